@@ -1,0 +1,76 @@
+# Everything here sets itself up. All it needs is make and Python 3.10 or newer.
+
+PYTHON ?= python3
+VENV := .venv
+MELTANO_VENV := .venv-meltano
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+MELTANO_INSTALLED := $(MELTANO_VENV)/.installed
+PLUGINS_INSTALLED := $(MELTANO_VENV)/.plugins-installed
+
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+LOCK := UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
+
+# $(call new-venv,DIRECTORY): an empty environment, or one sentence that says why there is none.
+# One that is there stays what it is, with the Python that it was made with: `make clean` makes room for another.
+define new-venv
+	@command -v "$(PYTHON)" >/dev/null || { echo "No $(PYTHON) found. Install Python 3.10 or newer, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed; $(PYTHON) is $$("$(PYTHON)" --version 2>&1). Name another: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: its module venv or ensurepip is missing (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@"$(PYTHON)" -m venv --clear "$(1)"
+endef
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) $(PLUGINS_INSTALLED) ## PostgreSQL -> Meltano -> target-intercom -> a sandbox workspace, shown row by row
+	@$(BIN)/python -m demo
+
+test: $(INSTALLED) $(PLUGINS_INSTALLED) ## Run all tests
+	@$(BIN)/python -m pytest
+
+lint: $(INSTALLED) ## Check style, types and import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lock: $(INSTALLED) ## Renew the lock files
+	$(LOCK) --output-file requirements-dev.lock --group dev pyproject.toml
+	$(LOCK) --output-file requirements-meltano.lock --group meltano
+
+clean: ## Remove the environments, caches and build output
+	rm -rf $(VENV) $(MELTANO_VENV) .meltano build dist htmlcov .coverage
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(call new-venv,$(VENV))
+
+$(INSTALLED): pyproject.toml requirements-dev.lock | $(BIN)/python
+	@echo "Setting up $(VENV) ..."
+	@$(BIN)/python $(PIP_INSTALL) --requirement requirements-dev.lock
+	@$(BIN)/python $(PIP_INSTALL) --no-deps --editable .
+	@touch $@
+
+$(MELTANO_VENV)/bin/python:
+	$(call new-venv,$(MELTANO_VENV))
+
+$(MELTANO_INSTALLED): requirements-meltano.lock | $(MELTANO_VENV)/bin/python
+	@echo "Setting up $(MELTANO_VENV) ..."
+	@$(MELTANO_VENV)/bin/python $(PIP_INSTALL) --requirement requirements-meltano.lock
+	@touch $@
+
+$(PLUGINS_INSTALLED): $(MELTANO_INSTALLED) meltano.yml pyproject.toml
+	@echo "Installing tap-postgres and target-intercom for Meltano ..."
+	@$(MELTANO_VENV)/bin/meltano --log-level warning install
+	@touch $@

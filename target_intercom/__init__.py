@@ -1,0 +1,1 @@
+"""A Singer target that loads contacts into Intercom."""
