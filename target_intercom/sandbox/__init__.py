@@ -1,0 +1,25 @@
+"""An Intercom emulator served over HTTP: a workspace to try a mapping on, without an account.
+
+It emulates what Intercom documents and what was observed of it, and answers 501 to the rest.
+Docstrings name the evidence: `OAS-P` and `OAS-2.16` are Intercom's OpenAPI descriptions, `docs` and
+`help` its public pages, `GRP file#seq` an exchange recorded with the real API in 2021, and "by choice"
+marks what nobody has documented.
+"""
+
+from __future__ import annotations
+
+from target_intercom.sandbox.conditions import Conditions
+from target_intercom.sandbox.faults import Fault, TargetedFault
+from target_intercom.sandbox.messages import Call, Request, Response
+from target_intercom.sandbox.server import Sandbox, SandboxServer
+
+__all__ = [
+    "Call",
+    "Conditions",
+    "Fault",
+    "Request",
+    "Response",
+    "Sandbox",
+    "SandboxServer",
+    "TargetedFault",
+]

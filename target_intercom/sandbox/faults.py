@@ -1,0 +1,120 @@
+"""Faults on demand: what networks and servers do to a client on a bad day."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_intercom.sandbox.messages import Request
+
+
+class Fault(str, Enum):
+    """A way for a call to fail. `before` and `after` are about the write that it asks for."""
+
+    TOO_MANY = "429"
+    ERROR = "500"
+    ERROR_AFTER = "500_after"
+    HTML = "503_html"
+    RESET_BEFORE = "reset_before"
+    RESET_AFTER = "reset_after"
+    TIMEOUT_BEFORE = "timeout_before"
+    TIMEOUT_AFTER = "timeout_after"
+    GARBAGE = "garbage"
+
+    @property
+    def writes(self) -> bool:
+        """Whether the call has its effect all the same."""
+        return self in {
+            Fault.ERROR_AFTER,
+            Fault.RESET_AFTER,
+            Fault.TIMEOUT_AFTER,
+            Fault.GARBAGE,
+        }
+
+
+@dataclass
+class TargetedFault:
+    """A fault for the next calls that fit. An empty condition fits all.
+
+    `path` is literal, or a template: `/contacts/{id}/tags`.
+    """
+
+    fault: Fault
+    method: str | None = None
+    path: str | None = None
+    body_contains: str | None = None
+    times: int = 1
+
+    def fits(self, request: Request) -> bool:
+        """Whether it is meant for this call."""
+        return (
+            (self.method is None or self.method.upper() == request.method)
+            and (self.path is None or _fits_path(self.path, request.path))
+            and (self.body_contains is None or self.body_contains.encode() in request.body)
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The fault as the control plane shows it."""
+        return {**vars(self), "fault": self.fault.value}
+
+
+class FaultPlan:
+    """Decides which call fails, and how: targeted faults first, else a seeded draw."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._lock = threading.Lock()
+        self._random = random.Random(seed)
+        self._targeted: deque[TargetedFault] = deque()
+
+    def seed(self, seed: int | None) -> None:
+        """Start the draws anew."""
+        with self._lock:
+            self._random.seed(seed)
+
+    def add(self, fault: TargetedFault) -> None:
+        """Queue a targeted fault."""
+        with self._lock:
+            self._targeted.append(fault)
+
+    def clear(self) -> None:
+        """Drop the targeted faults."""
+        with self._lock:
+            self._targeted.clear()
+
+    @property
+    def targeted(self) -> list[TargetedFault]:
+        """The targeted faults still to come."""
+        with self._lock:
+            return list(self._targeted)
+
+    def draw(self, request: Request, rate: float, kinds: Sequence[Fault]) -> Fault | None:
+        """The fault of this call, if any."""
+        with self._lock:
+            return self._targeted_for(request) or self._drawn(rate, kinds)
+
+    def _targeted_for(self, request: Request) -> Fault | None:
+        for entry in self._targeted:
+            if entry.fits(request):
+                entry.times -= 1
+                if entry.times <= 0:
+                    self._targeted.remove(entry)
+                return entry.fault
+        return None
+
+    def _drawn(self, rate: float, kinds: Sequence[Fault]) -> Fault | None:
+        if not kinds or not rate or self._random.random() >= rate:
+            return None
+        return self._random.choice(kinds)
+
+
+def _fits_path(template: str, path: str) -> bool:
+    parts = re.split(r"\{[^}/]*\}", template)
+    return re.fullmatch("[^/]+".join(map(re.escape, parts)), path) is not None

@@ -1,0 +1,65 @@
+"""The search index: the workspace as it was a while ago."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from target_intercom.sandbox.contacts import Contact, Identifiers, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class SearchIndex:
+    """Takes over each write when it is as old as the lag, and forgets what it replaces.
+
+    Search and list of the real API show old documents for up to two minutes: hits as they were before a
+    PUT (GRP export-record-user#14, #22, #29), archived contacts still there and new ones missing
+    (lead-quirks#43). What was shown once stays shown when the lag is raised.
+    """
+
+    def __init__(self, clock: Callable[[], float], lag: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lag = lag
+        self._pending: deque[tuple[float, Contact]] = deque()
+        self._shown: dict[str, Contact] = {}
+        self._identifiers = Identifiers()
+
+    def note(self, contact: Contact) -> None:
+        """A contact was written."""
+        self._pending.append((self._clock(), contact))
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Take over what is old enough by now."""
+        until = self._clock() - self._lag()
+        while self._pending and self._pending[0][0] <= until:
+            self._take_over(self._pending.popleft()[1])
+
+    def everyone(self) -> list[Contact]:
+        """All contacts that are shown."""
+        return list(self._shown.values())
+
+    def lookup(self, field: str, values: Iterable[str]) -> set[str]:
+        """The ids of the shown contacts that have one of the values; by `id`, `email` or `external_id`."""
+        if field == "id":
+            return {value for value in values if value in self._shown}
+        find = {
+            "email": self._identifiers.with_email,
+            "external_id": self._identifiers.with_external_id,
+        }[field]
+        return {contact_id for value in values for contact_id in find(value)}
+
+    def contacts(self, ids: Iterable[str]) -> list[Contact]:
+        """The shown contacts with these ids."""
+        return [self._shown[contact_id] for contact_id in ids]
+
+    def _take_over(self, contact: Contact) -> None:
+        old = self._shown.get(contact.id)
+        if contact.state is State.LIVE:
+            self._shown[contact.id] = contact
+            self._identifiers.update(old, contact)
+        elif old is not None:
+            del self._shown[contact.id]
+            self._identifiers.update(old, None)

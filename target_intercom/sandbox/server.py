@@ -1,0 +1,273 @@
+"""The sandbox as a function from request to response, and as an HTTP server on a thread."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+from target_intercom.sandbox import control, errors, routes
+from target_intercom.sandbox.conditions import Conditions
+from target_intercom.sandbox.faults import Fault
+from target_intercom.sandbox.limits import RateWindows
+from target_intercom.sandbox.messages import Call, Fate, Request, Response, readable_body
+from target_intercom.sandbox.versions import DEFAULT, Version
+from target_intercom.sandbox.wire import HttpServer
+from target_intercom.sandbox.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from target_intercom.sandbox.limits import Allowance
+
+_log = logging.getLogger(__name__)
+_REQUEST_ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuv"
+_REQUEST_ID_LENGTH = 20
+_WITH_BODY = frozenset({"POST", "PUT"})
+
+
+class Sandbox:
+    """An Intercom workspace and the API in front of it."""
+
+    def __init__(
+        self,
+        conditions: Conditions | None = None,
+        *,
+        token: str = "sandbox",  # noqa: S107 - it guards nothing
+        region: str = "US",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.token = token
+        self.region = region
+        self.conditions = conditions or Conditions()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._initial = self.conditions.copy()
+        self._start()
+
+    def _start(self) -> None:
+        self.workspace = Workspace(self.conditions, self._clock)
+        self.windows = RateWindows()
+        self.calls: list[Call] = []
+
+    def reset(self) -> None:
+        """Forget contacts, tags, attributes, calls and windows; conditions are as at the start."""
+        initial = self._initial.as_json() | {"targeted": []}
+        self.conditions.change(initial)
+        self._start()
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request."""
+        if request.path.startswith(control.PREFIX):
+            return self._guarded(lambda: self._control(request))
+        call = self._noted(request)
+        response = self._guarded(lambda: self._api(request, call))
+        call.status = response.status or None
+        return response
+
+    def _noted(self, request: Request) -> Call:
+        call = Call(
+            n=0,
+            at=self._clock(),
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            body=readable_body(request),
+            version=request.headers.get("intercom-version"),
+        )
+        with self._lock:
+            self.calls.append(call)
+            call.n = len(self.calls)
+        return call
+
+    def _guarded(self, answer: Callable[[], Response]) -> Response:
+        """Turn refusals into answers, and give each answer the headers that all have."""
+        request_id = _request_id()
+        try:
+            response = answer()
+        except errors.IntercomError as error:
+            response = _refusal(error, request_id)
+        except Exception:  # noqa: BLE001 - a bug here is an answer there, not a lost connection
+            _log.exception("The sandbox broke")
+            broken = errors.IntercomError(500, "sandbox_error", "The sandbox broke: see its log")
+            response = _refusal(broken, request_id)
+        response.headers["X-Request-Id"] = request_id
+        response.headers["Date"] = formatdate(self._clock(), usegmt=True)
+        response.headers.setdefault("Intercom-Version", DEFAULT.name)
+        return response
+
+    def _control(self, request: Request) -> Response:
+        if not request.bears(self.token):
+            raise errors.unauthorized()
+        _require_json(request)
+        return control.answer(self, request)
+
+    def _api(self, request: Request, call: Call) -> Response:
+        conditions = self.conditions
+        if conditions.token_revoked or not request.bears(self.token):
+            raise errors.unauthorized()
+        allowance = self.windows.arrive(self._clock(), conditions.rate_limit, conditions.rate_window)
+        headers = allowance.headers()
+        try:
+            version = Version.parse(request.headers.get("intercom-version"))
+            headers["Intercom-Version"] = version.name
+            response = self._with_fault(request, version, allowance, call)
+        except errors.IntercomError as error:
+            error.headers = headers | error.headers
+            raise
+        response.headers = headers | response.headers
+        return response
+
+    def _with_fault(self, request: Request, version: Version, allowance: Allowance, call: Call) -> Response:
+        conditions = self.conditions
+        if allowance.exceeded:
+            raise errors.rate_limited(allowance.limit, conditions.rate_window)
+        if conditions.latency:
+            time.sleep(conditions.latency)
+        call.fault = conditions.plan.draw(request, conditions.fault_rate, conditions.faults)
+        if call.fault is None:
+            return self._run(request, version)
+        if call.fault.writes:
+            self._run_quietly(request, version)
+        return self._failing(call.fault)
+
+    def _run(self, request: Request, version: Version) -> Response:
+        route, params = routes.find(request)
+        if version.number < route.since:
+            raise errors.not_in_this_version()
+        if route.scope in self.conditions.deny_scopes:
+            raise errors.forbidden(route.scope)
+        errand = routes.Errand(self.workspace, version, params, request.query, _body_of(request), self.region)
+        return Response.of(200, route.run(errand))
+
+    def _run_quietly(self, request: Request, version: Version) -> None:
+        try:
+            self._run(request, version)
+        except errors.IntercomError:
+            _log.debug("A call whose answer is lost was refused")
+
+    def _failing(self, fault: Fault) -> Response:
+        if fault is Fault.TOO_MANY:
+            error = errors.rate_limited(self.conditions.rate_limit, self.conditions.rate_window)
+            error.headers["X-RateLimit-Remaining"] = "0"
+            raise error
+        if fault in {Fault.ERROR, Fault.ERROR_AFTER}:
+            raise errors.server_error()
+        if fault in {Fault.RESET_BEFORE, Fault.RESET_AFTER}:
+            return Response(0, fate=Fate.RESET)
+        if fault in {Fault.TIMEOUT_BEFORE, Fault.TIMEOUT_AFTER}:
+            return Response(0, fate=Fate.HELD, hold_seconds=self.conditions.fault_timeout)
+        if fault is Fault.HTML:
+            page = b"<html><body><h1>503 Service Unavailable</h1></body></html>"
+            return Response(503, page, {"Content-Type": "text/html"})
+        broken = b'{"type":"contact","id":"6762f0d5'
+        return Response(200, broken, {"Content-Type": "application/json; charset=utf-8"})
+
+
+class SandboxServer:
+    """A sandbox that listens: `with SandboxServer(Conditions(search_lag=2)) as sandbox: sandbox.url`."""
+
+    def __init__(
+        self,
+        conditions: Conditions | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        **sandbox: Any,
+    ) -> None:
+        """Bind the port; `sandbox` are the keywords of `Sandbox`.
+
+        Raises:
+            OSError: The address cannot be used.
+        """
+        self.sandbox = Sandbox(conditions, **sandbox)
+        self._http = HttpServer((host, port), self.sandbox.handle)
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host, port = self._http.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    @property
+    def token(self) -> str:
+        """The access token that it takes."""
+        return self.sandbox.token
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace as it is now."""
+        return self.sandbox.workspace
+
+    @property
+    def conditions(self) -> Conditions:
+        """The conditions; they may be set while it runs."""
+        return self.sandbox.conditions
+
+    @property
+    def calls(self) -> list[Call]:
+        """The calls so far."""
+        return self.sandbox.calls
+
+    @property
+    def windows(self) -> RateWindows:
+        """The calls by rate-limit window."""
+        return self.sandbox.windows
+
+    def start(self) -> None:
+        """Answer calls, on a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop answering, and close all connections."""
+        if self._thread.is_alive():
+            self._http.shutdown()
+            self._thread.join()
+        self._http.close_connections()
+        self._http.server_close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def _refusal(error: errors.IntercomError, request_id: str) -> Response:
+    response = Response.of(error.status, error.body(request_id))
+    response.headers.update(error.headers)
+    return response
+
+
+def _request_id() -> str:
+    return "".join(random.choices(_REQUEST_ID_CHARACTERS, k=_REQUEST_ID_LENGTH))
+
+
+def _body_of(request: Request) -> Mapping[str, Any]:
+    if request.method not in _WITH_BODY:
+        return {}
+    _require_json(request)
+    body = {} if request.json is None else request.json
+    if not isinstance(body, dict):
+        raise errors.unreadable_body()
+    return body
+
+
+def _require_json(request: Request) -> None:
+    try:
+        _ = request.json
+    except ValueError:
+        raise errors.unreadable_body() from None

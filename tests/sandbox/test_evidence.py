@@ -1,0 +1,75 @@
+"""The sandbox beside what is known of the real API. Skipped where that does not lie."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+if TYPE_CHECKING:
+    from .client import Api
+
+SHARED = Path(__file__).parents[3] / "shared"
+REPLAYER = SHARED / "tools" / "replay.py"
+CHECKER = SHARED / "tools" / "openapi_requests.py"
+RECORDINGS = sorted((SHARED / "recorded").glob("*.jsonl"))
+
+
+@pytest.mark.skipif(not REPLAYER.exists() or not RECORDINGS, reason="the recorded traffic is not here")
+def test_recorded_traffic_replays_without_a_difference(api: Api) -> None:
+    """298 exchanges with the real API, of 2021."""
+    where = ["--url", api.sandbox.url, "--token", "sandbox"]
+    command = [sys.executable, str(REPLAYER), *where, *map(str, RECORDINGS)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.stdout.endswith(" 0 differences\n"), ended.stdout
+    assert ended.returncode == 0
+
+
+@pytest.mark.skipif(not CHECKER.exists(), reason="Intercom's OpenAPI descriptions are not here")
+@pytest.mark.parametrize("version", ["2.16", "Preview"])
+def test_answers_have_the_described_shape(api: Api, version: str) -> None:
+    """Intercom's own description of each response, at the version that answers."""
+    text = (SHARED / "intercom-openapi" / f"{version}.json").read_text()
+    description = runpy.run_path(str(CHECKER))["_loosen"](json.loads(text))
+    schemas = description["components"]["schemas"]
+
+    def check(schema: str, answer: Any) -> None:
+        whole = {**schemas[schema], "components": description["components"]}
+        jsonschema.Draft7Validator(whole).validate(answer)
+
+    attribute = {"name": "plan", "model": "contact", "data_type": "date"}
+    check("data_attribute", api.ok("POST", "/data_attributes", attribute, version=version))
+    user = api.create(
+        version=version,
+        role="user",
+        external_id="u1",
+        email="a@x.com",
+        phone="+1",
+        name="Ann",
+        avatar="https://example.com/a.png",
+        owner_id="1000001",
+        custom_attributes={"plan": 1_600_000_000},
+    )
+    check("contact", user)
+    tag = api.ok("POST", "/tags", {"name": "A", "users": [{"id": user["id"]}]}, version=version)
+    check("tag_create_response", tag)
+    check("tag_list", api.ok("GET", f"/contacts/{user['id']}/tags", version=version))
+    check("contact", api.get(user["id"], version=version))
+    check("contact_list", api.ok("GET", "/contacts", version=version))
+    query = {"query": {"field": "email", "operator": "=", "value": "a@x.com"}}
+    check("contact_list", api.ok("POST", "/contacts/search", query, version=version))
+    check("tag_list", api.ok("GET", "/tags", version=version))
+    check("data_attribute_list", api.ok("GET", "/data_attributes", version=version))
+    check("admin_with_app", api.ok("GET", "/me", version=version))
+    path = f"/contacts/{user['id']}"
+    check("contact_archived", api.ok("POST", f"{path}/archive", {}, version=version))
+    check("contact_unarchived", api.ok("POST", f"{path}/unarchive", {}, version=version))
+    check("contact_deleted", api.ok("DELETE", path, version=version))
+    check("error", api.call("GET", path, version=version).json())
