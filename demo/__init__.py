@@ -1,0 +1,1 @@
+"""From PostgreSQL through Meltano and target-intercom into a sandbox workspace, on this machine alone."""

@@ -1,0 +1,81 @@
+"""``python -m demo``, or ``make demo``: load a table into a workspace, change it, load it again, look at the result."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import typing as t
+from pathlib import Path
+
+from demo import customers, show
+from demo.database import running_database
+from demo.errors import DemoError
+from demo.pipeline import Pipeline
+from demo.processes import let_sigterm_interrupt
+from demo.workspace import running_workspace
+
+if t.TYPE_CHECKING:
+    from demo.database import Database
+    from demo.workspace import Workspace
+
+_INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run the demo and give its exit code; whatever it started has stopped by then."""
+    let_sigterm_interrupt()
+    try:
+        with tempfile.TemporaryDirectory(prefix="demo-") as name:
+            folder = Path(name)
+            with running_database() as database, running_workspace(folder) as workspace:
+                _tell(database, workspace, Pipeline(database, workspace, folder))
+    except DemoError as error:
+        print(f"\nThe demo failed. {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; everything that was started is stopped.", file=sys.stderr)
+        return _INTERRUPTED
+    return 0
+
+
+def _tell(database: Database, workspace: Workspace, pipeline: Pipeline) -> None:
+    _say(f"PostgreSQL is up, its table customers has {customers.ROW_COUNT} rows: {database.url}")
+    _say(f"A sandbox workspace is up in place of Intercom: {workspace.url}")
+
+    _heading("First run: meltano run tap-postgres target-intercom")
+    _say(*show.report(pipeline.run()))
+
+    with database.connect() as connection:
+        changes = customers.change(connection)
+        rows = customers.read(connection)
+    _heading("Changes in PostgreSQL")
+    _say(
+        f"{len(changes.updated)} rows updated, {len(changes.inserted)} inserted, "
+        f"{len(changes.deleted)} marked as deleted"
+    )
+
+    _heading("Second run: the same command; the tap sends what changed, and the last row it sent before")
+    _say(*show.report(pipeline.run()))
+
+    for what, key in (
+        ("untouched since the first run", customers.FIRST_ID + 5),
+        ("updated", changes.updated[0]),
+        ("inserted", changes.inserted[0]),
+        ("marked as deleted", changes.deleted[0]),
+    ):
+        _heading(f"Customer {key}: {what}")
+        _say(*show.comparison(rows[key], workspace.contact(str(key))))
+
+    _heading(f"Done: {len(rows)} rows in PostgreSQL, {len(list(workspace.contacts()))} contacts in the workspace")
+
+
+def _heading(text: str) -> None:
+    _say("", text)
+
+
+def _say(*lines: str) -> None:
+    print(*lines, sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,521 @@
+"""Every setting: its type, default, meaning and the rules across settings.
+
+No other module sees the config mapping: `parse_config` turns it into a frozen `Config` once, and refuses what is wrong
+with the setting's name, what was given and what is allowed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import json
+import typing as t
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from target_intercom.errors import ConfigValidationError
+from target_intercom.model import CUSTOM_PREFIX, READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES, MatchBy
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+Json: t.TypeAlias = t.Any
+_Enum = t.TypeVar("_Enum", bound=enum.Enum)
+
+
+class Region(str, enum.Enum):
+    """Where the workspace's data lies; it chooses the API host (fact sheet section 1)."""
+
+    US = "us"
+    EU = "eu"
+    AU = "au"
+
+    @property
+    def url(self) -> str:
+        """The API's address in this region."""
+        return "https://api.intercom.io" if self is Region.US else f"https://api.{self.value}.intercom.io"
+
+
+class SyncMode(str, enum.Enum):
+    """What a stream's records may do to contacts."""
+
+    SYNC = "sync"
+    ADDITIVE = "additive"
+    ENRICH = "enrich"
+    INSERT = "insert"
+    REMOVE = "remove"
+
+    @property
+    def creates(self) -> bool:
+        """Whether contacts that are not there are made."""
+        return self in {SyncMode.SYNC, SyncMode.ADDITIVE, SyncMode.INSERT}
+
+    @property
+    def updates(self) -> bool:
+        """Whether contacts that are there are changed."""
+        return self in {SyncMode.SYNC, SyncMode.ADDITIVE, SyncMode.ENRICH}
+
+    @property
+    def removes(self) -> bool:
+        """Whether contacts are removed."""
+        return self in {SyncMode.SYNC, SyncMode.REMOVE}
+
+
+class CreationMode(str, enum.Enum):
+    """Role of contacts that are made."""
+
+    USER = "user"
+    LEAD = "lead"
+    LIFECYCLE = "lifecycle"
+
+
+class RemovalMode(str, enum.Enum):
+    """How a contact is removed."""
+
+    ARCHIVE = "archive"
+    DELETE = "delete"
+
+
+class Unmapped(str, enum.Enum):
+    """What happens to properties that `mappings` does not name."""
+
+    LOAD = "load"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """The settings of one stream."""
+
+    sync_mode: SyncMode = SyncMode.ADDITIVE
+    creation_mode: CreationMode = CreationMode.USER
+    removal_mode: RemovalMode = RemovalMode.ARCHIVE
+    match_by: tuple[MatchBy, ...] = (MatchBy.EXTERNAL_ID, MatchBy.EMAIL)
+    mappings: Mapping[str, str | None] = field(default_factory=dict)
+    unmapped: Unmapped = Unmapped.LOAD
+    create_attributes: bool = True
+    clear_nulls: bool = True
+    deleted_property: str = "_sdc_deleted_at"
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a run."""
+
+    access_token: str
+    region: Region = Region.US
+    api_url: str | None = None
+    api_version: str = "2.16"
+    general: StreamConfig = field(default_factory=StreamConfig)
+    streams: Mapping[str, StreamConfig] = field(default_factory=dict)
+    max_rejected_records: int = 1000
+    rate_limit_percent: int = 95
+    max_connections: int = 64
+    search_delay_seconds: int = 120
+    data_dir: Path = Path(".target-intercom")
+
+    def __repr__(self) -> str:
+        """Leave the token out."""
+        return f"Config(api_version={self.api_version!r}, url={self.url!r}, data_dir={str(self.data_dir)!r})"
+
+    @property
+    def url(self) -> str:
+        """The API's address."""
+        return self.api_url or self.region.url
+
+    def stream(self, name: str) -> StreamConfig:
+        """The settings that hold for a stream."""
+        return self.streams.get(name, self.general)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: what it takes and what it means."""
+
+    name: str
+    schema: Mapping[str, Json]
+    read: Callable[[Json], Json]
+    description: str
+    required: bool = False
+    secret: bool = False
+
+
+class _WrongValueError(Exception):
+    """A value that a setting does not take; the text says what it takes."""
+
+    def __init__(self, allowed: str, *, shown: Json = None, where: str = "") -> None:
+        super().__init__(allowed)
+        self.allowed = allowed
+        self.shown = shown
+        self.where = where
+
+
+def _text(value: Json) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _WrongValueError("a text that is not empty")
+    return value.strip()
+
+
+def _token(value: Json) -> str:
+    text = _text(value)
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise _WrongValueError("the access token as Intercom shows it")
+    return text
+
+
+def _name(value: Json) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _WrongValueError("the name of a property")
+    return value
+
+
+def _version(value: Json) -> str:
+    text = _text(value)
+    numbers = text.split(".")
+    if text.lower() in {"preview", "unstable"} or (len(numbers) == 2 and all(n.isdigit() for n in numbers)):  # noqa: PLR2004
+        return text
+    raise _WrongValueError('a version like "2.16", or "Preview"')
+
+
+def _url(value: Json) -> str:
+    text = _text(value).rstrip("/")
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise _WrongValueError('an address like "https://api.intercom.io"')
+    if parts.username is not None or parts.password is not None:
+        raise _WrongValueError("an address without credentials", shown="an address with credentials")
+    return text
+
+
+def _flag(value: Json) -> bool:
+    if not isinstance(value, bool):
+        raise _WrongValueError("true or false")
+    return value
+
+
+def _whole(low: int, high: int | None = None) -> Callable[[Json], int]:
+    def read(value: Json) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
+            raise _WrongValueError(
+                f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
+            )
+        return value
+
+    return read
+
+
+def _one_of(kind: type[_Enum]) -> Callable[[Json], _Enum]:
+    def read(value: Json) -> _Enum:
+        try:
+            return kind(value)
+        except ValueError:
+            raise _WrongValueError("one of " + ", ".join(_shown(member.value) for member in kind)) from None
+
+    return read
+
+
+def _match_by(value: Json) -> tuple[MatchBy, ...]:
+    allowed = "a list of some of " + ", ".join(_shown(member.value) for member in MatchBy) + ", each once"
+    if not isinstance(value, list) or not value:
+        raise _WrongValueError(allowed)
+    try:
+        order = tuple(MatchBy(item) for item in value)
+    except ValueError:
+        raise _WrongValueError(allowed) from None
+    if len(set(order)) < len(order):
+        raise _WrongValueError(allowed)
+    return order
+
+
+def _mappings(value: Json) -> Mapping[str, str | None]:
+    if not isinstance(value, dict):
+        raise _WrongValueError("an object of {property: attribute}")
+    taken: dict[str, str] = {}
+    for prop, attribute in value.items():
+        where = f"[{_shown(prop)}]"
+        if attribute is None:
+            continue
+        _check_attribute(attribute, where)
+        if attribute in taken:
+            raise _WrongValueError(
+                f"each attribute once ({_shown(taken[attribute])} is mapped to it, too)", shown=attribute, where=where
+            )
+        taken[attribute] = prop
+    return MappingProxyType(dict(value))
+
+
+def _check_attribute(attribute: Json, where: str) -> None:
+    """Refuse what a property cannot be mapped to."""
+    names = ", ".join(["id", *STANDARD_ATTRIBUTES])
+    allowed = f"{names}, custom_attributes.NAME, or null to leave the property out"
+    if not isinstance(attribute, str):
+        raise _WrongValueError(allowed, shown=attribute, where=where)
+    if attribute == "role":
+        raise _WrongValueError("any other attribute: 'creation_mode' decides the role", shown=attribute, where=where)
+    if attribute in STANDARD_ATTRIBUTES or attribute == "id":
+        return
+    custom = attribute.removeprefix(CUSTOM_PREFIX)
+    if custom == attribute or not custom.strip():
+        raise _WrongValueError(allowed, shown=attribute, where=where)
+    if custom in READ_ONLY_ATTRIBUTES or custom in STANDARD_ATTRIBUTES:
+        raise _WrongValueError(
+            "another name: Intercom takes no custom attribute named like a standard one", shown=attribute, where=where
+        )
+
+
+def _words(kind: type[enum.Enum], default: enum.Enum) -> Mapping[str, Json]:
+    return {"type": ["string", "null"], "enum": [member.value for member in kind], "default": default.value}
+
+
+_STREAM_DEFAULTS = StreamConfig()
+_DEFAULTS = Config(access_token="")
+
+STREAM_SETTINGS: t.Final = (
+    Setting(
+        "sync_mode",
+        _words(SyncMode, _STREAM_DEFAULTS.sync_mode),
+        _one_of(SyncMode),
+        "What records may do. `sync`: create, update, and remove what `deleted_property` marks; "
+        "`additive`: create and update; `enrich`: update only; `insert`: create only; "
+        "`remove`: every record names a contact to remove.",
+    ),
+    Setting(
+        "creation_mode",
+        _words(CreationMode, _STREAM_DEFAULTS.creation_mode),
+        _one_of(CreationMode),
+        "Role of new contacts. `lifecycle`: a user if the record has an external_id, else a lead; an existing lead "
+        "becomes a user when its external_id arrives.",
+    ),
+    Setting(
+        "removal_mode",
+        _words(RemovalMode, _STREAM_DEFAULTS.removal_mode),
+        _one_of(RemovalMode),
+        "How a contact is removed. `delete` is permanent.",
+    ),
+    Setting(
+        "match_by",
+        {
+            "type": ["array", "null"],
+            "items": {"type": "string", "enum": [member.value for member in MatchBy]},
+            "default": [member.value for member in _STREAM_DEFAULTS.match_by],
+        },
+        _match_by,
+        "Identifiers that find an existing contact, tried in this order: `external_id`, `email`, `id`.",
+    ),
+    Setting(
+        "mappings",
+        {"type": ["object", "null"], "additionalProperties": {"type": ["string", "null"]}, "default": {}},
+        _mappings,
+        "`{record property: Intercom attribute}`: a writable standard attribute, `custom_attributes.NAME`, or `id` "
+        "(to match by only); `null` leaves a property out.",
+    ),
+    Setting(
+        "unmapped",
+        _words(Unmapped, _STREAM_DEFAULTS.unmapped),
+        _one_of(Unmapped),
+        "Properties that `mappings` does not name. `load`: into the standard attribute of the same name, else into "
+        "`custom_attributes.NAME`; `ignore`: leave them out.",
+    ),
+    Setting(
+        "create_attributes",
+        {"type": ["boolean", "null"], "default": _STREAM_DEFAULTS.create_attributes},
+        _flag,
+        "Create missing custom attributes, typed from the stream's schema. `false`: leave them out and say so.",
+    ),
+    Setting(
+        "clear_nulls",
+        {"type": ["boolean", "null"], "default": _STREAM_DEFAULTS.clear_nulls},
+        _flag,
+        "null clears the attribute in Intercom. `false`: null leaves it alone. "
+        "An absent property always leaves it alone.",
+    ),
+    Setting(
+        "deleted_property",
+        {"type": ["string", "null"], "default": _STREAM_DEFAULTS.deleted_property},
+        _name,
+        "A record whose value here is set is to be removed. Not set: null, false, 0, blank text, and `false`, `f`, "
+        "`no`, `n`, `0`.",
+    ),
+)
+"""Settings that hold for all streams and, in `streams`, for one."""
+
+_STREAM_READERS: t.Final = {setting.name: setting.read for setting in STREAM_SETTINGS}
+
+SETTINGS: t.Final = (
+    Setting(
+        "access_token",
+        {"type": "string"},
+        _token,
+        "Access token of a private app (Developer Hub, your app, Authentication).",
+        required=True,
+        secret=True,
+    ),
+    Setting(
+        "region", _words(Region, _DEFAULTS.region), _one_of(Region), "Region of the workspace; chooses the API host."
+    ),
+    Setting(
+        "api_url",
+        {"type": ["string", "null"]},
+        _url,
+        "Address to call instead of the region's host: the sandbox, a proxy.",
+    ),
+    Setting(
+        "api_version",
+        {"type": ["string", "null"], "default": _DEFAULTS.api_version},
+        _version,
+        "The `Intercom-Version` header of every call.",
+    ),
+    *STREAM_SETTINGS,
+    Setting(
+        "streams",
+        {"type": ["object", "null"], "additionalProperties": {"type": "object"}, "default": {}},
+        lambda value: value,
+        "`{stream name: {setting: value}}`: any setting from `sync_mode` to `deleted_property` for that stream alone. "
+        "`mappings` there replaces the general one.",
+    ),
+    Setting(
+        "max_rejected_records",
+        {"type": ["integer", "null"], "minimum": -1, "default": _DEFAULTS.max_rejected_records},
+        _whole(-1),
+        "The run fails, after the batch in flight, beyond this many invalid and rejected records. "
+        "`0`: on the first; `-1`: never.",
+    ),
+    Setting(
+        "rate_limit_percent",
+        {"type": ["integer", "null"], "minimum": 1, "maximum": 100, "default": _DEFAULTS.rate_limit_percent},
+        _whole(1, 100),
+        "How full, in percent, this run may make the rate-limit window, everyone's calls counted.",
+    ),
+    Setting(
+        "max_connections",
+        {"type": ["integer", "null"], "minimum": 1, "default": _DEFAULTS.max_connections},
+        _whole(1),
+        "Calls in flight at once.",
+    ),
+    Setting(
+        "search_delay_seconds",
+        {"type": ["integer", "null"], "minimum": 0, "default": _DEFAULTS.search_delay_seconds},
+        _whole(0),
+        "How far, in seconds, Intercom's search may lag behind writes; a lead whose creation is in doubt is looked "
+        "for that long.",
+    ),
+    Setting(
+        "data_dir",
+        {"type": ["string", "null"], "default": str(_DEFAULTS.data_dir)},
+        lambda value: Path(_text(value)),
+        "Folder for the report and the rejected records.",
+    ),
+)
+"""Every setting of the target, in the order of the README's table."""
+
+
+def json_schema() -> dict[str, Json]:
+    """Make the JSON schema of the settings, as `--about` shows it."""
+    properties: dict[str, Json] = {}
+    for setting in SETTINGS:
+        properties[setting.name] = {**setting.schema, "description": setting.description}
+        if setting.secret:
+            properties[setting.name] |= {"secret": True, "writeOnly": True}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [setting.name for setting in SETTINGS if setting.required],
+    }
+
+
+def parse_config(raw: Mapping[str, Json]) -> Config:
+    """Turn the settings as given into a `Config`. null stands for not given.
+
+    Raises:
+        ConfigValidationError: its `errors` has one sentence for each setting that is wrong or missing.
+    """
+    errors: list[str] = []
+    values = _read(
+        {name: raw.get(name) for name in (s.name for s in SETTINGS)}, {s.name: s.read for s in SETTINGS}, "", errors
+    )
+    if "access_token" not in values and raw.get("access_token") is None:
+        errors.append(
+            "Setting 'access_token' is missing: give the access token of a private app "
+            "(Developer Hub, your app, Authentication)"
+        )
+    general = replace(_STREAM_DEFAULTS, **{name: values.pop(name) for name in _STREAM_READERS if name in values})
+    streams = _streams(values.pop("streams", {}), general, errors)
+    if errors:
+        raise ConfigValidationError("; ".join(errors), errors=errors)
+    return Config(general=general, streams=streams, **values)
+
+
+def unknown_settings(raw: Mapping[str, Json], known: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Sort out names that are no settings.
+
+    Returns:
+        Sentences for names that look like a slip of the pen (an error), and for others (a warning).
+    """
+    names = sorted({*known, *(setting.name for setting in SETTINGS)})
+    slips, others = [], []
+    for name in sorted(set(raw) - set(names)):
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.85)
+        if near:
+            slips.append(f"Setting '{name}' is unknown: did you mean '{near[0]}'?")
+        else:
+            others.append(f"Setting '{name}' is unknown to this version and has no effect")
+    return slips, others
+
+
+def environment_errors(environment: Mapping[str, str], prefix: str) -> list[str]:
+    """Say which settings in environment variables cannot be read as what they are (the SDK does not)."""
+    errors = []
+    for setting in SETTINGS:
+        types = set(setting.schema["type"]) if isinstance(setting.schema["type"], list) else {setting.schema["type"]}
+        text = environment.get(prefix + setting.name.upper())
+        if text is None or not types & {"integer", "array", "object"}:
+            continue
+        try:
+            int(text) if "integer" in types else json.loads(text)
+        except ValueError:
+            wanted = "a whole number" if "integer" in types else "JSON"
+            errors.append(f"Setting '{setting.name}' does not take {_shown(text)}: give {wanted}")
+    return errors
+
+
+def _read(
+    given: Mapping[str, Json], readers: Mapping[str, Callable[[Json], Json]], prefix: str, errors: list[str]
+) -> dict[str, Json]:
+    """Read the values that are given; note what is wrong."""
+    values: dict[str, Json] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        try:
+            values[name] = readers[name](value)
+        except _WrongValueError as error:
+            shown = _shown(value if error.shown is None else error.shown)
+            if name == "access_token":
+                shown = "this value"
+            errors.append(f"Setting '{prefix}{name}'{error.where} does not take {shown}: give {error.allowed}")
+    return values
+
+
+def _streams(given: Json, general: StreamConfig, errors: list[str]) -> Mapping[str, StreamConfig]:
+    """Lay each stream's own settings over the general ones."""
+    if not isinstance(given, dict) or not all(isinstance(own, dict) for own in given.values()):
+        errors.append(
+            f"Setting 'streams' does not take {_shown(given)}: give an object of {{stream name: {{setting: value}}}}"
+        )
+        return {}
+    streams: dict[str, StreamConfig] = {}
+    for name, own in given.items():
+        unknown = sorted(set(own) - set(_STREAM_READERS))
+        errors.extend(
+            f"Setting 'streams.{name}.{setting}' is unknown: a stream takes {', '.join(_STREAM_READERS)}"
+            for setting in unknown
+        )
+        known = {setting: value for setting, value in own.items() if setting in _STREAM_READERS}
+        streams[name] = replace(general, **_read(known, _STREAM_READERS, f"streams.{name}.", errors))
+    return MappingProxyType(streams)
+
+
+def _shown(value: Json) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)

@@ -1,0 +1,218 @@
+"""Every error of the target, grouped by what can still be done after it.
+
+Three groups, each below the SDK's class of the same meaning:
+
+* **fatal** (`FatalSyncError`, `ConfigValidationError`): the run stops, no STATE past the failure.
+* **retriable** (`RetriableAPIError`): the client tries again; callers see one only wrapped, when it gave up.
+* **record** (`SkippableSyncError`): one record is concerned; it gets its outcome and the run goes on.
+
+No message holds the token. What Intercom says may quote personal data: `redact` before it is logged.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    FatalSyncError,
+    RetriableAPIError,
+    SkippableSyncError,
+)
+
+__all__ = [
+    "ApiError",
+    "CallFailedError",
+    "ConfigValidationError",
+    "ConflictError",
+    "ConnectionLostError",
+    "FatalSyncError",
+    "Fault",
+    "ForbiddenError",
+    "GarbledAnswerError",
+    "InDoubtError",
+    "InvalidRecordError",
+    "MergedError",
+    "NotFoundError",
+    "RateLimitedError",
+    "RefusedError",
+    "RegionError",
+    "RetriableAPIError",
+    "ServerError",
+    "SkippableSyncError",
+    "StoppedError",
+    "StreamRefusedError",
+    "TooManyRejectedError",
+    "UnauthorizedError",
+    "UnknownAttributeError",
+    "UnreachableError",
+    "VersionError",
+    "redact",
+]
+
+_EMAIL_LIKE = re.compile(r"[^\s\"'<>()\[\]{},;:=]+@[^\s\"'<>()\[\]{},;]+")
+
+
+def redact(text: str) -> str:
+    """Replace whatever looks like an email address, for texts that go to a log."""
+    return _EMAIL_LIKE.sub("<email>", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What Intercom (or the way to it) said went wrong: the parts of its error envelope.
+
+    Fact sheet section 1, "General HTTP rules": only `code` is sure to be there.
+    """
+
+    status: int | None = None
+    code: str | None = None
+    message: str | None = None
+    field: str | None = None
+    request_id: str | None = None
+
+    def __str__(self) -> str:
+        """Read as one sentence: status, code, Intercom's words, field, request id."""
+        head = " ".join(str(part) for part in (self.status, self.code) if part is not None)
+        text = ": ".join(part for part in (head, self.message) if part)
+        extras = [
+            f"{name} {value}"
+            for name, value in (("field", self.field), ("request", self.request_id))
+            if value is not None
+        ]
+        return f"{text} ({', '.join(extras)})" if extras else text
+
+
+class ApiError(Exception):
+    """Mixed into every error that came from a call; `fault` says what Intercom said."""
+
+    def __init__(self, fault: Fault, message: str | None = None) -> None:
+        """Keep the fault; `message` replaces the sentence made of it."""
+        super().__init__(message or str(fault))
+        self.fault = fault
+
+
+# Fatal: the run stops.
+
+
+class UnauthorizedError(ApiError, FatalSyncError):
+    """401: the token is wrong, revoked or of another region."""
+
+
+class ForbiddenError(ApiError, FatalSyncError):
+    """403: the token lacks a permission, or the plan lacks the feature."""
+
+
+class VersionError(ApiError, FatalSyncError):
+    """400 `intercom_version_invalid`: Intercom does not know the `api_version`."""
+
+
+class UnreachableError(ApiError, FatalSyncError):
+    """Nothing succeeds any more: every call fails, not just one record's."""
+
+
+class RegionError(FatalSyncError):
+    """The token's workspace lies in another region than the settings say, or the host redirects elsewhere."""
+
+
+class StoppedError(FatalSyncError):
+    """The run was told to stop (a signal) while this call waited to be sent."""
+
+
+class TooManyRejectedError(FatalSyncError):
+    """More records were refused than `max_rejected_records` allows."""
+
+
+class StreamRefusedError(ConfigValidationError):
+    """A stream cannot be loaded with these settings; the message says which setting to change."""
+
+
+# Retriable: only the client sees these.
+
+
+class RateLimitedError(ApiError, RetriableAPIError):
+    """429: the window is full."""
+
+
+class ServerError(ApiError, RetriableAPIError):
+    """5xx or 408: Intercom failed; whether a write arrived is not known."""
+
+
+class GarbledAnswerError(ApiError, RetriableAPIError):
+    """A 2xx answer whose body is not the JSON it should be."""
+
+
+class ConnectionLostError(ApiError, RetriableAPIError):
+    """The connection broke or timed out; `sent` tells whether the request may have arrived."""
+
+    def __init__(self, fault: Fault, *, sent: bool) -> None:
+        """Keep the fault and whether Intercom may have seen the request."""
+        super().__init__(fault)
+        self.sent = sent
+
+
+# Record: one record is refused or its call needs another decision; the run goes on.
+
+
+class RefusedError(ApiError, SkippableSyncError):
+    """Intercom refuses this call for what is in it (a 4xx other than those below)."""
+
+
+class CallFailedError(ApiError, SkippableSyncError):
+    """This call kept failing while others succeeded."""
+
+
+class InDoubtError(ApiError, SkippableSyncError):
+    """A create was sent and its answer lost: the contact may or may not exist."""
+
+
+class ConflictError(RefusedError):
+    """409: a contact with these identifiers exists, live or archived.
+
+    Fact sheet section 4: the text names the contact and says whether it is archived.
+    """
+
+    def __init__(self, fault: Fault, *, contact_id: str | None, archived: bool) -> None:
+        """Keep what the text says: the contact in the way and whether it is archived."""
+        super().__init__(fault)
+        self.contact_id = contact_id
+        self.archived = archived
+
+
+class NotFoundError(RefusedError):
+    """404: no live contact (or sub-resource) of this id; archived ones answer so, too."""
+
+    def __init__(self, fault: Fault, *, repeated: bool = False) -> None:
+        """`repeated`: an earlier try of the same call may have arrived."""
+        super().__init__(fault)
+        self.repeated = repeated
+
+
+class MergedError(RefusedError):
+    """410: the contact was merged away; `survivor` is the one that is left, where Intercom names it."""
+
+    def __init__(self, fault: Fault, *, survivor: str | None) -> None:
+        """Keep the id from the `Link` header."""
+        super().__init__(fault)
+        self.survivor = survivor
+
+
+class UnknownAttributeError(RefusedError):
+    """400: "Custom attribute 'X' does not exist"; `attribute` is X."""
+
+    def __init__(self, fault: Fault, *, attribute: str) -> None:
+        """Keep the attribute's name."""
+        super().__init__(fault)
+        self.attribute = attribute
+
+
+class InvalidRecordError(SkippableSyncError):
+    """A record cannot be loaded, as its own values and the settings show."""
+
+    def __init__(self, reason: str, *, code: str, field: str | None = None) -> None:
+        """`reason` says what is wrong without quoting the value; `field` is the record's property."""
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+        self.field = field

@@ -1,0 +1,1 @@
+"""The Intercom API client; it knows nothing of streams, records or sync."""

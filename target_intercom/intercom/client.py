@@ -1,0 +1,458 @@
+"""The Intercom client: one place that sends, waits and retries; one method per endpoint."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import typing as t
+from collections import Counter
+from urllib.parse import quote
+
+import backoff
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
+
+from target_intercom.errors import (
+    CallFailedError,
+    ConnectionLostError,
+    Fault,
+    GarbledAnswerError,
+    InDoubtError,
+    NotFoundError,
+    RateLimitedError,
+    RefusedError,
+    RetriableAPIError,
+    StoppedError,
+    UnreachableError,
+)
+from target_intercom.intercom.limiter import RateLimiter
+from target_intercom.intercom.protocol import (
+    Contact,
+    ContactId,
+    DataAttribute,
+    ExternalId,
+    Json,
+    RateLimit,
+    Workspace,
+    contact_body,
+    contacts_of,
+    decipher,
+    next_cursor,
+    search_body,
+    search_query,
+    version_at_least,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from requests import PreparedRequest
+
+_T = t.TypeVar("_T")
+
+_TIMEOUT = (10.0, 20.0)
+"""Seconds to connect and to wait for an answer; the slowest recorded answer took 1.8 s (fact sheet section 13)."""
+_MAX_TRIES = 6
+_LONGEST_BACKOFF = 20.0
+_LONGEST_LIMITED = 900.0
+"""A call that gets nothing but 429 for so many seconds is given up."""
+
+
+class Traffic:
+    """What the run has cost so far: calls by operation, retries, 429s, waits. Safe to use from any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start at nothing."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waited_until = clock()
+        self._calls: Counter[str] = Counter()
+        self._retries = 0
+        self._rate_limited = 0
+        self._waited = 0.0
+
+    def called(self, operation: str) -> None:
+        """Count a call as it is sent; `operation` is its method and path template."""
+        with self._lock:
+            self._calls[operation] += 1
+
+    def retried(self) -> None:
+        """Count a call that is sent again after a failure."""
+        with self._lock:
+            self._retries += 1
+
+    def limited(self) -> None:
+        """Count a 429."""
+        with self._lock:
+            self._rate_limited += 1
+
+    def waits(self, seconds: float) -> None:
+        """Note a wait that begins now; waits of several threads at the same time count once."""
+        with self._lock:
+            now = self._clock()
+            until = now + seconds
+            self._waited += max(0.0, until - max(now, self._waited_until))
+            self._waited_until = max(self._waited_until, until)
+
+    def summary(self) -> dict[str, Json]:
+        """Make the `api` part of the report."""
+        with self._lock:
+            return {
+                "calls": dict(sorted(self._calls.items())),
+                "retries": self._retries,
+                "rate_limited": self._rate_limited,
+                "waited_seconds": round(self._waited, 3),
+            }
+
+
+class _BearerAuth(requests.auth.AuthBase):
+    """Sets the token on each request, so that no netrc file can replace it."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class IntercomClient:
+    """Calls Intercom's API; safe to use from any number of threads.
+
+    Every method may raise the fatal errors (`UnauthorizedError`, `ForbiddenError`, `VersionError`,
+    `UnreachableError`, `StoppedError`), `RefusedError` with its subclasses for what Intercom refuses, and
+    `CallFailedError` for a call that keeps failing while others succeed.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        token: str,
+        version: str,
+        rate_limit_percent: int = 95,
+        max_connections: int = 64,
+        timeout: tuple[float, float] = _TIMEOUT,
+        backoff_seconds: float = 1.0,
+    ) -> None:
+        """Make a client; nothing is sent yet.
+
+        Args:
+            url: the API's address without a path.
+            token: the access token; it leaves this object in the `Authorization` header only.
+            version: the `Intercom-Version` header.
+            rate_limit_percent: how full the rate-limit window may get.
+            max_connections: how many connections are kept open at most.
+            timeout: seconds to connect and to wait for an answer.
+            backoff_seconds: the first pause after a failure; it doubles from there.
+        """
+        self.traffic = Traffic()
+        self.finds_by_external_id = version_at_least(version, 2, 13)
+        self._url = url.rstrip("/")
+        self._timeout = timeout
+        self._limiter = RateLimiter(rate_limit_percent, on_wait=self.traffic.waits)
+        self._succeeded_at = -1.0
+        self._session = requests.Session()
+        self._session.auth = _BearerAuth(token)
+        self._session.headers.update({"Accept": "application/json", "Intercom-Version": version})
+        adapter = HTTPAdapter(pool_maxsize=max_connections, max_retries=0)
+        self._session.mount(self._url, adapter)
+        self._retrying: Callable[[Callable[[], Json]], Json] = backoff.on_exception(
+            backoff.expo,
+            RetriableAPIError,
+            max_tries=_MAX_TRIES,
+            factor=backoff_seconds,
+            max_value=_LONGEST_BACKOFF,
+            giveup=lambda error: isinstance(error, RateLimitedError),
+            on_backoff=lambda details: self._note_retry(details["wait"]),
+            logger=None,
+        )(lambda call: call())
+
+    def stop(self, grace_seconds: float) -> bool:
+        """Send nothing more and wait for what is in flight; False when some of it did not come back."""
+        self._limiter.stop()
+        settled = self._limiter.settle(grace_seconds)
+        self._session.close()
+        return settled
+
+    def workspace(self) -> Workspace:
+        """`GET /me`: whose token this is; also tells whether it is valid."""
+        return self._request("GET", "/me", Workspace.from_json)
+
+    def create_contact(self, attributes: Mapping[str, Json]) -> Contact:
+        """`POST /contacts`. Never repeated by itself once Intercom may have seen it.
+
+        Raises:
+            InDoubtError: the answer was lost; the contact may exist.
+            ConflictError: a contact with these identifiers exists.
+        """
+        return self._request("POST", "/contacts", Contact.from_json, body=contact_body(attributes), repeatable=False)
+
+    def get_contact(self, contact: ContactId) -> Contact:
+        """`GET /contacts/{id}`: the contact as it is now, without the search index's lag.
+
+        Raises:
+            NotFoundError: it is archived, deleted or was never there.
+            MergedError: it was merged into another.
+        """
+        return self._request("GET", "/contacts/{id}", Contact.from_json, ids=(contact,))
+
+    def update_contact(self, contact: ContactId, attributes: Mapping[str, Json]) -> Contact:
+        """`PUT /contacts/{id}` with the attributes to change; None clears.
+
+        Raises:
+            NotFoundError, MergedError: as for `get_contact`.
+            ConflictError: another contact has one of the new identifiers.
+        """
+        return self._request("PUT", "/contacts/{id}", Contact.from_json, ids=(contact,), body=contact_body(attributes))
+
+    def archive_contact(self, contact: ContactId) -> None:
+        """`POST /contacts/{id}/archive`. Repeating it is harmless (recorded)."""
+        self._request("POST", "/contacts/{id}/archive", _nothing, ids=(contact,), body={})
+
+    def unarchive_contact(self, contact: ContactId) -> None:
+        """`POST /contacts/{id}/unarchive`.
+
+        Raises:
+            RefusedError: it was permanently deleted or merged (fact sheet section 4).
+        """
+        self._request("POST", "/contacts/{id}/unarchive", _nothing, ids=(contact,), body={})
+
+    def delete_contact(self, contact: ContactId) -> None:
+        """`DELETE /contacts/{id}`: permanent.
+
+        Raises:
+            NotFoundError: it is not there; not raised when a lost try of this very call removed it.
+        """
+        try:
+            self._request("DELETE", "/contacts/{id}", _nothing, ids=(contact,))
+        except NotFoundError as error:
+            if not error.repeated:
+                raise
+
+    def find_user(self, external_id: ExternalId) -> Contact | None:
+        """`GET /contacts/find_by_external_id/{id}`: a live user, or None (from API version 2.13)."""
+        try:
+            return self._request("GET", "/contacts/find_by_external_id/{id}", Contact.from_json, ids=(external_id,))
+        except NotFoundError:
+            return None
+
+    def search_contacts(self, wanted: Mapping[str, Sequence[str]]) -> list[Contact]:
+        """`POST /contacts/search`: every contact that has one of the values in one of the fields, all pages.
+
+        What it shows may be minutes old.
+        """
+        query = search_query(wanted)
+        found: list[Contact] = []
+        cursor: str | None = None
+        while True:
+            contacts, cursor = self._request("POST", "/contacts/search", _page, body=search_body(query, cursor))
+            found.extend(contacts)
+            if cursor is None:
+                return found
+
+    def data_attributes(self) -> list[DataAttribute]:
+        """`GET /data_attributes` of contacts, archived ones too."""
+        return self._request(
+            "GET",
+            "/data_attributes",
+            lambda body: [DataAttribute.from_json(entry) for entry in body["data"]],
+            params={"model": "contact", "include_archived": "true"},
+        )
+
+    def create_data_attribute(self, name: str, data_type: str) -> DataAttribute:
+        """`POST /data_attributes`: a new custom attribute of contacts.
+
+        Raises:
+            RefusedError: the name is taken or not allowed, or the workspace is full. Also after a lost try that
+                had arrived: ask for the list before believing it.
+        """
+        return self._request(
+            "POST",
+            "/data_attributes",
+            DataAttribute.from_json,
+            body={"name": name, "model": "contact", "data_type": data_type},
+        )
+
+    def _request(
+        self,
+        method: str,
+        template: str,
+        read: Callable[[Json], _T],
+        *,
+        ids: tuple[str, ...] = (),
+        body: Json = None,
+        params: Mapping[str, str] | None = None,
+        repeatable: bool = True,
+    ) -> _T:
+        """Make a call: wait for its turn, send, decipher, and try again where that is safe."""
+        path = template
+        for value in ids:
+            path = path.replace("{id}", quote(value, safe=""), 1)
+        call = _Call(f"{method} {template}", method, path, None if body is None else _json(body), params)
+        began = time.monotonic()
+
+        def attempt() -> _T:
+            try:
+                return self._unlimited(call, read)
+            except RetriableAPIError as error:
+                call.maybe_sent = call.maybe_sent or _maybe_sent(error)
+                if call.maybe_sent and not repeatable:
+                    raise InDoubtError(_fault_of(error)) from None
+                raise
+
+        try:
+            return t.cast("_T", self._retrying(attempt))
+        except RetriableAPIError as error:
+            raise self._given_up(call, error, began) from None
+        except NotFoundError as error:
+            error.repeated = call.maybe_sent
+            raise
+
+    def _unlimited(self, call: _Call, read: Callable[[Json], _T]) -> _T:
+        """Send a call as often as 429 answers it: that is pacing, not failure."""
+        deadline = time.monotonic() + _LONGEST_LIMITED
+        while True:
+            try:
+                return self._send(call, read)
+            except RateLimitedError:
+                self.traffic.limited()
+                if time.monotonic() > deadline:
+                    raise
+
+    def _send(self, call: _Call, read: Callable[[Json], _T]) -> _T:
+        """Send a call once, when the limiter lets it through."""
+        with self._limiter.slot(_stopped):
+            self.traffic.called(call.operation)
+            response = self._exchange(call)
+            self._limiter.learn(
+                RateLimit.from_headers(response.headers),
+                exceeded=response.status_code == requests.codes.too_many_requests,
+            )
+        try:
+            value = _read(response, read)
+        except RefusedError:
+            self._succeeded_at = time.monotonic()
+            raise
+        self._succeeded_at = time.monotonic()
+        return value
+
+    def _exchange(self, call: _Call) -> requests.Response:
+        """The only place that touches the network.
+
+        Redirects are not followed: a redirected write may lose its body (fact sheet section 1).
+        """
+        try:
+            return self._session.request(
+                call.method,
+                self._url + call.path,
+                params=call.params,
+                data=call.body,
+                headers=None if call.body is None else {"Content-Type": "application/json"},
+                timeout=self._timeout,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            # The exception's own text names the path, and with it maybe somebody's external_id.
+            fault = Fault(message=f"{_cause(error)} at {self._url}")
+            raise ConnectionLostError(fault, sent=not _never_connected(error)) from None
+
+    def _given_up(self, call: _Call, error: RetriableAPIError, began: float) -> Exception:
+        """Tell whether it is this call or everything that fails."""
+        fault = _fault_of(error)
+        if self._succeeded_at > began or self._answers():
+            return CallFailedError(fault, f"{call.operation} failed {_MAX_TRIES} times: {fault}")
+        return UnreachableError(
+            fault,
+            f"Intercom cannot be reached: {fault}. Check 'region' and 'api_url', the network, and "
+            "Intercom's status; then run again.",
+        )
+
+    def _answers(self) -> bool:
+        """Ask once whether anything works at all."""
+        probe = _Call("GET /me", "GET", "/me", None, None)
+        try:
+            self._send(probe, Workspace.from_json)
+        except RetriableAPIError:
+            return False
+        return True
+
+    def _note_retry(self, wait: float) -> None:
+        self.traffic.retried()
+        self.traffic.waits(wait)
+
+
+class _Call:
+    """One call and what is known of its tries."""
+
+    __slots__ = ("body", "maybe_sent", "method", "operation", "params", "path")
+
+    def __init__(
+        self, operation: str, method: str, path: str, body: bytes | None, params: Mapping[str, str] | None
+    ) -> None:
+        self.operation = operation
+        self.method = method
+        self.path = path
+        self.body = body
+        self.params = params
+        self.maybe_sent = False
+
+
+def _read(response: requests.Response, read: Callable[[Json], _T]) -> _T:
+    """Decipher an answer and read its value; a value that cannot be read is a garbled answer."""
+    value = decipher(response.status_code, response.headers, response.content)
+    try:
+        return read(value)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        fault = Fault(status=response.status_code, message="the answer is not what the API describes")
+        raise GarbledAnswerError(fault) from None
+
+
+def _json(body: Json) -> bytes:
+    return json.dumps(body, allow_nan=False).encode()
+
+
+def _nothing(_body: Json) -> None:
+    """Read nothing from an answer."""
+
+
+def _page(body: Json) -> tuple[list[Contact], str | None]:
+    return list(contacts_of(body)), next_cursor(body)
+
+
+def _stopped() -> Exception:
+    return StoppedError("The run was stopped before this call was sent")
+
+
+def _fault_of(error: RetriableAPIError) -> Fault:
+    fault = getattr(error, "fault", None)
+    return fault if isinstance(fault, Fault) else Fault(message=str(error))
+
+
+def _maybe_sent(error: RetriableAPIError) -> bool:
+    """Tell whether Intercom may have acted on the request that failed so."""
+    if isinstance(error, ConnectionLostError):
+        return error.sent
+    return not isinstance(error, RateLimitedError)
+
+
+def _never_connected(error: requests.RequestException) -> bool:
+    """Tell whether the request surely never left: no connection came about."""
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(reason, NewConnectionError)
+
+
+def _cause(error: requests.RequestException) -> str:
+    if isinstance(error, requests.ConnectTimeout):
+        return "no connection in time"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the TLS handshake failed"
+    if _never_connected(error):
+        return "no connection"
+    return "the connection broke"

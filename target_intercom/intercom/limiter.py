@@ -1,0 +1,177 @@
+"""How many calls may be sent now: pacing from the answers' headers, never from constants.
+
+Intercom counts calls in fixed windows (fact sheet section 2). Everybody in the workspace draws on the same window,
+so its fill is read from `X-RateLimit-*`, and the calls in flight, which no answer can show yet, are added to it.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+import typing as t
+from contextlib import contextmanager
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from target_intercom.intercom.protocol import RateLimit
+
+_PROBES = 8
+"""Calls that may ask whether a window has turned; fewer where the share left free is smaller."""
+_LONGEST_WAIT = 60.0
+"""No answer keeps the run waiting longer than this without asking again, in seconds."""
+_STALE_PAUSES = (0.25, 0.5, 1.0)
+"""Pauses between questions while Intercom still answers with a window that should be over, in seconds."""
+_BLIND_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Pauses after 429s that say nothing about the window, in seconds."""
+_LONGEST_SLEEP = 1.0
+"""A waiting thread looks again after so many seconds, whatever it waits for."""
+_CLOCK_SKEW = 2.0
+"""Clocks that differ by less are taken to agree: `Date` has whole seconds."""
+
+
+class Window:
+    """What is known of the rate-limit window. Pure: it is told the time and asked for a decision."""
+
+    def __init__(self, percent: int) -> None:
+        """`percent` of each window may be used, everybody's calls counted."""
+        self._percent = percent
+        self._limit: int | None = None
+        self._used = 0
+        self._own = 0
+        self._reset = -math.inf
+        self._ends = -math.inf
+        self._not_before = -math.inf
+        self._stale = 0
+        self._blind = 0
+
+    def wait(self, now: float, in_flight: int) -> float:
+        """Tell how long to hold back the next call, in seconds.
+
+        Returns:
+            0: send it. Finite: ask again after so long. Infinite: ask again when a call has come back.
+        """
+        if now < self._not_before:
+            return self._not_before - now
+        if self._limit is None:
+            return 0.0
+        if now >= self._ends:
+            return 0.0 if in_flight < self._probes() else math.inf
+        free = self._share() - self._used
+        if in_flight < math.ceil(free / 2):
+            return 0.0
+        return math.inf if free > 0 and in_flight else self._ends - now
+
+    def learn(self, now: float, rate: RateLimit) -> bool:
+        """Take in an answer's headers; True when they show a new window."""
+        if rate.limit is None or rate.remaining is None or rate.reset is None:
+            return False
+        self._blind = 0
+        turned = rate.reset > self._reset
+        if turned:
+            self._turn(now, rate, rate.reset)
+        if rate.reset == self._reset:
+            self._own += 1
+            self._used = max(self._used, rate.limit - rate.remaining, self._own)
+            if now >= self._ends:
+                self._not_before = now + _STALE_PAUSES[min(self._stale, len(_STALE_PAUSES) - 1)]
+                self._stale += 1
+        return turned
+
+    def exceeded(self, now: float, rate: RateLimit) -> None:
+        """Take in a 429: nothing more until the reset, or for a growing pause where none is told."""
+        self.learn(now, rate)
+        if rate.retry_after is not None:
+            self._not_before = max(self._not_before, now + min(rate.retry_after, _LONGEST_WAIT))
+        elif rate.reset is not None and rate.reset == self._reset and now < self._ends:
+            self._not_before = max(self._not_before, self._ends)
+        else:
+            self._not_before = now + _BLIND_PAUSES[min(self._blind, len(_BLIND_PAUSES) - 1)]
+            self._blind += 1
+
+    def _turn(self, now: float, rate: RateLimit, reset: float) -> None:
+        """Begin a new window; its end is told in Intercom's time and kept in ours."""
+        skew = 0.0 if rate.date is None else rate.date - now
+        ends = reset - (skew if abs(skew) >= _CLOCK_SKEW else 0.0)
+        self._limit = rate.limit
+        self._used = self._own = self._stale = 0
+        self._reset = reset
+        self._ends = min(ends, now + _LONGEST_WAIT)
+
+    def _share(self) -> int:
+        return max(1, (self._limit or 0) * self._percent // 100)
+
+    def _probes(self) -> int:
+        if self._stale:
+            return 1
+        return max(1, min(_PROBES, (self._limit or 0) - self._share()))
+
+
+class RateLimiter:
+    """Lets calls of any thread through at the pace the window allows.
+
+    The calls in flight are held below half of what is left: several processes that share a window and do the
+    same cannot overrun it together, and a single one loses a few round trips at a window's end.
+    """
+
+    def __init__(
+        self,
+        percent: int,
+        *,
+        clock: Callable[[], float] = time.time,
+        on_wait: Callable[[float], None] = lambda _seconds: None,
+    ) -> None:
+        """`percent` of each window may be used; `on_wait` hears of every wait for a window, in seconds."""
+        self._window = Window(percent)
+        self._clock = clock
+        self._on_wait = on_wait
+        self._in_flight = 0
+        self._stopped = False
+        self._turn = threading.Condition()
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls have been sent and not answered."""
+        return self._in_flight
+
+    def stop(self) -> None:
+        """Let nothing more through: `slot` raises for whoever waits or comes later."""
+        with self._turn:
+            self._stopped = True
+            self._turn.notify_all()
+
+    def settle(self, seconds: float) -> bool:
+        """Wait for the calls in flight to come back; False when some did not in time."""
+        with self._turn:
+            return self._turn.wait_for(lambda: self._in_flight == 0, seconds)
+
+    @contextmanager
+    def slot(self, stopped: Callable[[], Exception]) -> Iterator[None]:
+        """Hold one place in the window for the time of a call.
+
+        Raises:
+            Exception: what `stopped` makes, once the limiter was stopped.
+        """
+        with self._turn:
+            while not self._stopped and (wait := self._window.wait(self._clock(), self._in_flight)) > 0:
+                if math.isfinite(wait):
+                    self._on_wait(wait)
+                self._turn.wait(min(wait, _LONGEST_SLEEP))
+            if self._stopped:
+                raise stopped()
+            self._in_flight += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._in_flight -= 1
+                self._turn.notify()
+
+    def learn(self, rate: RateLimit, *, exceeded: bool) -> None:
+        """Take in an answer's headers before its slot is given back."""
+        with self._turn:
+            if exceeded:
+                self._window.exceeded(self._clock(), rate)
+            elif self._window.learn(self._clock(), rate):
+                self._turn.notify_all()

@@ -1,0 +1,371 @@
+"""Intercom's protocol without any I/O: ids, headers, answers, search queries.
+
+Sources are the official description (API version 2.16) and recorded traffic; where a rule rests on one,
+the docstring says so.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+import typing as t
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from target_intercom.errors import (
+    ConflictError,
+    Fault,
+    ForbiddenError,
+    GarbledAnswerError,
+    MergedError,
+    NotFoundError,
+    RateLimitedError,
+    RefusedError,
+    RegionError,
+    ServerError,
+    UnauthorizedError,
+    UnknownAttributeError,
+    VersionError,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Json: t.TypeAlias = t.Any
+ContactId = t.NewType("ContactId", str)
+"""Intercom's own id of a contact, 24 hex digits."""
+ExternalId = t.NewType("ExternalId", str)
+"""The source's id of a user, as Intercom keeps it."""
+Email = t.NewType("Email", str)
+"""An email address, trimmed and in lower case."""
+Role: t.TypeAlias = t.Literal["user", "lead"]
+
+CUSTOM_PREFIX = "custom_attributes."
+"""Custom attributes are named as in Intercom's `full_name`: with this before the name."""
+
+SEARCH_PAGE = 150
+"""The largest `per_page` of a contact search (developers.intercom.com, pagination)."""
+
+_READABLE = (
+    "name",
+    "phone",
+    "owner_id",
+    "signed_up_at",
+    "last_seen_at",
+    "unsubscribed_from_emails",
+)
+_CONTACT_IN_TEXT = re.compile(r"\bid=([0-9a-f]{24})\b", re.IGNORECASE)
+_UNKNOWN_ATTRIBUTE = re.compile(r"custom attribute '(?P<name>.+)' does not exist", re.IGNORECASE)
+_CANONICAL_LINK = re.compile(r"</contacts/(?P<id>[^>/]+)>")
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A live contact, cut down to what a sync compares and matches by.
+
+    `attributes` is flat: writable standard attributes by name, custom ones as `custom_attributes.NAME`.
+    A name that is missing was never set.
+    """
+
+    id: ContactId
+    role: Role
+    external_id: ExternalId | None
+    email: Email | None
+    attributes: Mapping[str, Json]
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Json]) -> Contact:
+        """Read a contact as GET, PUT, POST and search answer it.
+
+        An email that was cleared reads `""` from some calls and null from others (recorded), an avatar is
+        written as a URL and read as an object (official description).
+
+        Raises:
+            KeyError, TypeError: the body is not a contact.
+        """
+        address = body.get("email")
+        mail = normal_email(address) if address else None
+        avatar = body.get("avatar")
+        attributes: dict[str, Json] = {name: body.get(name) for name in _READABLE}
+        attributes["avatar"] = avatar.get("image_url") if isinstance(avatar, dict) else avatar
+        attributes["email"] = mail
+        for name, value in (body.get("custom_attributes") or {}).items():
+            attributes[CUSTOM_PREFIX + name] = value
+        external = body.get("external_id")
+        return cls(
+            id=ContactId(str(body["id"])),
+            role="lead" if body.get("role") == "lead" else "user",
+            external_id=None if external is None else ExternalId(str(external)),
+            email=mail,
+            attributes=MappingProxyType(attributes),
+        )
+
+
+def normal_email(text: str) -> Email:
+    """Trim and lower-case an address: how this target writes, searches and compares emails."""
+    return Email(text.strip().lower())
+
+
+def version_at_least(version: str, major: int, minor: int) -> bool:
+    """Tell whether an `Intercom-Version` is this one or newer; Preview is newer than any number."""
+    numbers = version.split(".")
+    if not all(number.isdigit() for number in numbers):
+        return True
+    return [int(number) for number in numbers] >= [major, minor]
+
+
+@dataclass(frozen=True, slots=True)
+class DataAttribute:
+    """An attribute of the workspace's contacts, from `GET /data_attributes`.
+
+    `options` is the closed list of a list attribute; those come back as `data_type` string (recorded).
+    """
+
+    name: str
+    full_name: str
+    data_type: str
+    custom: bool
+    api_writable: bool
+    archived: bool
+    options: tuple[str, ...] | None
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Json]) -> DataAttribute:
+        """Read one entry of the list or the answer to a create."""
+        name = str(body["name"])
+        options = body.get("options")
+        return cls(
+            name=name,
+            full_name=str(body.get("full_name") or (CUSTOM_PREFIX + name if body.get("custom") else name)),
+            data_type=str(body.get("data_type") or "string"),
+            custom=bool(body.get("custom")),
+            api_writable=body.get("api_writable") is not False,
+            archived=body.get("archived") is True,
+            options=None if options is None else tuple(_option(option) for option in options),
+        )
+
+
+def _option(option: Json) -> str:
+    return str(option.get("value") if isinstance(option, dict) else option)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What `GET /me` says of the token's workspace."""
+
+    id: str
+    name: str
+    region: str | None
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Json]) -> Workspace:
+        """Read the `app` of the acting admin."""
+        app = body.get("app") or {}
+        region = app.get("region")
+        return cls(
+            id=str(app.get("id_code") or ""),
+            name=str(app.get("name") or ""),
+            region=None if region is None else str(region),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """One answer's view of the rate-limit window; times in epoch seconds of Intercom's clock.
+
+    `remaining` counts down over everybody's calls in the workspace. `date` is when Intercom answered (whole
+    seconds), `retry_after` the seconds of a `Retry-After` header. Fact sheet section 2.
+    """
+
+    limit: int | None = None
+    remaining: int | None = None
+    reset: float | None = None
+    date: float | None = None
+    retry_after: float | None = None
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str]) -> RateLimit:
+        """Read the headers; what is missing or unreadable is None."""
+        date = headers.get("Date")
+        return cls(
+            limit=_whole(headers.get("X-RateLimit-Limit")),
+            remaining=_whole(headers.get("X-RateLimit-Remaining")),
+            reset=_whole(headers.get("X-RateLimit-Reset")),
+            date=_http_date(date) if date else None,
+            retry_after=_whole(headers.get("Retry-After")),
+        )
+
+
+def _whole(text: str | None) -> int | None:
+    try:
+        return None if text is None else int(float(text))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _http_date(text: str) -> float | None:
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None
+
+
+def decipher(status: int, headers: Mapping[str, str], body: bytes) -> Json:
+    """Turn an answer into its value, or raise what it means.
+
+    Status first, code second, text last: Intercom uses several codes for one meaning (fact sheet section 1).
+
+    Returns:
+        The parsed body; None where a successful answer has none.
+
+    Raises:
+        ApiError: the subclass that says what can be done.
+    """
+    if status in range(200, 300):
+        return _value(status, body)
+    fault = _fault(status, headers, body)
+    if status >= 500 or status == 408:  # noqa: PLR2004 - "5xx and 408" is the plainest way to say it
+        raise ServerError(fault)
+    if status in range(300, 400):
+        message = f"Intercom redirects the call ({status}): 'region' or 'api_url' is not this workspace's."
+        raise RegionError(message)
+    raise _CLIENT_ERRORS.get(status, _refused)(fault, headers)
+
+
+def _value(status: int, body: bytes) -> Json:
+    if not body:
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        fault = Fault(status=status, message="the answer is not JSON")
+        raise GarbledAnswerError(fault) from None
+
+
+def _fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+    """Read the error envelope; a proxy's HTML page leaves only the status and the header's request id."""
+    fault = Fault(status=status, request_id=headers.get("X-Request-Id"))
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return replace(fault, message="the answer is not JSON")
+    if not isinstance(parsed, dict):
+        return fault
+    errors = parsed.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    return replace(
+        fault,
+        code=_text(first.get("code")),
+        message=_text(first.get("message")),
+        field=_text(first.get("field")),
+        request_id=_text(parsed.get("request_id")) or fault.request_id,
+    )
+
+
+def _text(value: Json) -> str | None:
+    return None if value is None else str(value)
+
+
+def _refused(fault: Fault, _headers: Mapping[str, str]) -> Exception:
+    return RefusedError(fault)
+
+
+def _bad_request(fault: Fault, _headers: Mapping[str, str]) -> Exception:
+    if fault.code == "intercom_version_invalid":
+        return VersionError(fault, f"Intercom does not take this API version: {fault}. Change 'api_version'.")
+    unknown = _UNKNOWN_ATTRIBUTE.search(fault.message or "")
+    if unknown:
+        return UnknownAttributeError(fault, attribute=unknown["name"])
+    return RefusedError(fault)
+
+
+def _unauthorized(fault: Fault, _headers: Mapping[str, str]) -> Exception:
+    return UnauthorizedError(
+        fault,
+        f"Intercom refuses the access token: {fault}. Check 'access_token' (Developer Hub, your app, "
+        "Authentication) and that 'region' is the workspace's.",
+    )
+
+
+def _forbidden(fault: Fault, _headers: Mapping[str, str]) -> Exception:
+    return ForbiddenError(
+        fault,
+        f"Intercom forbids the call: {fault}. Give the app the permissions to read and write users and "
+        "companies and to read admins (Developer Hub, your app, Authentication), or check the workspace's plan.",
+    )
+
+
+def _not_found(fault: Fault, _headers: Mapping[str, str]) -> Exception:
+    return NotFoundError(fault)
+
+
+def _conflict(fault: Fault, _headers: Mapping[str, str]) -> Exception:
+    text = fault.message or ""
+    contact = _CONTACT_IN_TEXT.search(text)
+    return ConflictError(
+        fault,
+        contact_id=contact[1].lower() if contact else None,
+        archived="archived" in text.lower(),
+    )
+
+
+def _gone(fault: Fault, headers: Mapping[str, str]) -> Exception:
+    link = _CANONICAL_LINK.search(headers.get("Link") or "")
+    return MergedError(fault, survivor=link["id"] if link else None)
+
+
+def _limited(fault: Fault, _headers: Mapping[str, str]) -> Exception:
+    return RateLimitedError(fault)
+
+
+_CLIENT_ERRORS: t.Final = MappingProxyType(
+    {
+        400: _bad_request,
+        401: _unauthorized,
+        403: _forbidden,
+        404: _not_found,
+        409: _conflict,
+        410: _gone,
+        429: _limited,
+    }
+)
+
+
+def search_query(wanted: Mapping[str, Sequence[str]]) -> Json:
+    """Make the query for contacts that have any of these values in any of these fields.
+
+    One `IN` a field; several fields are joined by OR (official description, `POST /contacts/search`).
+    """
+    filters = [{"field": field, "operator": "IN", "value": list(values)} for field, values in wanted.items() if values]
+    return filters[0] if len(filters) == 1 else {"operator": "OR", "value": filters}
+
+
+def search_body(query: Json, starting_after: str | None) -> Json:
+    """Make the body of one page of a search; the cursor only works in the body (fact sheet section 5)."""
+    pagination: dict[str, Json] = {"per_page": SEARCH_PAGE}
+    if starting_after is not None:
+        pagination["starting_after"] = starting_after
+    return {"query": query, "pagination": pagination}
+
+
+def next_cursor(page: Mapping[str, Json]) -> str | None:
+    """Tell where the next page starts, or None on the last."""
+    following = (page.get("pages") or {}).get("next")
+    return _text(following.get("starting_after")) if isinstance(following, dict) else None
+
+
+def contact_body(attributes: Mapping[str, Json]) -> dict[str, Json]:
+    """Make the body of a write from flat attributes: custom ones go into their own object."""
+    body = {name: value for name, value in attributes.items() if not name.startswith(CUSTOM_PREFIX)}
+    custom = {
+        name.removeprefix(CUSTOM_PREFIX): value for name, value in attributes.items() if name.startswith(CUSTOM_PREFIX)
+    }
+    if custom:
+        body["custom_attributes"] = custom
+    return body
+
+
+def contacts_of(page: Mapping[str, Json]) -> Iterable[Contact]:
+    """Read the contacts of a page; a 200 without a data array has been seen (RudderStack) and means none."""
+    return [Contact.from_json(entry) for entry in page.get("data") or []]

@@ -1,0 +1,358 @@
+"""The words of a sync: records, drafts, matches, operations and outcomes. No behaviour beyond reading themselves."""
+
+from __future__ import annotations
+
+import enum
+import typing as t
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from target_intercom.intercom.protocol import (
+    CUSTOM_PREFIX,
+    Contact,
+    ContactId,
+    Email,
+    ExternalId,
+    Json,
+    Role,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from target_intercom.errors import Fault
+
+__all__ = [
+    "CUSTOM_PREFIX",
+    "READ_ONLY_ATTRIBUTES",
+    "STANDARD_ATTRIBUTES",
+    "Ambiguous",
+    "Contact",
+    "ContactDraft",
+    "ContactId",
+    "Create",
+    "Email",
+    "Entry",
+    "ExternalId",
+    "Found",
+    "Group",
+    "Identity",
+    "Json",
+    "Kind",
+    "Leave",
+    "Match",
+    "MatchBy",
+    "MergedAway",
+    "Name",
+    "NotFound",
+    "Operation",
+    "Outcome",
+    "Received",
+    "Refusal",
+    "Refuse",
+    "Result",
+    "Role",
+    "SkipReason",
+    "StandardAttribute",
+    "Unanswered",
+    "Update",
+]
+
+
+class Kind(enum.Enum):
+    """Type of an attribute's values, by Intercom's `data_type` names."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATETIME = "datetime"
+
+
+@dataclass(frozen=True, slots=True)
+class StandardAttribute:
+    """A writable standard attribute of contacts (fact sheet section 3.1)."""
+
+    kind: Kind
+    only_when_mapped: bool = False
+    """A property of the same name is not taken by itself."""
+    compared: bool = True
+    """False: Intercom never shows the value, so it is no reason to write."""
+
+
+STANDARD_ATTRIBUTES: t.Final[Mapping[str, StandardAttribute]] = MappingProxyType(
+    {
+        "external_id": StandardAttribute(Kind.STRING),
+        "email": StandardAttribute(Kind.STRING),
+        "email_verified": StandardAttribute(Kind.BOOLEAN, compared=False),
+        "phone": StandardAttribute(Kind.STRING),
+        "name": StandardAttribute(Kind.STRING),
+        "avatar": StandardAttribute(Kind.STRING),
+        "signed_up_at": StandardAttribute(Kind.DATETIME),
+        "last_seen_at": StandardAttribute(Kind.DATETIME),
+        "owner_id": StandardAttribute(Kind.STRING, only_when_mapped=True),
+        "unsubscribed_from_emails": StandardAttribute(Kind.BOOLEAN, only_when_mapped=True),
+    }
+)
+"""The attributes that `mappings` may name besides `id` and `custom_attributes.NAME`."""
+
+READ_ONLY_ATTRIBUTES: t.Final = frozenset(
+    [
+        "id",
+        "role",
+        "workspace_id",
+        "email_domain",
+        "has_hard_bounced",
+        "marked_email_as_spam",
+        "created_at",
+        "updated_at",
+        "last_replied_at",
+        "last_contacted_at",
+        "last_email_opened_at",
+        "last_email_clicked_at",
+        "language_override",
+        "browser",
+        "browser_version",
+        "browser_language",
+        "os",
+        "android_app_name",
+        "android_app_version",
+        "android_device",
+        "android_os_version",
+        "android_sdk_version",
+        "android_last_seen_at",
+        "ios_app_name",
+        "ios_app_version",
+        "ios_device",
+        "ios_os_version",
+        "ios_sdk_version",
+        "ios_last_seen_at",
+        "country",
+        "region",
+        "city",
+    ]
+)
+"""Standard attributes that the API does not write; Intercom takes no custom attribute of these names."""
+
+
+class MatchBy(str, enum.Enum):
+    """An identifier that finds an existing contact."""
+
+    EXTERNAL_ID = "external_id"
+    EMAIL = "email"
+    ID = "id"
+
+
+Name: t.TypeAlias = tuple[MatchBy, str]
+"""One identifier of somebody: which, and its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The identifiers of a record or a contact; None where it has none."""
+
+    external_id: ExternalId | None = None
+    email: Email | None = None
+    id: ContactId | None = None
+
+    def get(self, which: MatchBy) -> str | None:
+        """Give the identifier of this sort."""
+        match which:
+            case MatchBy.EXTERNAL_ID:
+                return self.external_id
+            case MatchBy.EMAIL:
+                return self.email
+            case MatchBy.ID:
+                return self.id
+
+    def names(self) -> Iterator[Name]:
+        """Give every identifier that is there."""
+        for which in MatchBy:
+            value = self.get(which)
+            if value is not None:
+                yield which, value
+
+    @classmethod
+    def of(cls, contact: Contact) -> Identity:
+        """Give a contact's identifiers; a lead's generated external_id is none (fact sheet section 3.3)."""
+        external_id = contact.external_id if contact.role == "user" else None
+        return cls(external_id=external_id, email=contact.email, id=contact.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A record as it came: the Singer message, and the record after stream maps."""
+
+    message: Mapping[str, Json]
+    record: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class ContactDraft:
+    """What a record says of a contact.
+
+    `attributes` is flat and coerced: standard attributes by name (`email` among them, `external_id` not), custom
+    ones as `custom_attributes.NAME`. None clears; a missing name leaves the attribute alone.
+    """
+
+    identity: Identity
+    attributes: Mapping[str, Json]
+    removed: bool = False
+    """The record marks its contact as to be removed; it has no attributes then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record on its way through a sync."""
+
+    number: int
+    """Its place in the batch: what comes later wins."""
+    received: Received
+    draft: ContactDraft
+    alone: bool = False
+    """It was refused together with others of its contact and is tried by itself now."""
+    again: bool = False
+    """Its contact was gone and it is matched a second time."""
+
+
+# What a record's identifiers find.
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """Nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One contact, as it was last seen."""
+
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class MergedAway:
+    """The Intercom id of the record was merged into a contact that is somebody else."""
+
+    survivor: ContactId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """Several contacts, and no rule that prefers one."""
+
+    contacts: tuple[ContactId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Not known: Intercom refused the question, or kept failing on it."""
+
+    fault: Fault
+
+
+Match: t.TypeAlias = NotFound | Found | MergedAway | Ambiguous | Unanswered
+
+
+@dataclass(slots=True)
+class Group:
+    """The records of one contact in a batch, laid over each other."""
+
+    match: NotFound | Found
+    draft: ContactDraft
+    entries: list[Entry]
+    ended: list[Entry] = field(default_factory=list)
+    """Marks that no later live record cancelled: the contact is to be removed at the end."""
+    cancelled: list[Entry] = field(default_factory=list)
+    """Marks that a later live record cancelled."""
+
+
+# What is to be done, and what came of it.
+
+
+class SkipReason(str, enum.Enum):
+    """Why a record was left undone although nothing is wrong with it."""
+
+    NOT_CREATED = "not_created"
+    """There is no such contact and the sync mode creates none."""
+    EXISTS = "exists"
+    """The contact exists and the sync mode does not update."""
+    NOT_REMOVED = "not_removed"
+    """The record is marked as deleted and the sync mode removes nothing."""
+    NOT_THERE = "not_there"
+    """There is no such contact to remove; an archived one cannot be seen."""
+    LIVE_AGAIN = "live_again"
+    """A later record of the same contact was live."""
+
+
+class Result(str, enum.Enum):
+    """What became of a record; each has exactly one."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    MERGED = "merged"
+    SKIPPED = "skipped"
+    ARCHIVED = "archived"
+    DELETED = "deleted"
+    INVALID = "invalid"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a record was refused: the `rejected` object of the rejected-records file."""
+
+    result: t.Literal[Result.INVALID, Result.REJECTED]
+    reason: str
+    code: str | None = None
+    field: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make a new contact."""
+
+    group: Group
+    role: Role
+    attributes: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change a contact: `changes` holds what differs, and is never empty."""
+
+    group: Group
+    contact: Contact
+    changes: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Write nothing: the contact is as the record says (`reason` None), or the mode does not allow it."""
+
+    group: Group
+    reason: SkipReason | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Write nothing: the record cannot be loaded."""
+
+    group: Group
+    refusal: Refusal
+
+
+Operation: t.TypeAlias = Create | Update | Leave | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one record, for the report and the rejected-records file."""
+
+    received: Received
+    result: Result
+    reason: SkipReason | None = None
+    refusal: Refusal | None = None

@@ -1,0 +1,62 @@
+"""Reads Singer messages without ever quoting them: a line may hold personal data."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+
+from singer_sdk.io_base import SingerReader
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+from singer_sdk.singerlib.json import deserialize_json
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class MessageReader(SingerReader):
+    """The SDK's reader, with errors that name the line's number in place of its text. Blank lines are skipped."""
+
+    def process_lines(
+        self, file_input: t.IO[str] | None, callbacks: dict[str, Callable[[dict[str, t.Any]], None]]
+    ) -> t.Counter[str]:
+        """Hand each message to the callback of its type.
+
+        Raises:
+            InvalidInputLine: a line is no Singer message.
+        """
+        counts: Counter[str] = Counter()
+        for number, line in enumerate(file_input or self.default_input, start=1):
+            if not line.strip():
+                continue
+            message = _message(number, line)
+            callback = callbacks.get(message["type"])
+            if callback is None:
+                error = f"Line {number} has the unknown message type {message['type']!r}"
+                raise InvalidInputLine(error)
+            callback(message)
+            counts[message["type"]] += 1
+        return counts
+
+    @staticmethod
+    def assert_line_requires(line_dict: dict[str, t.Any], requires: Iterable[str]) -> None:
+        """Refuse a message that lacks a key.
+
+        Raises:
+            InvalidInputLine: names the type and the key.
+        """
+        missing = sorted(set(requires) - set(line_dict))
+        if missing:
+            error = f"A {line_dict.get('type', 'part of a SCHEMA')} message lacks {', '.join(missing)}"
+            raise InvalidInputLine(error)
+
+
+def _message(number: int, line: str) -> dict[str, t.Any]:
+    try:
+        message: object = deserialize_json(line)
+    except (ValueError, RecursionError):
+        error = f"Line {number} is not JSON"
+        raise InvalidInputLine(error) from None
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        error = f"Line {number} is no Singer message: it has no type"
+        raise InvalidInputLine(error)
+    return message

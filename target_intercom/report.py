@@ -1,0 +1,184 @@
+"""What a run leaves behind: the report and the rejected records."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from collections import Counter, defaultdict
+
+from singer_sdk.singerlib.json import serialize_json
+
+from target_intercom.errors import redact
+from target_intercom.model import Result
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from target_intercom.model import Json, Outcome, Refusal
+
+Status: t.TypeAlias = t.Literal["running", "succeeded", "failed"]
+
+_MOST_LOGGED = 20
+"""Refused records that get a log line of their own; all of them are in the file."""
+
+
+class RejectedRecords:
+    """The refused records of a run as a Singer stream: mended, it can be piped in again as it is.
+
+    The file appears with the first record and is readable by its owner only: it holds personal data.
+    """
+
+    def __init__(self, path: Path, schemas: Mapping[str, Mapping[str, Json]]) -> None:
+        """`schemas` has the SCHEMA message that holds now, by stream, as received."""
+        self.path = path
+        self.lines = 0
+        self._schemas = schemas
+        self._written: dict[str, Json] = {}
+        self._file: int | None = None
+
+    def write(self, message: Mapping[str, Json], refusal: Refusal) -> int:
+        """Append a RECORD message as it was received, with the reason; gives its line number."""
+        stream = message["stream"]
+        schema = self._schemas.get(stream)
+        if schema is not None and self._written.get(stream) != schema:
+            self._append(schema)
+            self._written[stream] = schema
+        rejected = {
+            "outcome": refusal.result.value,
+            "reason": refusal.reason,
+            "code": refusal.code,
+            "field": refusal.field,
+            "request_id": refusal.request_id,
+        }
+        self._append({**message, "rejected": rejected})
+        return self.lines
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _append(self, message: Mapping[str, Json]) -> None:
+        """Write a line in one piece, so that a signal leaves no half of it."""
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.write(self._file, serialize_json(message).encode() + b"\n")
+        self.lines += 1
+
+
+class StreamReport:
+    """The counts of one stream."""
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        self.results: Counter[Result] = Counter()
+        self.reasons: dict[Result, Counter[str]] = defaultdict(Counter)
+        self.cut: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
+
+    def summary(self) -> dict[str, Json]:
+        """Make the stream's part of the report; `read` is the sum of the results."""
+        return {
+            "read": self.results.total(),
+            **{result.value: self.results[result] for result in Result},
+            "reasons": {result.value: _sorted(counts) for result, counts in sorted(self.reasons.items())},
+            "cut": _sorted(self.cut),
+            "left_out": _sorted(self.left_out),
+        }
+
+    def sentence(self) -> str:
+        """Say the results in a line."""
+        counts = [f"{self.results[result]} {result.value}" for result in Result if self.results[result]]
+        return f"{self.results.total()} read" + (f": {', '.join(counts)}" if counts else "")
+
+
+class RunReport:
+    """Counts what became of every record; every record read has exactly one result."""
+
+    def __init__(
+        self, path: Path, rejected: RejectedRecords, run_id: str, started_at: str, logger: logging.Logger
+    ) -> None:
+        """`path` is the report's file, `started_at` the run's beginning (ISO 8601)."""
+        self._path = path
+        self._rejected = rejected
+        self._run_id = run_id
+        self._started_at = started_at
+        self._logger = logger
+        self._streams: dict[str, StreamReport] = {}
+        self._refused = 0
+
+    @property
+    def refused(self) -> int:
+        """How many records were invalid or rejected so far."""
+        return self._refused
+
+    def stream(self, name: str) -> StreamReport:
+        """Give the counts of a stream."""
+        return self._streams.setdefault(name, StreamReport())
+
+    def record(self, stream: str, outcome: Outcome) -> None:
+        """Count a record's outcome; a refused record goes into the rejected records."""
+        counts = self.stream(stream)
+        counts.results[outcome.result] += 1
+        if outcome.reason is not None:
+            counts.reasons[outcome.result][outcome.reason.value] += 1
+        if outcome.refusal is not None:
+            counts.reasons[outcome.result][outcome.refusal.code or "other"] += 1
+            self._refuse(stream, outcome.received.message, outcome.refusal)
+
+    def cut(self, stream: str, attributes: Iterable[str]) -> None:
+        """Count values that were cut, by attribute."""
+        self.stream(stream).cut.update(attributes)
+
+    def left_out(self, stream: str, attributes: Iterable[str]) -> None:
+        """Count values that were left out, by attribute."""
+        self.stream(stream).left_out.update(attributes)
+
+    def sentence(self) -> str:
+        """Say what the run did, for a log's last line."""
+        streams = [f"stream '{name}': {counts.sentence()}" for name, counts in self._streams.items()]
+        where = f". Refused records are in {self._rejected.path}" if self._refused else ""
+        return ("; ".join(streams) or "no streams") + where
+
+    def save(self, status: Status, finished_at: str | None, api: Mapping[str, Json]) -> None:
+        """Replace the report's file in one step, so that a reader never sees half of one."""
+        report = {
+            "run_id": self._run_id,
+            "status": status,
+            "started_at": self._started_at,
+            "finished_at": finished_at,
+            "dry_run": False,
+            "streams": {name: counts.summary() for name, counts in self._streams.items()},
+            "api": api,
+        }
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._path.with_name(f"{self._path.name}.{self._run_id}")
+        draft.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        draft.replace(self._path)
+
+    def _refuse(self, stream: str, message: Mapping[str, Json], refusal: Refusal) -> None:
+        line = self._rejected.write(message, refusal)
+        self._refused += 1
+        if self._refused > _MOST_LOGGED:
+            return
+        where = "" if refusal.field is None else f"property '{refusal.field}': "
+        self._logger.warning(
+            "Stream '%s': a record is %s: %s%s (line %d of %s)",
+            stream,
+            refusal.result.value,
+            where,
+            redact(refusal.reason),
+            line,
+            self._rejected.path,
+        )
+        if self._refused == _MOST_LOGGED:
+            self._logger.warning("Further refused records are only in %s", self._rejected.path)
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))

@@ -1,0 +1,66 @@
+"""The Singer edge of a stream: a batch in, one call out."""
+
+from __future__ import annotations
+
+import typing as t
+
+from singer_sdk.sinks import BatchSink
+from singer_sdk.sinks.core import JSONSchemaValidator
+
+from target_intercom.model import Received
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from singer_sdk.helpers.conform import DatetimeErrorTreatmentEnum
+
+    from target_intercom.target import TargetIntercom
+
+
+class ContactSink(BatchSink):
+    """Collects a stream's records and hands them over in batches.
+
+    The SDK would end the run on a record that breaks its schema or holds an unparsable date, and take
+    `_sdc_deleted_at` out of records; here records stay as they came, and mapping decides on each.
+    """
+
+    # Large enough that connections do not idle at a batch's end, small enough for memory (about 2 KB a record).
+    MAX_SIZE_DEFAULT = 5000
+
+    def __init__(
+        self,
+        target: TargetIntercom,
+        stream_name: str,
+        schema: dict[str, t.Any],
+        key_properties: Sequence[str] | None,
+    ) -> None:
+        """Refuse a schema that is none, or that gives no identifier.
+
+        Raises:
+            InvalidJSONSchema: the schema is no JSON schema.
+            StreamRefusedError: no property gives an identifier to match by.
+        """
+        JSONSchemaValidator(schema)
+        super().__init__(target, stream_name, schema, key_properties)
+        self._target = target
+        self._sync = target.contact_sync(stream_name, self.schema["properties"])
+
+    def get_validator(self) -> None:
+        """Validate nothing: coercion does, and rejects one record in place of the run."""
+
+    def _remove_sdc_metadata_from_record(self, record: dict[str, t.Any]) -> None:
+        """Keep `_sdc_deleted_at`: without it a log-based delete would look like an update."""
+
+    def _parse_timestamps_in_record(
+        self, record: dict[str, t.Any], schema: dict[str, t.Any], treatment: DatetimeErrorTreatmentEnum
+    ) -> None:
+        """Leave dates as text: the SDK ends the run on one it cannot parse."""
+
+    def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:
+        """Keep the record together with the message it came in."""
+        context.setdefault("records", []).append(Received(self._target.message, record))
+
+    def process_batch(self, context: dict[str, t.Any]) -> None:
+        """Bring the batch into Intercom."""
+        self._sync.run(context.get("records", []))
+        self._target.batch_done()

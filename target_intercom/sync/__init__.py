@@ -1,0 +1,1 @@
+"""One sync, top to bottom: map, match, plan, write, report."""

@@ -1,0 +1,110 @@
+"""The workspace's custom attributes: which there are, and making those that are missing."""
+
+from __future__ import annotations
+
+import typing as t
+
+from target_intercom.errors import CallFailedError, RefusedError
+from target_intercom.intercom.protocol import CUSTOM_PREFIX
+from target_intercom.model import Kind
+from target_intercom.sync.mapping import AttributeType
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_intercom.intercom.client import IntercomClient
+    from target_intercom.intercom.protocol import DataAttribute
+
+MOST_ATTRIBUTES: t.Final = 250
+"""Custom attributes a workspace may have; archived ones do not count (intercom.com/help, article 179)."""
+
+_KINDS: t.Final = {kind.value: kind for kind in Kind} | {"options": Kind.STRING}
+
+
+class AttributeCatalog:
+    """Knows the custom attributes of contacts; read once a run, when first asked."""
+
+    def __init__(self, client: IntercomClient, say: Callable[[str], None]) -> None:
+        """`say` takes each message a person should see, once."""
+        self._client = client
+        self._say = say
+        self._entries: dict[str, DataAttribute] | None = None
+        self._refused: set[str] = set()
+        self._created: set[str] = set()
+
+    def provide(self, wanted: Mapping[str, Kind | None], *, create: bool) -> dict[str, AttributeType | None]:
+        """Give the type of each wanted attribute, making what is missing where `create` allows it.
+
+        An attribute that cannot be written is None, and the reason is said. One that is wanted without a type is
+        not made: where it does not exist it is not in the answer.
+        """
+        return {
+            name: self._provide(name, kind, create=create)
+            for name, kind in wanted.items()
+            if kind is not None or name in self._known()
+        }
+
+    def is_new(self, name: str) -> bool:
+        """Tell whether this run made the attribute: Intercom may take a moment to accept values of it."""
+        return name in self._created
+
+    def lose(self, name: str) -> None:
+        """Note that Intercom says an attribute does not exist, whatever its list said. Safe from any thread."""
+        self._refuse(name, "Intercom says it does not exist")
+
+    def is_lost(self, name: str) -> bool:
+        """Tell whether an attribute must not be sent."""
+        return name in self._refused
+
+    def _provide(self, name: str, kind: Kind | None, *, create: bool) -> AttributeType | None:
+        if name in self._refused:
+            return None
+        if name not in self._known() and (kind is None or not self._make(name, kind, create=create)):
+            return None
+        return self._writable(self._known()[name])
+
+    def _known(self) -> dict[str, DataAttribute]:
+        if self._entries is None:
+            self._entries = {entry.full_name: entry for entry in self._client.data_attributes() if entry.custom}
+        return self._entries
+
+    def _make(self, name: str, kind: Kind, *, create: bool) -> bool:
+        """Create an attribute; False, said, when it cannot be."""
+        if not create:
+            self._say(f"Attribute '{name}' does not exist in Intercom and 'create_attributes' is false: it is left out")
+            return False
+        if sum(not entry.archived for entry in self._known().values()) >= MOST_ATTRIBUTES:
+            self._refuse(
+                name, f"the workspace has {MOST_ATTRIBUTES} custom attributes already; archive one in Intercom"
+            )
+            return False
+        try:
+            made = self._client.create_data_attribute(name.removeprefix(CUSTOM_PREFIX), kind.value)
+        except (RefusedError, CallFailedError) as error:
+            # Somebody else, or a try of this very call whose answer was lost, may have made it.
+            self._entries = None
+            if name in self._known():
+                self._created.add(name)
+                return True
+            self._refuse(name, f"Intercom does not create it: {error}")
+            return False
+        self._known()[name] = made
+        self._created.add(name)
+        return True
+
+    def _writable(self, entry: DataAttribute) -> AttributeType | None:
+        name = entry.full_name
+        kind = _KINDS.get(entry.data_type)
+        if entry.archived:
+            self._refuse(name, "it is archived in Intercom; unarchive it, or leave the property out")
+        elif not entry.api_writable:
+            self._refuse(name, "Intercom does not let the API write it")
+        elif kind is None:
+            self._refuse(name, f"its type '{entry.data_type}' is not one that is loaded")
+        else:
+            return AttributeType(kind, entry.options or None)
+        return None
+
+    def _refuse(self, name: str, reason: str) -> None:
+        self._refused.add(name)
+        self._say(f"Attribute '{name}' is left out: {reason}")

@@ -1,0 +1,252 @@
+"""Values of records into values of attributes. Pure.
+
+The rules follow the fact sheet, sections 3.1, 3.2 and 3.4: dates are unix seconds, custom text has 255 characters at
+most, custom values are flat.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import re
+import typing as t
+from decimal import Decimal, InvalidOperation
+
+from target_intercom.model import Kind
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_intercom.model import Json
+
+LONGEST_CUSTOM_TEXT: t.Final = 255
+"""Characters of a custom attribute's text (intercom.com/help, data attributes)."""
+
+_MILLISECONDS_FROM = 10**11
+"""A timestamp from here on is no date in seconds: milliseconds have damaged data (OpenAPI repo, PR 525)."""
+_INTEGER_LIMIT = 2**63
+_LONGEST_DIGITS = 40
+"""A number with more digits before or behind the point is written with an exponent."""
+_TRUE = frozenset({"true", "t", "yes", "y", "1"})
+_FALSE = frozenset({"false", "f", "no", "n", "0"})
+_SECONDS = re.compile(r"-?\d{9,}")
+_FRACTION = re.compile(r"(?<=\d)[.,](\d{1,6})\d*")
+_SHORT_OFFSET = re.compile(r"(?<=\d)([+-]\d{2})$")
+
+
+class UncoercibleError(Exception):
+    """A value that does not fit its attribute; `code` names the trouble, the text explains it without the value."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        """Keep the code and the reason."""
+        super().__init__(reason)
+        self.code = code
+
+
+def is_set(value: Json) -> bool:
+    """Tell whether a `deleted_property` marks its record: null, false, 0, blank and words of no are not set."""
+    if isinstance(value, str):
+        return bool(value.strip()) and value.strip().lower() not in _FALSE
+    return value is not None and value is not False and value != 0
+
+
+def identifier(value: Json) -> str | None:
+    """Read an identifier: trimmed text; an empty one is none.
+
+    Raises:
+        UncoercibleError: it is no text and no whole number.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+        raise UncoercibleError("not_an_identifier", "an identifier is a text or a whole number")
+    if isinstance(value, Decimal):
+        value = _whole(value)
+    return str(value).strip() or None
+
+
+def coerce(value: Json, kind: Kind) -> Json:
+    """Turn a record's value into one of the attribute's type. None stays None.
+
+    Blank text is no value for any type but text.
+
+    Raises:
+        UncoercibleError: the value does not fit.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) and not value.strip() and kind is not Kind.STRING:
+        return None
+    return _COERCIONS[kind](value)
+
+
+def cut(text: Json) -> tuple[Json, bool]:
+    """Cut a custom attribute's text to what Intercom keeps; tells whether anything was lost."""
+    if isinstance(text, str) and len(text) > LONGEST_CUSTOM_TEXT:
+        return text[:LONGEST_CUSTOM_TEXT], True
+    return text, False
+
+
+def schema_kind(schema: Mapping[str, Json]) -> Kind | None:
+    """Give the attribute type that fits a property's JSON schema; None where it names no type."""
+    types = _types(schema)
+    if not types:
+        return None
+    if types == {"boolean"}:
+        return Kind.BOOLEAN
+    if types == {"integer"}:
+        return Kind.INTEGER
+    if types <= {"integer", "number"}:
+        return Kind.FLOAT
+    if types == {"string"}:
+        return _FORMATS.get(_format(schema), Kind.STRING)
+    return Kind.STRING
+
+
+def value_kind(value: Json) -> Kind:
+    """Give the attribute type that fits a value whose property has no schema."""
+    if isinstance(value, bool):
+        return Kind.BOOLEAN
+    if isinstance(value, int):
+        return Kind.INTEGER
+    if isinstance(value, (float, Decimal)):
+        return Kind.FLOAT
+    return Kind.STRING
+
+
+_FORMATS: t.Final[Mapping[str | None, Kind]] = {
+    "date": Kind.DATE,
+    "date-time": Kind.DATETIME,
+    "singer.decimal": Kind.FLOAT,
+}
+
+
+def _types(schema: Mapping[str, Json]) -> set[str]:
+    own = schema.get("type", [])
+    types = {own} if isinstance(own, str) else set(own)
+    for branch in _branches(schema):
+        types |= _types(branch)
+    return types - {"null"}
+
+
+def _format(schema: Mapping[str, Json]) -> str | None:
+    formats = {schema.get("format"), *(_format(branch) for branch in _branches(schema))} - {None}
+    return formats.pop() if len(formats) == 1 else None
+
+
+def _branches(schema: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    return [branch for word in ("anyOf", "oneOf") for branch in schema.get(word, []) if isinstance(branch, dict)]
+
+
+def _string(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal | float) and not math.isfinite(value):
+        raise UncoercibleError("not_finite", "the number is not finite")
+    if isinstance(value, Decimal):
+        return format(value, "f") if abs(value.adjusted()) < _LONGEST_DIGITS else str(value)
+    if isinstance(value, (dict, list)):
+        return _json(value)
+    return str(value)
+
+
+def _json(value: Json) -> str:
+    try:
+        return json.dumps(value, default=_decimal, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    except ValueError:
+        raise UncoercibleError("not_finite", "it holds a number that is not finite") from None
+
+
+def _decimal(value: Json) -> Json:
+    """Give a Decimal inside an object as a number of JSON."""
+    number = float(value)
+    return int(value) if number.is_integer() else number
+
+
+def _number(value: Json) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str)):
+        raise UncoercibleError("not_a_number", "the attribute takes a number")
+    try:
+        number = Decimal(value.strip() if isinstance(value, str) else str(value))
+    except InvalidOperation:
+        raise UncoercibleError("not_a_number", "the attribute takes a number") from None
+    if not number.is_finite():
+        raise UncoercibleError("not_finite", "the number is not finite")
+    return number
+
+
+def _whole(number: Decimal) -> int:
+    if not number.is_finite():
+        raise UncoercibleError("not_finite", "the number is not finite")
+    if number.adjusted() > _LONGEST_DIGITS:
+        raise UncoercibleError("out_of_range", "the number is too large")
+    if number != number.to_integral_value():
+        raise UncoercibleError("not_whole", "it takes a whole number")
+    return int(number)
+
+
+def _integer(value: Json) -> int:
+    number = _whole(_number(value))
+    if not -_INTEGER_LIMIT <= number < _INTEGER_LIMIT:
+        raise UncoercibleError("out_of_range", "the number has more than 64 bits")
+    return number
+
+
+def _float(value: Json) -> float | int:
+    number = float(_number(value))
+    if not math.isfinite(number):
+        raise UncoercibleError("out_of_range", "the number is too large")
+    return number
+
+
+def _boolean(value: Json) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise UncoercibleError("not_a_boolean", "the attribute takes true or false")
+
+
+def _timestamp(value: Json) -> int:
+    """Read a date: ISO 8601, or unix seconds; without an offset it is UTC."""
+    if isinstance(value, (bool, dict, list)):
+        raise UncoercibleError("not_a_date", "the attribute takes a date: ISO 8601 text, or unix seconds")
+    if not isinstance(value, str) or _SECONDS.fullmatch(value.strip()):
+        number = _number(value)
+        seconds = math.floor(number) if number.adjusted() < _LONGEST_DIGITS else _MILLISECONDS_FROM
+    else:
+        seconds = math.floor(_iso(value.strip()).timestamp())
+    if not -_MILLISECONDS_FROM < seconds < _MILLISECONDS_FROM:
+        raise UncoercibleError("out_of_range", "the date is out of range (milliseconds? seconds are needed)")
+    return seconds
+
+
+def _iso(text: str) -> dt.datetime:
+    """Parse ISO 8601 and what PostgreSQL writes in its place (`2024-02-01 00:00:20.5+00`) on any Python."""
+    text = _FRACTION.sub(lambda found: "." + found[1].ljust(6, "0"), text)
+    text = (
+        _SHORT_OFFSET.sub(r"\1:00", text.removesuffix("Z") + ("+00:00" if text.endswith("Z") else ""))
+        if ":" in text
+        else text
+    )
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise UncoercibleError("not_a_date", "the attribute takes a date: ISO 8601 text, or unix seconds") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)
+
+
+_COERCIONS: t.Final[Mapping[Kind, Callable[[Json], Json]]] = {
+    Kind.STRING: _string,
+    Kind.INTEGER: _integer,
+    Kind.FLOAT: _float,
+    Kind.BOOLEAN: _boolean,
+    Kind.DATE: _timestamp,
+    Kind.DATETIME: _timestamp,
+}

@@ -1,0 +1,241 @@
+"""A contact stream, batch by batch: map, match, plan, write, report."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from target_intercom.config import SyncMode
+from target_intercom.errors import InvalidRecordError
+from target_intercom.model import (
+    Ambiguous,
+    Entry,
+    Found,
+    Identity,
+    MergedAway,
+    NotFound,
+    Outcome,
+    Refusal,
+    Result,
+    SkipReason,
+    Unanswered,
+)
+from target_intercom.sync.overlay import overlay
+from target_intercom.sync.planning import plan, refusal
+from target_intercom.sync.writing import Left, Rejected, Saved, Vanished
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_intercom.config import StreamConfig
+    from target_intercom.intercom.protocol import ContactId
+    from target_intercom.model import Contact, Group, Match, Received
+    from target_intercom.report import RunReport
+    from target_intercom.sync.attributes import AttributeCatalog
+    from target_intercom.sync.mapping import AttributeType, ContactMapper
+    from target_intercom.sync.matching import Matcher, View
+    from target_intercom.sync.overlay import Wave
+    from target_intercom.sync.recent import RecentContacts
+    from target_intercom.sync.removal import Removals
+    from target_intercom.sync.writing import Writer, Written
+
+
+class ContactSync:
+    """Brings the contacts of one stream in line with its records."""
+
+    def __init__(
+        self,
+        stream: str,
+        config: StreamConfig,
+        *,
+        mapper: ContactMapper,
+        catalog: AttributeCatalog,
+        matcher: Matcher,
+        recent: RecentContacts,
+        writer: Writer,
+        removals: Removals,
+        report: RunReport,
+    ) -> None:
+        """Put the parts together; all but `mapper` and `writer` are shared by the streams of a run."""
+        self._stream = stream
+        self._config = config
+        self._mapper = mapper
+        self._catalog = catalog
+        self._matcher = matcher
+        self._recent = recent
+        self._writer = writer
+        self._removals = removals
+        self._report = report
+        self._custom: dict[str, AttributeType | None] = {}
+
+    def run(self, records: Sequence[Received]) -> None:
+        """Bring a batch into Intercom; every record gets its outcome, marked ones at the end of the pipe."""
+        entries = self._map(records)
+        view = self._look_up(entries)
+        while entries:
+            now = self._now(view, entries)
+            wave = overlay(entries, now, self._config)
+            entries = self._write(wave, now)
+            view.absorb(self._look_up([entry for entry in entries if entry.again]))
+
+    def _map(self, records: Sequence[Received]) -> list[Entry]:
+        wanted = self._mapper.custom_kinds((received.record for received in records), self._custom)
+        self._custom |= self._catalog.provide(wanted, create=self._config.create_attributes)
+        entries: list[Entry] = []
+        for received in records:
+            try:
+                mapped = self._mapper.map(received, self._custom)
+            except InvalidRecordError as error:
+                self._invalid(received, error)
+                continue
+            self._report.cut(self._stream, mapped.cut)
+            self._report.left_out(self._stream, mapped.left_out)
+            entries.append(Entry(len(entries), received, mapped.draft))
+        return entries
+
+    def _look_up(self, entries: Sequence[Entry]) -> View:
+        identities = list(dict.fromkeys(entry.draft.identity for entry in entries))
+        return self._matcher.look_up(identities, self._config.match_by, all_leads=self._removes_persons)
+
+    def _now(self, view: View, entries: Sequence[Entry]) -> View:
+        """Give the view as this run's writes have left it."""
+        self._matcher.refresh(view, (entry.draft.identity for entry in entries))
+        return view.copy()
+
+    def _write(self, wave: Wave, view: View) -> list[Entry]:
+        """Carry out a wave; gives the entries that are to be tried (again) after it, in their order."""
+        for entry, unclear in wave.refused:
+            self._refuse([entry], refusal(unclear))
+        for entry, match in wave.marks:
+            self._mark(entry, self._to_remove(match, self._leads(entry, view)))
+        again: list[Entry] = []
+        for written in self._writer.write(plan(group, self._config) for group in wave.groups):
+            again.extend(self._settle(written))
+        return sorted([*again, *wave.waiting], key=lambda entry: entry.number)
+
+    def _settle(self, written: Written) -> list[Entry]:
+        """Report what became of a group; gives the entries that have to be tried again."""
+        match written:
+            case Saved(group, result, contact, dropped):
+                self._report.left_out(self._stream, dropped * len(group.entries))
+                return self._named(group, contact, result)
+            case Left(group, reason):
+                contact = group.match.contact if isinstance(group.match, Found) else None
+                return self._named(group, contact, Result.SKIPPED, reason)
+            case Rejected(group, why):
+                return self._rejected(group, why)
+            case Vanished(group, contact_id):
+                return self._vanished(group, contact_id)
+
+    def _named(
+        self, group: Group, contact: Contact | None, result: Result, reason: SkipReason | None = None
+    ) -> list[Entry]:
+        """Report a group whose records went through, and what they mean for the marks of their contact."""
+        if contact is not None:
+            if not (isinstance(group.match, Found) and group.match.contact is contact):
+                self._recent.remember(contact)
+            self._live(contact.id)
+        first_wins = self._config.sync_mode is SyncMode.INSERT
+        winner = group.entries[0] if first_wins else group.entries[-1]
+        for entry in group.entries:
+            if entry is winner:
+                self._report.record(self._stream, Outcome(entry.received, result, reason))
+            else:
+                self._report.record(self._stream, Outcome(entry.received, Result.MERGED))
+        self._settle_marks(group, contact)
+        return []
+
+    def _rejected(self, group: Group, why: Refusal) -> list[Entry]:
+        """Reject a record; several that were refused together are tried one by one, so that one spoils no other."""
+        if len(group.entries) > 1:
+            return [*(replace(entry, alone=True) for entry in group.entries), *group.cancelled, *group.ended]
+        contact = group.match.contact if isinstance(group.match, Found) else None
+        self._refuse(group.entries, why)
+        self._settle_marks(group, contact)
+        return []
+
+    def _vanished(self, group: Group, contact: ContactId) -> list[Entry]:
+        """Match the records of a contact that is gone a second time, and no third time."""
+        self._recent.forget(contact)
+        entries = [*group.cancelled, *group.entries, *group.ended]
+        if any(entry.again for entry in group.entries):
+            self._refuse(
+                entries,
+                Refusal(Result.REJECTED, f"contact {contact} is gone, and so is every other match", "contact_gone"),
+            )
+            return []
+        return [_second_try(entry, contact) for entry in entries]
+
+    # Marks.
+
+    def _to_remove(self, match: Match, leads: list[Contact]) -> list[Contact] | Refusal | SkipReason:
+        """Tell which contacts a mark means."""
+        if not self._config.sync_mode.removes:
+            return SkipReason.NOT_REMOVED
+        match match:
+            case Found(contact):
+                return [contact, *(lead for lead in leads if lead.id != contact.id)]
+            case NotFound():
+                return leads or SkipReason.NOT_THERE
+            case Ambiguous(contacts) if leads and {lead.id for lead in leads} >= set(contacts):
+                return leads
+            case Ambiguous() | MergedAway() | Unanswered():
+                return refusal(match)
+
+    def _leads(self, entry: Entry, view: View) -> list[Contact]:
+        """Give the leads that go with a mark: in `remove` mode those with its email, for a request means the person."""
+        email = entry.draft.identity.email
+        return view.leads_with(email) if self._removes_persons and email is not None else []
+
+    def _mark(self, entry: Entry, removal: list[Contact] | Refusal | SkipReason) -> None:
+        match removal:
+            case list():
+                outcome = self._removals.mark(self._stream, entry.received, removal, self._config.removal_mode)
+                if outcome is not None:
+                    self._report.record(self._stream, outcome)
+            case Refusal():
+                self._refuse([entry], removal)
+            case SkipReason():
+                self._report.record(self._stream, Outcome(entry.received, Result.SKIPPED, removal))
+
+    def _settle_marks(self, group: Group, contact: Contact | None) -> None:
+        """Deal with the marks among a group's records: those before its last live record are void."""
+        for entry in group.cancelled:
+            reason = SkipReason.LIVE_AGAIN if self._config.sync_mode.removes else SkipReason.NOT_REMOVED
+            self._report.record(self._stream, Outcome(entry.received, Result.SKIPPED, reason))
+        for entry in group.ended:
+            self._mark(entry, self._to_remove(NotFound() if contact is None else Found(contact), []))
+
+    def _live(self, contact: ContactId) -> None:
+        for stream, outcome in self._removals.live(contact):
+            self._report.record(stream, outcome)
+
+    @property
+    def _removes_persons(self) -> bool:
+        return self._config.sync_mode is SyncMode.REMOVE
+
+    # Refusals.
+
+    def _invalid(self, received: Received, error: InvalidRecordError) -> None:
+        why = Refusal(Result.INVALID, error.reason, error.code, error.field)
+        self._report.record(self._stream, Outcome(received, Result.INVALID, refusal=why))
+        if not self._mapper.removes(received.record):
+            self._live_names(self._mapper.identity(received.record))
+
+    def _refuse(self, entries: Iterable[Entry], why: Refusal) -> None:
+        for entry in entries:
+            self._report.record(self._stream, Outcome(entry.received, why.result, refusal=why))
+            if not entry.draft.removed:
+                self._live_names(entry.draft.identity)
+
+    def _live_names(self, identity: Identity) -> None:
+        """Take back the marks of a live record's contact although the record could not be loaded."""
+        for stream, outcome in self._removals.live_names(identity.names()):
+            self._report.record(stream, outcome)
+
+
+def _second_try(entry: Entry, gone: ContactId) -> Entry:
+    identity = entry.draft.identity
+    if identity.id == gone:
+        identity = replace(identity, id=None)
+    return replace(entry, draft=replace(entry.draft, identity=identity), again=True)

@@ -1,0 +1,276 @@
+"""Records into contact drafts: which property goes into which attribute, as what. Pure."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from target_intercom.config import SyncMode, Unmapped
+from target_intercom.errors import InvalidRecordError, StreamRefusedError
+from target_intercom.intercom.protocol import CUSTOM_PREFIX, ContactId, ExternalId, normal_email
+from target_intercom.model import (
+    READ_ONLY_ATTRIBUTES,
+    STANDARD_ATTRIBUTES,
+    ContactDraft,
+    Identity,
+    Kind,
+    MatchBy,
+)
+from target_intercom.sync.coercion import UncoercibleError, coerce, cut, identifier, is_set, schema_kind, value_kind
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from target_intercom.config import StreamConfig
+    from target_intercom.model import Json, Received
+
+_DISALLOWED = re.compile(r"[^\w \-]")
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeType:
+    """What the workspace's attribute takes."""
+
+    kind: Kind
+    options: tuple[str, ...] | None = None
+
+
+LEFT_OUT: t.Final = None
+"""Stands for the type of an attribute that cannot be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A record's draft, and the attributes whose values were cut or left out on the way."""
+
+    draft: ContactDraft
+    cut: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+class ContactMapper:
+    """Maps the records of one stream, under one schema."""
+
+    def __init__(
+        self,
+        stream: str,
+        properties: Mapping[str, Mapping[str, Json]],
+        config: StreamConfig,
+        *,
+        owner_is_text: bool = True,
+        say: Callable[[str], None],
+    ) -> None:
+        """Lay out where each property of the schema goes.
+
+        Args:
+            stream: the stream's name, for messages.
+            properties: the schema's properties.
+            config: the stream's settings.
+            owner_is_text: `owner_id` is a text from API version 2.16 on, a number before.
+            say: takes each message a person should see; told the same more than once, it says it once.
+
+        Raises:
+            StreamRefusedError: no property gives an identifier of `match_by`.
+        """
+        self._stream = stream
+        self._properties = properties
+        self._config = config
+        self._say = say
+        self._owner_kind = Kind.STRING if owner_is_text else Kind.INTEGER
+        self._mapped = {attribute for attribute in config.mappings.values() if attribute is not None}
+        self._targets: dict[str, str | None] = {}
+        self._sources: dict[str, str] = {}
+        for name in sorted(properties, key=lambda prop: (prop not in config.mappings, _clean(prop) != prop)):
+            self._target(name)
+        self._refuse_without_identifier()
+
+    def custom_kinds(
+        self, records: Iterable[Mapping[str, Json]], known: Mapping[str, object]
+    ) -> dict[str, Kind | None]:
+        """Give the custom attributes of these records that are not `known`, with the types that fit.
+
+        The type is None for an attribute that the records only clear: no reason to make it.
+        """
+        wanted: dict[str, Kind | None] = {}
+        for record in records:
+            for name, value in record.items():
+                attribute = self._target(name)
+                if attribute is None or attribute in known or not attribute.startswith(CUSTOM_PREFIX):
+                    continue
+                if value is None:
+                    wanted.setdefault(attribute)
+                elif wanted.get(attribute) is None:
+                    wanted[attribute] = schema_kind(self._properties.get(name, {})) or value_kind(value)
+        return wanted
+
+    def map(self, received: Received, custom: Mapping[str, AttributeType | None]) -> Mapped:
+        """Map a record. `custom` has the type of each custom attribute; None for one that cannot be written.
+
+        Raises:
+            InvalidRecordError: a value does not fit, or there is no identifier.
+        """
+        record = received.record
+        removed = self.removes(record)
+        identity = self._identity(record, lenient=removed)
+        if removed:
+            return Mapped(ContactDraft(identity, {}, removed=True))
+        attributes: dict[str, Json] = {}
+        shortened: list[str] = []
+        left_out: list[str] = []
+        for name, value in record.items():
+            attribute = self._target(name)
+            if (
+                attribute is None
+                or attribute in {"id", "external_id"}
+                or (value is None and not self._config.clear_nulls)
+            ):
+                continue
+            if not attribute.startswith(CUSTOM_PREFIX):
+                attributes[attribute] = self._standard(name, attribute, value)
+                continue
+            taken = custom.get(attribute, LEFT_OUT)
+            if taken is LEFT_OUT:
+                left_out.extend([attribute] if value is not None else [])
+                continue
+            coerced, was_cut = cut(self._coerce(name, value, taken.kind))
+            if taken.options is not None and coerced is not None and coerced not in taken.options:
+                left_out.append(attribute)
+                self._say(
+                    f"Stream '{self._stream}': values of '{name}' that are no options of '{attribute}' are left out"
+                )
+                continue
+            attributes[attribute] = coerced
+            shortened.extend([attribute] if was_cut else [])
+        self._check_consent(attributes)
+        return Mapped(ContactDraft(identity, attributes), tuple(shortened), tuple(left_out))
+
+    def removes(self, record: Mapping[str, Json]) -> bool:
+        """Tell whether a record names a contact to remove."""
+        return self._config.sync_mode is SyncMode.REMOVE or is_set(record.get(self._config.deleted_property))
+
+    def identity(self, record: Mapping[str, Json]) -> Identity:
+        """Read a record's identifiers; what is no identifier is none."""
+        try:
+            return self._identity(record, lenient=True)
+        except InvalidRecordError:
+            return Identity()
+
+    def _identity(self, record: Mapping[str, Json], *, lenient: bool) -> Identity:
+        """Read the identifiers; `lenient` takes a bad one for none, where the others will do."""
+        values: dict[MatchBy, str | None] = {}
+        for which in MatchBy:
+            try:
+                values[which] = self._identifier(record, which)
+            except InvalidRecordError:
+                if not lenient:
+                    raise
+                values[which] = None
+        email = values[MatchBy.EMAIL]
+        if all(values[which] is None for which in self._config.match_by):
+            names = ", ".join(which.value for which in self._config.match_by)
+            raise InvalidRecordError(f"the record has no identifier to match by ({names})", code="no_identifier")
+        external_id, contact_id = values[MatchBy.EXTERNAL_ID], values[MatchBy.ID]
+        return Identity(
+            external_id=None if external_id is None else ExternalId(external_id),
+            email=None if email is None else normal_email(email),
+            id=ContactId(contact_id) if contact_id is not None and MatchBy.ID in self._config.match_by else None,
+        )
+
+    def _identifier(self, record: Mapping[str, Json], which: MatchBy) -> str | None:
+        name = self._sources.get(which.value)
+        if name is None:
+            return None
+        try:
+            value = identifier(record.get(name))
+        except UncoercibleError as error:
+            raise InvalidRecordError(str(error), code=error.code, field=name) from None
+        if which is MatchBy.EMAIL and value is not None and not _ADDRESS.fullmatch(value):
+            raise InvalidRecordError("it is no email address", code="invalid_email", field=name)
+        return value
+
+    def _standard(self, name: str, attribute: str, value: Json) -> Json:
+        if attribute == "email":
+            text = identifier(value)
+            return None if text is None else normal_email(text)
+        if attribute == "owner_id":
+            owner = self._coerce(name, value, self._owner_kind)
+            return owner.strip() or None if isinstance(owner, str) else owner
+        coerced = self._coerce(name, value, STANDARD_ATTRIBUTES[attribute].kind)
+        return coerced.strip() if attribute in {"phone", "avatar"} and isinstance(coerced, str) else coerced
+
+    def _coerce(self, name: str, value: Json, kind: Kind) -> Json:
+        try:
+            return coerce(value, kind)
+        except UncoercibleError as error:
+            raise InvalidRecordError(str(error), code=error.code, field=name) from None
+
+    @staticmethod
+    def _check_consent(attributes: dict[str, Json]) -> None:
+        """Take `unsubscribed_from_emails` null for false: neither re-subscribes anybody."""
+        if "unsubscribed_from_emails" in attributes and attributes["unsubscribed_from_emails"] is None:
+            attributes["unsubscribed_from_emails"] = False
+
+    def _target(self, name: str) -> str | None:
+        """Tell which attribute a property goes into; None: nowhere."""
+        if name not in self._targets:
+            self._targets[name] = self._claim(name)
+        return self._targets[name]
+
+    def _claim(self, name: str) -> str | None:
+        """Decide where a property goes, the first time it is seen; an attribute takes one property."""
+        attribute = self._wanted(name)
+        if attribute is None:
+            return None
+        holder = self._sources.setdefault(attribute, name)
+        if holder != name:
+            self._say(
+                f"Stream '{self._stream}': property '{name}' is left out: '{holder}' goes into '{attribute}' already"
+            )
+            return None
+        return attribute
+
+    def _wanted(self, name: str) -> str | None:
+        config = self._config
+        if name in config.mappings:
+            attribute = config.mappings[name]
+            return (
+                attribute
+                if attribute is None or not attribute.startswith(CUSTOM_PREFIX)
+                else _custom(attribute.removeprefix(CUSTOM_PREFIX))
+            )
+        if config.unmapped is Unmapped.IGNORE or name.startswith("_sdc_") or name == config.deleted_property:
+            return None
+        standard = STANDARD_ATTRIBUTES.get(name)
+        if standard is not None and not standard.only_when_mapped:
+            return name
+        if _clean(name) in STANDARD_ATTRIBUTES or _clean(name) in READ_ONLY_ATTRIBUTES:
+            if name != "id":
+                self._say(
+                    f"Stream '{self._stream}': property '{name}' is left out: it is named like a standard attribute of "
+                    "Intercom that is not written by itself. Map it to load it."
+                )
+            return None
+        return _custom(name)
+
+    def _refuse_without_identifier(self) -> None:
+        if any(which.value in self._sources for which in self._config.match_by):
+            return
+        names = " or ".join(f"'{which.value}'" for which in self._config.match_by)
+        first = self._config.match_by[0].value
+        example = next(iter(self._properties), "PROPERTY")
+        message = (
+            f"Stream '{self._stream}' gives no identifier to match contacts by ({names}). Map the property that "
+            f"holds one, for example 'mappings': {{\"{example}\": \"{first}\"}}, generally or in 'streams'."
+        )
+        raise StreamRefusedError(message, errors=[message])
+
+
+def _clean(name: str) -> str:
+    """Replace the characters that Intercom does not allow in attribute names (fact sheet sections 3.4 and 8)."""
+    return _DISALLOWED.sub("_", name.strip())
+
+
+def _custom(name: str) -> str:
+    return CUSTOM_PREFIX + (_clean(name) or "_")

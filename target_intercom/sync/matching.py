@@ -1,0 +1,283 @@
+"""Which contact is it? One batched search for many records, and the rules that decide among the hits."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import islice
+
+from target_intercom.errors import CallFailedError, Fault, MergedError, NotFoundError, RefusedError
+from target_intercom.intercom.protocol import ContactId
+from target_intercom.model import Ambiguous, Found, Identity, MatchBy, MergedAway, NotFound, Unanswered
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from target_intercom.intercom.client import IntercomClient
+    from target_intercom.model import Contact, Match, Name
+    from target_intercom.sync.parallel import InParallel
+    from target_intercom.sync.recent import RecentContacts
+
+SEARCH_SIZE: t.Final = 75
+"""Records a search asks for at once: usually both of two identifiers hit, and 150 hits fit on a page."""
+
+_MERGE_HOPS: t.Final = 3
+"""A merged contact leads to its survivor in at most so many steps (official description, GET contact)."""
+
+
+def another_person(identity: Identity, contact: Contact) -> bool:
+    """Tell whether an email match must not count: both have external_ids, and different ones."""
+    theirs = Identity.of(contact).external_id
+    return identity.external_id is not None and theirs is not None and identity.external_id != theirs
+
+
+class View:
+    """The contacts that matter to a batch, as they are now to the best of this run's knowledge."""
+
+    def __init__(self, contacts: Iterable[Contact] = ()) -> None:
+        """Start with these contacts."""
+        self._contacts: dict[ContactId, Contact] = {}
+        self._by_name: dict[Name, set[ContactId]] = defaultdict(set)
+        self._survivors: dict[ContactId, ContactId | None] = {}
+        self._unanswered: dict[Identity, Fault] = {}
+        for contact in contacts:
+            self.put(contact)
+
+    def put(self, contact: Contact) -> None:
+        """Take in a contact, or its new state."""
+        self.drop(contact.id)
+        self._contacts[contact.id] = contact
+        for name in Identity.of(contact).names():
+            self._by_name[name].add(contact.id)
+
+    def drop(self, contact: ContactId) -> None:
+        """Take a contact out."""
+        old = self._contacts.pop(contact, None)
+        if old is not None:
+            for name in Identity.of(old).names():
+                self._by_name[name].discard(contact)
+
+    def merged(self, contact: ContactId, survivor: Contact | None) -> None:
+        """Note that a contact was merged into another."""
+        self.drop(contact)
+        self._survivors[contact] = None if survivor is None else survivor.id
+        if survivor is not None:
+            self.put(survivor)
+
+    def unanswered(self, identity: Identity, fault: Fault) -> None:
+        """Note that Intercom gave no answer on an identity."""
+        self._unanswered[identity] = fault
+
+    def ids(self) -> list[ContactId]:
+        """Give the ids of all contacts."""
+        return list(self._contacts)
+
+    def has(self, contact: ContactId) -> bool:
+        """Tell whether it is known what became of a contact."""
+        return contact in self._contacts or contact in self._survivors
+
+    def absorb(self, other: View) -> None:
+        """Take in all that another view knows."""
+        for contact in other._contacts.values():
+            self.put(contact)
+        self._survivors |= other._survivors
+        self._unanswered |= other._unanswered
+
+    def copy(self) -> View:
+        """Make a view that changes by itself."""
+        other = View()
+        other.absorb(self)
+        return other
+
+    def named(self, which: MatchBy, value: str) -> list[Contact]:
+        """Give the contacts with an identifier, in a fixed order."""
+        return [self._contacts[one] for one in sorted(self._by_name.get((which, value), ()))]
+
+    def match(self, identity: Identity, match_by: Sequence[MatchBy]) -> Match:
+        """Find the contact of these identifiers, tried in the order of `match_by` (design: identity rules)."""
+        if identity in self._unanswered:
+            return Unanswered(self._unanswered[identity])
+        for which in match_by:
+            value = identity.get(which)
+            if value is None:
+                continue
+            if which is MatchBy.ID and value in self._survivors:
+                return self._after_merge(identity, ContactId(value))
+            match = _decide(which, identity, self.named(which, value))
+            if not isinstance(match, NotFound):
+                return match
+        return NotFound()
+
+    def leads_with(self, email: str) -> list[Contact]:
+        """Give the leads with an email."""
+        return [contact for contact in self.named(MatchBy.EMAIL, email) if contact.role == "lead"]
+
+    def _after_merge(self, identity: Identity, old: ContactId) -> Match:
+        survivor = self._survivors[old]
+        contact = None if survivor is None else self._contacts.get(survivor)
+        if contact is None or another_person(identity, contact):
+            return MergedAway(survivor)
+        return Found(contact)
+
+
+def _decide(which: MatchBy, identity: Identity, hits: Sequence[Contact]) -> Match:
+    """Choose among the contacts that share one identifier: one user beats any leads, several are ambiguous."""
+    if which is MatchBy.EMAIL:
+        hits = [contact for contact in hits if not another_person(identity, contact)]
+    users = [contact for contact in hits if contact.role == "user"]
+    candidates = users or hits
+    match len(candidates):
+        case 0:
+            return NotFound()
+        case 1:
+            return Found(candidates[0])
+        case _:
+            return Ambiguous(tuple(contact.id for contact in candidates))
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """An Intercom id that was merged into another contact."""
+
+    survivor: Contact | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a search found, and the identities on which it failed."""
+
+    contacts: Sequence[Contact] = ()
+    failed: Sequence[tuple[Identity, Fault]] = ()
+
+    def into(self, view: View) -> None:
+        for contact in self.contacts:
+            view.put(contact)
+        for identity, fault in self.failed:
+            view.unanswered(identity, fault)
+
+
+class Matcher:
+    """Looks up what Intercom knows of a batch's identifiers."""
+
+    def __init__(self, client: IntercomClient, recent: RecentContacts, in_parallel: InParallel) -> None:
+        """`in_parallel` runs calls beside each other."""
+        self._client = client
+        self._recent = recent
+        self._in_parallel = in_parallel
+        self._size = SEARCH_SIZE
+
+    def look_up(self, identities: Sequence[Identity], match_by: Sequence[MatchBy], *, all_leads: bool = False) -> View:
+        """Find every contact these identifiers may mean: what this run knows, then one search for many.
+
+        `all_leads` asks for emails even where `match_by` does not.
+        """
+        fields = [*match_by, *([MatchBy.EMAIL] if all_leads and MatchBy.EMAIL not in match_by else [])]
+        unknown = [one for one in identities if all_leads or not self._known(one, match_by)]
+        view = View()
+        for answer in self._in_parallel(lambda chunk: self._search(chunk, fields), _chunks(unknown, self._size)):
+            answer.into(view)
+        self.refresh(view, identities)
+        if MatchBy.ID in match_by:
+            self._ask_for_ids(view, identities)
+        return view
+
+    def refresh(self, view: View, identities: Iterable[Identity]) -> None:
+        """Bring a view up to what this run has learnt since."""
+        for contact in view.ids():
+            if self._recent.knows(contact):
+                view.drop(contact)
+        for identity in identities:
+            for known in self._recent.named(identity.names()):
+                view.put(known)
+
+    def look_for(self, identities: Sequence[Identity]) -> View:
+        """Search by external_id and email, whatever this run knows: for contacts whose creation is in doubt."""
+        fields = [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
+        view = View()
+        for answer in self._in_parallel(lambda chunk: self._search(chunk, fields), _chunks(identities, self._size)):
+            answer.into(view)
+        return view
+
+    def _known(self, identity: Identity, match_by: Sequence[MatchBy]) -> bool:
+        """Tell whether this run knows the record's contact by its first identifier."""
+        for which in match_by:
+            value = identity.get(which)
+            if value is not None:
+                return any(True for _ in self._recent.named([(which, value)]))
+        return False
+
+    def _search(self, chunk: Sequence[Identity], fields: Sequence[MatchBy]) -> _Answer:
+        """Search for a chunk; halved when Intercom refuses it, so that a limit or one odd value costs little."""
+        wanted = {
+            which.value: list(dict.fromkeys(value for one in chunk if (value := one.get(which)) is not None))
+            for which in fields
+        }
+        if not any(wanted.values()):
+            return _Answer()
+        try:
+            return _Answer(self._client.search_contacts(wanted))
+        except CallFailedError as error:
+            return _Answer(failed=[(one, error.fault) for one in chunk])
+        except RefusedError as error:
+            if len(chunk) == 1:
+                return _Answer(failed=[(chunk[0], error.fault)])
+        middle = len(chunk) // 2
+        halves = self._search(chunk[:middle], fields), self._search(chunk[middle:], fields)
+        if not any(half.failed for half in halves):
+            self._size = min(self._size, middle)
+        return _Answer(
+            [contact for half in halves for contact in half.contacts], [one for half in halves for one in half.failed]
+        )
+
+    def _ask_for_ids(self, view: View, identities: Iterable[Identity]) -> None:
+        """Ask by GET for the Intercom ids that search does not show (design: identity rules)."""
+        ids = {one.id for one in identities if one.id is not None}
+        unseen = sorted(one for one in ids if not view.has(one) and not self._recent.knows(one))
+        failed: dict[ContactId, Fault] = {}
+        for contact, answer in self._in_parallel(self._ask_for, unseen):
+            match answer:
+                case Fault():
+                    failed[contact] = answer
+                case Found():
+                    view.put(answer.contact)
+                case Merged():
+                    view.merged(contact, answer.survivor)
+                case NotFound():
+                    view.drop(contact)
+        for identity in identities:
+            if identity.id in failed:
+                view.unanswered(identity, failed[identity.id])
+
+    def _ask_for(self, contact: ContactId) -> tuple[ContactId, Found | NotFound | Merged | Fault]:
+        try:
+            return contact, Found(self._client.get_contact(contact))
+        except NotFoundError:
+            return contact, NotFound()
+        except MergedError as error:
+            return contact, Merged(self.survivor(error))
+        except (CallFailedError, RefusedError) as error:
+            return contact, error.fault
+
+    def survivor(self, error: MergedError) -> Contact | None:
+        """Follow a merge to the contact that is left; None where it leads nowhere."""
+        following = error.survivor
+        for _ in range(_MERGE_HOPS):
+            if following is None:
+                return None
+            try:
+                return self._client.get_contact(ContactId(following))
+            except MergedError as next_error:
+                following = next_error.survivor
+            except RefusedError:
+                return None
+        return None
+
+
+_T = t.TypeVar("_T")
+
+
+def _chunks(items: Sequence[_T], size: int) -> Iterator[list[_T]]:
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk

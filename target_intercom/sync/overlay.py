@@ -1,0 +1,179 @@
+"""The records of a batch, one contact at a time. Pure.
+
+Records of one contact are laid over each other, so that the result is that of one after the other. A record that
+shares an identifier with a contact that others of the batch write, without being that contact's, waits until those
+are written. So any split into batches gives the same workspace.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+from target_intercom.config import CreationMode, SyncMode
+from target_intercom.intercom.protocol import Contact, ContactId
+from target_intercom.model import (
+    Ambiguous,
+    ContactDraft,
+    Entry,
+    Found,
+    Group,
+    Identity,
+    MergedAway,
+    NotFound,
+    Unanswered,
+)
+from target_intercom.sync.planning import creates, lay_over, role_of
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from target_intercom.config import StreamConfig
+    from target_intercom.model import Match, Name
+    from target_intercom.sync.matching import View
+
+
+@dataclass(slots=True)
+class Wave:
+    """The part of a batch that can be written at once, and the part that has to wait for it."""
+
+    groups: list[Group] = field(default_factory=list)
+    """One for each contact that live records name."""
+    refused: list[tuple[Entry, MergedAway | Ambiguous | Unanswered]] = field(default_factory=list)
+    marks: list[tuple[Entry, Match]] = field(default_factory=list)
+    """Marks to remove a contact that no live record of the wave names."""
+    waiting: list[Entry] = field(default_factory=list)
+
+
+def overlay(entries: Iterable[Entry], view: View, config: StreamConfig) -> Wave:
+    """Sort the records of a batch by contact, in their order. The view is changed: it ends as after the writes."""
+    return _Overlay(view, config).run(entries)
+
+
+class _Overlay:
+    def __init__(self, view: View, config: StreamConfig) -> None:
+        self._view = view
+        self._config = config
+        self._wave = Wave()
+        self._groups: dict[ContactId, Group] = {}
+        self._written: dict[Name, ContactId] = {}
+        self._marked: dict[ContactId, list[Entry]] = defaultdict(list)
+        self._blocked: set[Name] = set()
+
+    def run(self, entries: Iterable[Entry]) -> Wave:
+        for entry in entries:
+            self._place(entry)
+        return self._wave
+
+    def _place(self, entry: Entry) -> None:
+        names = set(entry.draft.identity.names())
+        match = self._view.match(entry.draft.identity, self._config.match_by)
+        contact = match.contact.id if isinstance(match, Found) else None
+        involved = names | (set(Identity.of(match.contact).names()) if isinstance(match, Found) else set())
+        group = self._groups.get(contact) if contact is not None else None
+        others = {self._written[name] for name in names if name in self._written} - {contact}
+        if others or involved & self._blocked or (group is not None and _apart(group, entry)):
+            self._blocked |= involved
+            self._wave.waiting.append(entry)
+        elif entry.draft.removed:
+            self._mark(entry, match, group)
+        else:
+            self._live(entry, match, group)
+
+    def _mark(self, entry: Entry, match: Match, group: Group | None) -> None:
+        if group is not None:
+            group.ended.append(entry)
+            return
+        self._wave.marks.append((entry, match))
+        if isinstance(match, Found):
+            self._marked[match.contact.id].append(entry)
+
+    def _live(self, entry: Entry, match: Match, group: Group | None) -> None:
+        match match:
+            case Ambiguous() | MergedAway() | Unanswered():
+                self._wave.refused.append((entry, match))
+            case Found(contact):
+                if group is None:
+                    self._start(contact, Group(match, entry.draft, [entry]))
+                else:
+                    self._add(contact, group, entry)
+            case NotFound():
+                group = Group(match, entry.draft, [entry])
+                if creates(entry.draft, self._config):
+                    self._start(_newborn(entry.draft, self._config.creation_mode, len(self._wave.groups)), group)
+                else:
+                    self._wave.groups.append(group)
+
+    def _start(self, contact: Contact, group: Group) -> None:
+        """Begin a contact's group; the marks that came before it no longer hold."""
+        group.cancelled.extend(self._marked.pop(contact.id, []))
+        self._wave.marks = [(entry, match) for entry, match in self._wave.marks if entry not in group.cancelled]
+        self._wave.groups.append(group)
+        self._groups[contact.id] = group
+        self._settle(contact, group)
+
+    def _add(self, contact: Contact, group: Group, entry: Entry) -> None:
+        """Lay a record over the others of its contact; a mark before it no longer holds."""
+        group.entries.append(entry)
+        group.cancelled.extend(group.ended)
+        group.ended.clear()
+        if self._config.sync_mode is not SyncMode.INSERT:
+            group.draft = ContactDraft(
+                _laid_identity(group.draft.identity, entry.draft.identity),
+                lay_over(group.draft.attributes, entry.draft.attributes),
+            )
+        self._settle(contact, group)
+
+    def _settle(self, contact: Contact, group: Group) -> None:
+        """Note which identifiers the contact has had and will have, and show it as it will be."""
+        after = contact
+        if isinstance(group.match, NotFound) or self._config.sync_mode.updates:
+            after = _after(contact, group.draft, self._config.creation_mode)
+        for name in {
+            *Identity.of(contact).names(),
+            *Identity.of(after).names(),
+            *group.entries[-1].draft.identity.names(),
+        }:
+            self._written[name] = contact.id
+        self._view.put(after)
+
+
+def _apart(group: Group, entry: Entry) -> bool:
+    """Tell whether a record must not be laid over the others: it, or they, were refused together."""
+    return not entry.draft.removed and (entry.alone or any(other.alone for other in group.entries))
+
+
+def _laid_identity(earlier: Identity, later: Identity) -> Identity:
+    return Identity(
+        external_id=later.external_id if later.external_id is not None else earlier.external_id,
+        email=later.email if later.email is not None else earlier.email,
+        id=later.id if later.id is not None else earlier.id,
+    )
+
+
+def _newborn(draft: ContactDraft, mode: CreationMode, number: int) -> Contact:
+    """Stand in for a contact that does not exist yet; Intercom's ids have no such form."""
+    role = role_of(draft, mode)
+    return Contact(
+        id=ContactId(f"new {number}"),
+        role=role,
+        external_id=draft.identity.external_id if role == "user" else None,
+        email=draft.identity.email,
+        attributes={},
+    )
+
+
+def _after(contact: Contact, draft: ContactDraft, mode: CreationMode) -> Contact:
+    """Show a contact's identity as it is once the draft is written."""
+    becomes_user = contact.role == "lead" and mode is CreationMode.LIFECYCLE and draft.identity.external_id is not None
+    role = "user" if becomes_user else contact.role
+    clears_email = "email" in draft.attributes and draft.attributes["email"] is None
+    return replace(
+        contact,
+        role=role,
+        external_id=draft.identity.external_id
+        if role == "user" and draft.identity.external_id is not None
+        else contact.external_id,
+        email=None if clears_email else draft.identity.email or contact.email,
+    )

@@ -1,0 +1,166 @@
+"""What is to be done about a contact: a decision table. Pure and total."""
+
+from __future__ import annotations
+
+import typing as t
+from types import MappingProxyType
+
+from target_intercom.config import CreationMode
+from target_intercom.model import (
+    CUSTOM_PREFIX,
+    STANDARD_ATTRIBUTES,
+    Ambiguous,
+    Create,
+    Found,
+    Leave,
+    MergedAway,
+    NotFound,
+    Refusal,
+    Refuse,
+    Result,
+    SkipReason,
+    Unanswered,
+    Update,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_intercom.config import StreamConfig
+    from target_intercom.model import Contact, ContactDraft, Group, Json, Operation, Role
+
+_CONSENT: t.Final = "unsubscribed_from_emails"
+
+
+def plan(group: Group, config: StreamConfig) -> Operation:
+    """Decide what the records of one contact lead to."""
+    match group.match:
+        case NotFound():
+            return _plan_new(group, config)
+        case Found(contact):
+            if not config.sync_mode.updates:
+                return Leave(group, SkipReason.EXISTS)
+            differing = changes(group.draft, contact, config.creation_mode)
+            return Update(group, contact, differing) if differing else Leave(group, None)
+
+
+def creates(draft: ContactDraft, config: StreamConfig) -> bool:
+    """Tell whether a record that finds nobody leads to a new contact."""
+    return config.sync_mode.creates and cannot_create(draft, config) is None
+
+
+def role_of(draft: ContactDraft, mode: CreationMode) -> Role:
+    """Give the role of a contact that is made from a draft."""
+    match mode:
+        case CreationMode.USER:
+            return "user"
+        case CreationMode.LEAD:
+            return "lead"
+        case CreationMode.LIFECYCLE:
+            return "lead" if draft.identity.external_id is None else "user"
+
+
+def cannot_create(draft: ContactDraft, config: StreamConfig) -> Refusal | None:
+    """Tell why no contact can be made from a draft; None where it can."""
+    identity = draft.identity
+    if identity.external_id is None and identity.email is None:
+        return Refusal(
+            Result.REJECTED, "no contact has this Intercom id, and the record has no other identifier", "contact_gone"
+        )
+    if role_of(draft, config.creation_mode) == "lead" and identity.email is None:
+        return Refusal(
+            Result.INVALID, "a lead without an email could never be found again", "lead_without_email", "email"
+        )
+    return None
+
+
+def refusal(match: MergedAway | Ambiguous | Unanswered) -> Refusal:
+    """Word why a record cannot be loaded when its contact is not clear."""
+    match match:
+        case Ambiguous(contacts):
+            return Refusal(Result.REJECTED, f"several contacts match: {', '.join(contacts)}", "ambiguous")
+        case MergedAway(survivor):
+            into = "" if survivor is None else f" into {survivor}, which is somebody else or not to be removed"
+            return Refusal(Result.REJECTED, f"the contact was merged{into}", "contact_merged")
+        case Unanswered(fault):
+            return Refusal(
+                Result.REJECTED,
+                f"the contact could not be looked up: {fault}",
+                fault.code,
+                fault.field,
+                fault.request_id,
+            )
+
+
+def changes(draft: ContactDraft, contact: Contact, mode: CreationMode) -> Mapping[str, Json]:
+    """Give the attributes in which a contact differs from a draft, with the draft's values; empty: nothing to write.
+
+    Consent is never given back by an update, and what Intercom does not show is no reason to write.
+    """
+    differing: dict[str, Json] = dict(_identity_changes(draft, contact, mode))
+    for name, value in draft.attributes.items():
+        if name == _CONSENT and value is not True:
+            continue
+        if _compared(name) and not _same(value, contact.attributes.get(name), name):
+            differing[name] = value
+    if differing and draft.attributes.get("email_verified") is not None and draft.identity.email is not None:
+        # email_verified without email in the same body is refused (official description, PUT /contacts/{id}).
+        differing |= {"email": draft.identity.email, "email_verified": draft.attributes["email_verified"]}
+    return MappingProxyType(differing)
+
+
+def creation(draft: ContactDraft, role: Role) -> Mapping[str, Json]:
+    """Give the attributes of a new contact; an external_id would be ignored on a lead."""
+    attributes: dict[str, Json] = {"role": role}
+    if role == "user" and draft.identity.external_id is not None:
+        attributes["external_id"] = draft.identity.external_id
+    if draft.identity.email is not None:
+        attributes["email"] = draft.identity.email
+    attributes |= {name: value for name, value in draft.attributes.items() if value is not None}
+    if draft.identity.email is None:
+        attributes.pop("email_verified", None)
+    return MappingProxyType(attributes)
+
+
+def lay_over(earlier: Mapping[str, Json], later: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Lay a later record's attributes over an earlier one's, as if one had been written after the other."""
+    laid = {**earlier, **later}
+    if earlier.get(_CONSENT) is True:
+        laid[_CONSENT] = True
+    return MappingProxyType(laid)
+
+
+def _plan_new(group: Group, config: StreamConfig) -> Operation:
+    if not config.sync_mode.creates:
+        return Leave(group, SkipReason.NOT_CREATED)
+    reason = cannot_create(group.draft, config)
+    if reason is not None:
+        return Refuse(group, reason)
+    role = role_of(group.draft, config.creation_mode)
+    return Create(group, role, creation(group.draft, role))
+
+
+def _identity_changes(draft: ContactDraft, contact: Contact, mode: CreationMode) -> Mapping[str, Json]:
+    external_id = draft.identity.external_id
+    if external_id is None:
+        return {}
+    if contact.role == "user":
+        return {} if contact.external_id == external_id else {"external_id": external_id}
+    if mode is not CreationMode.LIFECYCLE:
+        return {}
+    email = draft.identity.email or contact.email
+    promotion: dict[str, Json] = {"role": "user", "external_id": external_id}
+    return promotion if email is None else promotion | {"email": email}
+
+
+def _compared(name: str) -> bool:
+    return name.startswith(CUSTOM_PREFIX) or STANDARD_ATTRIBUTES[name].compared
+
+
+def _same(wanted: Json, live: Json, name: str) -> bool:
+    """Compare with what Intercom shows: it reads a cleared text as "" or null, an owner as a text or a number."""
+    if wanted in (None, "") or live in (None, ""):
+        return wanted in (None, "") and live in (None, "")
+    if name == "owner_id":
+        return str(wanted) == str(live)
+    return isinstance(wanted, bool) == isinstance(live, bool) and bool(wanted == live)

@@ -1,0 +1,76 @@
+"""What this run wrote and read lately, which Intercom's search may not show yet."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from collections import OrderedDict, defaultdict
+
+from target_intercom.model import Identity
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from target_intercom.model import Contact, ContactId, Name
+
+_SPARE_SECONDS = 5.0
+"""Kept longer than the index may lag by this much."""
+
+
+class RecentContacts:
+    """Contacts as this run last knew them, for as long as the search index may lag behind.
+
+    Memory is bounded by the calls that fit into that time, not by the stream.
+    """
+
+    def __init__(self, search_delay_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Keep each contact for `search_delay_seconds`, the longest that search lags behind."""
+        self._keep = search_delay_seconds + _SPARE_SECONDS
+        self._clock = clock
+        self._contacts: OrderedDict[ContactId, tuple[float, Contact | None]] = OrderedDict()
+        self._by_name: dict[Name, set[ContactId]] = defaultdict(set)
+
+    def remember(self, contact: Contact) -> None:
+        """Note a contact as Intercom answered it just now."""
+        self._put(contact.id, contact)
+        for name in Identity.of(contact).names():
+            self._by_name[name].add(contact.id)
+
+    def forget(self, contact: ContactId) -> None:
+        """Note that a contact is gone: archived, deleted or merged."""
+        self._put(contact, None)
+
+    def knows(self, contact: ContactId) -> bool:
+        """Tell whether this run has something newer than the index to say of a contact."""
+        return contact in self._contacts
+
+    def get(self, contact: ContactId) -> Contact | None:
+        """Give a contact as last known; None when it is gone or not known."""
+        return self._contacts.get(contact, (0.0, None))[1]
+
+    def named(self, names: Iterable[Name]) -> Iterator[Contact]:
+        """Give the contacts that have one of these identifiers."""
+        self._expire()
+        found = {contact for name in names for contact in self._by_name.get(name, ())}
+        return (contact for contact in (self.get(one) for one in sorted(found)) if contact is not None)
+
+    def _put(self, key: ContactId, contact: Contact | None) -> None:
+        self._drop(key)
+        self._contacts[key] = (self._clock(), contact)
+
+    def _drop(self, key: ContactId) -> None:
+        _, contact = self._contacts.pop(key, (0.0, None))
+        if contact is None:
+            return
+        for name in Identity.of(contact).names():
+            self._by_name[name].discard(key)
+            if not self._by_name[name]:
+                del self._by_name[name]
+
+    def _expire(self) -> None:
+        oldest = self._clock() - self._keep
+        while self._contacts:
+            key, (when, _) = next(iter(self._contacts.items()))
+            if when >= oldest:
+                return
+            self._drop(key)

@@ -1,0 +1,386 @@
+"""The target: settings, the Singer protocol, and the only place that puts the parts together."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import os
+import secrets
+import signal
+import sys
+import traceback
+import typing as t
+from functools import cached_property
+
+from singer_sdk import Target
+from singer_sdk.configuration._dict_config import merge_missing_config_jsonschema
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchFileFormat, StorageTarget
+from singer_sdk.helpers.capabilities import TARGET_BATCH_SIZE_ROWS_CONFIG, PluginCapabilities
+from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+from singer_sdk.singerlib.json import deserialize_json
+
+from target_intercom.config import environment_errors, json_schema, parse_config, unknown_settings
+from target_intercom.errors import RegionError, TooManyRejectedError, redact
+from target_intercom.intercom.client import IntercomClient
+from target_intercom.intercom.protocol import version_at_least
+from target_intercom.reader import MessageReader
+from target_intercom.report import RejectedRecords, RunReport
+from target_intercom.sinks import ContactSink
+from target_intercom.sync.attributes import AttributeCatalog
+from target_intercom.sync.contacts import ContactSync
+from target_intercom.sync.mapping import ContactMapper
+from target_intercom.sync.matching import Matcher
+from target_intercom.sync.parallel import InParallel
+from target_intercom.sync.recent import RecentContacts
+from target_intercom.sync.removal import Removals
+from target_intercom.sync.writing import DirectWriter
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import FrameType
+
+    from singer_sdk.sinks import Sink
+
+    from target_intercom.config import Config
+    from target_intercom.model import Json
+    from target_intercom.report import Status
+
+_GRACE_SECONDS = 5.0
+"""How long a run that ends early waits for calls in flight: a supervisor kills after some 10 to 30 seconds."""
+
+
+class Run:
+    """One run's parts, shared by its streams: what must outlive a sink."""
+
+    def __init__(self, config: Config, target: TargetIntercom) -> None:
+        """Build the parts; nothing is called yet."""
+        started = dt.datetime.now(tz=dt.timezone.utc)
+        run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        self.config = config
+        self.schemas: dict[str, Mapping[str, Json]] = {}
+        self._logger = target.logger
+        self._said: set[str] = set()
+        self._connected = False
+        self.client = IntercomClient(
+            url=config.url,
+            token=config.access_token,
+            version=config.api_version,
+            rate_limit_percent=config.rate_limit_percent,
+            max_connections=config.max_connections,
+        )
+        self._in_parallel = InParallel(config.max_connections)
+        self._catalog = AttributeCatalog(self.client, self._say)
+        self._recent = RecentContacts(config.search_delay_seconds)
+        self._matcher = Matcher(self.client, self._recent, self._in_parallel)
+        self.removals = Removals(self.client, self._in_parallel)
+        self._rejected = RejectedRecords(config.data_dir / f"rejected-{run_id}.jsonl", self.schemas)
+        self.report = RunReport(
+            config.data_dir / "report.json", self._rejected, run_id, started.isoformat(timespec="seconds"), self._logger
+        )
+
+    def contact_sync(self, stream: str, properties: Mapping[str, Json]) -> ContactSync:
+        """Make a stream's sync; the first one asks whose workspace it is.
+
+        Raises:
+            StreamRefusedError: the stream gives no identifier to match by.
+            FatalSyncError: the token is refused, the workspace lies elsewhere, or Intercom cannot be reached.
+        """
+        config = self.config.stream(stream)
+        mapper = ContactMapper(
+            stream,
+            properties,
+            config,
+            owner_is_text=version_at_least(self.config.api_version, 2, 16),
+            say=self._say,
+        )
+        self._connect()
+        return ContactSync(
+            stream,
+            config,
+            mapper=mapper,
+            catalog=self._catalog,
+            matcher=self._matcher,
+            recent=self._recent,
+            writer=DirectWriter(
+                self.client,
+                self._matcher,
+                self._catalog,
+                self._in_parallel,
+                config,
+                search_delay_seconds=self.config.search_delay_seconds,
+            ),
+            removals=self.removals,
+            report=self.report,
+        )
+
+    def remove_marked(self) -> None:
+        """Carry out the removals that waited for the end of the pipe."""
+        for stream, outcome in self.removals.run():
+            self.report.record(stream, outcome)
+
+    def check_refused(self) -> None:
+        """End the run when too many records were refused.
+
+        Raises:
+            TooManyRejectedError: more than `max_rejected_records`.
+        """
+        most, refused = self.config.max_rejected_records, self.report.refused
+        if 0 <= most < refused:
+            message = (
+                f"{refused} records were refused, more than 'max_rejected_records' allows ({most}). Mend them "
+                f"({self._rejected.path}) or raise the setting."
+            )
+            raise TooManyRejectedError(message)
+
+    def save(self, status: Status) -> None:
+        """Bring the report's file up to date."""
+        now = dt.datetime.now(tz=dt.timezone.utc).isoformat(timespec="seconds")
+        self.report.save(status, None if status == "running" else now, self.client.traffic.summary())
+
+    def end(self, status: Status) -> None:
+        """Stop all calls, save the report and close the files."""
+        if not self.client.stop(_GRACE_SECONDS):
+            self._logger.warning("Some calls were still unanswered at the end: whether they arrived is not known")
+        self._in_parallel.close()
+        self._rejected.close()
+        self.save(status)
+
+    def _connect(self) -> None:
+        """Ask whose workspace it is, once, when it is sure that the run can say what it does."""
+        if self._connected:
+            return
+        try:
+            self.save("running")
+        except OSError as error:
+            message = f"Setting 'data_dir' names a folder that cannot be written: {error}"
+            raise ConfigValidationError(message, errors=[message]) from None
+        workspace = self.client.workspace()
+        self._connected = True
+        region = self.config.region.value
+        if self.config.api_url is None and workspace.region and workspace.region.lower() != region:
+            message = (
+                f"The workspace lies in region {workspace.region.lower()!r}, and 'region' is {region!r}: change it"
+            )
+            raise RegionError(message)
+        self._logger.info("Loading into Intercom workspace '%s' (%s)", workspace.name, workspace.id)
+
+    def _say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._logger.warning("%s", redact(text))
+
+
+class TargetIntercom(Target):
+    """Loads Singer streams into Intercom's contacts."""
+
+    name = "target-intercom"
+    config_jsonschema: t.ClassVar[dict[str, t.Any]] = json_schema()
+    default_sink_class = ContactSink
+    message_reader_class = MessageReader
+    capabilities: t.ClassVar = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.BATCH,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    def __init__(self, **kwargs: t.Any) -> None:
+        """Take the SDK's arguments.
+
+        Raises:
+            ConfigValidationError: a setting is wrong or missing.
+        """
+        super().__init__(**kwargs)
+        # One sink after the other, in the order of their schemas; the calls run on threads of our own.
+        self.max_parallelism = 1
+        self.message: Mapping[str, t.Any] = {}
+
+    @cached_property
+    def run(self) -> Run:
+        """The parts of this run."""
+        return Run(parse_config(self.config), self)
+
+    def contact_sync(self, stream: str, properties: Mapping[str, Json]) -> ContactSync:
+        """Make the sync of a stream, for its sink."""
+        return self.run.contact_sync(stream, properties)
+
+    def batch_done(self) -> None:
+        """Save the report after a batch, and end the run when too many records were refused."""
+        self.run.save("running")
+        self.run.check_refused()
+
+    def end_early(self) -> None:
+        """Stop the calls and save the report of a run that fails."""
+        try:
+            self.run.end("failed")
+        except OSError as error:
+            self.logger.error("The report could not be saved: %s", error)  # noqa: TRY400 - one line says it
+
+    # Settings.
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, t.Any]) -> None:
+        """Offer those of the SDK's settings that mean something here: stream maps, flattening, batch size."""
+        merge_missing_config_jsonschema(TARGET_BATCH_SIZE_ROWS_CONFIG, config_jsonschema)
+        super(Target, cls).append_builtin_config(config_jsonschema)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check our own settings with our own words (which never quote the token), then the SDK's."""
+        schema = dict(self.config_jsonschema)
+        self.append_builtin_config(schema)
+        slips, unknown = unknown_settings(self.config, schema["properties"])
+        for text in unknown:
+            self.logger.warning("%s", text)
+        try:
+            parse_config(self.config)
+        except ConfigValidationError as error:
+            slips = [*error.errors, *slips]
+        if slips and raise_errors:
+            raise ConfigValidationError("; ".join(slips), errors=slips)
+        return slips or super()._validate_config(raise_errors=raise_errors)
+
+    # The Singer protocol.
+
+    def get_sink(
+        self,
+        stream_name: str,
+        *,
+        record: dict[str, t.Any] | None = None,
+        schema: dict[str, t.Any] | None = None,
+        key_properties: Sequence[str] | None = None,
+    ) -> Sink:
+        """Give the stream's sink; when its schema changes, what came under the old one is written first."""
+        old = self._sinks_active.get(stream_name)
+        key_properties = key_properties or []
+        if (
+            schema is not None
+            and old is not None
+            and (old.original_schema != schema or old.key_properties != key_properties)
+        ):
+            self.drain_one(old)
+        return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
+
+    def process_endofpipe(self) -> None:
+        """Write what is left, remove what is marked, let STATE through, and say what was done."""
+        for sink in self._sinks_active.values():
+            self.drain_one(sink)
+        self.run.remove_marked()
+        self.run.check_refused()
+        super().process_endofpipe()
+        self.run.end("succeeded")
+        self.logger.info("Done: %s", self.run.report.sentence())
+
+    def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
+        super()._process_schema_message(message_dict)
+        self.run.schemas[message_dict["stream"]] = message_dict
+
+    def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
+        """Keep the message as it came: a rejected record is kept before stream maps."""
+        self.message = message_dict
+        super()._process_record_message(message_dict)
+
+    def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:
+        """Read the records of a BATCH message the way RECORD messages go, in order.
+
+        Raises:
+            InvalidInputLine: the files are not JSON lines.
+        """
+        self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
+        stream = message_dict["stream"]
+        encoding = BaseBatchFileEncoding.from_dict(message_dict["encoding"])
+        if encoding.format != BatchFileFormat.JSONL:
+            error = (
+                f"Stream '{stream}': BATCH files of format '{encoding.format}' cannot be read; let the tap write jsonl"
+            )
+            raise InvalidInputLine(error)
+        for number, url in enumerate(message_dict["manifest"], start=1):
+            for record in _batch_records(stream, number, url, compressed=encoding.compression == "gzip"):
+                self._process_record_message({"type": "RECORD", "stream": stream, "record": record})
+
+    def _process_activate_version_message(self, message_dict: dict[str, t.Any]) -> None:
+        """Nothing follows from a version: who is missing from it is not removed."""
+        self._assert_line_requires(message_dict, requires={"stream", "version"})
+
+    def _write_state_message(self, state: dict[str, t.Any]) -> None:
+        """Hold STATE back while marked removals, which it may cover, wait for the end of the pipe."""
+        if not self.run.removals.pending:
+            super()._write_state_message(state)
+
+    # The process.
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """End the run on a signal, without a STATE.
+
+        The SDK would drain here, inside a batch that may be running. Meltano sends SIGTERM right after Ctrl-C's
+        SIGINT: the second must not interrupt the clean-up.
+        """
+        del frame
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_IGN)
+        raise SystemExit(128 + signum)
+
+    @classmethod
+    def invoke(  # type: ignore[override] # as the SDK's own targets do
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: t.IO[str] | None = None,
+    ) -> None:
+        """Run the target; errors end it with a message and without personal data.
+
+        The SDK's own handling prints a traceback with the error's text as it is.
+        """
+        super(Target, cls).invoke(about=about, about_format=about_format)
+        cls.print_version(print_fn=cls.logger.info)
+        target = cls._configured(config or _ConfigInput())
+        try:
+            target.listen(file_input)
+        except BaseException as error:
+            target.end_early()
+            if isinstance(error, Exception):
+                # Not `exception`: a traceback shows the error's text as it is.
+                cls.logger.error("%s", redact(_explained(error)))  # noqa: TRY400
+                cls.logger.debug("The error in full", exc_info=True)
+            cls.logger.error("Failed: %s", target.run.report.sentence())  # noqa: TRY400 - see above
+            if isinstance(error, Exception):
+                sys.exit(1)
+            raise
+
+    @classmethod
+    def _configured(cls, config: _ConfigInput) -> TargetIntercom:
+        try:
+            return cls(config=config.config, parse_env_config=config.parse_env)
+        except ValueError:
+            errors = environment_errors(os.environ, f"{cls.name}_".upper().replace("-", "_"))
+            if not errors:
+                raise
+            raise ConfigValidationError("; ".join(errors), errors=errors) from None
+
+
+def _explained(error: Exception) -> str:
+    """Say what ended the run: the message of an error that has a meaning, the place of a surprise.
+
+    The text of a surprise may quote a record; it is shown at DEBUG only.
+    """
+    if isinstance(error, (SingerSDKError, InvalidInputLine, OSError)):
+        return str(error)
+    stack = "".join(traceback.format_tb(error.__traceback__))
+    return f"Unexpected {type(error).__name__}; with LOGLEVEL=DEBUG the log says more\n{stack}"
+
+
+def _batch_records(stream: str, number: int, url: str, *, compressed: bool) -> Iterator[dict[str, t.Any]]:
+    """Read a BATCH file of JSON lines."""
+    head, tail = StorageTarget.split_url(url)
+    with StorageTarget.from_url(head).open(tail, mode="rb") as file:
+        lines = gzip.GzipFile(fileobj=file) if compressed else file
+        for line_number, line in enumerate(lines, start=1):
+            try:
+                yield deserialize_json(line)
+            except ValueError:
+                error = f"Stream '{stream}': line {line_number} of BATCH file {number} is not JSON"
+                raise InvalidInputLine(error) from None

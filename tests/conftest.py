@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from target_intercom.sandbox import SandboxServer
+
+from .loading import Loader, People
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxServer]:
+    """A new workspace behind real HTTP. Its conditions may be changed by the test."""
+    with SandboxServer() as server:
+        yield server
+
+
+@pytest.fixture
+def people(sandbox: SandboxServer) -> People:
+    """Who is in the workspace, and a second hand in it."""
+    return People(sandbox)
+
+
+@pytest.fixture
+def load(sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loader]:
+    """Runs the target against the workspace."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.excepthook", sys.excepthook)
+    handlers = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    yield Loader(sandbox.url, tmp_path / "data")
+    for name, handler in handlers.items():
+        signal.signal(name, handler)
+    logging.captureWarnings(capture=False)

@@ -1,0 +1,98 @@
+"""The main job with real parts: PostgreSQL, tap-postgres, Meltano, the target, and the sandbox in place of Intercom."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import datetime, time, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from demo import customers
+from demo.database import running_database
+from demo.pipeline import Pipeline
+from demo.workspace import running_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from demo.database import Database
+    from demo.workspace import Contact, Workspace
+
+    Parts = tuple[Database, Workspace, Pipeline]
+
+STANDARD = ("email", "name", "phone", "signed_up_at", "last_seen_at")
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    with running_database() as database, running_workspace(tmp_path) as workspace:
+        yield database, workspace, Pipeline(database, workspace, tmp_path)
+
+
+def seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else math.floor(moment.timestamp())
+
+
+def expected(row: customers.Row) -> dict[str, Any]:
+    """The attributes of a row's contact, told from the row alone; what was never set is left out."""
+    birthday, trial = row["birthday"], row["trial_ends_at"]
+    attributes = {
+        "email": None if row["email"] is None else row["email"].lower(),
+        "name": row["name"],
+        "phone": row["phone"],
+        "signed_up_at": seconds(row["signed_up_at"]),
+        "last_seen_at": seconds(row["last_seen_at"]),
+        "uid": str(row["uid"]),
+        "plan": row["plan"],
+        "active": row["active"],
+        "seats": row["seats"],
+        "balance": None if row["balance"] is None else float(row["balance"]),
+        "score": None if row["score"] is None else pytest.approx(float(row["score"]), rel=1e-15),
+        "ratio": row["ratio"],
+        "interests": None if row["interests"] is None else json.dumps(row["interests"], ensure_ascii=False),
+        "profile": None if row["profile"] is None else json.dumps(row["profile"], ensure_ascii=False, sort_keys=True),
+        "remarks": None if row["remarks"] is None else row["remarks"][:255],
+        "birthday": None if birthday is None else seconds(datetime.combine(birthday, time(tzinfo=timezone.utc))),
+        "trial_ends_at": None if trial is None else seconds(trial.replace(tzinfo=timezone.utc)),
+    }
+    return {name: value for name, value in attributes.items() if value is not None}
+
+
+def found(contact: Contact) -> dict[str, Any]:
+    """The attributes of a contact that the table can fill; a cleared email reads as an empty text."""
+    attributes = {name: contact[name] for name in STANDARD} | contact["custom_attributes"]
+    return {name: value for name, value in attributes.items() if value not in (None, "")}
+
+
+def assert_rows_stand_in(workspace: Workspace, rows: dict[int, customers.Row]) -> None:
+    contacts = {contact["external_id"]: contact for contact in workspace.contacts()}
+    live = {str(key): row for key, row in rows.items() if row["deleted_at"] is None}
+    assert set(contacts) == set(live)
+    for key, row in live.items():
+        assert contacts[key]["role"] == "user"
+        assert found(contacts[key]) == expected(row), key
+
+
+def test_rows_stand_in_the_workspace_attribute_by_attribute(parts: Parts) -> None:
+    database, workspace, pipeline = parts
+    first = pipeline.run()
+    assert first["status"] == "succeeded"
+    stream = first["streams"]["public-customers"]
+    assert (stream["read"], stream["created"], stream["skipped"]) == (300, 295, 5)
+    with database.connect() as connection:
+        assert_rows_stand_in(workspace, customers.read(connection))
+        changes = customers.change(connection)
+        rows = customers.read(connection)
+
+    second = pipeline.run()["streams"]["public-customers"]
+    assert_rows_stand_in(workspace, rows)
+    assert (second["created"], second["updated"], second["archived"]) == (
+        len(changes.inserted),
+        len(changes.updated),
+        len(changes.deleted),
+    )
+    # The tap sends the row at its bookmark again.
+    assert second["read"] - second["unchanged"] == 7

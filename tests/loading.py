@@ -1,0 +1,223 @@
+"""Running the target from outside: Singer messages in, what it left behind out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import requests
+from click.testing import CliRunner
+
+from target_intercom.model import Result
+from target_intercom.target import TargetIntercom
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from target_intercom.sandbox import SandboxServer
+
+TYPES: dict[str, dict[str, Any]] = {
+    "text": {"type": ["string", "null"]},
+    "integer": {"type": ["integer", "null"]},
+    "number": {"type": ["number", "null"]},
+    "boolean": {"type": ["boolean", "null"]},
+    "date": {"type": ["string", "null"], "format": "date"},
+    "datetime": {"type": ["string", "null"], "format": "date-time"},
+    "object": {"type": ["object", "null"]},
+    "array": {"type": ["array", "null"]},
+    "any": {},
+}
+
+
+def schema(stream: str, keys: Sequence[str] = ("id",), **properties: str | Mapping[str, Any]) -> dict[str, Any]:
+    """A SCHEMA message; a property is one of TYPES or a JSON schema."""
+    types = {name: TYPES[kind] if isinstance(kind, str) else dict(kind) for name, kind in properties.items()}
+    return {
+        "type": "SCHEMA",
+        "stream": stream,
+        "schema": {"type": "object", "properties": types},
+        "key_properties": list(keys),
+    }
+
+
+def record(stream: str, **values: Any) -> dict[str, Any]:
+    """A RECORD message."""
+    return {"type": "RECORD", "stream": stream, "record": values}
+
+
+def state(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A STATE message."""
+    return {"type": "STATE", "value": dict(value)}
+
+
+def lines(messages: Iterable[Mapping[str, Any] | str]) -> str:
+    """Messages as a tap pipes them; a text goes in as it is."""
+    return "".join((one if isinstance(one, str) else json.dumps(one)) + "\n" for one in messages)
+
+
+@dataclass
+class Loaded:
+    """What a run printed and left behind."""
+
+    exit_code: int
+    states: list[Any]
+    report: dict[str, Any]
+    rejected: list[dict[str, Any]]
+    data_dir: Path
+    log: str = ""
+
+    def stream(self, name: str = "customers") -> dict[str, Any]:
+        """The report of a stream."""
+        counts: dict[str, Any] = self.report["streams"][name]
+        return counts
+
+    def results(self, name: str = "customers") -> dict[str, int]:
+        """The outcomes of a stream that are not zero."""
+        counts = {one.value: self.stream(name)[one.value] for one in Result if self.stream(name)[one.value]}
+        assert sum(counts.values()) == self.stream(name)["read"]
+        return counts
+
+    @property
+    def calls(self) -> dict[str, int]:
+        """The calls by operation."""
+        calls: dict[str, int] = self.report["api"]["calls"]
+        return calls
+
+    @property
+    def writes(self) -> int:
+        """How many calls changed anything."""
+        return sum(
+            count
+            for operation, count in self.calls.items()
+            if not operation.startswith("GET") and operation != "POST /contacts/search"
+        )
+
+    @property
+    def refusals(self) -> list[dict[str, Any]]:
+        """The `rejected` objects of the rejected records, in order."""
+        return [message["rejected"] for message in self.rejected if message["type"] == "RECORD"]
+
+
+@dataclass
+class Loader:
+    """Runs the target against a sandbox, with settings that suit most tests."""
+
+    url: str
+    data_dir: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def config(self, **settings: Any) -> dict[str, Any]:
+        """Settings, with those given on top; a value of ... leaves a setting out."""
+        config: dict[str, Any] = {
+            "access_token": "sandbox",
+            "api_url": self.url,
+            "mappings": {"id": "external_id"},
+            "data_dir": str(self.data_dir),
+            "search_delay_seconds": 1,
+            **self.settings,
+            **settings,
+        }
+        return {name: value for name, value in config.items() if value is not ...}
+
+    def __call__(self, messages: Iterable[Mapping[str, Any] | str], **settings: Any) -> Loaded:
+        """Run in this process, over real HTTP."""
+        config, piped = self._files(messages, settings)
+        before = set(self.data_dir.glob("rejected-*"))
+        handlers = logging.root.handlers[:]
+        try:
+            result = CliRunner().invoke(TargetIntercom.cli, ["--config", str(config), "--input", str(piped)])
+        finally:
+            logging.root.handlers[:] = handlers
+        return self._loaded(result.exit_code, result.stdout, before, result.stderr)
+
+    def pipe(self, messages: Iterable[Mapping[str, Any] | str], **settings: Any) -> Loaded:
+        """Run as a process of its own, fed through a pipe."""
+        config, piped = self._files(messages, settings)
+        before = set(self.data_dir.glob("rejected-*"))
+        with piped.open("rb") as stdin:
+            done = subprocess.run(self.command(config), stdin=stdin, capture_output=True, check=False, env=self.env())
+        return self._loaded(done.returncode, done.stdout.decode(), before, done.stderr.decode())
+
+    def start(self, **settings: Any) -> subprocess.Popen[bytes]:
+        """Start a process to be fed, and signalled, by the test."""
+        config, _ = self._files([], settings)
+        return subprocess.Popen(
+            self.command(config),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.env(),
+        )
+
+    def finish(self, process: subprocess.Popen[bytes], before: set[Path] | None = None) -> Loaded:
+        """Wait for a process, and read what it left behind."""
+        out, err = process.communicate(timeout=60)
+        return self._loaded(process.returncode, out.decode(), before or set(), err.decode())
+
+    @staticmethod
+    def command(config: Path) -> list[str]:
+        """The command line of the target."""
+        return [sys.executable, "-m", "target_intercom", "--config", str(config)]
+
+    @staticmethod
+    def env() -> dict[str, str]:
+        """The environment without what would be taken for settings."""
+        return {name: value for name, value in os.environ.items() if not name.startswith("TARGET_INTERCOM_")}
+
+    def _files(self, messages: Iterable[Mapping[str, Any] | str], settings: Mapping[str, Any]) -> tuple[Path, Path]:
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        config, piped = self.data_dir / "config.json", self.data_dir / "input.singer"
+        config.write_text(json.dumps(self.config(**settings)), encoding="utf-8")
+        piped.write_text(lines(messages), encoding="utf-8")
+        return config, piped
+
+    def _loaded(self, code: int, out: str, before: set[Path], log: str = "") -> Loaded:
+        report = self.data_dir / "report.json"
+        fresh = sorted(set(self.data_dir.glob("rejected-*")) - before)
+        return Loaded(
+            exit_code=code,
+            states=[json.loads(line) for line in out.splitlines()],
+            report=json.loads(report.read_text(encoding="utf-8")) if report.exists() else {},
+            rejected=[json.loads(line) for path in fresh for line in path.read_text(encoding="utf-8").splitlines()],
+            data_dir=self.data_dir,
+            log=log,
+        )
+
+
+class People:
+    """The contacts of a sandbox: what stands in it, and calls that others make to it."""
+
+    def __init__(self, sandbox: SandboxServer) -> None:
+        self._sandbox = sandbox
+
+    def everyone(self) -> list[dict[str, Any]]:
+        """All contacts, archived and deleted ones too."""
+        everything: list[dict[str, Any]] = self._sandbox.workspace.everything()
+        return everything
+
+    def live(self) -> list[dict[str, Any]]:
+        """The contacts that are neither archived, deleted nor merged."""
+        return [contact for contact in self.everyone() if contact["state"] == "live"]
+
+    def one(self, **wanted: Any) -> dict[str, Any]:
+        """The only contact with these values."""
+        found = [contact for contact in self.everyone() if wanted.items() <= contact.items()]
+        assert len(found) == 1, f"{len(found)} contacts with {wanted}"
+        return found[0]
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Do as somebody else in the workspace does."""
+        headers = {"Authorization": f"Bearer {self._sandbox.token}", "Intercom-Version": "2.16"}
+        response = requests.request(method, self._sandbox.url + path, json=body, headers=headers, timeout=10)
+        response.raise_for_status()
+        return response.json()
+
+    def add(self, **contact: Any) -> str:
+        """Make a contact as somebody else does; gives its Intercom id."""
+        return str(self.call("POST", "/contacts", {"role": "user", **contact})["id"])
