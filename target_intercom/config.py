@@ -470,14 +470,28 @@ def environment_errors(environment: Mapping[str, str], prefix: str) -> list[str]
     for setting in SETTINGS:
         types = set(setting.schema["type"]) if isinstance(setting.schema["type"], list) else {setting.schema["type"]}
         text = environment.get(prefix + setting.name.upper())
-        if text is None or not types & {"integer", "array", "object"}:
+        if text is None:
             continue
-        try:
-            int(text) if "integer" in types else json.loads(text)
-        except ValueError:
-            wanted = "a whole number" if "integer" in types else "JSON"
-            errors.append(f"Setting '{setting.name}' does not take {_shown(text)}: give {wanted}")
+        for kind, (wanted, fits) in _IN_ENVIRONMENT.items():
+            if kind in types and not fits(text):
+                errors.append(f"Setting '{setting.name}' does not take {_shown(text)}: give {wanted}")
     return errors
+
+
+def _parses(read: Callable[[str], Json], text: str) -> bool:
+    try:
+        read(text)
+    except ValueError:
+        return False
+    return True
+
+
+_IN_ENVIRONMENT: t.Final[Mapping[str, tuple[str, Callable[[str], bool]]]] = {
+    "integer": ("a whole number", lambda text: _parses(int, text)),
+    "boolean": ("true or false", lambda text: text.lower() in {"true", "false", "1", "0", "yes", "no", "on", "off"}),
+    "array": ('a JSON list such as ["email"]', lambda text: _parses(json.loads, text)),
+    "object": ('a JSON object such as {"id": "external_id"}', lambda text: _parses(json.loads, text)),
+}
 
 
 def _read(

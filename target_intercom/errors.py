@@ -51,7 +51,7 @@ __all__ = [
     "redact",
 ]
 
-_EMAIL_LIKE = re.compile(r"[^\s\"'<>()\[\]{},;:=]+@[^\s\"'<>()\[\]{},;]+")
+_EMAIL_LIKE = re.compile(r"\S+(?:@|%40)\S+")
 
 
 def redact(text: str) -> str:

@@ -186,6 +186,8 @@ class Received:
 
     message: Mapping[str, Json]
     record: Mapping[str, Json]
+    number: int
+    """Its place in the pipe, over all streams: what comes later wins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +208,6 @@ class ContactDraft:
 class Entry:
     """A record on its way through a sync."""
 
-    number: int
-    """Its place in the batch: what comes later wins."""
     received: Received
     draft: ContactDraft
     alone: bool = False
@@ -309,6 +309,13 @@ class Refusal:
     code: str | None = None
     field: str | None = None
     request_id: str | None = None
+
+    @classmethod
+    def by_intercom(cls, fault: Fault) -> Refusal:
+        """Word a refusal with Intercom's own reason."""
+        status = None if fault.status is None else f"Intercom answered {fault.status}"
+        reason = ": ".join(part for part in (status, fault.message) if part is not None)
+        return cls(Result.REJECTED, reason, fault.code, fault.field, fault.request_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import os
 import typing as t
 from collections import Counter, defaultdict
 
-from singer_sdk.singerlib.json import serialize_json
+import simplejson  # type: ignore[import-untyped] # the SDK brings it; it alone writes Decimal and NaN as they came
 
 from target_intercom.errors import redact
 from target_intercom.model import Result
@@ -23,6 +23,11 @@ Status: t.TypeAlias = t.Literal["running", "succeeded", "failed"]
 
 _MOST_LOGGED = 20
 """Refused records that get a log line of their own; all of them are in the file."""
+
+
+def json_line(value: Json) -> str:
+    """Write a value as it was read: decimal numbers with all their digits, NaN as NaN."""
+    return str(simplejson.dumps(value, use_decimal=True, ignore_nan=False, allow_nan=True))
 
 
 class RejectedRecords:
@@ -67,7 +72,7 @@ class RejectedRecords:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.write(self._file, serialize_json(message).encode() + b"\n")
+        os.write(self._file, f"{json_line(message)}\n".encode())
         self.lines += 1
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 
 from singer_sdk.sinks import BatchSink
 from singer_sdk.sinks.core import JSONSchemaValidator
-
-from target_intercom.model import Received
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from singer_sdk.helpers.conform import DatetimeErrorTreatmentEnum
 
+    from target_intercom.model import Received
     from target_intercom.target import TargetIntercom
 
 
@@ -43,7 +43,18 @@ class ContactSink(BatchSink):
         JSONSchemaValidator(schema)
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
+        self._oldest: int | None = None
         self._sync = target.contact_sync(stream_name, self.schema["properties"])
+
+    @property
+    def oldest(self) -> float:
+        """The place in the pipe of the first record that waits; infinite when none does."""
+        return math.inf if self._oldest is None else self._oldest
+
+    @property
+    def is_full(self) -> bool:
+        """Never: the target drains a full sink together with the others, in the order of their records."""
+        return False
 
     def get_validator(self) -> None:
         """Validate nothing: coercion does, and rejects one record in place of the run."""
@@ -58,9 +69,14 @@ class ContactSink(BatchSink):
 
     def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:
         """Keep the record together with the message it came in."""
-        context.setdefault("records", []).append(Received(self._target.message, record))
+        records: list[Received] = context.setdefault("records", [])
+        records.append(self._target.received(record))
+        self._oldest = records[0].number
+        if len(records) >= self.max_size:
+            self._target.is_due = True
 
     def process_batch(self, context: dict[str, t.Any]) -> None:
         """Bring the batch into Intercom."""
+        self._oldest = None
         self._sync.run(context.get("records", []))
         self._target.batch_done()

@@ -12,6 +12,7 @@ import traceback
 import typing as t
 from functools import cached_property
 
+import click
 from singer_sdk import Target
 from singer_sdk.configuration._dict_config import merge_missing_config_jsonschema
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
@@ -25,8 +26,9 @@ from target_intercom.config import environment_errors, json_schema, parse_config
 from target_intercom.errors import RegionError, TooManyRejectedError, redact
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.protocol import version_at_least
+from target_intercom.model import Received
 from target_intercom.reader import MessageReader
-from target_intercom.report import RejectedRecords, RunReport
+from target_intercom.report import RejectedRecords, RunReport, json_line
 from target_intercom.sinks import ContactSink
 from target_intercom.sync.attributes import AttributeCatalog
 from target_intercom.sync.contacts import ContactSync
@@ -38,7 +40,7 @@ from target_intercom.sync.removal import Removals
 from target_intercom.sync.writing import DirectWriter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from singer_sdk.sinks import Sink
@@ -70,7 +72,7 @@ class Run:
             rate_limit_percent=config.rate_limit_percent,
             max_connections=config.max_connections,
         )
-        self._in_parallel = InParallel(config.max_connections)
+        self._in_parallel = InParallel(config.max_connections, self.client.stop, _GRACE_SECONDS)
         self._catalog = AttributeCatalog(self.client, self._say)
         self._recent = RecentContacts(config.search_delay_seconds)
         self._matcher = Matcher(self.client, self._recent, self._in_parallel)
@@ -141,7 +143,7 @@ class Run:
 
     def end(self, status: Status) -> None:
         """Stop all calls, save the report and close the files."""
-        if not self.client.stop(_GRACE_SECONDS):
+        if not self.client.close(_GRACE_SECONDS):
             self._logger.warning("Some calls were still unanswered at the end: whether they arrived is not known")
         self._in_parallel.close()
         self._rejected.close()
@@ -196,7 +198,9 @@ class TargetIntercom(Target):
         super().__init__(**kwargs)
         # One sink after the other, in the order of their schemas; the calls run on threads of our own.
         self.max_parallelism = 1
-        self.message: Mapping[str, t.Any] = {}
+        self._message: Mapping[str, t.Any] = {}
+        self._records = 0
+        self.is_due = False
 
     @cached_property
     def run(self) -> Run:
@@ -207,8 +211,17 @@ class TargetIntercom(Target):
         """Make the sync of a stream, for its sink."""
         return self.run.contact_sync(stream, properties)
 
+    def received(self, record: dict[str, t.Any]) -> Received:
+        """Pair a record, as it is after stream maps, with the message it came in."""
+        self._records += 1
+        return Received(self._message, record, self._records)
+
     def batch_done(self) -> None:
-        """Save the report after a batch, and end the run when too many records were refused."""
+        """Save the report after a batch, and end the run when too many records were refused.
+
+        Raises:
+            TooManyRejectedError: more than `max_rejected_records`.
+        """
         self.run.save("running")
         self.run.check_refused()
 
@@ -260,27 +273,51 @@ class TargetIntercom(Target):
             and old is not None
             and (old.original_schema != schema or old.key_properties != key_properties)
         ):
-            self.drain_one(old)
+            self._drain_active()
         return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
 
     def process_endofpipe(self) -> None:
         """Write what is left, remove what is marked, let STATE through, and say what was done."""
-        for sink in self._sinks_active.values():
-            self.drain_one(sink)
+        self._drain_active()
         self.run.remove_marked()
         self.run.check_refused()
         super().process_endofpipe()
         self.run.end("succeeded")
         self.logger.info("Done: %s", self.run.report.sentence())
 
+    def _drain_active(self) -> None:
+        self._drain_all(self._sinks_active.values(), self.max_parallelism)
+
+    def _drain_all(self, sink_list: Iterable[Sink], parallelism: int) -> None:
+        """Drain all sinks, the one whose first record waits longest before the others.
+
+        So no record waits long behind those of another stream, and it stays known which of a contact's records was
+        the last.
+        """
+        del parallelism
+        self.is_due = False
+        for sink in sorted(t.cast("Iterable[ContactSink]", sink_list), key=lambda sink: sink.oldest):
+            self.drain_one(sink)
+        self.run.removals.in_step()
+
     def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
         super()._process_schema_message(message_dict)
         self.run.schemas[message_dict["stream"]] = message_dict
 
     def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
-        """Keep the message as it came: a rejected record is kept before stream maps."""
-        self.message = message_dict
+        """Keep the message as it came: a rejected record is kept before stream maps.
+
+        Raises:
+            InvalidInputLine: the record is no object.
+        """
+        self._assert_line_requires(message_dict, requires={"stream", "record"})
+        if not isinstance(message_dict["record"], dict):
+            error = f"Stream '{message_dict['stream']}': a record is no JSON object"
+            raise InvalidInputLine(error)
+        self._message = message_dict
         super()._process_record_message(message_dict)
+        if self.is_due:
+            self._drain_active()
 
     def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:
         """Read the records of a BATCH message the way RECORD messages go, in order.
@@ -291,9 +328,10 @@ class TargetIntercom(Target):
         self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
         stream = message_dict["stream"]
         encoding = BaseBatchFileEncoding.from_dict(message_dict["encoding"])
-        if encoding.format != BatchFileFormat.JSONL:
+        if encoding.format != BatchFileFormat.JSONL or encoding.compression not in {None, "none", "gzip"}:
             error = (
-                f"Stream '{stream}': BATCH files of format '{encoding.format}' cannot be read; let the tap write jsonl"
+                f"Stream '{stream}': BATCH files of format '{encoding.format}', compression "
+                f"'{encoding.compression}', cannot be read; let the tap write jsonl, plain or gzip"
             )
             raise InvalidInputLine(error)
         for number, url in enumerate(message_dict["manifest"], start=1):
@@ -306,8 +344,11 @@ class TargetIntercom(Target):
 
     def _write_state_message(self, state: dict[str, t.Any]) -> None:
         """Hold STATE back while marked removals, which it may cover, wait for the end of the pipe."""
-        if not self.run.removals.pending:
-            super()._write_state_message(state)
+        if self.run.removals.pending:
+            return
+        # As the SDK does, whose own serializer knows no decimal number in a STATE.
+        sys.stdout.write(f"{json_line(state)}\n")
+        sys.stdout.flush()
 
     # The process.
 
@@ -319,8 +360,19 @@ class TargetIntercom(Target):
         """
         del frame
         for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, signal.SIG_IGN)
+            # Not SIG_IGN: Python complains in the log about a signal that came just before it was ignored.
+            signal.signal(name, lambda _signum, _frame: None)
         raise SystemExit(128 + signum)
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the config files; one that cannot be read ends in a sentence with its name."""
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError, TypeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no JSON object"
+            message = f"The config file cannot be read: {', '.join(one for one in value if one != 'ENV')}: {why}"
+            raise click.UsageError(message) from None
 
     @classmethod
     def invoke(  # type: ignore[override] # as the SDK's own targets do
@@ -353,13 +405,18 @@ class TargetIntercom(Target):
 
     @classmethod
     def _configured(cls, config: _ConfigInput) -> TargetIntercom:
+        """Make the target; settings from the environment are checked here, since the SDK has its own idea of them."""
+        surprise: ValueError | None = None
         try:
-            return cls(config=config.config, parse_env_config=config.parse_env)
-        except ValueError:
-            errors = environment_errors(os.environ, f"{cls.name}_".upper().replace("-", "_"))
-            if not errors:
-                raise
-            raise ConfigValidationError("; ".join(errors), errors=errors) from None
+            target = cls(config=config.config, parse_env_config=config.parse_env)
+        except ValueError as error:
+            surprise = error
+        errors = environment_errors(os.environ, cls._env_var_prefix) if config.parse_env else []
+        if errors:
+            raise ConfigValidationError("; ".join(errors), errors=errors)
+        if surprise is not None:
+            raise surprise
+        return target
 
 
 def _explained(error: Exception) -> str:
@@ -380,7 +437,10 @@ def _batch_records(stream: str, number: int, url: str, *, compressed: bool) -> I
         lines = gzip.GzipFile(fileobj=file) if compressed else file
         for line_number, line in enumerate(lines, start=1):
             try:
-                yield deserialize_json(line)
+                record: object = deserialize_json(line)
             except ValueError:
-                error = f"Stream '{stream}': line {line_number} of BATCH file {number} is not JSON"
-                raise InvalidInputLine(error) from None
+                record = None
+            if not isinstance(record, dict):
+                error = f"Stream '{stream}': line {line_number} of BATCH file {number} is no JSON object"
+                raise InvalidInputLine(error)
+            yield record

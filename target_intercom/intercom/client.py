@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 import typing as t
@@ -18,6 +19,7 @@ from target_intercom.errors import (
     CallFailedError,
     ConnectionLostError,
     Fault,
+    ForbiddenError,
     GarbledAnswerError,
     InDoubtError,
     NotFoundError,
@@ -25,6 +27,7 @@ from target_intercom.errors import (
     RefusedError,
     RetriableAPIError,
     StoppedError,
+    UnauthorizedError,
     UnreachableError,
 )
 from target_intercom.intercom.limiter import RateLimiter
@@ -56,6 +59,8 @@ _TIMEOUT = (10.0, 20.0)
 """Seconds to connect and to wait for an answer; the slowest recorded answer took 1.8 s (fact sheet section 13)."""
 _MAX_TRIES = 6
 _LONGEST_BACKOFF = 20.0
+_PROBES = 3
+"""How often is asked whether anything works at all, before the run is given up."""
 _LONGEST_LIMITED = 900.0
 """A call that gets nothing but 429 for so many seconds is given up."""
 
@@ -154,6 +159,8 @@ class IntercomClient:
         self._timeout = timeout
         self._limiter = RateLimiter(rate_limit_percent, on_wait=self.traffic.waits)
         self._succeeded_at = -1.0
+        self._stopped_at = math.inf
+        self._why_stopped: Exception | None = None
         self._session = requests.Session()
         self._session.auth = _BearerAuth(token)
         self._session.headers.update({"Accept": "application/json", "Intercom-Version": version})
@@ -170,24 +177,42 @@ class IntercomClient:
             logger=None,
         )(lambda call: call())
 
-    def stop(self, grace_seconds: float) -> bool:
-        """Send nothing more and wait for what is in flight; False when some of it did not come back."""
+    def stop(self, why: Exception | None = None) -> None:
+        """Send nothing more: whoever waits or comes later gets `why`, or `StoppedError`."""
+        self._why_stopped = self._why_stopped or why
+        self._stopped_at = min(self._stopped_at, time.monotonic())
         self._limiter.stop()
-        settled = self._limiter.settle(grace_seconds)
+
+    def close(self, grace_seconds: float) -> bool:
+        """Stop, and wait for what is in flight; False when some did not come back within the grace after the stop."""
+        self.stop()
+        settled = self._limiter.settle(max(0.0, self._stopped_at + grace_seconds - time.monotonic()))
         self._session.close()
         return settled
+
+    def pause(self, seconds: float) -> None:
+        """Wait before something is tried again; counted among the waits, and cut short when the run is stopped.
+
+        Raises:
+            StoppedError: it was.
+        """
+        self.traffic.waits(seconds)
+        if self._limiter.stopped_within(seconds):
+            raise self._stopped()
 
     def workspace(self) -> Workspace:
         """`GET /me`: whose token this is; also tells whether it is valid."""
         return self._request("GET", "/me", Workspace.from_json)
 
-    def create_contact(self, attributes: Mapping[str, Json]) -> Contact:
-        """`POST /contacts`. Never repeated by itself once Intercom may have seen it.
+    def create_contact(self, attributes: Mapping[str, Json], *, again: bool = False) -> Contact:
+        """`POST /contacts`. Never repeated by itself once Intercom may have seen it; `again` counts it as a retry.
 
         Raises:
             InDoubtError: the answer was lost; the contact may exist.
             ConflictError: a contact with these identifiers exists.
         """
+        if again:
+            self.traffic.retried()
         return self._request("POST", "/contacts", Contact.from_json, body=contact_body(attributes), repeatable=False)
 
     def get_contact(self, contact: ContactId) -> Contact:
@@ -292,7 +317,6 @@ class IntercomClient:
         for value in ids:
             path = path.replace("{id}", quote(value, safe=""), 1)
         call = _Call(f"{method} {template}", method, path, None if body is None else _json(body), params)
-        began = time.monotonic()
 
         def attempt() -> _T:
             try:
@@ -306,7 +330,7 @@ class IntercomClient:
         try:
             return t.cast("_T", self._retrying(attempt))
         except RetriableAPIError as error:
-            raise self._given_up(call, error, began) from None
+            raise self._given_up(call, error) from None
         except NotFoundError as error:
             error.repeated = call.maybe_sent
             raise
@@ -324,17 +348,22 @@ class IntercomClient:
 
     def _send(self, call: _Call, read: Callable[[Json], _T]) -> _T:
         """Send a call once, when the limiter lets it through."""
-        with self._limiter.slot(_stopped):
+        with self._limiter.slot(self._stopped) as sent_at:
+            call.tried_at = time.monotonic()
             self.traffic.called(call.operation)
             response = self._exchange(call)
             self._limiter.learn(
                 RateLimit.from_headers(response.headers),
+                sent_at,
                 exceeded=response.status_code == requests.codes.too_many_requests,
             )
         try:
             value = _read(response, read)
         except RefusedError:
             self._succeeded_at = time.monotonic()
+            raise
+        except (UnauthorizedError, ForbiddenError) as error:
+            self.stop(error)
             raise
         self._succeeded_at = time.monotonic()
         return value
@@ -359,10 +388,10 @@ class IntercomClient:
             fault = Fault(message=f"{_cause(error)} at {self._url}")
             raise ConnectionLostError(fault, sent=not _never_connected(error)) from None
 
-    def _given_up(self, call: _Call, error: RetriableAPIError, began: float) -> Exception:
+    def _given_up(self, call: _Call, error: RetriableAPIError) -> Exception:
         """Tell whether it is this call or everything that fails."""
         fault = _fault_of(error)
-        if self._succeeded_at > began or self._answers():
+        if self._succeeded_at > call.tried_at or any(self._answers() for _ in range(_PROBES)):
             return CallFailedError(fault, f"{call.operation} failed {_MAX_TRIES} times: {fault}")
         return UnreachableError(
             fault,
@@ -379,6 +408,10 @@ class IntercomClient:
             return False
         return True
 
+    def _stopped(self) -> Exception:
+        """Say why a call is not sent: what ended the run, where it was a call."""
+        return self._why_stopped or StoppedError("The run was stopped before this call was sent")
+
     def _note_retry(self, wait: float) -> None:
         self.traffic.retried()
         self.traffic.waits(wait)
@@ -387,7 +420,7 @@ class IntercomClient:
 class _Call:
     """One call and what is known of its tries."""
 
-    __slots__ = ("body", "maybe_sent", "method", "operation", "params", "path")
+    __slots__ = ("body", "maybe_sent", "method", "operation", "params", "path", "tried_at")
 
     def __init__(
         self, operation: str, method: str, path: str, body: bytes | None, params: Mapping[str, str] | None
@@ -398,6 +431,7 @@ class _Call:
         self.body = body
         self.params = params
         self.maybe_sent = False
+        self.tried_at = -1.0
 
 
 def _read(response: requests.Response, read: Callable[[Json], _T]) -> _T:
@@ -420,10 +454,6 @@ def _nothing(_body: Json) -> None:
 
 def _page(body: Json) -> tuple[list[Contact], str | None]:
     return list(contacts_of(body)), next_cursor(body)
-
-
-def _stopped() -> Exception:
-    return StoppedError("The run was stopped before this call was sent")
 
 
 def _fault_of(error: RetriableAPIError) -> Fault:

@@ -55,38 +55,46 @@ class Window:
         if now < self._not_before:
             return self._not_before - now
         if self._limit is None:
-            return 0.0
+            return math.inf if self._blind and in_flight >= _PROBES else 0.0
         if now >= self._ends:
             return 0.0 if in_flight < self._probes() else math.inf
         free = self._share() - self._used
-        if in_flight < math.ceil(free / 2):
+        if in_flight < min(self._part(free), max(self._probes(), self._own)):
             return 0.0
         return math.inf if free > 0 and in_flight else self._ends - now
 
-    def learn(self, now: float, rate: RateLimit) -> bool:
-        """Take in an answer's headers; True when they show a new window."""
+    def learn(self, now: float, rate: RateLimit, sent_at: float) -> bool:
+        """Take in the headers of the answer to a call sent at a time; True when they show a new window.
+
+        `Remaining` is what was left before the call (recorded: a window's first call shows the whole limit).
+        """
+        if sent_at >= self._not_before:
+            self._blind = 0
+        return self._note(now, rate, sent_at)
+
+    def _note(self, now: float, rate: RateLimit, sent_at: float) -> bool:
         if rate.limit is None or rate.remaining is None or rate.reset is None:
             return False
-        self._blind = 0
         turned = rate.reset > self._reset
         if turned:
             self._turn(now, rate, rate.reset)
         if rate.reset == self._reset:
             self._own += 1
-            self._used = max(self._used, rate.limit - rate.remaining, self._own)
-            if now >= self._ends:
+            self._used = max(self._used, rate.limit - rate.remaining + 1, self._own)
+            if sent_at >= self._ends:
                 self._not_before = now + _STALE_PAUSES[min(self._stale, len(_STALE_PAUSES) - 1)]
                 self._stale += 1
         return turned
 
-    def exceeded(self, now: float, rate: RateLimit) -> None:
+    def exceeded(self, now: float, rate: RateLimit, sent_at: float) -> None:
         """Take in a 429: nothing more until the reset, or for a growing pause where none is told."""
-        self.learn(now, rate)
+        self._note(now, rate, sent_at)
         if rate.retry_after is not None:
             self._not_before = max(self._not_before, now + min(rate.retry_after, _LONGEST_WAIT))
         elif rate.reset is not None and rate.reset == self._reset and now < self._ends:
             self._not_before = max(self._not_before, self._ends)
-        else:
+        elif sent_at >= self._not_before:
+            # Not for the others of the calls that were in flight together.
             self._not_before = now + _BLIND_PAUSES[min(self._blind, len(_BLIND_PAUSES) - 1)]
             self._blind += 1
 
@@ -98,6 +106,13 @@ class Window:
         self._used = self._own = self._stale = 0
         self._reset = reset
         self._ends = min(ends, now + _LONGEST_WAIT)
+
+    def _part(self, free: int) -> int:
+        """Give how many of the free calls may be in flight: half, or our part of what everybody uses if that is less.
+
+        So several processes that share a window and do the same do not overrun it together.
+        """
+        return math.ceil(free * min(0.5, max(self._own, 1) / max(self._used, 1)))
 
     def _share(self) -> int:
         return max(1, (self._limit or 0) * self._percent // 100)
@@ -111,8 +126,8 @@ class Window:
 class RateLimiter:
     """Lets calls of any thread through at the pace the window allows.
 
-    The calls in flight are held below half of what is left: several processes that share a window and do the
-    same cannot overrun it together, and a single one loses a few round trips at a window's end.
+    Calls in flight start few in each window, grow with the answers, and end few: several processes that share a
+    window can see each other's use before they overrun it. A single one loses a few round trips by it.
     """
 
     def __init__(
@@ -146,9 +161,14 @@ class RateLimiter:
         with self._turn:
             return self._turn.wait_for(lambda: self._in_flight == 0, seconds)
 
+    def stopped_within(self, seconds: float) -> bool:
+        """Wait so long; True, at once, when the limiter is stopped."""
+        with self._turn:
+            return self._turn.wait_for(lambda: self._stopped, seconds)
+
     @contextmanager
-    def slot(self, stopped: Callable[[], Exception]) -> Iterator[None]:
-        """Hold one place in the window for the time of a call.
+    def slot(self, stopped: Callable[[], Exception]) -> Iterator[float]:
+        """Hold one place in the window for the time of a call; gives the time at which it was granted.
 
         Raises:
             Exception: what `stopped` makes, once the limiter was stopped.
@@ -161,17 +181,18 @@ class RateLimiter:
             if self._stopped:
                 raise stopped()
             self._in_flight += 1
+            granted = self._clock()
         try:
-            yield
+            yield granted
         finally:
             with self._turn:
                 self._in_flight -= 1
                 self._turn.notify()
 
-    def learn(self, rate: RateLimit, *, exceeded: bool) -> None:
-        """Take in an answer's headers before its slot is given back."""
+    def learn(self, rate: RateLimit, sent_at: float, *, exceeded: bool) -> None:
+        """Take in the headers of the answer to a call whose slot was granted at a time, before it is given back."""
         with self._turn:
             if exceeded:
-                self._window.exceeded(self._clock(), rate)
-            elif self._window.learn(self._clock(), rate):
+                self._window.exceeded(self._clock(), rate, sent_at)
+            elif self._window.learn(self._clock(), rate, sent_at):
                 self._turn.notify_all()

@@ -160,8 +160,14 @@ class Workspace:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Json]) -> Workspace:
-        """Read the `app` of the acting admin."""
-        app = body.get("app") or {}
+        """Read the `app` of the acting admin.
+
+        Raises:
+            KeyError: the body is no admin.
+        """
+        app = body["app"] if body["type"] == "admin" else None
+        if app is None:
+            app = {}
         region = app.get("region")
         return cls(
             id=str(app.get("id_code") or ""),

@@ -63,7 +63,7 @@ def identifier(value: Json) -> str | None:
         raise UncoercibleError("not_an_identifier", "an identifier is a text or a whole number")
     if isinstance(value, Decimal):
         value = _whole(value)
-    return str(value).strip() or None
+    return _sound(str(value).strip()) or None
 
 
 def coerce(value: Json, kind: Kind) -> Json:
@@ -141,10 +141,10 @@ def _branches(schema: Mapping[str, Json]) -> list[Mapping[str, Json]]:
 
 def _string(value: Json) -> str:
     if isinstance(value, str):
-        return value
+        return _sound(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, Decimal | float) and not math.isfinite(value):
+    if isinstance(value, (Decimal, float)) and not Decimal(value).is_finite():
         raise UncoercibleError("not_finite", "the number is not finite")
     if isinstance(value, Decimal):
         return format(value, "f") if abs(value.adjusted()) < _LONGEST_DIGITS else str(value)
@@ -155,9 +155,19 @@ def _string(value: Json) -> str:
 
 def _json(value: Json) -> str:
     try:
-        return json.dumps(value, default=_decimal, ensure_ascii=False, allow_nan=False, sort_keys=True)
+        text = json.dumps(value, default=_decimal, ensure_ascii=False, allow_nan=False, sort_keys=True)
     except ValueError:
         raise UncoercibleError("not_finite", "it holds a number that is not finite") from None
+    return _sound(text)
+
+
+def _sound(text: str) -> str:
+    """Refuse half a character, a lone surrogate: JSON can escape one, no text of Unicode can hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UncoercibleError("not_unicode", "the text holds half a character (a lone surrogate)") from None
+    return text
 
 
 def _decimal(value: Json) -> Json:

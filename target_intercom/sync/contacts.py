@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from target_intercom.config import SyncMode
+from target_intercom.config import CreationMode, SyncMode
 from target_intercom.errors import InvalidRecordError
 from target_intercom.model import (
     Ambiguous,
@@ -90,12 +90,13 @@ class ContactSync:
                 continue
             self._report.cut(self._stream, mapped.cut)
             self._report.left_out(self._stream, mapped.left_out)
-            entries.append(Entry(len(entries), received, mapped.draft))
+            entries.append(Entry(received, mapped.draft))
         return entries
 
     def _look_up(self, entries: Sequence[Entry]) -> View:
         identities = list(dict.fromkeys(entry.draft.identity for entry in entries))
-        return self._matcher.look_up(identities, self._config.match_by, all_leads=self._removes_persons)
+        leads = self._removes_persons or self._config.creation_mode is not CreationMode.USER
+        return self._matcher.look_up(identities, self._config.match_by, leads=leads, everyone=self._removes_persons)
 
     def _now(self, view: View, entries: Sequence[Entry]) -> View:
         """Give the view as this run's writes have left it."""
@@ -111,14 +112,17 @@ class ContactSync:
         again: list[Entry] = []
         for written in self._writer.write(plan(group, self._config) for group in wave.groups):
             again.extend(self._settle(written))
-        return sorted([*again, *wave.waiting], key=lambda entry: entry.number)
+        return sorted([*again, *wave.waiting], key=lambda entry: entry.received.number)
 
     def _settle(self, written: Written) -> list[Entry]:
         """Report what became of a group; gives the entries that have to be tried again."""
         match written:
             case Saved(group, result, contact, dropped):
-                self._report.left_out(self._stream, dropped * len(group.entries))
+                self._report.left_out(self._stream, _values_of(dropped, group))
                 return self._named(group, contact, result)
+            case Left(group, reason) if isinstance(group.match, NotFound) and len(group.entries) > 1:
+                # Intercom knew somebody after all: that holds for the first record, not for those laid over it.
+                return self._one_by_one(group)
             case Left(group, reason):
                 contact = group.match.contact if isinstance(group.match, Found) else None
                 return self._named(group, contact, Result.SKIPPED, reason)
@@ -134,7 +138,7 @@ class ContactSync:
         if contact is not None:
             if not (isinstance(group.match, Found) and group.match.contact is contact):
                 self._recent.remember(contact)
-            self._live(contact.id)
+            self._live(contact.id, group.entries[-1])
         first_wins = self._config.sync_mode is SyncMode.INSERT
         winner = group.entries[0] if first_wins else group.entries[-1]
         for entry in group.entries:
@@ -148,11 +152,16 @@ class ContactSync:
     def _rejected(self, group: Group, why: Refusal) -> list[Entry]:
         """Reject a record; several that were refused together are tried one by one, so that one spoils no other."""
         if len(group.entries) > 1:
-            return [*(replace(entry, alone=True) for entry in group.entries), *group.cancelled, *group.ended]
-        contact = group.match.contact if isinstance(group.match, Found) else None
+            return self._one_by_one(group)
         self._refuse(group.entries, why)
-        self._settle_marks(group, contact)
-        return []
+        self._void(group.cancelled)
+        # They were placed as if the record had been written: they may mean somebody else now.
+        return group.ended
+
+    @staticmethod
+    def _one_by_one(group: Group) -> list[Entry]:
+        """Give a group's records to be tried again, each by itself."""
+        return [*(replace(entry, alone=True) for entry in group.entries), *group.cancelled, *group.ended]
 
     def _vanished(self, group: Group, contact: ContactId) -> list[Entry]:
         """Match the records of a contact that is gone a second time, and no third time."""
@@ -200,14 +209,18 @@ class ContactSync:
 
     def _settle_marks(self, group: Group, contact: Contact | None) -> None:
         """Deal with the marks among a group's records: those before its last live record are void."""
-        for entry in group.cancelled:
-            reason = SkipReason.LIVE_AGAIN if self._config.sync_mode.removes else SkipReason.NOT_REMOVED
-            self._report.record(self._stream, Outcome(entry.received, Result.SKIPPED, reason))
+        self._void(group.cancelled)
         for entry in group.ended:
             self._mark(entry, self._to_remove(NotFound() if contact is None else Found(contact), []))
 
-    def _live(self, contact: ContactId) -> None:
-        for stream, outcome in self._removals.live(contact):
+    def _void(self, marks: Iterable[Entry]) -> None:
+        """Report marks that a later live record took back."""
+        reason = SkipReason.LIVE_AGAIN if self._config.sync_mode.removes else SkipReason.NOT_REMOVED
+        for entry in marks:
+            self._report.record(self._stream, Outcome(entry.received, Result.SKIPPED, reason))
+
+    def _live(self, contact: ContactId, entry: Entry) -> None:
+        for stream, outcome in self._removals.live(contact, entry.received.number):
             self._report.record(stream, outcome)
 
     @property
@@ -220,18 +233,23 @@ class ContactSync:
         why = Refusal(Result.INVALID, error.reason, error.code, error.field)
         self._report.record(self._stream, Outcome(received, Result.INVALID, refusal=why))
         if not self._mapper.removes(received.record):
-            self._live_names(self._mapper.identity(received.record))
+            self._live_names(self._mapper.identity(received.record), received)
 
     def _refuse(self, entries: Iterable[Entry], why: Refusal) -> None:
         for entry in entries:
             self._report.record(self._stream, Outcome(entry.received, why.result, refusal=why))
             if not entry.draft.removed:
-                self._live_names(entry.draft.identity)
+                self._live_names(entry.draft.identity, entry.received)
 
-    def _live_names(self, identity: Identity) -> None:
+    def _live_names(self, identity: Identity, received: Received) -> None:
         """Take back the marks of a live record's contact although the record could not be loaded."""
-        for stream, outcome in self._removals.live_names(identity.names()):
+        for stream, outcome in self._removals.live_names(identity.names(), received.number):
             self._report.record(stream, outcome)
+
+
+def _values_of(attributes: Iterable[str], group: Group) -> list[str]:
+    """Give each attribute once for every record that has a value for it."""
+    return [name for name in attributes for entry in group.entries if entry.draft.attributes.get(name) is not None]
 
 
 def _second_try(entry: Entry, gone: ContactId) -> Entry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+import unicodedata
 from dataclasses import dataclass
 
 from target_intercom.config import SyncMode, Unmapped
@@ -25,7 +26,6 @@ if t.TYPE_CHECKING:
     from target_intercom.config import StreamConfig
     from target_intercom.model import Json, Received
 
-_DISALLOWED = re.compile(r"[^\w \-]")
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
 
@@ -121,11 +121,7 @@ class ContactMapper:
         left_out: list[str] = []
         for name, value in record.items():
             attribute = self._target(name)
-            if (
-                attribute is None
-                or attribute in {"id", "external_id"}
-                or (value is None and not self._config.clear_nulls)
-            ):
+            if attribute is None or attribute in {"id", "external_id"}:
                 continue
             if not attribute.startswith(CUSTOM_PREFIX):
                 attributes[attribute] = self._standard(name, attribute, value)
@@ -135,16 +131,12 @@ class ContactMapper:
                 left_out.extend([attribute] if value is not None else [])
                 continue
             coerced, was_cut = cut(self._coerce(name, value, taken.kind))
-            if taken.options is not None and coerced is not None and coerced not in taken.options:
+            if self._is_no_option(name, coerced, taken):
                 left_out.append(attribute)
-                self._say(
-                    f"Stream '{self._stream}': values of '{name}' that are no options of '{attribute}' are left out"
-                )
                 continue
             attributes[attribute] = coerced
             shortened.extend([attribute] if was_cut else [])
-        self._check_consent(attributes)
-        return Mapped(ContactDraft(identity, attributes), tuple(shortened), tuple(left_out))
+        return Mapped(ContactDraft(identity, self._settled(attributes)), tuple(shortened), tuple(left_out))
 
     def removes(self, record: Mapping[str, Json]) -> bool:
         """Tell whether a record names a contact to remove."""
@@ -206,11 +198,20 @@ class ContactMapper:
         except UncoercibleError as error:
             raise InvalidRecordError(str(error), code=error.code, field=name) from None
 
-    @staticmethod
-    def _check_consent(attributes: dict[str, Json]) -> None:
-        """Take `unsubscribed_from_emails` null for false: neither re-subscribes anybody."""
+    def _is_no_option(self, name: str, value: Json, taken: AttributeType) -> bool:
+        """Tell, and say, whether a list attribute does not have this value among its options."""
+        if taken.options is None or value is None or value in taken.options:
+            return False
+        self._say(f"Stream '{self._stream}': values of '{name}' that the attribute's list does not have are left out")
+        return True
+
+    def _settled(self, attributes: dict[str, Json]) -> dict[str, Json]:
+        """Take nulls out where they clear nothing, and a consent of null for false: neither re-subscribes anybody."""
+        if not self._config.clear_nulls:
+            return {name: value for name, value in attributes.items() if value is not None}
         if "unsubscribed_from_emails" in attributes and attributes["unsubscribed_from_emails"] is None:
             attributes["unsubscribed_from_emails"] = False
+        return attributes
 
     def _target(self, name: str) -> str | None:
         """Tell which attribute a property goes into; None: nowhere."""
@@ -269,7 +270,11 @@ class ContactMapper:
 
 def _clean(name: str) -> str:
     """Replace the characters that Intercom does not allow in attribute names (fact sheet sections 3.4 and 8)."""
-    return _DISALLOWED.sub("_", name.strip())
+    return "".join(char if _allowed(char) else "_" for char in name.strip())
+
+
+def _allowed(char: str) -> bool:
+    return char.isalnum() or char in "_- " or (char != "$" and unicodedata.category(char) == "Sc")
 
 
 def _custom(name: str) -> str:

@@ -94,8 +94,20 @@ class View:
         """Give the contacts with an identifier, in a fixed order."""
         return [self._contacts[one] for one in sorted(self._by_name.get((which, value), ()))]
 
-    def match(self, identity: Identity, match_by: Sequence[MatchBy]) -> Match:
-        """Find the contact of these identifiers, tried in the order of `match_by` (design: identity rules)."""
+    def match(
+        self,
+        identity: Identity,
+        match_by: Sequence[MatchBy],
+        *,
+        follow_merge: bool = True,
+        makes_lead: bool = False,
+    ) -> Match:
+        """Find the contact of these identifiers, tried in the order of `match_by` (design: identity rules).
+
+        A removal must not `follow_merge`: the survivor may be somebody whom nobody asked to remove. A record that
+        `makes_lead` where it finds nobody finds the leads with its email, whatever `match_by` says: Intercom would
+        take a second one.
+        """
         if identity in self._unanswered:
             return Unanswered(self._unanswered[identity])
         for which in match_by:
@@ -103,20 +115,22 @@ class View:
             if value is None:
                 continue
             if which is MatchBy.ID and value in self._survivors:
-                return self._after_merge(identity, ContactId(value))
+                return self._after_merge(identity, ContactId(value), follow=follow_merge)
             match = _decide(which, identity, self.named(which, value))
             if not isinstance(match, NotFound):
                 return match
+        if makes_lead and identity.email is not None:
+            return _decide(MatchBy.EMAIL, identity, self.leads_with(identity.email))
         return NotFound()
 
     def leads_with(self, email: str) -> list[Contact]:
         """Give the leads with an email."""
         return [contact for contact in self.named(MatchBy.EMAIL, email) if contact.role == "lead"]
 
-    def _after_merge(self, identity: Identity, old: ContactId) -> Match:
+    def _after_merge(self, identity: Identity, old: ContactId, *, follow: bool) -> Match:
         survivor = self._survivors[old]
         contact = None if survivor is None else self._contacts.get(survivor)
-        if contact is None or another_person(identity, contact):
+        if not follow or contact is None or another_person(identity, contact):
             return MergedAway(survivor)
         return Found(contact)
 
@@ -167,13 +181,20 @@ class Matcher:
         self._in_parallel = in_parallel
         self._size = SEARCH_SIZE
 
-    def look_up(self, identities: Sequence[Identity], match_by: Sequence[MatchBy], *, all_leads: bool = False) -> View:
+    def look_up(
+        self,
+        identities: Sequence[Identity],
+        match_by: Sequence[MatchBy],
+        *,
+        leads: bool = False,
+        everyone: bool = False,
+    ) -> View:
         """Find every contact these identifiers may mean: what this run knows, then one search for many.
 
-        `all_leads` asks for emails even where `match_by` does not.
+        `leads` asks for emails even where `match_by` does not; `everyone` asks even where the contact is known.
         """
-        fields = [*match_by, *([MatchBy.EMAIL] if all_leads and MatchBy.EMAIL not in match_by else [])]
-        unknown = [one for one in identities if all_leads or not self._known(one, match_by)]
+        fields = [*match_by, *([MatchBy.EMAIL] if leads and MatchBy.EMAIL not in match_by else [])]
+        unknown = [one for one in identities if everyone or not self._known(one, match_by)]
         view = View()
         for answer in self._in_parallel(lambda chunk: self._search(chunk, fields), _chunks(unknown, self._size)):
             answer.into(view)
@@ -200,11 +221,14 @@ class Matcher:
         return view
 
     def _known(self, identity: Identity, match_by: Sequence[MatchBy]) -> bool:
-        """Tell whether this run knows the record's contact by its first identifier."""
+        """Tell whether this run knows the record's contact by its first identifier, and nobody else can have that.
+
+        An email says nothing: somebody whom this run has not met may have it, too.
+        """
         for which in match_by:
             value = identity.get(which)
             if value is not None:
-                return any(True for _ in self._recent.named([(which, value)]))
+                return which is not MatchBy.EMAIL and any(True for _ in self._recent.named([(which, value)]))
         return False
 
     def _search(self, chunk: Sequence[Identity], fields: Sequence[MatchBy]) -> _Answer:

@@ -67,19 +67,38 @@ class _Overlay:
         return self._wave
 
     def _place(self, entry: Entry) -> None:
-        names = set(entry.draft.identity.names())
-        match = self._view.match(entry.draft.identity, self._config.match_by)
+        draft = entry.draft
+        names = set(draft.identity.names())
+        match = self._view.match(
+            draft.identity,
+            self._config.match_by,
+            follow_merge=not draft.removed,
+            makes_lead=role_of(draft, self._config.creation_mode) == "lead",
+        )
         contact = match.contact.id if isinstance(match, Found) else None
         involved = names | (set(Identity.of(match.contact).names()) if isinstance(match, Found) else set())
         group = self._groups.get(contact) if contact is not None else None
         others = {self._written[name] for name in names if name in self._written} - {contact}
-        if others or involved & self._blocked or (group is not None and _apart(group, entry)):
+        if others or involved & self._blocked or (group is not None and self._apart(group, entry)):
             self._blocked |= involved
             self._wave.waiting.append(entry)
-        elif entry.draft.removed:
+        elif draft.removed:
             self._mark(entry, match, group)
         else:
             self._live(entry, match, group)
+
+    def _apart(self, group: Group, entry: Entry) -> bool:
+        """Tell whether a record must not be laid over the others of its contact.
+
+        It, or they, were refused together; or the contact is still to be made with an identifier that somebody else
+        has, so that Intercom has a word to say before the next record.
+        """
+        if not entry.draft.removed and (entry.alone or any(other.alone for other in group.entries)):
+            return True
+        if isinstance(group.match, Found):
+            return False
+        names = {*group.draft.identity.names(), *entry.draft.identity.names()}
+        return len({contact.id for which, value in names for contact in self._view.named(which, value)}) > 1
 
     def _mark(self, entry: Entry, match: Match, group: Group | None) -> None:
         if group is not None:
@@ -120,7 +139,7 @@ class _Overlay:
         group.ended.clear()
         if self._config.sync_mode is not SyncMode.INSERT:
             group.draft = ContactDraft(
-                _laid_identity(group.draft.identity, entry.draft.identity),
+                _laid_identity(group.draft.identity, entry.draft),
                 lay_over(group.draft.attributes, entry.draft.attributes),
             )
         self._settle(contact, group)
@@ -139,17 +158,16 @@ class _Overlay:
         self._view.put(after)
 
 
-def _apart(group: Group, entry: Entry) -> bool:
-    """Tell whether a record must not be laid over the others: it, or they, were refused together."""
-    return not entry.draft.removed and (entry.alone or any(other.alone for other in group.entries))
-
-
-def _laid_identity(earlier: Identity, later: Identity) -> Identity:
+def _laid_identity(earlier: Identity, later: ContactDraft) -> Identity:
     return Identity(
-        external_id=later.external_id if later.external_id is not None else earlier.external_id,
-        email=later.email if later.email is not None else earlier.email,
-        id=later.id if later.id is not None else earlier.id,
+        external_id=later.identity.external_id if later.identity.external_id is not None else earlier.external_id,
+        email=None if _clears_email(later) else later.identity.email or earlier.email,
+        id=later.identity.id if later.identity.id is not None else earlier.id,
     )
+
+
+def _clears_email(draft: ContactDraft) -> bool:
+    return "email" in draft.attributes and draft.attributes["email"] is None
 
 
 def _newborn(draft: ContactDraft, mode: CreationMode, number: int) -> Contact:
@@ -168,12 +186,11 @@ def _after(contact: Contact, draft: ContactDraft, mode: CreationMode) -> Contact
     """Show a contact's identity as it is once the draft is written."""
     becomes_user = contact.role == "lead" and mode is CreationMode.LIFECYCLE and draft.identity.external_id is not None
     role = "user" if becomes_user else contact.role
-    clears_email = "email" in draft.attributes and draft.attributes["email"] is None
     return replace(
         contact,
         role=role,
         external_id=draft.identity.external_id
         if role == "user" and draft.identity.external_id is not None
         else contact.external_id,
-        email=None if clears_email else draft.identity.email or contact.email,
+        email=None if _clears_email(draft) else draft.identity.email or contact.email,
     )

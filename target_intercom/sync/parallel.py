@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
+from multiprocessing import TimeoutError  # noqa: A004 - not the builtin one
 from multiprocessing.pool import ThreadPool
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from multiprocessing.pool import IMapIterator
 
 _Item = t.TypeVar("_Item")
 _Result = t.TypeVar("_Result")
@@ -18,16 +21,45 @@ class InParallel:
     The threads are daemons: after a signal they do not hold up the exit, which those of `concurrent.futures` do.
     """
 
-    def __init__(self, threads: int) -> None:
-        """Use so many threads, from the first call on."""
+    def __init__(self, threads: int, stop: Callable[[], None], grace_seconds: float) -> None:
+        """Use so many threads, from the first call on.
+
+        When it ends early, by a signal or an error, `stop` keeps what has not begun from beginning, and what has is
+        waited for as long as `grace_seconds`.
+        """
+        self._stop = stop
+        self._grace = grace_seconds
         self._threads = threads
         self._pool: ThreadPool | None = None
 
     def __call__(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-        """Give the results as they come, in any order; an exception of the function is raised here."""
+        """Give the results as they come, in any order; an exception of the function is raised here.
+
+        Whatever ends it early, the results of what had begun are given first: they are known, and have to be told.
+        """
         if self._pool is None:
             self._pool = ThreadPool(self._threads)
-        return self._pool.imap_unordered(function, items)
+        results = self._pool.imap_unordered(function, items)
+        try:
+            yield from results
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self._stop()
+            yield from self._last(results)
+            raise
+
+    def _last(self, results: IMapIterator[_Result]) -> Iterator[_Result]:
+        """Give the results that still come within the grace."""
+        deadline = time.monotonic() + self._grace
+        while True:
+            try:
+                result = results.next(max(deadline - time.monotonic(), 0.0))
+            except (StopIteration, TimeoutError):
+                return
+            except Exception:  # noqa: BLE001, S112 - the first one, which ended it all, is raised in the end
+                continue
+            yield result
 
     def close(self) -> None:
         """Take no more work. Threads that still run something are left to it: they are daemons."""

@@ -27,10 +27,16 @@ class _Mark:
     received: Received
     mode: RemovalMode
     contacts: list[ContactId]
+    number: int
+    """Place in the pipe of the last record that marks them."""
 
 
 class Removals:
-    """The contacts that are marked to be removed, and their removal at the end."""
+    """The contacts that are marked to be removed, and their removal at the end.
+
+    Streams are processed batch by batch, so marks and live records of different streams may come out of their order
+    in the pipe; the records' numbers tell which was later.
+    """
 
     def __init__(self, client: IntercomClient, in_parallel: InParallel) -> None:
         """Nothing is marked yet."""
@@ -39,6 +45,7 @@ class Removals:
         self._marks: list[_Mark] = []
         self._by_contact: dict[ContactId, _Mark] = {}
         self._by_name: dict[Name, set[ContactId]] = defaultdict(set)
+        self._live: dict[ContactId | Name, int] = {}
 
     @property
     def pending(self) -> bool:
@@ -51,14 +58,21 @@ class Removals:
         Returns:
             The record's outcome where it adds nothing to the marks there are; None: it will come at the end.
         """
-        fresh = [contact for contact in contacts if contact.id not in self._by_contact]
-        if mode is RemovalMode.DELETE:
-            for contact in contacts:
-                if contact.id in self._by_contact:
-                    self._by_contact[contact.id].mode = mode
+        due = [contact for contact in contacts if self._last_live(contact) < received.number]
+        if not due:
+            return Outcome(received, Result.SKIPPED, SkipReason.LIVE_AGAIN)
+        fresh = []
+        for contact in due:
+            earlier = self._by_contact.get(contact.id)
+            if earlier is None:
+                fresh.append(contact)
+                continue
+            earlier.number = max(earlier.number, received.number)
+            if mode is RemovalMode.DELETE:
+                earlier.mode = mode
         if not fresh:
             return Outcome(received, Result.MERGED)
-        mark = _Mark(stream, received, mode, [contact.id for contact in fresh])
+        mark = _Mark(stream, received, mode, [contact.id for contact in fresh], received.number)
         self._marks.append(mark)
         for contact in fresh:
             self._by_contact[contact.id] = mark
@@ -66,20 +80,33 @@ class Removals:
                 self._by_name[name].add(contact.id)
         return None
 
-    def live(self, contact: ContactId) -> Iterator[tuple[str, Outcome]]:
-        """Take a contact's mark back, a live record having named it; gives the outcome of the mark's record."""
-        mark = self._by_contact.pop(contact, None)
-        if mark is None:
+    def live(self, contact: ContactId, number: int) -> Iterator[tuple[str, Outcome]]:
+        """Take back the marks that came before a live record of the contact; gives the outcomes of their records."""
+        self._live[contact] = max(number, self._live.get(contact, -1))
+        mark = self._by_contact.get(contact)
+        if mark is None or mark.number > number:
             return
+        del self._by_contact[contact]
         mark.contacts.remove(contact)
         if not mark.contacts:
             self._marks.remove(mark)
             yield mark.stream, Outcome(mark.received, Result.SKIPPED, SkipReason.LIVE_AGAIN)
 
-    def live_names(self, names: Iterable[Name]) -> Iterator[tuple[str, Outcome]]:
+    def live_names(self, names: Iterable[Name], number: int) -> Iterator[tuple[str, Outcome]]:
         """Take back the marks of whoever has one of these identifiers: a live record that could not be loaded."""
-        for contact in sorted({one for name in names for one in self._by_name.get(name, ())}):
-            yield from self.live(contact)
+        for name in names:
+            self._live[name] = max(number, self._live.get(name, -1))
+            for contact in sorted(self._by_name.get(name, ())):
+                yield from self.live(contact, number)
+
+    def in_step(self) -> None:
+        """Note that all that was read so far is processed: no mark is still to come before the live records seen."""
+        self._live.clear()
+
+    def _last_live(self, contact: Contact) -> int:
+        """Give the place of the last live record that named a contact, as far as a mark may still come before it."""
+        keys: list[ContactId | Name] = [contact.id, *Identity.of(contact).names()]
+        return max(self._live.get(key, -1) for key in keys)
 
     def run(self) -> Iterator[tuple[str, Outcome]]:
         """Remove what is marked; gives each record's stream and outcome."""
@@ -100,9 +127,7 @@ class Removals:
             except NotFoundError:
                 continue
             except (MergedError, RefusedError, CallFailedError) as error:
-                fault = error.fault
-                reason = fault.message or f"Intercom answered {fault.status}"
-                refusal = Refusal(Result.REJECTED, reason, fault.code, fault.field, fault.request_id)
+                refusal = Refusal.by_intercom(error.fault)
         if refusal is not None:
             return Outcome(mark.received, Result.REJECTED, refusal=refusal)
         if not removed:

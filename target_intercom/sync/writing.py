@@ -163,7 +163,7 @@ class DirectWriter:
                 case Update():
                     return self._update(operation)
         except (RefusedError, CallFailedError) as error:
-            return Rejected(operation.group, _rejection(error.fault))
+            return Rejected(operation.group, Refusal.by_intercom(error.fault))
 
     # Creating.
 
@@ -177,8 +177,20 @@ class DirectWriter:
                 return _LeadInDoubt(operation, error.fault, time.monotonic())
             return self._user_in_doubt(operation, error.fault)
 
-    def _post(self, operation: Create) -> Saved:
-        contact, dropped = self._without_unknown(self._client.create_contact, operation.attributes)
+    def _create_again(self, operation: Create) -> Written | _LeadInDoubt:
+        """Repeat the creation of a lead that surely was not made."""
+        try:
+            return self._post(operation, again=True)
+        except InDoubtError as error:
+            return _LeadInDoubt(operation, error.fault, time.monotonic())
+        except (RefusedError, CallFailedError) as error:
+            return Rejected(operation.group, Refusal.by_intercom(error.fault))
+
+    def _post(self, operation: Create, *, again: bool = False) -> Saved:
+        def create(attributes: Mapping[str, Json]) -> Contact:
+            return self._client.create_contact(attributes, again=again)
+
+        contact, dropped = self._without_unknown(create, operation.attributes)
         return Saved(operation.group, Result.CREATED, contact, dropped)
 
     def _user_in_doubt(self, operation: Create, fault: Fault) -> Written:
@@ -187,9 +199,9 @@ class DirectWriter:
             found = self._find_user(operation)
             if found is not None:
                 return self._adopt(operation, found)
-            time.sleep(pause)
+            self._client.pause(pause)
             try:
-                return self._post(operation)
+                return self._post(operation, again=True)
             except ConflictError as error:
                 return self._after_conflict(operation, error, doubtful=True)
             except InDoubtError as error:
@@ -217,7 +229,7 @@ class DirectWriter:
             return Left(group, SkipReason.EXISTS)
         contact_id = self._in_the_way(operation, error)
         if contact_id is None:
-            return Rejected(group, _rejection(error.fault))
+            return Rejected(group, Refusal.by_intercom(error.fault))
         if error.archived:
             self._unarchive(contact_id)
         try:
@@ -254,12 +266,14 @@ class DirectWriter:
             return Vanished(group, contact.id)
         except MergedError as error:
             return self._after_merge(group, error)
-        return Saved(group, Result.UPDATED, saved or contact, dropped)
+        if saved is None:
+            return Saved(group, Result.UNCHANGED, contact, dropped)
+        return Saved(group, Result.UPDATED, saved, dropped)
 
     def _after_merge(self, group: Group, error: MergedError) -> Written:
         survivor = self._matcher.survivor(error)
         if survivor is None or another_person(group.draft.identity, survivor):
-            return Rejected(group, _rejection(error.fault))
+            return Rejected(group, Refusal.by_intercom(error.fault))
         return self._bring_up_to_date(group, survivor, Result.UNCHANGED)
 
     def _bring_up_to_date(self, group: Group, contact: Contact, unchanged: _SavedAs) -> Written:
@@ -278,7 +292,9 @@ class DirectWriter:
             saved, dropped = self._put(contact.id, differing)
         except NotFoundError:
             return Vanished(group, contact.id)
-        return Saved(group, Result.UPDATED, saved or contact, (*lost, *dropped))
+        if saved is None:
+            return Saved(group, unchanged, contact, (*lost, *dropped))
+        return Saved(group, Result.UPDATED, saved, (*lost, *dropped))
 
     def _put(self, contact: ContactId, differing: Mapping[str, Json]) -> tuple[Contact | None, tuple[str, ...]]:
         """Update a contact; nothing is sent when no attribute is left."""
@@ -307,7 +323,7 @@ class DirectWriter:
                 if pause is None:
                     self._catalog.lose(name)
                 else:
-                    time.sleep(pause)
+                    self._client.pause(pause)
 
     def _lost(self, attributes: Mapping[str, Json]) -> tuple[str, ...]:
         return tuple(name for name in attributes if self._catalog.is_lost(name))
@@ -321,7 +337,7 @@ class DirectWriter:
                 return
             missing = yield from self._look_for_leads(doubts)
             doubts = []
-            for written in self._in_parallel(self._call, missing):
+            for written in self._in_parallel(self._create_again, missing):
                 if isinstance(written, _LeadInDoubt):
                     doubts.append(written)
                 else:
@@ -358,7 +374,7 @@ class DirectWriter:
             yield
             if left <= 0:
                 return
-            time.sleep(min(max(self._delay / _LOOKS, 0.1), max(due - time.monotonic(), 0.0)))
+            self._client.pause(min(max(self._delay / _LOOKS, 0.1), max(due - time.monotonic(), 0.0)))
 
     def _found_lead(self, doubt: _LeadInDoubt, match: Found | Ambiguous) -> Written:
         if isinstance(match, Ambiguous):
@@ -366,7 +382,7 @@ class DirectWriter:
         try:
             return self._adopt(doubt.operation, match.contact)
         except (RefusedError, CallFailedError) as error:
-            return Rejected(doubt.operation.group, _rejection(error.fault))
+            return Rejected(doubt.operation.group, Refusal.by_intercom(error.fault))
 
 
 _Answer = t.TypeVar("_Answer")
@@ -395,12 +411,6 @@ def _pauses(rounds: int) -> Iterator[float]:
         yield backoff.full_jitter(next(waits) or 0.0)
 
 
-def _rejection(fault: Fault) -> Refusal:
-    """Word a refusal with Intercom's own reason."""
-    reason = fault.message or f"Intercom answered {fault.status}"
-    return Refusal(Result.REJECTED, reason, fault.code, fault.field, fault.request_id)
-
-
 def _taken(contact: ContactId, fault: Fault | None = None) -> Refusal:
     request_id = None if fault is None else fault.request_id
     reason = f"contact {contact} has one of these identifiers and is another person: its external_id differs"
@@ -408,5 +418,5 @@ def _taken(contact: ContactId, fault: Fault | None = None) -> Refusal:
 
 
 def _doubt(fault: Fault) -> Refusal:
-    reason = f"it is in doubt whether the contact was made; look for it before sending it again ({fault.message})"
+    reason = f"it is in doubt whether the contact was made; look for it before sending it again ({fault})"
     return Refusal(Result.REJECTED, reason, "in_doubt", None, fault.request_id)
