@@ -74,7 +74,7 @@ class Response:
         """A JSON response; without a body where there is no content."""
         if content is None:
             return cls(status)
-        body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+        body = json.dumps(content, separators=(",", ":")).encode()
         return cls(status, body, {"Content-Type": "application/json; charset=utf-8"})
 
     @property

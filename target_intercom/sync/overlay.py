@@ -73,7 +73,7 @@ class _Overlay:
             draft.identity,
             self._config.match_by,
             follow_merge=not draft.removed,
-            makes_lead=role_of(draft, self._config.creation_mode) == "lead",
+            makes_lead=not draft.removed and role_of(draft, self._config.creation_mode) == "lead",
         )
         contact = match.contact.id if isinstance(match, Found) else None
         involved = names | (set(Identity.of(match.contact).names()) if isinstance(match, Found) else set())

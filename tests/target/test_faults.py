@@ -1,0 +1,480 @@
+"""What a load makes of calls that fail: nothing is lost, and nothing is there twice."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_intercom.errors import CallFailedError, RefusedError, UnreachableError
+from target_intercom.intercom.client import IntercomClient
+from target_intercom.intercom.protocol import ContactId
+from target_intercom.sandbox import Conditions, Fault, SandboxServer, TargetedFault
+from target_intercom.sandbox.versions import Version
+from tests.loading import Loaded, Loader, People, record, schema, state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+USERS = schema("users", id="integer", email="text", name="text", plan="text", seats="integer")
+LEADS = schema("leads", email="text", name="text", plan="text", seats="integer", keys=("email",))
+MODES = {"streams": {"leads": {"creation_mode": "lead"}}}
+KINDS = list(Fault)
+V216 = Version.parse("2.16")
+UNWRITTEN = {"id", "created_at", "updated_at", "gone_at", "last_seen_at"}
+
+
+def fault(kind: Fault, method: str, path: str, body: str | None = None, times: int = 1) -> TargetedFault:
+    return TargetedFault(kind, method=method, path=path, body_contains=body, times=times)
+
+
+def break_(sandbox: SandboxServer, faults: Sequence[TargetedFault]) -> None:
+    for one in faults:
+        sandbox.conditions.plan.add(one)
+
+
+def crowd(users: int, leads: int) -> list[dict[str, Any]]:
+    """Users and leads, and a STATE at the end."""
+    plans = ("free", "pro", None)
+    return [
+        USERS,
+        LEADS,
+        *(
+            record("users", id=n, email=f"user{n}@example.com", name=f"User {n}", plan=plans[n % 3], seats=n % 5)
+            for n in range(users)
+        ),
+        *(
+            record("leads", email=f"lead{n}@example.com", name=f"Lead {n}", plan=plans[n % 3], seats=n % 5)
+            for n in range(leads)
+        ),
+        state({"users": users, "leads": leads}),
+    ]
+
+
+def as_loaded(people: People) -> list[str]:
+    """All contacts, without ids, times and the external_ids that Intercom invents for leads."""
+    shown = []
+    for contact in people.everyone():
+        kept = {key: value for key, value in contact.items() if key not in UNWRITTEN}
+        if contact["role"] == "lead":
+            del kept["external_id"]
+        shown.append(json.dumps(kept, sort_keys=True))
+    return sorted(shown)
+
+
+# Runs that take long because they wait: they do so side by side.
+
+
+@dataclass
+class Ended:
+    """A run in a process of its own, and the workspace that it left."""
+
+    done: Loaded
+    sandbox: SandboxServer
+
+    @property
+    def people(self) -> People:
+        return People(self.sandbox)
+
+
+def run(tmp_path: Path, messages: Sequence[dict[str, Any]], sandbox: SandboxServer, **settings: Any) -> Ended:
+    with sandbox:
+        return Ended(Loader(sandbox.url, tmp_path).pipe(messages, **settings), sandbox)
+
+
+def with_faults(users: int, leads: int, tmp_path: Path, *, seed: int | None) -> Ended:
+    """A load of which every twentieth call fails, in any of the ways; without a seed none does."""
+    rate = 0.0 if seed is None else 0.05
+    conditions = Conditions(
+        search_lag=1, rate_window=1, fault_rate=rate, faults=tuple(KINDS), fault_seed=seed, fault_timeout=2
+    )
+    messages = crowd(users, leads)
+    return run(tmp_path, messages, SandboxServer(conditions), search_delay_seconds=3, **MODES)
+
+
+def with_calls_that_keep_failing(tmp_path: Path) -> Ended:
+    sandbox = SandboxServer()
+    sandbox.workspace.create_contact({"external_id": "1", "email": "user1@example.com", "name": "Old name"}, V216)
+    break_(
+        sandbox,
+        [
+            fault(Fault.ERROR, "PUT", "/contacts/{id}", "User 1", times=1000),
+            fault(Fault.ERROR, "POST", "/contacts", "User 2", times=1000),
+            fault(Fault.ERROR, "POST", "/contacts", "Lead 3", times=1000),
+        ],
+    )
+    return run(tmp_path, crowd(6, 6), sandbox, **MODES)
+
+
+def with_an_end(tmp_path: Path, *, how: Callable[[SandboxServer], object]) -> Ended:
+    """A load in the midst of which nothing works any more."""
+    sandbox = SandboxServer(Conditions(latency=0.02))
+
+    def end() -> None:
+        while len(sandbox.calls) < 300:
+            time.sleep(0.01)
+        how(sandbox)
+
+    ender = threading.Thread(target=end, daemon=True)
+    ender.start()
+    ended = run(tmp_path, crowd(1000, 0), sandbox, batch_size_rows=200)
+    ender.join(timeout=1)
+    return ended
+
+
+def fail_always(sandbox: SandboxServer) -> None:
+    sandbox.conditions.change({"fault_rate": 1, "faults": ["500", "503_html"]})
+
+
+SLOW: dict[str, Callable[[Path], Ended]] = {
+    "calm": partial(with_faults, 1400, 600, seed=None),
+    "calm, small": partial(with_faults, 60, 60, seed=None),
+    "seed 1": partial(with_faults, 1400, 600, seed=1),
+    **{f"seed {seed}": partial(with_faults, 60, 60, seed=seed) for seed in (2, 3, 4)},
+    "calls that keep failing": with_calls_that_keep_failing,
+    "sandbox stopped": partial(with_an_end, how=SandboxServer.stop),
+    "every call failing": partial(with_an_end, how=fail_always),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Ended]]]:
+    """The runs of SLOW, all under way while the other tests are made."""
+    with ThreadPoolExecutor(len(SLOW)) as pool:
+        yield {name: pool.submit(work, tmp_path_factory.mktemp("slow")) for name, work in SLOW.items()}
+
+
+@pytest.mark.parametrize(
+    ("seed", "users", "leads", "calm"),
+    [(1, 1400, 600, "calm"), *((seed, 60, 60, "calm, small") for seed in (2, 3, 4))],
+)
+def test_a_load_with_every_twentieth_call_failing_ends_as_one_without_faults(
+    slow: dict[str, Future[Ended]], seed: int, users: int, leads: int, calm: str
+) -> None:
+    wanted = as_loaded(slow[calm].result().people)
+    assert len(wanted) == users + leads
+    ended = slow[f"seed {seed}"].result()
+    done = ended.done
+    assert done.exit_code == 0
+    assert done.rejected == []
+    assert done.states == [{"users": users, "leads": leads}]
+    assert as_loaded(ended.people) == wanted
+    for stream, count in (("users", users), ("leads", leads)):
+        results = done.results(stream)
+        assert sum(results.values()) == count
+        assert results.keys() <= {"created", "updated", "unchanged"}
+    failed = Counter(call.fault for call in ended.sandbox.calls if call.fault is not None)
+    assert failed.keys() == set(KINDS) or seed != 1
+    api = done.report["api"]
+    assert sum(api["calls"].values()) == len(ended.sandbox.calls)
+    assert api["rate_limited"] == failed[Fault.TOO_MANY]
+    assert api["retries"] <= failed.total() - failed[Fault.TOO_MANY]
+
+
+def test_a_record_whose_call_keeps_failing_is_rejected_and_the_others_go_on(slow: dict[str, Future[Ended]]) -> None:
+    ended = slow["calls that keep failing"].result()
+    done = ended.done
+    assert done.exit_code == 0
+    assert done.results("users") == {"created": 4, "rejected": 2}
+    assert done.results("leads") == {"created": 5, "rejected": 1}
+    assert done.states == [{"users": 6, "leads": 6}]
+    assert sorted(contact["name"] for contact in ended.people.live()) == [
+        *(f"Lead {n}" for n in (0, 1, 2, 4, 5)),
+        "Old name",
+        *(f"User {n}" for n in (0, 3, 4, 5)),
+    ]
+    records = [message for message in done.rejected if message["type"] == "RECORD"]
+    assert sorted(message["record"]["name"] for message in records) == ["Lead 3", "User 1", "User 2"]
+
+
+def test_a_record_is_rejected_with_what_intercom_said(slow: dict[str, Future[Ended]]) -> None:
+    """Status, code, message and request id: what Intercom's support asks for."""
+    done = slow["calls that keep failing"].result().done
+    assert len(done.refusals) == 3
+    for refusal in done.refusals:
+        assert refusal["outcome"] == "rejected"
+        assert "500" in refusal["reason"]
+        assert "Server Error" in refusal["reason"]
+        assert len(refusal["request_id"]) == 20
+        assert refusal["code"] in {"server_error", "in_doubt"}
+
+
+@pytest.mark.parametrize("end", ["sandbox stopped", "every call failing"])
+def test_when_nothing_succeeds_any_more_the_run_fails_without_a_state(slow: dict[str, Future[Ended]], end: str) -> None:
+    done = slow[end].result().done
+    assert done.exit_code == 1
+    assert done.states == []
+    assert "Intercom cannot be reached" in done.log
+    assert "Traceback" not in done.log
+    assert done.report["status"] == "failed"
+    assert done.report["api"]["retries"] > 0
+    # It is not the records' fault.
+    assert done.rejected == []
+
+
+@pytest.fixture
+def quick(sandbox: SandboxServer) -> SandboxServer:
+    """A workspace whose time-outs and rate-limit windows are short."""
+    sandbox.conditions.change({"fault_timeout": 0.3, "rate_window": 1})
+    return sandbox
+
+
+# One fault at each kind of call.
+
+
+@pytest.mark.parametrize("kind", [Fault.TOO_MANY, Fault.HTML, Fault.RESET_BEFORE])
+@pytest.mark.parametrize("path", ["/me", "/data_attributes"])
+def test_a_run_begins_in_spite_of_a_fault(
+    load: Loader, quick: SandboxServer, people: People, kind: Fault, path: str
+) -> None:
+    break_(quick, [fault(kind, "GET", path)])
+    done = load(crowd(2, 0))
+    assert (done.exit_code, done.results("users")) == (0, {"created": 2})
+    assert done.calls[f"GET {path}"] == 2
+    assert done.report["api"]["retries"] == int(kind is not Fault.TOO_MANY)
+    assert done.report["api"]["rate_limited"] == int(kind is Fault.TOO_MANY)
+
+
+def test_an_attribute_is_made_once_whatever_the_fault(load: Loader, quick: SandboxServer, people: People) -> None:
+    """When it had arrived, the repetition is told that the name is taken."""
+    kinds = [kind for kind in KINDS if kind.writes]
+    names = [f"attribute_{kind.value}" for kind in kinds]
+    break_(
+        quick, [fault(kind, "POST", "/data_attributes", f'"{name}"') for kind, name in zip(kinds, names, strict=True)]
+    )
+    values = dict.fromkeys(names, "x")
+    done = load([schema("users", id="integer", **dict.fromkeys(names, "text")), record("users", id=1, **values)])
+    assert (done.exit_code, done.results("users")) == (0, {"created": 1})
+    assert people.one(external_id="1")["custom_attributes"] == values
+    made = people.call("GET", "/data_attributes?model=contact")["data"]
+    assert Counter(entry["name"] for entry in made if entry["custom"]) == Counter(names)
+    assert done.stream("users")["left_out"] == {}
+
+
+def test_a_search_is_repeated_whatever_the_fault(load: Loader, quick: SandboxServer, people: People) -> None:
+    """Nine searches, each with a fault of its own."""
+    ids = [people.add(external_id=str(75 * n), name="Old name") for n in range(len(KINDS))]
+    break_(quick, [fault(kind, "POST", "/contacts/search", f"user{75 * n}@example") for n, kind in enumerate(KINDS)])
+    done = load(crowd(75 * len(KINDS), 0), sync_mode="enrich")
+    assert (done.exit_code, done.results("users")) == (0, {"updated": 9, "skipped": 74 * 9})
+    assert done.calls["POST /contacts/search"] == 2 * len(KINDS)
+    assert len(people.everyone()) == len(ids)
+
+
+def by_name(kinds: Sequence[Fault], method: str, path: str) -> list[TargetedFault]:
+    """A fault of each kind for the call of the record that is named so."""
+    return [fault(kind, method, path, f'"{kind.value}"') for kind in kinds]
+
+
+NINE = [{"id": n, "email": f"user{n}@example.com", "name": kind.value} for n, kind in enumerate(KINDS)]
+
+
+def nine(**more: Any) -> list[dict[str, Any]]:
+    types = {"removed": "boolean", "contact": "text"}
+    head = schema("users", id="integer", email="text", name="text", **types)
+    return [head, *(record("users", **row, **more) for row in NINE), state({"n": 9})]
+
+
+@pytest.mark.parametrize("version", ["2.12", "2.16"])
+def test_a_user_is_made_once_whatever_the_fault(
+    load: Loader, quick: SandboxServer, people: People, version: str
+) -> None:
+    """Before 2.13 only the search could look for a user, and the 409 of a repetition finds it."""
+    quick.conditions.search_lag = 1
+    break_(quick, by_name(KINDS, "POST", "/contacts"))
+    done = load(nine(), api_version=version)
+    assert (done.exit_code, done.results("users")) == (0, {"created": 9})
+    assert sorted(contact["name"] for contact in people.everyone()) == sorted(kind.value for kind in KINDS)
+    if version == "2.16":  # what had arrived is found before it is sent again
+        unwritten = [kind for kind in KINDS if not kind.writes]
+        assert done.calls["POST /contacts"] == len(KINDS) + len(unwritten)
+
+
+def test_a_user_without_an_external_id_is_made_once_whatever_the_fault(
+    load: Loader, quick: SandboxServer, people: People
+) -> None:
+    quick.conditions.search_lag = 1
+    break_(quick, by_name(KINDS, "POST", "/contacts"))
+    head = schema("users", email="text", name="text", keys=("email",))
+    rows = [record("users", email=row["email"], name=row["name"]) for row in NINE]
+    done = load([head, *rows, state({"n": 9})])
+    assert (done.exit_code, done.results("users")) == (0, {"created": 9})
+    assert sorted(contact["name"] for contact in people.everyone()) == sorted(kind.value for kind in KINDS)
+
+
+def test_a_lead_is_made_once_whatever_the_fault(load: Loader, quick: SandboxServer, people: People) -> None:
+    quick.conditions.search_lag = 1
+    break_(quick, by_name(KINDS, "POST", "/contacts"))
+    done = load(nine(), creation_mode="lead", search_delay_seconds=2)
+    assert (done.exit_code, done.results("users")) == (0, {"created": 9})
+    assert sorted(contact["name"] for contact in people.everyone()) == sorted(kind.value for kind in KINDS)
+    assert {contact["role"] for contact in people.everyone()} == {"lead"}
+    unwritten = [kind for kind in KINDS if not kind.writes]
+    assert done.calls["POST /contacts"] == len(KINDS) + len(unwritten)
+
+
+def test_an_update_is_repeated_whatever_the_fault(load: Loader, quick: SandboxServer, people: People) -> None:
+    for row in NINE:
+        people.add(external_id=str(row["id"]), email=row["email"], name="Old name")
+    break_(quick, by_name(KINDS, "PUT", "/contacts/{id}"))
+    done = load(nine())
+    assert (done.exit_code, done.results("users")) == (0, {"updated": 9})
+    assert sorted(contact["name"] for contact in people.live()) == sorted(kind.value for kind in KINDS)
+    assert done.report["api"]["retries"] == len(KINDS) - 1
+    assert done.calls["PUT /contacts/{id}"] == 2 * len(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("mode", "method", "end", "state_"),
+    [("archive", "POST", "/archive", "archived"), ("delete", "DELETE", "", "deleted")],
+)
+def test_a_removal_is_done_whatever_the_fault(
+    load: Loader, quick: SandboxServer, people: People, mode: str, method: str, end: str, state_: str
+) -> None:
+    """Removing again what a lost call removed already is no failure."""
+    ids = [people.add(external_id=str(row["id"]), email=row["email"]) for row in NINE]
+    break_(quick, [fault(kind, method, f"/contacts/{ids[n]}{end}") for n, kind in enumerate(KINDS)])
+    done = load(nine(removed=True), sync_mode="sync", deleted_property="removed", removal_mode=mode)
+    assert (done.exit_code, done.results("users")) == (0, {state_: 9})
+    assert {contact["state"] for contact in people.everyone()} == {state_}
+    assert done.states == [{"n": 9}]
+
+
+def test_an_archived_contact_is_brought_back_whatever_the_fault(
+    load: Loader, quick: SandboxServer, people: People
+) -> None:
+    ids = [people.add(external_id=str(row["id"]), email=row["email"]) for row in NINE]
+    for one in ids:
+        people.call("POST", f"/contacts/{one}/archive", {})
+    break_(quick, [fault(kind, "POST", f"/contacts/{ids[n]}/unarchive") for n, kind in enumerate(KINDS)])
+    done = load(nine())
+    assert (done.exit_code, done.results("users")) == (0, {"updated": 9})
+    assert sorted(contact["name"] for contact in people.live()) == sorted(kind.value for kind in KINDS)
+    assert len(people.everyone()) == 9
+
+
+def test_a_contact_is_read_whatever_the_fault(load: Loader, quick: SandboxServer, people: People) -> None:
+    quick.conditions.search_lag = 60
+    ids = [people.add(external_id=str(row["id"]), email=row["email"]) for row in NINE]
+    break_(quick, [fault(kind, "GET", f"/contacts/{ids[n]}") for n, kind in enumerate(KINDS)])
+    messages = nine()
+    for message, contact in zip(messages[1:-1], ids, strict=True):
+        message["record"]["contact"] = contact
+    done = load(messages, match_by=["id"], mappings={"id": "external_id", "contact": "id"})
+    assert (done.exit_code, done.results("users")) == (0, {"updated": 9})
+    assert done.calls["GET /contacts/{id}"] == 2 * len(KINDS)
+    assert sorted(contact["name"] for contact in people.live()) == sorted(kind.value for kind in KINDS)
+
+
+def test_the_search_for_a_user_in_doubt_may_fail_too(load: Loader, quick: SandboxServer, people: People) -> None:
+    kinds = [Fault.ERROR, Fault.RESET_BEFORE, Fault.GARBAGE]
+    break_(quick, [fault(Fault.RESET_AFTER, "POST", "/contacts", times=3)])
+    break_(quick, [fault(kind, "GET", f"/contacts/find_by_external_id/{n}") for n, kind in enumerate(kinds)])
+    done = load(crowd(3, 0))
+    assert (done.exit_code, done.results("users")) == (0, {"created": 3})
+    assert len(people.everyone()) == 3
+
+
+# Calls that keep failing.
+
+
+@pytest.fixture
+def client(sandbox: SandboxServer) -> Iterator[IntercomClient]:
+    """A client that does not wait long between its tries."""
+    client = IntercomClient(url=sandbox.url, token="sandbox", version="2.16", backoff_seconds=0.01)
+    yield client
+    client.close(1)
+
+
+Method = tuple[str, str, "Callable[[IntercomClient, ContactId], object]"]
+WORKSPACE: Method = ("GET", "/me", lambda client, one: client.workspace())
+METHODS: list[Method] = [
+    ("GET", "/data_attributes", lambda client, one: client.data_attributes()),
+    ("POST", "/data_attributes", lambda client, one: client.create_data_attribute("plan", "string")),
+    ("POST", "/contacts/search", lambda client, one: client.search_contacts({"email": ["ann@example.com"]})),
+    ("GET", "/contacts/{id}", lambda client, one: client.get_contact(one)),
+    ("PUT", "/contacts/{id}", lambda client, one: client.update_contact(one, {"name": "Ann"})),
+    ("POST", "/contacts/{id}/archive", lambda client, one: client.archive_contact(one)),
+    ("POST", "/contacts/{id}/unarchive", lambda client, one: client.unarchive_contact(one)),
+    ("DELETE", "/contacts/{id}", lambda client, one: client.delete_contact(one)),
+]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not Fault.TOO_MANY])
+def test_every_call_but_a_create_is_repeated_whatever_the_fault(
+    client: IntercomClient, quick: SandboxServer, people: People, kind: Fault
+) -> None:
+    quick.conditions.change({"fault_timeout": 0.1})
+    one = ContactId(people.add(external_id="1"))
+    for method, path, call in (WORKSPACE, *METHODS):
+        quick.calls.clear()
+        break_(quick, [fault(kind, method, path)])
+        try:
+            call(client, one)
+        except RefusedError as error:
+            # The name is taken, by the try whose answer was lost.
+            assert (method, path, error.fault.status) == ("POST", "/data_attributes", 400)  # noqa: PT017
+            assert kind.writes
+        assert [call.fault for call in quick.calls] == [kind, None]
+
+
+@pytest.mark.parametrize(("method", "path", "call"), METHODS, ids=[f"{method} {path}" for method, path, _ in METHODS])
+def test_a_call_that_keeps_failing_is_given_up_when_others_succeed(
+    client: IntercomClient,
+    sandbox: SandboxServer,
+    people: People,
+    method: str,
+    path: str,
+    call: Callable[[IntercomClient, ContactId], object],
+) -> None:
+    one = ContactId(people.add(external_id="1"))
+    break_(sandbox, [fault(Fault.ERROR, method, path, times=1000)])
+    with pytest.raises(CallFailedError) as raised:
+        call(client, one)
+    assert (raised.value.fault.status, raised.value.fault.code) == (500, "server_error")
+    assert raised.value.fault.request_id
+    calls = client.traffic.summary()["calls"][f"{method} {path}"]
+    assert 3 <= calls <= 10
+    assert client.traffic.summary()["retries"] == calls - 1
+
+
+def test_a_call_that_keeps_failing_ends_the_run_when_nothing_else_succeeds(
+    client: IntercomClient, sandbox: SandboxServer
+) -> None:
+    client.workspace()
+    fail_always(sandbox)
+    with pytest.raises(UnreachableError):
+        client.search_contacts({"email": ["ann@example.com"]})
+
+
+def test_a_success_before_everything_failed_is_no_success_while_it_failed(
+    client: IntercomClient, sandbox: SandboxServer, people: People
+) -> None:
+    """The calls in flight when Intercom goes down are not the fault of their records."""
+    one = ContactId(people.add(external_id="1"))
+    sandbox.conditions.change({"fault_timeout": 0.5})
+    break_(sandbox, [fault(Fault.TIMEOUT_BEFORE, "PUT", "/contacts/{id}")])
+    with ThreadPoolExecutor(1) as pool:
+        update = pool.submit(client.update_contact, one, {"name": "Ann"})
+        while not any(call.method == "PUT" for call in sandbox.calls):
+            time.sleep(0.01)
+        client.workspace()
+        fail_always(sandbox)
+        with pytest.raises(UnreachableError):
+            update.result()
+
+
+def test_a_create_that_is_sent_again_counts_as_a_retry(load: Loader, quick: SandboxServer, people: People) -> None:
+    break_(quick, [fault(Fault.RESET_BEFORE, "POST", "/contacts", "User 1"), fault(Fault.ERROR, "POST", "/contacts")])
+    done = load(crowd(3, 0))
+    assert done.results("users") == {"created": 3}
+    assert done.calls["POST /contacts"] == 5
+    assert done.report["api"]["retries"] == 2

@@ -1,0 +1,261 @@
+"""Every request is one that Intercom's official description knows."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections import Counter
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from target_intercom.sandbox.wire import HttpServer
+from tests.loading import Loaded, Loader, People, record, schema, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from typing_extensions import Self
+
+    from target_intercom.sandbox import Request, Response, SandboxServer
+
+SHARED = Path(__file__).parents[3] / "shared"
+CHECKER = SHARED / "tools" / "openapi_requests.py"
+DESCRIPTIONS = SHARED / "intercom-openapi"
+VERSIONS = ["2.16", "Preview"]
+
+
+class Description(Protocol):
+    """What the checker gives."""
+
+    def check(self, method: str, path: str, body: Any, version: str | None) -> list[str]:
+        """Say what of a request breaks the description."""
+
+
+@pytest.fixture(scope="module")
+def description() -> Description:
+    if not CHECKER.exists() or not DESCRIPTIONS.exists():
+        pytest.skip("the official description does not lie beside the repository")
+    spec = importlib.util.spec_from_file_location("openapi_requests", CHECKER)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the checker leaves its files to the collector
+        described: Description = module.Spec([f"{version}={DESCRIPTIONS / version}.json" for version in VERSIONS])
+    return described
+
+
+class Ear:
+    """Stands in front of a sandbox and hears each request, headers and all."""
+
+    def __init__(self, sandbox: SandboxServer) -> None:
+        self.heard: list[Request] = []
+        self._sandbox = sandbox
+        self._http = HttpServer(("127.0.0.1", 0), self._answer)
+        self._thread = Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def _answer(self, request: Request) -> Response:
+        self.heard.append(request)
+        return self._sandbox.sandbox.handle(request)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.close_connections()
+        self._http.server_close()
+
+
+@pytest.fixture
+def ear(sandbox: SandboxServer) -> Iterator[Ear]:
+    with Ear(sandbox) as ear:
+        yield ear
+
+
+COLUMNS: dict[str, Any] = {
+    "id": "integer",
+    "contact": "text",
+    "email": "text",
+    "name": "text",
+    "phone": "text",
+    "avatar": "text",
+    "signed_up_at": "datetime",
+    "last_seen_at": "datetime",
+    "owner": "integer",
+    "opted_out": "boolean",
+    "verified": "boolean",
+    "plan": "text",
+    "seats": "integer",
+    "balance": "number",
+    "active": "boolean",
+    "born": "date",
+    "renewed": "datetime",
+    "extras": "object",
+    "labels": "array",
+    "gone": "boolean",
+}
+MAPPINGS = {
+    "id": "external_id",
+    "contact": "id",
+    "owner": "owner_id",
+    "opted_out": "unsubscribed_from_emails",
+    "verified": "email_verified",
+}
+FULL: dict[str, Any] = {
+    "name": "Zoë Ünal",
+    "phone": "+353871234567",
+    "avatar": "https://example.com/zoe.png",
+    "signed_up_at": "2024-03-01T12:00:00+00:00",
+    "last_seen_at": "2024-03-02T12:00:00+00:00",
+    "owner": None,
+    "opted_out": True,
+    "verified": True,
+    "plan": "pro",
+    "seats": 3,
+    "balance": 12.5,
+    "active": True,
+    "born": "1990-02-01",
+    "renewed": "2024-01-01T00:00:00Z",
+    "extras": {"a": [1, 2]},
+    "labels": ["x", "y"],
+}
+EMPTY = dict.fromkeys(FULL)
+EVERYTHING = {
+    "GET /me",
+    "GET /data_attributes",
+    "POST /data_attributes",
+    "POST /contacts/search",
+    "POST /contacts",
+    "GET /contacts/{id}",
+    "GET /contacts/find_by_external_id/{id}",
+    "PUT /contacts/{id}",
+    "POST /contacts/{id}/archive",
+    "POST /contacts/{id}/unarchive",
+    "DELETE /contacts/{id}",
+}
+
+
+def all_operations(load: Loader, people: People, sandbox: SandboxServer, **settings: Any) -> list[Loaded]:
+    """Runs in which every operation of the target occurs, on attributes of every type."""
+    streams = {
+        "leads": {"creation_mode": "lead"},
+        "promoted": {"creation_mode": "lifecycle"},
+        "erased": {"sync_mode": "remove", "removal_mode": "delete"},
+        "known": {"match_by": ["id", "external_id"], "sync_mode": "enrich"},
+    }
+    settings |= {"mappings": MAPPINGS, "streams": streams, "sync_mode": "sync", "deleted_property": "gone"}
+    back = people.add(external_id="back", email="back@example.com")
+    people.call("POST", f"/contacts/{back}/archive", {})
+    for who in ("in.doubt@example.com", "in.doubt@lead.example.com"):
+        sandbox.conditions.change({"fault": "500_after", "method": "POST", "path": "/contacts", "body_contains": who})
+
+    def rows(stream: str, *values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [schema(stream, keys=(), **COLUMNS), *(record(stream, **one) for one in values)]
+
+    first = load(
+        [
+            *rows(
+                "users",
+                {"id": "1", "email": "one@example.com", **FULL},
+                {"id": "2", "email": "two@example.com", **EMPTY},
+                {"id": "3/ö?", "email": "in.doubt@example.com", **FULL},
+                {"id": "4", "email": None},
+                {"id": "back", "email": "back@example.com", "name": "Back"},
+                {"id": "6", "email": "six@example.com"},
+            ),
+            *rows(
+                "leads",
+                {"email": "lead@example.com", **FULL},
+                {"email": "other@example.com"},
+                {"email": "in.doubt@lead.example.com"},
+            ),
+            state({"first": True}),
+        ],
+        **settings,
+    )
+    hidden = people.one(external_id="6")["id"]
+    sandbox.conditions.change({"fault": "reset_after", "method": "PUT", "path": "/contacts/{id}"})
+    second = load(
+        [
+            *rows(
+                "users",
+                {"id": "1", "email": None, **EMPTY},
+                {"id": "2", "email": "new.two@example.com", **FULL, "verified": False, "opted_out": False},
+                {"id": "4", "gone": True},
+            ),
+            *rows("promoted", {"id": "9", "email": "lead@example.com", "name": "Promoted"}),
+            *rows("erased", {"email": "other@example.com"}),
+            *rows("known", {"contact": hidden, "name": "Six"}, {"contact": "0" * 24, "id": "nobody", "name": "Nobody"}),
+            state({"second": True}),
+        ],
+        **settings,
+    )
+    return [first, second]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_request_fits_the_official_description(
+    load: Loader, people: People, sandbox: SandboxServer, ear: Ear, description: Description, version: str
+) -> None:
+    runs = all_operations(Loader(ear.url, load.data_dir), people, sandbox, api_version=version)
+    for done in runs:
+        assert done.exit_code == 0
+        assert done.rejected == []
+    assert {operation for done in runs for operation in done.calls} == EVERYTHING
+    assert len(ear.heard) == sum(sum(done.calls.values()) for done in runs)
+    wrong = [
+        problem
+        for heard in ear.heard
+        for problem in description.check(heard.method, heard.path, heard.json, heard.headers.get("intercom-version"))
+    ]
+    assert wrong == []
+
+
+def test_the_operations_did_what_they_were_to_do(load: Loader, people: People, sandbox: SandboxServer) -> None:
+    """Lest the test above check requests that nobody would send."""
+    first, second = all_operations(load, people, sandbox)
+    assert (first.results("users"), first.results("leads")) == ({"created": 5, "updated": 1}, {"created": 3})
+    assert second.results("users") == {"updated": 2, "archived": 1}
+    assert second.results("promoted") == {"updated": 1}
+    assert second.results("erased") == {"deleted": 1}
+    assert second.results("known") == {"updated": 1, "skipped": 1}
+    states = Counter(contact["state"] for contact in people.everyone())
+    assert states == {"live": 7, "archived": 1, "deleted": 1}
+
+
+def test_every_request_says_which_version_it_speaks_and_what_it_takes(
+    load: Loader, people: People, sandbox: SandboxServer, ear: Ear
+) -> None:
+    all_operations(Loader(ear.url, load.data_dir), people, sandbox, api_version="2.15")
+    assert len(ear.heard) > 20
+    for heard in ear.heard:
+        assert heard.headers["intercom-version"] == "2.15"
+        assert heard.headers["accept"] == "application/json"
+        assert heard.headers["authorization"] == "Bearer sandbox"
+        assert "sandbox" not in heard.path + heard.query_string
+        if heard.body:
+            assert heard.headers["content-type"] == "application/json"
+        assert (heard.method in {"POST", "PUT"}) == bool(heard.body)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/contacts", {"email": 5}),
+        ("POST", "/contacts", {}),
+        ("PUT", "/contacts/5", {"signed_up_at": "yesterday"}),
+        ("POST", "/nowhere", {}),
+    ],
+)
+def test_the_description_is_one_that_requests_can_break(
+    description: Description, method: str, path: str, body: dict[str, Any]
+) -> None:
+    assert description.check(method, path, body, "2.16") != []
