@@ -9,6 +9,7 @@ import pytest
 
 from target_intercom.sandbox import SandboxServer
 
+from .description import VERSIONS, official_description
 from .loading import Loader, People
 
 if TYPE_CHECKING:
@@ -39,3 +40,14 @@ def load(sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name, handler in handlers.items():
         signal.signal(name, handler)
     logging.captureWarnings(capture=False)
+    assert not breaks_of_the_description(sandbox)
+
+
+def breaks_of_the_description(sandbox: SandboxServer) -> list[str]:
+    """Hold every call of a test against Intercom's official description, where it lies beside the repository."""
+    described = official_description()
+    if described is None:
+        return []
+    # Of the other versions there is no description here.
+    calls = [call for call in sandbox.calls if call.version in VERSIONS]
+    return [one for call in calls for one in described.check(call.method, call.path, call.body, call.version)]

@@ -220,4 +220,5 @@ class People:
 
     def add(self, **contact: Any) -> str:
         """Make a contact as somebody else does; gives its Intercom id."""
-        return str(self.call("POST", "/contacts", {"role": "user", **contact})["id"])
+        given = {name: value for name, value in contact.items() if value is not None}
+        return str(self.call("POST", "/contacts", {"role": "user", **given})["id"])

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import warnings
 from collections import Counter
-from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_intercom.sandbox.wire import HttpServer
+from tests.description import VERSIONS, Description, official_description
 from tests.loading import Loaded, Loader, People, record, schema, state
 
 if TYPE_CHECKING:
@@ -21,31 +19,12 @@ if TYPE_CHECKING:
 
     from target_intercom.sandbox import Request, Response, SandboxServer
 
-SHARED = Path(__file__).parents[3] / "shared"
-CHECKER = SHARED / "tools" / "openapi_requests.py"
-DESCRIPTIONS = SHARED / "intercom-openapi"
-VERSIONS = ["2.16", "Preview"]
-
-
-class Description(Protocol):
-    """What the checker gives."""
-
-    def check(self, method: str, path: str, body: Any, version: str | None) -> list[str]:
-        """Say what of a request breaks the description."""
-
 
 @pytest.fixture(scope="module")
 def description() -> Description:
-    if not CHECKER.exists() or not DESCRIPTIONS.exists():
+    described = official_description()
+    if described is None:
         pytest.skip("the official description does not lie beside the repository")
-    spec = importlib.util.spec_from_file_location("openapi_requests", CHECKER)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # the checker leaves its files to the collector
-        described: Description = module.Spec([f"{version}={DESCRIPTIONS / version}.json" for version in VERSIONS])
     return described
 
 
