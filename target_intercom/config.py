@@ -259,7 +259,7 @@ def _check_attribute(attribute: Json, where: str) -> None:
     custom = attribute.removeprefix(CUSTOM_PREFIX)
     if custom == attribute or not custom.strip():
         raise _WrongValueError(allowed, shown=attribute, where=where)
-    if custom in READ_ONLY_ATTRIBUTES or custom in STANDARD_ATTRIBUTES:
+    if custom.strip() in READ_ONLY_ATTRIBUTES or custom.strip() in STANDARD_ATTRIBUTES:
         raise _WrongValueError(
             "another name: Intercom takes no custom attribute named like a standard one", shown=attribute, where=where
         )

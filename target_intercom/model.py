@@ -309,13 +309,15 @@ class Refusal:
     code: str | None = None
     field: str | None = None
     request_id: str | None = None
+    quotes_intercom: bool = False
+    """The reason quotes Intercom, which may quote the record: not for a log."""
 
     @classmethod
     def by_intercom(cls, fault: Fault) -> Refusal:
         """Word a refusal with Intercom's own reason."""
         status = None if fault.status is None else f"Intercom answered {fault.status}"
         reason = ": ".join(part for part in (status, fault.message) if part is not None)
-        return cls(Result.REJECTED, reason, fault.code, fault.field, fault.request_id)
+        return cls(Result.REJECTED, reason, fault.code, fault.field, fault.request_id, quotes_intercom=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +327,8 @@ class Create:
     group: Group
     role: Role
     attributes: Mapping[str, Json]
+    again: bool = False
+    """It was sent before and surely did not arrive."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.singerlib.json import deserialize_json
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 
 class MessageReader(SingerReader):
@@ -25,7 +25,7 @@ class MessageReader(SingerReader):
             InvalidInputLine: a line is no Singer message.
         """
         counts: Counter[str] = Counter()
-        for number, line in enumerate(file_input or self.default_input, start=1):
+        for number, line in _lines(file_input or self.default_input):
             if not line.strip():
                 continue
             message = _message(number, line)
@@ -48,6 +48,17 @@ class MessageReader(SingerReader):
         if missing:
             error = f"A {line_dict.get('type', 'part of a SCHEMA')} message lacks {', '.join(missing)}"
             raise InvalidInputLine(error)
+
+
+def _lines(source: t.IO[str]) -> Iterator[tuple[int, str]]:
+    """Give each line with its number."""
+    number = 0
+    try:
+        for number, line in enumerate(source, start=1):
+            yield number, line
+    except UnicodeDecodeError:
+        error = f"Line {number + 1}, or one soon after it, is not UTF-8"
+        raise InvalidInputLine(error) from None
 
 
 def _message(number: int, line: str) -> dict[str, t.Any]:

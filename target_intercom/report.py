@@ -148,7 +148,7 @@ class RunReport:
         """Say what the run did, for a log's last line."""
         streams = [f"stream '{name}': {counts.sentence()}" for name, counts in self._streams.items()]
         where = f". Refused records are in {self._rejected.path}" if self._refused else ""
-        return ("; ".join(streams) or "no streams") + where
+        return ("; ".join(streams) or "no record was processed") + where
 
     def save(self, status: Status, finished_at: str | None, api: Mapping[str, Json]) -> None:
         """Replace the report's file in one step, so that a reader never sees half of one."""
@@ -172,12 +172,13 @@ class RunReport:
         if self._refused > _MOST_LOGGED:
             return
         where = "" if refusal.field is None else f"property '{refusal.field}': "
+        why = f"Intercom's reason stands there, code {refusal.code}" if refusal.quotes_intercom else refusal.reason
         self._logger.warning(
             "Stream '%s': a record is %s: %s%s (line %d of %s)",
             stream,
             refusal.result.value,
             where,
-            redact(refusal.reason),
+            redact(why),
             line,
             self._rejected.path,
         )

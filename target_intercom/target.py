@@ -13,6 +13,7 @@ import typing as t
 from functools import cached_property
 
 import click
+from dotenv import find_dotenv, load_dotenv
 from singer_sdk import Target
 from singer_sdk.configuration._dict_config import merge_missing_config_jsonschema
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
@@ -65,12 +66,14 @@ class Run:
         self._logger = target.logger
         self._said: set[str] = set()
         self._connected = False
+        self._unused_mappings = set(config.general.mappings)
         self.client = IntercomClient(
             url=config.url,
             token=config.access_token,
             version=config.api_version,
             rate_limit_percent=config.rate_limit_percent,
             max_connections=config.max_connections,
+            say=self._say,
         )
         self._in_parallel = InParallel(config.max_connections, self.client.stop, _GRACE_SECONDS)
         self._catalog = AttributeCatalog(self.client, self._say)
@@ -90,11 +93,12 @@ class Run:
             FatalSyncError: the token is refused, the workspace lies elsewhere, or Intercom cannot be reached.
         """
         config = self.config.stream(stream)
+        self._unused_mappings -= set(properties)
         mapper = ContactMapper(
             stream,
             properties,
             config,
-            owner_is_text=version_at_least(self.config.api_version, 2, 16),
+            since_2_16=version_at_least(self.config.api_version, 2, 16),
             say=self._say,
         )
         self._connect()
@@ -121,6 +125,11 @@ class Run:
         """Carry out the removals that waited for the end of the pipe."""
         for stream, outcome in self.removals.run():
             self.report.record(stream, outcome)
+
+    def say_unused(self) -> None:
+        """Say which mapped properties no stream had: a slip of the pen loads nothing."""
+        for name in sorted(self._unused_mappings):
+            self._say(f"Setting 'mappings' names the property '{name}', which no stream has")
 
     def check_refused(self) -> None:
         """End the run when too many records were refused.
@@ -282,6 +291,7 @@ class TargetIntercom(Target):
         self.run.remove_marked()
         self.run.check_refused()
         super().process_endofpipe()
+        self.run.say_unused()
         self.run.end("succeeded")
         self.logger.info("Done: %s", self.run.report.sentence())
 
@@ -370,8 +380,8 @@ class TargetIntercom(Target):
         try:
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError, TypeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no JSON object"
-            message = f"The config file cannot be read: {', '.join(one for one in value if one != 'ENV')}: {why}"
+            why = error.strerror or "there is no such file" if isinstance(error, OSError) else "it is no JSON object"
+            message = f"The config file cannot be read ({', '.join(one for one in value if one != 'ENV')}): {why}"
             raise click.UsageError(message) from None
 
     @classmethod
@@ -394,6 +404,8 @@ class TargetIntercom(Target):
             target.listen(file_input)
         except BaseException as error:
             target.end_early()
+            if isinstance(error, SystemExit):
+                cls.logger.error("Stopped by a signal: no STATE is printed for what is not done")  # noqa: TRY400
             if isinstance(error, Exception):
                 # Not `exception`: a traceback shows the error's text as it is.
                 cls.logger.error("%s", redact(_explained(error)))  # noqa: TRY400
@@ -406,6 +418,9 @@ class TargetIntercom(Target):
     @classmethod
     def _configured(cls, config: _ConfigInput) -> TargetIntercom:
         """Make the target; settings from the environment are checked here, since the SDK has its own idea of them."""
+        if config.parse_env:
+            # The SDK looks for .env beside its own files, which is the project only where its .venv lies in it.
+            load_dotenv(find_dotenv(usecwd=True))
         surprise: ValueError | None = None
         try:
             target = cls(config=config.config, parse_env_config=config.parse_env)
@@ -438,7 +453,7 @@ def _batch_records(stream: str, number: int, url: str, *, compressed: bool) -> I
         for line_number, line in enumerate(lines, start=1):
             try:
                 record: object = deserialize_json(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 record = None
             if not isinstance(record, dict):
                 error = f"Stream '{stream}': line {line_number} of BATCH file {number} is no JSON object"

@@ -58,9 +58,12 @@ _T = t.TypeVar("_T")
 _TIMEOUT = (10.0, 20.0)
 """Seconds to connect and to wait for an answer; the slowest recorded answer took 1.8 s (fact sheet section 13)."""
 _MAX_TRIES = 6
+"""So often a call is tried at least."""
+_LONGEST_OUTAGE = 45.0
+"""When nothing succeeds for so many seconds, the run is given up; an outage that is shorter is waited for."""
 _LONGEST_BACKOFF = 20.0
-_PROBES = 3
-"""How often is asked whether anything works at all, before the run is given up."""
+_LONG_WAIT = 3.0
+"""Waits for the rate limit that are longer, in seconds, are said."""
 _LONGEST_LIMITED = 900.0
 """A call that gets nothing but 429 for so many seconds is given up."""
 
@@ -141,6 +144,8 @@ class IntercomClient:
         max_connections: int = 64,
         timeout: tuple[float, float] = _TIMEOUT,
         backoff_seconds: float = 1.0,
+        outage_seconds: float = _LONGEST_OUTAGE,
+        say: Callable[[str], None] = lambda _text: None,
     ) -> None:
         """Make a client; nothing is sent yet.
 
@@ -152,12 +157,16 @@ class IntercomClient:
             max_connections: how many connections are kept open at most.
             timeout: seconds to connect and to wait for an answer.
             backoff_seconds: the first pause after a failure; it doubles from there.
+            outage_seconds: how long nothing may succeed before the run is given up.
+            say: takes what a person who watches should know, such as why nothing moves; told the same more than
+                once, it says it once.
         """
         self.traffic = Traffic()
         self.finds_by_external_id = version_at_least(version, 2, 13)
         self._url = url.rstrip("/")
         self._timeout = timeout
-        self._limiter = RateLimiter(rate_limit_percent, on_wait=self.traffic.waits)
+        self._say = say
+        self._limiter = RateLimiter(rate_limit_percent, on_wait=self._note_wait)
         self._succeeded_at = -1.0
         self._stopped_at = math.inf
         self._why_stopped: Exception | None = None
@@ -166,16 +175,8 @@ class IntercomClient:
         self._session.headers.update({"Accept": "application/json", "Intercom-Version": version})
         adapter = HTTPAdapter(pool_maxsize=max_connections, max_retries=0)
         self._session.mount(self._url, adapter)
-        self._retrying: Callable[[Callable[[], Json]], Json] = backoff.on_exception(
-            backoff.expo,
-            RetriableAPIError,
-            max_tries=_MAX_TRIES,
-            factor=backoff_seconds,
-            max_value=_LONGEST_BACKOFF,
-            giveup=lambda error: isinstance(error, RateLimitedError),
-            on_backoff=lambda details: self._note_retry(details["wait"]),
-            logger=None,
-        )(lambda call: call())
+        self._backoff_seconds = backoff_seconds
+        self._outage_seconds = outage_seconds
 
     def stop(self, why: Exception | None = None) -> None:
         """Send nothing more: whoever waits or comes later gets `why`, or `StoppedError`."""
@@ -202,7 +203,11 @@ class IntercomClient:
 
     def workspace(self) -> Workspace:
         """`GET /me`: whose token this is; also tells whether it is valid."""
-        return self._request("GET", "/me", Workspace.from_json)
+        try:
+            return self._request("GET", "/me", Workspace.from_json)
+        except RefusedError as error:
+            message = f"This is no Intercom API: GET {self._url}/me answered {error.fault}. Check 'api_url'."
+            raise UnreachableError(error.fault, message) from None
 
     def create_contact(self, attributes: Mapping[str, Json], *, again: bool = False) -> Contact:
         """`POST /contacts`. Never repeated by itself once Intercom may have seen it; `again` counts it as a retry.
@@ -327,8 +332,18 @@ class IntercomClient:
                     raise InDoubtError(_fault_of(error)) from None
                 raise
 
+        retrying = backoff.on_exception(
+            backoff.expo,
+            RetriableAPIError,
+            max_time=self._outage_seconds,
+            factor=self._backoff_seconds,
+            max_value=_LONGEST_BACKOFF,
+            giveup=lambda error: self._gives_up(call, error),
+            on_backoff=lambda details: self._note_retry(details["wait"], details["exception"]),
+            logger=None,
+        )
         try:
-            return t.cast("_T", self._retrying(attempt))
+            return retrying(attempt)()
         except RetriableAPIError as error:
             raise self._given_up(call, error) from None
         except NotFoundError as error:
@@ -349,7 +364,7 @@ class IntercomClient:
     def _send(self, call: _Call, read: Callable[[Json], _T]) -> _T:
         """Send a call once, when the limiter lets it through."""
         with self._limiter.slot(self._stopped) as sent_at:
-            call.tried_at = time.monotonic()
+            call.success_before = self._succeeded_at
             self.traffic.called(call.operation)
             response = self._exchange(call)
             self._limiter.learn(
@@ -388,11 +403,25 @@ class IntercomClient:
             fault = Fault(message=f"{_cause(error)} at {self._url}")
             raise ConnectionLostError(fault, sent=not _never_connected(error)) from None
 
+    def _gives_up(self, call: _Call, error: BaseException) -> bool:
+        """Decide after a failure whether a call is tried again.
+
+        Others succeeding while it goes on failing shows that it is this call; as long as nothing succeeds it is an
+        outage, which may pass. Where nothing ever succeeded, it is the settings or the network.
+        """
+        if isinstance(error, RateLimitedError):
+            return True
+        call.failed(time.monotonic())
+        if call.tries < _MAX_TRIES or call.failed_alone:
+            return call.tries >= _MAX_TRIES
+        # Where nothing else is under way, this makes known whether anything can succeed; then the next failure counts.
+        return not self._answers() and self._succeeded_at < 0
+
     def _given_up(self, call: _Call, error: RetriableAPIError) -> Exception:
         """Tell whether it is this call or everything that fails."""
         fault = _fault_of(error)
-        if self._succeeded_at > call.tried_at or any(self._answers() for _ in range(_PROBES)):
-            return CallFailedError(fault, f"{call.operation} failed {_MAX_TRIES} times: {fault}")
+        if call.failed_alone or self._answers():
+            return CallFailedError(fault, f"{call.operation} failed {call.tries} times: {fault}")
         return UnreachableError(
             fault,
             f"Intercom cannot be reached: {fault}. Check 'region' and 'api_url', the network, and "
@@ -404,6 +433,8 @@ class IntercomClient:
         probe = _Call("GET /me", "GET", "/me", None, None)
         try:
             self._send(probe, Workspace.from_json)
+        except (RefusedError, RateLimitedError):
+            return True
         except RetriableAPIError:
             return False
         return True
@@ -412,15 +443,34 @@ class IntercomClient:
         """Say why a call is not sent: what ended the run, where it was a call."""
         return self._why_stopped or StoppedError("The run was stopped before this call was sent")
 
-    def _note_retry(self, wait: float) -> None:
+    def _note_retry(self, wait: float, error: BaseException) -> None:
         self.traffic.retried()
         self.traffic.waits(wait)
+        fault = _fault_of(error)
+        trouble = fault.message if fault.status is None else f"it answers {fault.status}"
+        self._say(f"Intercom does not answer as it should ({trouble}): calls are tried again")
+
+    def _note_wait(self, wait: float) -> None:
+        self.traffic.waits(wait)
+        if wait > _LONG_WAIT:
+            self._say("Intercom's rate limit is reached: calls wait for the next window")
 
 
 class _Call:
     """One call and what is known of its tries."""
 
-    __slots__ = ("body", "maybe_sent", "method", "operation", "params", "path", "tried_at")
+    __slots__ = (
+        "body",
+        "failed_alone",
+        "failed_at",
+        "maybe_sent",
+        "method",
+        "operation",
+        "params",
+        "path",
+        "success_before",
+        "tries",
+    )
 
     def __init__(
         self, operation: str, method: str, path: str, body: bytes | None, params: Mapping[str, str] | None
@@ -431,7 +481,18 @@ class _Call:
         self.body = body
         self.params = params
         self.maybe_sent = False
-        self.tried_at = -1.0
+        self.tries = 0
+        self.success_before = -1.0
+        """When any call had last succeeded, as the last try began."""
+        self.failed_at = math.inf
+        self.failed_alone = False
+        """Another call succeeded between the last two failures of this one, before its last try began."""
+
+    def failed(self, now: float) -> None:
+        """Count a failure."""
+        self.tries += 1
+        self.failed_alone = self.success_before > self.failed_at
+        self.failed_at = now
 
 
 def _read(response: requests.Response, read: Callable[[Json], _T]) -> _T:
@@ -456,7 +517,7 @@ def _page(body: Json) -> tuple[list[Contact], str | None]:
     return list(contacts_of(body)), next_cursor(body)
 
 
-def _fault_of(error: RetriableAPIError) -> Fault:
+def _fault_of(error: BaseException) -> Fault:
     fault = getattr(error, "fault", None)
     return fault if isinstance(fault, Fault) else Fault(message=str(error))
 

@@ -41,6 +41,7 @@ class Window:
         self._used = 0
         self._own = 0
         self._reset = -math.inf
+        self._turned_at = -math.inf
         self._ends = -math.inf
         self._not_before = -math.inf
         self._stale = 0
@@ -52,6 +53,9 @@ class Window:
         Returns:
             0: send it. Finite: ask again after so long. Infinite: ask again when a call has come back.
         """
+        if now < self._turned_at:
+            # The clock was set back: what was planned with it is void.
+            self._ends = self._not_before = self._turned_at = now
         if now < self._not_before:
             return self._not_before - now
         if self._limit is None:
@@ -105,6 +109,7 @@ class Window:
         self._limit = rate.limit
         self._used = self._own = self._stale = 0
         self._reset = reset
+        self._turned_at = now
         self._ends = min(ends, now + _LONGEST_WAIT)
 
     def _part(self, free: int) -> int:
@@ -142,7 +147,7 @@ class RateLimiter:
         self._clock = clock
         self._on_wait = on_wait
         self._in_flight = 0
-        self._stopped = False
+        self._stopped = threading.Event()
         self._turn = threading.Condition()
 
     @property
@@ -152,8 +157,8 @@ class RateLimiter:
 
     def stop(self) -> None:
         """Let nothing more through: `slot` raises for whoever waits or comes later."""
+        self._stopped.set()
         with self._turn:
-            self._stopped = True
             self._turn.notify_all()
 
     def settle(self, seconds: float) -> bool:
@@ -163,8 +168,7 @@ class RateLimiter:
 
     def stopped_within(self, seconds: float) -> bool:
         """Wait so long; True, at once, when the limiter is stopped."""
-        with self._turn:
-            return self._turn.wait_for(lambda: self._stopped, seconds)
+        return self._stopped.wait(seconds)
 
     @contextmanager
     def slot(self, stopped: Callable[[], Exception]) -> Iterator[float]:
@@ -174,11 +178,11 @@ class RateLimiter:
             Exception: what `stopped` makes, once the limiter was stopped.
         """
         with self._turn:
-            while not self._stopped and (wait := self._window.wait(self._clock(), self._in_flight)) > 0:
+            while not self._stopped.is_set() and (wait := self._window.wait(self._clock(), self._in_flight)) > 0:
                 if math.isfinite(wait):
                     self._on_wait(wait)
                 self._turn.wait(min(wait, _LONGEST_SLEEP))
-            if self._stopped:
+            if self._stopped.is_set():
                 raise stopped()
             self._in_flight += 1
             granted = self._clock()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from target_intercom.errors import CallFailedError, RefusedError
+from target_intercom.errors import CallFailedError, RefusedError, UnknownAttributeError
 from target_intercom.intercom.protocol import CUSTOM_PREFIX
 from target_intercom.model import Kind
 from target_intercom.sync.mapping import AttributeType
@@ -14,9 +14,15 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol import DataAttribute
+    from target_intercom.model import Json
 
 MOST_ATTRIBUTES: t.Final = 250
 """Custom attributes a workspace may have; archived ones do not count (intercom.com/help, article 179)."""
+
+_NEW_ATTRIBUTE_PAUSES = (0.5, 1.0, 2.0)
+"""Pauses, in seconds, for Intercom to accept an attribute made a moment ago (fact sheet section 14, 32)."""
+
+_Answer = t.TypeVar("_Answer")
 
 _KINDS: t.Final = {kind.value: kind for kind in Kind} | {"options": Kind.STRING}
 
@@ -44,17 +50,33 @@ class AttributeCatalog:
             if kind is not None or name in self._known()
         }
 
-    def is_new(self, name: str) -> bool:
-        """Tell whether this run made the attribute: Intercom may take a moment to accept values of it."""
-        return name in self._created
+    def sending(
+        self, call: Callable[[Mapping[str, Json]], _Answer], attributes: Mapping[str, Json]
+    ) -> tuple[_Answer, tuple[str, ...]]:
+        """Make a call that writes attributes; one that turns out not to exist is dropped and the call repeated.
 
-    def lose(self, name: str) -> None:
-        """Note that Intercom says an attribute does not exist, whatever its list said. Safe from any thread."""
-        self._refuse(name, "Intercom says it does not exist")
+        Safe from any thread.
 
-    def is_lost(self, name: str) -> bool:
-        """Tell whether an attribute must not be sent."""
-        return name in self._refused
+        Returns:
+            The call's answer, and the attributes that were dropped.
+
+        Raises:
+            RefusedError: Intercom refuses the call for another reason.
+        """
+        pauses = iter(_NEW_ATTRIBUTE_PAUSES)
+        while True:
+            dropped = tuple(name for name in attributes if name in self._refused)
+            try:
+                return call({name: value for name, value in attributes.items() if name not in dropped}), dropped
+            except UnknownAttributeError as error:
+                name = CUSTOM_PREFIX + error.attribute
+                if name not in attributes or name in dropped:
+                    raise
+                pause = next(pauses, None) if name in self._created else None
+                if pause is None:
+                    self._refuse(name, "Intercom says it does not exist")
+                else:
+                    self._client.pause(pause)
 
     def _provide(self, name: str, kind: Kind | None, *, create: bool) -> AttributeType | None:
         if name in self._refused:
@@ -65,7 +87,9 @@ class AttributeCatalog:
 
     def _known(self) -> dict[str, DataAttribute]:
         if self._entries is None:
-            self._entries = {entry.full_name: entry for entry in self._client.data_attributes() if entry.custom}
+            # An archived one must not hide a live one of the same name.
+            listed = sorted(self._client.data_attributes(), key=lambda entry: not entry.archived)
+            self._entries = {entry.full_name: entry for entry in listed if entry.custom}
         return self._entries
 
     def _make(self, name: str, kind: Kind, *, create: bool) -> bool:

@@ -32,7 +32,7 @@ _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
 _SECONDS = re.compile(r"-?\d{9,}")
 _FRACTION = re.compile(r"(?<=\d)[.,](\d{1,6})\d*")
-_SHORT_OFFSET = re.compile(r"(?<=\d)([+-]\d{2})$")
+_OFFSET = re.compile(r"(?<=\d) ?(?:([zZ]|UTC)|([+-]\d{2}):?(\d{2})?)$")
 
 
 class UncoercibleError(Exception):
@@ -48,7 +48,12 @@ def is_set(value: Json) -> bool:
     """Tell whether a `deleted_property` marks its record: null, false, 0, blank and words of no are not set."""
     if isinstance(value, str):
         return bool(value.strip()) and value.strip().lower() not in _FALSE
-    return value is not None and value is not False and value != 0
+    return value is not None and value is not False and value != 0 and not _is_nan(value)
+
+
+def _is_nan(value: Json) -> bool:
+    """Tell whether it is what some taps send for an empty column: NaN, which equals nothing, itself included."""
+    return isinstance(value, (float, Decimal)) and Decimal(value).is_nan()
 
 
 def identifier(value: Json) -> str | None:
@@ -123,6 +128,8 @@ _FORMATS: t.Final[Mapping[str | None, Kind]] = {
 
 
 def _types(schema: Mapping[str, Json]) -> set[str]:
+    if not isinstance(schema, dict):
+        return set()  # JSON Schema allows true and false for any and none
     own = schema.get("type", [])
     types = {own} if isinstance(own, str) else set(own)
     for branch in _branches(schema):
@@ -239,12 +246,9 @@ def _timestamp(value: Json) -> int:
 
 def _iso(text: str) -> dt.datetime:
     """Parse ISO 8601 and what PostgreSQL writes in its place (`2024-02-01 00:00:20.5+00`) on any Python."""
-    text = _FRACTION.sub(lambda found: "." + found[1].ljust(6, "0"), text)
-    text = (
-        _SHORT_OFFSET.sub(r"\1:00", text.removesuffix("Z") + ("+00:00" if text.endswith("Z") else ""))
-        if ":" in text
-        else text
-    )
+    if ":" in text:
+        text = _FRACTION.sub(lambda found: "." + found[1].ljust(6, "0"), text)
+        text = _OFFSET.sub(lambda found: "+00:00" if found[1] else f"{found[2]}:{found[3] or '00'}", text)
     try:
         moment = dt.datetime.fromisoformat(text)
     except ValueError:

@@ -22,7 +22,7 @@ from target_intercom.model import (
 )
 from target_intercom.sync.overlay import overlay
 from target_intercom.sync.planning import plan, refusal
-from target_intercom.sync.writing import Left, Rejected, Saved, Vanished
+from target_intercom.sync.writing import InDoubt, Left, Rejected, Saved, Vanished
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -79,7 +79,8 @@ class ContactSync:
             view.absorb(self._look_up([entry for entry in entries if entry.again]))
 
     def _map(self, records: Sequence[Received]) -> list[Entry]:
-        wanted = self._mapper.custom_kinds((received.record for received in records), self._custom)
+        live = (received.record for received in records if not self._mapper.removes(received.record))
+        wanted = self._mapper.custom_kinds(live, self._custom)
         self._custom |= self._catalog.provide(wanted, create=self._config.create_attributes)
         entries: list[Entry] = []
         for received in records:
@@ -128,6 +129,10 @@ class ContactSync:
                 return self._named(group, contact, Result.SKIPPED, reason)
             case Rejected(group, why):
                 return self._rejected(group, why)
+            case InDoubt(group, why):
+                self._refuse(group.entries, why)
+                self._void(group.cancelled)
+                return group.ended
             case Vanished(group, contact_id):
                 return self._vanished(group, contact_id)
 
@@ -166,14 +171,12 @@ class ContactSync:
     def _vanished(self, group: Group, contact: ContactId) -> list[Entry]:
         """Match the records of a contact that is gone a second time, and no third time."""
         self._recent.forget(contact)
-        entries = [*group.cancelled, *group.entries, *group.ended]
         if any(entry.again for entry in group.entries):
-            self._refuse(
-                entries,
-                Refusal(Result.REJECTED, f"contact {contact} is gone, and so is every other match", "contact_gone"),
-            )
-            return []
-        return [_second_try(entry, contact) for entry in entries]
+            reason = f"contact {contact} is gone, and so is every other match"
+            self._refuse(group.entries, Refusal(Result.REJECTED, reason, "contact_gone"))
+            self._void(group.cancelled)
+            return group.ended
+        return [_second_try(entry, contact) for entry in (*group.cancelled, *group.entries, *group.ended)]
 
     # Marks.
 

@@ -59,7 +59,7 @@ class ContactMapper:
         properties: Mapping[str, Mapping[str, Json]],
         config: StreamConfig,
         *,
-        owner_is_text: bool = True,
+        since_2_16: bool = True,
         say: Callable[[str], None],
     ) -> None:
         """Lay out where each property of the schema goes.
@@ -68,7 +68,7 @@ class ContactMapper:
             stream: the stream's name, for messages.
             properties: the schema's properties.
             config: the stream's settings.
-            owner_is_text: `owner_id` is a text from API version 2.16 on, a number before.
+            since_2_16: from API version 2.16 on `owner_id` is a text (before, a number) and `email_verified` is taken.
             say: takes each message a person should see; told the same more than once, it says it once.
 
         Raises:
@@ -78,13 +78,17 @@ class ContactMapper:
         self._properties = properties
         self._config = config
         self._say = say
-        self._owner_kind = Kind.STRING if owner_is_text else Kind.INTEGER
-        self._mapped = {attribute for attribute in config.mappings.values() if attribute is not None}
+        self._since_2_16 = since_2_16
         self._targets: dict[str, str | None] = {}
         self._sources: dict[str, str] = {}
         for name in sorted(properties, key=lambda prop: (prop not in config.mappings, _clean(prop) != prop)):
             self._target(name)
         self._refuse_without_identifier()
+        if "id" in properties and "id" not in config.mappings and "external_id" not in self._sources:
+            self._say(
+                f"Stream '{stream}': property 'id' is left out: a source's id is never taken for Intercom's. To match "
+                'by it, map it: {"id": "external_id"}; to silence this, map it to null.'
+            )
 
     def custom_kinds(
         self, records: Iterable[Mapping[str, Json]], known: Mapping[str, object]
@@ -187,7 +191,7 @@ class ContactMapper:
             text = identifier(value)
             return None if text is None else normal_email(text)
         if attribute == "owner_id":
-            owner = self._coerce(name, value, self._owner_kind)
+            owner = self._coerce(name, value, Kind.STRING if self._since_2_16 else Kind.INTEGER)
             return owner.strip() or None if isinstance(owner, str) else owner
         coerced = self._coerce(name, value, STANDARD_ATTRIBUTES[attribute].kind)
         return coerced.strip() if attribute in {"phone", "avatar"} and isinstance(coerced, str) else coerced
@@ -222,6 +226,11 @@ class ContactMapper:
     def _claim(self, name: str) -> str | None:
         """Decide where a property goes, the first time it is seen; an attribute takes one property."""
         attribute = self._wanted(name)
+        if attribute == "email_verified" and not self._since_2_16:
+            self._say(
+                f"Stream '{self._stream}': property '{name}' is left out: 'email_verified' needs API version 2.16"
+            )
+            return None
         if attribute is None:
             return None
         holder = self._sources.setdefault(attribute, name)
@@ -249,8 +258,9 @@ class ContactMapper:
         if _clean(name) in STANDARD_ATTRIBUTES or _clean(name) in READ_ONLY_ATTRIBUTES:
             if name != "id":
                 self._say(
-                    f"Stream '{self._stream}': property '{name}' is left out: it is named like a standard attribute of "
-                    "Intercom that is not written by itself. Map it to load it."
+                    f"Stream '{self._stream}': property '{name}' is left out: Intercom has a standard attribute of "
+                    f'that name. To load it, map it, for example {{"{name}": "{_elsewhere(name)}"}}; to silence this, '
+                    "map it to null."
                 )
             return None
         return _custom(name)
@@ -266,6 +276,11 @@ class ContactMapper:
             f"holds one, for example 'mappings': {{\"{example}\": \"{first}\"}}, generally or in 'streams'."
         )
         raise StreamRefusedError(message, errors=[message])
+
+
+def _elsewhere(name: str) -> str:
+    """Give an attribute that a property of this name can go into."""
+    return name if name in STANDARD_ATTRIBUTES else _custom(f"source_{name}")
 
 
 def _clean(name: str) -> str:

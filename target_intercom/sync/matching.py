@@ -22,6 +22,8 @@ if t.TYPE_CHECKING:
 SEARCH_SIZE: t.Final = 75
 """Records a search asks for at once: usually both of two identifiers hit, and 150 hits fit on a page."""
 
+_UNIQUE: t.Final = (MatchBy.EXTERNAL_ID, MatchBy.EMAIL)
+
 _MERGE_HOPS: t.Final = 3
 """A merged contact leads to its survivor in at most so many steps (official description, GET contact)."""
 
@@ -73,7 +75,7 @@ class View:
         """Give the ids of all contacts."""
         return list(self._contacts)
 
-    def has(self, contact: ContactId) -> bool:
+    def is_resolved(self, contact: ContactId) -> bool:
         """Tell whether it is known what became of a contact."""
         return contact in self._contacts or contact in self._survivors
 
@@ -102,7 +104,7 @@ class View:
         follow_merge: bool = True,
         makes_lead: bool = False,
     ) -> Match:
-        """Find the contact of these identifiers, tried in the order of `match_by` (design: identity rules).
+        """Find the contact of these identifiers, tried in the order of `match_by` (README, Identity).
 
         A removal must not `follow_merge`: the survivor may be somebody whom nobody asked to remove. A record that
         `makes_lead` where it finds nobody finds the leads with its email, whatever `match_by` says: Intercom would
@@ -203,6 +205,12 @@ class Matcher:
             self._ask_for_ids(view, identities)
         return view
 
+    def search_one(self, identity: Identity) -> View:
+        """Search the index for one contact whose creation is in doubt, in the thread of the caller."""
+        view = View()
+        self._search([identity], _UNIQUE).into(view)
+        return view
+
     def refresh(self, view: View, identities: Iterable[Identity]) -> None:
         """Bring a view up to what this run has learnt since."""
         for contact in view.ids():
@@ -212,11 +220,10 @@ class Matcher:
             for known in self._recent.named(identity.names()):
                 view.put(known)
 
-    def look_for(self, identities: Sequence[Identity]) -> View:
+    def search_index(self, identities: Sequence[Identity]) -> View:
         """Search by external_id and email, whatever this run knows: for contacts whose creation is in doubt."""
-        fields = [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
         view = View()
-        for answer in self._in_parallel(lambda chunk: self._search(chunk, fields), _chunks(identities, self._size)):
+        for answer in self._in_parallel(lambda chunk: self._search(chunk, _UNIQUE), _chunks(identities, self._size)):
             answer.into(view)
         return view
 
@@ -255,9 +262,9 @@ class Matcher:
         )
 
     def _ask_for_ids(self, view: View, identities: Iterable[Identity]) -> None:
-        """Ask by GET for the Intercom ids that search does not show (design: identity rules)."""
+        """Ask by GET for the Intercom ids that search does not show (README, Identity)."""
         ids = {one.id for one in identities if one.id is not None}
-        unseen = sorted(one for one in ids if not view.has(one) and not self._recent.knows(one))
+        unseen = sorted(one for one in ids if not view.is_resolved(one) and not self._recent.knows(one))
         failed: dict[ContactId, Fault] = {}
         for contact, answer in self._in_parallel(self._ask_for, unseen):
             match answer:

@@ -126,8 +126,11 @@ class _Overlay:
 
     def _start(self, contact: Contact, group: Group) -> None:
         """Begin a contact's group; the marks that came before it no longer hold."""
-        group.cancelled.extend(self._marked.pop(contact.id, []))
-        self._wave.marks = [(entry, match) for entry, match in self._wave.marks if entry not in group.cancelled]
+        void = self._marked.pop(contact.id, [])
+        if void:
+            group.cancelled.extend(void)
+            numbers = {entry.received.number for entry in void}
+            self._wave.marks = [mark for mark in self._wave.marks if mark[0].received.number not in numbers]
         self._wave.groups.append(group)
         self._groups[contact.id] = group
         self._settle(contact, group)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import typing as t
+from contextvars import ContextVar
 from multiprocessing import TimeoutError  # noqa: A004 - not the builtin one
 from multiprocessing.pool import ThreadPool
 
@@ -31,14 +32,19 @@ class InParallel:
         self._grace = grace_seconds
         self._threads = threads
         self._pool: ThreadPool | None = None
+        self._is_worker: ContextVar[bool] = ContextVar("is_worker", default=False)
 
     def __call__(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
         """Give the results as they come, in any order; an exception of the function is raised here.
 
+        Not for the function itself: when every thread waited for another, none would be left to work.
+
         Whatever ends it early, the results of what had begun are given first: they are known, and have to be told.
         """
+        if self._is_worker.get():
+            raise RuntimeError("a thread of the pool must not wait for the pool")
         if self._pool is None:
-            self._pool = ThreadPool(self._threads)
+            self._pool = ThreadPool(self._threads, self._is_worker.set, (True,))
         results = self._pool.imap_unordered(function, items)
         try:
             yield from results

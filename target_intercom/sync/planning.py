@@ -83,13 +83,8 @@ def refusal(match: MergedAway | Ambiguous | Unanswered) -> Refusal:
             into = "" if survivor is None else f" into {survivor}, which is somebody else or not to be removed"
             return Refusal(Result.REJECTED, f"the contact was merged{into}", "contact_merged")
         case Unanswered(fault):
-            return Refusal(
-                Result.REJECTED,
-                f"the contact could not be looked up: {fault}",
-                fault.code,
-                fault.field,
-                fault.request_id,
-            )
+            reason = f"the contact could not be looked up: {fault}"
+            return Refusal(Result.REJECTED, reason, fault.code, fault.field, fault.request_id, quotes_intercom=True)
 
 
 def changes(draft: ContactDraft, contact: Contact, mode: CreationMode) -> Mapping[str, Json]:

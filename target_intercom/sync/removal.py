@@ -7,11 +7,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from target_intercom.config import RemovalMode
-from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError
+from target_intercom.errors import CallFailedError, NotFoundError, RefusedError
 from target_intercom.model import Identity, Outcome, Refusal, Result, SkipReason
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol import ContactId
@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.parallel import InParallel
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Mark:
     """A record whose contacts are to be removed."""
 
@@ -27,8 +27,15 @@ class _Mark:
     received: Received
     mode: RemovalMode
     contacts: list[ContactId]
+
+
+@dataclass(slots=True)
+class _Due:
+    """A contact that is to be removed: by which record, how, and the place in the pipe of the last mark on it."""
+
+    mark: _Mark
+    mode: RemovalMode
     number: int
-    """Place in the pipe of the last record that marks them."""
 
 
 class Removals:
@@ -42,15 +49,14 @@ class Removals:
         """Nothing is marked yet."""
         self._client = client
         self._in_parallel = in_parallel
-        self._marks: list[_Mark] = []
-        self._by_contact: dict[ContactId, _Mark] = {}
+        self._due: dict[ContactId, _Due] = {}
         self._by_name: dict[Name, set[ContactId]] = defaultdict(set)
         self._live: dict[ContactId | Name, int] = {}
 
     @property
     def pending(self) -> bool:
         """Whether anything is marked: then no STATE may go out before it is done."""
-        return bool(self._marks)
+        return bool(self._due)
 
     def mark(self, stream: str, received: Received, contacts: Sequence[Contact], mode: RemovalMode) -> Outcome | None:
         """Mark a record's contacts.
@@ -58,39 +64,36 @@ class Removals:
         Returns:
             The record's outcome where it adds nothing to the marks there are; None: it will come at the end.
         """
-        due = [contact for contact in contacts if self._last_live(contact) < received.number]
-        if not due:
+        wanted = [contact for contact in contacts if self._last_live(contact) < received.number]
+        if not wanted:
             return Outcome(received, Result.SKIPPED, SkipReason.LIVE_AGAIN)
-        fresh = []
-        for contact in due:
-            earlier = self._by_contact.get(contact.id)
+        mark = _Mark(stream, received, mode, [])
+        for contact in wanted:
+            earlier = self._due.get(contact.id)
             if earlier is None:
-                fresh.append(contact)
+                self._add(mark, contact)
                 continue
             earlier.number = max(earlier.number, received.number)
             if mode is RemovalMode.DELETE:
                 earlier.mode = mode
-        if not fresh:
-            return Outcome(received, Result.MERGED)
-        mark = _Mark(stream, received, mode, [contact.id for contact in fresh], received.number)
-        self._marks.append(mark)
-        for contact in fresh:
-            self._by_contact[contact.id] = mark
-            for name in Identity.of(contact).names():
-                self._by_name[name].add(contact.id)
-        return None
+        return None if mark.contacts else Outcome(received, Result.MERGED)
+
+    def _add(self, mark: _Mark, contact: Contact) -> None:
+        mark.contacts.append(contact.id)
+        self._due[contact.id] = _Due(mark, mark.mode, mark.received.number)
+        for name in Identity.of(contact).names():
+            self._by_name[name].add(contact.id)
 
     def live(self, contact: ContactId, number: int) -> Iterator[tuple[str, Outcome]]:
         """Take back the marks that came before a live record of the contact; gives the outcomes of their records."""
         self._live[contact] = max(number, self._live.get(contact, -1))
-        mark = self._by_contact.get(contact)
-        if mark is None or mark.number > number:
+        due = self._due.get(contact)
+        if due is None or due.number > number:
             return
-        del self._by_contact[contact]
-        mark.contacts.remove(contact)
-        if not mark.contacts:
-            self._marks.remove(mark)
-            yield mark.stream, Outcome(mark.received, Result.SKIPPED, SkipReason.LIVE_AGAIN)
+        del self._due[contact]
+        due.mark.contacts.remove(contact)
+        if not due.mark.contacts:
+            yield due.mark.stream, Outcome(due.mark.received, Result.SKIPPED, SkipReason.LIVE_AGAIN)
 
     def live_names(self, names: Iterable[Name], number: int) -> Iterator[tuple[str, Outcome]]:
         """Take back the marks of whoever has one of these identifiers: a live record that could not be loaded."""
@@ -110,29 +113,30 @@ class Removals:
 
     def run(self) -> Iterator[tuple[str, Outcome]]:
         """Remove what is marked; gives each record's stream and outcome."""
-        marks, self._marks = self._marks, []
-        self._by_contact.clear()
+        due, self._due = self._due, {}
         self._by_name.clear()
-        for mark, outcome in self._in_parallel(lambda mark: (mark, self._remove(mark)), marks):
+        modes = {contact: one.mode for contact, one in due.items()}
+        marks = {id(one.mark): one.mark for one in due.values()}.values()
+        for mark, outcome in self._in_parallel(lambda mark: (mark, self._remove(mark, modes)), marks):
             yield mark.stream, outcome
 
-    def _remove(self, mark: _Mark) -> Outcome:
+    def _remove(self, mark: _Mark, modes: Mapping[ContactId, RemovalMode]) -> Outcome:
         """Remove all contacts of a mark; one that is refused makes the record rejected, after the others."""
-        removed = False
+        removed: set[RemovalMode] = set()
         refusal: Refusal | None = None
         for contact in mark.contacts:
             try:
-                self._call(contact, mark.mode)
-                removed = True
+                self._call(contact, modes[contact])
+                removed.add(modes[contact])
             except NotFoundError:
                 continue
-            except (MergedError, RefusedError, CallFailedError) as error:
+            except (RefusedError, CallFailedError) as error:
                 refusal = Refusal.by_intercom(error.fault)
         if refusal is not None:
             return Outcome(mark.received, Result.REJECTED, refusal=refusal)
         if not removed:
             return Outcome(mark.received, Result.SKIPPED, SkipReason.NOT_THERE)
-        return Outcome(mark.received, Result.ARCHIVED if mark.mode is RemovalMode.ARCHIVE else Result.DELETED)
+        return Outcome(mark.received, Result.DELETED if RemovalMode.DELETE in removed else Result.ARCHIVED)
 
     def _call(self, contact: ContactId, mode: RemovalMode) -> None:
         match mode:

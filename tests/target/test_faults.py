@@ -389,7 +389,7 @@ def test_the_search_for_a_user_in_doubt_may_fail_too(load: Loader, quick: Sandbo
 @pytest.fixture
 def client(sandbox: SandboxServer) -> Iterator[IntercomClient]:
     """A client that does not wait long between its tries."""
-    client = IntercomClient(url=sandbox.url, token="sandbox", version="2.16", backoff_seconds=0.01)
+    client = IntercomClient(url=sandbox.url, token="sandbox", version="2.16", backoff_seconds=0.01, outage_seconds=1)
     yield client
     client.close(1)
 

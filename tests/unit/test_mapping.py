@@ -29,13 +29,13 @@ class Stream:
 
     properties: Mapping[str, str]
     settings: dict[str, Any]
-    owner_is_text: bool = True
+    since_2_16: bool = True
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         config = parse_config({"access_token": "t", **self.settings}).general
         schemas = {name: TYPES[kind] for name, kind in self.properties.items()}
-        self.mapper = ContactMapper("people", schemas, config, owner_is_text=self.owner_is_text, say=self.said.append)
+        self.mapper = ContactMapper("people", schemas, config, since_2_16=self.since_2_16, say=self.said.append)
 
     def mapped(self, record: Mapping[str, Any], **custom: AttributeType | None) -> Mapped:
         given = {CUSTOM + name: type_ for name, type_ in custom.items()}
@@ -55,8 +55,8 @@ class Stream:
         return error.value
 
 
-def stream(properties: Mapping[str, str], *, owner_is_text: bool = True, **settings: Any) -> Stream:
-    return Stream(properties, settings, owner_is_text)
+def stream(properties: Mapping[str, str], *, since_2_16: bool = True, **settings: Any) -> Stream:
+    return Stream(properties, settings, since_2_16)
 
 
 PEOPLE = {"id": "integer", "email": "text", "name": "text", "plan": "text"}
@@ -83,7 +83,7 @@ def test_unmapped_ignore_loads_only_what_is_mapped() -> None:
 
 
 def test_a_property_mapped_to_null_is_left_out() -> None:
-    people = stream(PEOPLE, mappings={"plan": None, "name": None})
+    people = stream(PEOPLE, mappings={"id": None, "plan": None, "name": None})
     assert people.attributes({"email": "ann@example.com", "name": "Ann", "plan": "pro"}) == {"email": "ann@example.com"}
     assert people.said == []
 
@@ -139,7 +139,7 @@ def test_owner_and_consent_are_taken_when_mapped() -> None:
 
 
 def test_an_owner_is_a_number_before_version_2_16() -> None:
-    people = stream({"email": "text", "owner": "text"}, mappings={"owner": "owner_id"}, owner_is_text=False)
+    people = stream({"email": "text", "owner": "text"}, mappings={"owner": "owner_id"}, since_2_16=False)
     assert people.attributes({"email": "ann@example.com", "owner": "7"})["owner_id"] == 7
 
 

@@ -226,7 +226,7 @@ class World:
     made: int = 0
 
     def match(self, one: Entry) -> Match:
-        lead = role_of(one.draft, self.config.creation_mode) == "lead"
+        lead = not one.draft.removed and role_of(one.draft, self.config.creation_mode) == "lead"
         return View(self.contacts.values()).match(one.draft.identity, self.config.match_by, makes_lead=lead)
 
     def create(self, body: Mapping[str, Any]) -> Contact:
