@@ -36,6 +36,7 @@ __all__ = [
     "ExternalId",
     "Found",
     "Group",
+    "Identifier",
     "Identity",
     "Json",
     "Kind",
@@ -43,7 +44,6 @@ __all__ = [
     "Match",
     "MatchBy",
     "MergedAway",
-    "Name",
     "NotFound",
     "Operation",
     "Outcome",
@@ -144,7 +144,7 @@ class MatchBy(str, enum.Enum):
     ID = "id"
 
 
-Name: t.TypeAlias = tuple[MatchBy, str]
+Identifier: t.TypeAlias = tuple[MatchBy, str]
 """One identifier of somebody: which, and its value."""
 
 
@@ -166,7 +166,7 @@ class Identity:
             case MatchBy.ID:
                 return self.id
 
-    def names(self) -> Iterator[Name]:
+    def identifiers(self) -> Iterator[Identifier]:
         """Give every identifier that is there."""
         for which in MatchBy:
             value = self.get(which)

@@ -34,6 +34,7 @@ from target_intercom.sinks import ContactSink
 from target_intercom.sync.attributes import AttributeCatalog
 from target_intercom.sync.contacts import ContactSync
 from target_intercom.sync.mapping import ContactMapper
+from target_intercom.sync.marks import StreamMarks
 from target_intercom.sync.matching import Matcher
 from target_intercom.sync.parallel import InParallel
 from target_intercom.sync.recent import RecentContacts
@@ -117,7 +118,7 @@ class Run:
                 config,
                 search_delay_seconds=self.config.search_delay_seconds,
             ),
-            removals=self.removals,
+            marks=StreamMarks(stream, config, self.removals, self.report),
             report=self.report,
         )
 
@@ -308,7 +309,7 @@ class TargetIntercom(Target):
         self.is_due = False
         for sink in sorted(t.cast("Iterable[ContactSink]", sink_list), key=lambda sink: sink.oldest):
             self.drain_one(sink)
-        self.run.removals.in_step()
+        self.run.removals.forget_live()
 
     def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
         super()._process_schema_message(message_dict)

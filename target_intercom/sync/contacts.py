@@ -8,17 +8,13 @@ from dataclasses import replace
 from target_intercom.config import CreationMode, SyncMode
 from target_intercom.errors import InvalidRecordError
 from target_intercom.model import (
-    Ambiguous,
     Entry,
     Found,
-    Identity,
-    MergedAway,
     NotFound,
     Outcome,
     Refusal,
     Result,
     SkipReason,
-    Unanswered,
 )
 from target_intercom.sync.overlay import overlay
 from target_intercom.sync.planning import plan, refusal
@@ -29,14 +25,14 @@ if t.TYPE_CHECKING:
 
     from target_intercom.config import StreamConfig
     from target_intercom.intercom.protocol import ContactId
-    from target_intercom.model import Contact, Group, Match, Received
+    from target_intercom.model import Contact, Group, Received
     from target_intercom.report import RunReport
     from target_intercom.sync.attributes import AttributeCatalog
     from target_intercom.sync.mapping import AttributeType, ContactMapper
+    from target_intercom.sync.marks import StreamMarks
     from target_intercom.sync.matching import Matcher, View
     from target_intercom.sync.overlay import Wave
     from target_intercom.sync.recent import RecentContacts
-    from target_intercom.sync.removal import Removals
     from target_intercom.sync.writing import Writer, Written
 
 
@@ -53,10 +49,10 @@ class ContactSync:
         matcher: Matcher,
         recent: RecentContacts,
         writer: Writer,
-        removals: Removals,
+        marks: StreamMarks,
         report: RunReport,
     ) -> None:
-        """Put the parts together; all but `mapper` and `writer` are shared by the streams of a run."""
+        """Put the parts together: `mapper`, `writer` and `marks` are this stream's, the others all streams share."""
         self._stream = stream
         self._config = config
         self._mapper = mapper
@@ -64,7 +60,7 @@ class ContactSync:
         self._matcher = matcher
         self._recent = recent
         self._writer = writer
-        self._removals = removals
+        self._marks = marks
         self._report = report
         self._custom: dict[str, AttributeType | None] = {}
 
@@ -96,8 +92,9 @@ class ContactSync:
 
     def _look_up(self, entries: Sequence[Entry]) -> View:
         identities = list(dict.fromkeys(entry.draft.identity for entry in entries))
-        leads = self._removes_persons or self._config.creation_mode is not CreationMode.USER
-        return self._matcher.look_up(identities, self._config.match_by, leads=leads, everyone=self._removes_persons)
+        removes = self._config.sync_mode is SyncMode.REMOVE
+        leads = removes or self._config.creation_mode is not CreationMode.USER
+        return self._matcher.look_up(identities, self._config.match_by, leads=leads, everyone=removes)
 
     def _now(self, view: View, entries: Sequence[Entry]) -> View:
         """Give the view as this run's writes have left it."""
@@ -109,7 +106,7 @@ class ContactSync:
         for entry, unclear in wave.refused:
             self._refuse([entry], refusal(unclear))
         for entry, match in wave.marks:
-            self._mark(entry, self._to_remove(match, self._leads(entry, view)))
+            self._marks.place(entry, match, view)
         again: list[Entry] = []
         for written in self._writer.write(plan(group, self._config) for group in wave.groups):
             again.extend(self._settle(written))
@@ -120,30 +117,30 @@ class ContactSync:
         match written:
             case Saved(group, result, contact, dropped):
                 self._report.left_out(self._stream, _values_of(dropped, group))
-                return self._named(group, contact, result)
+                return self._done(group, contact, result)
             case Left(group, reason) if isinstance(group.match, NotFound) and len(group.entries) > 1:
                 # Intercom knew somebody after all: that holds for the first record, not for those laid over it.
                 return self._one_by_one(group)
             case Left(group, reason):
                 contact = group.match.contact if isinstance(group.match, Found) else None
-                return self._named(group, contact, Result.SKIPPED, reason)
+                return self._done(group, contact, Result.SKIPPED, reason)
             case Rejected(group, why):
                 return self._rejected(group, why)
             case InDoubt(group, why):
                 self._refuse(group.entries, why)
-                self._void(group.cancelled)
+                self._marks.void(group.cancelled)
                 return group.ended
             case Vanished(group, contact_id):
                 return self._vanished(group, contact_id)
 
-    def _named(
+    def _done(
         self, group: Group, contact: Contact | None, result: Result, reason: SkipReason | None = None
     ) -> list[Entry]:
         """Report a group whose records went through, and what they mean for the marks of their contact."""
         if contact is not None:
             if not (isinstance(group.match, Found) and group.match.contact is contact):
                 self._recent.remember(contact)
-            self._live(contact.id, group.entries[-1])
+            self._marks.seen_live(contact.id, group.entries[-1].received.number)
         first_wins = self._config.sync_mode is SyncMode.INSERT
         winner = group.entries[0] if first_wins else group.entries[-1]
         for entry in group.entries:
@@ -151,7 +148,7 @@ class ContactSync:
                 self._report.record(self._stream, Outcome(entry.received, result, reason))
             else:
                 self._report.record(self._stream, Outcome(entry.received, Result.MERGED))
-        self._settle_marks(group, contact)
+        self._marks.settle(group, contact)
         return []
 
     def _rejected(self, group: Group, why: Refusal) -> list[Entry]:
@@ -159,7 +156,7 @@ class ContactSync:
         if len(group.entries) > 1:
             return self._one_by_one(group)
         self._refuse(group.entries, why)
-        self._void(group.cancelled)
+        self._marks.void(group.cancelled)
         # They were placed as if the record had been written: they may mean somebody else now.
         return group.ended
 
@@ -174,61 +171,9 @@ class ContactSync:
         if any(entry.again for entry in group.entries):
             reason = f"contact {contact} is gone, and so is every other match"
             self._refuse(group.entries, Refusal(Result.REJECTED, reason, "contact_gone"))
-            self._void(group.cancelled)
+            self._marks.void(group.cancelled)
             return group.ended
         return [_second_try(entry, contact) for entry in (*group.cancelled, *group.entries, *group.ended)]
-
-    # Marks.
-
-    def _to_remove(self, match: Match, leads: list[Contact]) -> list[Contact] | Refusal | SkipReason:
-        """Tell which contacts a mark means."""
-        if not self._config.sync_mode.removes:
-            return SkipReason.NOT_REMOVED
-        match match:
-            case Found(contact):
-                return [contact, *(lead for lead in leads if lead.id != contact.id)]
-            case NotFound():
-                return leads or SkipReason.NOT_THERE
-            case Ambiguous(contacts) if leads and {lead.id for lead in leads} >= set(contacts):
-                return leads
-            case Ambiguous() | MergedAway() | Unanswered():
-                return refusal(match)
-
-    def _leads(self, entry: Entry, view: View) -> list[Contact]:
-        """Give the leads that go with a mark: in `remove` mode those with its email, for a request means the person."""
-        email = entry.draft.identity.email
-        return view.leads_with(email) if self._removes_persons and email is not None else []
-
-    def _mark(self, entry: Entry, removal: list[Contact] | Refusal | SkipReason) -> None:
-        match removal:
-            case list():
-                outcome = self._removals.mark(self._stream, entry.received, removal, self._config.removal_mode)
-                if outcome is not None:
-                    self._report.record(self._stream, outcome)
-            case Refusal():
-                self._refuse([entry], removal)
-            case SkipReason():
-                self._report.record(self._stream, Outcome(entry.received, Result.SKIPPED, removal))
-
-    def _settle_marks(self, group: Group, contact: Contact | None) -> None:
-        """Deal with the marks among a group's records: those before its last live record are void."""
-        self._void(group.cancelled)
-        for entry in group.ended:
-            self._mark(entry, self._to_remove(NotFound() if contact is None else Found(contact), []))
-
-    def _void(self, marks: Iterable[Entry]) -> None:
-        """Report marks that a later live record took back."""
-        reason = SkipReason.LIVE_AGAIN if self._config.sync_mode.removes else SkipReason.NOT_REMOVED
-        for entry in marks:
-            self._report.record(self._stream, Outcome(entry.received, Result.SKIPPED, reason))
-
-    def _live(self, contact: ContactId, entry: Entry) -> None:
-        for stream, outcome in self._removals.live(contact, entry.received.number):
-            self._report.record(stream, outcome)
-
-    @property
-    def _removes_persons(self) -> bool:
-        return self._config.sync_mode is SyncMode.REMOVE
 
     # Refusals.
 
@@ -236,18 +181,13 @@ class ContactSync:
         why = Refusal(Result.INVALID, error.reason, error.code, error.field)
         self._report.record(self._stream, Outcome(received, Result.INVALID, refusal=why))
         if not self._mapper.removes(received.record):
-            self._live_names(self._mapper.identity(received.record), received)
+            self._marks.seen_refused(self._mapper.identity(received.record), received.number)
 
     def _refuse(self, entries: Iterable[Entry], why: Refusal) -> None:
         for entry in entries:
             self._report.record(self._stream, Outcome(entry.received, why.result, refusal=why))
             if not entry.draft.removed:
-                self._live_names(entry.draft.identity, entry.received)
-
-    def _live_names(self, identity: Identity, received: Received) -> None:
-        """Take back the marks of a live record's contact although the record could not be loaded."""
-        for stream, outcome in self._removals.live_names(identity.names(), received.number):
-            self._report.record(stream, outcome)
+                self._marks.seen_refused(entry.draft.identity, entry.received.number)
 
 
 def _values_of(attributes: Iterable[str], group: Group) -> list[str]:

@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from target_intercom.intercom.client import IntercomClient
-    from target_intercom.model import Contact, Match, Name
+    from target_intercom.model import Contact, Identifier, Match
     from target_intercom.sync.parallel import InParallel
     from target_intercom.sync.recent import RecentContacts
 
@@ -40,7 +40,7 @@ class View:
     def __init__(self, contacts: Iterable[Contact] = ()) -> None:
         """Start with these contacts."""
         self._contacts: dict[ContactId, Contact] = {}
-        self._by_name: dict[Name, set[ContactId]] = defaultdict(set)
+        self._by_identifier: dict[Identifier, set[ContactId]] = defaultdict(set)
         self._survivors: dict[ContactId, ContactId | None] = {}
         self._unanswered: dict[Identity, Fault] = {}
         for contact in contacts:
@@ -50,15 +50,15 @@ class View:
         """Take in a contact, or its new state."""
         self.drop(contact.id)
         self._contacts[contact.id] = contact
-        for name in Identity.of(contact).names():
-            self._by_name[name].add(contact.id)
+        for name in Identity.of(contact).identifiers():
+            self._by_identifier[name].add(contact.id)
 
     def drop(self, contact: ContactId) -> None:
         """Take a contact out."""
         old = self._contacts.pop(contact, None)
         if old is not None:
-            for name in Identity.of(old).names():
-                self._by_name[name].discard(contact)
+            for name in Identity.of(old).identifiers():
+                self._by_identifier[name].discard(contact)
 
     def merged(self, contact: ContactId, survivor: Contact | None) -> None:
         """Note that a contact was merged into another."""
@@ -94,7 +94,7 @@ class View:
 
     def named(self, which: MatchBy, value: str) -> list[Contact]:
         """Give the contacts with an identifier, in a fixed order."""
-        return [self._contacts[one] for one in sorted(self._by_name.get((which, value), ()))]
+        return [self._contacts[one] for one in sorted(self._by_identifier.get((which, value), ()))]
 
     def match(
         self,
@@ -217,7 +217,7 @@ class Matcher:
             if self._recent.knows(contact):
                 view.drop(contact)
         for identity in identities:
-            for known in self._recent.named(identity.names()):
+            for known in self._recent.named(identity.identifiers()):
                 view.put(known)
 
     def search_index(self, identities: Sequence[Identity]) -> View:

@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from target_intercom.config import StreamConfig
-    from target_intercom.model import Match, Name
+    from target_intercom.model import Identifier, Match
     from target_intercom.sync.matching import View
 
 
@@ -57,9 +57,9 @@ class _Overlay:
         self._config = config
         self._wave = Wave()
         self._groups: dict[ContactId, Group] = {}
-        self._written: dict[Name, ContactId] = {}
+        self._written: dict[Identifier, ContactId] = {}
         self._marked: dict[ContactId, list[Entry]] = defaultdict(list)
-        self._blocked: set[Name] = set()
+        self._blocked: set[Identifier] = set()
 
     def run(self, entries: Iterable[Entry]) -> Wave:
         for entry in entries:
@@ -68,7 +68,7 @@ class _Overlay:
 
     def _place(self, entry: Entry) -> None:
         draft = entry.draft
-        names = set(draft.identity.names())
+        names = set(draft.identity.identifiers())
         match = self._view.match(
             draft.identity,
             self._config.match_by,
@@ -76,7 +76,7 @@ class _Overlay:
             makes_lead=not draft.removed and role_of(draft, self._config.creation_mode) == "lead",
         )
         contact = match.contact.id if isinstance(match, Found) else None
-        involved = names | (set(Identity.of(match.contact).names()) if isinstance(match, Found) else set())
+        involved = names | (set(Identity.of(match.contact).identifiers()) if isinstance(match, Found) else set())
         group = self._groups.get(contact) if contact is not None else None
         others = {self._written[name] for name in names if name in self._written} - {contact}
         if others or involved & self._blocked or (group is not None and self._apart(group, entry)):
@@ -97,7 +97,7 @@ class _Overlay:
             return True
         if isinstance(group.match, Found):
             return False
-        names = {*group.draft.identity.names(), *entry.draft.identity.names()}
+        names = {*group.draft.identity.identifiers(), *entry.draft.identity.identifiers()}
         return len({contact.id for which, value in names for contact in self._view.named(which, value)}) > 1
 
     def _mark(self, entry: Entry, match: Match, group: Group | None) -> None:
@@ -153,9 +153,9 @@ class _Overlay:
         if isinstance(group.match, NotFound) or self._config.sync_mode.updates:
             after = _after(contact, group.draft, self._config.creation_mode)
         for name in {
-            *Identity.of(contact).names(),
-            *Identity.of(after).names(),
-            *group.entries[-1].draft.identity.names(),
+            *Identity.of(contact).identifiers(),
+            *Identity.of(after).identifiers(),
+            *group.entries[-1].draft.identity.identifiers(),
         }:
             self._written[name] = contact.id
         self._view.put(after)

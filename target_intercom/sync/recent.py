@@ -11,7 +11,7 @@ from target_intercom.model import Identity
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from target_intercom.model import Contact, ContactId, Name
+    from target_intercom.model import Contact, ContactId, Identifier
 
 _SPARE_SECONDS = 5.0
 """Kept longer than the index may lag by this much."""
@@ -28,13 +28,13 @@ class RecentContacts:
         self._keep = search_delay_seconds + _SPARE_SECONDS
         self._clock = clock
         self._contacts: OrderedDict[ContactId, tuple[float, Contact | None]] = OrderedDict()
-        self._by_name: dict[Name, set[ContactId]] = defaultdict(set)
+        self._by_identifier: dict[Identifier, set[ContactId]] = defaultdict(set)
 
     def remember(self, contact: Contact) -> None:
         """Note a contact as Intercom answered it just now."""
         self._put(contact.id, contact)
-        for name in Identity.of(contact).names():
-            self._by_name[name].add(contact.id)
+        for name in Identity.of(contact).identifiers():
+            self._by_identifier[name].add(contact.id)
 
     def forget(self, contact: ContactId) -> None:
         """Note that a contact is gone: archived, deleted or merged."""
@@ -48,10 +48,10 @@ class RecentContacts:
         """Give a contact as last known; None when it is gone or not known."""
         return self._contacts.get(contact, (0.0, None))[1]
 
-    def named(self, names: Iterable[Name]) -> Iterator[Contact]:
+    def named(self, identifiers: Iterable[Identifier]) -> Iterator[Contact]:
         """Give the contacts that have one of these identifiers."""
         self._expire()
-        found = {contact for name in names for contact in self._by_name.get(name, ())}
+        found = {contact for one in identifiers for contact in self._by_identifier.get(one, ())}
         return (contact for contact in (self.get(one) for one in sorted(found)) if contact is not None)
 
     def _put(self, key: ContactId, contact: Contact | None) -> None:
@@ -62,10 +62,10 @@ class RecentContacts:
         _, contact = self._contacts.pop(key, (0.0, None))
         if contact is None:
             return
-        for name in Identity.of(contact).names():
-            self._by_name[name].discard(key)
-            if not self._by_name[name]:
-                del self._by_name[name]
+        for name in Identity.of(contact).identifiers():
+            self._by_identifier[name].discard(key)
+            if not self._by_identifier[name]:
+                del self._by_identifier[name]
 
     def _expire(self) -> None:
         oldest = self._clock() - self._keep

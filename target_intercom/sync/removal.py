@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol import ContactId
-    from target_intercom.model import Contact, Name, Received
+    from target_intercom.model import Contact, Identifier, Received
     from target_intercom.sync.parallel import InParallel
 
 
@@ -50,8 +50,8 @@ class Removals:
         self._client = client
         self._in_parallel = in_parallel
         self._due: dict[ContactId, _Due] = {}
-        self._by_name: dict[Name, set[ContactId]] = defaultdict(set)
-        self._live: dict[ContactId | Name, int] = {}
+        self._by_identifier: dict[Identifier, set[ContactId]] = defaultdict(set)
+        self._live: dict[ContactId | Identifier, int] = {}
 
     @property
     def pending(self) -> bool:
@@ -81,8 +81,8 @@ class Removals:
     def _add(self, mark: _Mark, contact: Contact) -> None:
         mark.contacts.append(contact.id)
         self._due[contact.id] = _Due(mark, mark.mode, mark.received.number)
-        for name in Identity.of(contact).names():
-            self._by_name[name].add(contact.id)
+        for name in Identity.of(contact).identifiers():
+            self._by_identifier[name].add(contact.id)
 
     def live(self, contact: ContactId, number: int) -> Iterator[tuple[str, Outcome]]:
         """Take back the marks that came before a live record of the contact; gives the outcomes of their records."""
@@ -95,26 +95,26 @@ class Removals:
         if not due.mark.contacts:
             yield due.mark.stream, Outcome(due.mark.received, Result.SKIPPED, SkipReason.LIVE_AGAIN)
 
-    def live_names(self, names: Iterable[Name], number: int) -> Iterator[tuple[str, Outcome]]:
+    def live_identifiers(self, identifiers: Iterable[Identifier], number: int) -> Iterator[tuple[str, Outcome]]:
         """Take back the marks of whoever has one of these identifiers: a live record that could not be loaded."""
-        for name in names:
-            self._live[name] = max(number, self._live.get(name, -1))
-            for contact in sorted(self._by_name.get(name, ())):
+        for identifier in identifiers:
+            self._live[identifier] = max(number, self._live.get(identifier, -1))
+            for contact in sorted(self._by_identifier.get(identifier, ())):
                 yield from self.live(contact, number)
 
-    def in_step(self) -> None:
+    def forget_live(self) -> None:
         """Note that all that was read so far is processed: no mark is still to come before the live records seen."""
         self._live.clear()
 
     def _last_live(self, contact: Contact) -> int:
         """Give the place of the last live record that named a contact, as far as a mark may still come before it."""
-        keys: list[ContactId | Name] = [contact.id, *Identity.of(contact).names()]
+        keys: list[ContactId | Identifier] = [contact.id, *Identity.of(contact).identifiers()]
         return max(self._live.get(key, -1) for key in keys)
 
     def run(self) -> Iterator[tuple[str, Outcome]]:
         """Remove what is marked; gives each record's stream and outcome."""
         due, self._due = self._due, {}
-        self._by_name.clear()
+        self._by_identifier.clear()
         modes = {contact: one.mode for contact, one in due.items()}
         marks = {id(one.mark): one.mark for one in due.values()}.values()
         for mark, outcome in self._in_parallel(lambda mark: (mark, self._remove(mark, modes)), marks):

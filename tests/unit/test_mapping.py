@@ -464,7 +464,7 @@ def test_every_record_is_a_mark_in_remove_mode() -> None:
 def test_the_identity_of_a_record_that_cannot_be_loaded_is_what_it_has() -> None:
     people = stream(PEOPLE, mappings={"id": "external_id"})
     assert people.mapper.identity({"id": 1, "email": "nonsense"}).get(MatchBy.EXTERNAL_ID) == "1"
-    assert list(people.mapper.identity({"email": "nonsense"}).names()) == []
+    assert list(people.mapper.identity({"email": "nonsense"}).identifiers()) == []
 
 
 # Streams that cannot be loaded.
