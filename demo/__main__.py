@@ -66,7 +66,11 @@ def _tell(database: Database, workspace: Workspace, pipeline: Pipeline) -> None:
         _heading(f"Customer {key}: {what}")
         _say(*show.comparison(rows[key], workspace.contact(str(key))))
 
-    _heading(f"Done: {len(rows)} rows in PostgreSQL, {len(list(workspace.contacts()))} contacts in the workspace")
+    deleted = sum(row["deleted_at"] is not None for row in rows.values())
+    _heading(
+        f"Done: {len(rows)} rows in PostgreSQL, {deleted} of them marked as deleted, some of these never loaded; "
+        f"{len(list(workspace.contacts()))} contacts in the workspace"
+    )
 
 
 def _heading(text: str) -> None:

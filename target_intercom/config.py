@@ -16,12 +16,11 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from target_intercom.errors import ConfigValidationError
-from target_intercom.model import CUSTOM_PREFIX, READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES, MatchBy
+from target_intercom.model import CUSTOM_PREFIX, READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES, Json, MatchBy
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-Json: t.TypeAlias = t.Any
 _Enum = t.TypeVar("_Enum", bound=enum.Enum)
 
 

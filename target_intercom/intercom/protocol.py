@@ -165,7 +165,9 @@ class Workspace:
         Raises:
             KeyError: the body is no admin.
         """
-        app = body["app"] if body["type"] == "admin" else None
+        if body.get("type") != "admin" and "app" not in body:
+            raise KeyError("app")
+        app = body.get("app")
         if app is None:
             app = {}
         region = app.get("region")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import typing as t
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from target_intercom.config import SyncMode, Unmapped
 from target_intercom.errors import InvalidRecordError, StreamRefusedError
@@ -37,10 +37,6 @@ class AttributeType:
     options: tuple[str, ...] | None = None
 
 
-LEFT_OUT: t.Final = None
-"""Stands for the type of an attribute that cannot be written."""
-
-
 @dataclass(frozen=True, slots=True)
 class Mapped:
     """A record's draft, and the attributes whose values were cut or left out on the way."""
@@ -48,6 +44,15 @@ class Mapped:
     draft: ContactDraft
     cut: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Values:
+    """A record's values on their way into a draft."""
+
+    attributes: dict[str, Json] = field(default_factory=dict)
+    cut: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 class ContactMapper:
@@ -120,27 +125,30 @@ class ContactMapper:
         identity = self._identity(record, lenient=removed)
         if removed:
             return Mapped(ContactDraft(identity, {}, removed=True))
-        attributes: dict[str, Json] = {}
-        shortened: list[str] = []
-        left_out: list[str] = []
+        values = _Values()
         for name, value in record.items():
             attribute = self._target(name)
             if attribute is None or attribute in {"id", "external_id"}:
                 continue
-            if not attribute.startswith(CUSTOM_PREFIX):
-                attributes[attribute] = self._standard(name, attribute, value)
-                continue
-            taken = custom.get(attribute, LEFT_OUT)
-            if taken is LEFT_OUT:
-                left_out.extend([attribute] if value is not None else [])
-                continue
-            coerced, was_cut = cut(self._coerce(name, value, taken.kind))
-            if self._is_no_option(name, coerced, taken):
-                left_out.append(attribute)
-                continue
-            attributes[attribute] = coerced
-            shortened.extend([attribute] if was_cut else [])
-        return Mapped(ContactDraft(identity, self._settled(attributes)), tuple(shortened), tuple(left_out))
+            if attribute.startswith(CUSTOM_PREFIX):
+                self._put_custom(values, name, attribute, value, custom.get(attribute))
+            else:
+                values.attributes[attribute] = self._standard(name, attribute, value)
+        draft = ContactDraft(identity, self._settled(values.attributes))
+        return Mapped(draft, tuple(values.cut), tuple(values.left_out))
+
+    def _put_custom(self, values: _Values, name: str, attribute: str, value: Json, taken: AttributeType | None) -> None:
+        if taken is None:
+            if value is not None:
+                values.left_out.append(attribute)
+            return
+        coerced, was_cut = cut(self._coerce(name, value, taken.kind))
+        if self._is_no_option(name, coerced, taken):
+            values.left_out.append(attribute)
+            return
+        values.attributes[attribute] = coerced
+        if was_cut:
+            values.cut.append(attribute)
 
     def removes(self, record: Mapping[str, Json]) -> bool:
         """Tell whether a record names a contact to remove."""
