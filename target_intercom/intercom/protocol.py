@@ -163,9 +163,9 @@ class Workspace:
         """Read the `app` of the acting admin.
 
         Raises:
-            KeyError: the body is no admin.
+            KeyError, TypeError: the body is no admin.
         """
-        if body.get("type") != "admin" and "app" not in body:
+        if "app" not in body and body["type"] != "admin":
             raise KeyError("app")
         app = body.get("app")
         if app is None:

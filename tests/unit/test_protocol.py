@@ -442,7 +442,7 @@ def test_a_workspace_tells_its_id_name_and_region() -> None:
     assert Workspace.from_json({"type": "admin", "app": app}) == Workspace("abc123", "Shop", "EU")
 
 
-@pytest.mark.parametrize("body", [None, [], "text", {}, {"app": {}}])
+@pytest.mark.parametrize("body", [None, [], "text", {}, {"type": "contact"}])
 def test_what_is_no_admin_is_not_taken_for_a_workspace(body: Any) -> None:
     with pytest.raises((KeyError, TypeError)):
         Workspace.from_json(body)
