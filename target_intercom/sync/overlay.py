@@ -20,6 +20,7 @@ from target_intercom.model import (
     Found,
     Group,
     Identity,
+    MatchBy,
     MergedAway,
     NotFound,
     Unanswered,
@@ -60,6 +61,7 @@ class _Overlay:
         self._written: dict[Identifier, ContactId] = {}
         self._marked: dict[ContactId, list[Entry]] = defaultdict(list)
         self._blocked: set[Identifier] = set()
+        self._shared: set[Identifier] = set()
 
     def run(self, entries: Iterable[Entry]) -> Wave:
         for entry in entries:
@@ -79,7 +81,8 @@ class _Overlay:
         involved = names | (set(Identity.of(match.contact).identifiers()) if isinstance(match, Found) else set())
         group = self._groups.get(contact) if contact is not None else None
         others = {self._written[name] for name in names if name in self._written} - {contact}
-        if others or involved & self._blocked or (group is not None and self._apart(group, entry)):
+        shared = names & self._shared and (draft.removed or not isinstance(match, NotFound))
+        if others or shared or involved & self._blocked or (group is not None and self._apart(group, entry)):
             self._blocked |= involved
             self._wave.waiting.append(entry)
         elif draft.removed:
@@ -157,8 +160,24 @@ class _Overlay:
             *Identity.of(after).identifiers(),
             *group.entries[-1].draft.identity.identifiers(),
         }:
-            self._written[name] = contact.id
+            if isinstance(group.match, NotFound) and self._is_taken(name, contact):
+                self._shared.add(name)
+            else:
+                self._written[name] = contact.id
         self._view.put(after)
+
+    def _is_taken(self, name: Identifier, contact: Contact) -> bool:
+        """Tell whether a contact that is to be made has the email of a user who is there and is somebody else.
+
+        All who have such an email (a shared mailbox, say) can be made at once: Intercom refuses each for itself.
+        """
+        which, value = name
+        if which is not MatchBy.EMAIL or contact.external_id is None:
+            return False
+        return any(
+            other.role == "user" and other.id != contact.id and other.id not in self._groups
+            for other in self._view.named(which, value)
+        )
 
 
 def _laid_identity(earlier: Identity, later: ContactDraft) -> Identity:

@@ -354,3 +354,22 @@ def test_a_batch_that_is_full_earlier_does_not_overtake_another_streams_records(
     messages += [record("others", row=1, id="1", name="second"), record("others", row=2, id="2")]
     load(messages, batch_size_rows=2)
     assert people.one(external_id="1")["name"] == "second"
+
+
+def test_many_who_share_a_mailbox_are_tried_at_once_and_only_the_first_has_it(
+    load: Loader, people: People, sandbox: SandboxServer
+) -> None:
+    sandbox.conditions.latency = 0.2
+    done = load(
+        [
+            schema("customers", id="integer", email="text"),
+            *(record("customers", id=n, email="noreply@example.com") for n in range(30)),
+            record("customers", id=None, email="noreply@example.com"),
+        ]
+    )
+    assert done.results() == {"created": 1, "unchanged": 1, "rejected": 29}
+    assert people.one(email="noreply@example.com")["external_id"] == "0"
+    assert {refusal["code"] for refusal in done.refusals} == {"another_person"}
+    refused = [call.at for call in sandbox.calls if (call.method, call.path, call.status) == ("POST", "/contacts", 409)]
+    assert len(refused) == 29
+    assert max(refused) - min(refused) < 0.2 * 29 / 2
