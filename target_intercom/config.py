@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import enum
 import json
+import re
 import typing as t
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from target_intercom.model import CUSTOM_PREFIX, READ_ONLY_ATTRIBUTES, STANDARD_
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+_VERSION = re.compile(r"\d+\.\d+")
 _Enum = t.TypeVar("_Enum", bound=enum.Enum)
 
 
@@ -172,8 +174,7 @@ def _name(value: Json) -> str:
 
 def _version(value: Json) -> str:
     text = _text(value)
-    numbers = text.split(".")
-    if text.lower() in {"preview", "unstable"} or (len(numbers) == 2 and all(n.isdigit() for n in numbers)):  # noqa: PLR2004
+    if text.lower() in {"preview", "unstable"} or _VERSION.fullmatch(text):
         return text
     raise _WrongValueError('a version like "2.16", or "Preview"')
 

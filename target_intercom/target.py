@@ -159,6 +159,14 @@ class Run:
         self._rejected.close()
         self.save(status)
 
+    def end_failed(self) -> str | None:
+        """End a run that fails; gives what kept the report from being saved."""
+        try:
+            self.end("failed")
+        except OSError as error:
+            return f"The report could not be saved: {error}"
+        return None
+
     def _connect(self) -> None:
         """Ask whose workspace it is, once, when it is sure that the run can say what it does."""
         if self._connected:
@@ -235,12 +243,12 @@ class TargetIntercom(Target):
         self.run.save("running")
         self.run.check_refused()
 
-    def end_early(self) -> None:
-        """Stop the calls and save the report of a run that fails."""
-        try:
-            self.run.end("failed")
-        except OSError as error:
-            self.logger.error("The report could not be saved: %s", error)  # noqa: TRY400 - one line says it
+    def end_early(self, why: str) -> None:
+        """Stop the calls, save the report of a run that fails, and say why it did and what it had done."""
+        trouble = self.run.end_failed()
+        for text in (trouble, why, f"Failed: {self.run.report.sentence()}"):
+            if text is not None:
+                self.logger.error("%s", text)
 
     # Settings.
 
@@ -403,18 +411,13 @@ class TargetIntercom(Target):
         target = cls._configured(config or _ConfigInput())
         try:
             target.listen(file_input)
-        except BaseException as error:
-            target.end_early()
-            if isinstance(error, SystemExit):
-                cls.logger.error("Stopped by a signal: no STATE is printed for what is not done")  # noqa: TRY400
-            if isinstance(error, Exception):
-                # Not `exception`: a traceback shows the error's text as it is.
-                cls.logger.error("%s", redact(_explained(error)))  # noqa: TRY400
-                cls.logger.debug("The error in full", exc_info=True)
-            cls.logger.error("Failed: %s", target.run.report.sentence())  # noqa: TRY400 - see above
-            if isinstance(error, Exception):
-                sys.exit(1)
+        except SystemExit:
+            target.end_early("Stopped by a signal: no STATE is printed for what is not done")
             raise
+        except Exception as error:
+            target.end_early(redact(_explained(error)))
+            cls.logger.debug("The error in full", exc_info=True)
+            sys.exit(1)
 
     @classmethod
     def _configured(cls, config: _ConfigInput) -> TargetIntercom:

@@ -7,6 +7,9 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +20,7 @@ from target_intercom.model import Result
 from target_intercom.target import TargetIntercom
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from target_intercom.sandbox import SandboxServer
@@ -222,3 +225,29 @@ class People:
         """Make a contact as somebody else does; gives its Intercom id."""
         given = {name: value for name, value in contact.items() if value is not None}
         return str(self.call("POST", "/contacts", {"role": "user", **given})["id"])
+
+
+@contextmanager
+def once_answered(sandbox: SandboxServer, method: str, path: str, act: Callable[[], object]) -> Iterator[None]:
+    """Have something happen in the workspace right after the first answer to a call; all calls are slowed down for it.
+
+    `act` works on the workspace itself, to be done before the next call is.
+    """
+    sandbox.conditions.latency = 0.1
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            if any((call.method, call.path) == (method, path) and call.status for call in list(sandbox.calls)):
+                act()
+                return
+            time.sleep(0.002)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+        sandbox.conditions.latency = 0

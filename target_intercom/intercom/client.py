@@ -8,6 +8,7 @@ import threading
 import time
 import typing as t
 from collections import Counter
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import backoff
@@ -456,37 +457,22 @@ class IntercomClient:
             self._say("Intercom's rate limit is reached: calls wait for the next window")
 
 
+@dataclass(slots=True)
 class _Call:
     """One call and what is known of its tries."""
 
-    __slots__ = (
-        "body",
-        "failed_alone",
-        "failed_at",
-        "maybe_sent",
-        "method",
-        "operation",
-        "params",
-        "path",
-        "success_before",
-        "tries",
-    )
-
-    def __init__(
-        self, operation: str, method: str, path: str, body: bytes | None, params: Mapping[str, str] | None
-    ) -> None:
-        self.operation = operation
-        self.method = method
-        self.path = path
-        self.body = body
-        self.params = params
-        self.maybe_sent = False
-        self.tries = 0
-        self.success_before = -1.0
-        """When any call had last succeeded, as the last try began."""
-        self.failed_at = math.inf
-        self.failed_alone = False
-        """Another call succeeded between the last two failures of this one, before its last try began."""
+    operation: str
+    method: str
+    path: str
+    body: bytes | None
+    params: Mapping[str, str] | None
+    maybe_sent: bool = False
+    tries: int = 0
+    success_before: float = -1.0
+    """When any call had last succeeded, as the last try began."""
+    failed_at: float = math.inf
+    failed_alone: bool = False
+    """Another call succeeded between the last two failures of this one, before its last try began."""
 
     def failed(self, now: float) -> None:
         """Count a failure."""

@@ -11,6 +11,7 @@ import json
 import re
 import typing as t
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from types import MappingProxyType
 
 from target_intercom.errors import (
@@ -233,7 +234,7 @@ def decipher(status: int, headers: Mapping[str, str], body: bytes) -> Json:
     if status in range(200, 300):
         return _value(status, body)
     fault = _fault(status, headers, body)
-    if status >= 500 or status == 408:  # noqa: PLR2004 - "5xx and 408" is the plainest way to say it
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
         raise ServerError(fault)
     if status in range(300, 400):
         message = f"Intercom redirects the call ({status}): 'region' or 'api_url' is not this workspace's."

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_intercom.sandbox import Fault, TargetedFault
 from target_intercom.sandbox.versions import Version
-from tests.loading import record, schema
+from tests.loading import once_answered, record, schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from target_intercom.sandbox import SandboxServer
     from tests.loading import Loader, People
@@ -61,32 +59,6 @@ def archive(people: People, attribute: str) -> None:
 def show(sandbox: SandboxServer, attribute: str, *, archived: bool) -> None:
     """Take an attribute away from the API, or bring it back, at once."""
     sandbox.workspace.update_attribute(attribute, {"archived": archived}, VERSION)
-
-
-@contextmanager
-def once_answered(sandbox: SandboxServer, method: str, path: str, act: Callable[[], object]) -> Iterator[None]:
-    """Have something happen in the workspace right after the first answer to a call; all calls are slowed down for it.
-
-    `act` works on the workspace itself, to be done before the next call is.
-    """
-    sandbox.conditions.latency = 0.1
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.is_set():
-            if any((call.method, call.path) == (method, path) and call.status for call in list(sandbox.calls)):
-                act()
-                return
-            time.sleep(0.002)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
-        sandbox.conditions.latency = 0
 
 
 # Attributes that are made.

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import threading
-import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_intercom.sandbox import Fault, TargetedFault
 from target_intercom.sandbox.versions import Version
-from tests.loading import record, schema
+from tests.loading import once_answered, record, schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from target_intercom.sandbox import SandboxServer
     from tests.loading import Loaded, Loader, People
@@ -35,32 +32,6 @@ def load(load: Loader) -> Loader:
     """`id` holds the external_id, `contact` Intercom's id; `row` is loaded nowhere."""
     load.settings = {"mappings": {"id": "external_id", "contact": "id", "row": None}, "max_connections": 8}
     return load
-
-
-@contextmanager
-def once_answered(sandbox: SandboxServer, method: str, path: str, act: Callable[[], object]) -> Iterator[None]:
-    """Have something happen in the workspace right after the first answer to a call; all calls are slowed down for it.
-
-    `act` works on the workspace itself, to be done before the next call is.
-    """
-    sandbox.conditions.latency = 0.1
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.is_set():
-            if any((call.method, call.path) == (method, path) and call.status for call in list(sandbox.calls)):
-                act()
-                return
-            time.sleep(0.002)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
-        sandbox.conditions.latency = 0
 
 
 def archive(people: People, contact: str) -> None:
