@@ -234,6 +234,8 @@ def decipher(status: int, headers: Mapping[str, str], body: bytes) -> Json:
     if status in range(200, 300):
         return _value(status, body)
     fault = _fault(status, headers, body)
+    if status == HTTPStatus.NOT_IMPLEMENTED:
+        raise RefusedError(fault)  # a proxy or a sandbox that does not know the call: it never will
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
         raise ServerError(fault)
     if status in range(300, 400):

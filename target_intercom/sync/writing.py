@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import typing as t
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import backoff
@@ -202,7 +203,8 @@ class DirectWriter:
         """Look for a user without the index's lag where that is possible."""
         identity = operation.group.draft.identity
         if identity.external_id is not None and self._client.finds_by_external_id:
-            return self._client.find_user(identity.external_id)
+            with suppress(RefusedError, CallFailedError):
+                return self._client.find_user(identity.external_id)
         match = self._matcher.search_one(identity).match(identity, _BY_BOTH)
         return match.contact if isinstance(match, Found) and match.contact.role == "user" else None
 

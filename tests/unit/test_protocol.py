@@ -468,3 +468,8 @@ def test_what_is_no_admin_is_not_taken_for_a_workspace(body: Any) -> None:
 )
 def test_versions_are_compared_by_number_and_preview_is_newest(version: str, newer: bool) -> None:
     assert version_at_least(version, 2, 16) is newer
+
+
+def test_a_call_that_is_not_implemented_is_refused_for_good() -> None:
+    with pytest.raises(RefusedError):
+        decipher(501, {}, b'{"type": "error.list", "errors": [{"code": "not_implemented"}]}')
