@@ -471,5 +471,5 @@ def test_versions_are_compared_by_number_and_preview_is_newest(version: str, new
 
 
 def test_a_call_that_is_not_implemented_is_refused_for_good() -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(errors.RefusedError):
         decipher(501, {}, b'{"type": "error.list", "errors": [{"code": "not_implemented"}]}')
