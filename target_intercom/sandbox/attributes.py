@@ -106,17 +106,17 @@ class DataAttributes:
         Raises:
             IntercomError: The name, model, type or options are refused, or there is no room.
         """
-        model, name, data_type = body.get("model"), body.get("name"), body.get("data_type")
+        model, data_type = body.get("model"), body.get("data_type")
         if model not in MODELS:
             raise errors.attribute_model_invalid()
-        self._check_name(name, model)
+        name = self._check_name(body.get("name"), model)
         if data_type not in _TYPES:
             raise errors.invalid("Data Type isn't an option", "data_type")
         self._check_room()
         return self._keep(
             DataAttribute(
                 id=next(self._ids),
-                name=name,  # type: ignore[arg-type]
+                name=name,
                 model=model,
                 data_type="string" if data_type == "options" else data_type,
                 created_at=now,
@@ -165,14 +165,15 @@ class DataAttributes:
         self._custom[attribute.id] = self._names[attribute.name] = attribute
         return attribute
 
-    def _check_name(self, name: object, model: str) -> None:
-        """One namespace for both models; an archived attribute keeps its name (by choice)."""
+    def _check_name(self, name: object, model: str) -> str:
+        """Give a name that is free. One namespace for both models; an archived attribute keeps its name (by choice)."""
         if not isinstance(name, str) or not name.strip() or not all(map(_allowed_in_name, name)):
             raise errors.attribute_name_invalid()
         if name in self._names:
             raise errors.attribute_name_taken(name, self._names[name].model, model)
         if any(entry.name == name and entry.model == model for entry in STANDARD):
             raise errors.attribute_name_taken(name, model, model)
+        return name
 
     def _check_room(self) -> None:
         if sum(not attribute.archived for attribute in self._custom.values()) >= MAX_CUSTOM:

@@ -123,10 +123,9 @@ def _share(key: str, value: object) -> float:
 
 
 def _number(key: str, value: object, least: float, most: float = math.inf) -> float:
-    right_type = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not right_type or not least <= value < math.inf or value > most:  # type: ignore[operator]
-        raise errors.invalid(f"{key} must be a number from {least:g} to {most:g}", key)
-    return float(value)  # type: ignore[arg-type]
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most and value < math.inf:
+        return float(value)
+    raise errors.invalid(f"{key} must be a number from {least:g} to {most:g}", key)
 
 
 def _count(key: str, value: object) -> int:

@@ -115,14 +115,11 @@ def _email(key: str, value: object) -> str:
 
 
 def _timestamp(key: str, value: object) -> int | None:
-    if value is None:
-        return None
-    check_timestamp(key, value)
-    return value  # type: ignore[return-value]
+    return None if value is None else check_timestamp(key, value)
 
 
-def check_timestamp(key: str, value: object) -> None:
-    """Refuse what is not a time in whole seconds.
+def check_timestamp(key: str, value: object) -> int:
+    """Give a time in whole seconds; refuse what is none.
 
     Raises:
         IntercomError: Not a number of seconds.
@@ -131,6 +128,7 @@ def check_timestamp(key: str, value: object) -> None:
         raise errors.invalid(f"{key} must be a UNIX timestamp in seconds", key)
     if value >= MILLISECONDS_FROM:
         raise errors.invalid(f"{key} must be in seconds, not milliseconds", key)
+    return value
 
 
 def _flag(key: str, value: object) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 import typing as t
 from contextvars import ContextVar
-from multiprocessing import TimeoutError  # noqa: A004 - not the builtin one
 from multiprocessing.pool import ThreadPool
 
 if t.TYPE_CHECKING:
@@ -61,7 +61,7 @@ class InParallel:
         while True:
             try:
                 result = results.next(max(deadline - time.monotonic(), 0.0))
-            except (StopIteration, TimeoutError):
+            except (StopIteration, multiprocessing.TimeoutError):
                 return
             except Exception:  # noqa: BLE001, S112 - the first one, which ended it all, is raised in the end
                 continue

@@ -63,8 +63,9 @@ values = st.recursive(
 kinds = st.sampled_from(Kind)
 
 
-def seconds(*moment: int, zone: dt.timezone = dt.timezone.utc) -> int:
-    return int(dt.datetime(*moment, tzinfo=zone).timestamp())  # type: ignore[arg-type, misc]
+def seconds(year: int, month: int, day: int, *time: int, zone: dt.timezone = dt.timezone.utc) -> int:
+    hour, minute, second, microsecond = (*time, 0, 0, 0, 0)[:4]
+    return int(dt.datetime(year, month, day, hour, minute, second, microsecond, zone).timestamp())
 
 
 def offset(hours: int, minutes: int = 0) -> dt.timezone:
@@ -363,8 +364,8 @@ def test_dates_in_every_notation_are_unix_seconds(written: Any, moment: int, kin
 @settings(max_examples=200, deadline=None)
 @given(
     moment=st.datetimes(
-        min_value=dt.datetime(1, 1, 3),  # noqa: DTZ001 - the zone is drawn beside it
-        max_value=dt.datetime(5000, 1, 1),  # noqa: DTZ001
+        min_value=dt.datetime.fromisoformat("0001-01-03"),  # the zone is drawn beside it
+        max_value=dt.datetime.fromisoformat("5000-01-01"),
         timezones=st.sampled_from([offset(0), offset(5, 30), offset(-12), offset(14)]),
     ),
     separator=st.sampled_from("T "),

@@ -328,12 +328,12 @@ def test_a_success_ends_the_growing_of_the_waits() -> None:
 # Threads.
 
 
-class StoppedForTest(Exception):  # noqa: N818 - it stands for a stop
+class StoppedForTestError(Exception):
     pass
 
 
 def take(limiter: RateLimiter) -> None:
-    with limiter.slot(StoppedForTest):
+    with limiter.slot(StoppedForTestError):
         pass
 
 
@@ -347,7 +347,7 @@ def test_stop_releases_whoever_waits() -> None:
     limiter, seen = full(), list[str]()
 
     def wait() -> None:
-        with contextlib.suppress(StoppedForTest):
+        with contextlib.suppress(StoppedForTestError):
             take(limiter)
             seen.append("let through")
             return
@@ -370,7 +370,7 @@ def test_nothing_goes_through_after_a_stop() -> None:
     limiter = RateLimiter(95)
     take(limiter)
     limiter.stop()
-    with pytest.raises(StoppedForTest):
+    with pytest.raises(StoppedForTestError):
         take(limiter)
 
 
@@ -378,7 +378,7 @@ def test_a_slot_is_given_back_whatever_happens_in_it() -> None:
     limiter = RateLimiter(95)
 
     def fail() -> None:
-        with limiter.slot(StoppedForTest):
+        with limiter.slot(StoppedForTestError):
             seen.append(limiter.in_flight)
             raise ZeroDivisionError
 
@@ -394,7 +394,7 @@ def test_a_stopped_limiter_settles_when_the_last_call_is_back() -> None:
     back = threading.Event()
 
     def call() -> None:
-        with limiter.slot(StoppedForTest):
+        with limiter.slot(StoppedForTestError):
             back.wait(5)
 
     thread = threading.Thread(target=call, daemon=True)
@@ -413,7 +413,7 @@ def test_a_wait_is_told() -> None:
     limiter = full(on_wait=waits.append)
 
     def wait() -> None:
-        with contextlib.suppress(StoppedForTest):
+        with contextlib.suppress(StoppedForTestError):
             take(limiter)
 
     thread = threading.Thread(target=wait, daemon=True)
@@ -445,7 +445,7 @@ def test_threads_stay_within_the_share_of_a_window() -> None:
     """Real threads and real time, a server that counts in windows of a second."""
     server, lock, real = Server(limit=100, seconds=1), threading.Lock(), time.time
     limiter = RateLimiter(95)
-    with limiter.slot(StoppedForTest) as sent_at:
+    with limiter.slot(StoppedForTestError) as sent_at:
         limiter.learn(server.answer(real())[1], sent_at, exceeded=False)
     todo = list(range(150))
 
@@ -455,7 +455,7 @@ def test_threads_stay_within_the_share_of_a_window() -> None:
                 if not todo:
                     return
                 todo.pop()
-            with limiter.slot(StoppedForTest) as sent_at:
+            with limiter.slot(StoppedForTestError) as sent_at:
                 with lock:
                     taken, rate = server.answer(real())
                 limiter.learn(rate, sent_at, exceeded=not taken)
