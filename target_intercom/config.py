@@ -20,9 +20,13 @@ from target_intercom.errors import ConfigValidationError
 from target_intercom.model import CUSTOM_PREFIX, READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES, Json, MatchBy
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+NO_LEDGER: t.Final = "none"
+"""The `ledger_url` of a run without a ledger."""
 
 _VERSION = re.compile(r"\d+\.\d+")
+_LEDGER = re.compile(r"(sqlite:///(?!:memory:).+|postgres(ql)?(\+psycopg)?://.+)", re.IGNORECASE)
 _Enum = t.TypeVar("_Enum", bound=enum.Enum)
 
 
@@ -99,6 +103,7 @@ class StreamConfig:
     create_attributes: bool = True
     clear_nulls: bool = True
     deleted_property: str = "_sdc_deleted_at"
+    snapshot: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,11 +116,14 @@ class Config:
     api_version: str = "2.16"
     general: StreamConfig = field(default_factory=StreamConfig)
     streams: Mapping[str, StreamConfig] = field(default_factory=dict)
+    max_removal_percent: int = 20
     max_rejected_records: int = 1000
     rate_limit_percent: int = 95
     max_connections: int = 64
     search_delay_seconds: int = 120
     data_dir: Path = Path(".target-intercom")
+    ledger_url: str | None = None
+    repair: bool = False
 
     def __repr__(self) -> str:
         """Leave the token out."""
@@ -125,6 +133,13 @@ class Config:
     def url(self) -> str:
         """The API's address."""
         return self.api_url or self.region.url
+
+    @property
+    def ledger(self) -> Path | str | None:
+        """Where the ledger is: an SQLite file, or a URL; None: there is none."""
+        if self.ledger_url is None:
+            return self.data_dir / "ledger.db"
+        return None if self.ledger_url == NO_LEDGER else self.ledger_url
 
     def stream(self, name: str) -> StreamConfig:
         """The settings that hold for a stream."""
@@ -186,6 +201,16 @@ def _url(value: Json) -> str:
         raise _WrongValueError('an address like "https://api.intercom.io"')
     if parts.username is not None or parts.password is not None:
         raise _WrongValueError("an address without credentials", shown="an address with credentials")
+    return text
+
+
+def _ledger_url(value: Json) -> str:
+    text = _text(value)
+    if text.lower() == NO_LEDGER:
+        return NO_LEDGER
+    if not _LEDGER.fullmatch(text):
+        allowed = f'"sqlite:///FILE", "postgresql://USER@HOST/DATABASE", or {_shown(NO_LEDGER)}'
+        raise _WrongValueError(allowed, shown="an address with credentials" if "@" in text else text)
     return text
 
 
@@ -277,7 +302,8 @@ STREAM_SETTINGS: t.Final = (
         "sync_mode",
         _words(SyncMode, _STREAM_DEFAULTS.sync_mode),
         _one_of(SyncMode),
-        "What records may do. `sync`: create, update, and remove what `deleted_property` marks; "
+        "What records may do. `sync`: create, update, and remove what `deleted_property` marks and who left a "
+        "`snapshot`; "
         "`additive`: create and update; `enrich`: update only; `insert`: create only; "
         "`remove`: every record names a contact to remove.",
     ),
@@ -338,6 +364,12 @@ STREAM_SETTINGS: t.Final = (
         "A record whose value here is set is to be removed. Not set: null, false, 0, blank text, and `false`, `f`, "
         "`no`, `n`, `0`.",
     ),
+    Setting(
+        "snapshot",
+        {"type": ["boolean", "null"], "default": _STREAM_DEFAULTS.snapshot},
+        _flag,
+        "Every run carries the whole table: in `sync` mode, who is missing from it has left and is removed.",
+    ),
 )
 """Settings that hold for all streams and, in `streams`, for one."""
 
@@ -372,8 +404,20 @@ SETTINGS: t.Final = (
         "streams",
         {"type": ["object", "null"], "additionalProperties": {"type": "object"}, "default": {}},
         lambda value: value,
-        "`{stream name: {setting: value}}`: any setting from `sync_mode` to `deleted_property` for that stream alone. "
+        "`{stream name: {setting: value}}`: any setting from `sync_mode` to `snapshot` for that stream alone. "
         "`mappings` there replaces the general one.",
+    ),
+    Setting(
+        "max_removal_percent",
+        {
+            "type": ["integer", "null"],
+            "minimum": 0,
+            "maximum": 100,
+            "default": _DEFAULTS.max_removal_percent,
+        },
+        _whole(0, 100),
+        "In `sync` mode, when a stream's removals are more than 20 and beyond this share of its known contacts (or "
+        "more than half of them left a snapshot), none is removed and the run fails. `0`: never remove.",
     ),
     Setting(
         "max_rejected_records",
@@ -405,7 +449,21 @@ SETTINGS: t.Final = (
         "data_dir",
         {"type": ["string", "null"], "default": str(_DEFAULTS.data_dir)},
         lambda value: Path(_text(value)),
-        "Folder for the report and the rejected records.",
+        "Folder for the ledger, the report and the rejected records.",
+    ),
+    Setting(
+        "ledger_url",
+        {"type": ["string", "null"]},
+        _ledger_url,
+        "SQLAlchemy URL of the ledger, the memory between runs: `sqlite:///FILE`, or `postgresql://…` (extra "
+        "`postgres`). Default: an SQLite file in `data_dir`. `none`: run without one.",
+    ),
+    Setting(
+        "repair",
+        {"type": ["boolean", "null"], "default": _DEFAULTS.repair},
+        _flag,
+        "Compare every record with the live contact, also when the ledger says that it is unchanged: undoes edits made "
+        "in Intercom.",
     ),
 )
 """Every setting of the target, in the order of the README's table."""
@@ -442,9 +500,33 @@ def parse_config(raw: Mapping[str, Json]) -> Config:
         )
     general = replace(_STREAM_DEFAULTS, **{name: values.pop(name) for name in _STREAM_READERS if name in values})
     streams = _streams(values.pop("streams", {}), general, errors)
+    if values.get("ledger_url") == NO_LEDGER:
+        errors.extend(_snapshots_without_ledger(general, streams))
     if errors:
         raise ConfigValidationError("; ".join(errors), errors=errors)
     return Config(general=general, streams=streams, **values)
+
+
+def ledger_place(raw: Mapping[str, Json]) -> Path | str | None:
+    """Tell where the ledger is, from the settings that say so; as `Config.ledger`.
+
+    Raises:
+        ConfigValidationError: one of them is wrong.
+    """
+    errors: list[str] = []
+    names = ("data_dir", "ledger_url")
+    readers = {setting.name: setting.read for setting in SETTINGS if setting.name in names}
+    values = _read({name: raw.get(name) for name in names}, readers, "", errors)
+    if errors:
+        raise ConfigValidationError("; ".join(errors), errors=errors)
+    return replace(_DEFAULTS, **values).ledger
+
+
+def _snapshots_without_ledger(general: StreamConfig, streams: Mapping[str, StreamConfig]) -> Iterator[str]:
+    """Say which snapshots nobody could have left, for want of a memory."""
+    for name, config in (("snapshot", general), *((f"streams.{name}.snapshot", own) for name, own in streams.items())):
+        if config.snapshot:
+            yield f"Setting '{name}' needs a ledger to tell who left: take 'ledger_url': \"none\" out"
 
 
 def unknown_settings(raw: Mapping[str, Json], known: Iterable[str]) -> tuple[list[str], list[str]]:

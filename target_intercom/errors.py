@@ -33,6 +33,8 @@ __all__ = [
     "GarbledAnswerError",
     "InDoubtError",
     "InvalidRecordError",
+    "LeadPendingError",
+    "LedgerError",
     "MergedError",
     "NotFoundError",
     "RateLimitedError",
@@ -42,8 +44,10 @@ __all__ = [
     "ServerError",
     "SkippableSyncError",
     "StoppedError",
+    "StreamBusyError",
     "StreamRefusedError",
     "TooManyRejectedError",
+    "TooManyRemovalsError",
     "UnauthorizedError",
     "UnknownAttributeError",
     "UnreachableError",
@@ -124,6 +128,18 @@ class TooManyRejectedError(FatalSyncError):
     """More records were refused than `max_rejected_records` allows."""
 
 
+class TooManyRemovalsError(FatalSyncError):
+    """More contacts would be removed than `max_removal_percent` allows; none was."""
+
+
+class LedgerError(FatalSyncError):
+    """The ledger cannot be opened, read or written; the message says why and what to do."""
+
+
+class StreamBusyError(FatalSyncError):
+    """Another run works on the same stream, and one of the two has to be alone with it."""
+
+
 class StreamRefusedError(ConfigValidationError):
     """A stream cannot be loaded with these settings; the message says which setting to change."""
 
@@ -165,6 +181,15 @@ class CallFailedError(ApiError, SkippableSyncError):
 
 class InDoubtError(ApiError, SkippableSyncError):
     """A create was sent and its answer lost: the contact may or may not exist."""
+
+
+class LeadPendingError(SkippableSyncError):
+    """The creation of this lead was begun before, and it is not known what came of it."""
+
+    def __init__(self, since: int) -> None:
+        """`since`: when it was sent at the latest, in milliseconds since 1970."""
+        super().__init__("the creation of this lead was begun before, and its answer is not known")
+        self.since = since
 
 
 class ConflictError(RefusedError):

@@ -40,6 +40,7 @@ __all__ = [
     "Identity",
     "Json",
     "Kind",
+    "Known",
     "Leave",
     "Match",
     "MatchBy",
@@ -48,12 +49,14 @@ __all__ = [
     "Operation",
     "Outcome",
     "Received",
+    "RecordKey",
     "Refusal",
     "Refuse",
     "Result",
     "Role",
     "SkipReason",
     "StandardAttribute",
+    "Trust",
     "Unanswered",
     "Update",
 ]
@@ -144,6 +147,9 @@ class MatchBy(str, enum.Enum):
     ID = "id"
 
 
+RecordKey = t.NewType("RecordKey", str)
+"""What tells a record from the others of its stream: the values of its key properties, as a JSON list."""
+
 Identifier: t.TypeAlias = tuple[MatchBy, str]
 """One identifier of somebody: which, and its value."""
 
@@ -204,16 +210,55 @@ class ContactDraft:
     """The record marks its contact as to be removed; it has no attributes then."""
 
 
+class Trust(enum.Enum):
+    """What the ledger says of a record that came before."""
+
+    IN_LINE = enum.auto()
+    """Its contact is as the record says."""
+    CHANGED = enum.auto()
+    """The record is another than when its contact was last brought in line with it."""
+    UNSURE = enum.auto()
+    """The contact has to be looked at: somebody else changed it, the settings have changed, or it is to be repaired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger knows of a record's contact."""
+
+    contact: Contact | None
+    """The contact as it was then; None: it was removed, or its id is not known."""
+    trust: Trust
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A record on its way through a sync."""
 
     received: Received
     draft: ContactDraft
+    key: RecordKey | None = None
+    """None: there is no ledger to look it up in."""
+    known: Known | None = None
+    """None: the ledger does not know the record, or was wrong about it."""
     alone: bool = False
     """It was refused together with others of its contact and is tried by itself now."""
     again: bool = False
-    """Its contact was gone and it is matched a second time."""
+    """Its contact was gone, or not the one, and it is matched a second time."""
+
+    @property
+    def contact(self) -> Contact | None:
+        """The contact that the ledger says the record is of."""
+        return None if self.known is None else self.known.contact
+
+    @property
+    def is_in_line(self) -> bool:
+        """Whether the ledger says that nothing is to be written."""
+        return self.known is not None and self.known.trust is Trust.IN_LINE
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the contact that the ledger names has to be looked at."""
+        return self.known is not None and self.known.trust is Trust.UNSURE
 
 
 # What a record's identifiers find.

@@ -85,12 +85,14 @@ class StreamReport:
         self.reasons: dict[Result, Counter[str]] = defaultdict(Counter)
         self.cut: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
+        self.left = 0
 
     def summary(self) -> dict[str, Json]:
         """Make the stream's part of the report; `read` is the sum of the results."""
         return {
             "read": self.results.total(),
             **{result.value: self.results[result] for result in Result},
+            "left": self.left,
             "reasons": {result.value: _sorted(counts) for result, counts in sorted(self.reasons.items())},
             "cut": _sorted(self.cut),
             "left_out": _sorted(self.left_out),
@@ -99,7 +101,8 @@ class StreamReport:
     def sentence(self) -> str:
         """Say the results in a line."""
         counts = [f"{self.results[result]} {result.value}" for result in Result if self.results[result]]
-        return f"{self.results.total()} read" + (f": {', '.join(counts)}" if counts else "")
+        left = f"; {self.left} removed because they left" if self.left else ""
+        return f"{self.results.total()} read" + (f": {', '.join(counts)}" if counts else "") + left
 
 
 class RunReport:
@@ -143,6 +146,10 @@ class RunReport:
     def left_out(self, stream: str, attributes: Iterable[str]) -> None:
         """Count values that were left out, by attribute."""
         self.stream(stream).left_out.update(attributes)
+
+    def left(self, stream: str, contacts: int) -> None:
+        """Count contacts that were removed because they left the stream."""
+        self.stream(stream).left += contacts
 
     def sentence(self) -> str:
         """Say what the run did, for a log's last line."""

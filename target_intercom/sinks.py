@@ -44,7 +44,7 @@ class ContactSink(BatchSink):
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
         self._oldest: int | None = None
-        self._sync = target.contact_sync(stream_name, self.schema["properties"])
+        self._sync = target.contact_sync(stream_name, self.schema["properties"], self.key_properties)
 
     @property
     def oldest(self) -> float:

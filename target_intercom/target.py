@@ -1,11 +1,9 @@
-"""The target: settings, the Singer protocol, and the only place that puts the parts together."""
+"""The target: the Singer protocol, and how a run begins and ends."""
 
 from __future__ import annotations
 
-import datetime as dt
 import gzip
 import os
-import secrets
 import signal
 import sys
 import traceback
@@ -24,22 +22,12 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.singerlib.json import deserialize_json
 
 from target_intercom.config import environment_errors, json_schema, parse_config, unknown_settings
-from target_intercom.errors import RegionError, TooManyRejectedError, redact
-from target_intercom.intercom.client import IntercomClient
-from target_intercom.intercom.protocol import version_at_least
+from target_intercom.errors import redact
 from target_intercom.model import Received
 from target_intercom.reader import MessageReader
-from target_intercom.report import RejectedRecords, RunReport, json_line
+from target_intercom.report import json_line
+from target_intercom.run import Run
 from target_intercom.sinks import ContactSink
-from target_intercom.sync.attributes import AttributeCatalog
-from target_intercom.sync.contacts import ContactSync
-from target_intercom.sync.mapping import ContactMapper
-from target_intercom.sync.marks import StreamMarks
-from target_intercom.sync.matching import Matcher
-from target_intercom.sync.parallel import InParallel
-from target_intercom.sync.recent import RecentContacts
-from target_intercom.sync.removal import Removals
-from target_intercom.sync.writing import DirectWriter
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -47,149 +35,8 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.sinks import Sink
 
-    from target_intercom.config import Config
     from target_intercom.model import Json
-    from target_intercom.report import Status
-
-_GRACE_SECONDS = 5.0
-"""How long a run that ends early waits for calls in flight: a supervisor kills after some 10 to 30 seconds."""
-
-
-class Run:
-    """One run's parts, shared by its streams: what must outlive a sink."""
-
-    def __init__(self, config: Config, target: TargetIntercom) -> None:
-        """Build the parts; nothing is called yet."""
-        started = dt.datetime.now(tz=dt.timezone.utc)
-        run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        self.config = config
-        self.schemas: dict[str, Mapping[str, Json]] = {}
-        self._logger = target.logger
-        self._said: set[str] = set()
-        self._connected = False
-        self._unused_mappings = set(config.general.mappings)
-        self.client = IntercomClient(
-            url=config.url,
-            token=config.access_token,
-            version=config.api_version,
-            rate_limit_percent=config.rate_limit_percent,
-            max_connections=config.max_connections,
-            say=self._say,
-        )
-        self._in_parallel = InParallel(config.max_connections, self.client.stop, _GRACE_SECONDS)
-        self._catalog = AttributeCatalog(self.client, self._say)
-        self._recent = RecentContacts(config.search_delay_seconds)
-        self._matcher = Matcher(self.client, self._recent, self._in_parallel)
-        self.removals = Removals(self.client, self._in_parallel)
-        self._rejected = RejectedRecords(config.data_dir / f"rejected-{run_id}.jsonl", self.schemas)
-        self.report = RunReport(
-            config.data_dir / "report.json", self._rejected, run_id, started.isoformat(timespec="seconds"), self._logger
-        )
-
-    def contact_sync(self, stream: str, properties: Mapping[str, Json]) -> ContactSync:
-        """Make a stream's sync; the first one asks whose workspace it is.
-
-        Raises:
-            StreamRefusedError: the stream gives no identifier to match by.
-            FatalSyncError: the token is refused, the workspace lies elsewhere, or Intercom cannot be reached.
-        """
-        config = self.config.stream(stream)
-        self._unused_mappings -= set(properties)
-        mapper = ContactMapper(
-            stream,
-            properties,
-            config,
-            since_2_16=version_at_least(self.config.api_version, 2, 16),
-            say=self._say,
-        )
-        self._connect()
-        return ContactSync(
-            stream,
-            config,
-            mapper=mapper,
-            catalog=self._catalog,
-            matcher=self._matcher,
-            recent=self._recent,
-            writer=DirectWriter(
-                self.client,
-                self._matcher,
-                self._catalog,
-                self._in_parallel,
-                config,
-                search_delay_seconds=self.config.search_delay_seconds,
-            ),
-            marks=StreamMarks(stream, config, self.removals, self.report),
-            report=self.report,
-        )
-
-    def remove_marked(self) -> None:
-        """Carry out the removals that waited for the end of the pipe."""
-        for stream, outcome in self.removals.run():
-            self.report.record(stream, outcome)
-
-    def say_unused(self) -> None:
-        """Say which mapped properties no stream had: a slip of the pen loads nothing."""
-        for name in sorted(self._unused_mappings):
-            self._say(f"Setting 'mappings' names the property '{name}', which no stream has")
-
-    def check_refused(self) -> None:
-        """End the run when too many records were refused.
-
-        Raises:
-            TooManyRejectedError: more than `max_rejected_records`.
-        """
-        most, refused = self.config.max_rejected_records, self.report.refused
-        if 0 <= most < refused:
-            message = (
-                f"{refused} records were refused, more than 'max_rejected_records' allows ({most}). Mend them "
-                f"({self._rejected.path}) or raise the setting."
-            )
-            raise TooManyRejectedError(message)
-
-    def save(self, status: Status) -> None:
-        """Bring the report's file up to date."""
-        now = dt.datetime.now(tz=dt.timezone.utc).isoformat(timespec="seconds")
-        self.report.save(status, None if status == "running" else now, self.client.traffic.summary())
-
-    def end(self, status: Status) -> None:
-        """Stop all calls, save the report and close the files."""
-        if not self.client.close(_GRACE_SECONDS):
-            self._logger.warning("Some calls were still unanswered at the end: whether they arrived is not known")
-        self._in_parallel.close()
-        self._rejected.close()
-        self.save(status)
-
-    def end_failed(self) -> str | None:
-        """End a run that fails; gives what kept the report from being saved."""
-        try:
-            self.end("failed")
-        except OSError as error:
-            return f"The report could not be saved: {error}"
-        return None
-
-    def _connect(self) -> None:
-        """Ask whose workspace it is, once, when it is sure that the run can say what it does."""
-        if self._connected:
-            return
-        try:
-            self.save("running")
-        except OSError as error:
-            message = f"Setting 'data_dir' names a folder that cannot be written: {error}"
-            raise ConfigValidationError(message, errors=[message]) from None
-        workspace = self.client.workspace()
-        self._connected = True
-        region = self.config.region.value
-        if self.config.api_url is None and workspace.region and workspace.region.lower() != region:
-            message = (
-                f"The workspace lies in region {workspace.region.lower()!r}, and 'region' is {region!r}: change it"
-            )
-            raise RegionError(message)
-        self._logger.info("Loading into Intercom workspace '%s' (%s)", workspace.name, workspace.id)
-
-    def _say(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
-            self._logger.warning("%s", redact(text))
+    from target_intercom.sync.contacts import ContactSync
 
 
 class TargetIntercom(Target):
@@ -223,11 +70,11 @@ class TargetIntercom(Target):
     @cached_property
     def run(self) -> Run:
         """The parts of this run."""
-        return Run(parse_config(self.config), self)
+        return Run(parse_config(self.config), self.logger)
 
-    def contact_sync(self, stream: str, properties: Mapping[str, Json]) -> ContactSync:
+    def contact_sync(self, stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]) -> ContactSync:
         """Make the sync of a stream, for its sink."""
-        return self.run.contact_sync(stream, properties)
+        return self.run.contact_sync(stream, self._message["stream"], properties, key_properties)
 
     def received(self, record: dict[str, t.Any]) -> Received:
         """Pair a record, as it is after stream maps, with the message it came in."""
@@ -297,7 +144,7 @@ class TargetIntercom(Target):
     def process_endofpipe(self) -> None:
         """Write what is left, remove what is marked, let STATE through, and say what was done."""
         self._drain_active()
-        self.run.remove_marked()
+        self.run.remove()
         self.run.check_refused()
         super().process_endofpipe()
         self.run.say_unused()
@@ -317,9 +164,17 @@ class TargetIntercom(Target):
         self.is_due = False
         for sink in sorted(t.cast("Iterable[ContactSink]", sink_list), key=lambda sink: sink.oldest):
             self.drain_one(sink)
-        self.run.removals.forget_live()
+        self.run.drained()
 
     def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
+        """Keep the message: rejected records are written under it, and sinks are made of it.
+
+        Raises:
+            InvalidInputLine: it has no schema.
+        """
+        self._assert_line_requires(message_dict, requires={"stream", "schema"})
+        self._message = message_dict
+        self.run.pipe.schema(message_dict["stream"], message_dict.get("bookmark_properties"))
         super()._process_schema_message(message_dict)
         self.run.schemas[message_dict["stream"]] = message_dict
 
@@ -334,6 +189,7 @@ class TargetIntercom(Target):
             error = f"Stream '{message_dict['stream']}': a record is no JSON object"
             raise InvalidInputLine(error)
         self._message = message_dict
+        self.run.pipe.record(message_dict["stream"])
         super()._process_record_message(message_dict)
         if self.is_due:
             self._drain_active()
@@ -358,12 +214,24 @@ class TargetIntercom(Target):
                 self._process_record_message({"type": "RECORD", "stream": stream, "record": record})
 
     def _process_activate_version_message(self, message_dict: dict[str, t.Any]) -> None:
-        """Nothing follows from a version: who is missing from it is not removed."""
+        """Note the version; what follows from it follows at the end of the pipe.
+
+        Raises:
+            StreamBusyError: another run works on the stream, whose missing contacts this one may remove.
+        """
         self._assert_line_requires(message_dict, requires={"stream", "version"})
+        stream = message_dict["stream"]
+        self.run.pipe.activate_version(stream, message_dict["version"])
+        for stream_map in self.mapper.stream_maps.get(stream, ()):
+            self.run.be_alone_with(stream_map.stream_alias, stream)
+
+    def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
+        super()._process_state_message(message_dict)
+        self.run.pipe.state(message_dict["value"])
 
     def _write_state_message(self, state: dict[str, t.Any]) -> None:
         """Hold STATE back while marked removals, which it may cover, wait for the end of the pipe."""
-        if self.run.removals.pending:
+        if self.run.has_marks:
             return
         # As the SDK does, whose own serializer knows no decimal number in a STATE.
         sys.stdout.write(f"{json_line(state)}\n")

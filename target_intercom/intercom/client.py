@@ -210,8 +210,12 @@ class IntercomClient:
             message = f"This is no Intercom API: GET {self._url}/me answered {error.fault}. Check 'api_url'."
             raise UnreachableError(error.fault, message) from None
 
-    def create_contact(self, attributes: Mapping[str, Json], *, again: bool = False) -> Contact:
+    def create_contact(
+        self, attributes: Mapping[str, Json], *, before: Callable[[], object] | None = None, again: bool = False
+    ) -> Contact:
         """`POST /contacts`. Never repeated by itself once Intercom may have seen it; `again` counts it as a retry.
+
+        `before` is called right before each time it is sent, when its turn has come; what it raises keeps it back.
 
         Raises:
             InDoubtError: the answer was lost; the contact may exist.
@@ -219,7 +223,8 @@ class IntercomClient:
         """
         if again:
             self.traffic.retried()
-        return self._request("POST", "/contacts", Contact.from_json, body=contact_body(attributes), repeatable=False)
+        body = contact_body(attributes)
+        return self._request("POST", "/contacts", Contact.from_json, body=body, repeatable=False, before=before)
 
     def get_contact(self, contact: ContactId) -> Contact:
         """`GET /contacts/{id}`: the contact as it is now, without the search index's lag.
@@ -317,12 +322,13 @@ class IntercomClient:
         body: Json = None,
         params: Mapping[str, str] | None = None,
         repeatable: bool = True,
+        before: Callable[[], object] | None = None,
     ) -> _T:
         """Make a call: wait for its turn, send, decipher, and try again where that is safe."""
         path = template
         for value in ids:
             path = path.replace("{id}", quote(value, safe=""), 1)
-        call = _Call(f"{method} {template}", method, path, None if body is None else _json(body), params)
+        call = _Call(f"{method} {template}", method, path, None if body is None else _json(body), params, before)
 
         def attempt() -> _T:
             try:
@@ -365,6 +371,8 @@ class IntercomClient:
     def _send(self, call: _Call, read: Callable[[Json], _T]) -> _T:
         """Send a call once, when the limiter lets it through."""
         with self._limiter.slot(self._stopped) as sent_at:
+            if call.before is not None:
+                call.before()
             call.success_before = self._succeeded_at
             self.traffic.called(call.operation)
             response = self._exchange(call)
@@ -466,6 +474,7 @@ class _Call:
     path: str
     body: bytes | None
     params: Mapping[str, str] | None
+    before: Callable[[], object] | None = None
     maybe_sent: bool = False
     tries: int = 0
     success_before: float = -1.0

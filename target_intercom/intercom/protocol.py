@@ -66,7 +66,7 @@ class Contact:
     """A live contact, cut down to what a sync compares and matches by.
 
     `attributes` is flat: writable standard attributes by name, custom ones as `custom_attributes.NAME`.
-    A name that is missing was never set.
+    A name that is missing was never set, unless the contact was not read.
     """
 
     id: ContactId
@@ -74,6 +74,8 @@ class Contact:
     external_id: ExternalId | None
     email: Email | None
     attributes: Mapping[str, Json]
+    is_read: bool = True
+    """False: it is remembered from an earlier time, and its attributes are not known."""
 
     @classmethod
     def from_json(cls, body: Mapping[str, Json]) -> Contact:

@@ -31,6 +31,7 @@ class Contact:
     """
 
     id: str
+    workspace_id: str
     role: str
     created_at: int
     updated_at: int

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from target_intercom.sandbox.tags import Tag
     from target_intercom.sandbox.versions import Version
 
-WORKSPACE_ID = "ws000001"
 MAX_EMBEDDED = 10
 """Tags shown inside a contact (OAS-P #contact_tags)."""
 
@@ -65,7 +64,7 @@ def contact_json(contact: Contact, version: Version) -> dict[str, Any]:
         **_UNSET,
         "type": "contact",
         "id": contact.id,
-        "workspace_id": WORKSPACE_ID,
+        "workspace_id": contact.workspace_id,
         "external_id": contact.external_id,
         "role": contact.role,
         "email": contact.email,

@@ -97,7 +97,7 @@ def _show_me(errand: Errand) -> dict[str, Any]:
         "email_verified": True,
         "app": {
             "type": "app",
-            "id_code": rendering.WORKSPACE_ID,
+            "id_code": errand.workspace.id,
             "name": "Sandbox",
             "created_at": 1611500000,
             "secure": False,

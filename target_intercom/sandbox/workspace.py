@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 import uuid
@@ -33,6 +34,8 @@ class Workspace:
     """Contacts, tags and data attributes. Safe to use from several threads."""
 
     def __init__(self, conditions: Conditions | None = None, clock: Callable[[], float] = time.time) -> None:
+        # Another one after each start and reset: what somebody remembers of the old one's contacts does not hold.
+        self.id = f"ws{secrets.token_hex(4)}"
         self._conditions = conditions or Conditions()
         self._clock = clock
         self._lock = threading.RLock()
@@ -69,6 +72,7 @@ class Workspace:
             return self._keep(
                 Contact(
                     id=self._next_id(),
+                    workspace_id=self.id,
                     role=role,
                     created_at=self._now(),
                     updated_at=self._now(),

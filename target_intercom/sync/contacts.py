@@ -1,4 +1,4 @@
-"""A contact stream, batch by batch: map, match, plan, write, report."""
+"""A contact stream, batch by batch: map, match, plan, write, remember, report."""
 
 from __future__ import annotations
 
@@ -10,27 +10,31 @@ from target_intercom.errors import InvalidRecordError
 from target_intercom.model import (
     Entry,
     Found,
+    Identity,
     NotFound,
     Outcome,
     Refusal,
     Result,
     SkipReason,
 )
+from target_intercom.sync.mapping import no_identifier
+from target_intercom.sync.memory import in_line
 from target_intercom.sync.overlay import overlay
 from target_intercom.sync.planning import plan, refusal
-from target_intercom.sync.writing import InDoubt, Left, Rejected, Saved, Vanished
+from target_intercom.sync.writing import InDoubt, Left, Mistaken, Rejected, Saved, Vanished
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from target_intercom.config import StreamConfig
     from target_intercom.intercom.protocol import ContactId
-    from target_intercom.model import Contact, Group, Received
+    from target_intercom.model import Contact, Group, Identifier, Received, RecordKey
     from target_intercom.report import RunReport
     from target_intercom.sync.attributes import AttributeCatalog
     from target_intercom.sync.mapping import AttributeType, ContactMapper
     from target_intercom.sync.marks import StreamMarks
     from target_intercom.sync.matching import Matcher, View
+    from target_intercom.sync.memory import StreamMemory
     from target_intercom.sync.overlay import Wave
     from target_intercom.sync.recent import RecentContacts
     from target_intercom.sync.writing import Writer, Written
@@ -48,17 +52,19 @@ class ContactSync:
         catalog: AttributeCatalog,
         matcher: Matcher,
         recent: RecentContacts,
+        memory: StreamMemory,
         writer: Writer,
         marks: StreamMarks,
         report: RunReport,
     ) -> None:
-        """Put the parts together: `mapper`, `writer` and `marks` are this stream's, the others all streams share."""
+        """Put the parts together: `mapper`, `memory`, `writer`, `marks` are this stream's, the others all share."""
         self._stream = stream
         self._config = config
         self._mapper = mapper
         self._catalog = catalog
         self._matcher = matcher
         self._recent = recent
+        self._memory = memory
         self._writer = writer
         self._marks = marks
         self._report = report
@@ -66,13 +72,17 @@ class ContactSync:
 
     def run(self, records: Sequence[Received]) -> None:
         """Bring a batch into Intercom; every record gets its outcome, marked ones at the end of the pipe."""
-        entries = self._map(records)
+        quiet, entries = in_line(self._memory.recall(self._map(records)))
         view = self._look_up(entries)
-        while entries:
-            now = self._now(view, entries)
-            wave = overlay(entries, now, self._config)
-            entries = self._write(wave, now)
-            view.absorb(self._look_up([entry for entry in entries if entry.again]))
+        entries = self._leave(quiet, entries, view)
+        try:
+            while entries := self._refuse_unidentified(entries):
+                now = self._now(view, entries)
+                wave = overlay(entries, now, self._config)
+                entries = self._memory.recall(self._write(wave, now))
+                view.absorb(self._look_up([entry for entry in entries if entry.again]))
+        finally:
+            self._memory.forget_batch()
 
     def _map(self, records: Sequence[Received]) -> list[Entry]:
         live = (received.record for received in records if not self._mapper.removes(received.record))
@@ -91,14 +101,55 @@ class ContactSync:
         return entries
 
     def _look_up(self, entries: Sequence[Entry]) -> View:
-        identities = list(dict.fromkeys(entry.draft.identity for entry in entries))
+        """Ask Intercom whom these records mean; where the ledger knows, it is not asked, unless there is a doubt."""
+        asked = [entry for entry in entries if entry.contact is None or entry.is_unsure]
+        identities = list(dict.fromkeys(entry.draft.identity for entry in asked))
         removes = self._config.sync_mode is SyncMode.REMOVE
         leads = removes or self._config.creation_mode is not CreationMode.USER
-        return self._matcher.look_up(identities, self._config.match_by, leads=leads, everyone=removes)
+        known = {entry.contact.id for entry in asked if entry.contact is not None}
+        return self._matcher.look_up(identities, self._config.match_by, known=known, leads=leads, everyone=removes)
+
+    def _leave(self, quiet: Sequence[Entry], others: Sequence[Entry], view: View) -> list[Entry]:
+        """Leave records alone that are in line with their contacts; gives those that are not, in their order.
+
+        One whose contact another record of the batch may mean, too, is not left: the later of the two has to win.
+        """
+        involved = view.names().union(*map(_names, others))
+        touched = {_whose(entry) for entry in quiet if involved and not involved.isdisjoint(_names(entry))}
+        last = {_whose(entry): entry for entry in quiet}
+        roused = []
+        for entry in quiet:
+            if _whose(entry) in touched:
+                roused.append(entry)
+                continue
+            result = Result.UNCHANGED if last[_whose(entry)] is entry else Result.MERGED
+            self._report.record(self._stream, Outcome(entry.received, result))
+            if entry.contact is not None:
+                self._marks.seen_live(entry.contact.id, entry.received.number)
+        return sorted([*others, *roused], key=_place)
+
+    def _refuse_unidentified(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Refuse records without an identifier that the ledger does not know, and will not know within the batch."""
+        kept: list[Entry] = []
+        loaded: set[RecordKey | None] = set()
+        for entry in entries:
+            if self._is_unidentified(entry) and entry.key not in loaded:
+                self._invalid(entry.received, no_identifier(self._config.match_by))
+                continue
+            kept.append(entry)
+            if entry.key is not None and not entry.draft.removed:
+                loaded.add(entry.key)
+        return kept
+
+    def _is_unidentified(self, entry: Entry) -> bool:
+        if entry.again or any(entry.draft.identity.get(which) is not None for which in self._config.match_by):
+            return False
+        return entry.known is None or (entry.contact is None and not entry.draft.removed)
 
     def _now(self, view: View, entries: Sequence[Entry]) -> View:
         """Give the view as this run's writes have left it."""
         self._matcher.refresh(view, (entry.draft.identity for entry in entries))
+        self._matcher.remind(view, (entry.contact for entry in entries if entry.contact is not None))
         return view.copy()
 
     def _write(self, wave: Wave, view: View) -> list[Entry]:
@@ -110,20 +161,15 @@ class ContactSync:
         again: list[Entry] = []
         for written in self._writer.write(plan(group, self._config) for group in wave.groups):
             again.extend(self._settle(written))
-        return sorted([*again, *wave.waiting], key=lambda entry: entry.received.number)
+        return sorted([*again, *wave.waiting], key=_place)
 
     def _settle(self, written: Written) -> list[Entry]:
         """Report what became of a group; gives the entries that have to be tried again."""
         match written:
-            case Saved(group, result, contact, dropped):
-                self._report.left_out(self._stream, _values_of(dropped, group))
-                return self._done(group, contact, result)
-            case Left(group, reason) if isinstance(group.match, NotFound) and len(group.entries) > 1:
-                # Intercom knew somebody after all: that holds for the first record, not for those laid over it.
-                return self._one_by_one(group)
+            case Saved():
+                return self._saved(written)
             case Left(group, reason):
-                contact = group.match.contact if isinstance(group.match, Found) else None
-                return self._done(group, contact, Result.SKIPPED, reason)
+                return self._left(group, reason)
             case Rejected(group, why):
                 return self._rejected(group, why)
             case InDoubt(group, why):
@@ -132,6 +178,25 @@ class ContactSync:
                 return group.ended
             case Vanished(group, contact_id):
                 return self._vanished(group, contact_id)
+            case Mistaken(group, why):
+                return self._mistaken(group, why)
+
+    def _saved(self, saved: Saved) -> list[Entry]:
+        group, contact = saved.group, saved.contact
+        self._report.left_out(self._stream, _values_of(saved.dropped, group))
+        if contact is not None:
+            changed = saved.result is not Result.UNCHANGED
+            self._memory.loaded(group, contact, changed=changed, left_out=saved.dropped)
+        return self._done(group, contact, saved.result)
+
+    def _left(self, group: Group, reason: SkipReason) -> list[Entry]:
+        if isinstance(group.match, NotFound) and len(group.entries) > 1:
+            # Intercom knew somebody after all: that holds for the first record, not for those laid over it.
+            return self._one_by_one(group)
+        contact = group.match.contact if isinstance(group.match, Found) else None
+        if contact is not None:
+            self._memory.found(group, contact)
+        return self._done(group, contact, Result.SKIPPED, reason)
 
     def _done(
         self, group: Group, contact: Contact | None, result: Result, reason: SkipReason | None = None
@@ -175,13 +240,22 @@ class ContactSync:
             return group.ended
         return [_second_try(entry, contact) for entry in (*group.cancelled, *group.entries, *group.ended)]
 
+    def _mistaken(self, group: Group, why: Refusal) -> list[Entry]:
+        """Match records a second time, without the ledger that named the wrong contact, and no third time."""
+        if any(entry.again for entry in group.entries):
+            return self._rejected(group, why)
+        entries = (*group.cancelled, *group.entries, *group.ended)
+        return [replace(entry, known=None, again=True) for entry in entries]
+
     # Refusals.
 
     def _invalid(self, received: Received, error: InvalidRecordError) -> None:
         why = Refusal(Result.INVALID, error.reason, error.code, error.field)
         self._report.record(self._stream, Outcome(received, Result.INVALID, refusal=why))
+        identity = self._mapper.identity(received.record)
+        self._memory.saw(received, identity)
         if not self._mapper.removes(received.record):
-            self._marks.seen_refused(self._mapper.identity(received.record), received.number)
+            self._marks.seen_refused(identity, received.number)
 
     def _refuse(self, entries: Iterable[Entry], why: Refusal) -> None:
         for entry in entries:
@@ -199,4 +273,19 @@ def _second_try(entry: Entry, gone: ContactId) -> Entry:
     identity = entry.draft.identity
     if identity.id == gone:
         identity = replace(identity, id=None)
-    return replace(entry, draft=replace(entry.draft, identity=identity), again=True)
+    return replace(entry, draft=replace(entry.draft, identity=identity), known=None, again=True)
+
+
+def _place(entry: Entry) -> int:
+    return entry.received.number
+
+
+def _names(entry: Entry) -> set[Identifier]:
+    """Give the identifiers by which a record may mean somebody whom another record means."""
+    names = set(entry.draft.identity.identifiers())
+    return names if entry.contact is None else names.union(Identity.of(entry.contact).identifiers())
+
+
+def _whose(entry: Entry) -> ContactId | int:
+    """Tell records of one contact; where it is not known, each stands for itself."""
+    return entry.received.number if entry.contact is None else entry.contact.id

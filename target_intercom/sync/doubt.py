@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.errors import Fault
     from target_intercom.intercom.client import IntercomClient
+    from target_intercom.ledger.base import Stamp
     from target_intercom.model import Create, Match
     from target_intercom.sync.matching import Matcher
 
@@ -28,11 +29,13 @@ _SHORTEST_PAUSE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class LeadInDoubt:
-    """A lead that may have been made; `sent_at` is when the answer was lost, on the monotonic clock."""
+    """A lead that may have been made; `sent_at` is when it was sent at the latest, on the monotonic clock."""
 
     operation: Create
     fault: Fault
     sent_at: float
+    intent: Stamp | None = None
+    """Its stamp in the ledger."""
 
 
 @dataclass(slots=True)

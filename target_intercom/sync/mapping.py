@@ -21,7 +21,7 @@ from target_intercom.model import (
 from target_intercom.sync.coercion import UncoercibleError, coerce, cut, identifier, is_set, schema_kind, value_kind
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.config import StreamConfig
     from target_intercom.model import Json, Received
@@ -53,6 +53,12 @@ class _Values:
     attributes: dict[str, Json] = field(default_factory=dict)
     cut: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+
+
+def no_identifier(match_by: Sequence[MatchBy]) -> InvalidRecordError:
+    """Word why a record without identifiers cannot be loaded."""
+    names = ", ".join(which.value for which in match_by)
+    return InvalidRecordError(f"the record has no identifier to match by ({names})", code="no_identifier")
 
 
 class ContactMapper:
@@ -117,8 +123,10 @@ class ContactMapper:
     def map(self, received: Received, custom: Mapping[str, AttributeType | None]) -> Mapped:
         """Map a record. `custom` has the type of each custom attribute; None for one that cannot be written.
 
+        A draft without identifiers is for whoever knows the record by its key.
+
         Raises:
-            InvalidRecordError: a value does not fit, or there is no identifier.
+            InvalidRecordError: a value does not fit.
         """
         record = received.record
         removed = self.removes(record)
@@ -156,10 +164,7 @@ class ContactMapper:
 
     def identity(self, record: Mapping[str, Json]) -> Identity:
         """Read a record's identifiers; what is no identifier is none."""
-        try:
-            return self._identity(record, lenient=True)
-        except InvalidRecordError:
-            return Identity()
+        return self._identity(record, lenient=True)
 
     def _identity(self, record: Mapping[str, Json], *, lenient: bool) -> Identity:
         """Read the identifiers; `lenient` takes a bad one for none, where the others will do."""
@@ -172,9 +177,6 @@ class ContactMapper:
                     raise
                 values[which] = None
         email = values[MatchBy.EMAIL]
-        if all(values[which] is None for which in self._config.match_by):
-            names = ", ".join(which.value for which in self._config.match_by)
-            raise InvalidRecordError(f"the record has no identifier to match by ({names})", code="no_identifier")
         external_id, contact_id = values[MatchBy.EXTERNAL_ID], values[MatchBy.ID]
         return Identity(
             external_id=None if external_id is None else ExternalId(external_id),

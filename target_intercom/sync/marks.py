@@ -32,10 +32,13 @@ if t.TYPE_CHECKING:
 class StreamMarks:
     """Hands a stream's marks to the removals of the run, and takes them back where a live record says so."""
 
-    def __init__(self, stream: str, config: StreamConfig, removals: Removals, report: RunReport) -> None:
-        """`removals` and `report` are shared by the streams of a run."""
+    def __init__(
+        self, stream: str, config: StreamConfig, removals: Removals, report: RunReport, *, removes: bool
+    ) -> None:
+        """`removals` and `report` are shared by the streams of a run; `removes`: marks may remove."""
         self._stream = stream
         self._config = config
+        self._removes = removes
         self._removals = removals
         self._report = report
 
@@ -55,7 +58,7 @@ class StreamMarks:
 
     def void(self, marks: Iterable[Entry]) -> None:
         """Report marks that a later live record took back."""
-        reason = SkipReason.LIVE_AGAIN if self._config.sync_mode.removes else SkipReason.NOT_REMOVED
+        reason = SkipReason.LIVE_AGAIN if self._removes else SkipReason.NOT_REMOVED
         for entry in marks:
             self._report.record(self._stream, Outcome(entry.received, Result.SKIPPED, reason))
 
@@ -71,7 +74,7 @@ class StreamMarks:
 
     def _to_remove(self, match: Match, leads: list[Contact]) -> list[Contact] | Refusal | SkipReason:
         """Tell which contacts a mark means."""
-        if not self._config.sync_mode.removes:
+        if not self._removes:
             return SkipReason.NOT_REMOVED
         match match:
             case Found(contact):

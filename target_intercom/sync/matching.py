@@ -12,7 +12,7 @@ from target_intercom.intercom.protocol import ContactId
 from target_intercom.model import Ambiguous, Found, Identity, MatchBy, MergedAway, NotFound, Unanswered
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.model import Contact, Identifier, Match
@@ -42,16 +42,29 @@ class View:
         self._contacts: dict[ContactId, Contact] = {}
         self._by_identifier: dict[Identifier, set[ContactId]] = defaultdict(set)
         self._survivors: dict[ContactId, ContactId | None] = {}
-        self._unanswered: dict[Identity, Fault] = {}
+        self._gone: set[ContactId] = set()
+        self._unanswered: dict[Identity | ContactId, Fault] = {}
         for contact in contacts:
             self.put(contact)
 
     def put(self, contact: Contact) -> None:
         """Take in a contact, or its new state."""
         self.drop(contact.id)
+        self._gone.discard(contact.id)
+        self._unanswered.pop(contact.id, None)
         self._contacts[contact.id] = contact
         for name in Identity.of(contact).identifiers():
             self._by_identifier[name].add(contact.id)
+
+    def put_remembered(self, contact: Contact) -> None:
+        """Take in a contact as it is remembered, unless more is known of it."""
+        if not self.is_resolved(contact.id) and contact.id not in self._unanswered:
+            self.put(contact)
+
+    def gone(self, contact: ContactId) -> None:
+        """Note that a contact is not there."""
+        self.drop(contact)
+        self._gone.add(contact)
 
     def drop(self, contact: ContactId) -> None:
         """Take a contact out."""
@@ -67,9 +80,9 @@ class View:
         if survivor is not None:
             self.put(survivor)
 
-    def unanswered(self, identity: Identity, fault: Fault) -> None:
-        """Note that Intercom gave no answer on an identity."""
-        self._unanswered[identity] = fault
+    def unanswered(self, asked: Identity | ContactId, fault: Fault) -> None:
+        """Note that Intercom gave no answer on an identity or a contact."""
+        self._unanswered[asked] = fault
 
     def ids(self) -> list[ContactId]:
         """Give the ids of all contacts."""
@@ -77,13 +90,22 @@ class View:
 
     def is_resolved(self, contact: ContactId) -> bool:
         """Tell whether it is known what became of a contact."""
-        return contact in self._contacts or contact in self._survivors
+        return contact in self._contacts or contact in self._survivors or contact in self._gone
+
+    def has(self, contact: ContactId) -> bool:
+        """Tell whether a contact is there."""
+        return contact in self._contacts
+
+    def names(self) -> set[Identifier]:
+        """Give every identifier that a contact has here."""
+        return {name for name, contacts in self._by_identifier.items() if contacts}
 
     def absorb(self, other: View) -> None:
         """Take in all that another view knows."""
         for contact in other._contacts.values():
             self.put(contact)
         self._survivors |= other._survivors
+        self._gone |= other._gone
         self._unanswered |= other._unanswered
 
     def copy(self) -> View:
@@ -101,23 +123,27 @@ class View:
         identity: Identity,
         match_by: Sequence[MatchBy],
         *,
+        known: ContactId | None = None,
         follow_merge: bool = True,
         makes_lead: bool = False,
     ) -> Match:
         """Find the contact of these identifiers, tried in the order of `match_by` (README, Identity).
 
-        A removal must not `follow_merge`: the survivor may be somebody whom nobody asked to remove. A record that
-        `makes_lead` where it finds nobody finds the leads with its email, whatever `match_by` says: Intercom would
-        take a second one.
+        The `known` one, of which the ledger says the record is, comes before them all while it is there. A removal
+        must not `follow_merge`: the survivor may be somebody whom nobody asked to remove. A record that `makes_lead`
+        where it finds nobody finds the leads with its email, whatever `match_by` says: Intercom would take a second
+        one.
         """
+        if known is not None and (match := self._with_id(known, identity, follow=follow_merge)):
+            return match
         if identity in self._unanswered:
             return Unanswered(self._unanswered[identity])
         for which in match_by:
             value = identity.get(which)
             if value is None:
                 continue
-            if which is MatchBy.ID and value in self._survivors:
-                return self._after_merge(identity, ContactId(value), follow=follow_merge)
+            if which is MatchBy.ID and (match := self._with_id(ContactId(value), identity, follow=follow_merge)):
+                return match
             match = _decide(which, identity, self.named(which, value))
             if not isinstance(match, NotFound):
                 return match
@@ -128,6 +154,15 @@ class View:
     def leads_with(self, email: str) -> list[Contact]:
         """Give the leads with an email."""
         return [contact for contact in self.named(MatchBy.EMAIL, email) if contact.role == "lead"]
+
+    def _with_id(self, contact: ContactId, identity: Identity, *, follow: bool) -> Match | None:
+        """Find the contact of an Intercom id; None where there is none."""
+        if contact in self._unanswered:
+            return Unanswered(self._unanswered[contact])
+        if contact in self._survivors:
+            return self._after_merge(identity, contact, follow=follow)
+        found = self._contacts.get(contact)
+        return None if found is None else Found(found)
 
     def _after_merge(self, identity: Identity, old: ContactId, *, follow: bool) -> Match:
         survivor = self._survivors[old]
@@ -176,10 +211,17 @@ class _Answer:
 class Matcher:
     """Looks up what Intercom knows of a batch's identifiers."""
 
-    def __init__(self, client: IntercomClient, recent: RecentContacts, in_parallel: InParallel) -> None:
-        """`in_parallel` runs calls beside each other."""
+    def __init__(
+        self,
+        client: IntercomClient,
+        recent: RecentContacts,
+        in_parallel: InParallel,
+        written_lately: Callable[[], Iterable[Contact]] = tuple,
+    ) -> None:
+        """`in_parallel` runs calls beside each other; `written_lately` is what the index may not show, of any run."""
         self._client = client
         self._recent = recent
+        self._written_lately = written_lately
         self._in_parallel = in_parallel
         self._size = SEARCH_SIZE
 
@@ -188,22 +230,44 @@ class Matcher:
         identities: Sequence[Identity],
         match_by: Sequence[MatchBy],
         *,
+        known: Collection[ContactId] = (),
         leads: bool = False,
         everyone: bool = False,
     ) -> View:
         """Find every contact these identifiers may mean: what this run knows, then one search for many.
 
-        `leads` asks for emails even where `match_by` does not; `everyone` asks even where the contact is known.
+        `known` are contacts to look at whatever their identifiers are. `leads` asks for emails even where `match_by`
+        does not; `everyone` asks even where the contact is known.
         """
         fields = [*match_by, *([MatchBy.EMAIL] if leads and MatchBy.EMAIL not in match_by else [])]
         unknown = [one for one in identities if everyone or not self._known(one, match_by)]
         view = View()
         for answer in self._in_parallel(lambda chunk: self._search(chunk, fields), _chunks(unknown, self._size)):
             answer.into(view)
+        lately = self._distrust(view, identities)
         self.refresh(view, identities)
-        if MatchBy.ID in match_by:
-            self._ask_for_ids(view, identities)
+        named = {one.id for one in identities if one.id is not None} if MatchBy.ID in match_by else set()
+        self._ask_for_ids(view, {*named, *known, *lately})
+        for contact in lately.values():
+            # Where Intercom gives no answer it is still sure that somebody has these identifiers.
+            if not view.is_resolved(contact.id) and not self._recent.knows(contact.id):
+                view.put(contact)
         return view
+
+    def _distrust(self, view: View, identities: Sequence[Identity]) -> dict[ContactId, Contact]:
+        """Take out contacts that were changed lately, which the index may show as they were; gives them."""
+        if not identities:
+            return {}
+        names = {name for identity in identities for name in identity.identifiers()}
+        lately = {
+            contact.id: contact
+            for contact in self._written_lately()
+            if not self._recent.knows(contact.id)
+            and (view.has(contact.id) or not names.isdisjoint(Identity.of(contact).identifiers()))
+        }
+        for contact_id in lately:
+            view.drop(contact_id)
+        return lately
 
     def search_one(self, identity: Identity) -> View:
         """Search the index for one contact whose creation is in doubt, in the thread of the caller."""
@@ -214,11 +278,27 @@ class Matcher:
     def refresh(self, view: View, identities: Iterable[Identity]) -> None:
         """Bring a view up to what this run has learnt since."""
         for contact in view.ids():
-            if self._recent.knows(contact):
-                view.drop(contact)
+            self._renew(view, contact)
         for identity in identities:
             for known in self._recent.named(identity.identifiers()):
                 view.put(known)
+
+    def remind(self, view: View, contacts: Iterable[Contact]) -> None:
+        """Add contacts that the ledger names to a view, as they are best known."""
+        for contact in contacts:
+            if not view.has(contact.id):
+                self._renew(view, contact.id)
+                view.put_remembered(contact)
+
+    def _renew(self, view: View, contact: ContactId) -> None:
+        """Show a contact as this run knows it, where it does."""
+        if not self._recent.knows(contact):
+            return
+        newest = self._recent.get(contact)
+        if newest is None:
+            view.gone(contact)
+        else:
+            view.put(newest)
 
     def search_index(self, identities: Sequence[Identity]) -> View:
         """Search by external_id and email, whatever this run knows: for contacts whose creation is in doubt."""
@@ -261,24 +341,19 @@ class Matcher:
             [contact for half in halves for contact in half.contacts], [one for half in halves for one in half.failed]
         )
 
-    def _ask_for_ids(self, view: View, identities: Iterable[Identity]) -> None:
+    def _ask_for_ids(self, view: View, ids: Iterable[ContactId]) -> None:
         """Ask by GET for the Intercom ids that search does not show (README, Identity)."""
-        ids = {one.id for one in identities if one.id is not None}
         unseen = sorted(one for one in ids if not view.is_resolved(one) and not self._recent.knows(one))
-        failed: dict[ContactId, Fault] = {}
         for contact, answer in self._in_parallel(self._ask_for, unseen):
             match answer:
                 case Fault():
-                    failed[contact] = answer
+                    view.unanswered(contact, answer)
                 case Found():
                     view.put(answer.contact)
                 case Merged():
                     view.merged(contact, answer.survivor)
                 case NotFound():
-                    view.drop(contact)
-        for identity in identities:
-            if identity.id in failed:
-                view.unanswered(identity, failed[identity.id])
+                    view.gone(contact)
 
     def _ask_for(self, contact: ContactId) -> tuple[ContactId, Found | NotFound | Merged | Fault]:
         try:

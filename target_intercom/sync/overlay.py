@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from target_intercom.config import StreamConfig
-    from target_intercom.model import Identifier, Match
+    from target_intercom.model import Identifier, Match, RecordKey
     from target_intercom.sync.matching import View
 
 
@@ -60,8 +60,9 @@ class _Overlay:
         self._groups: dict[ContactId, Group] = {}
         self._written: dict[Identifier, ContactId] = {}
         self._marked: dict[ContactId, list[Entry]] = defaultdict(list)
-        self._blocked: set[Identifier] = set()
+        self._blocked: set[Identifier | RecordKey] = set()
         self._shared: set[Identifier] = set()
+        self._keys: dict[RecordKey, ContactId | None] = {}
 
     def run(self, entries: Iterable[Entry]) -> Wave:
         for entry in entries:
@@ -74,21 +75,39 @@ class _Overlay:
         match = self._view.match(
             draft.identity,
             self._config.match_by,
+            known=None if entry.contact is None else entry.contact.id,
             follow_merge=not draft.removed,
             makes_lead=not draft.removed and role_of(draft, self._config.creation_mode) == "lead",
         )
         contact = match.contact.id if isinstance(match, Found) else None
-        involved = names | (set(Identity.of(match.contact).identifiers()) if isinstance(match, Found) else set())
+        involved: set[Identifier | RecordKey] = {*names, *_keys_of(entry)}
+        if isinstance(match, Found):
+            involved.update(Identity.of(match.contact).identifiers())
         group = self._groups.get(contact) if contact is not None else None
         others = {self._written[name] for name in names if name in self._written} - {contact}
         shared = names & self._shared and (draft.removed or not isinstance(match, NotFound))
-        if others or shared or involved & self._blocked or (group is not None and self._apart(group, entry)):
+        if (
+            others
+            or shared
+            or involved & self._blocked
+            or self._follows(entry, contact)
+            or (group is not None and self._apart(group, entry))
+        ):
             self._blocked |= involved
             self._wave.waiting.append(entry)
         elif draft.removed:
             self._mark(entry, match, group)
         else:
             self._live(entry, match, group)
+
+    def _follows(self, entry: Entry, contact: ContactId | None) -> bool:
+        """Tell whether the ledger will know more of a record once an earlier one of the same key is written.
+
+        Its identifiers may have changed in between, or it may have none, as a log-based deletion.
+        """
+        if entry.key is None:
+            return False
+        return self._keys.get(entry.key, contact) != contact
 
     def _apart(self, group: Group, entry: Entry) -> bool:
         """Tell whether a record must not be laid over the others of its contact.
@@ -126,6 +145,7 @@ class _Overlay:
                     self._start(_newborn(entry.draft, self._config.creation_mode, len(self._wave.groups)), group)
                 else:
                     self._wave.groups.append(group)
+                    self._keys.update(dict.fromkeys(_keys_of(entry), None))
 
     def _start(self, contact: Contact, group: Group) -> None:
         """Begin a contact's group; the marks that came before it no longer hold."""
@@ -152,6 +172,7 @@ class _Overlay:
 
     def _settle(self, contact: Contact, group: Group) -> None:
         """Note which identifiers the contact has had and will have, and show it as it will be."""
+        self._keys.update(dict.fromkeys(_keys_of(group.entries[-1]), contact.id))
         after = contact
         if isinstance(group.match, NotFound) or self._config.sync_mode.updates:
             after = _after(contact, group.draft, self._config.creation_mode)
@@ -178,6 +199,10 @@ class _Overlay:
             other.role == "user" and other.id != contact.id and other.id not in self._groups
             for other in self._view.named(which, value)
         )
+
+
+def _keys_of(entry: Entry) -> tuple[RecordKey, ...]:
+    return () if entry.key is None else (entry.key,)
 
 
 def _laid_identity(earlier: Identity, later: ContactDraft) -> Identity:

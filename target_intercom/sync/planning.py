@@ -40,6 +40,8 @@ def plan(group: Group, config: StreamConfig) -> Operation:
         case Found(contact):
             if not config.sync_mode.updates:
                 return Leave(group, SkipReason.EXISTS)
+            if not contact.is_read and all(entry.is_in_line for entry in group.entries):
+                return Leave(group, None)
             differing = changes(group.draft, contact, config.creation_mode)
             return Update(group, contact, differing) if differing else Leave(group, None)
 
@@ -90,14 +92,16 @@ def refusal(match: MergedAway | Ambiguous | Unanswered) -> Refusal:
 def changes(draft: ContactDraft, contact: Contact, mode: CreationMode) -> Mapping[str, Json]:
     """Give the attributes in which a contact differs from a draft, with the draft's values; empty: nothing to write.
 
-    Consent is never given back by an update, and what Intercom does not show is no reason to write.
+    Of a contact that was not read everything may differ. Consent is never given back by an update, and what Intercom
+    does not show is no reason to write.
     """
-    differing: dict[str, Json] = dict(_identity_changes(draft, contact, mode))
+    differing: dict[str, Json] = {}
     for name, value in draft.attributes.items():
         if name == _CONSENT and value is not True:
             continue
-        if _compared(name) and not _same(value, contact.attributes.get(name), name):
+        if _compared(name) and not (contact.is_read and _same(value, contact.attributes.get(name), name)):
             differing[name] = value
+    differing |= _identity_changes(draft, contact, mode, with_others=bool(differing))
     if differing and draft.attributes.get("email_verified") is not None and draft.identity.email is not None:
         # email_verified without email in the same body is refused (official description, PUT /contacts/{id}).
         differing |= {"email": draft.identity.email, "email_verified": draft.attributes["email_verified"]}
@@ -135,12 +139,15 @@ def _plan_new(group: Group, config: StreamConfig) -> Operation:
     return Create(group, role, creation(group.draft, role))
 
 
-def _identity_changes(draft: ContactDraft, contact: Contact, mode: CreationMode) -> Mapping[str, Json]:
+def _identity_changes(
+    draft: ContactDraft, contact: Contact, mode: CreationMode, *, with_others: bool
+) -> Mapping[str, Json]:
     external_id = draft.identity.external_id
     if external_id is None:
         return {}
     if contact.role == "user":
-        return {} if contact.external_id == external_id else {"external_id": external_id}
+        is_sent = contact.external_id != external_id or (with_others and not contact.is_read)
+        return {"external_id": external_id} if is_sent else {}
     if mode is not CreationMode.LIFECYCLE:
         return {}
     email = draft.identity.email or contact.email

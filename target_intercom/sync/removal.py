@@ -15,8 +15,12 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol import ContactId
+    from target_intercom.ledger.base import Ledger
     from target_intercom.model import Contact, Identifier, Received
     from target_intercom.sync.parallel import InParallel
+
+_MOST_UNWRITTEN = 200
+"""Contacts that may be removed and not noted as removed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +42,15 @@ class _Due:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Removed:
+    """What came of a mark, and which of its contacts are not there any more."""
+
+    mark: _Mark
+    gone: list[ContactId]
+    outcome: Outcome
+
+
 class Removals:
     """The contacts that are marked to be removed, and their removal at the end.
 
@@ -45,18 +58,29 @@ class Removals:
     in the pipe; the records' numbers tell which was later.
     """
 
-    def __init__(self, client: IntercomClient, in_parallel: InParallel) -> None:
+    def __init__(self, client: IntercomClient, in_parallel: InParallel, ledger: Ledger) -> None:
         """Nothing is marked yet."""
         self._client = client
+        self._ledger = ledger
         self._in_parallel = in_parallel
         self._due: dict[ContactId, _Due] = {}
         self._by_identifier: dict[Identifier, set[ContactId]] = defaultdict(set)
         self._live: dict[ContactId | Identifier, int] = {}
+        self._refused: set[Identifier] = set()
 
     @property
     def pending(self) -> bool:
         """Whether anything is marked: then no STATE may go out before it is done."""
         return bool(self._due)
+
+    def due(self, stream: str) -> tuple[int, int]:
+        """Count the contacts that a stream's records mark, and these records."""
+        marks = [due.mark for due in self._due.values() if due.mark.stream == stream]
+        return len(marks), len({id(mark) for mark in marks})
+
+    def concerns(self, contact: ContactId, identity: Identity) -> bool:
+        """Tell whether a contact is marked, or was named by a live record of this run that could not be loaded."""
+        return contact in self._due or not self._refused.isdisjoint(identity.identifiers())
 
     def mark(self, stream: str, received: Received, contacts: Sequence[Contact], mode: RemovalMode) -> Outcome | None:
         """Mark a record's contacts.
@@ -98,6 +122,7 @@ class Removals:
     def live_identifiers(self, identifiers: Iterable[Identifier], number: int) -> Iterator[tuple[str, Outcome]]:
         """Take back the marks of whoever has one of these identifiers: a live record that could not be loaded."""
         for identifier in identifiers:
+            self._refused.add(identifier)
             self._live[identifier] = max(number, self._live.get(identifier, -1))
             for contact in sorted(self._by_identifier.get(identifier, ())):
                 yield from self.live(contact, number)
@@ -117,30 +142,50 @@ class Removals:
         self._by_identifier.clear()
         modes = {contact: one.mode for contact, one in due.items()}
         marks = {id(one.mark): one.mark for one in due.values()}.values()
-        for mark, outcome in self._in_parallel(lambda mark: (mark, self._remove(mark, modes)), marks):
-            yield mark.stream, outcome
+        gone: list[ContactId] = []
+        try:
+            for removed in self._in_parallel(lambda mark: self._remove(mark, modes), marks):
+                gone.extend(removed.gone)
+                if len(gone) >= _MOST_UNWRITTEN:
+                    self._ledger.removed(gone)
+                    gone = []
+                yield removed.mark.stream, removed.outcome
+        finally:
+            self._ledger.removed(gone)
 
-    def _remove(self, mark: _Mark, modes: Mapping[ContactId, RemovalMode]) -> Outcome:
+    def _remove(self, mark: _Mark, modes: Mapping[ContactId, RemovalMode]) -> _Removed:
         """Remove all contacts of a mark; one that is refused makes the record rejected, after the others."""
         removed: set[RemovalMode] = set()
+        gone: list[ContactId] = []
         refusal: Refusal | None = None
         for contact in mark.contacts:
             try:
-                self._call(contact, modes[contact])
+                remove_contact(self._client, contact, modes[contact])
                 removed.add(modes[contact])
             except NotFoundError:
-                continue
+                pass
             except (RefusedError, CallFailedError) as error:
                 refusal = Refusal.by_intercom(error.fault)
+                continue
+            gone.append(contact)
         if refusal is not None:
-            return Outcome(mark.received, Result.REJECTED, refusal=refusal)
-        if not removed:
-            return Outcome(mark.received, Result.SKIPPED, SkipReason.NOT_THERE)
-        return Outcome(mark.received, Result.DELETED if RemovalMode.DELETE in removed else Result.ARCHIVED)
+            outcome = Outcome(mark.received, Result.REJECTED, refusal=refusal)
+        elif not removed:
+            outcome = Outcome(mark.received, Result.SKIPPED, SkipReason.NOT_THERE)
+        else:
+            outcome = Outcome(mark.received, Result.DELETED if RemovalMode.DELETE in removed else Result.ARCHIVED)
+        return _Removed(mark, gone, outcome)
 
-    def _call(self, contact: ContactId, mode: RemovalMode) -> None:
-        match mode:
-            case RemovalMode.ARCHIVE:
-                self._client.archive_contact(contact)
-            case RemovalMode.DELETE:
-                self._client.delete_contact(contact)
+
+def remove_contact(client: IntercomClient, contact: ContactId, mode: RemovalMode) -> None:
+    """Remove a contact the way the settings say.
+
+    Raises:
+        NotFoundError: it is not there.
+        RefusedError, CallFailedError: Intercom does not do it.
+    """
+    match mode:
+        case RemovalMode.ARCHIVE:
+            client.archive_contact(contact)
+        case RemovalMode.DELETE:
+            client.delete_contact(contact)

@@ -14,11 +14,13 @@ from target_intercom.errors import (
     ConflictError,
     Fault,
     InDoubtError,
+    LeadPendingError,
     MergedError,
     NotFoundError,
     RefusedError,
 )
 from target_intercom.intercom.protocol import ContactId
+from target_intercom.ledger.base import Stamp
 from target_intercom.model import (
     Ambiguous,
     Contact,
@@ -37,11 +39,12 @@ from target_intercom.sync.matching import another_person
 from target_intercom.sync.planning import changes, refusal
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from target_intercom.config import StreamConfig
     from target_intercom.intercom.client import IntercomClient
-    from target_intercom.model import Group, Json, Operation
+    from target_intercom.ledger.base import Ledger
+    from target_intercom.model import Email, Group, Json, Operation
     from target_intercom.sync.attributes import AttributeCatalog
     from target_intercom.sync.matching import Matcher
     from target_intercom.sync.parallel import InParallel
@@ -50,6 +53,7 @@ _DOUBT_ROUNDS = 5
 """A create whose answer is lost again and again is tried so often."""
 _DOUBT_BACKOFF = 8.0
 """The longest pause, in seconds, before a user in doubt is looked for again."""
+_BEGUN: t.Final = Fault(message="a run that was cut off, or another one, began to create it")
 _BY_BOTH: t.Final = (MatchBy.EXTERNAL_ID, MatchBy.EMAIL)
 
 
@@ -99,7 +103,18 @@ class Vanished:
     contact: ContactId
 
 
-Written: t.TypeAlias = Saved | Left | Rejected | InDoubt | Vanished
+@dataclass(frozen=True, slots=True)
+class Mistaken:
+    """The contact of which the ledger says the records are cannot have their identifiers: another one has.
+
+    They have to be matched without the ledger; `refusal` is what Intercom said.
+    """
+
+    group: Group
+    refusal: Refusal
+
+
+Written: t.TypeAlias = Saved | Left | Rejected | InDoubt | Vanished | Mistaken
 
 
 class Writer(t.Protocol):
@@ -118,12 +133,14 @@ class DirectWriter:
         matcher: Matcher,
         catalog: AttributeCatalog,
         in_parallel: InParallel,
-        config: StreamConfig,
+        ledger: Ledger,
         *,
+        config: StreamConfig,
         search_delay_seconds: float,
     ) -> None:
         """Write for one stream; a lead in doubt is looked for up to `search_delay_seconds`."""
         self._client = client
+        self._ledger = ledger
         self._matcher = matcher
         self._catalog = catalog
         self._in_parallel = in_parallel
@@ -163,21 +180,37 @@ class DirectWriter:
     # Creating.
 
     def _create(self, operation: Create) -> Written | LeadInDoubt:
-        earlier = self._doubtful.pop(operation.group.draft.identity.email or "", None)
-        if earlier is not None and operation.role == "lead":
-            return replace(earlier, operation=operation)
+        email = operation.group.draft.identity.email
+        if operation.role == "lead" and email is not None:
+            earlier = self._doubtful.pop(email, None)
+            return (
+                self._create_lead(operation, email, None) if earlier is None else replace(earlier, operation=operation)
+            )
         try:
-            return self._post(operation)
+            return self._post(operation, _nothing)
         except ConflictError as error:
             return self._after_conflict(operation, error, doubtful=False)
         except InDoubtError as error:
-            if operation.role == "lead":
-                return LeadInDoubt(operation, error.fault, time.monotonic())
             return self._user_in_doubt(operation, error.fault)
 
-    def _post(self, operation: Create) -> Saved:
+    def _create_lead(self, operation: Create, email: Email, replacing: Stamp | None) -> Written | LeadInDoubt:
+        """Make a lead, with its intent in the ledger right before each try; what surely failed leaves none."""
+        intent = _Intent(self._ledger, email, replacing)
+        try:
+            return self._post(operation, intent.write)
+        except LeadPendingError as error:
+            return LeadInDoubt(operation, _BEGUN, _monotonic(error.since), Stamp(error.since))
+        except InDoubtError as error:
+            return LeadInDoubt(operation, error.fault, time.monotonic(), intent.written)
+        except (RefusedError, CallFailedError) as error:
+            self._ledger.drop_intents([email])
+            if isinstance(error, ConflictError):
+                return self._after_conflict(operation, error, doubtful=False)
+            raise
+
+    def _post(self, operation: Create, before: Callable[[], object]) -> Saved:
         def create(attributes: Mapping[str, Json]) -> Contact:
-            return self._client.create_contact(attributes, again=operation.again)
+            return self._client.create_contact(attributes, before=before, again=operation.again)
 
         contact, dropped = self._catalog.sending(create, operation.attributes)
         return Saved(operation.group, Result.CREATED, contact, dropped)
@@ -191,7 +224,7 @@ class DirectWriter:
                 return self._adopt(operation, found)
             self._client.pause(backoff.full_jitter(min(2.0**round_, _DOUBT_BACKOFF)))
             try:
-                return self._post(operation)
+                return self._post(operation, _nothing)
             except ConflictError as error:
                 return self._after_conflict(operation, error, doubtful=True)
             except InDoubtError as error:
@@ -260,6 +293,10 @@ class DirectWriter:
         group = operation.group
         try:
             return self._save(group, operation.contact, operation.changes, Result.UNCHANGED)
+        except ConflictError as error:
+            if operation.contact.is_read:
+                raise
+            return Mistaken(group, Refusal.by_intercom(error.fault))
         except MergedError as error:
             survivor = self._matcher.survivor(error)
             if survivor is None or another_person(group.draft.identity, survivor):
@@ -316,7 +353,13 @@ class DirectWriter:
         return InDoubt(doubt.operation.group, _doubt(doubt.fault))
 
     def _repeat(self, doubt: LeadInDoubt) -> Written | LeadInDoubt:
-        return self._call(replace(doubt.operation, again=True))
+        operation, email = replace(doubt.operation, again=True), doubt.operation.group.draft.identity.email
+        if email is None:
+            raise ValueError("a lead is not made without an email")
+        try:
+            return self._create_lead(operation, email, doubt.intent)
+        except (RefusedError, CallFailedError) as error:
+            return Rejected(operation.group, Refusal.by_intercom(error.fault))
 
     def _found_lead(self, doubt: LeadInDoubt, match: Found | Ambiguous) -> Written:
         if isinstance(match, Ambiguous):
@@ -325,6 +368,27 @@ class DirectWriter:
             return self._adopt(doubt.operation, match.contact)
         except (RefusedError, CallFailedError) as error:
             return Rejected(doubt.operation.group, Refusal.by_intercom(error.fault))
+
+
+class _Intent:
+    """What the ledger has to know before a lead is sent; sent again within one operation, it stays the same one's."""
+
+    def __init__(self, ledger: Ledger, email: Email, replacing: Stamp | None) -> None:
+        self._ledger = ledger
+        self._email = email
+        self.written = replacing
+
+    def write(self) -> None:
+        self.written = self._ledger.intend(self._email, self.written)
+
+
+def _monotonic(since: int) -> float:
+    """Give a time of the wall clock, in milliseconds, on the monotonic clock; none is in the future."""
+    return time.monotonic() - max(0.0, time.time() - since / 1000)
+
+
+def _nothing() -> None:
+    """Nothing is to be done before a user is sent: Intercom refuses a second one."""
 
 
 def _if_nothing_differs(*, doubtful: bool, archived: bool) -> _SavedAs:

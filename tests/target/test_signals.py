@@ -268,7 +268,7 @@ def test_a_signal_between_two_tries_of_a_call_ends_the_run(load: Loader, sandbox
 def test_a_signal_before_the_removals_removes_nobody(load: Loader, sandbox: SandboxServer, people: People) -> None:
     load([CUSTOMERS, *customers(5)])
     marked = schema("customers", id="integer", email="text", _sdc_deleted_at="datetime")
-    run = Running(load, sync_mode="sync", batch_size_rows=1)
+    run = Running(load, sync_mode="sync", batch_size_rows=1, ledger_url="none")
     rows = [one["record"] | {"_sdc_deleted_at": "2026-01-01T00:00:00Z"} for one in customers(5)]
     run.feed(marked, *(record("customers", **row) for row in rows), state({"n": 5}))
     until(lambda: sent(sandbox, "POST", "/contacts/search") >= 5)

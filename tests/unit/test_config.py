@@ -42,12 +42,16 @@ CONTRACT: dict[str, tuple[set[str], Any]] = {
     "create_attributes": ({"boolean"}, True),
     "clear_nulls": ({"boolean"}, True),
     "deleted_property": ({"string"}, "_sdc_deleted_at"),
+    "snapshot": ({"boolean"}, False),
     "streams": ({"object"}, {}),
+    "max_removal_percent": ({"integer"}, 20),
     "max_rejected_records": ({"integer"}, 1000),
     "rate_limit_percent": ({"integer"}, 95),
     "max_connections": ({"integer"}, 64),
     "search_delay_seconds": ({"integer"}, 120),
     "data_dir": ({"string"}, ".target-intercom"),
+    "ledger_url": ({"string"}, None),
+    "repair": ({"boolean"}, False),
 }
 CHOICES = {
     "region": ["us", "eu", "au"],
@@ -66,6 +70,7 @@ OF_A_STREAM = [
     "create_attributes",
     "clear_nulls",
     "deleted_property",
+    "snapshot",
 ]
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from target_intercom.config import parse_config
 from target_intercom.errors import InvalidRecordError, StreamRefusedError
-from target_intercom.model import Kind, MatchBy, Received
-from target_intercom.sync.mapping import AttributeType, ContactMapper
+from target_intercom.model import ExternalId, Identity, Kind, MatchBy, Received
+from target_intercom.sync.mapping import AttributeType, ContactMapper, no_identifier
 from tests.loading import TYPES
 
 if TYPE_CHECKING:
@@ -394,16 +394,17 @@ def test_an_empty_identifier_is_none(blank: str | None) -> None:
 
 
 @pytest.mark.parametrize("record", [{}, {"id": None, "email": " "}, {"name": "Ann"}])
-def test_a_record_without_an_identifier_is_invalid(record: dict[str, Any]) -> None:
-    error = stream(PEOPLE, mappings={"id": "external_id"}).invalid(record)
+def test_a_record_without_an_identifier_has_none_and_is_for_the_ledger(record: dict[str, Any]) -> None:
+    assert stream(PEOPLE, mappings={"id": "external_id"}).draft(record).identity == Identity()
+    error = no_identifier([MatchBy.EXTERNAL_ID, MatchBy.EMAIL])
     assert error.code == "no_identifier"
     assert "external_id" in error.reason
     assert "email" in error.reason
 
 
-def test_an_identifier_that_match_by_does_not_name_is_none_to_match_by() -> None:
+def test_an_identifier_that_match_by_does_not_name_is_kept() -> None:
     people = stream(PEOPLE, mappings={"id": "external_id"}, match_by=["email"])
-    assert people.invalid({"id": 1}).code == "no_identifier"
+    assert people.draft({"id": 1}).identity == Identity(external_id=ExternalId("1"))
     assert people.draft({"id": 1, "email": "ann@example.com"}).identity.external_id == "1"
 
 
@@ -439,9 +440,10 @@ def test_a_bad_identifier_of_a_mark_is_none_where_another_will_do() -> None:
     assert (draft.identity.external_id, draft.identity.email) == ("1", None)
 
 
-def test_a_mark_without_identifiers_is_invalid() -> None:
-    people = stream(PEOPLE, mappings={"id": "external_id"})
-    assert people.invalid({"email": "nonsense", "_sdc_deleted_at": 1}).code == "no_identifier"
+def test_a_mark_without_identifiers_is_for_the_ledger() -> None:
+    draft = stream(PEOPLE, mappings={"id": "external_id"}).draft({"email": "nonsense", "_sdc_deleted_at": 1})
+    assert draft.removed
+    assert draft.identity == Identity()
 
 
 @pytest.mark.parametrize("mode", ["sync", "additive", "enrich", "insert"])

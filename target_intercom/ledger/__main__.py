@@ -1,0 +1,109 @@
+"""Look into the ledger: ``python -m target_intercom.ledger``."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import typing as t
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from target_intercom.config import ledger_place
+from target_intercom.errors import ConfigValidationError, LedgerError
+from target_intercom.ledger.database import Database
+from target_intercom.ledger.reading import contact_ids, summaries
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_intercom.ledger.reading import StreamSummary
+
+_COLUMNS: t.Final = ("workspace", "stream", "contacts", "removed", "started_at", "finished_at", "last_run")
+
+
+@click.group()
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The target's settings.")
+@click.option("--data-dir", help="The target's folder, where the ledger is by default.")
+@click.option("--ledger-url", help="The ledger's SQLAlchemy URL.")
+@click.pass_context
+def main(context: click.Context, config: Path | None, data_dir: str | None, ledger_url: str | None) -> None:
+    """Look into the ledger of target-intercom: which streams it knows, and which Intercom ids their records have."""
+    given = {"data_dir": data_dir, "ledger_url": ledger_url}
+    try:
+        settings = {} if config is None else json.loads(config.read_text(encoding="utf-8"))
+        context.obj = ledger_place({**settings, **{name: value for name, value in given.items() if value is not None}})
+    except (ValueError, TypeError) as error:
+        if isinstance(error, ConfigValidationError):
+            raise click.UsageError(str(error)) from None
+        message = f"The config file cannot be read ({config}): it is no JSON object"
+        raise click.UsageError(message) from None
+
+
+@main.command()
+@click.option("--format", "as_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_obj
+def streams(place: Path | str | None, as_: str) -> None:
+    """List the streams, with their contacts and last runs."""
+    with _opened(place) as database:
+        known = summaries(database)
+    if as_ == "json":
+        click.echo(json.dumps([asdict(stream) for stream in known], indent=2))
+        return
+    rows = [_COLUMNS, *(tuple(str(getattr(stream, name) or "-") for name in _COLUMNS) for stream in known)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@main.command()
+@click.argument("stream")
+@click.option("--workspace", help="The workspace's id, where the ledger knows the stream in several.")
+@click.pass_obj
+def export(place: Path | str | None, stream: str, workspace: str | None) -> None:
+    """Write a stream's record keys and Intercom ids to stdout, as CSV."""
+    with _opened(place) as database:
+        chosen = _chosen(summaries(database), stream, workspace)
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow([*chosen.keys, "intercom_id"])
+        for key, contact in contact_ids(database, chosen):
+            writer.writerow([*key, contact])
+
+
+def _chosen(known: list[StreamSummary], stream: str, workspace: str | None) -> StreamSummary:
+    matching = [one for one in known if one.stream == stream and workspace in {None, one.workspace}]
+    match matching:
+        case [one]:
+            return one
+        case []:
+            names = ", ".join(sorted({one.stream for one in known})) or "none"
+            message = f"The ledger does not know stream '{stream}'. It knows: {names}"
+            raise click.ClickException(message)
+        case _:
+            names = ", ".join(one.workspace for one in matching)
+            message = f"Stream '{stream}' is in several workspaces ({names}): name one with --workspace"
+            raise click.ClickException(message)
+
+
+@contextmanager
+def _opened(place: Path | str | None) -> Iterator[Database]:
+    """Open a ledger that exists."""
+    if place is None or (isinstance(place, Path) and not place.exists()):
+        where = "'ledger_url' is \"none\"" if place is None else f"there is no {place}"
+        message = f"There is no ledger: {where}"
+        raise click.ClickException(message)
+    try:
+        database = Database(place)
+        try:
+            yield database
+        finally:
+            database.close()
+    except LedgerError as error:
+        raise click.ClickException(str(error)) from None
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m target_intercom.ledger")

@@ -1,0 +1,166 @@
+"""What the ledger holds of a record, and what is asked of it. No SQL here."""
+
+from __future__ import annotations
+
+import enum
+import typing as t
+from dataclasses import dataclass
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from target_intercom.model import Contact, ContactId, Email, Identity, RecordKey
+
+Stamp = t.NewType("Stamp", int)
+"""A moment: milliseconds since 1970, by the clock of the machine that wrote it."""
+
+
+def stamp(seconds: float) -> Stamp:
+    """Make a stamp of unix seconds."""
+    return Stamp(int(seconds * 1000))
+
+
+class Standing(str, enum.Enum):
+    """How a record's contact stands to this target."""
+
+    SYNCED = "synced"
+    """It was brought in line with the record: this target answers for it."""
+    FOUND = "found"
+    """It was there and the sync mode left it alone: it is not removed when the record is missing."""
+    REMOVED = "removed"
+    """It was removed; only the record's key is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prints:
+    """Hashes of what a record says: the ledger compares them in place of values."""
+
+    content: str
+    """Of all that the record says of its contact."""
+    values: str
+    """Of what it says but its nulls: as before when only nulls came or went."""
+    settings: str
+    """Of the settings that decide what becomes of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """A record and its contact, as they were when the record was last loaded."""
+
+    key: RecordKey
+    contact: Contact | None
+    """As it was then, without its attributes; None: removed, or its id is not known."""
+    prints: Prints | None
+    """None: another record, or nobody knows what, has changed the contact since."""
+    standing: Standing
+    written_at: Stamp
+    """When this record last changed the contact; 0: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A record to remember with its contact."""
+
+    entry: LedgerEntry
+    version: int | None
+    """The version of its stream (ACTIVATE_VERSION), where the tap told one so far."""
+    changed: bool
+    """The contact was changed: what other records said of it no longer holds for sure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A record that names a contact, for deciding whether the contact may be removed."""
+
+    stream: str
+    key: RecordKey
+    contact: ContactId
+    identity: Identity
+    seen: bool
+    """It came in this run."""
+    version: int | None
+    """The last version of its stream that it came with."""
+
+
+class Ledger:
+    """A ledger that remembers nothing (`ledger_url: none`), and the interface of the one that does.
+
+    It is of one workspace and one run. Every method may raise `LedgerError`.
+    """
+
+    remembers: t.ClassVar[bool] = False
+    """Whether it is of use to make keys and hashes for it."""
+
+    def enter(self, stream: str, keys: Sequence[str], *, alone: bool) -> None:
+        """Begin to work on a stream with these key properties; `alone` keeps every other run off it.
+
+        Raises:
+            StreamBusyError: another run is alone with the stream, or is there while this one has to be alone.
+        """
+
+    def check_alone(self) -> None:
+        """Make sure that the streams this run is alone with are still its own.
+
+        Raises:
+            LedgerError: the database may have let others in meanwhile.
+        """
+
+    def recall(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, LedgerEntry]:
+        """Give what is known of these records."""
+        del stream, keys
+        return {}
+
+    def remember(self, stream: str, loaded: Sequence[Loaded]) -> None:
+        """Write down records that went through."""
+
+    def see(self, stream: str, keys: Sequence[RecordKey], version: int | None) -> None:
+        """Note that known records came again."""
+
+    def written_since(self, since: Stamp) -> Iterable[Contact]:
+        """Give the contacts that any run has changed since, as they were then."""
+        del since
+        return ()
+
+    def intend(self, email: Email, replacing: Stamp | None) -> Stamp:
+        """Write down that a lead is about to be made, for good before it is sent. Safe from any thread.
+
+        `replacing` is the stamp of an earlier intent that surely did not arrive.
+
+        Raises:
+            LeadPendingError: there is another intent.
+        """
+        del email
+        return Stamp(0) if replacing is None else replacing
+
+    def drop_intents(self, emails: Sequence[Email]) -> None:
+        """Note that leads were surely not made. Safe from any thread."""
+
+    def known(self, stream: str) -> int:
+        """Count the contacts that were synced from a stream."""
+        del stream
+        return 0
+
+    def unseen(self, stream: str) -> Iterator[Holder]:
+        """Give the synced records of a stream that did not come in this run."""
+        del stream
+        return iter(())
+
+    def holders(self, contacts: Sequence[ContactId]) -> Iterable[Holder]:
+        """Give all records, of any stream, that name one of these contacts."""
+        del contacts
+        return ()
+
+    def activate(self, stream: str, version: int) -> None:
+        """Note the version of records of this run whose tap told it only after them."""
+
+    def release(self, stream: str, keys: Sequence[RecordKey]) -> None:
+        """Forget records of a stream: their contacts are other streams' to remove."""
+
+    def removed(self, contacts: Sequence[ContactId]) -> None:
+        """Note that contacts are gone, whichever records named them."""
+
+    def finish(self) -> None:
+        """Note that the run got to its end."""
+
+    def close(self) -> None:
+        """Give everything back; safe to call twice."""

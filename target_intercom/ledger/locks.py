@@ -1,0 +1,143 @@
+"""Who works on a stream: many runs at once, or one alone. The locks end with the process, however it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import typing as t
+from pathlib import Path
+
+from sqlalchemy import text
+
+from target_intercom.errors import LedgerError, StreamBusyError
+
+if t.TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from target_intercom.ledger.database import Database
+
+
+class StreamLocks(t.Protocol):
+    """The locks of one run; a stream is named with its workspace."""
+
+    def take(self, name: str, *, alone: bool) -> bool:
+        """Take a stream's lock, shared with others or alone; False when it cannot be had. It replaces one held."""
+
+    def check(self) -> None:
+        """Make sure that what was taken is still held.
+
+        Raises:
+            LedgerError: it is not sure any more.
+        """
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+def locks_of(database: Database) -> StreamLocks:
+    """Give the locks that go with a database."""
+    if database.is_sqlite:
+        return FileLocks(Path(f"{database.url.database}-lock"))
+    return AdvisoryLocks(database)
+
+
+class FileLocks:
+    """Locks of SQLite itself, on an empty database for each stream: the one file lock that every platform has."""
+
+    def __init__(self, stem: Path) -> None:
+        """Keep the files beside the ledger; `stem` is what their names begin with."""
+        self._stem = stem
+        self._held: dict[str, sqlite3.Connection] = {}
+
+    def take(self, name: str, *, alone: bool) -> bool:
+        """See `StreamLocks`."""
+        held = self._held.pop(name, None)
+        if held is not None:
+            held.close()
+        path = f"{self._stem}-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
+        connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            # A read within a transaction holds SQLite's shared lock until the end (sqlite.org/lockingv3.html).
+            connection.execute("BEGIN EXCLUSIVE" if alone else "BEGIN")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        except sqlite3.OperationalError:
+            connection.close()
+            return False
+        self._held[name] = connection
+        return True
+
+    def check(self) -> None:
+        """They are held as long as the process lives."""
+
+    def close(self) -> None:
+        """See `StreamLocks`."""
+        for connection in self._held.values():
+            connection.close()
+        self._held.clear()
+
+
+class AdvisoryLocks:
+    """PostgreSQL's advisory locks, held by a connection of their own; a pooler must not share it out by transaction."""
+
+    def __init__(self, database: Database) -> None:
+        """Connect when the first lock is taken."""
+        self._database = database
+        self._connection: Connection | None = None
+        self._held: dict[str, bool] = {}
+
+    def take(self, name: str, *, alone: bool) -> bool:
+        """See `StreamLocks`."""
+        connection = self._connected()
+        with self._database.errors():
+            if name in self._held:
+                self._call(connection, "pg_advisory_unlock", name, alone=self._held.pop(name))
+            if not self._call(connection, "pg_try_advisory_lock", name, alone=alone):
+                return False
+        self._held[name] = alone
+        return True
+
+    def check(self) -> None:
+        """Ask whether the connection is still the one that holds them."""
+        if self._connection is None:
+            return
+        with self._database.errors():
+            held = self._connection.scalar(
+                text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted")
+            )
+        if not isinstance(held, int) or held < len(self._held):
+            raise LedgerError(f"The ledger ({self._database.shown}) has let go of this run's locks: run again")
+
+    def close(self) -> None:
+        """See `StreamLocks`."""
+        if self._connection is not None:
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            with self._database.errors():
+                self._connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return self._connection
+
+    @staticmethod
+    def _call(connection: Connection, function: str, name: str, *, alone: bool) -> bool:
+        number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+        shared = "" if alone else "_shared"
+        return bool(connection.scalar(text(f"SELECT {function}{shared}(:number)"), {"number": number}))
+
+
+def enter(locks: StreamLocks, name: str, stream: str, *, alone: bool) -> None:
+    """Take a stream's lock.
+
+    Raises:
+        StreamBusyError: it cannot be had.
+    """
+    if locks.take(name, alone=alone):
+        return
+    why = (
+        "this run decides who is missing from it, and another run works on it"
+        if alone
+        else "another run that decides who is missing from it works on it"
+    )
+    raise StreamBusyError(f"Stream '{stream}' is busy: {why}. Run one after the other.")

@@ -1,0 +1,68 @@
+"""How a ledger of an older version becomes one of this version: named steps, forward only.
+
+A step is never changed once it was released: the next change is a new step, at the end of the list.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import typing as t
+
+from sqlalchemy import insert, select
+
+from target_intercom.errors import LedgerError
+from target_intercom.ledger.tables import MIGRATIONS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+_FIRST: t.Final = """
+CREATE TABLE target_intercom_streams (
+    workspace TEXT NOT NULL, stream TEXT NOT NULL, key_properties TEXT NOT NULL, last_run TEXT NOT NULL,
+    started_at TEXT NOT NULL, finished_at TEXT, PRIMARY KEY (workspace, stream)
+);
+CREATE TABLE target_intercom_entries (
+    workspace TEXT NOT NULL, stream TEXT NOT NULL, key TEXT NOT NULL, contact_id TEXT, role TEXT, external_id TEXT,
+    email TEXT, content TEXT, content_values TEXT, settings TEXT, standing TEXT NOT NULL, written_at BIGINT NOT NULL,
+    seen_run TEXT NOT NULL, version BIGINT, PRIMARY KEY (workspace, stream, key)
+);
+CREATE INDEX target_intercom_entries_contact ON target_intercom_entries (workspace, contact_id);
+CREATE INDEX target_intercom_entries_written ON target_intercom_entries (workspace, written_at);
+CREATE TABLE target_intercom_intents (
+    workspace TEXT NOT NULL, email TEXT NOT NULL, sent_at BIGINT NOT NULL, run TEXT NOT NULL,
+    PRIMARY KEY (workspace, email)
+)
+"""
+
+
+def create_entries_streams_and_intents(connection: Connection) -> None:
+    """Make the tables of the first version."""
+    for statement in _FIRST.split(";"):
+        connection.exec_driver_sql(statement)
+
+
+STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (create_entries_streams_and_intents,)
+"""In the order in which they are applied; a step's name is what the ledger keeps of it."""
+
+
+def migrate(connection: Connection) -> None:
+    """Bring a ledger to this version, within the caller's transaction.
+
+    Raises:
+        LedgerError: a newer version has been at it.
+    """
+    MIGRATIONS.create(connection, checkfirst=True)
+    done = set(connection.scalars(select(MIGRATIONS.c.name)))
+    unknown = sorted(done - {step.__name__ for step in STEPS})
+    if unknown:
+        raise LedgerError(
+            f"The ledger was made by a newer version of target-intercom (it has {', '.join(unknown)}): update the "
+            "target, or give it a ledger of its own with 'ledger_url'"
+        )
+    for step in STEPS:
+        if step.__name__ not in done:
+            step(connection)
+            now = dt.datetime.now(tz=dt.timezone.utc).isoformat(timespec="seconds")
+            connection.execute(insert(MIGRATIONS).values(name=step.__name__, applied_at=now))

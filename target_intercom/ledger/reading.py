@@ -1,0 +1,86 @@
+"""What a person wants to know of a ledger: its streams, and whose Intercom id is which."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from target_intercom.ledger.base import Standing
+from target_intercom.ledger.tables import ENTRIES, STREAMS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_intercom.ledger.database import Database
+
+_E, _S = ENTRIES.c, STREAMS.c
+_PAGE = 5000
+_UNKEYED: t.Final = ("identifier", "value")
+"""Columns of a stream without key properties: which identifier its records are known by, and its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSummary:
+    """A stream as the ledger knows it; times are UTC, ISO 8601."""
+
+    workspace: str
+    stream: str
+    keys: tuple[str, ...]
+    """The columns of its keys."""
+    contacts: int
+    """Records with a contact in Intercom."""
+    removed: int
+    """Records whose contacts were removed."""
+    last_run: str
+    started_at: str
+    finished_at: str | None
+    """When a run that got to its end last did."""
+
+
+def summaries(database: Database) -> list[StreamSummary]:
+    """List the streams of all workspaces."""
+    counted = (
+        select(
+            _E.workspace,
+            _E.stream,
+            func.count(_E.contact_id).label("contacts"),
+            func.count().filter(_E.standing == Standing.REMOVED.value).label("removed"),
+        )
+        .group_by(_E.workspace, _E.stream)
+        .subquery()
+    )
+    both = (counted.c.workspace == _S.workspace) & (counted.c.stream == _S.stream)
+    query = select(STREAMS, counted.c.contacts, counted.c.removed).join(counted, both, isouter=True)
+    with database.reading() as connection:
+        return [
+            StreamSummary(
+                workspace=row.workspace,
+                stream=row.stream,
+                keys=tuple(json.loads(row.key_properties)) or _UNKEYED,
+                contacts=row.contacts or 0,
+                removed=row.removed or 0,
+                last_run=row.last_run,
+                started_at=row.started_at,
+                finished_at=row.finished_at,
+            )
+            for row in connection.execute(query.order_by(_S.workspace, _S.stream))
+        ]
+
+
+def contact_ids(database: Database, stream: StreamSummary) -> Iterator[tuple[list[str | None], str]]:
+    """Give the key of each record that has a contact, as texts, and the contact's Intercom id."""
+    after = ""
+    where = (_E.workspace == stream.workspace, _E.stream == stream.stream, _E.contact_id.is_not(None))
+    while True:
+        page = select(_E.key, _E.contact_id).where(*where, _E.key > after).order_by(_E.key).limit(_PAGE)
+        with database.reading() as connection:
+            rows = connection.execute(page).all()
+        for row in rows:
+            key: list[str | None] = json.loads(row.key)
+            yield key + [None] * (len(stream.keys) - len(key)), row.contact_id
+        if len(rows) < _PAGE:
+            return
+        after = rows[-1].key

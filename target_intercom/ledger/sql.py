@@ -1,0 +1,349 @@
+"""The ledger that remembers: one workspace, one run, on SQLAlchemy Core."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import threading
+import time
+import typing as t
+from dataclasses import dataclass
+from itertools import islice
+from types import MappingProxyType
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from target_intercom.errors import LeadPendingError, LedgerError
+from target_intercom.ledger.base import Holder, Ledger, LedgerEntry, Prints, Stamp, Standing, stamp
+from target_intercom.ledger.locks import enter, locks_of
+from target_intercom.ledger.tables import ENTRIES, INTENTS, STREAMS
+from target_intercom.model import Contact, Identity
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Row, Table
+
+    from target_intercom.ledger.base import Loaded
+    from target_intercom.ledger.database import Database
+    from target_intercom.model import ContactId, Email, RecordKey
+
+_T = t.TypeVar("_T")
+_CHUNK = 500
+"""Values in one IN: older SQLites take fewer than 1,000 (sqlite.org/limits.html)."""
+_PAGE = 5000
+"""Rows that are in memory at once."""
+
+_E, _I, _S = ENTRIES.c, INTENTS.c, STREAMS.c
+
+
+class SqlLedger(Ledger):
+    """The memory of one workspace, in one run."""
+
+    remembers: t.ClassVar[bool] = True
+
+    def __init__(self, database: Database, workspace: str, run: str) -> None:
+        """Work on an open database; `run` is this run's id."""
+        self._database = database
+        self._workspace = workspace
+        self._run = run
+        self._locks = locks_of(database)
+        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        self._waiting: list[_Intent] = []
+        self._queue = threading.Lock()
+        self._writing = threading.Lock()
+
+    # Streams.
+
+    def enter(self, stream: str, keys: Sequence[str], *, alone: bool) -> None:
+        """See `Ledger`."""
+        enter(self._locks, json.dumps([self._workspace, stream]), stream, alone=alone)
+        values = {"key_properties": json.dumps(list(keys)), "last_run": self._run, "started_at": _now()}
+
+        def work(connection: Connection) -> None:
+            row = {"workspace": self._workspace, "stream": stream, **values}
+            self._upsert(connection, STREAMS, [row], tuple(values))
+
+        self._database.write(work)
+
+    def check_alone(self) -> None:
+        """See `Ledger`."""
+        self._locks.check()
+
+    def finish(self) -> None:
+        """See `Ledger`."""
+        where = (_S.workspace == self._workspace, _S.last_run == self._run)
+        self._database.write(
+            lambda connection: connection.execute(update(STREAMS).where(*where).values(finished_at=_now()))
+        )
+
+    def close(self) -> None:
+        """See `Ledger`."""
+        self._locks.close()
+        self._database.close()
+
+    # Records.
+
+    def recall(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, LedgerEntry]:
+        """See `Ledger`."""
+        known: dict[RecordKey, LedgerEntry] = {}
+        if not keys:
+            return known
+        with self._database.reading() as connection:
+            for chunk in _chunks(keys):
+                for row in connection.execute(select(ENTRIES).where(*self._of(stream), _E.key.in_(chunk))):
+                    known[row.key] = _entry(row)
+        return known
+
+    def remember(self, stream: str, loaded: Sequence[Loaded]) -> None:
+        """See `Ledger`.
+
+        What other records, of any stream, said of a changed contact is void; this comes first, so that it does not
+        hit those that are written now.
+        """
+        rows = {one.entry.key: self._row(stream, one) for one in loaded}
+        contacts = [(one.entry.contact, one.changed) for one in loaded if one.entry.contact is not None]
+        changed = sorted({contact.id for contact, was_changed in contacts if was_changed})
+        leads = sorted(
+            {contact.email for contact, _ in contacts if contact.role == "lead" and contact.email is not None}
+        )
+
+        def work(connection: Connection) -> None:
+            for chunk in _chunks(changed):
+                where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
+                connection.execute(update(ENTRIES).where(*where).values(content=None))
+            # In a fixed order, so that two runs do not wait for each other.
+            self._upsert(connection, ENTRIES, [rows[key] for key in sorted(rows)], _CHANGING)
+            self._drop(connection, leads)
+
+        if rows:
+            self._database.write(work)
+
+    def see(self, stream: str, keys: Sequence[RecordKey], version: int | None) -> None:
+        """See `Ledger`."""
+
+        def work(connection: Connection) -> None:
+            for chunk in _chunks(sorted(keys)):
+                where = (*self._of(stream), _E.key.in_(chunk))
+                connection.execute(update(ENTRIES).where(*where).values(seen_run=self._run, version=version))
+
+        if keys:
+            self._database.write(work)
+
+    def written_since(self, since: Stamp) -> Iterable[Contact]:
+        """See `Ledger`."""
+        where = (_E.workspace == self._workspace, _E.written_at >= since, _E.contact_id.is_not(None))
+        with self._database.reading() as connection:
+            return [_contact(row) for row in connection.execute(select(ENTRIES).where(*where))]
+
+    # Leads on their way.
+
+    def intend(self, email: Email, replacing: Stamp | None) -> Stamp:
+        """See `Ledger`. Threads that come together share one transaction: each has to wait for the disk."""
+        intent = _Intent(email, replacing)
+        with self._queue:
+            self._waiting.append(intent)
+        with self._writing:
+            if not intent.is_settled:
+                self._write_intents()
+        if intent.trouble is not None:
+            raise intent.trouble
+        if intent.pending is not None:
+            raise LeadPendingError(intent.pending)
+        return t.cast("Stamp", intent.written)
+
+    def _write_intents(self) -> None:
+        with self._queue:
+            intents, self._waiting = self._waiting, []
+        try:
+            self._database.write(lambda connection: self._claim_all(connection, intents))
+        except LedgerError as error:
+            for intent in intents:
+                intent.trouble = error
+        for intent in intents:
+            intent.is_settled = True
+
+    def _claim_all(self, connection: Connection, intents: Sequence[_Intent]) -> None:
+        for intent in intents:
+            self._claim(connection, intent)
+
+    def _claim(self, connection: Connection, intent: _Intent) -> None:
+        """Write an intent where there is none, or in place of the one that it replaces."""
+        intent.pending, intent.written = None, stamp(time.time())
+        row = {"workspace": self._workspace, "email": intent.email, "sent_at": intent.written, "run": self._run}
+        mine = (_I.workspace == self._workspace, _I.email == intent.email)
+        if intent.replacing is not None:
+            replaces = update(INTENTS).where(*mine, _I.sent_at == intent.replacing).values(row)
+            if connection.execute(replaces).rowcount:
+                return
+        if not connection.execute(self._insert(INTENTS).values(row).on_conflict_do_nothing()).rowcount:
+            intent.pending = connection.scalar(select(_I.sent_at).where(*mine))
+
+    def drop_intents(self, emails: Sequence[Email]) -> None:
+        """See `Ledger`."""
+        if emails:
+            self._database.write(lambda connection: self._drop(connection, emails))
+
+    def _drop(self, connection: Connection, emails: Sequence[Email]) -> None:
+        for chunk in _chunks(emails):
+            connection.execute(delete(INTENTS).where(_I.workspace == self._workspace, _I.email.in_(chunk)))
+
+    # Removals.
+
+    def known(self, stream: str) -> int:
+        """See `Ledger`."""
+        count = select(func.count(_E.contact_id.distinct())).where(*self._of(stream), _E.standing == Standing.SYNCED)
+        with self._database.reading() as connection:
+            return connection.scalar(count) or 0
+
+    def unseen(self, stream: str) -> Iterator[Holder]:
+        """See `Ledger`."""
+        after = ""
+        where = (*self._of(stream), _E.standing == Standing.SYNCED, _E.contact_id.is_not(None))
+        while True:
+            page = select(ENTRIES).where(*where, _E.seen_run != self._run, _E.key > after).order_by(_E.key)
+            with self._database.reading() as connection:
+                rows = connection.execute(page.limit(_PAGE)).all()
+            yield from map(self._holder, rows)
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1].key
+
+    def holders(self, contacts: Sequence[ContactId]) -> Iterable[Holder]:
+        """See `Ledger`."""
+        found: list[Holder] = []
+        with self._database.reading() as connection:
+            for chunk in _chunks(contacts):
+                where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
+                found.extend(map(self._holder, connection.execute(select(ENTRIES).where(*where))))
+        return found
+
+    def activate(self, stream: str, version: int) -> None:
+        """See `Ledger`."""
+        where = (*self._of(stream), _E.seen_run == self._run, _E.version.is_(None))
+        self._database.write(
+            lambda connection: connection.execute(update(ENTRIES).where(*where).values(version=version))
+        )
+
+    def release(self, stream: str, keys: Sequence[RecordKey]) -> None:
+        """See `Ledger`."""
+
+        def work(connection: Connection) -> None:
+            for chunk in _chunks(sorted(keys)):
+                connection.execute(delete(ENTRIES).where(*self._of(stream), _E.key.in_(chunk)))
+
+        if keys:
+            self._database.write(work)
+
+    def removed(self, contacts: Sequence[ContactId]) -> None:
+        """See `Ledger`. The keys stay: a log-based tap may send a deletion twice, with nothing but the key."""
+
+        def work(connection: Connection) -> None:
+            for chunk in _chunks(sorted(contacts)):
+                where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
+                connection.execute(update(ENTRIES).where(*where).values(_NOTHING))
+
+        if contacts:
+            self._database.write(work)
+
+    # Rows.
+
+    def _of(self, stream: str) -> tuple[ColumnElement[bool], ...]:
+        return _E.workspace == self._workspace, _E.stream == stream
+
+    def _row(self, stream: str, loaded: Loaded) -> dict[str, object]:
+        entry, contact, prints = loaded.entry, loaded.entry.contact, loaded.entry.prints
+        identity = Identity() if contact is None else Identity.of(contact)
+        return {
+            "workspace": self._workspace,
+            "stream": stream,
+            "key": entry.key,
+            "contact_id": identity.id,
+            "role": None if contact is None else contact.role,
+            "external_id": _storable(identity.external_id),
+            "email": _storable(identity.email),
+            "content": None if prints is None else prints.content,
+            "content_values": None if prints is None else prints.values,
+            "settings": None if prints is None else prints.settings,
+            "standing": entry.standing.value,
+            "written_at": entry.written_at,
+            "seen_run": self._run,
+            "version": loaded.version,
+        }
+
+    def _upsert(
+        self, connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], changing: Sequence[str]
+    ) -> None:
+        if rows:
+            insert = self._insert(table)
+            changes = {name: insert.excluded[name] for name in changing}
+            connection.execute(insert.on_conflict_do_update(index_elements=table.primary_key, set_=changes), rows)
+
+    def _holder(self, row: Row[t.Any]) -> Holder:
+        return Holder(
+            stream=row.stream,
+            key=row.key,
+            contact=row.contact_id,
+            identity=Identity(row.external_id, row.email, row.contact_id),
+            seen=row.seen_run == self._run,
+            version=row.version,
+        )
+
+
+@dataclass(slots=True)
+class _Intent:
+    """A lead that a thread is about to make, on its way into the ledger."""
+
+    email: Email
+    replacing: Stamp | None
+    written: Stamp | None = None
+    pending: Stamp | None = None
+    trouble: LedgerError | None = None
+    is_settled: bool = False
+
+
+_NOTHING: t.Final = {
+    "contact_id": None,
+    "role": None,
+    "external_id": None,
+    "email": None,
+    "content": None,
+    "content_values": None,
+    "settings": None,
+    "standing": Standing.REMOVED.value,
+}
+"""What is left of a record whose contact was removed."""
+
+_UNKNOWN: t.Final[Mapping[str, object]] = MappingProxyType({})
+
+_CHANGING: t.Final = tuple(column.name for column in ENTRIES.columns if not column.primary_key)
+
+
+def _entry(row: Row[t.Any]) -> LedgerEntry:
+    return LedgerEntry(
+        key=row.key,
+        contact=None if row.contact_id is None else _contact(row),
+        prints=None if row.content is None else Prints(row.content, row.content_values, row.settings),
+        standing=Standing(row.standing),
+        written_at=row.written_at,
+    )
+
+
+def _contact(row: Row[t.Any]) -> Contact:
+    return Contact(row.contact_id, row.role, row.external_id, row.email, _UNKNOWN, is_read=False)
+
+
+def _storable(text: str | None) -> str | None:
+    """Leave out what PostgreSQL does not store."""
+    return None if text is None or "\0" in text else text
+
+
+def _now() -> str:
+    return dt.datetime.now(tz=dt.timezone.utc).isoformat(timespec="seconds")
+
+
+def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+    rest = iter(items)
+    while chunk := list(islice(rest, _CHUNK)):
+        yield chunk

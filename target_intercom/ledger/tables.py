@@ -1,0 +1,56 @@
+"""The ledger's tables as the newest migration leaves them."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, MetaData, Table, Text
+
+METADATA = MetaData()
+"""Their names carry a prefix: the database may hold other things."""
+
+MIGRATIONS = Table(
+    "target_intercom_migrations",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("applied_at", Text, nullable=False),
+)
+
+STREAMS = Table(
+    "target_intercom_streams",
+    METADATA,
+    Column("workspace", Text, primary_key=True),
+    Column("stream", Text, primary_key=True),
+    Column("key_properties", Text, nullable=False),  # a JSON list
+    Column("last_run", Text, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("finished_at", Text),
+)
+
+ENTRIES = Table(
+    "target_intercom_entries",
+    METADATA,
+    Column("workspace", Text, primary_key=True),
+    Column("stream", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("contact_id", Text),
+    Column("role", Text),
+    Column("external_id", Text),
+    Column("email", Text),
+    Column("content", Text),
+    Column("content_values", Text),
+    Column("settings", Text),
+    Column("standing", Text, nullable=False),
+    Column("written_at", BigInteger, nullable=False),
+    Column("seen_run", Text, nullable=False),
+    Column("version", BigInteger),
+    Index("target_intercom_entries_contact", "workspace", "contact_id"),
+    Index("target_intercom_entries_written", "workspace", "written_at"),
+)
+
+INTENTS = Table(
+    "target_intercom_intents",
+    METADATA,
+    Column("workspace", Text, primary_key=True),
+    Column("email", Text, primary_key=True),
+    Column("sent_at", BigInteger, nullable=False),
+    Column("run", Text, nullable=False),
+)

@@ -1,0 +1,360 @@
+"""One run's parts: the only place that puts them together."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+import typing as t
+
+from target_intercom.config import SyncMode
+from target_intercom.errors import (
+    ConfigValidationError,
+    LedgerError,
+    RegionError,
+    StreamRefusedError,
+    TooManyRejectedError,
+    TooManyRemovalsError,
+    redact,
+)
+from target_intercom.intercom.client import IntercomClient
+from target_intercom.intercom.protocol import version_at_least
+from target_intercom.ledger.base import Ledger, stamp
+from target_intercom.report import RejectedRecords, RunReport
+from target_intercom.sync.attributes import AttributeCatalog
+from target_intercom.sync.contacts import ContactSync
+from target_intercom.sync.fuse import Share, too_many
+from target_intercom.sync.leaving import Leaving
+from target_intercom.sync.mapping import ContactMapper
+from target_intercom.sync.marks import StreamMarks
+from target_intercom.sync.matching import Matcher
+from target_intercom.sync.memory import StreamMemory
+from target_intercom.sync.parallel import InParallel
+from target_intercom.sync.pipe import Pipe
+from target_intercom.sync.recent import RecentContacts
+from target_intercom.sync.removal import Removals
+from target_intercom.sync.writing import DirectWriter
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from target_intercom.config import Config, StreamConfig
+    from target_intercom.intercom.protocol import Workspace
+    from target_intercom.ledger.database import Database
+    from target_intercom.model import Contact, Json
+    from target_intercom.report import Status
+    from target_intercom.sync.pipe import TapStream
+
+_GRACE_SECONDS = 5.0
+"""How long a run that ends early waits for calls in flight: a supervisor kills after some 10 to 30 seconds."""
+
+
+class Run:
+    """What must outlive a sink: the parts that the streams of a run share."""
+
+    def __init__(self, config: Config, logger: logging.Logger) -> None:
+        """Build the parts; nothing is called yet."""
+        started = dt.datetime.now(tz=dt.timezone.utc)
+        self.id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        self.config = config
+        self.schemas: dict[str, Mapping[str, Json]] = {}
+        self.pipe = Pipe()
+        self._logger = logger
+        self._said: set[str] = set()
+        self._unused_mappings = set(config.general.mappings)
+        self._session: _Session | None = None
+        self.client = IntercomClient(
+            url=config.url,
+            token=config.access_token,
+            version=config.api_version,
+            rate_limit_percent=config.rate_limit_percent,
+            max_connections=config.max_connections,
+            say=self._say,
+        )
+        self._in_parallel = InParallel(config.max_connections, self.client.stop, _GRACE_SECONDS)
+        self._rejected = RejectedRecords(config.data_dir / f"rejected-{self.id}.jsonl", self.schemas)
+        self.report = RunReport(
+            config.data_dir / "report.json", self._rejected, self.id, started.isoformat(timespec="seconds"), logger
+        )
+
+    # Streams.
+
+    def contact_sync(
+        self, stream: str, tap_stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]
+    ) -> ContactSync:
+        """Make a stream's sync; the first one asks whose workspace it is. `tap_stream`: its name before stream maps.
+
+        Raises:
+            StreamRefusedError: the stream gives no identifier to match by, or cannot be a snapshot.
+            FatalSyncError: the token is refused, the workspace lies elsewhere, Intercom or the ledger cannot be
+                reached, or another run works on the stream.
+        """
+        config = self.config.stream(stream)
+        source = self.pipe.stream(tap_stream)
+        self._check_snapshot(stream, config, source)
+        self._unused_mappings -= set(properties)
+        mapper = ContactMapper(
+            stream,
+            properties,
+            config,
+            since_2_16=version_at_least(self.config.api_version, 2, 16),
+            say=self._say,
+        )
+        return self._connected().contact_sync(stream, config, source, mapper, key_properties)
+
+    def be_alone_with(self, stream: str, tap_stream: str) -> None:
+        """Keep other runs off a stream that its tap versions: who is missing from it may be removed.
+
+        Raises:
+            StreamBusyError: another run works on it.
+        """
+        if self._session is not None:
+            self._session.be_alone(stream, self.pipe.stream(tap_stream))
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether marked removals wait for the end of the pipe."""
+        return self._session is not None and self._session.removals.pending
+
+    def drained(self) -> None:
+        """Note that all that was read so far is processed."""
+        if self._session is not None:
+            self._session.removals.forget_live()
+
+    def remove(self) -> None:
+        """Remove, at the end of the pipe, who is marked and who left.
+
+        Raises:
+            TooManyRemovalsError: they are more than `max_removal_percent` allows; nobody is removed then.
+        """
+        if self._session is not None:
+            self._session.remove()
+
+    def say_unused(self) -> None:
+        """Say which mapped properties no stream had: a slip of the pen loads nothing."""
+        for name in sorted(self._unused_mappings):
+            self._say(f"Setting 'mappings' names the property '{name}', which no stream has")
+
+    def check_refused(self) -> None:
+        """End the run when too many records were refused.
+
+        Raises:
+            TooManyRejectedError: more than `max_rejected_records`.
+        """
+        most, refused = self.config.max_rejected_records, self.report.refused
+        if 0 <= most < refused:
+            message = (
+                f"{refused} records were refused, more than 'max_rejected_records' allows ({most}). Mend them "
+                f"({self._rejected.path}) or raise the setting."
+            )
+            raise TooManyRejectedError(message)
+
+    # The end.
+
+    def save(self, status: Status) -> None:
+        """Bring the report's file up to date."""
+        now = dt.datetime.now(tz=dt.timezone.utc).isoformat(timespec="seconds")
+        self.report.save(status, None if status == "running" else now, self.client.traffic.summary())
+
+    def end(self, status: Status) -> None:
+        """Stop all calls, save the report and close the files."""
+        if not self.client.close(_GRACE_SECONDS):
+            self._logger.warning("Some calls were still unanswered at the end: whether they arrived is not known")
+        self._in_parallel.close()
+        if self._session is not None:
+            self._session.end(status)
+        self._rejected.close()
+        self.save(status)
+
+    def end_failed(self) -> str | None:
+        """End a run that fails; gives what kept the report from being saved."""
+        try:
+            self.end("failed")
+        except OSError as error:
+            return f"The report could not be saved: {error}"
+        return None
+
+    # The beginning.
+
+    def _check_snapshot(self, stream: str, config: StreamConfig, source: TapStream) -> None:
+        if not config.snapshot:
+            return
+        if source.is_incremental:
+            message = (
+                f"Stream '{stream}' is incremental (it has bookmark_properties): who is missing from a run has not "
+                "changed, not left. Take 'snapshot' out, or let the tap replicate it as FULL_TABLE."
+            )
+            raise StreamRefusedError(message, errors=[message])
+        if config.sync_mode is not SyncMode.SYNC:
+            mode = config.sync_mode.value
+            self._say(f"Stream '{stream}': 'snapshot' removes nobody in mode '{mode}'; 'sync_mode' 'sync' does")
+
+    def _connected(self) -> _Session:
+        """Ask whose workspace it is, once, when it is sure that the run can say and remember what it does."""
+        if self._session is not None:
+            return self._session
+        try:
+            self.save("running")
+        except OSError as error:
+            message = f"Setting 'data_dir' names a folder that cannot be written: {error}"
+            raise ConfigValidationError(message, errors=[message]) from None
+        database = self._open_database()
+        try:
+            workspace = self.client.workspace()
+            self._check_region(workspace)
+            ledger = _ledger(database, workspace, self.id)
+        except BaseException:
+            if database is not None:
+                database.close()
+            raise
+        self._session = _Session(
+            self.config,
+            client=self.client,
+            in_parallel=self._in_parallel,
+            ledger=ledger,
+            report=self.report,
+            say=self._say,
+        )
+        self._logger.info("Loading into Intercom workspace '%s' (%s)", workspace.name, workspace.id)
+        return self._session
+
+    def _open_database(self) -> Database | None:
+        place = self.config.ledger
+        if place is None:
+            return None
+        # SQLAlchemy takes longer to import than all the rest, and `--about` and `--version` do not need it.
+        from target_intercom.ledger.database import Database  # noqa: PLC0415
+
+        return Database(place)
+
+    def _check_region(self, workspace: Workspace) -> None:
+        region = self.config.region.value
+        if self.config.api_url is None and workspace.region and workspace.region.lower() != region:
+            message = (
+                f"The workspace lies in region {workspace.region.lower()!r}, and 'region' is {region!r}: change it"
+            )
+            raise RegionError(message)
+
+    def _say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._logger.warning("%s", redact(text))
+
+
+class _Session:
+    """The parts that need to know whose workspace it is."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        client: IntercomClient,
+        in_parallel: InParallel,
+        ledger: Ledger,
+        report: RunReport,
+        say: Callable[[str], None],
+    ) -> None:
+        self._config = config
+        self._client = client
+        self._in_parallel = in_parallel
+        self._ledger = ledger
+        self._report = report
+        self._catalog = AttributeCatalog(client, say)
+        self._recent = RecentContacts(config.search_delay_seconds)
+        self._matcher = Matcher(client, self._recent, in_parallel, self._written_lately)
+        self.removals = Removals(client, in_parallel, ledger)
+        self._leaving = Leaving(client, in_parallel, ledger, self.removals, say)
+        self._say = say
+        self._entered: dict[str, Sequence[str]] = {}
+
+    def contact_sync(
+        self,
+        stream: str,
+        config: StreamConfig,
+        source: TapStream,
+        mapper: ContactMapper,
+        key_properties: Sequence[str],
+    ) -> ContactSync:
+        if stream not in self._entered:
+            self._ledger.enter(stream, key_properties, alone=config.snapshot and self._decides(stream))
+            self._entered[stream] = key_properties
+            if self._decides(stream):
+                self._leaving.join(stream, config, source)
+            elif config.sync_mode is SyncMode.SYNC:
+                self._say(f"Stream '{stream}': 'max_removal_percent' is 0: nobody is removed")
+        return ContactSync(
+            stream,
+            config,
+            mapper=mapper,
+            catalog=self._catalog,
+            matcher=self._matcher,
+            recent=self._recent,
+            memory=StreamMemory(stream, config, key_properties, source, self._ledger, repair=self._config.repair),
+            writer=DirectWriter(
+                self._client,
+                self._matcher,
+                self._catalog,
+                self._in_parallel,
+                self._ledger,
+                config=config,
+                search_delay_seconds=self._config.search_delay_seconds,
+            ),
+            marks=StreamMarks(
+                stream,
+                config,
+                self.removals,
+                self._report,
+                removes=config.sync_mode is SyncMode.REMOVE or self._decides(stream),
+            ),
+            report=self._report,
+        )
+
+    def be_alone(self, stream: str, source: TapStream) -> None:
+        if stream in self._entered and self._decides(stream) and not source.is_incremental:
+            self._ledger.enter(stream, self._entered[stream], alone=True)
+
+    def remove(self) -> None:
+        self._leaving.decide()
+        self._check_fuse(self._leaving.count())
+        for stream, outcome in self.removals.run():
+            self._report.record(stream, outcome)
+        for stream, contacts in self._leaving.remove():
+            self._report.left(stream, contacts)
+
+    def end(self, status: Status) -> None:
+        try:
+            if status == "succeeded":
+                self._ledger.finish()
+        finally:
+            self._ledger.close()
+
+    def _decides(self, stream: str) -> bool:
+        """Tell whether a stream's own records decide who is removed: it has a fuse then."""
+        return self._config.stream(stream).sync_mode is SyncMode.SYNC and self._config.max_removal_percent > 0
+
+    def _check_fuse(self, left: Mapping[str, int]) -> None:
+        troubles = []
+        for stream in filter(self._decides, self._entered):
+            marked, marks = self.removals.due(stream)
+            read = self._report.stream(stream).results.total() + marks
+            share = Share(stream, marked, left.get(stream, 0), self._leaving.known(stream), read)
+            troubles.append(too_many(share, self._config.max_removal_percent))
+        if any(troubles):
+            raise TooManyRemovalsError(" ".join(trouble for trouble in troubles if trouble is not None))
+
+    def _written_lately(self) -> Iterable[Contact]:
+        since = dt.datetime.now(tz=dt.timezone.utc).timestamp() - self._config.search_delay_seconds
+        return self._ledger.written_since(stamp(since))
+
+
+def _ledger(database: Database | None, workspace: Workspace, run: str) -> Ledger:
+    if database is None:
+        return Ledger()
+    if not workspace.id:
+        raise LedgerError(
+            "Intercom does not say whose workspace it is (GET /me names no app), and a ledger is of one workspace: set "
+            "'ledger_url' to \"none\""
+        )
+    from target_intercom.ledger.sql import SqlLedger  # noqa: PLC0415 - as above
+
+    return SqlLedger(database, workspace.id, run)

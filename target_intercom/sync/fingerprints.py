@@ -1,0 +1,82 @@
+"""How a record is known again, and whether it is still the same: its key and its hashes. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from dataclasses import fields
+from decimal import Decimal
+
+from target_intercom.config import StreamConfig
+from target_intercom.ledger.base import Prints
+from target_intercom.model import RecordKey
+
+if t.TYPE_CHECKING:
+    from collections.abc import Container, Mapping, Sequence
+
+    from target_intercom.model import ContactDraft, Identity, Json, MatchBy
+
+LONGEST_KEY: t.Final = 500
+"""Characters of a key; a longer one stands as its hash, since databases limit what they index."""
+
+_WITHOUT_EFFECT: t.Final = frozenset(["removal_mode", "snapshot"])
+"""Settings of a stream that change nothing of what a record writes."""
+
+
+def record_key(
+    record: Mapping[str, Json], key_properties: Sequence[str], identity: Identity, match_by: Sequence[MatchBy]
+) -> RecordKey | None:
+    """Make a record's key of its key properties, or of its first identifier where it has none.
+
+    The same value is the same key, as text or as a number: taps differ in that between replication methods.
+
+    Returns:
+        A JSON list, in ASCII; None where the record has neither.
+    """
+    parts = [_part(record.get(name)) for name in key_properties]
+    if not parts or all(part is None for part in parts):
+        first = next(((which, value) for which in match_by if (value := identity.get(which)) is not None), None)
+        if first is None:
+            return None
+        parts = [first[0].value, first[1]]
+    key = json.dumps(parts)
+    return RecordKey(key if len(key) <= LONGEST_KEY else json.dumps([f"blake2b:{_hash(key)}"]))
+
+
+def _part(value: Json) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (float, Decimal)) and value == value // 1:
+        value = int(value)
+    return str(value) if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) else _canonical(value)
+
+
+def prints_of(draft: ContactDraft, settings: str, without: Container[str] = ()) -> Prints:
+    """Hash what a record says of its contact; attributes in `without` were not taken by Intercom."""
+    identity = [draft.identity.external_id, draft.identity.id]
+    attributes = {name: value for name, value in draft.attributes.items() if name not in without}
+    content = _hash(_canonical([identity, attributes]))
+    if None not in attributes.values():
+        return Prints(content, content, settings)
+    there = {name: value for name, value in attributes.items() if value is not None}
+    return Prints(content, _hash(_canonical([identity, there])), settings)
+
+
+def settings_print(config: StreamConfig) -> str:
+    """Hash the settings that decide what becomes of a stream's records; defaults leave no trace in it."""
+    default = StreamConfig()
+    own = {
+        field.name: getattr(config, field.name)
+        for field in fields(config)
+        if field.name not in _WITHOUT_EFFECT and getattr(config, field.name) != getattr(default, field.name)
+    }
+    return _hash(_canonical({name: dict(value) if name == "mappings" else value for name, value in own.items()}))
+
+
+def _canonical(value: Json) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,144 @@
+"""Who left a whole table: contacts that were synced from a stream and that a complete run of it no longer names."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from itertools import islice
+
+from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError
+from target_intercom.sync.removal import remove_contact
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from target_intercom.config import RemovalMode, StreamConfig
+    from target_intercom.intercom.client import IntercomClient
+    from target_intercom.intercom.protocol import ContactId
+    from target_intercom.ledger.base import Holder, Ledger
+    from target_intercom.sync.parallel import InParallel
+    from target_intercom.sync.pipe import TapStream
+    from target_intercom.sync.removal import Removals
+
+_AT_ONCE = 500
+"""Contacts that are looked up in the ledger together."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A stream of this run whose records decide who is removed."""
+
+    config: StreamConfig
+    tap_stream: TapStream
+    known: int
+    """Contacts known from it before this run."""
+
+
+class Leaving:
+    """Finds and removes who left. Nobody else's contact, and nobody while there is a doubt (README, Removals)."""
+
+    def __init__(
+        self,
+        client: IntercomClient,
+        in_parallel: InParallel,
+        ledger: Ledger,
+        removals: Removals,
+        say: Callable[[str], None],
+    ) -> None:
+        """`removals` knows who is marked, and who was named by a record that could not be loaded."""
+        self._client = client
+        self._in_parallel = in_parallel
+        self._ledger = ledger
+        self._removals = removals
+        self._say = say
+        self._tables: dict[str, _Table] = {}
+        self._streams: list[str] = []
+
+    def join(self, stream: str, config: StreamConfig, tap_stream: TapStream) -> None:
+        """Take in a stream of mode `sync` when it begins, before anything of it is written."""
+        self._tables[stream] = _Table(config, tap_stream, self._ledger.known(stream))
+
+    def known(self, stream: str) -> int:
+        """Give how many contacts were known from a stream before this run."""
+        return self._tables[stream].known if stream in self._tables else 0
+
+    def decide(self) -> None:
+        """Decide which streams are whole, at the end of the pipe."""
+        for stream, table in self._tables.items():
+            if table.tap_stream.version is not None:
+                self._ledger.activate(stream, table.tap_stream.version)
+            if not self._is_whole_table(table):
+                continue
+            if table.tap_stream.is_complete:
+                self._streams.append(stream)
+            else:
+                self._say(
+                    f"Stream '{stream}': the tap did not say that it is complete (no record, or no STATE or "
+                    "ACTIVATE_VERSION of the stream after its last one): who is missing from it is not removed"
+                )
+        if self._streams:
+            self._ledger.check_alone()
+
+    def count(self) -> dict[str, int]:
+        """Count who left, by stream; who is also marked is not counted."""
+        return {stream: sum(len(leaving) for leaving, _ in self._pages(stream)) for stream in self._streams}
+
+    def remove(self) -> Iterator[tuple[str, int]]:
+        """Remove who left; gives the streams and how many contacts are gone, as it goes on."""
+        for stream in self._streams:
+            mode = self._tables[stream].config.removal_mode
+            for leaving, fed in self._pages(stream):
+                self._ledger.release(stream, [holder.key for holder in fed])
+                yield stream, self._remove(stream, leaving, mode)
+
+    def _remove(self, stream: str, contacts: list[ContactId], mode: RemovalMode) -> int:
+        gone: list[ContactId] = []
+        removed = 0
+        try:
+            for contact, answer in self._in_parallel(lambda contact: (contact, self._try(contact, mode)), contacts):
+                if answer is None:
+                    removed += 1
+                elif not isinstance(answer, (NotFoundError, MergedError)):
+                    self._say(
+                        f"Stream '{stream}': contacts that left it could not be removed; the next run tries again"
+                    )
+                    continue
+                gone.append(contact)
+        finally:
+            self._ledger.removed(gone)
+        return removed
+
+    def _try(self, contact: ContactId, mode: RemovalMode) -> RefusedError | CallFailedError | None:
+        """Remove a contact; a refusal is for the run to say, no record can be blamed for it."""
+        try:
+            remove_contact(self._client, contact, mode)
+        except (RefusedError, CallFailedError) as error:
+            return error
+        return None
+
+    @staticmethod
+    def _is_whole_table(table: _Table) -> bool:
+        tap_stream = table.tap_stream
+        return not tap_stream.is_incremental and (table.config.snapshot or tap_stream.version is not None)
+
+    def _pages(self, stream: str) -> Iterator[tuple[list[ContactId], list[Holder]]]:
+        """Give the contacts that left a stream, and those records whose contacts stay for others, page by page."""
+        missing = (holder for holder in self._ledger.unseen(stream) if self._has_left(holder))
+        while page := list(islice(missing, _AT_ONCE)):
+            contacts = {holder.contact for holder in page}
+            staying = {
+                holder.contact for holder in self._ledger.holders(sorted(contacts)) if not self._has_left(holder)
+            }
+            fed = [holder for holder in page if holder.contact in staying]
+            yield sorted(contacts - staying - self._excepted(page)), fed
+
+    def _excepted(self, page: list[Holder]) -> set[ContactId]:
+        """Give contacts that are removed otherwise, or that a record named that could not be loaded."""
+        return {holder.contact for holder in page if self._removals.concerns(holder.contact, holder.identity)}
+
+    def _has_left(self, holder: Holder) -> bool:
+        """Tell whether a record that named a contact is missing from a stream that is whole."""
+        if holder.seen or holder.stream not in self._streams:
+            return False
+        table = self._tables[holder.stream]
+        return table.config.snapshot or holder.version != table.tap_stream.version

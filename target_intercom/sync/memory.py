@@ -1,0 +1,168 @@
+"""What the ledger knows of a stream's records, and what it is to know after them."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from collections import defaultdict
+from dataclasses import replace
+
+from target_intercom.config import SyncMode
+from target_intercom.ledger.base import LedgerEntry, Loaded, Prints, Stamp, Standing, stamp
+from target_intercom.model import Known, Trust
+from target_intercom.sync.fingerprints import prints_of, record_key, settings_print
+from target_intercom.sync.pipe import version_of
+
+if t.TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Sequence
+
+    from target_intercom.config import StreamConfig
+    from target_intercom.ledger.base import Ledger
+    from target_intercom.model import Contact, Entry, Group, Identity, Received, RecordKey
+    from target_intercom.sync.pipe import TapStream
+
+_MOST_UNWRITTEN = 200
+_LONGEST_UNWRITTEN = 1.0
+"""So many records, for so many seconds, may be loaded and not remembered: a kill then costs a look at each."""
+
+
+class StreamMemory:
+    """One stream's part of the ledger."""
+
+    def __init__(
+        self,
+        stream: str,
+        config: StreamConfig,
+        key_properties: Sequence[str],
+        tap_stream: TapStream,
+        ledger: Ledger,
+        *,
+        repair: bool,
+    ) -> None:
+        """`repair` trusts no record to be in line."""
+        self._stream = stream
+        self._config = config
+        self._key_properties = key_properties
+        self._tap_stream = tap_stream
+        self._ledger = ledger
+        self._repair = repair
+        self._settings = settings_print(config)
+        self._entries: dict[RecordKey, LedgerEntry] = {}
+        self._loaded: list[Loaded] = []
+        self._loaded_since = 0.0
+        self._seen: dict[int | None, set[RecordKey]] = defaultdict(set)
+
+    def recall(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Attach to each record what is known of it by now; not to one on which the ledger was wrong."""
+        if not self._ledger.remembers:
+            return list(entries)
+        self.flush()
+        keyed = [entry if entry.key is not None else replace(entry, key=self._key(entry)) for entry in entries]
+        keys = {entry.key for entry in keyed if entry.key is not None and not entry.again}
+        self._entries |= self._ledger.recall(self._stream, sorted(keys))
+        return [entry if entry.again else self._recalled(entry) for entry in keyed]
+
+    def forget_batch(self) -> None:
+        """Let go of what was recalled for a batch, after the last of it is written."""
+        self.flush()
+        self._entries.clear()
+
+    def saw(self, received: Received, identity: Identity) -> None:
+        """Note that a record came that could not be mapped: it has not left its stream."""
+        key = self._key_of(received, identity)
+        if key is not None:
+            self._see(key, received)
+
+    def loaded(self, group: Group, contact: Contact, *, changed: bool, left_out: Container[str]) -> None:
+        """Remember the records of a contact that are in line with it now; `left_out` names what it did not take."""
+        for entry in group.entries:
+            if entry.key is not None:
+                prints = prints_of(entry.draft, self._settings, left_out)
+                self._add(entry.key, entry.received, contact, prints, Standing.SYNCED, changed=changed)
+
+    def found(self, group: Group, contact: Contact) -> None:
+        """Remember that a contact was there already and was left alone."""
+        for entry in group.entries:
+            if entry.key is not None:
+                earlier = self._entries.get(entry.key)
+                is_ours = earlier is not None and earlier.standing is Standing.SYNCED
+                standing = Standing.SYNCED if is_ours else Standing.FOUND
+                prints = prints_of(entry.draft, self._settings)
+                self._add(entry.key, entry.received, contact, prints, standing, changed=False)
+
+    def flush(self) -> None:
+        """Write down what was learnt."""
+        loaded, self._loaded = self._loaded, []
+        self._ledger.remember(self._stream, loaded)
+        for version, keys in self._seen.items():
+            self._ledger.see(self._stream, sorted(keys), version)
+        self._seen.clear()
+
+    def _recalled(self, entry: Entry) -> Entry:
+        row = None if entry.key is None else self._entries.get(entry.key)
+        if row is None or (self._config.sync_mode is SyncMode.REMOVE and any(entry.draft.identity.identifiers())):
+            # Who is to be forgotten is whom the identifiers mean today.
+            return entry
+        self._see(row.key, entry.received)
+        return replace(entry, known=Known(row.contact, self._trust(entry, row)))
+
+    def _trust(self, entry: Entry, row: LedgerEntry) -> Trust:
+        if entry.draft.removed:
+            return Trust.CHANGED
+        if self._repair or (row.prints is not None and row.prints.settings != self._settings):
+            return Trust.UNSURE
+        if not self._config.sync_mode.updates:
+            return Trust.CHANGED
+        if row.prints is None:
+            return Trust.UNSURE
+        prints = prints_of(entry.draft, self._settings)
+        if prints.content == row.prints.content:
+            return Trust.IN_LINE
+        # Where only nulls came or went (a new column, say) it is likely that nothing is to be written.
+        return Trust.UNSURE if prints.values == row.prints.values else Trust.CHANGED
+
+    def _add(
+        self,
+        key: RecordKey,
+        received: Received,
+        contact: Contact,
+        prints: Prints,
+        standing: Standing,
+        *,
+        changed: bool,
+    ) -> None:
+        earlier = self._entries.get(key)
+        written_at = stamp(time.time()) if changed else Stamp(0) if earlier is None else earlier.written_at
+        row = LedgerEntry(key, contact, prints, standing, written_at)
+        self._entries[key] = row
+        if not self._loaded:
+            self._loaded_since = time.monotonic()
+        self._loaded.append(Loaded(row, self._version(received), changed))
+        if len(self._loaded) >= _MOST_UNWRITTEN or time.monotonic() - self._loaded_since >= _LONGEST_UNWRITTEN:
+            self.flush()
+
+    def _see(self, key: RecordKey, received: Received) -> None:
+        if self._config.sync_mode.removes:
+            self._seen[self._version(received)].add(key)
+
+    def _version(self, received: Received) -> int | None:
+        """Tell which version of the stream a record is of."""
+        own = version_of(received.message.get("version"))
+        return self._tap_stream.version if own is None else own
+
+    def _key(self, entry: Entry) -> RecordKey | None:
+        return self._key_of(entry.received, entry.draft.identity)
+
+    def _key_of(self, received: Received, identity: Identity) -> RecordKey | None:
+        if not self._ledger.remembers:
+            return None
+        return record_key(received.record, self._key_properties, identity, self._config.match_by)
+
+
+def in_line(entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """Part the records that are in line with their contacts from the others."""
+    quiet: list[Entry] = []
+    others: list[Entry] = []
+    for entry in entries:
+        (quiet if entry.is_in_line else others).append(entry)
+    return quiet, others

@@ -1,0 +1,105 @@
+"""What the tap has said of its streams: which version they are, and whether all of them came. Pure.
+
+A tap that dies leaves a truncated stream and a clean end of input, so that only its own word counts: after a stream's
+last record, and before another stream's messages, a STATE with the stream's bookmark, or an ACTIVATE_VERSION.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_intercom.model import Json
+
+
+_MOST: t.Final = 2**63
+"""Versions beyond have no place in the ledger."""
+
+
+def version_of(value: Json) -> int | None:
+    """Read a version as RECORD and ACTIVATE_VERSION carry it; None where it is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST else None
+
+
+class TapStream:
+    """What the tap has said of one stream, by the name it has there."""
+
+    def __init__(self, name: str) -> None:
+        """Nothing came yet."""
+        self.name = name
+        self.version: int | None = None
+        """The version last named by an ACTIVATE_VERSION."""
+        self.is_incremental = False
+        """It has `bookmark_properties`: what is missing from it has not changed."""
+        self.is_complete = False
+        """At least one record came, and then the tap's word that it was the last."""
+        self._has_records = False
+
+    def described(self, bookmark_properties: Json) -> None:
+        """Take in its SCHEMA."""
+        self.is_incremental = bool(bookmark_properties)
+
+    def record(self) -> None:
+        """Take in that a record came."""
+        self._has_records = True
+        self.is_complete = False
+
+    def activated(self, version: Json, *, follows: bool) -> None:
+        """Take in an ACTIVATE_VERSION; one that does not follow the stream's records only names their version."""
+        self.version = version_of(version)
+        if self._has_records and follows:
+            self.is_complete = True
+
+    def bookmarked(self, state: Json) -> None:
+        """Take in a STATE."""
+        if self._has_records and _is_done(state, self.name):
+            self.is_complete = True
+
+
+class Pipe:
+    """The tap's streams, as its messages come by."""
+
+    def __init__(self) -> None:
+        """Nothing came yet."""
+        self._streams: dict[str, TapStream] = {}
+        self._speaking: TapStream | None = None
+
+    def stream(self, name: str) -> TapStream:
+        """Give a stream."""
+        return self._streams.setdefault(name, TapStream(name))
+
+    def schema(self, stream: str, bookmark_properties: Sequence[str] | None) -> None:
+        """Note a SCHEMA."""
+        self._turn_to(stream).described(bookmark_properties)
+
+    def record(self, stream: str) -> None:
+        """Note a RECORD, of a BATCH too."""
+        self._turn_to(stream).record()
+
+    def activate_version(self, stream: str, version: Json) -> None:
+        """Note an ACTIVATE_VERSION."""
+        speaker, last_speaker = self.stream(stream), self._speaking
+        self._turn_to(stream).activated(version, follows=speaker is last_speaker)
+
+    def state(self, value: Json) -> None:
+        """Note a STATE: it speaks of the stream whose messages came last."""
+        if self._speaking is not None:
+            self._speaking.bookmarked(value)
+
+    def _turn_to(self, stream: str) -> TapStream:
+        self._speaking = self.stream(stream)
+        return self._speaking
+
+
+def _is_done(state: Json, stream: str) -> bool:
+    """Tell whether a STATE names a stream without marking it as in progress or partitioned."""
+    bookmarks = state.get("bookmarks") if isinstance(state, dict) else None
+    if not isinstance(bookmarks, dict) or stream not in bookmarks:
+        return False
+    syncing = state.get("currently_syncing")
+    if syncing == stream or (isinstance(syncing, list) and stream in syncing):
+        return False
+    bookmark: Mapping[str, Json] = bookmarks[stream] if isinstance(bookmarks[stream], dict) else {}
+    return all(bookmark.get(name) is None for name in ("currently_syncing", "progress_markers", "partitions"))
