@@ -101,7 +101,7 @@ def changes(draft: ContactDraft, contact: Contact, mode: CreationMode) -> Mappin
             continue
         if _compared(name) and not (contact.is_read and _same(value, contact.attributes.get(name), name)):
             differing[name] = value
-    differing |= _identity_changes(draft, contact, mode, with_others=bool(differing))
+    differing = {**_identity_changes(draft, contact, mode, with_others=bool(differing)), **differing}
     if differing and draft.attributes.get("email_verified") is not None and draft.identity.email is not None:
         # email_verified without email in the same body is refused (official description, PUT /contacts/{id}).
         differing |= {"email": draft.identity.email, "email_verified": draft.attributes["email_verified"]}

@@ -29,7 +29,7 @@ LEADS = schema("leads", email="text", name="text", plan="text", seats="integer",
 MODES = {"streams": {"leads": {"creation_mode": "lead"}}}
 KINDS = list(Fault)
 V216 = Version.parse("2.16")
-UNWRITTEN = {"id", "created_at", "updated_at", "gone_at", "last_seen_at"}
+UNWRITTEN = {"id", "workspace_id", "created_at", "updated_at", "gone_at", "last_seen_at"}
 
 
 def fault(kind: Fault, method: str, path: str, body: str | None = None, times: int = 1) -> TargetedFault:

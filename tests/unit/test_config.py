@@ -19,6 +19,7 @@ from target_intercom.config import (
     Unmapped,
     environment_errors,
     json_schema,
+    ledger_place,
     parse_config,
     unknown_settings,
 )
@@ -206,12 +207,16 @@ WRONG: dict[str, list[Any]] = {
     "create_attributes": ["yes", "true", 1, 0, []],
     "clear_nulls": ["no", "false", 1, {}],
     "deleted_property": ["", " ", 5, [], False],
+    "snapshot": ["yes", 1, []],
     "streams": [[], "customers", {"customers": "sync"}, {"customers": None}, {"customers": []}],
+    "max_removal_percent": [-1, 101, 0.2, "20", True],
     "max_rejected_records": [-2, 1.5, "10", True, []],
     "rate_limit_percent": [0, 101, -5, 0.95, "95", True],
     "max_connections": [0, -1, 2.5, "64", True],
     "search_delay_seconds": [-1, 1.5, "120", False],
     "data_dir": ["", "  ", 5, []],
+    "ledger_url": ["", 5, "ledger.db", "sqlite://", "sqlite:///:memory:", "mysql://host/db", "no"],
+    "repair": ["yes", 0, []],
 }
 
 
@@ -322,6 +327,7 @@ def test_every_setting_of_a_stream_can_be_given_for_one(name: str) -> None:
         "create_attributes": False,
         "clear_nulls": False,
         "deleted_property": "gone",
+        "snapshot": True,
     }
     config = parse(streams={"a": {name: other[name]}})
     assert plain(getattr(config.stream("a"), name)) == other[name]
@@ -417,3 +423,48 @@ def test_environment_variables_that_can_be_read_are_fine() -> None:
         "MAX_CONNECTIONS": "many",
     }
     assert environment_errors(environment, "TARGET_INTERCOM_") == []
+
+
+# The ledger.
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        (None, Path("there") / "ledger.db"),
+        ("none", None),
+        (" NONE ", None),
+        ("sqlite:///a/b.db", "sqlite:///a/b.db"),
+        ("sqlite:////a/b.db?timeout=5", "sqlite:////a/b.db?timeout=5"),
+        ("postgresql://user@host:5432/db", "postgresql://user@host:5432/db"),
+        ("postgres://host/db", "postgres://host/db"),
+        ("postgresql+psycopg://host/db", "postgresql+psycopg://host/db"),
+    ],
+)
+def test_the_ledger_lies_where_the_settings_say(given: str | None, place: Path | str | None) -> None:
+    assert parse(data_dir="there", ledger_url=given).ledger == place
+    assert ledger_place({"data_dir": "there", "ledger_url": given}) == place
+
+
+def test_a_wrong_ledger_url_does_not_show_its_password() -> None:
+    (text,) = refused(ledger_url="mysql://me:secret@host/db")
+    assert "secret" not in text
+    with pytest.raises(ConfigValidationError) as error:
+        ledger_place({"ledger_url": "mysql://me:secret@host/db"})
+    assert "'ledger_url'" in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"snapshot": True}, ["snapshot"]),
+        ({"streams": {"a": {"snapshot": True}, "b": {}}}, ["streams.a.snapshot"]),
+        ({"snapshot": True, "streams": {"a": {"snapshot": False}}}, ["snapshot"]),
+    ],
+)
+def test_a_snapshot_without_a_ledger_is_refused(given: dict[str, Any], named: list[str]) -> None:
+    texts = refused(ledger_url="none", **given)
+    assert [text.split("'")[1] for text in texts] == named
+    assert all("ledger_url" in text for text in texts)
+    parse(**given)
