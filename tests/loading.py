@@ -158,9 +158,17 @@ class Loader:
             env=self.env(),
         )
 
-    def finish(self, process: subprocess.Popen[bytes], before: set[Path] | None = None) -> Loaded:
+    def begin(self, messages: Iterable[Mapping[str, Any] | str], **settings: Any) -> subprocess.Popen[bytes]:
+        """Start a process with all that it is to read."""
+        config, piped = self._files(messages, settings)
+        with piped.open("rb") as stdin:
+            return subprocess.Popen(
+                self.command(config), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env()
+            )
+
+    def finish(self, process: subprocess.Popen[bytes], before: set[Path] | None = None, timeout: float = 60) -> Loaded:
         """Wait for a process, and read what it left behind."""
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=timeout)
         return self._loaded(process.returncode, out.decode(), before or set(), err.decode())
 
     @staticmethod

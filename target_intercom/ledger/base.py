@@ -124,7 +124,8 @@ class Ledger:
     def intend(self, email: Email, replacing: Stamp | None) -> Stamp:
         """Write down that a lead is about to be made, for good before it is sent. Safe from any thread.
 
-        `replacing` is the stamp of an earlier intent that surely did not arrive.
+        It stays after the lead is made, since another run that looked before will not see the lead for a while.
+        `replacing` is the stamp of an earlier intent whose lead is not there.
 
         Raises:
             LeadPendingError: there is another intent.

@@ -34,6 +34,8 @@ _CHUNK = 500
 """Values in one IN: older SQLites take fewer than 1,000 (sqlite.org/limits.html)."""
 _PAGE = 5000
 """Rows that are in memory at once."""
+_INTENTS_KEPT = 86_400.0
+"""Seconds after which search shows every lead for sure: its intent is of no use any more."""
 
 _E, _I, _S = ENTRIES.c, INTENTS.c, STREAMS.c
 
@@ -73,10 +75,14 @@ class SqlLedger(Ledger):
 
     def finish(self) -> None:
         """See `Ledger`."""
-        where = (_S.workspace == self._workspace, _S.last_run == self._run)
-        self._database.write(
-            lambda connection: connection.execute(update(STREAMS).where(*where).values(finished_at=_now()))
-        )
+        mine = (_S.workspace == self._workspace, _S.last_run == self._run)
+        settled = (_I.workspace == self._workspace, _I.sent_at < stamp(time.time() - _INTENTS_KEPT))
+
+        def work(connection: Connection) -> None:
+            connection.execute(update(STREAMS).where(*mine).values(finished_at=_now()))
+            connection.execute(delete(INTENTS).where(*settled))
+
+        self._database.write(work)
 
     def close(self) -> None:
         """See `Ledger`."""
@@ -105,9 +111,6 @@ class SqlLedger(Ledger):
         rows = {one.entry.key: self._row(stream, one) for one in loaded}
         contacts = [(one.entry.contact, one.changed) for one in loaded if one.entry.contact is not None]
         changed = sorted({contact.id for contact, was_changed in contacts if was_changed})
-        leads = sorted(
-            {contact.email for contact, _ in contacts if contact.role == "lead" and contact.email is not None}
-        )
 
         def work(connection: Connection) -> None:
             for chunk in _chunks(changed):
@@ -115,7 +118,6 @@ class SqlLedger(Ledger):
                 connection.execute(update(ENTRIES).where(*where).values(content=None))
             # In a fixed order, so that two runs do not wait for each other.
             self._upsert(connection, ENTRIES, [rows[key] for key in sorted(rows)], _CHANGING)
-            self._drop(connection, leads)
 
         if rows:
             self._database.write(work)
@@ -177,17 +179,19 @@ class SqlLedger(Ledger):
             replaces = update(INTENTS).where(*mine, _I.sent_at == intent.replacing).values(row)
             if connection.execute(replaces).rowcount:
                 return
-        if not connection.execute(self._insert(INTENTS).values(row).on_conflict_do_nothing()).rowcount:
+        attempt = self._insert(INTENTS).values(row).on_conflict_do_nothing()
+        if not connection.execute(attempt.execution_options(preserve_rowcount=True)).rowcount:
             intent.pending = connection.scalar(select(_I.sent_at).where(*mine))
 
     def drop_intents(self, emails: Sequence[Email]) -> None:
         """See `Ledger`."""
-        if emails:
-            self._database.write(lambda connection: self._drop(connection, emails))
 
-    def _drop(self, connection: Connection, emails: Sequence[Email]) -> None:
-        for chunk in _chunks(emails):
-            connection.execute(delete(INTENTS).where(_I.workspace == self._workspace, _I.email.in_(chunk)))
+        def work(connection: Connection) -> None:
+            for chunk in _chunks(sorted(emails)):
+                connection.execute(delete(INTENTS).where(_I.workspace == self._workspace, _I.email.in_(chunk)))
+
+        if emails:
+            self._database.write(work)
 
     # Removals.
 

@@ -305,6 +305,8 @@ class Matcher:
         view = View()
         for answer in self._in_parallel(lambda chunk: self._search(chunk, _UNIQUE), _chunks(identities, self._size)):
             answer.into(view)
+        # What another run has made since this one looked is in the ledger before it is in the index.
+        self._ask_for_ids(view, self._distrust(view, identities))
         return view
 
     def _known(self, identity: Identity, match_by: Sequence[MatchBy]) -> bool:

@@ -1,0 +1,93 @@
+"""Several workers on one workspace with one ledger: no duplicates, nothing lost, one rate limit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from demo.database import running_database
+from target_intercom.sandbox import SandboxServer
+from target_intercom.sandbox.conditions import Conditions
+from tests.loading import Loader, People, record, schema, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tests.loading import Loaded
+
+PEOPLE = schema("people", id="integer", email="text", name="text")
+STATE: dict[str, Any] = {"bookmarks": {"people": {}}}
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    """A real PostgreSQL; workspaces differ, so that tests may share it."""
+    with running_database() as database:
+        yield database.url
+
+
+def rows(numbers: Sequence[int], stream: str = "people") -> list[dict[str, Any]]:
+    return [record(stream, id=number, email=f"{number}@example.com", name=f"Name {number}") for number in numbers]
+
+
+def side_by_side(
+    sandbox: SandboxServer, folder: Path, works: Sequence[list[dict[str, Any]]], **settings: Any
+) -> list[Loaded]:
+    """Run the target once for each worker, all at the same time, each with a folder of its own."""
+    loads = [Loader(sandbox.url, folder / f"worker {number}") for number in range(len(works))]
+    processes = [load.begin(work, **settings) for load, work in zip(loads, works, strict=True)]
+    return [load.finish(process, timeout=300) for load, process in zip(loads, processes, strict=True)]
+
+
+def test_two_workers_share_ten_thousand_contacts_of_one_stream_and_the_limit(postgres: str, tmp_path: Path) -> None:
+    limit, contacts = 800, 10_000
+    halves = [[PEOPLE, *rows(range(half, contacts, 2)), state(STATE)] for half in (0, 1)]
+    with SandboxServer(Conditions(rate_limit=limit, rate_window=2, latency=0.05, search_lag=2)) as sandbox:
+        done = side_by_side(sandbox, tmp_path, halves, ledger_url=postgres, search_delay_seconds=3)
+        assert [(one.exit_code, one.states, one.results("people")) for one in done] == [
+            (0, [STATE], {"created": contacts // 2})
+        ] * 2
+        live = Counter(contact["email"] for contact in People(sandbox).live())
+        assert live == Counter(f"{number}@example.com" for number in range(contacts))
+        statuses = Counter(call.status for call in sandbox.calls)
+        assert statuses[429] <= statuses.total() / 100
+        # The first and the last window are not full; what was used by both together is counted.
+        full = [window.calls for window in sandbox.windows.all()[2:-2]]
+        assert sum(full) >= 0.9 * limit * len(full), full
+
+
+def test_a_second_round_of_two_workers_costs_no_call(postgres: str, tmp_path: Path) -> None:
+    halves = [[PEOPLE, *rows(range(half, 200, 2)), state(STATE)] for half in (0, 1)]
+    with SandboxServer() as sandbox:
+        side_by_side(sandbox, tmp_path, halves, ledger_url=postgres)
+        # The other way round: what one worker wrote the other knows.
+        done = side_by_side(sandbox, tmp_path, halves[::-1], ledger_url=postgres)
+    assert [one.results("people") for one in done] == [{"unchanged": 100}] * 2
+    assert sum(sum(one.calls.values()) for one in done) <= 4
+
+
+@pytest.mark.parametrize("creation_mode", ["user", "lead"])
+def test_two_workers_with_the_same_people_make_each_once(postgres: str, tmp_path: Path, creation_mode: str) -> None:
+    """Two streams that name the same emails, at the same time: users conflict in Intercom, leads would not."""
+    settings = {"creation_mode": creation_mode, "match_by": ["email"], "mappings": {"id": None}}
+    works = [
+        [schema(stream, id="integer", email="text", name="text"), *rows(range(150), stream), state(STATE)]
+        for stream in ("a", "b")
+    ]
+    with SandboxServer(Conditions(search_lag=1, latency=0.02)) as sandbox:
+        done = side_by_side(sandbox, tmp_path, works, ledger_url=postgres, search_delay_seconds=2, **settings)
+        people = Counter(contact["email"] for contact in People(sandbox).live())
+    assert [one.exit_code for one in done] == [0, 0]
+    assert people == Counter(f"{number}@example.com" for number in range(150))
+
+
+def test_two_workers_may_share_an_sqlite_ledger_too(tmp_path: Path) -> None:
+    halves = [[PEOPLE, *rows(range(half, 300, 2)), state(STATE)] for half in (0, 1)]
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    with SandboxServer() as sandbox:
+        side_by_side(sandbox, tmp_path, halves, ledger_url=url)
+        done = side_by_side(sandbox, tmp_path, halves, ledger_url=url)
+    assert [one.results("people") for one in done] == [{"unchanged": 150}] * 2
