@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
     from demo.workspace import Workspace
 
 _INTERRUPTED = 130
+_GONE = 3
 
 
 def main() -> int:
@@ -66,6 +67,14 @@ def _tell(database: Database, workspace: Workspace, pipeline: Pipeline) -> None:
         _heading(f"Customer {key}: {what}")
         _say(*show.comparison(rows[key], workspace.contact(str(key))))
 
+    with database.connect() as connection:
+        gone = customers.delete(connection, _GONE)
+    _heading(f"{len(gone)} rows deleted in PostgreSQL, without a mark")
+    _heading("Third run, with the whole table (meltano --environment=snapshot): who is missing has left")
+    _say(*show.report(pipeline.run("snapshot")))
+
+    with database.connect() as connection:
+        rows = customers.read(connection)
     deleted = sum(row["deleted_at"] is not None for row in rows.values())
     _heading(
         f"Done: {len(rows)} rows in PostgreSQL, {deleted} of them marked as deleted, some of these never loaded; "

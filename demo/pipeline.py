@@ -26,7 +26,7 @@ _SHOWN_LOG_LINES = 40
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The project's meltano.yml, environment dev; whatever a run leaves behind goes into the folder."""
+    """The project's meltano.yml; whatever a run leaves behind goes into the folder."""
 
     database: Database
     workspace: Workspace
@@ -37,11 +37,11 @@ class Pipeline:
         """What Meltano, the tap and the target said in the last run."""
         return self.folder / "meltano.log"
 
-    def run(self) -> Report:
-        """Run it once and give the target's report of the run."""
+    def run(self, environment: str = "dev") -> Report:
+        """Run it once, in an environment of meltano.yml, and give the target's report of the run."""
         if not MELTANO.exists():
             raise DemoError("Meltano is not installed here: use `make demo`, which sets it up.")
-        command = (MELTANO, "--environment=dev", "run", "tap-postgres", "target-intercom")
+        command = (MELTANO, f"--environment={environment}", "run", "tap-postgres", "target-intercom")
         with running(command, self.log, environment=self._environment()) as process:
             status = process.wait()
         if status != 0:

@@ -11,6 +11,7 @@ import pytest
 
 from demo import customers
 from demo.database import running_database
+from demo.errors import DemoError
 from demo.pipeline import Pipeline
 from demo.workspace import running_workspace
 
@@ -96,3 +97,34 @@ def test_rows_stand_in_the_workspace_attribute_by_attribute(parts: Parts) -> Non
     )
     # The tap sends the row at its bookmark again.
     assert second["read"] - second["unchanged"] == 7
+
+
+def live_ids(workspace: Workspace) -> set[str]:
+    return {contact["external_id"] for contact in workspace.contacts()}
+
+
+def test_rows_that_are_gone_from_the_table_are_archived_and_the_others_not_called_for(parts: Parts) -> None:
+    database, workspace, pipeline = parts
+    first = pipeline.run("snapshot")
+    assert first["streams"]["public-customers"]["created"] == 295
+    loaded = live_ids(workspace)
+    with database.connect() as connection:
+        gone = customers.delete(connection, 10)
+
+    second = pipeline.run("snapshot")
+    stream = second["streams"]["public-customers"]
+    assert (stream["read"], stream["unchanged"], stream["skipped"], stream["left"]) == (290, 285, 5, 10)
+    assert live_ids(workspace) == loaded - {str(key) for key in gone}
+    # One search looks for the five rows that are marked as deleted.
+    assert second["api"]["calls"] == {
+        "GET /data_attributes": 1,
+        "GET /me": 1,
+        "POST /contacts/search": 1,
+        "POST /contacts/{id}/archive": 10,
+    }
+
+    with database.connect() as connection:
+        customers.delete(connection, 200)
+    with pytest.raises(DemoError, match="max_removal_percent"):
+        pipeline.run("snapshot")
+    assert live_ids(workspace) == loaded - {str(key) for key in gone}
