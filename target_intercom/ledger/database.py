@@ -155,7 +155,7 @@ def _prepare_sqlite(connection: t.Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    if connection.get_isolation_level() != "AUTOCOMMIT":
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         # Not the deferred BEGIN: a transaction that turns from reading to writing would not wait for its turn.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 

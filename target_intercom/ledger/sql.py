@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import threading
 import time
@@ -34,6 +35,7 @@ _CHUNK = 500
 """Values in one IN: older SQLites take fewer than 1,000 (sqlite.org/limits.html)."""
 _PAGE = 5000
 """Rows that are in memory at once."""
+_LONGEST_EMAIL = 500
 _INTENTS_KEPT = 86_400.0
 """Seconds after which search shows every lead for sure: its intent is of no use any more."""
 
@@ -173,8 +175,9 @@ class SqlLedger(Ledger):
     def _claim(self, connection: Connection, intent: _Intent) -> None:
         """Write an intent where there is none, or in place of the one that it replaces."""
         intent.pending, intent.written = None, stamp(time.time())
-        row = {"workspace": self._workspace, "email": intent.email, "sent_at": intent.written, "run": self._run}
-        mine = (_I.workspace == self._workspace, _I.email == intent.email)
+        email = _intent_key(intent.email)
+        row = {"workspace": self._workspace, "email": email, "sent_at": intent.written, "run": self._run}
+        mine = (_I.workspace == self._workspace, _I.email == email)
         if intent.replacing is not None:
             replaces = update(INTENTS).where(*mine, _I.sent_at == intent.replacing).values(row)
             if connection.execute(replaces).rowcount:
@@ -187,7 +190,7 @@ class SqlLedger(Ledger):
         """See `Ledger`."""
 
         def work(connection: Connection) -> None:
-            for chunk in _chunks(sorted(emails)):
+            for chunk in _chunks(sorted(map(_intent_key, emails))):
                 connection.execute(delete(INTENTS).where(_I.workspace == self._workspace, _I.email.in_(chunk)))
 
         if emails:
@@ -341,6 +344,13 @@ def _contact(row: Row[t.Any]) -> Contact:
 def _storable(text: str | None) -> str | None:
     """Leave out what PostgreSQL does not store."""
     return None if text is None or "\0" in text else text
+
+
+def _intent_key(email: Email) -> str:
+    """Give what stands for an email in a primary key: itself, or its hash where the database would not take it."""
+    if len(email) <= _LONGEST_EMAIL and "\0" not in email:
+        return email
+    return f"blake2b:{hashlib.blake2b(email.encode(), digest_size=16).hexdigest()}"
 
 
 def _now() -> str:
