@@ -32,7 +32,7 @@ demo: $(INSTALLED) $(PLUGINS_INSTALLED) ## PostgreSQL -> Meltano -> target-inter
 	@$(BIN)/python -m demo
 
 test: $(INSTALLED) $(PLUGINS_INSTALLED) ## Run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile
 
 lint: $(INSTALLED) ## Check style, types and import layers
 	$(BIN)/ruff check .
