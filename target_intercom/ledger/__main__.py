@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 import typing as t
@@ -36,9 +37,9 @@ def main(context: click.Context, config: Path | None, data_dir: str | None, ledg
     try:
         settings = {} if config is None else json.loads(config.read_text(encoding="utf-8"))
         context.obj = ledger_place({**settings, **{name: value for name, value in given.items() if value is not None}})
-    except (ValueError, TypeError) as error:
-        if isinstance(error, ConfigValidationError):
-            raise click.UsageError(str(error)) from None
+    except ConfigValidationError as error:
+        raise click.UsageError(str(error)) from None
+    except (ValueError, TypeError):
         message = f"The config file cannot be read ({config}): it is no JSON object"
         raise click.UsageError(message) from None
 
@@ -53,7 +54,7 @@ def streams(place: Path | str | None, as_: str) -> None:
     if as_ == "json":
         click.echo(json.dumps([asdict(stream) for stream in known], indent=2))
         return
-    rows = [_COLUMNS, *(tuple(str(getattr(stream, name) or "-") for name in _COLUMNS) for stream in known)]
+    rows = [_COLUMNS, *(tuple(_cell(getattr(stream, name)) for name in _COLUMNS) for stream in known)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -67,10 +68,16 @@ def export(place: Path | str | None, stream: str, workspace: str | None) -> None
     """Write a stream's record keys and Intercom ids to stdout, as CSV."""
     with _opened(place) as database:
         chosen = _chosen(summaries(database), stream, workspace)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow([*chosen.keys, "intercom_id"])
         for key, contact in contact_ids(database, chosen):
             writer.writerow([*key, contact])
+
+
+def _cell(value: str | int | None) -> str:
+    return "-" if value is None else str(value)
 
 
 def _chosen(known: list[StreamSummary], stream: str, workspace: str | None) -> StreamSummary:
@@ -91,12 +98,11 @@ def _chosen(known: list[StreamSummary], stream: str, workspace: str | None) -> S
 @contextmanager
 def _opened(place: Path | str | None) -> Iterator[Database]:
     """Open a ledger that exists."""
-    if place is None or (isinstance(place, Path) and not place.exists()):
-        where = "'ledger_url' is \"none\"" if place is None else f"there is no {place}"
-        message = f"There is no ledger: {where}"
+    if place is None:
+        message = "There is no ledger: 'ledger_url' is \"none\""
         raise click.ClickException(message)
     try:
-        database = Database(place)
+        database = Database(place, create=False)
         try:
             yield database
         finally:

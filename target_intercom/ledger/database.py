@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 import stat
 import time
 import typing as t
@@ -14,7 +15,7 @@ from sqlalchemy import URL, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
 from target_intercom.errors import LedgerError, redact
-from target_intercom.ledger.migrations import migrate
+from target_intercom.ledger.migrations import is_ledger, migrate
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,27 +31,29 @@ _MIGRATION_LOCK = 7_240_139_585
 """Any number that nobody else uses: only one process at a time changes the tables of a PostgreSQL ledger."""
 _COLLISIONS: t.Final = frozenset(["40001", "40P01"])
 """PostgreSQL's states for a transaction that met another and has to be repeated."""
+_NO_CONNECTION: t.Final = ("08", "28", "3D", "57P")
+"""PostgreSQL's states for: no connection, no such user, no such database, shut down; none where it did not answer."""
 _MOST_REPEATS = 6
 
 
 class Database:
     """The ledger's database: SQLite or PostgreSQL, opened and of this version."""
 
-    def __init__(self, place: str | Path) -> None:
-        """Open the ledger at a URL, or in an SQLite file.
+    def __init__(self, place: str | Path, *, create: bool = True) -> None:
+        """Open the ledger at a URL, or in an SQLite file; `create` makes one where there is none.
 
         Raises:
             LedgerError: it cannot be reached or used; the message says why, and no password.
         """
         self.url = _parsed(place) if isinstance(place, str) else URL.create("sqlite", database=str(place))
-        self.shown = self.url.render_as_string(hide_password=True)
+        self.shown = _shown(self.url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            _owned(Path(self.url.database or ""), self.shown)
+            _own(Path(self.url.database or ""), self.shown, create=create)
         with self.errors():
             self.engine = _engine(self.url)
         try:
-            self._prepare()
+            self._prepare(create=create)
         except BaseException:
             self.engine.dispose()
             raise
@@ -89,15 +92,15 @@ class Database:
         except (SQLAlchemyError, UnicodeError) as error:
             raise LedgerError(f"The ledger ({self.shown}) cannot be used: {type(error).__name__}") from error
 
-    def _prepare(self) -> None:
+    def _prepare(self, *, create: bool) -> None:
         def prepare(connection: Connection) -> None:
-            if self.is_sqlite:
-                found = connection.scalar(text("PRAGMA quick_check(1)"))
-                if found != "ok":
-                    raise LedgerError(f"The ledger ({self.shown}) {_DAMAGED}")
-            else:
+            if not create and not is_ledger(connection):
+                raise LedgerError(f"There is no ledger: there is none in {self.shown}")
+            if not self.is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-            migrate(connection)
+            elif connection.scalar(text("PRAGMA quick_check(1)")) != "ok":
+                raise LedgerError(f"The ledger ({self.shown}) {_DAMAGED}")
+            migrate(connection, self.shown)
 
         self.write(prepare)
 
@@ -110,8 +113,9 @@ _UNREACHABLE = "cannot be reached: check 'ledger_url', the network and the datab
 _SQLITE_MEANINGS: t.Final = (
     (("database is locked", "database table is locked"), "is locked by another process: wait for it, or end it"),
     (("file is not a database", "database disk image is malformed", "malformed database schema"), _DAMAGED),
+    (("unable to open",), "cannot be opened: check that it is a file, and the permissions"),
     (
-        ("attempt to write a readonly database", "database or disk is full", "disk i/o error", "unable to open"),
+        ("attempt to write a readonly database", "database or disk is full", "disk i/o error"),
         "cannot be written: check the folder's permissions and the free space",
     ),
 )
@@ -119,17 +123,30 @@ _SQLITE_MEANINGS: t.Final = (
 
 
 def _parsed(url: str) -> URL:
+    scheme, separator, rest = url.partition("://")
     try:
-        parsed = make_url(url)
-    except ArgumentError:
+        parsed = make_url(scheme.lower() + separator + rest)
+    except (ArgumentError, ValueError):
         raise LedgerError("Setting 'ledger_url' is no SQLAlchemy URL, such as sqlite:///ledger.db") from None
-    return parsed if parsed.drivername == "sqlite" else parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() == "sqlite":
+        if (parsed.database or "").startswith("file:"):
+            raise LedgerError("Setting 'ledger_url' takes the plain path of an SQLite file, not a file: URI")
+        return parsed
+    if "@" in (parsed.host or ""):
+        raise LedgerError("Setting 'ledger_url' is not clear: write '@' in the password as %40")
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def _shown(url: URL) -> str:
+    """Name a ledger without anything of a login in it."""
+    return str(URL.create(url.get_backend_name(), host=url.host, port=url.port, database=url.database))
 
 
 def _engine(url: URL) -> Engine:
     # Parameters are record keys and identifiers: personal data, which no error may quote.
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _LOCKED_SECONDS})
+        waits = {} if "timeout" in url.query else {"timeout": _LOCKED_SECONDS}
+        engine = create_engine(url, hide_parameters=True, connect_args=waits)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -150,8 +167,16 @@ def _prepare_sqlite(connection: t.Any, _record: object) -> None:
     With WAL, readers do not wait for a writer; FULL, a commit is on disk when it returns: an intent has to be.
     """
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    # Unlike everything else, the change to WAL does not wait for others that open the same new file.
+    deadline = time.monotonic() + _LOCKED_SECONDS
+    while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.01, 0.05))
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -160,16 +185,24 @@ def _begin_sqlite(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _owned(path: Path, shown: str) -> None:
-    """Make the file readable by its owner only; SQLite gives the files beside it the same permissions."""
+def _own(path: Path, shown: str, *, create: bool) -> None:
+    """Make the file readable by its owner only, and what SQLite may have put beside it.
+
+    One that is there is not opened: closing it would let go of the locks that this process holds on it.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        elif not path.exists():
+            raise LedgerError(f"There is no ledger: there is no {path}")
     except OSError as error:
         raise LedgerError(f"The ledger ({shown}) cannot be opened: {error.strerror}") from None
-    with suppress(OSError):
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            path.chmod(0o600)
+    for one in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with suppress(OSError):
+            if stat.S_IMODE(one.stat().st_mode) & 0o077:
+                one.chmod(0o600)
 
 
 def _meaning(error: DBAPIError) -> str:
@@ -179,6 +212,6 @@ def _meaning(error: DBAPIError) -> str:
     for texts, meaning in _SQLITE_MEANINGS:
         if said.lower().startswith(texts):
             return f"{meaning} ({said})"
-    # The driver's class says it, also where PostgreSQL sends no state because no connection came about.
-    meaning = _UNREACHABLE if isinstance(error, OperationalError) else "cannot be used"
-    return f"{meaning} ({said})"
+    state = getattr(error.orig, "sqlstate", None)
+    is_away = isinstance(error, OperationalError) and (state is None or state.startswith(_NO_CONNECTION))
+    return f"{_UNREACHABLE if is_away else 'cannot be used'} ({said})"

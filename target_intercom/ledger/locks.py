@@ -55,14 +55,19 @@ class FileLocks:
         if held is not None:
             held.close()
         path = f"{self._stem}-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
-        connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise LedgerError(f"The ledger's lock file {path} cannot be opened: {error}") from None
         try:
             # A read within a transaction holds SQLite's shared lock until the end (sqlite.org/lockingv3.html).
             connection.execute("BEGIN EXCLUSIVE" if alone else "BEGIN")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
-        except sqlite3.OperationalError:
+        except sqlite3.Error as error:
             connection.close()
-            return False
+            if "locked" in str(error):
+                return False
+            raise LedgerError(f"The ledger's lock file {path} cannot be used ({error}): remove it") from None
         self._held[name] = connection
         return True
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import typing as t
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, inspect, select
 
 from target_intercom.errors import LedgerError
 from target_intercom.ledger.tables import MIGRATIONS
@@ -47,8 +47,8 @@ STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (create_entries_strea
 """In the order in which they are applied; a step's name is what the ledger keeps of it."""
 
 
-def migrate(connection: Connection) -> None:
-    """Bring a ledger to this version, within the caller's transaction.
+def migrate(connection: Connection, shown: str) -> None:
+    """Bring a ledger to this version, within the caller's transaction; `shown` names it.
 
     Raises:
         LedgerError: a newer version has been at it.
@@ -58,11 +58,16 @@ def migrate(connection: Connection) -> None:
     unknown = sorted(done - {step.__name__ for step in STEPS})
     if unknown:
         raise LedgerError(
-            f"The ledger was made by a newer version of target-intercom (it has {', '.join(unknown)}): update the "
-            "target, or give it a ledger of its own with 'ledger_url'"
+            f"The ledger ({shown}) was made by a newer version of target-intercom (it has {', '.join(unknown)}): "
+            "update the target, or give it a ledger of its own with 'ledger_url'"
         )
     for step in STEPS:
         if step.__name__ not in done:
             step(connection)
             now = dt.datetime.now(tz=dt.timezone.utc).isoformat(timespec="seconds")
             connection.execute(insert(MIGRATIONS).values(name=step.__name__, applied_at=now))
+
+
+def is_ledger(connection: Connection) -> bool:
+    """Tell whether a database holds a ledger."""
+    return inspect(connection).has_table(MIGRATIONS.name)

@@ -17,9 +17,11 @@ if t.TYPE_CHECKING:
 
     from target_intercom.model import ContactDraft, Identity, Json, MatchBy
 
-LONGEST_KEY: t.Final = 500
+LONGEST_KEY: t.Final = 1500
 """Characters of a key; a longer one stands as its hash, since databases limit what they index."""
 
+_MOST_ZEROS = 40
+"""A number that needs more of them is written with an exponent."""
 _WITHOUT_EFFECT: t.Final = frozenset(["removal_mode", "snapshot"])
 """Settings of a stream that change nothing of what a record writes."""
 
@@ -47,9 +49,22 @@ def record_key(
 def _part(value: Json) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, (float, Decimal)) and value == value // 1:
-        value = int(value)
-    return str(value) if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) else _canonical(value)
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+        return _number(Decimal(str(value)))
+    return _canonical(value)
+
+
+def _number(value: Decimal) -> str:
+    """Write a number in one way, whatever zeros it came with; no arithmetic, which would round it."""
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        return str(value)
+    kept = list(digits)
+    while len(kept) > 1 and kept[-1] == 0:
+        kept.pop()
+        exponent += 1
+    bare = Decimal((sign if any(kept) else 0, tuple(kept), exponent if any(kept) else 0))
+    return f"{bare:f}" if abs(exponent) <= _MOST_ZEROS else str(bare)
 
 
 def prints_of(draft: ContactDraft, settings: str, without: Container[str] = ()) -> Prints:

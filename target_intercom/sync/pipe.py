@@ -35,7 +35,6 @@ class TapStream:
         """It has `bookmark_properties`: what is missing from it has not changed."""
         self.is_complete = False
         """At least one record came, and then the tap's word that it was the last."""
-        self._has_records = False
 
     def described(self, bookmark_properties: Json) -> None:
         """Take in its SCHEMA."""
@@ -43,18 +42,17 @@ class TapStream:
 
     def record(self) -> None:
         """Take in that a record came."""
-        self._has_records = True
         self.is_complete = False
 
     def activated(self, version: Json, *, follows: bool) -> None:
         """Take in an ACTIVATE_VERSION; one that does not follow the stream's records only names their version."""
         self.version = version_of(version)
-        if self._has_records and follows:
+        if follows:
             self.is_complete = True
 
     def bookmarked(self, state: Json) -> None:
-        """Take in a STATE."""
-        if self._has_records and _is_done(state, self.name):
+        """Take in a STATE that follows the stream's records."""
+        if _is_done(state, self.name):
             self.is_complete = True
 
 
@@ -64,7 +62,8 @@ class Pipe:
     def __init__(self) -> None:
         """Nothing came yet."""
         self._streams: dict[str, TapStream] = {}
-        self._speaking: TapStream | None = None
+        self._open: TapStream | None = None
+        """The stream of the last record, while no other stream's message came after it."""
 
     def stream(self, name: str) -> TapStream:
         """Give a stream."""
@@ -72,25 +71,29 @@ class Pipe:
 
     def schema(self, stream: str, bookmark_properties: Sequence[str] | None) -> None:
         """Note a SCHEMA."""
-        self._turn_to(stream).described(bookmark_properties)
+        self._message_of(stream).described(bookmark_properties)
 
     def record(self, stream: str) -> None:
         """Note a RECORD, of a BATCH too."""
-        self._turn_to(stream).record()
+        self._open = self.stream(stream)
+        self._open.record()
 
     def activate_version(self, stream: str, version: Json) -> None:
         """Note an ACTIVATE_VERSION."""
-        speaker, last_speaker = self.stream(stream), self._speaking
-        self._turn_to(stream).activated(version, follows=speaker is last_speaker)
+        named = self._message_of(stream)
+        named.activated(version, follows=named is self._open)
 
     def state(self, value: Json) -> None:
-        """Note a STATE: it speaks of the stream whose messages came last."""
-        if self._speaking is not None:
-            self._speaking.bookmarked(value)
+        """Note a STATE: it speaks of the stream whose records came last."""
+        if self._open is not None:
+            self._open.bookmarked(value)
 
-    def _turn_to(self, stream: str) -> TapStream:
-        self._speaking = self.stream(stream)
-        return self._speaking
+    def _message_of(self, stream: str) -> TapStream:
+        """Give the stream of a message that is no record; it ends the turn of another."""
+        named = self.stream(stream)
+        if self._open is not named:
+            self._open = None
+        return named
 
 
 def _is_done(state: Json, stream: str) -> bool:

@@ -1,0 +1,602 @@
+"""What the ledger keeps of records and their contacts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_intercom.config import StreamConfig
+from target_intercom.ledger.base import Holder, Ledger, Loaded, Prints, Stamp, Standing
+from target_intercom.ledger.database import Database
+from target_intercom.ledger.reading import contact_ids, summaries
+from target_intercom.model import ContactId, Email, Identity, RecordKey
+from target_intercom.sync.fingerprints import record_key
+
+from .conftest import PRINTS, contact, entry, key, loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from target_intercom.ledger.base import LedgerEntry
+    from target_intercom.ledger.sql import SqlLedger
+
+    from .conftest import Ledgers
+
+S, T = "customers", "accounts"
+C1, C2, C3 = ContactId("c1"), ContactId("c2"), ContactId("c3")
+MANY = 1201
+"""More than go into two IN lists."""
+PAGES = 10_001
+"""More than two pages of rows."""
+
+
+def recalled(ledger: Ledger, name: str, stream: str = S) -> LedgerEntry | None:
+    return ledger.recall(stream, [key(name)]).get(key(name))
+
+
+def keys(holders: Iterable[Holder]) -> list[RecordKey]:
+    return sorted(holder.key for holder in holders)
+
+
+def names(*wanted: str) -> list[RecordKey]:
+    return sorted(key(name) for name in wanted)
+
+
+# Remembering.
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        entry("1", contact("c1", "user", "x1", "ann@example.com"), written_at=1_700_000_000_123),
+        entry("1", contact("c1", "user", "x1")),
+        entry("1", contact("c1", "user", None, "ann@example.com")),
+        entry("1", contact("c1", "lead", None, "ann@example.com"), written_at=1),
+        entry("1", contact("c1", "lead")),
+        entry("1", contact("c1"), prints=Prints("a", "b", "c")),
+        entry("1", contact("c1"), prints=None),
+        entry("1", contact("c1"), standing=Standing.FOUND),
+        entry("1", None),
+        entry("1", None, prints=None, standing=Standing.REMOVED),
+        entry("1", contact("c1"), written_at=2**62),
+    ],
+)
+def test_a_record_is_recalled_as_it_was_remembered(ledgers: Ledgers, written: LedgerEntry) -> None:
+    ledgers().remember(S, [Loaded(written, None, changed=False)])
+    assert ledgers("r2").recall(S, [key("1")]) == {key("1"): written}
+
+
+def test_a_contact_that_is_recalled_was_not_read(ledger: SqlLedger) -> None:
+    ledger.remember(S, [loaded("1", "c1")])
+    row = recalled(ledger, "1")
+    assert row is not None
+    assert row.contact is not None
+    assert not row.contact.is_read
+    assert row.contact.attributes == {}
+
+
+def test_the_generated_external_id_of_a_lead_is_not_kept(ledger: SqlLedger) -> None:
+    ledger.remember(S, [loaded("1", contact("c1", "lead", "b7f8c1d0", "ann@example.com"))])
+    assert recalled(ledger, "1") == entry("1", contact("c1", "lead", None, "ann@example.com"))
+
+
+def test_only_the_records_that_are_asked_for_are_recalled(ledger: SqlLedger) -> None:
+    ledger.remember(S, [loaded("1", "c1"), loaded("2", "c2")])
+    ledger.remember(T, [loaded("3", "c3")])
+    assert set(ledger.recall(S, [key("2"), key("3"), key("4")])) == {key("2")}
+    assert ledger.recall(S, []) == {}
+    assert ledger.recall("nobody's", [key("1")]) == {}
+
+
+def test_a_record_that_is_remembered_again_replaces_what_was_known(ledgers: Ledgers) -> None:
+    ledgers().remember(
+        S, [loaded("1", contact("c1", "lead", None, "old@example.com"), standing=Standing.FOUND, written_at=1)]
+    )
+    new = entry("1", contact("c2", "user", "x1", "new@example.com"), prints=Prints("1", "2", "3"), written_at=2)
+    ledgers("r2").remember(S, [Loaded(new, 7, changed=False)])
+    assert ledgers("r3").recall(S, [key("1")]) == {key("1"): new}
+    assert ledgers.sql("SELECT count(*) FROM target_intercom_entries") == [(1,)]
+
+
+def test_of_two_records_of_one_key_the_later_counts(ledger: SqlLedger) -> None:
+    ledger.remember(S, [loaded("1", "c1"), loaded("2", "c2"), loaded("1", "c3")])
+    assert recalled(ledger, "1") == entry("1", contact("c3"))
+
+
+def test_remembering_and_seeing_nothing_is_harmless(ledger: SqlLedger) -> None:
+    ledger.remember(S, [])
+    ledger.see(S, [], None)
+    ledger.release(S, [])
+    ledger.removed([])
+    ledger.drop_intents([])
+    assert list(ledger.holders([])) == []
+
+
+# What others said.
+
+
+def test_a_changed_contact_voids_what_other_records_said_of_it(ledgers: Ledgers) -> None:
+    before = ledgers()
+    before.remember(S, [loaded("1", "c1"), loaded("2", "c1", written_at=5, standing=Standing.FOUND), loaded("3", "c2")])
+    before.remember(T, [loaded("1", contact("c1", "user", "x1", "ann@example.com"))])
+    ledgers("r1", "w2").remember(S, [loaded("1", "c1")])
+
+    ledgers("r2").remember(S, [loaded("1", "c1", changed=True, written_at=9)])
+
+    after = ledgers("r3")
+    assert recalled(after, "1") == entry("1", contact("c1"), written_at=9)
+    assert recalled(after, "2") == entry("2", contact("c1"), prints=None, written_at=5, standing=Standing.FOUND)
+    assert recalled(after, "1", T) == entry("1", contact("c1", "user", "x1", "ann@example.com"), prints=None)
+    assert recalled(after, "3") == entry("3", contact("c2"))
+    assert recalled(ledgers("r3", "w2"), "1") == entry("1", contact("c1"))
+
+
+def test_records_that_changed_a_contact_together_stay_valid(ledger: SqlLedger) -> None:
+    ledger.remember(S, [loaded("1", "c1"), loaded("2", "c1"), loaded("3", "c1")])
+    ledger.remember(S, [loaded("1", "c1", changed=True), loaded("2", "c1", changed=True)])
+    known = ledger.recall(S, names("1", "2", "3"))
+    assert [known[key(name)].prints for name in "123"] == [PRINTS, PRINTS, None]
+
+
+def test_one_of_several_that_changed_the_contact_voids_none_of_them(ledger: SqlLedger) -> None:
+    ledger.remember(S, [loaded("1", "c1", changed=True), loaded("2", "c1")])
+    assert [recalled(ledger, name) for name in "12"] == [entry("1", contact("c1")), entry("2", contact("c1"))]
+
+
+def test_a_contact_that_was_not_changed_voids_nothing(ledger: SqlLedger) -> None:
+    ledger.remember(S, [loaded("1", "c1"), loaded("2", "c1")])
+    ledger.remember(T, [loaded("1", "c1")])
+    assert recalled(ledger, "2") == entry("2", contact("c1"))
+
+
+def test_a_voided_record_becomes_valid_when_it_is_loaded_again(ledger: SqlLedger) -> None:
+    ledger.remember(S, [loaded("1", "c1")])
+    ledger.remember(T, [loaded("1", "c1", changed=True)])
+    ledger.remember(S, [loaded("1", "c1")])
+    assert recalled(ledger, "1") == entry("1", contact("c1"))
+
+
+# Who is missing.
+
+
+def test_who_did_not_come_in_this_run_is_missing(ledgers: Ledgers) -> None:
+    ledgers().remember(S, [loaded(name, f"c{name}") for name in "1234"])
+    ledger = ledgers("r2")
+    assert keys(ledger.unseen(S)) == names("1", "2", "3", "4")
+    ledger.see(S, [key("2")], None)
+    ledger.remember(S, [loaded("3", "c3"), loaded("5", "c5")])
+    assert keys(ledger.unseen(S)) == names("1", "4")
+    assert keys(ledgers("r3").unseen(S)) == names("1", "2", "3", "4", "5")
+
+
+def test_who_is_missing_comes_with_all_that_is_known(ledgers: Ledgers) -> None:
+    ledgers().remember(S, [loaded("1", contact("c1", "user", "x1", "ann@example.com"), version=7)])
+    identity = Identity.of(contact("c1", "user", "x1", "ann@example.com"))
+    assert list(ledgers("r2").unseen(S)) == [Holder(S, key("1"), C1, identity, seen=False, version=7)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        loaded("1", "c1", standing=Standing.FOUND),
+        loaded("1", None),
+        loaded("1", None, standing=Standing.REMOVED),
+    ],
+)
+def test_who_was_not_synced_is_neither_known_nor_missing(ledgers: Ledgers, other: Loaded) -> None:
+    ledgers().remember(S, [other, loaded("2", "c2")])
+    ledger = ledgers("r2")
+    assert ledger.known(S) == 1
+    assert keys(ledger.unseen(S)) == names("2")
+
+
+def test_a_record_that_is_not_known_is_not_seen(ledgers: Ledgers) -> None:
+    ledger = ledgers()
+    ledger.see(S, [key("1")], 3)
+    assert ledger.recall(S, [key("1")]) == {}
+    assert ledgers.sql("SELECT * FROM target_intercom_entries") == []
+
+
+def test_contacts_are_counted_once(ledger: SqlLedger) -> None:
+    ledger.remember(S, [loaded("1", "c1"), loaded("2", "c1"), loaded("3", "c2")])
+    ledger.remember(T, [loaded("1", "c3")])
+    assert (ledger.known(S), ledger.known(T), ledger.known("nobody's")) == (2, 1, 0)
+
+
+# Versions.
+
+
+def versions(ledger: Ledger, *contacts: str) -> dict[str, int | None]:
+    return {holder.contact: holder.version for holder in ledger.holders([ContactId(one) for one in contacts])}
+
+
+def test_a_record_has_the_version_that_it_came_with_last(ledgers: Ledgers) -> None:
+    ledgers().remember(S, [loaded(name, f"c{name}", version=1) for name in "1234"])
+    ledger = ledgers("r2")
+    ledger.see(S, [key("1")], 2)
+    ledger.remember(S, [loaded("2", "c2", version=2)])
+    ledger.see(S, [key("3")], None)
+    assert versions(ledger, "c1", "c2", "c3", "c4") == {"c1": 2, "c2": 2, "c3": None, "c4": 1}
+
+
+def test_a_version_told_at_the_end_is_given_to_the_records_of_this_run(ledgers: Ledgers) -> None:
+    earlier = ledgers()
+    earlier.remember(S, [loaded("1", "c1"), loaded("2", "c2", version=1)])
+    ledger = ledgers("r2")
+    ledger.remember(S, [loaded("3", "c3"), loaded("4", "c4", version=8)])
+    ledger.see(S, [key("2")], None)
+    ledger.remember(T, [loaded("1", "c5")])
+    ledger.activate(S, 9)
+    assert versions(ledger, "c1", "c2", "c3", "c4", "c5") == {"c1": None, "c2": 9, "c3": 9, "c4": 8, "c5": None}
+
+
+@pytest.mark.parametrize("version", [0, -1, 1_700_000_000_000, 2**63 - 1, -(2**63) + 1])
+def test_versions_may_be_large(ledger: SqlLedger, version: int) -> None:
+    ledger.remember(S, [loaded("1", "c1", version=version), loaded("2", "c2"), loaded("3", "c3")])
+    ledger.see(S, [key("2")], version)
+    ledger.activate(S, version)
+    assert set(versions(ledger, "c1", "c2", "c3").values()) == {version}
+
+
+# Who names a contact.
+
+
+def test_all_records_that_name_a_contact_are_given(ledgers: Ledgers) -> None:
+    ledgers().remember(S, [loaded("1", contact("c1", "user", "x1"), version=1), loaded("2", "c2")])
+    ledgers().remember(T, [loaded("1", contact("c1", "lead", None, "ann@example.com"), standing=Standing.FOUND)])
+    ledgers("r1", "w2").remember(S, [loaded("9", "c1")])
+    ledger = ledgers("r2")
+    ledger.see(S, [key("1")], 2)
+    found = sorted(ledger.holders([C1, C3]), key=lambda holder: holder.stream)
+    assert found == [
+        Holder(T, key("1"), C1, Identity.of(contact("c1", "lead", None, "ann@example.com")), seen=False, version=None),
+        Holder(S, key("1"), C1, Identity.of(contact("c1", "user", "x1")), seen=True, version=2),
+    ]
+
+
+# Letting go.
+
+
+def test_released_records_are_forgotten_in_their_stream_alone(ledger: SqlLedger) -> None:
+    ledger.remember(S, [loaded("1", "c1"), loaded("2", "c2")])
+    ledger.remember(T, [loaded("1", "c1")])
+    ledger.release(S, [key("1"), key("9")])
+    assert recalled(ledger, "1") is None
+    assert recalled(ledger, "2") is not None
+    assert recalled(ledger, "1", T) is not None
+
+
+def test_of_a_removed_contact_only_the_keys_of_its_records_are_left(ledgers: Ledgers) -> None:
+    ledger = ledgers()
+    ledger.remember(S, [loaded("1", contact("c1", "user", "x1", "ann@example.com"), written_at=5), loaded("2", "c2")])
+    ledger.remember(T, [loaded("3", contact("c1", "user", "x1", "ann@example.com"), standing=Standing.FOUND)])
+    ledgers("r1", "w2").remember(S, [loaded("1", "c1")])
+
+    ledger.removed([C1, C3])
+
+    for stream, name in ((S, "1"), (T, "3")):
+        row = recalled(ledger, name, stream)
+        assert row is not None
+        assert (row.contact, row.prints, row.standing) == (None, None, Standing.REMOVED)
+    left = ledgers.sql(
+        "SELECT stream, key, contact_id, role, external_id, email, content, content_values, settings "
+        "FROM target_intercom_entries WHERE workspace = 'w1' AND standing = 'removed' ORDER BY stream"
+    )
+    assert left == [(T, '["3"]', *[None] * 7), (S, '["1"]', *[None] * 7)]
+    assert recalled(ledger, "2") == entry("2", contact("c2"))
+    assert recalled(ledgers("r1", "w2"), "1") == entry("1", contact("c1"))
+    assert ledger.known(S) == 1
+    assert keys(ledgers("r2").unseen(S)) == names("2")
+    assert list(ledger.holders([C1])) == []
+    assert list(ledger.written_since(Stamp(1))) == []
+
+
+def test_a_removed_record_may_come_back(ledgers: Ledgers) -> None:
+    ledger = ledgers()
+    ledger.remember(S, [loaded("1", "c1")])
+    ledger.removed([C1])
+    ledger.remember(S, [loaded("1", "c2", written_at=5)])
+    assert recalled(ledger, "1") == entry("1", contact("c2"), written_at=5)
+    assert ledger.known(S) == 1
+    assert keys(ledgers("r2").unseen(S)) == names("1")
+
+
+# What was written lately.
+
+
+def test_what_any_run_wrote_since_is_given_as_it_was_then(ledgers: Ledgers) -> None:
+    ann = contact("c2", "user", "x2", "ann@example.com")
+    ledgers().remember(S, [loaded("0", "c0"), loaded("1", "c1", written_at=99), loaded("2", ann, written_at=100)])
+    ledgers("r2").remember(T, [loaded("3", contact("c3", "lead"), written_at=101), loaded("4", None, written_at=500)])
+    ledgers("r1", "w2").remember(S, [loaded("5", "c5", written_at=500)])
+    found = sorted(ledgers("r3").written_since(Stamp(100)), key=lambda one: one.id)
+    assert found == [ann, contact("c3", "lead")]
+    assert list(ledgers("r3").written_since(Stamp(102))) == []
+
+
+# More than fits at once.
+
+
+def fill(ledgers: Ledgers, count: int, run: str = "r1") -> None:
+    """Write rows past the ledger, all in one statement; names and contacts are their numbers."""
+    ledgers.sql(
+        "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count) "
+        "INSERT INTO target_intercom_entries (workspace, stream, key, contact_id, role, content, content_values, "
+        "settings, standing, written_at, seen_run) SELECT 'w1', :stream, '[\"' || n || '\"]', 'c' || n, 'user', 'a', "
+        "'b', 'c', 'synced', n, :run FROM numbers",
+        count=count,
+        stream=S,
+        run=run,
+    )
+
+
+def numbers(count: int, first: int = 1) -> list[RecordKey]:
+    return [key(str(n)) for n in range(first, count + 1)]
+
+
+def contacts(count: int, first: int = 1) -> list[ContactId]:
+    return [ContactId(f"c{n}") for n in range(first, count + 1)]
+
+
+@pytest.mark.parametrize("count", [4999, 5000, 5001, PAGES])
+def test_who_is_missing_comes_page_by_page(ledgers: Ledgers, count: int) -> None:
+    ledger = ledgers("r2")
+    fill(ledgers, count)
+    assert ledger.known(S) == count
+    assert sorted(holder.key for holder in ledger.unseen(S)) == sorted(numbers(count))
+
+
+def test_pages_go_on_while_what_they_gave_is_removed_and_released(ledgers: Ledgers) -> None:
+    ledger = ledgers("r2")
+    fill(ledgers, PAGES)
+    missing, given = ledger.unseen(S), []
+    for holder in missing:
+        given.append(holder)
+        if len(given) % 500 == 0:
+            ledger.removed([one.contact for one in given[-500:-250]])
+            ledger.release(S, [one.key for one in given[-250:]])
+    assert sorted(holder.key for holder in given) == sorted(numbers(PAGES))
+    assert ledger.known(S) == PAGES % 500
+
+
+def test_ids_are_exported_page_by_page(ledgers: Ledgers) -> None:
+    ledgers().enter(S, ["id"], alone=False)
+    fill(ledgers, PAGES)
+    database = Database(ledgers.url)
+    try:
+        (stream,) = summaries(database)
+        ids = list(contact_ids(database, stream))
+    finally:
+        database.close()
+    assert stream.contacts == PAGES
+    assert sorted(ids) == sorted(([str(n)], f"c{n}") for n in range(1, PAGES + 1))
+
+
+def test_more_records_than_fit_in_one_question_are_dealt_with_at_once(ledgers: Ledgers) -> None:
+    ledger = ledgers("r2")
+    fill(ledgers, MANY)
+    everybody = numbers(MANY)
+
+    assert set(ledger.recall(S, everybody)) == set(everybody)
+    assert keys(ledger.holders(contacts(MANY))) == sorted(everybody)
+    assert len(list(ledger.written_since(Stamp(1)))) == MANY
+
+    ledger.see(S, everybody[1:], 4)
+    assert keys(ledger.unseen(S)) == names("1")
+    assert set(versions(ledger, *contacts(MANY, 2)).values()) == {4}
+
+    ledger.removed(contacts(MANY, 2))
+    assert ledger.known(S) == 1
+    ledger.release(S, everybody)
+    assert ledger.recall(S, everybody) == {}
+
+
+def test_more_records_than_fit_in_one_question_are_remembered_at_once(ledger: SqlLedger) -> None:
+    ledger.remember(T, [loaded(str(n), f"c{n}") for n in range(1, MANY + 1)])
+    ledger.remember(S, [loaded(str(n), f"c{n}", changed=True) for n in range(1, MANY + 1)])
+    assert len(ledger.recall(S, numbers(MANY))) == MANY
+    assert {row.prints for row in ledger.recall(T, numbers(MANY)).values()} == {None}
+
+
+# Kept apart.
+
+
+ACTS: Mapping[str, Callable[[Ledger], None]] = {
+    "remember": lambda ledger: ledger.remember(S, [loaded("1", "c1", prints=None, written_at=9, changed=True)]),
+    "see": lambda ledger: ledger.see(S, [key("1")], 9),
+    "activate": lambda ledger: ledger.activate(S, 9),
+    "release": lambda ledger: ledger.release(S, [key("1")]),
+    "removed": lambda ledger: ledger.removed([C1]),
+    "drop": lambda ledger: ledger.drop_intents([Email("ann@example.com")]),
+    "enter": lambda ledger: ledger.enter(S, ["other"], alone=True),
+    "finish": lambda ledger: ledger.finish(),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_run_of_another_workspace_changes_nothing(ledgers: Ledgers, act: str) -> None:
+    ledger = ledgers()
+    ledger.enter(S, ["id"], alone=False)
+    ledger.remember(S, [loaded("1", contact("c1", "user", "x1", "ann@example.com"))])
+    ledger.intend(Email("ann@example.com"), None)
+
+    def everything() -> list[list[tuple[Any, ...]]]:
+        return [
+            ledgers.sql(f"SELECT * FROM target_intercom_{table} WHERE workspace = 'w1'")  # noqa: S608 - names of ours
+            for table in ("streams", "entries", "intents")
+        ]
+
+    before = everything()
+    assert [len(rows) for rows in before] == [1, 1, 1]
+    other = ledgers("r1", "w2")
+    other.remember(S, [loaded("1", "c1")])
+    ACTS[act](other)
+    assert everything() == before
+
+
+def test_a_run_of_another_workspace_is_told_nothing(ledgers: Ledgers) -> None:
+    ledgers().remember(S, [loaded("1", "c1", written_at=5)])
+    ledgers().intend(Email("ann@example.com"), None)
+    other = ledgers("r2", "w2")
+    assert other.recall(S, [key("1")]) == {}
+    assert other.known(S) == 0
+    assert list(other.unseen(S)) == []
+    assert list(other.holders([C1])) == []
+    assert list(other.written_since(Stamp(0))) == []
+    other.intend(Email("ann@example.com"), None)
+
+
+def test_streams_are_known_with_their_last_runs(ledgers: Ledgers) -> None:
+    first = ledgers("r1")
+    first.enter(S, ["id"], alone=False)
+    first.remember(S, [loaded("1", "c1"), loaded("2", None), loaded("3", "c3")])
+    first.removed([C3])
+    first.finish()
+    second = ledgers("r2")
+    second.enter(T, [], alone=False)
+    second.enter(S, ["tenant", "id"], alone=False)
+
+    database = Database(ledgers.url)
+    try:
+        accounts, customers = summaries(database)
+    finally:
+        database.close()
+    assert (accounts.workspace, accounts.stream, accounts.keys) == ("w1", T, ("identifier", "value"))
+    assert (accounts.contacts, accounts.removed, accounts.last_run, accounts.finished_at) == (0, 0, "r2", None)
+    assert (customers.workspace, customers.stream, customers.keys) == ("w1", S, ("tenant", "id"))
+    assert (customers.contacts, customers.removed, customers.last_run) == (1, 1, "r2")
+    assert customers.finished_at is not None
+    assert customers.finished_at <= customers.started_at
+
+
+def test_a_run_finishes_none_but_its_own_streams(ledgers: Ledgers) -> None:
+    first, second = ledgers("r1"), ledgers("r2")
+    first.enter(S, ["id"], alone=False)
+    second.enter(T, ["id"], alone=False)
+    first.finish()
+    rows = ledgers.sql("SELECT stream, finished_at FROM target_intercom_streams ORDER BY stream")
+    assert [(stream, finished is not None) for stream, finished in rows] == [(T, False), (S, True)]
+
+
+# Odd texts.
+
+ODD = [
+    "Zoë Müller 🎈",
+    "王小明",
+    "محمد علي",
+    "two\nlines\tand\ra tab",
+    'o\'brien "quoted" `x` [y]',
+    "100 % of %s and %(name)s",
+    "a:b :name ?",
+    "back\\slash \\u0000",
+    "; DROP TABLE target_intercom_entries; --",
+    "\x01\x7f\u2028\ufeff\uffff",
+    "e\u0301",
+    "é",
+    " spaces ",
+    "x" * 5000,
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+def test_odd_texts_come_back_as_they_were(ledgers: Ledgers, odd: str) -> None:
+    name = odd[:500]
+    ledger = ledgers("r1", name)
+    whose = contact(name, "user", odd, odd)
+    prints = Prints(odd, odd, odd)
+    ledger.enter(name, [odd], alone=True)
+    ledger.remember(name, [loaded("1", whose, prints=prints, written_at=1)])
+    stamp = ledger.intend(Email(name), None)
+    ledger.finish()
+
+    again = ledgers("r2", name)
+    assert recalled(again, "1", name) == entry("1", whose, prints=prints, written_at=1)
+    assert [holder.contact for holder in again.holders([ContactId(name)])] == [name]
+    assert again.known(name) == 1
+    assert again.intend(Email(name), stamp) >= stamp
+
+
+KEY_VALUES = [*ODD, "", "\0", "a\0b", "\ud800", "\udc00\ud800", "y" * 100_000, 0, 10**40, True, {"a": ["\ud800\0"]}]
+
+
+def keyed(own: RecordKey, contact_id: str) -> Loaded:
+    return Loaded(replace(entry("", contact(contact_id)), key=own), None, changed=False)
+
+
+@pytest.mark.parametrize("value", KEY_VALUES, ids=range(len(KEY_VALUES)))
+def test_the_key_of_any_value_can_be_kept(ledgers: Ledgers, value: Any) -> None:
+    made = record_key({"id": value}, ["id"], Identity(), StreamConfig().match_by)
+    assert made is not None
+    ledgers().remember(S, [keyed(made, "c1")])
+    ledger = ledgers("r2")
+    assert set(ledger.recall(S, [made])) == {made}
+    assert keys(ledger.unseen(S)) == [made]
+    ledger.see(S, [made], 2)
+    assert keys(ledger.unseen(S)) == []
+    ledger.release(S, [made])
+    assert ledger.recall(S, [made]) == {}
+
+
+def test_keys_of_different_values_are_different_records(ledger: SqlLedger) -> None:
+    made = [record_key({"id": value}, ["id"], Identity(), StreamConfig().match_by) for value in KEY_VALUES]
+    distinct = sorted({one for one in made if one is not None})
+    assert len(distinct) == len(KEY_VALUES)
+    rows = [keyed(one, f"c{n}") for n, one in enumerate(distinct)]
+    ledger.remember(S, rows)
+    assert ledger.recall(S, distinct) == {row.entry.key: row.entry for row in rows}
+
+
+def test_the_longest_keys_can_be_told_apart(ledgers: Ledgers) -> None:
+    """Nothing in them repeats, so that no database can press them together."""
+    texts = ["".join(chr(33 + (n * n * 7 + n * 31 + start) % 90) for n in range(400)) for start in range(3)]
+    made = [record_key({"id": one}, ["id"], Identity(), StreamConfig().match_by) for one in texts]
+    ledger = ledgers()
+    distinct = sorted({one for one in made if one is not None})
+    assert len(distinct) == 3
+    ledger.remember(S, [keyed(one, "c1") for one in distinct])
+    assert keys(ledgers("r2").unseen(S)) == distinct
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "\0"], ids=["within", "alone"])
+def test_an_identifier_that_cannot_be_stored_is_left_out(ledgers: Ledgers, odd: str) -> None:
+    ledgers().remember(S, [loaded("1", contact("c1", "user", odd, odd)), loaded("2", contact("c2", "lead", None, odd))])
+    ledger = ledgers("r2")
+    assert recalled(ledger, "1") == entry("1", contact("c1"))
+    assert recalled(ledger, "2") == entry("2", contact("c2", "lead"))
+
+
+def test_keys_are_json_lists_in_ascii() -> None:
+    for value in KEY_VALUES:
+        made = record_key({"id": value}, ["id"], Identity(), StreamConfig().match_by)
+        assert made is not None
+        assert made.isascii()
+        assert made.isprintable()
+        assert isinstance(json.loads(made), list)
+
+
+# No ledger.
+
+
+def test_a_run_without_a_ledger_knows_nothing() -> None:
+    ledger = Ledger()
+    ledger.enter(S, ["id"], alone=True)
+    ledger.check_alone()
+    ledger.remember(S, [loaded("1", "c1", written_at=5)])
+    ledger.see(S, [key("1")], 1)
+    ledger.activate(S, 1)
+    assert not ledger.remembers
+    assert ledger.recall(S, [key("1")]) == {}
+    assert ledger.known(S) == 0
+    assert list(ledger.unseen(S)) == []
+    assert list(ledger.holders([C1])) == []
+    assert list(ledger.written_since(Stamp(0))) == []
+    ledger.intend(Email("ann@example.com"), None)
+    ledger.intend(Email("ann@example.com"), None)
+    ledger.drop_intents([Email("ann@example.com")])
+    ledger.release(S, [key("1")])
+    ledger.removed([C1])
+    ledger.finish()
+    ledger.close()

@@ -1,0 +1,206 @@
+"""What a tap's messages say of its streams: whether all records came, and of which version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from target_intercom.sync.pipe import Pipe, version_of
+
+S, T = "customers", "orders"
+
+
+def bookmark(stream: str = S, value: Any = None, **more: Any) -> dict[str, Any]:
+    """The value of a STATE that names a stream."""
+    return {"bookmarks": {stream: {} if value is None else value}, **more}
+
+
+DONE = bookmark()
+BOTH: dict[str, Any] = {"bookmarks": {S: {}, T: {}}}
+
+
+def told(*messages: Any) -> Pipe:
+    """Have messages come by, each a word and what goes with it: ("schema", stream), ("state", value) and so on."""
+    pipe = Pipe()
+    for kind, *rest in messages:
+        match kind:
+            case "schema":
+                pipe.schema(rest[0], rest[1] if len(rest) > 1 else None)
+            case "record":
+                pipe.record(rest[0])
+            case "version":
+                pipe.activate_version(rest[0], rest[1])
+            case "state":
+                pipe.state(rest[0])
+            case _:
+                raise ValueError(kind)
+    return pipe
+
+
+SCHEMA, RECORD, STATE = ("schema", S), ("record", S), ("state", DONE)
+OTHER_SCHEMA, OTHER_RECORD = ("schema", T), ("record", T)
+VERSION = ("version", S, 5)
+
+
+MESSAGES: dict[str, tuple[list[tuple[Any, ...]], bool]] = {
+    "nothing": ([], False),
+    "a schema": ([SCHEMA], False),
+    "a record and no word": ([SCHEMA, RECORD], False),
+    "a state after the last record": ([SCHEMA, RECORD, STATE], True),
+    "two records": ([SCHEMA, RECORD, RECORD, STATE], True),
+    "no record": ([SCHEMA, STATE], False),
+    "a state before the first record": ([SCHEMA, STATE, RECORD], False),
+    "a state between records": ([SCHEMA, RECORD, STATE, RECORD], False),
+    "a state between and after": ([SCHEMA, RECORD, STATE, RECORD, STATE], True),
+    "the word twice": ([SCHEMA, RECORD, STATE, STATE], True),
+    "a state of another stream only": ([SCHEMA, RECORD, ("state", bookmark(T))], False),
+    "a state of both": ([SCHEMA, RECORD, ("state", BOTH)], True),
+    "a state after another's schema": ([SCHEMA, RECORD, OTHER_SCHEMA, STATE], False),
+    "a state after another's record": ([SCHEMA, RECORD, OTHER_SCHEMA, OTHER_RECORD, ("state", BOTH)], False),
+    "a state after another's version": ([SCHEMA, RECORD, ("version", T, 1), STATE], False),
+    "a schema again, then a state": ([SCHEMA, RECORD, SCHEMA, STATE], True),
+    "another after the state": ([SCHEMA, RECORD, STATE, OTHER_SCHEMA, OTHER_RECORD], True),
+    "another after, with its state": ([SCHEMA, RECORD, STATE, OTHER_SCHEMA, OTHER_RECORD, ("state", BOTH)], True),
+    "another before": ([OTHER_SCHEMA, OTHER_RECORD, SCHEMA, RECORD, STATE], True),
+    "schemas first": ([SCHEMA, OTHER_SCHEMA, RECORD, STATE, OTHER_RECORD], True),
+    "in turns, the other's turn": ([SCHEMA, RECORD, OTHER_RECORD, STATE], False),
+    "in turns, its own turn": ([SCHEMA, RECORD, OTHER_RECORD, RECORD, STATE], True),
+    "more records after the word": ([SCHEMA, RECORD, STATE, OTHER_RECORD, RECORD], False),
+    "more after it, and the word again": ([SCHEMA, RECORD, STATE, OTHER_RECORD, RECORD, STATE], True),
+    "a version after the last record": ([SCHEMA, RECORD, VERSION], True),
+    "a version before the first": ([SCHEMA, VERSION, RECORD], False),
+    "a version before, a state after": ([SCHEMA, VERSION, RECORD, STATE], True),
+    "versions before and after": ([SCHEMA, VERSION, RECORD, VERSION], True),
+    "a version and no record": ([SCHEMA, VERSION, VERSION], False),
+    "a version between records": ([SCHEMA, RECORD, VERSION, RECORD], False),
+    "a version after another's record": ([SCHEMA, RECORD, OTHER_SCHEMA, OTHER_RECORD, VERSION], False),
+    "such a version and then a state": ([SCHEMA, RECORD, OTHER_RECORD, VERSION, STATE], False),
+    "its schema after another's record": ([SCHEMA, RECORD, OTHER_RECORD, SCHEMA, STATE], False),
+    "such a version twice": ([SCHEMA, RECORD, OTHER_RECORD, VERSION, VERSION], False),
+    "a version after the state": ([SCHEMA, RECORD, ("state", {}), VERSION], True),
+    "a version of another stream": ([SCHEMA, RECORD, ("version", T, 5)], False),
+}
+
+
+@pytest.mark.parametrize(("messages", "complete"), MESSAGES.values(), ids=MESSAGES)
+def test_a_stream_is_complete_when_its_tap_says_so_after_its_last_record(
+    messages: list[tuple[Any, ...]], complete: bool
+) -> None:
+    """After that record, and before another stream's messages: a tap that fails in one may go on with the next."""
+    assert told(*messages).stream(S).is_complete is complete
+
+
+@pytest.mark.parametrize(
+    ("value", "complete"),
+    [
+        (DONE, True),
+        (bookmark(S, {"replication_key_value": 5}), True),
+        (bookmark(S, {"version": 1, "xmin": None}), True),
+        (bookmark(S, "2026-01-01"), True),
+        (bookmark(currently_syncing=None), True),
+        (bookmark(currently_syncing=T), True),
+        (bookmark(currently_syncing=S), False),
+        (bookmark(currently_syncing=[S]), False),
+        (bookmark(currently_syncing=[T, S]), False),
+        (bookmark(currently_syncing=[T]), True),
+        (bookmark(S, {"currently_syncing": True}), False),
+        (bookmark(S, {"currently_syncing": None}), True),
+        (bookmark(S, {"progress_markers": {"replication_key": "id"}}), False),
+        (bookmark(S, {"progress_markers": {}}), False),
+        (bookmark(S, {"progress_markers": None}), True),
+        (bookmark(S, {"partitions": [{"context": {"tenant": 1}}]}), False),
+        (bookmark(S, {"partitions": []}), False),
+        (bookmark(S, {"partitions": None}), True),
+        ({"bookmarks": {S: {}, T: {"progress_markers": {}}}}, True),
+        ({"bookmarks": {S: None}}, True),
+        ({"bookmarks": {"CUSTOMERS": {}}}, False),
+        ({"bookmarks": {f"{S}-more": {}}}, False),
+        ({"bookmarks": {}}, False),
+        ({"bookmarks": [S]}, False),
+        ({"bookmarks": S}, False),
+        ({"bookmarks": None}, False),
+        ({S: {}}, False),
+        ({}, False),
+        ([], False),
+        (None, False),
+        (S, False),
+        (5, False),
+    ],
+    ids=str,
+)
+def test_a_state_says_so_that_names_the_stream_as_done(value: Any, complete: bool) -> None:
+    assert told(SCHEMA, RECORD, ("state", value)).stream(S).is_complete is complete
+
+
+def test_a_state_that_comes_before_everything_is_harmless() -> None:
+    pipe = told(STATE)
+    assert not pipe.stream(S).is_complete
+
+
+def test_records_of_a_batch_count_like_others() -> None:
+    assert told(SCHEMA, *[RECORD] * 3, STATE).stream(S).is_complete
+
+
+def test_streams_are_told_apart() -> None:
+    pipe = told(SCHEMA, RECORD, STATE, OTHER_SCHEMA, OTHER_RECORD)
+    assert pipe.stream(S).is_complete
+    assert not pipe.stream(T).is_complete
+    assert pipe.stream(S) is pipe.stream(S)
+    assert (pipe.stream(S).name, pipe.stream(T).name) == (S, T)
+    assert not pipe.stream("never seen").is_complete
+
+
+@pytest.mark.parametrize(
+    ("messages", "version"),
+    [
+        ([], None),
+        ([SCHEMA, RECORD], None),
+        ([VERSION], 5),
+        ([SCHEMA, VERSION, RECORD], 5),
+        ([SCHEMA, RECORD, VERSION], 5),
+        ([SCHEMA, VERSION, RECORD, ("version", S, 6)], 6),
+        ([SCHEMA, RECORD, OTHER_RECORD, VERSION], 5),
+        ([SCHEMA, RECORD, ("version", T, 7)], None),
+        ([VERSION, ("version", S, None)], None),
+    ],
+)
+def test_a_stream_has_the_version_that_was_named_last(messages: list[tuple[Any, ...]], version: int | None) -> None:
+    assert told(*messages).stream(S).version == version
+
+
+@pytest.mark.parametrize(
+    ("value", "version"),
+    [
+        (0, 0),
+        (-1, -1),
+        (1_700_000_000_000, 1_700_000_000_000),
+        (2**63 - 1, 2**63 - 1),
+        (2**63, None),
+        (-(2**63), None),
+        (10**30, None),
+        (True, None),
+        (False, None),
+        (1.0, None),
+        ("1", None),
+        (None, None),
+        ([1], None),
+        ({}, None),
+    ],
+    ids=repr,
+)
+def test_a_version_is_a_whole_number_that_the_ledger_can_hold(value: Any, version: int | None) -> None:
+    assert version_of(value) == version
+
+
+@pytest.mark.parametrize(
+    ("properties", "incremental"), [(None, False), ([], False), (["updated_at"], True), (["a", "b"], True)]
+)
+def test_a_stream_with_bookmark_properties_is_incremental(properties: list[str] | None, incremental: bool) -> None:
+    assert told(("schema", S, properties)).stream(S).is_incremental is incremental
+
+
+def test_the_last_schema_says_whether_a_stream_is_incremental() -> None:
+    assert not told(("schema", S, ["id"]), ("schema", S, [])).stream(S).is_incremental
+    assert told(("schema", S, []), ("schema", S, ["id"])).stream(S).is_incremental
+    assert not told(("schema", T, ["id"])).stream(S).is_incremental
