@@ -11,11 +11,12 @@ import typing as t
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import URL, create_engine, event, make_url, text
+from sqlalchemy import URL, create_engine, event, make_url, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
 from target_intercom.errors import LedgerError, redact
 from target_intercom.ledger.migrations import is_ledger, migrate
+from target_intercom.ledger.tables import MIGRATIONS
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,6 +102,9 @@ class Database:
             elif connection.scalar(text("PRAGMA quick_check(1)")) != "ok":
                 raise LedgerError(f"The ledger ({self.shown}) {_DAMAGED}")
             migrate(connection, self.shown)
+            if create:
+                # A ledger that cannot be written is told before anything else is done.
+                connection.execute(update(MIGRATIONS).values(name=MIGRATIONS.c.name))
 
         self.write(prepare)
 
