@@ -102,6 +102,17 @@ class Run:
         )
         return self._connected().contact_sync(stream, config, source, mapper, key_properties)
 
+    def feed(self, stream: str, tap_stream: str) -> None:
+        """Note that one of the tap's streams goes into a stream.
+
+        Raises:
+            StreamRefusedError: it makes it no snapshot.
+        """
+        source = self.pipe.stream(tap_stream)
+        self._check_snapshot(stream, self.config.stream(stream), source)
+        if self._session is not None:
+            self._session.feed(stream, source)
+
     def be_alone_with(self, stream: str, tap_stream: str) -> None:
         """Keep other runs off a stream that its tap versions: who is missing from it may be removed.
 
@@ -308,6 +319,9 @@ class _Session:
             ),
             report=self._report,
         )
+
+    def feed(self, stream: str, source: TapStream) -> None:
+        self._leaving.feed(stream, source)
 
     def be_alone(self, stream: str, source: TapStream) -> None:
         if stream in self._entered and self._decides(stream) and not source.is_incremental:

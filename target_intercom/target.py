@@ -177,6 +177,8 @@ class TargetIntercom(Target):
         self.run.pipe.schema(message_dict["stream"], message_dict.get("bookmark_properties"))
         super()._process_schema_message(message_dict)
         self.run.schemas[message_dict["stream"]] = message_dict
+        for stream_map in self.mapper.stream_maps[message_dict["stream"]]:
+            self.run.feed(stream_map.stream_alias, message_dict["stream"])
 
     def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
         """Keep the message as it came: a rejected record is kept before stream maps.
@@ -189,7 +191,7 @@ class TargetIntercom(Target):
             error = f"Stream '{message_dict['stream']}': a record is no JSON object"
             raise InvalidInputLine(error)
         self._message = message_dict
-        self.run.pipe.record(message_dict["stream"])
+        self.run.pipe.record(message_dict["stream"], message_dict.get("version"))
         super()._process_record_message(message_dict)
         if self.is_due:
             self._drain_active()

@@ -37,8 +37,8 @@ class Prints:
 
     content: str
     """Of all that the record says of its contact."""
-    values: str
-    """Of what it says but its nulls: as before when only nulls came or went."""
+    shape: str
+    """Of the attributes that it names: a new or a lost property is no reason to write, until it is compared."""
     settings: str
     """Of the settings that decide what becomes of it."""
 
@@ -51,7 +51,7 @@ class LedgerEntry:
     contact: Contact | None
     """As it was then, without its attributes; None: removed, or its id is not known."""
     prints: Prints | None
-    """None: another record, or nobody knows what, has changed the contact since."""
+    """None: the contact is not, or not for sure, as the record says; it has to be compared."""
     standing: Standing
     written_at: Stamp
     """When this record last changed the contact; 0: never."""
@@ -98,17 +98,22 @@ class Ledger:
             StreamBusyError: another run is alone with the stream, or is there while this one has to be alone.
         """
 
-    def check_alone(self) -> None:
-        """Make sure that the streams this run is alone with are still its own.
+    def was_alone(self, stream: str) -> bool:
+        """Tell whether no other run has worked on a stream since this one began with it and was alone in the end.
 
         Raises:
             LedgerError: the database may have let others in meanwhile.
         """
+        del stream
+        return True
 
     def recall(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, LedgerEntry]:
         """Give what is known of these records."""
         del stream, keys
         return {}
+
+    def doubt(self, contacts: Sequence[ContactId]) -> None:
+        """Note, before contacts are changed, that what any record said of them will not hold for sure."""
 
     def remember(self, stream: str, loaded: Sequence[Loaded]) -> None:
         """Write down records that went through."""
@@ -152,7 +157,7 @@ class Ledger:
         return ()
 
     def activate(self, stream: str, version: int) -> None:
-        """Note the version of records of this run whose tap told it only after them."""
+        """Note the version of the records of this run, whose tap told it apart from them."""
 
     def release(self, stream: str, keys: Sequence[RecordKey]) -> None:
         """Forget records of a stream: their contacts are other streams' to remove."""

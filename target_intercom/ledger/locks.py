@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import typing as t
 from pathlib import Path
@@ -55,6 +56,13 @@ class FileLocks:
         if held is not None:
             held.close()
         path = f"{self._stem}-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
+        try:
+            # SQLite would make it readable by others.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise LedgerError(f"The ledger's lock file {path} cannot be made: {error.strerror}") from None
         try:
             connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:

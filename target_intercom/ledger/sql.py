@@ -54,6 +54,7 @@ class SqlLedger(Ledger):
         self._run = run
         self._locks = locks_of(database)
         self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        self._entered: set[str] = set()
         self._waiting: list[_Intent] = []
         self._queue = threading.Lock()
         self._writing = threading.Lock()
@@ -63,6 +64,9 @@ class SqlLedger(Ledger):
     def enter(self, stream: str, keys: Sequence[str], *, alone: bool) -> None:
         """See `Ledger`."""
         enter(self._locks, json.dumps([self._workspace, stream]), stream, alone=alone)
+        if stream in self._entered:
+            return
+        self._entered.add(stream)
         values = {"key_properties": json.dumps(list(keys)), "last_run": self._run, "started_at": _now()}
 
         def work(connection: Connection) -> None:
@@ -71,9 +75,12 @@ class SqlLedger(Ledger):
 
         self._database.write(work)
 
-    def check_alone(self) -> None:
-        """See `Ledger`."""
+    def was_alone(self, stream: str) -> bool:
+        """See `Ledger`. Whoever enters a stream writes so: the last one to do it was this run."""
         self._locks.check()
+        with self._database.reading() as connection:
+            last = select(_S.last_run).where(_S.workspace == self._workspace, _S.stream == stream)
+            return connection.scalar(last) == self._run
 
     def finish(self) -> None:
         """See `Ledger`."""
@@ -104,6 +111,16 @@ class SqlLedger(Ledger):
                     known[row.key] = _entry(row)
         return known
 
+    def doubt(self, contacts: Sequence[ContactId]) -> None:
+        """See `Ledger`."""
+        if contacts:
+            self._database.write(lambda connection: self._void(connection, contacts))
+
+    def _void(self, connection: Connection, contacts: Sequence[ContactId]) -> None:
+        for chunk in _chunks(contacts):
+            where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
+            connection.execute(update(ENTRIES).where(*where).values(content=None))
+
     def remember(self, stream: str, loaded: Sequence[Loaded]) -> None:
         """See `Ledger`.
 
@@ -115,9 +132,7 @@ class SqlLedger(Ledger):
         changed = sorted({contact.id for contact, was_changed in contacts if was_changed})
 
         def work(connection: Connection) -> None:
-            for chunk in _chunks(changed):
-                where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
-                connection.execute(update(ENTRIES).where(*where).values(content=None))
+            self._void(connection, changed)
             # In a fixed order, so that two runs do not wait for each other.
             self._upsert(connection, ENTRIES, [rows[key] for key in sorted(rows)], _CHANGING)
 
@@ -126,11 +141,14 @@ class SqlLedger(Ledger):
 
     def see(self, stream: str, keys: Sequence[RecordKey], version: int | None) -> None:
         """See `Ledger`."""
+        seen: dict[str, object] = {"seen_run": self._run}
+        if version is not None:
+            seen["version"] = version
 
         def work(connection: Connection) -> None:
             for chunk in _chunks(sorted(keys)):
                 where = (*self._of(stream), _E.key.in_(chunk))
-                connection.execute(update(ENTRIES).where(*where).values(seen_run=self._run, version=version))
+                connection.execute(update(ENTRIES).where(*where).values(seen))
 
         if keys:
             self._database.write(work)
@@ -188,13 +206,12 @@ class SqlLedger(Ledger):
 
     def drop_intents(self, emails: Sequence[Email]) -> None:
         """See `Ledger`."""
-
-        def work(connection: Connection) -> None:
-            for chunk in _chunks(sorted(map(_intent_key, emails))):
-                connection.execute(delete(INTENTS).where(_I.workspace == self._workspace, _I.email.in_(chunk)))
-
         if emails:
-            self._database.write(work)
+            self._database.write(lambda connection: self._drop(connection, emails))
+
+    def _drop(self, connection: Connection, emails: Iterable[Email]) -> None:
+        for chunk in _chunks(sorted(map(_intent_key, emails))):
+            connection.execute(delete(INTENTS).where(_I.workspace == self._workspace, _I.email.in_(chunk)))
 
     # Removals.
 
@@ -228,7 +245,7 @@ class SqlLedger(Ledger):
 
     def activate(self, stream: str, version: int) -> None:
         """See `Ledger`."""
-        where = (*self._of(stream), _E.seen_run == self._run, _E.version.is_(None))
+        where = (*self._of(stream), _E.seen_run == self._run)
         self._database.write(
             lambda connection: connection.execute(update(ENTRIES).where(*where).values(version=version))
         )
@@ -249,6 +266,8 @@ class SqlLedger(Ledger):
         def work(connection: Connection) -> None:
             for chunk in _chunks(sorted(contacts)):
                 where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
+                emails = connection.scalars(select(_E.email).where(*where, _E.email.is_not(None))).all()
+                self._drop(connection, emails)
                 connection.execute(update(ENTRIES).where(*where).values(_NOTHING))
 
         if contacts:
@@ -271,7 +290,7 @@ class SqlLedger(Ledger):
             "external_id": _storable(identity.external_id),
             "email": _storable(identity.email),
             "content": None if prints is None else prints.content,
-            "content_values": None if prints is None else prints.values,
+            "shape": None if prints is None else prints.shape,
             "settings": None if prints is None else prints.settings,
             "standing": entry.standing.value,
             "written_at": entry.written_at,
@@ -284,7 +303,10 @@ class SqlLedger(Ledger):
     ) -> None:
         if rows:
             insert = self._insert(table)
-            changes = {name: insert.excluded[name] for name in changing}
+            changes: dict[str, ColumnElement[t.Any]] = {name: insert.excluded[name] for name in changing}
+            if "version" in changes:
+                # A run that ends before its tap names the version must not lose the one that was named before.
+                changes["version"] = func.coalesce(insert.excluded.version, table.c.version)
             connection.execute(insert.on_conflict_do_update(index_elements=table.primary_key, set_=changes), rows)
 
     def _holder(self, row: Row[t.Any]) -> Holder:
@@ -316,7 +338,7 @@ _NOTHING: t.Final = {
     "external_id": None,
     "email": None,
     "content": None,
-    "content_values": None,
+    "shape": None,
     "settings": None,
     "standing": Standing.REMOVED.value,
 }
@@ -331,7 +353,7 @@ def _entry(row: Row[t.Any]) -> LedgerEntry:
     return LedgerEntry(
         key=row.key,
         contact=None if row.contact_id is None else _contact(row),
-        prints=None if row.content is None else Prints(row.content, row.content_values, row.settings),
+        prints=None if row.content is None else Prints(row.content, row.shape, row.settings),
         standing=Standing(row.standing),
         written_at=row.written_at,
     )

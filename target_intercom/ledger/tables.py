@@ -36,7 +36,7 @@ ENTRIES = Table(
     Column("external_id", Text),
     Column("email", Text),
     Column("content", Text),
-    Column("content_values", Text),
+    Column("shape", Text),
     Column("settings", Text),
     Column("standing", Text, nullable=False),
     Column("written_at", BigInteger, nullable=False),

@@ -159,7 +159,9 @@ class ContactSync:
         for entry, match in wave.marks:
             self._marks.place(entry, match, view)
         again: list[Entry] = []
-        for written in self._writer.write(plan(group, self._config) for group in wave.groups):
+        operations = [plan(group, self._config) for group in wave.groups]
+        self._memory.doubt(operations)
+        for written in self._writer.write(operations):
             again.extend(self._settle(written))
         return sorted([*again, *wave.waiting], key=_place)
 

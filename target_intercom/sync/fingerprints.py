@@ -71,11 +71,7 @@ def prints_of(draft: ContactDraft, settings: str, without: Container[str] = ()) 
     """Hash what a record says of its contact; attributes in `without` were not taken by Intercom."""
     identity = [draft.identity.external_id, draft.identity.id]
     attributes = {name: value for name, value in draft.attributes.items() if name not in without}
-    content = _hash(_canonical([identity, attributes]))
-    if None not in attributes.values():
-        return Prints(content, content, settings)
-    there = {name: value for name, value in attributes.items() if value is not None}
-    return Prints(content, _hash(_canonical([identity, there])), settings)
+    return Prints(_hash(_canonical([identity, attributes])), _hash(_canonical(sorted(attributes))), settings)
 
 
 def settings_print(config: StreamConfig) -> str:

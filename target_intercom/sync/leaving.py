@@ -29,9 +29,21 @@ class _Table:
     """A stream of this run whose records decide who is removed."""
 
     config: StreamConfig
-    tap_stream: TapStream
+    sources: list[TapStream]
+    """The tap's streams that it is made of: stream maps may make one of several."""
     known: int
     """Contacts known from it before this run."""
+
+    @property
+    def version(self) -> int | None:
+        """The version that its tap activated; of several streams' versions nothing follows."""
+        return self.sources[0].version if len(self.sources) == 1 else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each run carries all of it."""
+        is_incremental = any(source.is_incremental for source in self.sources)
+        return not is_incremental and (self.config.snapshot or self.version is not None)
 
 
 class Leaving:
@@ -56,7 +68,13 @@ class Leaving:
 
     def join(self, stream: str, config: StreamConfig, tap_stream: TapStream) -> None:
         """Take in a stream of mode `sync` when it begins, before anything of it is written."""
-        self._tables[stream] = _Table(config, tap_stream, self._ledger.known(stream))
+        self._tables[stream] = _Table(config, [tap_stream], self._ledger.known(stream))
+
+    def feed(self, stream: str, tap_stream: TapStream) -> None:
+        """Note that a stream is made of one of the tap's, too."""
+        table = self._tables.get(stream)
+        if table is not None and tap_stream not in table.sources:
+            table.sources.append(tap_stream)
 
     def known(self, stream: str) -> int:
         """Give how many contacts were known from a stream before this run."""
@@ -65,19 +83,19 @@ class Leaving:
     def decide(self) -> None:
         """Decide which streams are whole, at the end of the pipe."""
         for stream, table in self._tables.items():
-            if table.tap_stream.version is not None:
-                self._ledger.activate(stream, table.tap_stream.version)
-            if not self._is_whole_table(table):
+            if table.version is not None and not table.sources[0].tells_versions:
+                self._ledger.activate(stream, table.version)
+            if not table.is_whole:
                 continue
-            if table.tap_stream.is_complete:
-                self._streams.append(stream)
-            else:
+            if not all(source.is_complete for source in table.sources):
                 self._say(
                     f"Stream '{stream}': the tap did not say that it is complete (no record, or no STATE or "
                     "ACTIVATE_VERSION of the stream after its last one): who is missing from it is not removed"
                 )
-        if self._streams:
-            self._ledger.check_alone()
+            elif not self._ledger.was_alone(stream):
+                self._say(f"Stream '{stream}': another run worked on it, too: who is missing from it is not removed")
+            else:
+                self._streams.append(stream)
 
     def count(self) -> dict[str, int]:
         """Count who left, by stream; who is also marked is not counted."""
@@ -116,11 +134,6 @@ class Leaving:
             return error
         return None
 
-    @staticmethod
-    def _is_whole_table(table: _Table) -> bool:
-        tap_stream = table.tap_stream
-        return not tap_stream.is_incremental and (table.config.snapshot or tap_stream.version is not None)
-
     def _pages(self, stream: str) -> Iterator[tuple[list[ContactId], list[Holder]]]:
         """Give the contacts that left a stream, and those records whose contacts stay for others, page by page."""
         missing = (holder for holder in self._ledger.unseen(stream) if self._has_left(holder))
@@ -141,4 +154,4 @@ class Leaving:
         if holder.seen or holder.stream not in self._streams:
             return False
         table = self._tables[holder.stream]
-        return table.config.snapshot or holder.version != table.tap_stream.version
+        return table.config.snapshot or holder.version != table.version

@@ -305,6 +305,9 @@ class Matcher:
         view = View()
         for answer in self._in_parallel(lambda chunk: self._search(chunk, _UNIQUE), _chunks(identities, self._size)):
             answer.into(view)
+        for contact in view.ids():
+            if self._recent.knows(contact) and self._recent.get(contact) is None:
+                view.gone(contact)
         # What another run has made since this one looked is in the ledger before it is in the index.
         self._ask_for_ids(view, self._distrust(view, identities))
         return view

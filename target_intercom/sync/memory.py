@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from target_intercom.config import SyncMode
 from target_intercom.ledger.base import LedgerEntry, Loaded, Prints, Stamp, Standing, stamp
-from target_intercom.model import Known, Trust
+from target_intercom.model import Known, Trust, Update
 from target_intercom.sync.fingerprints import prints_of, record_key, settings_print
 from target_intercom.sync.pipe import version_of
 
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.config import StreamConfig
     from target_intercom.ledger.base import Ledger
-    from target_intercom.model import Contact, Entry, Group, Identity, Received, RecordKey
+    from target_intercom.model import Contact, ContactDraft, Entry, Group, Identity, Operation, Received, RecordKey
     from target_intercom.sync.pipe import TapStream
 
 _MOST_UNWRITTEN = 200
@@ -73,11 +73,16 @@ class StreamMemory:
         if key is not None:
             self._see(key, received)
 
+    def doubt(self, operations: Iterable[Operation]) -> None:
+        """Note, before contacts are changed, that nothing holds of them for sure: a kill may come in between."""
+        self._ledger.doubt(sorted({one.contact.id for one in operations if isinstance(one, Update)}))
+
     def loaded(self, group: Group, contact: Contact, *, changed: bool, left_out: Container[str]) -> None:
         """Remember the records of a contact that are in line with it now; `left_out` names what it did not take."""
         for entry in group.entries:
             if entry.key is not None:
-                prints = prints_of(entry.draft, self._settings, left_out)
+                stands = entry is group.entries[-1] or _stands(entry.draft, group.draft)
+                prints = prints_of(entry.draft, self._settings, left_out) if stands else None
                 self._add(entry.key, entry.received, contact, prints, Standing.SYNCED, changed=changed)
 
     def found(self, group: Group, contact: Contact) -> None:
@@ -118,15 +123,15 @@ class StreamMemory:
         prints = prints_of(entry.draft, self._settings)
         if prints.content == row.prints.content:
             return Trust.IN_LINE
-        # Where only nulls came or went (a new column, say) it is likely that nothing is to be written.
-        return Trust.UNSURE if prints.values == row.prints.values else Trust.CHANGED
+        # A column that came or went may change nothing, of all records at once: a search tells, for many of them.
+        return Trust.CHANGED if prints.shape == row.prints.shape else Trust.UNSURE
 
     def _add(
         self,
         key: RecordKey,
         received: Received,
         contact: Contact,
-        prints: Prints,
+        prints: Prints | None,
         standing: Standing,
         *,
         changed: bool,
@@ -157,6 +162,12 @@ class StreamMemory:
         if not self._ledger.remembers:
             return None
         return record_key(received.record, self._key_properties, identity, self._config.match_by)
+
+
+def _stands(draft: ContactDraft, laid: ContactDraft) -> bool:
+    """Tell whether what a record says still holds after later ones were laid over it."""
+    identity = draft.identity.external_id in {None, laid.identity.external_id}
+    return identity and all(laid.attributes.get(name) == value for name, value in draft.attributes.items())
 
 
 def in_line(entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:

@@ -31,6 +31,8 @@ class TapStream:
         self.name = name
         self.version: int | None = None
         """The version last named by an ACTIVATE_VERSION."""
+        self.tells_versions = False
+        """Its records name their version themselves."""
         self.is_incremental = False
         """It has `bookmark_properties`: what is missing from it has not changed."""
         self.is_complete = False
@@ -40,9 +42,10 @@ class TapStream:
         """Take in its SCHEMA."""
         self.is_incremental = bool(bookmark_properties)
 
-    def record(self) -> None:
-        """Take in that a record came."""
+    def record(self, version: Json) -> None:
+        """Take in that a record came, with the version it names."""
         self.is_complete = False
+        self.tells_versions = self.tells_versions or version_of(version) is not None
 
     def activated(self, version: Json, *, follows: bool) -> None:
         """Take in an ACTIVATE_VERSION; one that does not follow the stream's records only names their version."""
@@ -73,10 +76,10 @@ class Pipe:
         """Note a SCHEMA."""
         self._message_of(stream).described(bookmark_properties)
 
-    def record(self, stream: str) -> None:
-        """Note a RECORD, of a BATCH too."""
+    def record(self, stream: str, version: Json = None) -> None:
+        """Note a RECORD, of a BATCH too, with the version it names."""
         self._open = self.stream(stream)
-        self._open.record()
+        self._open.record(version)
 
     def activate_version(self, stream: str, version: Json) -> None:
         """Note an ACTIVATE_VERSION."""
