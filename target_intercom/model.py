@@ -251,6 +251,14 @@ class Entry:
         return None if self.known is None else self.known.contact
 
     @property
+    def has_moved(self) -> bool:
+        """Whether the record names other identifiers than its contact had."""
+        if self.contact is None:
+            return False
+        before, now = Identity.of(self.contact), self.draft.identity
+        return (now.external_id or before.external_id, now.email or before.email) != (before.external_id, before.email)
+
+    @property
     def is_in_line(self) -> bool:
         """Whether the ledger says that nothing is to be written."""
         return self.known is not None and self.known.trust is Trust.IN_LINE

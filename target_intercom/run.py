@@ -287,7 +287,10 @@ class _Session:
         key_properties: Sequence[str],
     ) -> ContactSync:
         if stream not in self._entered:
-            self._ledger.enter(stream, key_properties, alone=config.snapshot and self._decides(stream))
+            is_versioned = source.version is not None and not source.is_incremental
+            self._ledger.enter(
+                stream, key_properties, alone=self._decides(stream) and (config.snapshot or is_versioned)
+            )
             self._entered[stream] = key_properties
             if self._decides(stream):
                 self._leaving.join(stream, config, source)

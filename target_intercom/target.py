@@ -65,6 +65,7 @@ class TargetIntercom(Target):
         self.max_parallelism = 1
         self._message: Mapping[str, t.Any] = {}
         self._records = 0
+        self._in_batch = False
         self.is_due = False
 
     @cached_property
@@ -191,7 +192,7 @@ class TargetIntercom(Target):
             error = f"Stream '{message_dict['stream']}': a record is no JSON object"
             raise InvalidInputLine(error)
         self._message = message_dict
-        self.run.pipe.record(message_dict["stream"], message_dict.get("version"))
+        self.run.pipe.record(message_dict["stream"], message_dict.get("version"), in_batch=self._in_batch)
         super()._process_record_message(message_dict)
         if self.is_due:
             self._drain_active()
@@ -211,9 +212,11 @@ class TargetIntercom(Target):
                 f"'{encoding.compression}', cannot be read; let the tap write jsonl, plain or gzip"
             )
             raise InvalidInputLine(error)
+        self._in_batch = True
         for number, url in enumerate(message_dict["manifest"], start=1):
             for record in _batch_records(stream, number, url, compressed=encoding.compression == "gzip"):
                 self._process_record_message({"type": "RECORD", "stream": stream, "record": record})
+        self._in_batch = False
 
     def _process_activate_version_message(self, message_dict: dict[str, t.Any]) -> None:
         """Note the version; what follows from it follows at the end of the pipe.

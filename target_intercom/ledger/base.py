@@ -28,7 +28,7 @@ class Standing(str, enum.Enum):
     FOUND = "found"
     """It was there and the sync mode left it alone: it is not removed when the record is missing."""
     REMOVED = "removed"
-    """It was removed; only the record's key is left."""
+    """It was removed; only the record's key and the contact's id are left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,10 @@ class Ledger:
         return {}
 
     def doubt(self, contacts: Sequence[ContactId]) -> None:
-        """Note, before contacts are changed, that what any record said of them will not hold for sure."""
+        """Note, before contacts are changed or removed, that what any record said of them will not hold for sure.
+
+        Safe from any thread.
+        """
 
     def remember(self, stream: str, loaded: Sequence[Loaded]) -> None:
         """Write down records that went through."""
@@ -122,7 +125,7 @@ class Ledger:
         """Note that known records came again."""
 
     def written_since(self, since: Stamp) -> Iterable[Contact]:
-        """Give the contacts that any run has changed since, as they were then."""
+        """Give the contacts that any run has changed or removed since, as they were then."""
         del since
         return ()
 

@@ -6,9 +6,10 @@ import os
 import random
 import sqlite3
 import stat
+import threading
 import time
 import typing as t
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from sqlalchemy import URL, create_engine, event, make_url, text, update
@@ -51,6 +52,8 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
             _own(Path(self.url.database or ""), self.shown, create=create)
+        # SQLite has one writer at a time, and lets many that wait starve.
+        self._turn = threading.Lock()
         with self.errors():
             self.engine = _engine(self.url)
         try:
@@ -67,7 +70,11 @@ class Database:
             yield connection
 
     def write(self, work: Callable[[Connection], _T]) -> _T:
-        """Do some work in one transaction, again when it collides with another process's."""
+        """Do some work in one transaction, again when it collides with another process's. Safe from any thread."""
+        with self._turn if self.is_sqlite else nullcontext():
+            return self._write(work)
+
+    def _write(self, work: Callable[[Connection], _T]) -> _T:
         for attempt in range(_MOST_REPEATS):
             try:
                 with self.errors(), self.engine.begin() as connection:
@@ -159,7 +166,11 @@ def _engine(url: URL) -> Engine:
             url,
             hide_parameters=True,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "target-intercom"},
+            connect_args={
+                "connect_timeout": _CONNECT_SECONDS,
+                "application_name": "target-intercom",
+                "keepalives_idle": 60,
+            },
         )
     except ModuleNotFoundError:
         raise LedgerError("A ledger in PostgreSQL needs its driver: install 'target-intercom[postgres]'") from None

@@ -24,9 +24,9 @@ CREATE TABLE target_intercom_streams (
     started_at TEXT NOT NULL, finished_at TEXT, PRIMARY KEY (workspace, stream)
 );
 CREATE TABLE target_intercom_entries (
-    workspace TEXT NOT NULL, stream TEXT NOT NULL, key TEXT NOT NULL, contact_id TEXT, role TEXT, external_id TEXT,
-    email TEXT, content TEXT, shape TEXT, settings TEXT, standing TEXT NOT NULL, written_at BIGINT NOT NULL,
-    seen_run TEXT NOT NULL, version BIGINT, PRIMARY KEY (workspace, stream, key)
+    workspace TEXT NOT NULL, stream TEXT NOT NULL, key TEXT NOT NULL, contact_id TEXT, gone_id TEXT, role TEXT,
+    external_id TEXT, email TEXT, content TEXT, shape TEXT, settings TEXT, standing TEXT NOT NULL,
+    written_at BIGINT NOT NULL, seen_run TEXT NOT NULL, version BIGINT, PRIMARY KEY (workspace, stream, key)
 );
 CREATE INDEX target_intercom_entries_contact ON target_intercom_entries (workspace, contact_id);
 CREATE INDEX target_intercom_entries_written ON target_intercom_entries (workspace, written_at);

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from target_intercom.errors import LeadPendingError, LedgerError
+from target_intercom.errors import LeadPendingError
 from target_intercom.ledger.base import Holder, Ledger, LedgerEntry, Prints, Stamp, Standing, stamp
 from target_intercom.ledger.locks import enter, locks_of
 from target_intercom.ledger.tables import ENTRIES, INTENTS, STREAMS
@@ -155,7 +155,8 @@ class SqlLedger(Ledger):
 
     def written_since(self, since: Stamp) -> Iterable[Contact]:
         """See `Ledger`."""
-        where = (_E.workspace == self._workspace, _E.written_at >= since, _E.contact_id.is_not(None))
+        id_ = func.coalesce(_E.contact_id, _E.gone_id)
+        where = (_E.workspace == self._workspace, _E.written_at >= since, id_.is_not(None))
         with self._database.reading() as connection:
             return [_contact(row) for row in connection.execute(select(ENTRIES).where(*where))]
 
@@ -180,7 +181,7 @@ class SqlLedger(Ledger):
             intents, self._waiting = self._waiting, []
         try:
             self._database.write(lambda connection: self._claim_all(connection, intents))
-        except LedgerError as error:
+        except Exception as error:  # noqa: BLE001 - each thread raises it, in place of sending its lead
             for intent in intents:
                 intent.trouble = error
         for intent in intents:
@@ -261,14 +262,18 @@ class SqlLedger(Ledger):
             self._database.write(work)
 
     def removed(self, contacts: Sequence[ContactId]) -> None:
-        """See `Ledger`. The keys stay: a log-based tap may send a deletion twice, with nothing but the key."""
+        """See `Ledger`. The keys stay: a log-based tap may send a deletion twice, with nothing but the key.
+
+        So does the contact's id, since search may go on showing the contact for a while.
+        """
 
         def work(connection: Connection) -> None:
             for chunk in _chunks(sorted(contacts)):
                 where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
                 emails = connection.scalars(select(_E.email).where(*where, _E.email.is_not(None))).all()
                 self._drop(connection, emails)
-                connection.execute(update(ENTRIES).where(*where).values(_NOTHING))
+                gone = {"gone_id": _E.contact_id, "written_at": stamp(time.time())}
+                connection.execute(update(ENTRIES).where(*where).values({**_NOTHING, **gone}))
 
         if contacts:
             self._database.write(work)
@@ -286,6 +291,7 @@ class SqlLedger(Ledger):
             "stream": stream,
             "key": entry.key,
             "contact_id": identity.id,
+            "gone_id": None,
             "role": None if contact is None else contact.role,
             "external_id": _storable(identity.external_id),
             "email": _storable(identity.email),
@@ -328,11 +334,11 @@ class _Intent:
     replacing: Stamp | None
     written: Stamp | None = None
     pending: Stamp | None = None
-    trouble: LedgerError | None = None
+    trouble: Exception | None = None
     is_settled: bool = False
 
 
-_NOTHING: t.Final = {
+_NOTHING: t.Final[Mapping[str, object]] = {
     "contact_id": None,
     "role": None,
     "external_id": None,
@@ -360,7 +366,10 @@ def _entry(row: Row[t.Any]) -> LedgerEntry:
 
 
 def _contact(row: Row[t.Any]) -> Contact:
-    return Contact(row.contact_id, row.role, row.external_id, row.email, _UNKNOWN, is_read=False)
+    """Make a contact of a row; of one that was removed only the id is left."""
+    return Contact(
+        row.contact_id or row.gone_id, row.role or "user", row.external_id, row.email, _UNKNOWN, is_read=False
+    )
 
 
 def _storable(text: str | None) -> str | None:

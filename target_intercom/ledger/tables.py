@@ -32,6 +32,7 @@ ENTRIES = Table(
     Column("stream", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("contact_id", Text),
+    Column("gone_id", Text),  # of a contact that was removed
     Column("role", Text),
     Column("external_id", Text),
     Column("email", Text),

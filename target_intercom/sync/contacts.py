@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import typing as t
+from contextlib import suppress
 from dataclasses import replace
 
 from target_intercom.config import CreationMode, SyncMode
-from target_intercom.errors import InvalidRecordError
+from target_intercom.errors import InvalidRecordError, LedgerError
 from target_intercom.model import (
     Entry,
     Found,
@@ -81,8 +82,12 @@ class ContactSync:
                 wave = overlay(entries, now, self._config)
                 entries = self._memory.recall(self._write(wave, now))
                 view.absorb(self._look_up([entry for entry in entries if entry.again]))
-        finally:
-            self._memory.forget_batch()
+        except BaseException:
+            # What ended it is what counts, also where the ledger cannot be written any more.
+            with suppress(LedgerError):
+                self._memory.forget_batch()
+            raise
+        self._memory.forget_batch()
 
     def _map(self, records: Sequence[Received]) -> list[Entry]:
         live = (received.record for received in records if not self._mapper.removes(received.record))
@@ -255,7 +260,7 @@ class ContactSync:
         why = Refusal(Result.INVALID, error.reason, error.code, error.field)
         self._report.record(self._stream, Outcome(received, Result.INVALID, refusal=why))
         identity = self._mapper.identity(received.record)
-        self._memory.saw(received, identity)
+        self._memory.saw(received, identity, is_garbled=error.code != "no_identifier")
         if not self._mapper.removes(received.record):
             self._marks.seen_refused(identity, received.number)
 

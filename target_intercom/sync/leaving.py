@@ -90,7 +90,13 @@ class Leaving:
             if not all(source.is_complete for source in table.sources):
                 self._say(
                     f"Stream '{stream}': the tap did not say that it is complete (no record, or no STATE or "
-                    "ACTIVATE_VERSION of the stream after its last one): who is missing from it is not removed"
+                    "ACTIVATE_VERSION of the stream after its last one; see the README, Removals): who is missing from "
+                    "it is not removed"
+                )
+            elif any(source.is_unclear for source in table.sources):
+                self._say(
+                    f"Stream '{stream}': it has no key, and the identifier of a record is invalid, so that it may be "
+                    "anybody's: who is missing from it is not removed"
                 )
             elif not self._ledger.was_alone(stream):
                 self._say(f"Stream '{stream}': another run worked on it, too: who is missing from it is not removed")
@@ -107,15 +113,16 @@ class Leaving:
             mode = self._tables[stream].config.removal_mode
             for leaving, fed in self._pages(stream):
                 self._ledger.release(stream, [holder.key for holder in fed])
-                yield stream, self._remove(stream, leaving, mode)
+                for removed in self._remove(stream, leaving, mode):
+                    yield stream, removed
 
-    def _remove(self, stream: str, contacts: list[ContactId], mode: RemovalMode) -> int:
+    def _remove(self, stream: str, contacts: list[ContactId], mode: RemovalMode) -> Iterator[int]:
         gone: list[ContactId] = []
-        removed = 0
+        self._ledger.doubt(contacts)
         try:
             for contact, answer in self._in_parallel(lambda contact: (contact, self._try(contact, mode)), contacts):
                 if answer is None:
-                    removed += 1
+                    yield 1
                 elif not isinstance(answer, (NotFoundError, MergedError)):
                     self._say(
                         f"Stream '{stream}': contacts that left it could not be removed; the next run tries again"
@@ -124,7 +131,6 @@ class Leaving:
                 gone.append(contact)
         finally:
             self._ledger.removed(gone)
-        return removed
 
     def _try(self, contact: ContactId, mode: RemovalMode) -> RefusedError | CallFailedError | None:
         """Remove a contact; a refusal is for the run to say, no record can be blamed for it."""

@@ -53,6 +53,9 @@ class View:
         self._gone.discard(contact.id)
         self._unanswered.pop(contact.id, None)
         self._contacts[contact.id] = contact
+        if not contact.is_read:
+            # Somebody else may have its identifiers by now: only a record of which the ledger says so is its.
+            return
         for name in Identity.of(contact).identifiers():
             self._by_identifier[name].add(contact.id)
 
@@ -83,6 +86,10 @@ class View:
     def unanswered(self, asked: Identity | ContactId, fault: Fault) -> None:
         """Note that Intercom gave no answer on an identity or a contact."""
         self._unanswered[asked] = fault
+
+    def fault_of(self, contact: ContactId) -> Fault | None:
+        """Tell why Intercom did not say what became of a contact; None where it did."""
+        return self._unanswered.get(contact)
 
     def ids(self) -> list[ContactId]:
         """Give the ids of all contacts."""
@@ -248,11 +255,22 @@ class Matcher:
         self.refresh(view, identities)
         named = {one.id for one in identities if one.id is not None} if MatchBy.ID in match_by else set()
         self._ask_for_ids(view, {*named, *known, *lately})
-        for contact in lately.values():
-            # Where Intercom gives no answer it is still sure that somebody has these identifiers.
-            if not view.is_resolved(contact.id) and not self._recent.knows(contact.id):
-                view.put(contact)
+        self._leave_unanswered(view, identities, lately.values())
         return view
+
+    @staticmethod
+    def _leave_unanswered(view: View, identities: Iterable[Identity], lately: Iterable[Contact]) -> None:
+        """Where Intercom does not tell what became of a contact, whoever has its identifiers is not known."""
+        faults = {
+            name: fault
+            for contact in lately
+            if (fault := view.fault_of(contact.id)) is not None
+            for name in Identity.of(contact).identifiers()
+        }
+        for identity in identities if faults else ():
+            for name in identity.identifiers():
+                if name in faults:
+                    view.unanswered(identity, faults[name])
 
     def _distrust(self, view: View, identities: Sequence[Identity]) -> dict[ContactId, Contact]:
         """Take out contacts that were changed lately, which the index may show as they were; gives them."""
@@ -306,8 +324,7 @@ class Matcher:
         for answer in self._in_parallel(lambda chunk: self._search(chunk, _UNIQUE), _chunks(identities, self._size)):
             answer.into(view)
         for contact in view.ids():
-            if self._recent.knows(contact) and self._recent.get(contact) is None:
-                view.gone(contact)
+            self._renew(view, contact)
         # What another run has made since this one looked is in the ledger before it is in the index.
         self._ask_for_ids(view, self._distrust(view, identities))
         return view

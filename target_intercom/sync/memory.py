@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 from target_intercom.config import SyncMode
@@ -60,18 +60,42 @@ class StreamMemory:
         keyed = [entry if entry.key is not None else replace(entry, key=self._key(entry)) for entry in entries]
         keys = {entry.key for entry in keyed if entry.key is not None and not entry.again}
         self._entries |= self._ledger.recall(self._stream, sorted(keys))
-        return [entry if entry.again else self._recalled(entry) for entry in keyed]
+        return self._parted([entry if entry.again else self._recalled(entry) for entry in keyed])
+
+    def _parted(self, entries: list[Entry]) -> list[Entry]:
+        """Let go of what is known of records that shared a contact with another of their stream and do so no more.
+
+        The contact is the other's now; without the ledger they find their own, or make it.
+        """
+        moved = {entry.contact.id for entry in entries if entry.contact is not None and entry.has_moved}
+        shared = {
+            (holder.contact, holder.key)
+            for holder in (self._ledger.holders(sorted(moved)) if moved else ())
+            if holder.stream == self._stream
+        }
+        several = {contact for contact, count in Counter(contact for contact, _ in shared).items() if count > 1}
+        return [
+            replace(entry, known=None)
+            if entry.contact is not None and entry.has_moved and entry.contact.id in several
+            else entry
+            for entry in entries
+        ]
 
     def forget_batch(self) -> None:
         """Let go of what was recalled for a batch, after the last of it is written."""
         self.flush()
         self._entries.clear()
 
-    def saw(self, received: Received, identity: Identity) -> None:
-        """Note that a record came that could not be mapped: it has not left its stream."""
+    def saw(self, received: Received, identity: Identity, *, is_garbled: bool) -> None:
+        """Note that a record came that could not be mapped: it has not left its stream.
+
+        Where its key is its identifier, and that is garbled, it may be anybody's.
+        """
         key = self._key_of(received, identity)
         if key is not None:
             self._see(key, received)
+        elif is_garbled:
+            self._tap_stream.is_unclear = True
 
     def doubt(self, operations: Iterable[Operation]) -> None:
         """Note, before contacts are changed, that nothing holds of them for sure: a kill may come in between."""

@@ -91,6 +91,7 @@ class _Overlay:
             or shared
             or involved & self._blocked
             or self._follows(entry, contact)
+            or (entry.has_moved and group is not None and any(other.key != entry.key for other in group.entries))
             or (group is not None and self._apart(group, entry))
         ):
             self._blocked |= involved

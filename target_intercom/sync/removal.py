@@ -143,6 +143,7 @@ class Removals:
         modes = {contact: one.mode for contact, one in due.items()}
         marks = {id(one.mark): one.mark for one in due.values()}.values()
         gone: list[ContactId] = []
+        self._ledger.doubt(sorted(modes))
         try:
             for removed in self._in_parallel(lambda mark: self._remove(mark, modes), marks):
                 gone.extend(removed.gone)

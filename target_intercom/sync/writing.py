@@ -294,7 +294,7 @@ class DirectWriter:
         try:
             return self._save(group, operation.contact, operation.changes, Result.UNCHANGED)
         except ConflictError as error:
-            if operation.contact.is_read:
+            if not any(entry.contact is not None for entry in group.entries):
                 raise
             return Mistaken(group, Refusal.by_intercom(error.fault))
         except MergedError as error:
@@ -308,6 +308,9 @@ class DirectWriter:
         differing = changes(group.draft, contact, self._config.creation_mode)
         if differing and not self._config.sync_mode.updates:
             return Left(group, SkipReason.EXISTS)
+        if differing:
+            # Other records may be of this contact, which was not planned for.
+            self._ledger.doubt([contact.id])
         return self._save(group, contact, differing, unchanged)
 
     def _save(self, group: Group, contact: Contact, differing: Mapping[str, Json], unchanged: _SavedAs) -> Written:
