@@ -124,6 +124,8 @@ class Config:
     data_dir: Path = Path(".target-intercom")
     ledger_url: str | None = None
     repair: bool = False
+    aliases: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By stream: the tap's streams that `stream_maps` makes it of."""
 
     def __repr__(self) -> str:
         """Leave the token out."""
@@ -504,7 +506,19 @@ def parse_config(raw: Mapping[str, Json]) -> Config:
         errors.extend(_snapshots_without_ledger(general, streams))
     if errors:
         raise ConfigValidationError("; ".join(errors), errors=errors)
-    return Config(general=general, streams=streams, **values)
+    return Config(general=general, streams=streams, aliases=_aliases(raw.get("stream_maps")), **values)
+
+
+def _aliases(stream_maps: Json) -> Mapping[str, frozenset[str]]:
+    """Tell which of the tap's streams go into which, where the SDK's stream maps rename them."""
+    aliases: dict[str, set[str]] = {}
+    for name, rules in stream_maps.items() if isinstance(stream_maps, dict) else ():
+        given = rules if isinstance(rules, dict) else {}
+        source, alias = given.get("__source__", name), name if "__source__" in given else given.get("__alias__")
+        # A pattern may stand for any number of streams.
+        if isinstance(alias, str) and isinstance(source, str) and not set("*?[") & set(source):
+            aliases.setdefault(alias, set()).add(source)
+    return MappingProxyType({alias: frozenset(names) for alias, names in aliases.items()})
 
 
 def ledger_place(raw: Mapping[str, Json]) -> Path | str | None:

@@ -100,7 +100,8 @@ class Run:
             since_2_16=version_at_least(self.config.api_version, 2, 16),
             say=self._say,
         )
-        return self._connected().contact_sync(stream, config, source, mapper, key_properties)
+        sources = [source, *(self.pipe.stream(name) for name in sorted(self.config.aliases.get(stream, ())))]
+        return self._connected().contact_sync(stream, config, sources, mapper, key_properties)
 
     def feed(self, stream: str, tap_stream: str) -> None:
         """Note that one of the tap's streams goes into a stream.
@@ -282,18 +283,19 @@ class _Session:
         self,
         stream: str,
         config: StreamConfig,
-        source: TapStream,
+        sources: Sequence[TapStream],
         mapper: ContactMapper,
         key_properties: Sequence[str],
     ) -> ContactSync:
+        source = sources[0]
         if stream not in self._entered:
+            removes = self._decides(stream)
             is_versioned = source.version is not None and not source.is_incremental
-            self._ledger.enter(
-                stream, key_properties, alone=self._decides(stream) and (config.snapshot or is_versioned)
-            )
+            alone = removes and (config.snapshot or is_versioned)
+            self._ledger.enter(stream, key_properties, alone=alone, removes=removes)
             self._entered[stream] = key_properties
-            if self._decides(stream):
-                self._leaving.join(stream, config, source)
+            if removes:
+                self._leaving.join(stream, config, sources)
             elif config.sync_mode is SyncMode.SYNC:
                 self._say(f"Stream '{stream}': 'max_removal_percent' is 0: nobody is removed")
         return ContactSync(

@@ -77,7 +77,7 @@ class Holder:
     contact: ContactId
     identity: Identity
     seen: bool
-    """It came in this run."""
+    """It came, to any run, since this one began."""
     version: int | None
     """The last version of its stream that it came with."""
 
@@ -91,15 +91,17 @@ class Ledger:
     remembers: t.ClassVar[bool] = False
     """Whether it is of use to make keys and hashes for it."""
 
-    def enter(self, stream: str, keys: Sequence[str], *, alone: bool) -> None:
+    def enter(self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False) -> None:
         """Begin to work on a stream with these key properties; `alone` keeps every other run off it.
+
+        `removes`: it may turn out that this run removes who is missing, so that it counts who else is there.
 
         Raises:
             StreamBusyError: another run is alone with the stream, or is there while this one has to be alone.
         """
 
     def was_alone(self, stream: str) -> bool:
-        """Tell whether no other run has worked on a stream since this one began with it and was alone in the end.
+        """Tell whether no other run has worked on a stream beside this one, which is alone with it by now.
 
         Raises:
             LedgerError: the database may have let others in meanwhile.
@@ -150,7 +152,7 @@ class Ledger:
         return 0
 
     def unseen(self, stream: str) -> Iterator[Holder]:
-        """Give the synced records of a stream that did not come in this run."""
+        """Give the synced records of a stream that have not come, to any run, since this one began."""
         del stream
         return iter(())
 
@@ -160,7 +162,7 @@ class Ledger:
         return ()
 
     def activate(self, stream: str, version: int) -> None:
-        """Note the version of the records of this run, whose tap told it apart from them."""
+        """Note the version of the records that came since this run began, whose tap told it apart from them."""
 
     def release(self, stream: str, keys: Sequence[RecordKey]) -> None:
         """Forget records of a stream: their contacts are other streams' to remove."""

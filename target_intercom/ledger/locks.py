@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import time
 import typing as t
 from pathlib import Path
 
@@ -16,6 +17,10 @@ if t.TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from target_intercom.ledger.database import Database
+
+
+_TRIES = 5
+_PAUSE = 0.1
 
 
 class StreamLocks(t.Protocol):
@@ -148,6 +153,11 @@ def enter(locks: StreamLocks, name: str, stream: str, *, alone: bool) -> None:
     """
     if locks.take(name, alone=alone):
         return
+    for _ in range(0 if alone else _TRIES):
+        # Another run may be alone with it for a moment only, to see whether anybody is there.
+        time.sleep(_PAUSE)
+        if locks.take(name, alone=False):
+            return
     why = (
         "this run decides who is missing from it, and another run works on it"
         if alone

@@ -26,7 +26,7 @@ CREATE TABLE target_intercom_streams (
 CREATE TABLE target_intercom_entries (
     workspace TEXT NOT NULL, stream TEXT NOT NULL, key TEXT NOT NULL, contact_id TEXT, gone_id TEXT, role TEXT,
     external_id TEXT, email TEXT, content TEXT, shape TEXT, settings TEXT, standing TEXT NOT NULL,
-    written_at BIGINT NOT NULL, seen_run TEXT NOT NULL, version BIGINT, PRIMARY KEY (workspace, stream, key)
+    written_at BIGINT NOT NULL, seen_at BIGINT NOT NULL, version BIGINT, PRIMARY KEY (workspace, stream, key)
 );
 CREATE INDEX target_intercom_entries_contact ON target_intercom_entries (workspace, contact_id);
 CREATE INDEX target_intercom_entries_written ON target_intercom_entries (workspace, written_at);

@@ -54,16 +54,21 @@ class SqlLedger(Ledger):
         self._run = run
         self._locks = locks_of(database)
         self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        self._began = stamp(time.time())
         self._entered: set[str] = set()
+        self._in_company: set[str] = set()
         self._waiting: list[_Intent] = []
         self._queue = threading.Lock()
         self._writing = threading.Lock()
 
     # Streams.
 
-    def enter(self, stream: str, keys: Sequence[str], *, alone: bool) -> None:
+    def enter(self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False) -> None:
         """See `Ledger`."""
-        enter(self._locks, json.dumps([self._workspace, stream]), stream, alone=alone)
+        name = json.dumps([self._workspace, stream])
+        if removes and not alone and stream not in self._entered and not self._locks.take(name, alone=True):
+            self._in_company.add(stream)
+        enter(self._locks, name, stream, alone=alone)
         if stream in self._entered:
             return
         self._entered.add(stream)
@@ -76,8 +81,10 @@ class SqlLedger(Ledger):
         self._database.write(work)
 
     def was_alone(self, stream: str) -> bool:
-        """See `Ledger`. Whoever enters a stream writes so: the last one to do it was this run."""
+        """See `Ledger`. Nobody was there when this run entered, and whoever enters writes so: the last was this run."""
         self._locks.check()
+        if stream in self._in_company:
+            return False
         with self._database.reading() as connection:
             last = select(_S.last_run).where(_S.workspace == self._workspace, _S.stream == stream)
             return connection.scalar(last) == self._run
@@ -141,7 +148,7 @@ class SqlLedger(Ledger):
 
     def see(self, stream: str, keys: Sequence[RecordKey], version: int | None) -> None:
         """See `Ledger`."""
-        seen: dict[str, object] = {"seen_run": self._run}
+        seen: dict[str, object] = {"seen_at": stamp(time.time())}
         if version is not None:
             seen["version"] = version
 
@@ -227,7 +234,7 @@ class SqlLedger(Ledger):
         after = ""
         where = (*self._of(stream), _E.standing == Standing.SYNCED, _E.contact_id.is_not(None))
         while True:
-            page = select(ENTRIES).where(*where, _E.seen_run != self._run, _E.key > after).order_by(_E.key)
+            page = select(ENTRIES).where(*where, _E.seen_at < self._began, _E.key > after).order_by(_E.key)
             with self._database.reading() as connection:
                 rows = connection.execute(page.limit(_PAGE)).all()
             yield from map(self._holder, rows)
@@ -246,7 +253,7 @@ class SqlLedger(Ledger):
 
     def activate(self, stream: str, version: int) -> None:
         """See `Ledger`."""
-        where = (*self._of(stream), _E.seen_run == self._run)
+        where = (*self._of(stream), _E.seen_at >= self._began)
         self._database.write(
             lambda connection: connection.execute(update(ENTRIES).where(*where).values(version=version))
         )
@@ -300,7 +307,7 @@ class SqlLedger(Ledger):
             "settings": None if prints is None else prints.settings,
             "standing": entry.standing.value,
             "written_at": entry.written_at,
-            "seen_run": self._run,
+            "seen_at": stamp(time.time()),
             "version": loaded.version,
         }
 
@@ -321,7 +328,7 @@ class SqlLedger(Ledger):
             key=row.key,
             contact=row.contact_id,
             identity=Identity(row.external_id, row.email, row.contact_id),
-            seen=row.seen_run == self._run,
+            seen=row.seen_at >= self._began,
             version=row.version,
         )
 

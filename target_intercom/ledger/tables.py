@@ -41,7 +41,7 @@ ENTRIES = Table(
     Column("settings", Text),
     Column("standing", Text, nullable=False),
     Column("written_at", BigInteger, nullable=False),
-    Column("seen_run", Text, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
     Column("version", BigInteger),
     Index("target_intercom_entries_contact", "workspace", "contact_id"),
     Index("target_intercom_entries_written", "workspace", "written_at"),

@@ -10,7 +10,7 @@ from target_intercom.errors import CallFailedError, MergedError, NotFoundError, 
 from target_intercom.sync.removal import remove_contact
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from target_intercom.config import RemovalMode, StreamConfig
     from target_intercom.intercom.client import IntercomClient
@@ -66,9 +66,12 @@ class Leaving:
         self._tables: dict[str, _Table] = {}
         self._streams: list[str] = []
 
-    def join(self, stream: str, config: StreamConfig, tap_stream: TapStream) -> None:
-        """Take in a stream of mode `sync` when it begins, before anything of it is written."""
-        self._tables[stream] = _Table(config, [tap_stream], self._ledger.known(stream))
+    def join(self, stream: str, config: StreamConfig, sources: Iterable[TapStream]) -> None:
+        """Take in a stream of mode `sync` when it begins, before anything of it is written.
+
+        `sources` are the tap's streams that it is known to be made of, also those that have not begun.
+        """
+        self._tables[stream] = _Table(config, list(dict.fromkeys(sources)), self._ledger.known(stream))
 
     def feed(self, stream: str, tap_stream: TapStream) -> None:
         """Note that a stream is made of one of the tap's, too."""

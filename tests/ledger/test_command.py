@@ -1,4 +1,4 @@
-"""`python -m target_intercom.ledger`, on ledgers that runs of the target made."""
+"""`python -m target_intercom.ledger`."""
 
 from __future__ import annotations
 
@@ -8,47 +8,34 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
 from demo.processes import free_port
+from target_intercom.config import StreamConfig
 from target_intercom.ledger.__main__ import main
-from target_intercom.sandbox import SandboxServer
-from tests.loading import Loader, record, schema
+from target_intercom.ledger.base import Loaded, Standing
+from target_intercom.model import ContactId, Email, ExternalId, Identity
+from target_intercom.sync.fingerprints import record_key
+from tests.loading import record, schema
 
-from .conftest import Ledgers, loaded
+from .conftest import Ledgers, contact, entry, loaded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from click.testing import Result
 
-    from tests.loading import People
+    from target_intercom.ledger.base import Ledger
+    from tests.loading import Loader, People
 
 ROOT_COMMAND = [sys.executable, "-m", "target_intercom.ledger"]
 PASSWORD = "pssst"
-WHEN = "2024-05-01T12:00:00Z"
-
-
-@pytest.fixture
-def load(load: Loader, url: str) -> Loader:
-    """Runs the target with the test's ledger."""
-    load.settings = {"ledger_url": url, "sync_mode": "sync"}
-    return load
-
-
-def stream(name: str, keys: tuple[str, ...] = ("id",)) -> dict[str, Any]:
-    return schema(name, keys, id="any", tenant="any", email="text", name="text", _sdc_deleted_at="datetime")
-
-
-def customers(*rows: dict[str, Any], name: str = "customers", keys: tuple[str, ...] = ("id",)) -> list[dict[str, Any]]:
-    return [stream(name, keys), *(record(name, **row) for row in rows)]
-
-
-ANN = {"id": 1, "email": "ann@example.com"}
-BOB = {"id": 2, "email": "bob@example.com"}
+S, T = "customers", "leads"
 
 
 def run(*arguments: str) -> Result:
@@ -83,230 +70,217 @@ def refused(*arguments: str) -> str:
     return result.stderr
 
 
-def ids(people: People) -> dict[str, str]:
-    return {contact["external_id"]: contact["id"] for contact in people.live()}
+def keyed(
+    contact_id: str, values: dict[str, Any], keys: tuple[str, ...] = ("id",), identity: Identity | None = None
+) -> Loaded:
+    """A record to remember, with the key that the target makes of its values."""
+    made = record_key(values, keys, identity or Identity(), StreamConfig().match_by)
+    assert made is not None
+    return Loaded(replace(entry("", contact(contact_id)), key=made), None, changed=True)
+
+
+def filled(ledger: Ledger, *rows: Loaded, stream: str = S, keys: tuple[str, ...] = ("id",)) -> None:
+    """Have a run load these records."""
+    ledger.enter(stream, keys, alone=False)
+    ledger.remember(stream, rows)
+    ledger.finish()
 
 
 # Streams.
 
 
-def test_streams_are_listed_with_their_contacts_and_last_runs(load: Loader, url: str) -> None:
-    load([*customers(ANN, BOB, {"id": 3}), *customers({"id": 4}, {"id": 5}, name="leads")])
-    gone = {"_sdc_deleted_at": WHEN}
-    last = load([*customers({**ANN, **gone}, BOB), *customers({"id": 4, **gone}, name="leads")]).report
-    rows = listed(url)
-    for row, (name, contacts) in zip(rows, [("customers", 2), ("leads", 1)], strict=True):
-        assert row == {
-            "workspace": rows[0]["workspace"],
-            "stream": name,
-            "keys": ["id"],
-            "contacts": contacts,
-            "removed": 1,
-            "last_run": last["run_id"],
-            "started_at": row["started_at"],
-            "finished_at": row["finished_at"],
-        }
-        assert last["started_at"] <= row["started_at"] <= row["finished_at"] <= last["finished_at"]
+def test_streams_are_listed_with_their_contacts_and_last_runs(new_ledgers: Ledgers) -> None:
+    filled(new_ledgers("r1"), loaded("1", "c1"), loaded("2", "c2"), loaded("3", "c3"), loaded("4", None))
+    filled(new_ledgers("r2"), loaded("1", "c1"), loaded("2", "c4"), stream=T, keys=("tenant", "id"))
+    last = new_ledgers("r3")
+    last.enter(T, ["tenant", "id"], alone=False)
+    last.removed([ContactId("c1")])
 
-    header, *lines = [line.split() for line in looked(url, "streams").splitlines()]
+    customers, leads = listed(new_ledgers.url)
+    workspace = new_ledgers.workspace()
+    assert customers == {
+        "workspace": workspace,
+        "stream": S,
+        "keys": ["id"],
+        "contacts": 2,
+        "removed": 1,
+        "last_run": "r1",
+        "started_at": customers["started_at"],
+        "finished_at": customers["finished_at"],
+    }
+    assert customers["started_at"] <= customers["finished_at"] <= leads["started_at"]
+    assert (leads["stream"], leads["keys"]) == (T, ["tenant", "id"])
+    assert (leads["contacts"], leads["removed"], leads["last_run"]) == (1, 1, "r3")
+
+    header, *lines = [line.split() for line in looked(new_ledgers.url, "streams").splitlines()]
     assert header == ["workspace", "stream", "contacts", "removed", "started_at", "finished_at", "last_run"]
-    assert lines == [[str(row[name]) for name in header] for row in rows]
+    assert lines == [[str(row[name]) for name in header] for row in (customers, leads)]
 
 
-def test_a_stream_whose_run_failed_is_not_finished(load: Loader, url: str) -> None:
-    assert load([*customers(ANN), "no message"]).exit_code == 1
-    assert [one["finished_at"] for one in listed(url)] == [None]
-    header, row = [line.split() for line in looked(url, "streams").splitlines()]
+def test_a_stream_that_no_run_has_finished_has_no_end(on_sqlite: Ledgers) -> None:
+    on_sqlite("r1").enter(S, ["id"], alone=False)
+    assert [one["finished_at"] for one in listed(on_sqlite.url)] == [None]
+    header, row = [line.split() for line in looked(on_sqlite.url, "streams").splitlines()]
     assert dict(zip(header, row, strict=True))["finished_at"] == "-"
 
-    finished = load(customers(ANN)).report["run_id"]
-    (first,) = listed(url)
-    assert first["last_run"] == finished
-    assert load([*customers(ANN), "no message"]).exit_code == 1
-    (second,) = listed(url)
-    assert second["finished_at"] == first["finished_at"]
-    assert second["last_run"] != finished
 
-
-def test_columns_stand_below_each_other(load: Loader, url: str) -> None:
-    load([*customers(ANN), *customers(BOB, name="a-much-longer-name-than-the-others")])
-    header, *lines = looked(url, "streams").splitlines()
-    for line, row in zip(lines, listed(url), strict=True):
+def test_columns_stand_below_each_other(on_sqlite: Ledgers) -> None:
+    filled(on_sqlite(), loaded("1", "c1"))
+    filled(on_sqlite("a-much-longer-run"), loaded("1", "c1"), stream="a-much-longer-name-than-the-others")
+    header, *lines = looked(on_sqlite.url, "streams").splitlines()
+    for line, row in zip(lines, listed(on_sqlite.url), strict=True):
         assert line == line.rstrip()
         for name in ("workspace", "stream", "contacts", "started_at", "finished_at", "last_run"):
             assert line[header.index(name) :].split()[0] == str(row[name])
             assert line[: header.index(name)].endswith("  ") or name == "workspace"
 
 
-def test_a_ledger_without_streams_is_an_empty_list(ledgers: Ledgers) -> None:
-    ledgers().close()
-    assert listed(ledgers.url) == []
-    assert len(looked(ledgers.url, "streams").splitlines()) == 1
+def test_a_ledger_without_streams_is_an_empty_list(on_sqlite: Ledgers) -> None:
+    on_sqlite().close()
+    assert listed(on_sqlite.url) == []
+    assert len(looked(on_sqlite.url, "streams").splitlines()) == 1
+    assert "It knows: none" in refused("--ledger-url", on_sqlite.url, "export", S)
 
 
 # Ids.
 
 
-def test_ids_are_exported_by_key(load: Loader, people: People, url: str) -> None:
-    load(customers(ANN, BOB, {"id": 30, "email": None}))
-    header, *rows = exported(url, "customers")
-    assert header == ["id", "intercom_id"]
-    assert dict(rows) == ids(people)
-    assert len(rows) == 3
+def test_ids_are_exported_by_key(new_ledgers: Ledgers) -> None:
+    ledger = new_ledgers()
+    found = loaded("2", "c2", standing=Standing.FOUND)
+    filled(ledger, loaded("1", "c1"), found, loaded("3", "c3"), loaded("4", None))
+    filled(ledger, loaded("5", "c5"), stream=T)
+    ledger.removed([ContactId("c3")])
+    assert exported(new_ledgers.url, S) == [["id", "intercom_id"], ["1", "c1"], ["2", "c2"]]
 
 
-def test_whose_contact_was_removed_is_not_exported(load: Loader, people: People, url: str) -> None:
-    load(customers(ANN, BOB))
-    load(customers({**ANN, "_sdc_deleted_at": WHEN}))
-    assert exported(url, "customers") == [["id", "intercom_id"], ["2", people.one(external_id="2")["id"]]]
-
-
-def test_contacts_that_were_there_are_exported_too(load: Loader, people: People, url: str) -> None:
-    contact = people.add(external_id="1")
-    load(customers(ANN), sync_mode="insert")
-    assert exported(url, "customers") == [["id", "intercom_id"], ["1", contact]]
-
-
-def test_composite_keys_have_a_column_each(load: Loader, people: People, url: str) -> None:
-    rows = [{"tenant": "a", **ANN}, {"tenant": None, **BOB}, {"tenant": "c", "id": 3}]
-    load(customers(*rows, keys=("tenant", "id")))
-    header, *lines = exported(url, "customers")
-    of = ids(people)
+def test_composite_keys_have_a_column_each(on_sqlite: Ledgers) -> None:
+    keys = ("tenant", "id")
+    values: list[dict[str, Any]] = [{"tenant": "a", "id": 1}, {"tenant": None, "id": 2}, {"tenant": "c", "id": "3"}]
+    filled(on_sqlite(), *(keyed(f"c{n}", one, keys) for n, one in enumerate(values, 1)), keys=keys)
+    header, *lines = exported(on_sqlite.url, S)
     assert header == ["tenant", "id", "intercom_id"]
-    assert sorted(lines) == [["", "2", of["2"]], ["a", "1", of["1"]], ["c", "3", of["3"]]]
+    assert sorted(lines) == [["", "2", "c2"], ["a", "1", "c1"], ["c", "3", "c3"]]
 
 
-def test_without_keys_the_identifier_is_exported(load: Loader, people: People, url: str) -> None:
-    load(customers(ANN, {"id": None, "email": "bob@example.com"}, keys=()))
-    header, *lines = exported(url, "customers")
-    bob = people.one(email="bob@example.com")["id"]
+def test_without_keys_the_identifier_is_exported(on_sqlite: Ledgers) -> None:
+    people = [Identity(ExternalId("1"), Email("ann@example.com")), Identity(None, Email("bob@example.com"))]
+    filled(on_sqlite(), *(keyed(f"c{n}", {}, (), one) for n, one in enumerate(people, 1)), keys=())
+    header, *lines = exported(on_sqlite.url, S)
     assert header == ["identifier", "value", "intercom_id"]
-    assert sorted(lines) == [["email", "bob@example.com", bob], ["external_id", "1", ids(people)["1"]]]
+    assert sorted(lines) == [["email", "bob@example.com", "c2"], ["external_id", "1", "c1"]]
 
 
 ODD_KEYS = ["a,b", 'say "hi"', "two\nlines", "Zoë 🎈", "王小明", " spaces ", "'", ";", "\\", "=1+1", "null", "€" * 60]
 
 
-def test_odd_keys_can_be_read_back(load: Loader, people: People, url: str) -> None:
-    done = load(customers(*({"id": key, "tenant": "x"} for key in ODD_KEYS)), mappings={"id": "external_id"})
-    assert done.results() == {"created": len(ODD_KEYS)}
-    header, *lines = exported(url, "customers")
-    of = ids(people)
+def test_odd_keys_can_be_read_back(on_sqlite: Ledgers) -> None:
+    filled(on_sqlite(), *(keyed(f"c{n}", {"id": odd}) for n, odd in enumerate(ODD_KEYS)))
+    header, *lines = exported(on_sqlite.url, S)
     assert header == ["id", "intercom_id"]
-    assert {tuple(line) for line in lines} == {(key, of[key.strip()]) for key in ODD_KEYS}
+    assert {tuple(line) for line in lines} == {(odd, f"c{n}") for n, odd in enumerate(ODD_KEYS)}
 
 
-def test_a_key_that_is_too_long_is_exported_as_its_hash(load: Loader, people: People, url: str) -> None:
-    load(customers({"id": 1, "tenant": "x" * 2000}, keys=("tenant", "id")), mappings={"id": "external_id"})
-    header, line = exported(url, "customers")
+def test_a_key_that_is_too_long_is_exported_as_its_hash(on_sqlite: Ledgers) -> None:
+    keys = ("tenant", "id")
+    filled(on_sqlite(), keyed("c1", {"tenant": "x" * 2000, "id": 1}, keys), keys=keys)
+    header, line = exported(on_sqlite.url, S)
     assert header == ["tenant", "id", "intercom_id"]
     assert line[0].startswith("blake2b:")
-    assert line[1:] == ["", ids(people)["1"]]
+    assert line[1:] == ["", "c1"]
 
 
-def test_a_stream_of_any_name_is_exported(load: Loader, people: People, url: str) -> None:
+def test_a_stream_of_any_name_is_exported(on_sqlite: Ledgers) -> None:
     name = 'public-Zoë\'s "customers" %'
-    load(customers(ANN, name=name))
-    assert exported(url, name) == [["id", "intercom_id"], ["1", ids(people)["1"]]]
+    filled(on_sqlite(), loaded("1", "c1"), stream=name)
+    assert exported(on_sqlite.url, name) == [["id", "intercom_id"], ["1", "c1"]]
 
 
-def test_an_unknown_stream_is_told_with_those_that_are_known(load: Loader, url: str) -> None:
-    load([*customers(ANN), *customers(BOB, name="leads")])
-    said = refused("--ledger-url", url, "export", "customer")
+def test_an_unknown_stream_is_told_with_those_that_are_known(on_sqlite: Ledgers) -> None:
+    for stream in (T, S):
+        filled(on_sqlite(), loaded("1", "c1"), stream=stream)
+    said = refused("--ledger-url", on_sqlite.url, "export", "customer")
     assert "does not know stream 'customer'" in said
     assert "customers, leads" in said
-
-
-def test_a_ledger_without_streams_knows_none(ledgers: Ledgers) -> None:
-    ledgers().close()
-    assert "It knows: none" in refused("--ledger-url", ledgers.url, "export", "customers")
 
 
 # Several workspaces.
 
 
-def test_a_stream_of_several_workspaces_is_exported_for_one(
-    load: Loader, people: People, url: str, tmp_path: Path
-) -> None:
-    load([*customers(ANN), *customers(BOB, name="leads")])
-    with SandboxServer() as elsewhere:
-        Loader(elsewhere.url, tmp_path / "elsewhere", dict(load.settings))(customers(ANN, {"id": 3}))
-        theirs = {one["external_id"]: one["id"] for one in elsewhere.workspace.everything()}
-        other = elsewhere.workspace.id
-    mine = next(one["workspace"] for one in listed(url) if one["stream"] == "leads")
-    assert {(one["workspace"], one["stream"], one["contacts"]) for one in listed(url)} == {
-        (mine, "customers", 1),
-        (mine, "leads", 1),
-        (other, "customers", 2),
-    }
+def test_a_stream_of_several_workspaces_is_exported_for_one(new_ledgers: Ledgers) -> None:
+    url, mine, other = new_ledgers.url, new_ledgers.workspace("w1"), new_ledgers.workspace("w2")
+    filled(new_ledgers("r1", "w1"), loaded("1", "c1"))
+    filled(new_ledgers("r1", "w1"), loaded("2", "c2"), stream=T)
+    filled(new_ledgers("r2", "w2"), loaded("1", "c8"), loaded("3", "c9"))
+    assert [(one["workspace"], one["stream"], one["contacts"]) for one in listed(url)] == [
+        (mine, S, 1),
+        (mine, T, 1),
+        (other, S, 2),
+    ]
 
-    said = refused("--ledger-url", url, "export", "customers")
+    said = refused("--ledger-url", url, "export", S)
     assert "--workspace" in said
     assert mine in said
     assert other in said
-    ours = exported(url, "customers", "--workspace", mine)
-    assert ours == [["id", "intercom_id"], ["1", people.one(external_id="1")["id"]]]
-    assert dict(exported(url, "customers", "--workspace", other)[1:]) == theirs
-    assert len(exported(url, "leads")) == 2
-    assert "does not know stream 'leads'" in refused("--ledger-url", url, "export", "leads", "--workspace", other)
+    assert exported(url, S, "--workspace", mine) == [["id", "intercom_id"], ["1", "c1"]]
+    assert exported(url, S, "--workspace", other) == [["id", "intercom_id"], ["1", "c8"], ["3", "c9"]]
+    assert exported(url, T) == [["id", "intercom_id"], ["2", "c2"]]
+    assert "does not know stream 'leads'" in refused("--ledger-url", url, "export", T, "--workspace", other)
 
 
 # Where it is.
 
 
-@pytest.fixture
-def in_folder(load: Loader) -> Loader:
-    """Runs the target with the ledger that it makes by itself."""
-    load.settings = {}
-    load(customers(ANN))
-    return load
-
-
 @pytest.fixture(params=["streams", "export"])
 def command(request: pytest.FixtureRequest) -> list[str]:
-    return ["export", "customers"] if request.param == "export" else ["streams"]
+    return ["export", S] if request.param == "export" else ["streams"]
 
 
-SQLITE_ALONE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_an_option_goes_before_the_settings(tmp_path: Path, sqlite: str) -> None:
+    folder, config = tmp_path / "data", tmp_path / "config.json"
+    folder.mkdir()
+    for url, contact_id in ((f"sqlite:///{folder}/ledger.db", "c1"), (sqlite, "c2")):
+        with closing(Ledgers(url)) as ledgers:
+            filled(ledgers(), loaded("1", contact_id))
+    in_folder, in_file = "id,intercom_id\n1,c1\n", "id,intercom_id\n1,c2\n"
 
-
-@SQLITE_ALONE
-def test_the_ledger_is_found_in_the_folder(in_folder: Loader, command: list[str]) -> None:
-    assert "1" in run("--data-dir", str(in_folder.data_dir), *command).stdout
-
-
-@SQLITE_ALONE
-def test_the_ledger_is_found_by_the_targets_own_settings(in_folder: Loader, command: list[str]) -> None:
-    result = run("--config", str(in_folder.data_dir / "config.json"), *command)
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert "customers" in result.stdout or "intercom_id" in result.stdout
-
-
-def test_the_ledger_url_is_taken_from_the_settings(load: Loader, people: People) -> None:
-    load(customers(ANN))
-    result = run("--config", str(load.data_dir / "config.json"), "export", "customers")
-    assert result.stdout == f"id,intercom_id\n1,{people.one(external_id='1')['id']}\n"
-
-
-@SQLITE_ALONE
-def test_an_option_goes_before_the_settings(in_folder: Loader, tmp_path: Path, url: str) -> None:
-    config = tmp_path / "config.json"
     config.write_text(json.dumps({"data_dir": str(tmp_path / "empty")}), encoding="utf-8")
-    assert "there is no" in refused("--config", str(config), "streams")
-    assert run("--config", str(config), "--data-dir", str(in_folder.data_dir), "export", "customers").exit_code == 0
-    Ledgers(url)().close()
-    result = run("--config", str(in_folder.data_dir / "config.json"), "--ledger-url", url, "streams", "--format=json")
-    assert json.loads(result.stdout) == []
+    assert "there is no" in refused("--config", str(config), "export", S)
+    assert run("--config", str(config), "--data-dir", str(folder), "export", S).stdout == in_folder
+    assert run("--config", str(config), "--ledger-url", sqlite, "export", S).stdout == in_file
+
+    config.write_text(json.dumps({"data_dir": str(folder), "ledger_url": sqlite}), encoding="utf-8")
+    assert run("--config", str(config), "export", S).stdout == in_file
 
 
-@SQLITE_ALONE
-def test_without_options_it_is_where_the_target_puts_it(
-    load: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    load.settings = {}
-    monkeypatch.chdir(tmp_path)
-    load(customers(ANN), data_dir=...)
-    assert json.loads(run("streams", "--format=json").stdout)[0]["contacts"] == 1
+# After runs of the target.
+
+
+def test_the_ledger_of_runs_is_found_by_their_settings(load: Loader, people: People, tmp_path: Path) -> None:
+    messages = [schema(S, id="integer", email="text"), record(S, id=1, email="ann@example.com"), record(S, id=2)]
+    config, folder = str(load.data_dir / "config.json"), tmp_path / ".target-intercom"
+
+    def looked_up() -> dict[str, Any]:
+        stream: dict[str, Any]
+        (stream,) = json.loads(run("--config", config, "streams", "--format=json").stdout)
+        return stream
+
+    assert load([*messages, "no message"], data_dir=...).exit_code == 1
+    assert (looked_up()["contacts"], looked_up()["finished_at"]) == (0, None)
+
+    assert load(messages, data_dir=...).exit_code == 0
+    report, finished = json.loads((folder / "report.json").read_text(encoding="utf-8")), looked_up()
+    assert (finished["contacts"], finished["last_run"]) == (2, report["run_id"])
+    assert report["started_at"] <= finished["started_at"] <= finished["finished_at"] <= report["finished_at"]
+
+    assert load([*messages, "no message"], data_dir=...).exit_code == 1
+    failed = looked_up()
+    assert (failed["contacts"], failed["finished_at"]) == (2, finished["finished_at"])
+    assert failed["last_run"] != finished["last_run"]
+
+    ids = sorted(f"{one['external_id']},{one['id']}" for one in people.live())
+    for options in (["--config", config], ["--data-dir", str(folder)], []):
+        assert run(*options, "export", S).stdout.splitlines() == ["id,intercom_id", *ids]
 
 
 # Where there is none.
@@ -325,10 +299,11 @@ def test_a_file_that_is_not_there_is_told_and_not_made(tmp_path: Path, command: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_without_a_ledger_is_left_as_it_is(postgresql: str, command: list[str]) -> None:
-    run("--ledger-url", postgresql, *command)
-    query = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
-    assert Ledgers(postgresql).sql(query) == [(0,)]
+def test_a_database_without_a_ledger_is_left_as_it_is(postgresql: str) -> None:
+    for command in (["streams"], ["export", S]):
+        assert "There is no ledger" in refused("--ledger-url", postgresql, *command)
+    with closing(Ledgers(postgresql)) as ledgers:
+        assert ledgers.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
 
 
 def test_a_run_without_a_ledger_has_none_to_look_into(command: list[str]) -> None:
@@ -379,78 +354,52 @@ def test_a_damaged_file_is_told(tmp_path: Path, command: list[str]) -> None:
     assert "is damaged, or no ledger" in said
 
 
-def test_a_ledger_of_a_newer_version_is_told(ledgers: Ledgers, command: list[str]) -> None:
-    ledgers().close()
-    ledgers.sql("INSERT INTO target_intercom_migrations VALUES ('add_moon_phases', '2031')")
-    assert "newer version" in refused("--ledger-url", ledgers.url, *command)
+def test_a_ledger_of_a_newer_version_is_told(on_sqlite: Ledgers, command: list[str]) -> None:
+    on_sqlite().close()
+    on_sqlite.sql("INSERT INTO target_intercom_migrations VALUES ('add_moon_phases', '2031')")
+    assert "newer version" in refused("--ledger-url", on_sqlite.url, *command)
 
 
 # Beside runs.
 
 
-def test_a_ledger_is_looked_into_while_a_run_works_on_it(ledgers: Ledgers) -> None:
-    ledger = ledgers("r1")
-    ledger.enter("customers", ["id"], alone=True)
-    ledger.remember("customers", [loaded("1", "c1", changed=True)])
-    assert exported(ledgers.url, "customers") == [["id", "intercom_id"], ["1", "c1"]]
-    (stream,) = listed(ledgers.url)
-    assert (stream["last_run"], stream["finished_at"], stream["contacts"]) == ("r1", None, 1)
-    ledger.check_alone()
-    ledger.finish()
-
-
-def test_looking_changes_nothing(load: Loader, url: str) -> None:
-    load(customers(ANN, BOB))
+def test_a_ledger_is_looked_into_while_a_run_works_on_it(new_ledgers: Ledgers) -> None:
+    ledger = new_ledgers("r1")
+    ledger.enter(S, ["id"], alone=True)
+    ledger.remember(S, [loaded("1", "c1", changed=True)])
+    ledger.intend(Email("ann@example.com"), None)
 
     def everything() -> list[list[tuple[Any, ...]]]:
-        names = ("migrations", "streams", "entries", "intents")
-        return [
-            Ledgers(url).sql(f"SELECT * FROM target_intercom_{name} ORDER BY 1, 2")  # noqa: S608 - names of ours
-            for name in names
-        ]
+        return [new_ledgers.rows(table) for table in ("streams", "entries", "intents")]
 
     before = everything()
-    looked(url, "streams")
-    exported(url, "customers")
+    assert exported(new_ledgers.url, S) == [["id", "intercom_id"], ["1", "c1"]]
+    (stream,) = listed(new_ledgers.url)
+    assert (stream["last_run"], stream["finished_at"], stream["contacts"]) == ("r1", None, 1)
     assert everything() == before
+    assert ledger.was_alone(S)
 
 
 # As a process.
 
 
-def piped(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    env = {**{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}, **environment}
-    return subprocess.run([*ROOT_COMMAND, *arguments], capture_output=True, check=False, env=env, timeout=30)
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-def test_any_key_is_written_in_utf_8_whatever_the_terminal_takes(load: Loader, url: str, encoding: str) -> None:
+def test_any_key_is_written_in_utf_8_whatever_the_terminal_takes(on_sqlite: Ledgers) -> None:
     keys = ["plain", "Zoë 🎈", "half \ud800 a character", "a\0b"]
-    rows = [{"id": key, "email": f"p{number}@example.com"} for number, key in enumerate(keys)]
-    assert load(customers(*rows), mappings={"id": None}).results() == {"created": 4}
-    result = piped("--ledger-url", url, "export", "customers", PYTHONIOENCODING=encoding)
-    assert (result.returncode, result.stderr) == (0, b"")
-    header, *lines = csv.reader(io.StringIO(result.stdout.decode(), newline=""))
+    filled(on_sqlite(), *(keyed(f"c{n}", {"id": one}) for n, one in enumerate(keys)))
+    env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    command = [*ROOT_COMMAND, "--ledger-url", on_sqlite.url, "export", S]
+    done = subprocess.run(command, capture_output=True, check=False, env=env, timeout=30)
+    assert (done.returncode, done.stderr) == (0, b"")
+    header, *lines = csv.reader(io.StringIO(done.stdout.decode(), newline=""))
     assert header == ["id", "intercom_id"]
-    assert len({contact for _, contact in lines}) == 4
-    assert {"plain", "Zoë 🎈"} <= {key for key, _ in lines}
+    assert dict(lines) == {"plain": "c0", "Zoë 🎈": "c1", "half \\ud800 a character": "c2", "a\0b": "c3"}
 
 
-def test_it_runs_as_a_module(load: Loader, people: People, url: str) -> None:
-    load(customers(ANN))
-    result = piped("--ledger-url", url, "export", "customers")
-    assert (result.returncode, result.stderr) == (0, b"")
-    assert result.stdout.decode() == f"id,intercom_id\n1,{people.one(external_id='1')['id']}\n"
-
-
-@SQLITE_ALONE
-def test_a_reader_that_has_enough_is_no_trouble(ledgers: Ledgers) -> None:
-    ledger = ledgers()
-    ledger.enter("customers", ["id"], alone=False)
-    ledger.remember("customers", [loaded(str(n), f"c{n}") for n in range(20_000)])
-    ledger.close()
+def test_a_reader_that_has_enough_is_no_trouble(on_sqlite: Ledgers) -> None:
+    """It ends with more to come than a pipe holds."""
+    filled(on_sqlite(), *(loaded(str(n), f"{n:0>99}") for n in range(5000)))
     with subprocess.Popen(
-        [*ROOT_COMMAND, "--ledger-url", ledgers.url, "export", "customers"],
+        [*ROOT_COMMAND, "--ledger-url", on_sqlite.url, "export", S],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:

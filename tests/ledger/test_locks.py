@@ -1,18 +1,17 @@
-"""Who may work on a stream at once."""
+"""Who may work on a stream at once, and who was alone with it."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from target_intercom.errors import LedgerError, StreamBusyError
-from target_intercom.ledger.database import Database
-from target_intercom.ledger.sql import SqlLedger
 
 from .conftest import Ledgers, key, loaded, wait_until
 
@@ -53,37 +52,29 @@ def test_who_is_refused_is_told_which_stream_and_why(ledgers: Ledgers) -> None:
         second.enter(S, ["id"], alone=True)
 
 
-def test_a_run_that_was_refused_leaves_no_trace(ledgers: Ledgers) -> None:
-    ledgers("r1").enter(S, ["id"], alone=True)
-    assert not enters(ledgers("r2"))
-    assert ledgers.sql("SELECT last_run FROM target_intercom_streams") == [("r1",)]
-
-
 def test_streams_are_entered_one_by_one(ledgers: Ledgers) -> None:
     first, second = ledgers("r1"), ledgers("r2")
     assert enters(first, S, alone=True)
     assert enters(second, T, alone=True)
     assert not enters(first, T)
     assert not enters(second, S)
-    first.check_alone()
-    second.check_alone()
-
-
-def test_workspaces_do_not_meet(ledgers: Ledgers) -> None:
-    assert enters(ledgers("r1", "w1"), alone=True)
-    assert enters(ledgers("r2", "w2"), alone=True)
+    assert first.was_alone(S)
+    assert second.was_alone(T)
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        (("w1", "a"), ("w2", "a")),
         (("w1", "a"), ("w", "1a")),
         (("a", "b"), ("b", "a")),
         (('w", "s', "t"), ("w", 's", "t')),
         (("w", "S"), ("w", "s")),
     ],
 )
-def test_names_are_not_mixed_up(ledgers: Ledgers, one: tuple[str, str], other: tuple[str, str]) -> None:
+def test_workspaces_and_streams_are_not_mixed_up(
+    ledgers: Ledgers, one: tuple[str, str], other: tuple[str, str]
+) -> None:
     assert enters(ledgers("r1", one[0]), one[1], alone=True)
     assert enters(ledgers("r2", other[0]), other[1], alone=True)
 
@@ -99,8 +90,8 @@ def test_a_run_that_has_to_be_alone_after_all_is_so_from_then_on(ledgers: Ledger
     first, second = ledgers("r1"), ledgers("r2")
     assert enters(first)
     assert enters(first, alone=True)
-    first.check_alone()
     assert not enters(second)
+    assert first.was_alone(S)
 
 
 def test_a_run_does_not_become_alone_while_another_is_there(ledgers: Ledgers) -> None:
@@ -108,25 +99,19 @@ def test_a_run_does_not_become_alone_while_another_is_there(ledgers: Ledgers) ->
     assert enters(first)
     assert enters(second)
     assert not enters(first, alone=True)
-    second.check_alone()
     assert not enters(ledgers("r3"), alone=True)
     second.close()
-    assert enters(first, alone=True)
+    wait_until(lambda: enters(first, alone=True))
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_a_stream_is_free_as_soon_as_its_run_has_closed_the_ledger(ledgers: Ledgers, alone: bool) -> None:
-    for number in range(10):
-        ledger = ledgers(f"r{number}")
-        assert enters(ledger, alone=alone or number % 2 == 1), number
-        ledger.close()
-
-
-def test_a_ledger_may_be_closed_twice(ledgers: Ledgers) -> None:
-    first = ledgers("r1")
-    assert enters(first, alone=True)
+def test_a_stream_is_free_once_its_run_has_closed_the_ledger(ledgers: Ledgers, alone: bool) -> None:
+    first, second = ledgers("r1"), ledgers("r2")
+    assert enters(first, alone=alone)
     first.close()
     first.close()
+    # PostgreSQL notices that the connection is gone a moment later.
+    wait_until(lambda: enters(second, alone=True))
 
 
 def test_work_goes_on_while_streams_are_held(ledgers: Ledgers) -> None:
@@ -136,26 +121,94 @@ def test_work_goes_on_while_streams_are_held(ledgers: Ledgers) -> None:
     for ledger in (first, second):
         ledger.remember(S, [loaded("1", "c1", changed=True)])
         assert set(ledger.recall(S, [key("1")])) == {key("1")}
-    first.check_alone()
+    assert first.was_alone(S)
     assert not enters(second, S)
 
 
 @pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("spoil", [Path.mkdir, lambda path: path.write_bytes(b"no lock" * 100)], ids=["folder", "text"])
 def test_a_lock_that_cannot_be_used_is_not_taken_for_another_run(
-    sqlite: str, tmp_path: Path, spoil: Callable[[Path], object], alone: bool
+    on_sqlite: Ledgers, tmp_path: Path, spoil: Callable[[Path], object], alone: bool
 ) -> None:
-    ledgers = Ledgers(sqlite)
-    first = ledgers("r1")
+    first = on_sqlite("r1")
     first.enter(S, ["id"], alone=True)
     first.close()
     (lock,) = tmp_path.glob("ledger.db-lock-*")
     lock.unlink()
     spoil(lock)
-    second = ledgers("r2")
     with pytest.raises(LedgerError):
-        second.enter(S, ["id"], alone=alone)
+        on_sqlite("r2").enter(S, ["id"], alone=alone)
+
+
+# Who was there.
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_run_that_nobody_came_after_was_alone(ledgers: Ledgers, alone: bool) -> None:
+    earlier = ledgers("r0")
+    assert enters(earlier)
+    earlier.close()
+    ledger = ledgers("r1")
+    wait_until(lambda: enters(ledger, alone=alone))
+    assert enters(ledger, alone=True)
+    assert ledger.was_alone(S)
+
+
+def test_a_run_that_another_came_after_was_not_alone(ledgers: Ledgers) -> None:
+    first, second = ledgers("r1"), ledgers("r2")
+    assert enters(first)
+    assert enters(second)
+    assert not first.was_alone(S)
+    assert second.was_alone(S)
+
+
+def test_a_run_that_another_visited_was_not_alone_though_it_is_now(ledgers: Ledgers) -> None:
+    first, second = ledgers("r1"), ledgers("r2")
+    assert enters(first)
+    assert enters(second)
+    second.finish()
     second.close()
+    wait_until(lambda: enters(first, alone=True))
+    assert not first.was_alone(S)
+
+
+def test_a_run_that_was_refused_leaves_no_trace(ledgers: Ledgers) -> None:
+    first, second = ledgers("r1"), ledgers("r2")
+    first.enter(S, ["id"], alone=True)
+    assert not enters(second)
+    assert first.was_alone(S)
+    assert not second.was_alone(S)
+    assert ledgers.rows("streams", "last_run") == [("r1",)]
+    first.close()
+    wait_until(lambda: enters(second))
+    assert second.was_alone(S)
+    assert ledgers.rows("streams", "last_run") == [("r2",)]
+
+
+def test_who_came_to_another_stream_or_workspace_does_not_count(ledgers: Ledgers) -> None:
+    ledger = ledgers("r1")
+    assert enters(ledger)
+    assert enters(ledgers("r2"), T)
+    assert enters(ledgers("r2", "w2"), S)
+    assert ledger.was_alone(S)
+    assert not ledger.was_alone(T)
+
+
+def test_a_stream_is_told_of_a_run_when_it_enters_first_and_not_again(ledgers: Ledgers) -> None:
+    ledger = ledgers("r1")
+    ledger.enter(S, ["id"], alone=False)
+    wanted = "stream, key_properties, last_run, started_at, finished_at"
+    ledgers.sql(
+        "UPDATE target_intercom_streams SET started_at = 'then', last_run = 'r2' WHERE workspace = :workspace",
+        workspace=ledgers.workspace(),
+    )
+    ledger.enter(S, ["id"], alone=True)
+    ledger.enter(S, ["id"], alone=False)
+    assert ledgers.rows("streams", wanted) == [(S, '["id"]', "r2", "then", None)]
+    ledgers("r3").enter(S, ["tenant", "id"], alone=False)
+    ((keys, run, started),) = ledgers.rows("streams", "key_properties, last_run, started_at")
+    assert (keys, run) == ('["tenant", "id"]', "r3")
+    assert started != "then"
 
 
 # Processes that die.
@@ -164,51 +217,39 @@ HOLD = """
 import sys
 from target_intercom.ledger.database import Database
 from target_intercom.ledger.sql import SqlLedger
-ledger = SqlLedger(Database(sys.argv[1]), "w1", "r9")
-ledger.enter("customers", ["id"], alone=sys.argv[2] == "alone")
+ledger = SqlLedger(Database(sys.argv[1]), sys.argv[2], "r9")
+ledger.enter("customers", ["id"], alone=True)
+ledger.enter("accounts", ["id"], alone=False)
 print("held", flush=True)
 sys.stdin.read()
 """
 
 
-@contextmanager
-def held(url: str, how: str) -> Iterator[subprocess.Popen[str]]:
-    """Have another process hold the stream."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, url, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+def test_streams_are_free_after_their_process_was_killed(ledgers: Ledgers) -> None:
+    command = [sys.executable, "-c", HOLD, ledgers.url, ledgers.workspace()]
+    ledger = ledgers("r1")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "held\n"
-            yield process
+            assert not enters(ledger, S)
+            assert not enters(ledger, S, alone=True)
+            assert enters(ledger, T)
+            assert not enters(ledger, T, alone=True)
         finally:
             process.kill()
-
-
-@pytest.mark.parametrize("how", ["alone", "shared"])
-def test_a_stream_is_free_after_its_process_was_killed(ledgers: Ledgers, how: str) -> None:
-    with held(ledgers.url, how) as process:
-        ledger = ledgers("r1")
-        assert enters(ledger) is (how == "shared")
-        ledger.close()
-        again = ledgers("r2")
-        assert not enters(again, alone=True)
-        process.kill()
-        process.wait()
-        # PostgreSQL notices that the connection is gone a moment later.
-        wait_until(lambda: enters(again, alone=True))
-        again.check_alone()
+    for stream in (S, T):
+        wait_until(partial(enters, ledger, stream, alone=True))
+        assert ledger.was_alone(stream)
 
 
 # Connections that die.
 
 
 @pytest.fixture
-def on_postgresql(postgresql: str) -> Iterator[Ledgers]:
-    opener = Ledgers(postgresql)
-    yield opener
-    for ledger in opener.opened:
-        ledger.close()
+def on_postgresql(shared_postgresql: str) -> Iterator[Ledgers]:
+    with closing(Ledgers(shared_postgresql)) as opener:
+        yield opener
 
 
 def cut_all_connections(ledgers: Ledgers) -> None:
@@ -218,15 +259,18 @@ def cut_all_connections(ledgers: Ledgers) -> None:
     )
 
 
-def test_a_run_whose_connection_was_cut_is_not_sure_to_be_alone(on_postgresql: Ledgers) -> None:
+def test_a_run_whose_connection_was_cut_is_not_sure_to_have_been_alone(on_postgresql: Ledgers) -> None:
     ledger = on_postgresql("r1")
     ledger.enter(S, ["id"], alone=True)
-    ledger.check_alone()
+    assert ledger.was_alone(S)
     cut_all_connections(on_postgresql)
-    assert enters(on_postgresql("r2"), alone=True)
-    for _ in range(3):
+    for _ in range(2):
         with pytest.raises(LedgerError):
-            ledger.check_alone()
+            ledger.was_alone(S)
+    assert enters(on_postgresql("r2"), alone=True)
+    with pytest.raises(LedgerError):
+        ledger.was_alone(S)
+    ledger.close()
 
 
 def test_a_run_whose_connection_was_cut_does_not_enter_anew_as_if_nothing_were(on_postgresql: Ledgers) -> None:
@@ -237,11 +281,7 @@ def test_a_run_whose_connection_was_cut_does_not_enter_anew_as_if_nothing_were(o
         with pytest.raises(LedgerError):
             ledger.enter(T, ["id"], alone=True)
     with pytest.raises(LedgerError):
-        ledger.check_alone()
-
-
-def test_a_run_that_holds_nothing_is_not_in_doubt(ledgers: Ledgers) -> None:
-    ledgers("r1").check_alone()
+        ledger.was_alone(S)
 
 
 def test_records_are_written_after_idle_connections_were_cut(on_postgresql: Ledgers) -> None:
@@ -250,10 +290,3 @@ def test_records_are_written_after_idle_connections_were_cut(on_postgresql: Ledg
     cut_all_connections(on_postgresql)
     ledger.remember(S, [loaded("2", "c2")])
     assert ledger.known(S) == 2
-
-
-def test_a_ledger_is_closed_after_its_connections_were_cut(on_postgresql: Ledgers) -> None:
-    ledger = SqlLedger(Database(on_postgresql.url), "w1", "r1")
-    ledger.enter(S, ["id"], alone=True)
-    cut_all_connections(on_postgresql)
-    ledger.close()

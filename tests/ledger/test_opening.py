@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,6 @@ from target_intercom.ledger.migrations import STEPS
 from target_intercom.ledger.sql import SqlLedger
 from target_intercom.ledger.tables import METADATA
 from target_intercom.model import Email
-from tests.loading import record, schema, state
 
 from .conftest import Ledgers, contact, key, loaded, wait_until
 
@@ -33,16 +33,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Inspector
 
     from demo.database import Database as Server
-    from tests.loading import Loader, People
 
 S = "customers"
 ANN = "ann@example.com"
 PASSWORD = "pssst"
-MESSAGES = [
-    schema(S, id="integer", email="text", name="text"),
-    record(S, id=1, email=ANN, name="Ann"),
-    state({"bookmarks": {S: {}}}),
-]
 
 
 def refused(place: str | Path) -> str:
@@ -96,10 +90,10 @@ def tables(url: str, metadata: MetaData | None = None) -> dict[str, Any]:
         engine.dispose()
 
 
-def test_the_migrations_make_the_tables_that_the_code_works_with(url: str, ledgers: Ledgers) -> None:
+def test_the_migrations_make_the_tables_that_the_code_works_with(url: str, new_ledgers: Ledgers) -> None:
     wanted = tables(url, METADATA)
     for table in wanted:
-        ledgers.sql(f"DROP TABLE {table}")
+        new_ledgers.sql(f"DROP TABLE {table}")
     assert tables(url) == {}
     Database(url).close()
     assert tables(url) == wanted
@@ -120,60 +114,44 @@ def test_opening_again_changes_nothing(ledgers: Ledgers) -> None:
     assert set(ledgers().recall(S, [key("1")])) == {key("1")}
 
 
-def test_what_else_is_in_the_database_is_left_alone(ledgers: Ledgers) -> None:
-    ledgers.sql("CREATE TABLE streams (name TEXT)")
-    ledgers.sql("INSERT INTO streams VALUES ('other')")
-    ledgers().enter(S, ["id"], alone=True)
-    assert ledgers.sql("SELECT * FROM streams") == [("other",)]
-
-
-def test_a_ledger_of_a_newer_version_is_not_touched(ledgers: Ledgers) -> None:
-    ledgers().close()
-    ledgers.sql("INSERT INTO target_intercom_migrations VALUES ('add_moon_phases', '2031-01-01T00:00:00+00:00')")
-    ledgers.sql("DROP TABLE target_intercom_intents")
-    before = tables(ledgers.url)
-    said = refused(ledgers.url)
+def test_a_ledger_of_a_newer_version_is_not_touched(new_ledgers: Ledgers) -> None:
+    new_ledgers().close()
+    new_ledgers.sql("INSERT INTO target_intercom_migrations VALUES ('add_moon_phases', '2031-01-01T00:00:00+00:00')")
+    new_ledgers.sql("DROP TABLE target_intercom_intents")
+    before = tables(new_ledgers.url)
+    said = refused(new_ledgers.url)
     assert "newer version of target-intercom" in said
     assert "add_moon_phases" in said
     assert "update the target" in said
     assert "'ledger_url'" in said
-    assert tables(ledgers.url) == before
+    assert tables(new_ledgers.url) == before
 
 
-def test_a_ledger_may_lie_in_a_schema_of_its_own(postgresql: str) -> None:
-    ledgers = Ledgers(postgresql)
-    ledgers.sql("CREATE SCHEMA mine")
-    with_schema = Ledgers(f"{postgresql}?options=-csearch_path%3Dmine")
-    ledger = with_schema()
-    ledger.remember(S, [loaded("1", "c1")])
-    ledger.close()
-    assert tables(postgresql) == {}
-    assert ledgers.sql("SELECT contact_id FROM mine.target_intercom_entries") == [("c1",)]
+def test_a_ledger_may_lie_in_a_schema_of_its_own_beside_other_tables(postgresql: str) -> None:
+    with closing(Ledgers(postgresql)) as outside, closing(Ledgers(f"{postgresql}?options=-csearch_path%3Dmine")) as own:
+        outside.sql("CREATE SCHEMA mine")
+        outside.sql("CREATE TABLE streams (name TEXT)")
+        own().remember(S, [loaded("1", "c1")])
+        assert set(tables(postgresql)) == {"streams"}
+        assert outside.sql("SELECT contact_id FROM mine.target_intercom_entries") == [("c1",)]
 
 
-@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
-def test_postgresql_goes_by_several_names(postgresql: str, scheme: str) -> None:
-    Database(postgresql.replace("postgresql", scheme, 1)).close()
-    assert Ledgers(postgresql).sql("SELECT count(*) FROM target_intercom_migrations") == [(len(STEPS),)]
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg", "PostgreSQL"])
+def test_postgresql_goes_by_several_names(shared_postgresql: str, scheme: str) -> None:
+    with closing(Ledgers(shared_postgresql.replace("postgresql", scheme, 1))) as ledgers:
+        ledgers().remember(S, [loaded("1", "c1")])
+    with closing(Ledgers(shared_postgresql, mark=ledgers.mark)) as again:
+        assert again().known(S) == 1
 
 
-def test_a_ledger_whose_making_was_cut_short_is_made_anew(ledgers: Ledgers) -> None:
-    """All tables come in one transaction, so that there is no half of them."""
-    make_and_die = (
-        "import os, signal, sys\n"
-        "from sqlalchemy import event\n"
-        "from sqlalchemy.engine import Engine\n"
-        "from target_intercom.ledger.database import Database\n"
-        "def die(connection, cursor, statement, *rest):\n"
-        "    if 'CREATE TABLE target_intercom_intents' in statement:\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "event.listen(Engine, 'before_cursor_execute', die)\n"
-        "Database(sys.argv[1])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", make_and_die, ledgers.url], capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (-9, b"")
-    assert tables(ledgers.url) == {}
-    ledgers().intend(Email(ANN), None)
+def test_all_tables_come_together_or_none(new_ledgers: Ledgers) -> None:
+    """What is in the way of one keeps the others from being made; without it, all of them are."""
+    new_ledgers.sql("CREATE TABLE target_intercom_intents (moon TEXT)")
+    before = tables(new_ledgers.url)
+    assert "target_intercom_intents" in refused(new_ledgers.url)
+    assert tables(new_ledgers.url) == before
+    new_ledgers.sql("DROP TABLE target_intercom_intents")
+    new_ledgers().intend(Email(ANN), None)
 
 
 # Files that are no ledger, or none any more.
@@ -236,11 +214,9 @@ def test_damage_that_shows_only_later_is_told(tmp_path: Path) -> None:
     assert ANN not in str(caught.value)
 
 
-def test_an_empty_file_becomes_a_ledger(sqlite: str) -> None:
-    file_of(sqlite).touch()
-    ledger = Ledgers(sqlite)()
-    ledger.remember(S, [loaded("1", "c1")])
-    ledger.close()
+def test_an_empty_file_becomes_a_ledger(on_sqlite: Ledgers) -> None:
+    file_of(on_sqlite.url).touch()
+    on_sqlite().remember(S, [loaded("1", "c1")])
 
 
 def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
@@ -280,43 +256,54 @@ OPEN_AS_NOBODY = """
 import os, sys
 from target_intercom.errors import LedgerError
 from target_intercom.ledger.database import Database
-from target_intercom.ledger.sql import SqlLedger
 if os.geteuid() == 0:
     os.setegid(65534)
     os.seteuid(65534)
-try:
-    Database(sys.argv[1])
-except LedgerError as error:
-    print(error)
+for place in sys.argv[1:]:
+    try:
+        Database(place)
+        print("opened")
+    except LedgerError as error:
+        print(error)
 """
+CLOSED = {
+    "no file": (0o555, None),
+    "nothing": (0o555, 0o444),
+    "folder": (0o555, 0o666),
+    "file": (0o777, 0o444),
+    "unreadable": (0o777, 0),
+}
+"""Modes of a folder, and of the ledger in it."""
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
+def reachable() -> Iterator[Path]:
     """A folder that everybody can reach: those of pytest are their owner's."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name)
-        yield path
         path.chmod(0o755)
+        yield path
+        for folder in path.iterdir():
+            folder.chmod(0o755)
 
 
-@pytest.mark.parametrize(
-    ("there", "folder_mode", "file_mode"),
-    [(False, 0o555, 0), (True, 0o555, 0o444), (True, 0o555, 0o666), (True, 0o777, 0o444), (True, 0o777, 0)],
-    ids=["no file", "nothing", "folder", "file", "unreadable"],
-)
-def test_a_place_that_cannot_be_written_is_told(folder: Path, there: bool, folder_mode: int, file_mode: int) -> None:
+def test_a_place_that_cannot_be_written_is_told(reachable: Path) -> None:
     """Root may write everywhere, so that it turns into somebody else first."""
-    path = folder / "ledger.db"
-    if there:
-        filled(path)
-        path.chmod(file_mode)
-    folder.chmod(folder_mode)
-    command = [sys.executable, "-c", OPEN_AS_NOBODY, f"sqlite:///{path}"]
+    paths = []
+    for name, (folder_mode, file_mode) in CLOSED.items():
+        path = reachable / name / "ledger.db"
+        path.parent.mkdir()
+        if file_mode is not None:
+            filled(path)
+            path.chmod(file_mode)
+        path.parent.chmod(folder_mode)
+        paths.append(path)
+    command = [sys.executable, "-c", OPEN_AS_NOBODY, *(f"sqlite:///{path}" for path in paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert done.stderr == ""
-    assert done.stdout.startswith(f"The ledger (sqlite:///{path}) cannot be ")
-    assert "permission" in done.stdout.lower()
+    for path, said in zip(paths, done.stdout.splitlines(), strict=True):
+        assert said.startswith(f"The ledger (sqlite:///{path}) cannot be "), path
+        assert "permission" in said.lower()
 
 
 @pytest.fixture
@@ -331,19 +318,23 @@ def modes(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("nothing_masked")
-@pytest.mark.parametrize("as_url", [True, False])
-@pytest.mark.parametrize("before", [None, 0o644, 0o600, 0o666, 0o400])
-def test_only_the_owner_can_read_the_ledger(tmp_path: Path, before: int | None, as_url: bool) -> None:
+@pytest.mark.parametrize(
+    ("before", "as_url"), [(None, True), (None, False), (0o644, True), (0o666, False), (0o600, False)]
+)
+def test_only_the_owner_can_read_the_ledger_and_its_locks(tmp_path: Path, before: int | None, as_url: bool) -> None:
     path = tmp_path / "ledger.db"
-    if before is not None and before != 0o400:
+    if before is not None:
         filled(path)
         path.chmod(before)
-    ledger = SqlLedger(Database(f"sqlite:///{path}" if as_url else path), "w1", "r1")
-    ledger.remember(S, [loaded("1", contact("c1", "user", "1", ANN))])
-    wanted = dict.fromkeys(["ledger.db", "ledger.db-wal", "ledger.db-shm"], "0o600")
-    assert {name: mode for name, mode in modes(tmp_path).items() if name in wanted} == wanted
-    ledger.close()
-    assert modes(tmp_path)["ledger.db"] == "0o600"
+    with closing(SqlLedger(Database(f"sqlite:///{path}" if as_url else path), "w1", "r1")) as ledger:
+        ledger.enter(S, ["id"], alone=True)
+        ledger.enter("accounts", ["id"], alone=False)
+        ledger.remember(S, [loaded("1", contact("c1", "user", "1", ANN))])
+        while_open = modes(tmp_path)
+    assert {"ledger.db", "ledger.db-wal", "ledger.db-shm"} < set(while_open)
+    locks = [name for name in while_open if name.startswith("ledger.db-lock-") and not name.endswith("-journal")]
+    assert len(locks) == 2
+    assert set(while_open.values()) == set(modes(tmp_path).values()) == {"0o600"}
 
 
 @pytest.mark.usefixtures("nothing_masked")
@@ -425,19 +416,11 @@ def test_a_database_that_is_not_there_is_told(server: Server) -> None:
 @pytest.fixture
 def guarded(server: Server, postgresql: str) -> Iterator[str]:
     """A user of the database who has to give a password."""
-    user = f"guarded_{free_port()}"
+    user = f"user_{free_port()}"
     with server.connect() as connection:
-        connection.execute(f"CREATE USER {user} PASSWORD 'right'".encode())
-        (row,) = connection.execute("SHOW hba_file").fetchall()
-        rules = Path(row["hba_file"])
-        before = rules.read_text(encoding="utf-8")
-        rules.write_text(f"host all {user} all scram-sha-256\n{before}", encoding="utf-8")
-        connection.execute("SELECT pg_reload_conf()")
+        connection.execute(f"CREATE USER {user} PASSWORD 'right' IN ROLE guarded".encode())
         wait_until(lambda: not _answers(make_url(postgresql).set(username=user, password="")))
         yield user
-        rules.write_text(before, encoding="utf-8")
-        connection.execute("SELECT pg_reload_conf()")
-        connection.execute(f"DROP OWNED BY {user}".encode())
         connection.execute(f"DROP USER {user}".encode())
 
 
@@ -481,17 +464,15 @@ def test_a_url_that_leads_nowhere_is_told_without_its_password(url: str) -> None
 # While it is used.
 
 
-def test_an_error_while_writing_quotes_nobody(ledgers: Ledgers) -> None:
-    ledger = ledgers()
-    if ledgers.url.startswith("sqlite"):
-        for table in ("entries", "intents"):
-            ledgers.sql(
-                f"CREATE TRIGGER no_{table} BEFORE INSERT ON target_intercom_{table} "
-                "BEGIN SELECT RAISE(ABORT, 'refused'); END"
-            )
-    else:
-        ledgers.sql("ALTER TABLE target_intercom_entries ADD CHECK (email IS NULL)")
-        ledgers.sql("ALTER TABLE target_intercom_intents ADD CHECK (email IS NULL)")
+def test_an_error_while_writing_quotes_nobody(new_ledgers: Ledgers) -> None:
+    ledger = new_ledgers()
+    for table in ("entries", "intents"):
+        new_ledgers.sql(
+            f"CREATE TRIGGER no_{table} BEFORE INSERT ON target_intercom_{table} "
+            "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            if new_ledgers.url.startswith("sqlite")
+            else f"ALTER TABLE target_intercom_{table} ADD CHECK (email IS NULL)"
+        )
     secret_key = "the-key"
     acts: list[Callable[[], object]] = [
         lambda: ledger.remember(S, [loaded(secret_key, contact("c1", "user", "the-id", ANN))]),
@@ -502,41 +483,6 @@ def test_an_error_while_writing_quotes_nobody(ledgers: Ledgers) -> None:
             act()
         said = str(caught.value)
         assert said.startswith("The ledger (")
-        assert str(make_url(ledgers.url).database) in said
+        assert str(make_url(new_ledgers.url).database) in said
         for private in (ANN, secret_key, "the-id", "secret"):
             assert private not in said
-
-
-# From outside.
-
-
-def test_a_run_whose_ledger_is_newer_ends_before_it_writes(
-    load: Loader, people: People, ledgers: Ledgers, caplog: pytest.LogCaptureFixture
-) -> None:
-    ledgers().close()
-    ledgers.sql("INSERT INTO target_intercom_migrations VALUES ('add_moon_phases', '2031')")
-    done = load(MESSAGES, ledger_url=ledgers.url)
-    assert (done.exit_code, done.states, people.everyone()) == (1, [], [])
-    assert "newer version" in caplog.text
-
-
-def test_a_run_whose_server_is_not_there_says_which(
-    load: Loader, people: People, caplog: pytest.LogCaptureFixture
-) -> None:
-    port = free_port()
-    done = load(MESSAGES, ledger_url=f"postgresql://me:{PASSWORD}@127.0.0.1:{port}/ledgers")
-    assert (done.exit_code, done.states, people.everyone()) == (1, [], [])
-    assert "cannot be reached: check 'ledger_url'" in caplog.text
-    assert f"127.0.0.1:{port}/ledgers" in caplog.text
-    assert PASSWORD not in caplog.text
-
-
-def test_a_run_writes_its_ledger_where_the_setting_says(load: Loader, people: People, ledgers: Ledgers) -> None:
-    assert load(MESSAGES, ledger_url=ledgers.url).results() == {"created": 1}
-    again = load(MESSAGES, ledger_url=ledgers.url)
-    assert again.results() == {"unchanged": 1}
-    assert again.writes == 0
-    assert ledgers.sql("SELECT key, contact_id, email FROM target_intercom_entries") == [
-        ('["1"]', people.one(external_id="1")["id"], ANN)
-    ]
-    assert not (load.data_dir / "ledger.db").exists()

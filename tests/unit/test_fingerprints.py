@@ -201,10 +201,9 @@ BASE: dict[str, Any] = {"email": "ann@example.com", "name": "Ann", "plan": None}
         draft(Identity(ExternalId("c1"), Email("ann@example.com"), ContactId("x1")), **BASE),
     ],
 )
-def test_a_record_that_says_something_else_has_other_prints(other: ContactDraft) -> None:
+def test_a_record_that_says_something_else_has_other_content(other: ContactDraft) -> None:
     first, second = prints_of(draft(**BASE), SETTINGS), prints_of(other, SETTINGS)
     assert first.content != second.content
-    assert first.values != second.values
     assert first.settings == second.settings == SETTINGS
 
 
@@ -212,30 +211,39 @@ def test_a_record_that_says_something_else_has_other_prints(other: ContactDraft)
     ("one", "other"),
     [("1", 1), (1, True), (0, False), ("", None), ("None", None), (1, 2), (1.5, "1.5"), ("a", "A"), ("a", "a ")],
 )
-def test_values_that_differ_have_other_prints(one: Any, other: Any) -> None:
-    assert prints_of(draft(value=one), SETTINGS).content != prints_of(draft(value=other), SETTINGS).content
+def test_values_that_differ_have_other_content_and_the_same_shape(one: Any, other: Any) -> None:
+    first, second = prints_of(draft(value=one), SETTINGS), prints_of(draft(value=other), SETTINGS)
+    assert first.content != second.content
+    assert first.shape == second.shape
 
 
 def test_a_value_in_another_attribute_has_other_prints() -> None:
-    assert prints_of(draft(a="x"), SETTINGS).values != prints_of(draft(b="x"), SETTINGS).values
+    first, second = prints_of(draft(a="x"), SETTINGS), prints_of(draft(b="x"), SETTINGS)
+    assert first.content != second.content
+    assert first.shape != second.shape
 
 
 def test_the_order_of_attributes_is_of_no_account() -> None:
     assert prints_of(draft(a=1, b=2), SETTINGS) == prints_of(draft(b=2, a=1), SETTINGS)
 
 
-def test_nulls_that_come_or_go_leave_the_values_as_they_were() -> None:
-    without = prints_of(draft(name="Ann"), SETTINGS)
-    one = prints_of(draft(name="Ann", plan=None), SETTINGS)
-    two = prints_of(draft(name="Ann", plan=None, seats=None), SETTINGS)
-    assert len({without.content, one.content, two.content}) == 3
-    assert without.values == one.values == two.values
-    assert prints_of(draft(name=None), SETTINGS).values == prints_of(draft(), SETTINGS).values
+def shape(*names: str, value: Any = "x") -> str:
+    return prints_of(draft(**dict.fromkeys(names, value)), SETTINGS).shape
 
 
-def test_without_nulls_the_values_are_all_the_content() -> None:
-    prints = prints_of(draft(name="Ann"), SETTINGS)
-    assert prints.content == prints.values
+def test_the_shape_is_which_attributes_a_record_names() -> None:
+    """An attribute that is null is named; one that is absent is not."""
+    shapes = [shape(), shape("name"), shape("plan"), shape("name", "plan"), shape("name", "plan", "seats")]
+    shapes += [shape("name,plan"), shape('name","plan'), shape("Name")]
+    assert len(set(shapes)) == len(shapes)
+    assert shape("name", "plan") == shape("plan", "name")
+    assert shape("name", "plan") == shape("name", "plan", value=None)
+
+
+def test_the_identity_is_of_the_content_and_not_of_the_shape() -> None:
+    ann, nobody = prints_of(draft(ANN, name="Ann"), SETTINGS), prints_of(draft(NOBODY, name="Ann"), SETTINGS)
+    assert ann.content != nobody.content
+    assert ann.shape == nobody.shape
 
 
 def test_what_intercom_did_not_take_is_left_out() -> None:
@@ -248,7 +256,7 @@ def test_what_intercom_did_not_take_is_left_out() -> None:
 @pytest.mark.parametrize("value", ["zoë 🎈", "a\0b", "x" * 100_000, 10**30, 1.5, Decimal("1.50"), True, ""])
 def test_anything_can_be_hashed_and_nothing_can_be_read(value: Any) -> None:
     prints = prints_of(draft(value=value), SETTINGS)
-    for one in (prints.content, prints.values):
+    for one in (prints.content, prints.shape):
         assert len(one) == 32
         assert set(one) <= set("0123456789abcdef")
 

@@ -28,7 +28,9 @@ def told(*messages: Any) -> Pipe:
             case "schema":
                 pipe.schema(rest[0], rest[1] if len(rest) > 1 else None)
             case "record":
-                pipe.record(rest[0])
+                pipe.record(*rest)
+            case "batched":
+                pipe.record(rest[0], in_batch=True)
             case "version":
                 pipe.activate_version(rest[0], rest[1])
             case "state":
@@ -39,6 +41,7 @@ def told(*messages: Any) -> Pipe:
 
 
 SCHEMA, RECORD, STATE = ("schema", S), ("record", S), ("state", DONE)
+BATCHED = ("batched", S)
 OTHER_SCHEMA, OTHER_RECORD = ("schema", T), ("record", T)
 VERSION = ("version", S, 5)
 
@@ -138,8 +141,38 @@ def test_a_state_that_comes_before_everything_is_harmless() -> None:
     assert not pipe.stream(S).is_complete
 
 
-def test_records_of_a_batch_count_like_others() -> None:
-    assert told(SCHEMA, *[RECORD] * 3, STATE).stream(S).is_complete
+@pytest.mark.parametrize(
+    ("messages", "complete"),
+    [
+        ([BATCHED, STATE], False),
+        ([BATCHED, STATE, STATE], False),
+        ([RECORD, STATE, BATCHED], False),
+        ([RECORD, STATE, BATCHED, STATE], False),
+        ([BATCHED, VERSION], True),
+        ([BATCHED, STATE, VERSION], True),
+        ([BATCHED, BATCHED, RECORD, STATE], True),
+        ([RECORD, STATE, ("batched", T)], True),
+        ([("batched", T), RECORD, STATE], True),
+    ],
+)
+def test_a_state_after_a_batch_proves_nothing(messages: list[tuple[Any, ...]], complete: bool) -> None:
+    """Taps of the Meltano SDK send one after every BATCH."""
+    assert told(SCHEMA, *messages).stream(S).is_complete is complete
+
+
+@pytest.mark.parametrize(
+    ("count", "complete"), [(9_999, True), (10_000, False), (10_001, True), (20_000, False), (5_000, True)]
+)
+def test_a_state_where_taps_send_one_on_their_way_proves_nothing(count: int, complete: bool) -> None:
+    """Taps of the Meltano SDK send one after every 10,000 records; a version is the word all the same."""
+    records = [RECORD] * count
+    assert told(SCHEMA, *records, STATE).stream(S).is_complete is complete
+    assert told(SCHEMA, *records, VERSION).stream(S).is_complete
+
+
+def test_each_stream_has_its_own_count() -> None:
+    pipe = told(SCHEMA, OTHER_SCHEMA, *[OTHER_RECORD] * 9_999, RECORD, STATE)
+    assert pipe.stream(S).is_complete
 
 
 def test_streams_are_told_apart() -> None:
@@ -194,13 +227,48 @@ def test_a_version_is_a_whole_number_that_the_ledger_can_hold(value: Any, versio
 
 
 @pytest.mark.parametrize(
+    ("messages", "tells"),
+    [
+        ([], False),
+        ([SCHEMA, RECORD], False),
+        ([SCHEMA, VERSION, RECORD, VERSION], False),
+        ([SCHEMA, ("record", S, None)], False),
+        ([SCHEMA, ("record", S, 5)], True),
+        ([SCHEMA, ("record", S, 0)], True),
+        ([SCHEMA, RECORD, ("record", S, 5), RECORD], True),
+        ([SCHEMA, ("record", S, 5), OTHER_RECORD, SCHEMA, RECORD], True),
+        ([SCHEMA, RECORD, ("record", T, 5)], False),
+        ([SCHEMA, ("record", S, "5"), ("record", S, 5.0), ("record", S, True), ("record", S, 2**63)], False),
+    ],
+)
+def test_a_stream_tells_versions_whose_records_name_them(messages: list[tuple[Any, ...]], tells: bool) -> None:
+    assert told(*messages).stream(S).tells_versions is tells
+
+
+def test_only_an_activation_says_which_version_a_stream_is() -> None:
+    pipe = told(SCHEMA, ("record", S, 5))
+    assert pipe.stream(S).version is None
+    pipe.activate_version(S, 6)
+    pipe.record(S, 7)
+    assert pipe.stream(S).version == 6
+
+
+@pytest.mark.parametrize("version", [None, 5, "odd"])
+def test_a_record_with_a_version_counts_like_one_without(version: Any) -> None:
+    named = ("record", S, version)
+    assert told(SCHEMA, named, STATE).stream(S).is_complete
+    assert not told(SCHEMA, RECORD, STATE, named).stream(S).is_complete
+    assert not told(SCHEMA, RECORD, ("record", T, version), STATE).stream(S).is_complete
+
+
+@pytest.mark.parametrize(
     ("properties", "incremental"), [(None, False), ([], False), (["updated_at"], True), (["a", "b"], True)]
 )
 def test_a_stream_with_bookmark_properties_is_incremental(properties: list[str] | None, incremental: bool) -> None:
     assert told(("schema", S, properties)).stream(S).is_incremental is incremental
 
 
-def test_the_last_schema_says_whether_a_stream_is_incremental() -> None:
-    assert not told(("schema", S, ["id"]), ("schema", S, [])).stream(S).is_incremental
+def test_a_stream_that_was_incremental_once_stays_so() -> None:
+    assert told(("schema", S, ["id"]), ("schema", S, [])).stream(S).is_incremental
     assert told(("schema", S, []), ("schema", S, ["id"])).stream(S).is_incremental
     assert not told(("schema", T, ["id"])).stream(S).is_incremental

@@ -1,0 +1,404 @@
+"""What holds removals back: the fuse, another run on the same stream, and the end of a run before its time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.loading import Loader, lines, record, schema, state
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Iterable
+
+    from target_intercom.sandbox import SandboxServer
+    from tests.loading import People
+
+Message = dict[str, Any]
+Row = dict[str, Any]
+WHEN = "2024-05-01T12:00:00Z"
+CUSTOMERS = schema("customers", id="integer", email="text", name="text", _sdc_deleted_at="datetime")
+DONE = state({"bookmarks": {"customers": {}}})
+
+
+def person(number: int, **values: Any) -> Row:
+    return {"id": number, "email": f"c{number}@example.com", **values}
+
+
+def marked(numbers: Iterable[int]) -> list[Row]:
+    return [person(number, _sdc_deleted_at=WHEN) for number in numbers]
+
+
+def rows(*people: int | Row, of: str = "customers", **more: Any) -> list[Message]:
+    """RECORD messages; `more` are other keys of them."""
+    return [{**record(of, **(person(one) if isinstance(one, int) else one)), **more} for one in people]
+
+
+def whole(*people: int | Row, of: str = "customers") -> list[Message]:
+    """A stream of which the tap says that it is complete."""
+    return [{**CUSTOMERS, "stream": of}, *rows(*people, of=of), state({"bookmarks": {of: {}}})]
+
+
+def activate(version: int) -> Message:
+    return {"type": "ACTIVATE_VERSION", "stream": "customers", "version": version}
+
+
+def versioned(version: int, *people: int) -> list[Message]:
+    return [CUSTOMERS, *rows(*people, version=version), activate(version), DONE]
+
+
+def gone(people: People) -> set[str]:
+    """The external_ids of those who are not live any more."""
+    return {one["external_id"] for one in people.everyone() if one["state"] != "live"}
+
+
+@pytest.fixture
+def load(load: Loader) -> Loader:
+    load.settings = {"sync_mode": "sync", "snapshot": True, "max_connections": 8}
+    return load
+
+
+# The fuse.
+
+
+@pytest.mark.parametrize(
+    ("known", "left", "are_marked", "percent", "allowed"),
+    [
+        pytest.param(40, 20, 0, 20, True, id="20 left are few"),
+        pytest.param(40, 0, 20, 20, True, id="20 marked are few"),
+        pytest.param(40, 10, 10, 20, True, id="20 marked and left are few"),
+        pytest.param(20, 0, 20, 20, True, id="20 marked of 20 are few"),
+        pytest.param(40, 20, 0, 1, True, id="20 are few whatever the setting"),
+        pytest.param(105, 21, 0, 20, True, id="exactly the share left"),
+        pytest.param(105, 0, 21, 20, True, id="exactly the share marked"),
+        pytest.param(105, 11, 10, 20, True, id="exactly the share marked and left"),
+        pytest.param(104, 21, 0, 20, False, id="beyond the share left"),
+        pytest.param(104, 0, 21, 20, False, id="beyond the share marked"),
+        pytest.param(104, 11, 10, 20, False, id="beyond the share marked and left"),
+        pytest.param(104, 21, 0, 21, True, id="a higher share"),
+        pytest.param(105, 21, 0, 19, False, id="a lower share"),
+        pytest.param(21, 0, 21, 100, True, id="all marked, everything allowed"),
+        pytest.param(21, 0, 21, 95, False, id="all marked, nearly everything allowed"),
+        pytest.param(4, 2, 0, 20, True, id="half of few left"),
+        pytest.param(2, 1, 0, 20, True, id="one of two left"),
+        pytest.param(5, 3, 0, 20, False, id="3 of 5 left"),
+        pytest.param(5, 2, 3, 20, True, id="2 of 5 left, the others marked"),
+        pytest.param(5, 3, 0, 50, False, id="3 of 5 left, half allowed"),
+        pytest.param(5, 3, 0, 100, True, id="3 of 5 left, everything allowed"),
+        pytest.param(42, 21, 0, 50, True, id="half left, half allowed"),
+        pytest.param(42, 22, 0, 50, False, id="more than half left, half allowed"),
+    ],
+)
+def test_how_many_may_be_removed(
+    load: Loader, people: People, known: int, left: int, are_marked: int, percent: int, allowed: bool
+) -> None:
+    load(whole(*range(known)))
+    staying = range(left + are_marked, known)
+    # A stream without any record proves nothing: where nobody stays somebody comes.
+    messages = whole(*staying or [1000], *marked(range(left, left + are_marked)))
+    done = load(messages, max_removal_percent=percent)
+    if allowed:
+        assert done.exit_code == 0
+        assert done.states == [DONE["value"]]
+        assert (done.stream()["left"], done.stream()["archived"]) == (left, are_marked)
+        assert gone(people) == set(map(str, range(left + are_marked)))
+    else:
+        assert (done.exit_code, done.states) == (1, [])
+        assert done.report["status"] == "failed"
+        assert (done.stream()["left"], done.stream()["archived"]) == (0, 0)
+        assert gone(people) == set()
+
+
+@pytest.mark.parametrize(("read", "allowed"), [(104, False), (105, True)])
+def test_a_first_run_with_many_marks_is_held_against_the_records_read(
+    load: Loader, people: People, read: int, allowed: bool
+) -> None:
+    load(whole(*range(21), of="before"), sync_mode="additive")
+    messages = whole(*range(100, 100 + read - 21), *marked(range(21)))
+    done = load(messages, batch_size_rows=30)
+    assert done.exit_code == (0 if allowed else 1)
+    assert len(gone(people)) == (21 if allowed else 0)
+
+
+@pytest.mark.parametrize(("read", "allowed"), [(124, False), (125, True)])
+def test_a_table_that_grew_is_held_against_the_records_read(
+    load: Loader, people: People, read: int, allowed: bool
+) -> None:
+    load(whole(*range(50)))
+    done = load(whole(*range(25, 25 + read)))
+    assert done.exit_code == (0 if allowed else 1)
+    assert len(gone(people)) == (25 if allowed else 0)
+
+
+def test_the_failure_has_the_figures_and_the_setting_and_raising_it_lets_the_removals_through(
+    load: Loader, people: People, caplog: pytest.LogCaptureFixture
+) -> None:
+    load([*whole(*range(50)), *whole(*range(100, 104), of="others")])
+    messages = [
+        *whole(*range(24, 50), 200, *marked(range(4))),
+        *whole(*range(100, 102), *marked([102]), of="others"),
+    ]
+    for _ in range(2):
+        caplog.clear()
+        done = load(messages, max_removal_percent=47)
+        assert (done.exit_code, done.states) == (1, [])
+        assert gone(people) == set()
+        (said,) = [one.getMessage() for one in caplog.records if "'max_removal_percent'" in one.getMessage()]
+        for figure in ("Stream 'customers'", "24 ", "4 marked", "20 missing", "(47)", "31 records"):
+            assert figure in said
+        assert "'others'" not in said
+        assert "Failed" in caplog.records[-1].getMessage()
+    # What was to be written is written: 200 is there.
+    assert len(people.live()) == 55
+    done = load(messages, max_removal_percent=48)
+    assert done.exit_code == 0
+    assert gone(people) == {*map(str, range(24)), "102", "103"}
+    assert [done.stream(name)["left"] for name in ("customers", "others")] == [20, 1]
+
+
+def test_streams_beyond_the_fuse_are_all_said(load: Loader, people: People, caplog: pytest.LogCaptureFixture) -> None:
+    load([*whole(1, 2, 3), *whole(11, 12, 13, of="others")])
+    assert load([*whole(1), *whole(11, of="others")]).exit_code == 1
+    assert "Stream 'customers': 2 contacts" in caplog.text
+    assert "Stream 'others': 2 contacts" in caplog.text
+
+
+def test_a_fuse_keeps_the_removals_of_a_remove_stream_back_too(load: Loader, people: People) -> None:
+    """One run, one decision: who runs it again gets all of them."""
+    settings = {"streams": {"requests": {"sync_mode": "remove", "snapshot": False}}}
+    load(whole(1, 2, 3, 4, 5))
+    messages = [*whole(5, of="requests"), *whole(1)]
+    assert load(messages, **settings).exit_code == 1
+    assert gone(people) == set()
+    assert load(messages, max_removal_percent=100, **settings).exit_code == 0
+    assert gone(people) == {"2", "3", "4", "5"}
+
+
+def test_the_fuse_counts_contacts_and_not_their_rows(load: Loader, people: People) -> None:
+    keyed = schema("customers", keys=["row"], row="integer", id="integer", email="text")
+    mappings = {"id": "external_id", "row": None}
+
+    def run(numbers: Iterable[int]) -> int:
+        pairs = [record("customers", row=row + number, **person(number)) for number in numbers for row in (100, 200)]
+        return load([keyed, *pairs, DONE], mappings=mappings).exit_code
+
+    assert run(range(1, 6)) == 0
+    assert run(range(1, 3)) == 1  # contacts: 3 of 5 leave
+    assert gone(people) == set()
+    assert run(range(1, 4)) == 0  # 2 of 5
+    assert gone(people) == {"4", "5"}
+
+
+def test_who_stays_for_another_stream_does_not_count(load: Loader, people: People) -> None:
+    load([*whole(1, 2, 3, 4, 5), *whole(2, 3, 4, of="others")])
+    assert load(whole(1)).exit_code == 0
+    assert gone(people) == {"5"}
+
+
+def test_marks_that_live_rows_took_back_and_marks_of_nobody_do_not_count(load: Loader, people: People) -> None:
+    load(whole(*range(30)))
+    done = load(whole(*marked(range(30)), *range(29), *marked(range(100, 130))))
+    assert done.exit_code == 0
+    assert done.results() == {"unchanged": 29, "skipped": 59, "archived": 1}
+    assert gone(people) == {"29"}
+
+
+@pytest.mark.parametrize("messages", [whole(1, *marked([2])), versioned(2, 1)], ids=["snapshot", "version"])
+def test_a_percentage_of_zero_removes_nobody_and_says_so(
+    load: Loader, people: People, messages: list[Message], caplog: pytest.LogCaptureFixture
+) -> None:
+    load(versioned(1, 1, 2, 3))
+    done = load(messages, max_removal_percent=0, snapshot=messages == whole(1, *marked([2])))
+    assert done.exit_code == 0
+    assert done.states == [DONE["value"]]
+    assert gone(people) == set()
+    assert done.writes == 0
+    if done.stream()["skipped"]:
+        assert done.stream()["reasons"]["skipped"] == {"not_removed": 1}
+    assert "Stream 'customers': 'max_removal_percent' is 0: nobody is removed" in caplog.text
+
+
+@pytest.mark.parametrize("percent", [0, 1, 20])
+def test_remove_mode_has_no_fuse(load: Loader, people: People, percent: int) -> None:
+    load(whole(*range(30)))
+    done = load(whole(*range(30)), sync_mode="remove", snapshot=False, max_removal_percent=percent)
+    assert (done.exit_code, done.results()) == (0, {"archived": 30})
+    assert people.live() == []
+
+
+# Two runs at once.
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait for something to happen."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+def feed(process: subprocess.Popen[bytes], *messages: Message, end: bool = False) -> None:
+    """Give messages to a run; `end` says that there are no more."""
+    assert process.stdin is not None
+    process.stdin.write(lines(messages).encode())
+    process.stdin.flush()
+    if end:
+        process.stdin.close()
+        process.stdin = None
+
+
+def begun(load: Loader, people: People, *messages: Message, **settings: Any) -> subprocess.Popen[bytes]:
+    """A run that has these messages, the last record of which is of somebody new, and has written their records."""
+    process = load.start(batch_size_rows=1, **settings)
+    feed(process, *messages)
+    newest = [str(one["record"]["id"]) for one in messages if one["type"] == "RECORD"][-1]
+    until(lambda: any(one["external_id"] == newest for one in people.everyone()))
+    return process
+
+
+def another(load: Loader) -> Loader:
+    """A run beside the first, with the same ledger and a folder of its own for its report."""
+    ledger = load.data_dir / "ledger.db"
+    return Loader(load.url, load.data_dir.with_name("another"), {**load.settings, "ledger_url": f"sqlite:///{ledger}"})
+
+
+ORDINARY, SNAPSHOT = {"snapshot": False}, {"snapshot": True}
+BEGINNING = [CUSTOMERS, *rows(1, 9)]
+VERSION_BEGINNING = [CUSTOMERS, activate(2), *rows(1, 9)]
+VERSION_FIRST = [CUSTOMERS, activate(2), *rows(1, 2, 3, version=2), activate(2)]
+ALONE: dict[str, tuple[list[Message], dict[str, Any], list[Message], dict[str, Any]]] = {
+    "snapshot beside snapshot": (BEGINNING, SNAPSHOT, whole(1, 2, 3), SNAPSHOT),
+    "ordinary beside snapshot": (BEGINNING, SNAPSHOT, whole(1, 2, 3), ORDINARY),
+    "snapshot beside ordinary": (BEGINNING, ORDINARY, whole(1, 2, 3), SNAPSHOT),
+    "version beside ordinary": (BEGINNING, ORDINARY, VERSION_FIRST, ORDINARY),
+    "version at its end beside ordinary": (BEGINNING, ORDINARY, versioned(2, 1, 2, 3), ORDINARY),
+    "ordinary beside version": (VERSION_BEGINNING, ORDINARY, whole(1, 2, 3), ORDINARY),
+    "snapshot beside version": (VERSION_BEGINNING, ORDINARY, whole(1, 2, 3), SNAPSHOT),
+    "version beside version": (VERSION_BEGINNING, ORDINARY, VERSION_FIRST, ORDINARY),
+}
+
+
+@pytest.mark.parametrize(("first", "settings", "second", "others"), ALONE.values(), ids=ALONE)
+def test_of_two_runs_of_which_one_has_to_be_alone_with_the_stream_the_second_is_refused(
+    load: Loader,
+    people: People,
+    first: list[Message],
+    settings: dict[str, Any],
+    second: list[Message],
+    others: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    load(versioned(1, 1, 2, 3, 4))
+    process = begun(load, people, *first, **settings)
+    caplog.clear()
+    refused = another(load)(second, **others)
+    assert (refused.exit_code, refused.states) == (1, [])
+    assert refused.report["status"] == "failed"
+    assert "Stream 'customers'" in caplog.text
+    assert refused.writes == 0
+    assert gone(people) == set()
+    feed(process, *rows(2, 3), DONE, end=True)
+    done = load.finish(process)
+    assert (done.exit_code, done.states) == (0, [DONE["value"]])
+    assert gone(people) == ({"4"} if settings == SNAPSHOT or first == VERSION_BEGINNING else set())
+    # Neither of them is in the way of the next.
+    assert another(load)(whole(1, 2, 3, 9)).exit_code == 0
+    assert gone(people) == {"4"}
+
+
+BESIDE: dict[str, tuple[dict[str, Any], list[Message], dict[str, Any]]] = {
+    "ordinary runs": (ORDINARY, whole(1, 2, 3), ORDINARY),
+    "a snapshot of another stream": (ORDINARY, whole(11, 12, of="others"), SNAPSHOT),
+    "an ordinary run of another stream": (SNAPSHOT, whole(11, 12, of="others"), ORDINARY),
+    "a version of an incremental stream": (
+        ORDINARY,
+        [{**CUSTOMERS, "bookmark_properties": ["id"]}, *rows(1, 2, 3), activate(2)],
+        ORDINARY,
+    ),
+    "a version in a mode that removes nobody": (ORDINARY, versioned(2, 1, 2, 3), {**ORDINARY, "sync_mode": "additive"}),
+    "a snapshot in a mode that removes nobody": (ORDINARY, whole(1, 2, 3), {**SNAPSHOT, "sync_mode": "additive"}),
+}
+
+
+@pytest.mark.parametrize(("settings", "second", "others"), BESIDE.values(), ids=BESIDE)
+def test_other_runs_are_fine_beside_each_other(
+    load: Loader, people: People, settings: dict[str, Any], second: list[Message], others: dict[str, Any]
+) -> None:
+    load(whole(1, 2, 3, 4))
+    process = begun(load, people, *BEGINNING, **settings)
+    assert another(load)(second, **others).exit_code == 0
+    feed(process, *rows(2, 3), DONE, end=True)
+    assert load.finish(process).exit_code == 0
+    assert gone(people) == ({"4"} if settings == SNAPSHOT else set())
+
+
+@pytest.mark.parametrize(
+    ("second", "code"),
+    [([CUSTOMERS, *rows(2, 3)], 0), (versioned(3, 2, 3), 1)],
+    ids=["an ordinary one", "one that is refused at its end"],
+)
+def test_a_run_that_came_and_went_beside_a_version_takes_nobody_away_from_it(
+    load: Loader, people: People, second: list[Message], code: int
+) -> None:
+    """The tap names the version at its end only: until then nobody knows that the run has to be alone."""
+    load(versioned(1, 1, 2, 3, 4, 5, 6), snapshot=False)
+    process = begun(load, people, CUSTOMERS, *rows(1, 2, 3, 4, 5, 6, 9, version=2), snapshot=False)
+    assert another(load)(second, snapshot=False, batch_size_rows=1).exit_code == code
+    feed(process, activate(2), DONE, end=True)
+    load.finish(process)
+    assert gone(people) == set()
+
+
+@pytest.mark.parametrize("told", [{"version": 2}, {}], ids=["version in the records", "version at the end"])
+def test_a_run_that_was_there_before_a_version_and_went_takes_nobody_away_from_it(
+    load: Loader, people: People, told: dict[str, Any]
+) -> None:
+    load(versioned(1, 1, 2, 3, 4, 5, 6), snapshot=False)
+    other = begun(another(load), people, CUSTOMERS, *rows(8), snapshot=False)
+    process = begun(load, people, CUSTOMERS, *rows(1, 2, 3, 4, 5, 6, 9, **told), snapshot=False)
+    feed(other, *rows(2, 3), end=True)
+    assert another(load).finish(other).exit_code == 0
+    feed(process, activate(2), DONE, end=True)
+    load.finish(process)
+    assert gone(people) == set()
+
+
+# Runs that end before their time.
+
+
+@pytest.mark.parametrize("end", [[], [DONE]], ids=["mid-stream", "before the end of the input"])
+def test_a_signal_removes_nobody(load: Loader, people: People, end: list[Message]) -> None:
+    load(whole(1, 2, 3, 4))
+    process = begun(load, people, CUSTOMERS, *rows(1, 3, *marked([2]), 9), *end)
+    os.kill(process.pid, signal.SIGTERM)
+    done = load.finish(process)
+    assert (done.exit_code, done.states) == (128 + signal.SIGTERM, [])
+    assert gone(people) == set()
+    load(whole(1, 2, 3, 9))
+    assert gone(people) == {"4"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("removal_mode", ["archive", "delete"])
+def test_a_run_that_is_ended_between_two_removals_is_completed_by_the_next_one(
+    load: Loader, people: People, sandbox: SandboxServer, number: signal.Signals, removal_mode: str
+) -> None:
+    load(whole(*range(12)))
+    sandbox.conditions.latency = 0.2
+    process = load.start(max_connections=1, removal_mode=removal_mode)
+    feed(process, *whole(*range(6)), end=True)
+    until(lambda: len(gone(people)) >= 2)
+    os.kill(process.pid, number)
+    done = load.finish(process)
+    assert done.exit_code == (-number if number is signal.SIGKILL else 128 + number)
+    assert done.states == []  # which comes after the removals
+    assert 2 <= len(gone(people)) < 6
+    sandbox.conditions.latency = 0
+    done = load(whole(*range(6)), removal_mode=removal_mode)
+    assert (done.exit_code, done.states) == (0, [DONE["value"]])
+    assert gone(people) == set(map(str, range(6, 12)))
+    assert load(whole(*range(6)), removal_mode=removal_mode).calls == {"GET /me": 1}
