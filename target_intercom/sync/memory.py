@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import replace
 
 from target_intercom.config import SyncMode
@@ -14,11 +14,21 @@ from target_intercom.sync.fingerprints import prints_of, record_key, settings_pr
 from target_intercom.sync.pipe import version_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from target_intercom.config import StreamConfig
-    from target_intercom.ledger.base import Ledger
-    from target_intercom.model import Contact, ContactDraft, Entry, Group, Identity, Operation, Received, RecordKey
+    from target_intercom.ledger.base import Holder, Ledger
+    from target_intercom.model import (
+        Contact,
+        ContactDraft,
+        ContactId,
+        Entry,
+        Group,
+        Identity,
+        Operation,
+        Received,
+        RecordKey,
+    )
     from target_intercom.sync.pipe import TapStream
 
 _MOST_UNWRITTEN = 200
@@ -63,23 +73,26 @@ class StreamMemory:
         return self._parted([entry if entry.again else self._recalled(entry) for entry in keyed])
 
     def _parted(self, entries: list[Entry]) -> list[Entry]:
-        """Let go of what is known of records that shared a contact with another of their stream and do so no more.
+        """Let go of what is known of records that shared a contact with others and name somebody else now.
 
-        The contact is the other's now; without the ledger they find their own, or make it.
+        The contact is the others' then; without the ledger these find their own, or make it. Another stream's record
+        may be of the same person, whose new email it does not know yet: only a new external_id parts them.
         """
         moved = {entry.contact.id for entry in entries if entry.contact is not None and entry.has_moved}
-        shared = {
-            (holder.contact, holder.key)
-            for holder in (self._ledger.holders(sorted(moved)) if moved else ())
-            if holder.stream == self._stream
-        }
-        several = {contact for contact, count in Counter(contact for contact, _ in shared).items() if count > 1}
-        return [
-            replace(entry, known=None)
-            if entry.contact is not None and entry.has_moved and entry.contact.id in several
-            else entry
-            for entry in entries
-        ]
+        others: dict[ContactId, list[Holder]] = defaultdict(list)
+        for holder in self._ledger.holders(sorted(moved)) if moved else ():
+            others[holder.contact].append(holder)
+        return [replace(entry, known=None) if self._has_parted(entry, others) else entry for entry in entries]
+
+    def _has_parted(self, entry: Entry, holders: Mapping[ContactId, Sequence[Holder]]) -> bool:
+        if entry.contact is None or not entry.has_moved:
+            return False
+        external_id = entry.draft.identity.external_id
+        is_another = external_id is not None and external_id != entry.contact.external_id
+        return any(
+            holder.key != entry.key if holder.stream == self._stream else is_another
+            for holder in holders.get(entry.contact.id, ())
+        )
 
     def forget_batch(self) -> None:
         """Let go of what was recalled for a batch, after the last of it is written."""

@@ -83,9 +83,10 @@ class _Overlay:
         involved: set[Identifier | RecordKey] = {*names, *_keys_of(entry)}
         if isinstance(match, Found):
             involved.update(Identity.of(match.contact).identifiers())
+        # Whoever has what others want to be made with, or is to be removed by it, comes after they were refused.
+        shared = involved & self._shared and (draft.removed or not isinstance(match, NotFound))
         group = self._groups.get(contact) if contact is not None else None
         others = {self._written[name] for name in names if name in self._written} - {contact}
-        shared = names & self._shared and (draft.removed or not isinstance(match, NotFound))
         if (
             others
             or shared

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 S, T = "customers", "accounts"
 
 
-def enters(ledger: Ledger, stream: str = S, *, alone: bool = False) -> bool:
+def enters(ledger: Ledger, stream: str = S, *, alone: bool = False, removes: bool = False) -> bool:
     """Try to enter a stream."""
     try:
-        ledger.enter(stream, ["id"], alone=alone)
+        ledger.enter(stream, ["id"], alone=alone, removes=removes)
     except StreamBusyError:
         return False
     return True
@@ -56,8 +57,8 @@ def test_streams_are_entered_one_by_one(ledgers: Ledgers) -> None:
     first, second = ledgers("r1"), ledgers("r2")
     assert enters(first, S, alone=True)
     assert enters(second, T, alone=True)
-    assert not enters(first, T)
-    assert not enters(second, S)
+    assert not enters(first, T, alone=True)
+    assert not enters(second, S, alone=True)
     assert first.was_alone(S)
     assert second.was_alone(T)
 
@@ -114,6 +115,23 @@ def test_a_stream_is_free_once_its_run_has_closed_the_ledger(ledgers: Ledgers, a
     wait_until(lambda: enters(second, alone=True))
 
 
+def test_a_run_waits_a_moment_for_another_that_is_alone(ledgers: Ledgers) -> None:
+    """That one may only have looked whether anybody is there."""
+    first, second = ledgers("r1"), ledgers("r2")
+    assert enters(first, alone=True)
+    leaving = threading.Timer(0.15, first.close)
+    leaving.start()
+    assert enters(second)
+    leaving.join()
+
+
+@pytest.mark.parametrize("removes", [True, False])
+def test_a_run_that_may_remove_lets_others_in_until_it_has_to_be_alone(ledgers: Ledgers, removes: bool) -> None:
+    assert enters(ledgers("r1"), removes=True)
+    assert enters(ledgers("r2"), removes=removes)
+    assert not enters(ledgers("r3"), alone=True)
+
+
 def test_work_goes_on_while_streams_are_held(ledgers: Ledgers) -> None:
     first, second = ledgers("r1"), ledgers("r2")
     assert enters(first, S, alone=True)
@@ -122,7 +140,6 @@ def test_work_goes_on_while_streams_are_held(ledgers: Ledgers) -> None:
         ledger.remember(S, [loaded("1", "c1", changed=True)])
         assert set(ledger.recall(S, [key("1")])) == {key("1")}
     assert first.was_alone(S)
-    assert not enters(second, S)
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -172,10 +189,31 @@ def test_a_run_that_another_visited_was_not_alone_though_it_is_now(ledgers: Ledg
     assert not first.was_alone(S)
 
 
+@pytest.mark.parametrize("is_done", [True, False])
+def test_a_run_that_met_another_at_its_beginning_was_not_alone(ledgers: Ledgers, is_done: bool) -> None:
+    """The other one may have read the source later, and go on to load what this one does not know."""
+    other, ledger = ledgers("r1"), ledgers("r2")
+    assert enters(other)
+    assert enters(ledger, removes=True)
+    if is_done:
+        other.finish()
+        other.close()
+        wait_until(lambda: enters(ledger, alone=True))
+    assert not ledger.was_alone(S)
+
+
+def test_a_run_that_met_nobody_and_that_nobody_came_to_was_alone(ledgers: Ledgers) -> None:
+    ledger = ledgers("r1")
+    assert enters(ledgers("r2"), T)
+    assert enters(ledger, removes=True)
+    assert enters(ledger, alone=True, removes=True)
+    assert ledger.was_alone(S)
+
+
 def test_a_run_that_was_refused_leaves_no_trace(ledgers: Ledgers) -> None:
     first, second = ledgers("r1"), ledgers("r2")
     first.enter(S, ["id"], alone=True)
-    assert not enters(second)
+    assert not enters(second, alone=True)
     assert first.was_alone(S)
     assert not second.was_alone(S)
     assert ledgers.rows("streams", "last_run") == [("r1",)]
@@ -232,7 +270,6 @@ def test_streams_are_free_after_their_process_was_killed(ledgers: Ledgers) -> No
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "held\n"
-            assert not enters(ledger, S)
             assert not enters(ledger, S, alone=True)
             assert enters(ledger, T)
             assert not enters(ledger, T, alone=True)
