@@ -7,9 +7,11 @@ import os
 import sqlite3
 import time
 import typing as t
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from target_intercom.errors import LedgerError, StreamBusyError
 
@@ -128,6 +130,9 @@ class AdvisoryLocks:
     def close(self) -> None:
         """See `StreamLocks`."""
         if self._connection is not None:
+            with suppress(SQLAlchemyError):
+                # The server notices a closed connection a moment later.
+                self._connection.execute(text("SELECT pg_advisory_unlock_all()"))
             self._connection.invalidate()
             self._connection.close()
             self._connection = None

@@ -66,12 +66,19 @@ class SqlLedger(Ledger):
     def enter(self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False) -> None:
         """See `Ledger`."""
         name = json.dumps([self._workspace, stream])
-        if removes and not alone and stream not in self._entered and not self._locks.take(name, alone=True):
-            self._in_company.add(stream)
+        if removes and not alone and stream not in self._entered:
+            # Alone for a moment, to see whether anybody is there; noted before anybody else can come.
+            if self._locks.take(name, alone=True):
+                self._note(stream, keys)
+            else:
+                self._in_company.add(stream)
         enter(self._locks, name, stream, alone=alone)
+        self._note(stream, keys)
+
+    def _note(self, stream: str, keys: Sequence[str]) -> None:
+        """Write down that this run works on a stream, once."""
         if stream in self._entered:
             return
-        self._entered.add(stream)
         values = {"key_properties": json.dumps(list(keys)), "last_run": self._run, "started_at": _now()}
 
         def work(connection: Connection) -> None:
@@ -79,6 +86,7 @@ class SqlLedger(Ledger):
             self._upsert(connection, STREAMS, [row], tuple(values))
 
         self._database.write(work)
+        self._entered.add(stream)
 
     def was_alone(self, stream: str) -> bool:
         """See `Ledger`. Nobody was there when this run entered, and whoever enters writes so: the last was this run."""
@@ -148,7 +156,7 @@ class SqlLedger(Ledger):
 
     def see(self, stream: str, keys: Sequence[RecordKey], version: int | None) -> None:
         """See `Ledger`."""
-        seen: dict[str, object] = {"seen_at": stamp(time.time())}
+        seen: dict[str, object] = {"seen_at": self._now()}
         if version is not None:
             seen["version"] = version
 
@@ -287,6 +295,10 @@ class SqlLedger(Ledger):
 
     # Rows.
 
+    def _now(self) -> Stamp:
+        """Give the time; never one before this run began, also where the clock was set back."""
+        return max(self._began, stamp(time.time()))
+
     def _of(self, stream: str) -> tuple[ColumnElement[bool], ...]:
         return _E.workspace == self._workspace, _E.stream == stream
 
@@ -307,7 +319,7 @@ class SqlLedger(Ledger):
             "settings": None if prints is None else prints.settings,
             "standing": entry.standing.value,
             "written_at": entry.written_at,
-            "seen_at": stamp(time.time()),
+            "seen_at": self._now(),
             "version": loaded.version,
         }
 
