@@ -124,14 +124,14 @@ class Leaving:
         self._ledger.doubt(contacts)
         try:
             for contact, answer in self._in_parallel(lambda contact: (contact, self._try(contact, mode)), contacts):
-                if answer is None:
-                    yield 1
-                elif not isinstance(answer, (NotFoundError, MergedError)):
+                if answer is not None and not isinstance(answer, (NotFoundError, MergedError)):
                     self._say(
                         f"Stream '{stream}': contacts that left it could not be removed; the next run tries again"
                     )
                     continue
                 gone.append(contact)
+                if answer is None:
+                    yield 1
         finally:
             self._ledger.removed(gone)
 
