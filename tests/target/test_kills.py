@@ -131,7 +131,8 @@ def test_a_killed_runs_files_do_not_disturb_the_next(load: Loader, sandbox: Sand
     while len(sandbox.calls) < 50:
         time.sleep(0.001)
     process.kill()
-    assert process.wait() == -9
+    process.communicate()
+    assert process.returncode == -9
     assert (load.data_dir / "report.json").read_text(encoding="utf-8").count('"running"') == 1
     sandbox.conditions.latency = 0
     again = subprocess.run(
