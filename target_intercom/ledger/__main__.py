@@ -73,7 +73,8 @@ def export(place: Path | str | None, stream: str, workspace: str | None) -> None
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow([*chosen.keys, "intercom_id"])
         for key, contact in contact_ids(database, chosen):
-            writer.writerow([*key, contact])
+            # CSV has no way to write a NUL that readers agree on (and Python 3.10 refuses to).
+            writer.writerow([*(None if part is None else part.replace("\0", "\\x00") for part in key), contact])
 
 
 def _cell(value: str | int | None) -> str:

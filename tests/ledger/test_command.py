@@ -392,7 +392,7 @@ def test_any_key_is_written_in_utf_8_whatever_the_terminal_takes(on_sqlite: Ledg
     assert (done.returncode, done.stderr) == (0, b"")
     header, *lines = csv.reader(io.StringIO(done.stdout.decode(), newline=""))
     assert header == ["id", "intercom_id"]
-    assert dict(lines) == {"plain": "c0", "Zoë 🎈": "c1", "half \\ud800 a character": "c2", "a\0b": "c3"}
+    assert dict(lines) == {"plain": "c0", "Zoë 🎈": "c1", "half \\ud800 a character": "c2", "a\\x00b": "c3"}
 
 
 def test_a_reader_that_has_enough_is_no_trouble(on_sqlite: Ledgers) -> None:
