@@ -43,7 +43,7 @@ def side_by_side(
 
 
 def test_two_workers_share_ten_thousand_contacts_of_one_stream_and_the_limit(postgres: str, tmp_path: Path) -> None:
-    limit, contacts = 800, 10_000
+    limit, contacts = 600, 10_000
     halves = [[PEOPLE, *rows(range(half, contacts, 2)), state(STATE)] for half in (0, 1)]
     with SandboxServer(Conditions(rate_limit=limit, rate_window=2, latency=0.05, search_lag=2)) as sandbox:
         done = side_by_side(sandbox, tmp_path, halves, ledger_url=postgres, search_delay_seconds=3)
