@@ -235,7 +235,7 @@ class Run:
         if place is None:
             return None
         # SQLAlchemy takes longer to import than all the rest, and `--about` and `--version` do not need it.
-        from target_intercom.ledger.database import Database  # noqa: PLC0415
+        from target_intercom.ledger.database import Database  # noqa: PLC0415 - see above
 
         return Database(place)
 
@@ -374,6 +374,6 @@ def _ledger(database: Database | None, workspace: Workspace, run: str) -> Ledger
             "Intercom does not say whose workspace it is (GET /me names no app), and a ledger is of one workspace: set "
             "'ledger_url' to \"none\""
         )
-    from target_intercom.ledger.sql import SqlLedger  # noqa: PLC0415 - as above
+    from target_intercom.ledger.sql import SqlLedger  # noqa: PLC0415 - as for the database
 
     return SqlLedger(database, workspace.id, run)

@@ -12,6 +12,7 @@ import typing as t
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
+import backoff
 from sqlalchemy import URL, create_engine, event, make_url, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
@@ -35,7 +36,13 @@ _COLLISIONS: t.Final = frozenset(["40001", "40P01"])
 """PostgreSQL's states for a transaction that met another and has to be repeated."""
 _NO_CONNECTION: t.Final = ("08", "28", "3D", "57P")
 """PostgreSQL's states for: no connection, no such user, no such database, shut down; none where it did not answer."""
-_MOST_REPEATS = 6
+_MOST_TRIES = 7
+_FIRST_PAUSE = 0.03
+"""Seconds at most before the first repetition; each further one may wait twice as long."""
+
+
+class _CollisionError(LedgerError):
+    """A transaction met another's and was undone: it can be repeated."""
 
 
 class Database:
@@ -71,20 +78,14 @@ class Database:
 
     def write(self, work: Callable[[Connection], _T]) -> _T:
         """Do some work in one transaction, again when it collides with another process's. Safe from any thread."""
-        with self._turn if self.is_sqlite else nullcontext():
-            return self._write(work)
 
-    def _write(self, work: Callable[[Connection], _T]) -> _T:
-        for attempt in range(_MOST_REPEATS):
-            try:
-                with self.errors(), self.engine.begin() as connection:
-                    return work(connection)
-            except LedgerError as error:
-                if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) not in _COLLISIONS:
-                    raise
-                time.sleep(random.uniform(0.01, 0.05) * 2**attempt)
-        with self.errors(), self.engine.begin() as connection:
-            return work(connection)
+        @backoff.on_exception(backoff.expo, _CollisionError, max_tries=_MOST_TRIES, factor=_FIRST_PAUSE, logger=None)
+        def attempt() -> _T:
+            with self.errors(), self.engine.begin() as connection:
+                return work(connection)
+
+        with self._turn if self.is_sqlite else nullcontext():
+            return attempt()
 
     def close(self) -> None:
         """Close all connections."""
@@ -96,7 +97,8 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise LedgerError(f"The ledger ({self.shown}) {_meaning(error)}") from error
+            kind = _CollisionError if getattr(error.orig, "sqlstate", None) in _COLLISIONS else LedgerError
+            raise kind(f"The ledger ({self.shown}) {_meaning(error)}") from error
         except (SQLAlchemyError, UnicodeError) as error:
             raise LedgerError(f"The ledger ({self.shown}) cannot be used: {type(error).__name__}") from error
 

@@ -139,7 +139,7 @@ class Ledgers:
 
     def rows(self, table: str, columns: str = "*", workspace: str = "w1") -> list[tuple[Any, ...]]:
         """Give what is in a table of a workspace, in order."""
-        wanted = f"SELECT {columns} FROM target_intercom_{table} WHERE workspace = :workspace"  # noqa: S608 - our own
+        wanted = f"SELECT {columns} FROM target_intercom_{table} WHERE workspace = :workspace"  # noqa: S608 - names that tests give
         return sorted(self.sql(wanted, workspace=self.workspace(workspace)), key=repr)
 
     def sql(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
