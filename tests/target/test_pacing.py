@@ -169,11 +169,12 @@ def test_the_calls_of_somebody_else_in_the_workspace_are_counted(remote: Remote,
         # A call of theirs may arrive while the last ones of ours are on their way.
         assert max(ours, default=0) <= share + 3
     others = [paths.count("/tags") for paths in by_window.values()]
-    assert sum(others) >= 40
+    # So many that calls of ours that did not count them would have gone past the share.
+    assert max(others) >= 10
 
 
 def test_what_somebody_else_has_used_before_the_run_is_counted(tmp_path: Path) -> None:
-    length = 3.0
+    length = 5.0
     with sandbox_process(rate_limit=LIMIT, rate_window=length, latency=LATENCY) as remote:
         load = Loader(remote.url, tmp_path / "data")
         wait_for_a_window(length)
