@@ -25,6 +25,11 @@ if t.TYPE_CHECKING:
 NO_LEDGER: t.Final = "none"
 """The `ledger_url` of a run without a ledger."""
 
+TAG: t.Final = "tag"
+"""What the property of a groups stream that names the group is mapped to."""
+GROUP_TARGETS: t.Final = (*(which.value for which in MatchBy), TAG)
+"""What the properties of a groups stream can be mapped to."""
+
 _VERSION = re.compile(r"\d+\.\d+")
 _LEDGER = re.compile(r"(sqlite:///(?!:memory:).+|postgres(ql)?(\+psycopg)?://.+)", re.IGNORECASE)
 _Enum = t.TypeVar("_Enum", bound=enum.Enum)
@@ -83,6 +88,13 @@ class RemovalMode(str, enum.Enum):
     DELETE = "delete"
 
 
+class StreamObject(str, enum.Enum):
+    """What a stream's records are."""
+
+    CONTACTS = "contacts"
+    GROUPS = "groups"
+
+
 class Unmapped(str, enum.Enum):
     """What happens to properties that `mappings` does not name."""
 
@@ -104,6 +116,13 @@ class StreamConfig:
     clear_nulls: bool = True
     deleted_property: str = "_sdc_deleted_at"
     snapshot: bool = False
+    tags_property: str | None = None
+    object: StreamObject = StreamObject.CONTACTS
+
+    @property
+    def is_groups(self) -> bool:
+        """Whether its records put contacts into groups."""
+        return self.object is StreamObject.GROUPS
 
 
 @dataclass(frozen=True)
@@ -115,6 +134,7 @@ class Config:
     api_url: str | None = None
     api_version: str = "2.16"
     general: StreamConfig = field(default_factory=StreamConfig)
+    groups_stream: str | None = None
     streams: Mapping[str, StreamConfig] = field(default_factory=dict)
     max_removal_percent: int = 20
     max_rejected_records: int = 1000
@@ -145,7 +165,18 @@ class Config:
 
     def stream(self, name: str) -> StreamConfig:
         """The settings that hold for a stream."""
-        return self.streams.get(name, self.general)
+        config = self.streams.get(name, self.general)
+        return replace(config, object=StreamObject.GROUPS) if name == self.groups_stream else config
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether any stream may put contacts into groups."""
+        configs = (self.general, *self.streams.values())
+        return self.groups_stream is not None or any(one.is_groups or one.tags_property is not None for one in configs)
+
+    def has_own_mappings(self, name: str) -> bool:
+        """Whether a stream has mappings of its own in place of the general ones."""
+        return self.stream(name).mappings is not self.general.mappings
 
 
 @dataclass(frozen=True)
@@ -186,6 +217,12 @@ def _token(value: Json) -> str:
 def _name(value: Json) -> str:
     if not isinstance(value, str) or not value.strip():
         raise _WrongValueError("the name of a property")
+    return value
+
+
+def _stream_name(value: Json) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _WrongValueError("the name of a stream")
     return value
 
 
@@ -276,12 +313,12 @@ def _mappings(value: Json) -> Mapping[str, str | None]:
 def _check_attribute(attribute: Json, where: str) -> None:
     """Refuse what a property cannot be mapped to."""
     names = ", ".join(["id", *STANDARD_ATTRIBUTES])
-    allowed = f"{names}, custom_attributes.NAME, or null to leave the property out"
+    allowed = f"{names}, custom_attributes.NAME, null to leave the property out, or, of a groups stream, {_shown(TAG)}"
     if not isinstance(attribute, str):
         raise _WrongValueError(allowed, shown=attribute, where=where)
     if attribute == "role":
         raise _WrongValueError("any other attribute: 'creation_mode' decides the role", shown=attribute, where=where)
-    if attribute in STANDARD_ATTRIBUTES or attribute == "id":
+    if attribute in STANDARD_ATTRIBUTES or attribute in {"id", TAG}:
         return
     custom = attribute.removeprefix(CUSTOM_PREFIX)
     if custom == attribute or not custom.strip():
@@ -337,7 +374,7 @@ STREAM_SETTINGS: t.Final = (
         {"type": ["object", "null"], "additionalProperties": {"type": ["string", "null"]}, "default": {}},
         _mappings,
         "`{record property: Intercom attribute}`: a writable standard attribute, `custom_attributes.NAME`, or `id` "
-        "(to match by only); `null` leaves a property out.",
+        "(to match by only); `null` leaves a property out. Of a groups stream: `external_id`, `email`, `id`, `tag`.",
     ),
     Setting(
         "unmapped",
@@ -372,10 +409,21 @@ STREAM_SETTINGS: t.Final = (
         _flag,
         "Every run carries the whole table: in `sync` mode, who is missing from it has left and is removed.",
     ),
+    Setting(
+        "tags_property",
+        {"type": ["string", "null"]},
+        _name,
+        "Property of contact records that names the contact's groups, which become its tags: an array, or a text with "
+        "commas.",
+    ),
 )
 """Settings that hold for all streams and, in `streams`, for one."""
 
-_STREAM_READERS: t.Final = {setting.name: setting.read for setting in STREAM_SETTINGS}
+_OBJECT = "object"
+_STREAM_READERS: t.Final = {
+    **{setting.name: setting.read for setting in STREAM_SETTINGS},
+    _OBJECT: _one_of(StreamObject),
+}
 
 SETTINGS: t.Final = (
     Setting(
@@ -403,11 +451,17 @@ SETTINGS: t.Final = (
     ),
     *STREAM_SETTINGS,
     Setting(
+        "groups_stream",
+        {"type": ["string", "null"]},
+        _stream_name,
+        "Name of the stream whose records put contacts into groups; groups become tags.",
+    ),
+    Setting(
         "streams",
         {"type": ["object", "null"], "additionalProperties": {"type": "object"}, "default": {}},
         lambda value: value,
-        "`{stream name: {setting: value}}`: any setting from `sync_mode` to `snapshot` for that stream alone. "
-        "`mappings` there replaces the general one.",
+        "`{stream name: {setting: value}}`: any setting from `sync_mode` to `tags_property` for that stream alone, and "
+        "`object`: `contacts` or `groups`. `mappings` there replaces the general one.",
     ),
     Setting(
         "max_removal_percent",
@@ -501,7 +555,9 @@ def parse_config(raw: Mapping[str, Json]) -> Config:
             "(Developer Hub, your app, Authentication)"
         )
     general = replace(_STREAM_DEFAULTS, **{name: values.pop(name) for name in _STREAM_READERS if name in values})
-    streams = _streams(values.pop("streams", {}), general, errors)
+    given = values.pop("streams", {})
+    streams = _streams(given, general, errors)
+    errors.extend(_contradictions(given, general, streams, values.get("groups_stream")))
     if values.get("ledger_url") == NO_LEDGER:
         errors.extend(_snapshots_without_ledger(general, streams))
     if errors:
@@ -534,6 +590,33 @@ def ledger_place(raw: Mapping[str, Json]) -> Path | str | None:
     if errors:
         raise ConfigValidationError("; ".join(errors), errors=errors)
     return replace(_DEFAULTS, **values).ledger
+
+
+def _contradictions(
+    given: Json, general: StreamConfig, streams: Mapping[str, StreamConfig], groups_stream: str | None
+) -> Iterator[str]:
+    """Say what means nothing for streams of groups, or for streams of contacts."""
+    for name, config in streams.items():
+        is_groups = name == groups_stream or config.is_groups
+        if name == groups_stream and given[name].get(_OBJECT) == StreamObject.CONTACTS.value:
+            yield f"Setting 'streams.{name}.{_OBJECT}' contradicts 'groups_stream': take one of them out"
+        if is_groups and given[name].get("tags_property") is not None:
+            yield f"Setting 'streams.{name}.tags_property' is for contacts: a record of a groups stream names one group"
+        if given[name].get("mappings") is not None:
+            yield from _misplaced(f"Setting 'streams.{name}.mappings'", config.mappings, is_groups=is_groups)
+    has_groups = groups_stream is not None or any(config.is_groups for config in streams.values())
+    if not has_groups:
+        yield from _misplaced("Setting 'mappings'", general.mappings, is_groups=False)
+
+
+def _misplaced(setting: str, mappings: Mapping[str, str | None], *, is_groups: bool) -> Iterator[str]:
+    """Say which mappings are for the other kind of stream."""
+    for prop, attribute in mappings.items():
+        where = f"{setting}[{_shown(prop)}] does not take {_shown(attribute)}: "
+        if is_groups and attribute is not None and attribute not in GROUP_TARGETS:
+            yield f"{where}a groups stream takes {', '.join(GROUP_TARGETS)}, or null to leave the property out"
+        elif not is_groups and attribute == TAG:
+            yield f"{where}that is for groups streams ('groups_stream'); 'tags_property' names the groups of a contact"
 
 
 def _snapshots_without_ledger(general: StreamConfig, streams: Mapping[str, StreamConfig]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from target_intercom.intercom.protocol import (
     ExternalId,
     Json,
     Role,
+    TagId,
 )
 
 if t.TYPE_CHECKING:
@@ -23,7 +24,9 @@ if t.TYPE_CHECKING:
     from target_intercom.errors import Fault
 
 __all__ = [
+    "CONTACT_RESULTS",
     "CUSTOM_PREFIX",
+    "GROUP_RESULTS",
     "READ_ONLY_ATTRIBUTES",
     "STANDARD_ATTRIBUTES",
     "Ambiguous",
@@ -36,6 +39,7 @@ __all__ = [
     "ExternalId",
     "Found",
     "Group",
+    "GroupKey",
     "Identifier",
     "Identity",
     "Json",
@@ -56,6 +60,7 @@ __all__ = [
     "Role",
     "SkipReason",
     "StandardAttribute",
+    "TagId",
     "Trust",
     "Unanswered",
     "Update",
@@ -150,6 +155,9 @@ class MatchBy(str, enum.Enum):
 RecordKey = t.NewType("RecordKey", str)
 """What tells a record from the others of its stream: the values of its key properties, as a JSON list."""
 
+GroupKey = t.NewType("GroupKey", str)
+"""What names of one group have in common: it is a tag's name, without case."""
+
 Identifier: t.TypeAlias = tuple[MatchBy, str]
 """One identifier of somebody: which, and its value."""
 
@@ -208,6 +216,8 @@ class ContactDraft:
     attributes: Mapping[str, Json]
     removed: bool = False
     """The record marks its contact as to be removed; it has no attributes then."""
+    groups: Mapping[GroupKey, str] | None = None
+    """The groups of the contact, with their names; None: the record says nothing of them."""
 
 
 class Trust(enum.Enum):
@@ -228,6 +238,8 @@ class Known:
     contact: Contact | None
     """The contact as it was then; None: it was removed, or its id is not known."""
     trust: Trust
+    groups: str | None = None
+    """Hash of the groups that were last noted for the contact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +348,11 @@ class SkipReason(str, enum.Enum):
     NOT_THERE = "not_there"
     """There is no such contact to remove; an archived one cannot be seen."""
     LIVE_AGAIN = "live_again"
-    """A later record of the same contact was live."""
+    """A later record of the same contact, or membership, was live."""
+    NOT_TAGGED = "not_tagged"
+    """This target did not put the tag on for this record, so it does not take it off."""
+    STILL_WANTED = "still_wanted"
+    """The tag stays, because another record or stream has the contact in the group."""
 
 
 class Result(str, enum.Enum):
@@ -349,8 +365,24 @@ class Result(str, enum.Enum):
     SKIPPED = "skipped"
     ARCHIVED = "archived"
     DELETED = "deleted"
+    TAGGED = "tagged"
+    UNTAGGED = "untagged"
     INVALID = "invalid"
     REJECTED = "rejected"
+
+
+CONTACT_RESULTS: t.Final = tuple(one for one in Result if one not in {Result.TAGGED, Result.UNTAGGED})
+"""What can become of a contact's record."""
+GROUP_RESULTS: t.Final = (
+    Result.TAGGED,
+    Result.UNTAGGED,
+    Result.UNCHANGED,
+    Result.MERGED,
+    Result.SKIPPED,
+    Result.INVALID,
+    Result.REJECTED,
+)
+"""What can become of a groups stream's record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,19 @@ from collections import Counter, defaultdict
 import simplejson  # type: ignore[import-untyped] # the SDK brings it; it alone writes Decimal and NaN as they came
 
 from target_intercom.errors import redact
-from target_intercom.model import Result
+from target_intercom.model import CONTACT_RESULTS, GROUP_RESULTS, Result
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from target_intercom.model import Json, Outcome, Refusal
+    from target_intercom.model import Json, Outcome, Refusal, SkipReason
 
 Status: t.TypeAlias = t.Literal["running", "succeeded", "failed"]
 
+_TAGS: t.Final = {Result.TAGGED: "put on", Result.UNTAGGED: "taken off"}
+"""Counted beside the outcomes of contact records."""
 _MOST_LOGGED = 20
 """Refused records that get a log line of their own; all of them are in the file."""
 
@@ -79,9 +81,11 @@ class RejectedRecords:
 class StreamReport:
     """The counts of one stream."""
 
-    def __init__(self) -> None:
-        """Start at nothing."""
+    def __init__(self, *, is_groups: bool = False) -> None:
+        """Start at nothing; `is_groups`: its records put contacts into groups."""
         self.results: Counter[Result] = Counter()
+        self.is_groups = is_groups
+        self.tags: Counter[Result] = Counter()
         self.reasons: dict[Result, Counter[str]] = defaultdict(Counter)
         self.cut: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
@@ -91,8 +95,9 @@ class StreamReport:
         """Make the stream's part of the report; `read` is the sum of the results."""
         return {
             "read": self.results.total(),
-            **{result.value: self.results[result] for result in Result},
+            **{result.value: self.results[result] for result in self._outcomes},
             "left": self.left,
+            **({} if self.is_groups else {result.value: self.tags[result] for result in _TAGS}),
             "reasons": {result.value: _sorted(counts) for result, counts in sorted(self.reasons.items())},
             "cut": _sorted(self.cut),
             "left_out": _sorted(self.left_out),
@@ -100,9 +105,15 @@ class StreamReport:
 
     def sentence(self) -> str:
         """Say the results in a line."""
-        counts = [f"{self.results[result]} {result.value}" for result in Result if self.results[result]]
-        left = f"; {self.left} removed because they left" if self.left else ""
-        return f"{self.results.total()} read" + (f": {', '.join(counts)}" if counts else "") + left
+        counts = [f"{self.results[result]} {result.value}" for result in self._outcomes if self.results[result]]
+        beside = [f"{self.left} removed because they left"] if self.left else []
+        beside += [f"{self.tags[result]} tags {words}" for result, words in _TAGS.items() if self.tags[result]]
+        read = f"{self.results.total()} read" + (f": {', '.join(counts)}" if counts else "")
+        return "; ".join([read, *beside])
+
+    @property
+    def _outcomes(self) -> Sequence[Result]:
+        return GROUP_RESULTS if self.is_groups else CONTACT_RESULTS
 
 
 class RunReport:
@@ -131,13 +142,18 @@ class RunReport:
 
     def record(self, stream: str, outcome: Outcome) -> None:
         """Count a record's outcome; a refused record goes into the rejected records."""
+        self.count(stream, outcome.result, outcome.reason)
         counts = self.stream(stream)
-        counts.results[outcome.result] += 1
-        if outcome.reason is not None:
-            counts.reasons[outcome.result][outcome.reason.value] += 1
         if outcome.refusal is not None:
             counts.reasons[outcome.result][outcome.refusal.code or "other"] += 1
             self._refuse(stream, outcome.received.message, outcome.refusal)
+
+    def count(self, stream: str, result: Result, reason: SkipReason | None = None) -> None:
+        """Count the outcome of a record that was not refused."""
+        counts = self.stream(stream)
+        counts.results[result] += 1
+        if reason is not None:
+            counts.reasons[result][reason.value] += 1
 
     def cut(self, stream: str, attributes: Iterable[str]) -> None:
         """Count values that were cut, by attribute."""
@@ -148,8 +164,16 @@ class RunReport:
         self.stream(stream).left_out.update(attributes)
 
     def left(self, stream: str, contacts: int) -> None:
-        """Count contacts that were removed because they left the stream."""
+        """Count contacts, or memberships, that were removed because they left the stream."""
         self.stream(stream).left += contacts
+
+    def groups(self, stream: str) -> None:
+        """Note that a stream's records put contacts into groups."""
+        self._streams.setdefault(stream, StreamReport(is_groups=True))
+
+    def tags(self, stream: str, result: t.Literal[Result.TAGGED, Result.UNTAGGED], count: int = 1) -> None:
+        """Count tags that were put on or taken off because of contact records."""
+        self.stream(stream).tags[result] += count
 
     def sentence(self) -> str:
         """Say what the run did, for a log's last line."""

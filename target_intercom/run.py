@@ -23,7 +23,10 @@ from target_intercom.report import RejectedRecords, RunReport
 from target_intercom.sync.attributes import AttributeCatalog
 from target_intercom.sync.contacts import ContactSync
 from target_intercom.sync.fuse import Share, too_many
+from target_intercom.sync.groups import Groups, GroupSync
+from target_intercom.sync.joining import MembershipMapper
 from target_intercom.sync.leaving import Leaving
+from target_intercom.sync.listing import ListedGroups
 from target_intercom.sync.mapping import ContactMapper
 from target_intercom.sync.marks import StreamMarks
 from target_intercom.sync.matching import Matcher
@@ -32,15 +35,17 @@ from target_intercom.sync.parallel import InParallel
 from target_intercom.sync.pipe import Pipe
 from target_intercom.sync.recent import RecentContacts
 from target_intercom.sync.removal import Removals
+from target_intercom.sync.whole import Tables
 from target_intercom.sync.writing import DirectWriter
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.config import Config, StreamConfig
     from target_intercom.intercom.protocol import Workspace
     from target_intercom.ledger.database import Database
+    from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import Contact, Json
     from target_intercom.report import Status
     from target_intercom.sync.pipe import TapStream
@@ -100,8 +105,22 @@ class Run:
             since_2_16=version_at_least(self.config.api_version, 2, 16),
             say=self._say,
         )
-        sources = [source, *(self.pipe.stream(name) for name in sorted(self.config.aliases.get(stream, ())))]
-        return self._connected().contact_sync(stream, config, sources, mapper, key_properties)
+        return self._connected().contact_sync(stream, config, self._sources(stream, source), mapper, key_properties)
+
+    def group_sync(
+        self, stream: str, tap_stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]
+    ) -> GroupSync:
+        """Make a groups stream's sync; as `contact_sync`."""
+        config = self.config.stream(stream)
+        source = self.pipe.stream(tap_stream)
+        self._check_snapshot(stream, config, source)
+        self._unused_mappings -= set(properties)
+        mapper = MembershipMapper(stream, properties, config, has_own_mappings=self.config.has_own_mappings(stream))
+        return self._connected().group_sync(stream, config, self._sources(stream, source), mapper, key_properties)
+
+    def _sources(self, stream: str, source: TapStream) -> Sequence[TapStream]:
+        """Give the tap's streams that a stream is known to be made of, first the one at hand."""
+        return [source, *(self.pipe.stream(name) for name in sorted(self.config.aliases.get(stream, ())))]
 
     def feed(self, stream: str, tap_stream: str) -> None:
         """Note that one of the tap's streams goes into a stream.
@@ -124,23 +143,23 @@ class Run:
             self._session.be_alone(stream, self.pipe.stream(tap_stream))
 
     @property
-    def has_marks(self) -> bool:
-        """Whether marked removals wait for the end of the pipe."""
-        return self._session is not None and self._session.removals.pending
+    def is_unfinished(self) -> bool:
+        """Whether removals, memberships or tags wait for the end of the pipe."""
+        return self._session is not None and self._session.is_unfinished
 
     def drained(self) -> None:
         """Note that all that was read so far is processed."""
         if self._session is not None:
             self._session.removals.forget_live()
 
-    def remove(self) -> None:
-        """Remove, at the end of the pipe, who is marked and who left.
+    def finish(self) -> None:
+        """Put tags on, at the end of the pipe, and take off and remove what is marked and what left.
 
         Raises:
-            TooManyRemovalsError: they are more than `max_removal_percent` allows; nobody is removed then.
+            TooManyRemovalsError: they are more than `max_removal_percent` allows; nothing is removed then.
         """
         if self._session is not None:
-            self._session.remove()
+            self._session.finish()
 
     def say_unused(self) -> None:
         """Say which mapped properties no stream had: a slip of the pen loads nothing."""
@@ -224,6 +243,7 @@ class Run:
             client=self.client,
             in_parallel=self._in_parallel,
             ledger=ledger,
+            memberships=self._memberships(ledger, workspace),
             report=self.report,
             say=self._say,
         )
@@ -238,6 +258,13 @@ class Run:
         from target_intercom.ledger.database import Database  # noqa: PLC0415 - see above
 
         return Database(place)
+
+    def _memberships(self, ledger: Ledger, workspace: Workspace) -> Memberships | None:
+        if ledger.memberships is not None or not self.config.has_groups:
+            return ledger.memberships
+        from target_intercom.ledger.temporary import TemporaryMemberships  # noqa: PLC0415 - as for the database
+
+        return TemporaryMemberships(self.config.data_dir, workspace.id, self.id)
 
     def _check_region(self, workspace: Workspace) -> None:
         region = self.config.region.value
@@ -263,9 +290,11 @@ class _Session:
         client: IntercomClient,
         in_parallel: InParallel,
         ledger: Ledger,
+        memberships: Memberships | None,
         report: RunReport,
         say: Callable[[str], None],
     ) -> None:
+        """`memberships`: None where the run has no ledger and no groups."""
         self._config = config
         self._client = client
         self._in_parallel = in_parallel
@@ -275,7 +304,22 @@ class _Session:
         self._recent = RecentContacts(config.search_delay_seconds)
         self._matcher = Matcher(client, self._recent, in_parallel, self._written_lately)
         self.removals = Removals(client, in_parallel, ledger)
-        self._leaving = Leaving(client, in_parallel, ledger, self.removals, say)
+        self._tables = Tables(ledger, ledger, say)
+        self._leaving = Leaving(client, in_parallel, ledger, removals=self.removals, tables=self._tables, say=say)
+        self._groups = (
+            None
+            if memberships is None
+            else Groups(
+                config,
+                client=client,
+                in_parallel=in_parallel,
+                matcher=self._matcher,
+                ledger=ledger,
+                memberships=memberships,
+                report=report,
+                say=say,
+            )
+        )
         self._say = say
         self._entered: dict[str, Sequence[str]] = {}
 
@@ -288,16 +332,7 @@ class _Session:
         key_properties: Sequence[str],
     ) -> ContactSync:
         source = sources[0]
-        if stream not in self._entered:
-            removes = self._decides(stream)
-            is_versioned = source.version is not None and not source.is_incremental
-            alone = removes and (config.snapshot or is_versioned)
-            self._ledger.enter(stream, key_properties, alone=alone, removes=removes)
-            self._entered[stream] = key_properties
-            if removes:
-                self._leaving.join(stream, config, sources)
-            elif config.sync_mode is SyncMode.SYNC:
-                self._say(f"Stream '{stream}': 'max_removal_percent' is 0: nobody is removed")
+        self._enter(stream, config, sources, key_properties, self._tables)
         return ContactSync(
             stream,
             config,
@@ -322,19 +357,65 @@ class _Session:
                 self._report,
                 removes=config.sync_mode is SyncMode.REMOVE or self._decides(stream),
             ),
+            groups=ListedGroups() if self._groups is None else self._groups.listed(stream, config, key_properties),
             report=self._report,
         )
 
+    def group_sync(
+        self,
+        stream: str,
+        config: StreamConfig,
+        sources: Sequence[TapStream],
+        mapper: MembershipMapper,
+        key_properties: Sequence[str],
+    ) -> GroupSync:
+        if self._groups is None:
+            raise LookupError(stream)
+        self._enter(stream, config, sources, key_properties, self._groups.tables)
+        return self._groups.sync(stream, config, mapper, key_properties, sources[0])
+
+    def _enter(
+        self,
+        stream: str,
+        config: StreamConfig,
+        sources: Sequence[TapStream],
+        key_properties: Sequence[str],
+        tables: Tables,
+    ) -> None:
+        """Begin to work on a stream, once."""
+        if stream in self._entered:
+            return
+        removes = self._decides(stream)
+        is_versioned = sources[0].version is not None and not sources[0].is_incremental
+        alone = removes and (config.snapshot or is_versioned)
+        self._ledger.enter(stream, key_properties, alone=alone, removes=removes)
+        self._entered[stream] = key_properties
+        if removes:
+            tables.join(stream, config, sources)
+        elif config.sync_mode is SyncMode.SYNC:
+            self._say(f"Stream '{stream}': 'max_removal_percent' is 0: nobody is removed")
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.removals.pending or (self._groups is not None and self._groups.pending)
+
     def feed(self, stream: str, source: TapStream) -> None:
-        self._leaving.feed(stream, source)
+        self._tables.feed(stream, source)
+        if self._groups is not None:
+            self._groups.tables.feed(stream, source)
 
     def be_alone(self, stream: str, source: TapStream) -> None:
         if stream in self._entered and self._decides(stream) and not source.is_incremental:
             self._ledger.enter(stream, self._entered[stream], alone=True)
 
-    def remove(self) -> None:
+    def finish(self) -> None:
+        if self._groups is not None:
+            self._groups.put_on()
+            self._groups.decide()
         self._leaving.decide()
-        self._check_fuse(self._leaving.count())
+        self._check_fuse([*self._shares(), *([] if self._groups is None else self._groups.shares())])
+        if self._groups is not None:
+            self._groups.take_off()
         for stream, outcome in self.removals.run():
             self._report.record(stream, outcome)
         for stream, contacts in self._leaving.remove():
@@ -345,19 +426,25 @@ class _Session:
             if status == "succeeded":
                 self._ledger.finish()
         finally:
+            if self._groups is not None:
+                self._groups.close()
             self._ledger.close()
 
     def _decides(self, stream: str) -> bool:
         """Tell whether a stream's own records decide who is removed: it has a fuse then."""
         return self._config.stream(stream).sync_mode is SyncMode.SYNC and self._config.max_removal_percent > 0
 
-    def _check_fuse(self, left: Mapping[str, int]) -> None:
-        troubles = []
+    def _shares(self) -> Iterator[Share]:
+        """Tell how many contacts of each stream are about to be removed."""
+        left = self._leaving.count()
         for stream in filter(self._decides, self._entered):
-            marked, marks = self.removals.due(stream)
-            read = self._report.stream(stream).results.total() + marks
-            share = Share(stream, marked, left.get(stream, 0), self._leaving.known(stream), read)
-            troubles.append(too_many(share, self._config.max_removal_percent))
+            if not self._config.stream(stream).is_groups:
+                marked, marks = self.removals.due(stream)
+                read = self._report.stream(stream).results.total() + marks
+                yield Share(stream, marked, left.get(stream, 0), self._tables.known(stream), read)
+
+    def _check_fuse(self, shares: Iterable[Share]) -> None:
+        troubles = [too_many(share, self._config.max_removal_percent) for share in shares]
         if any(troubles):
             raise TooManyRemovalsError(" ".join(trouble for trouble in troubles if trouble is not None))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import typing as t
+from abc import abstractmethod
 
 from singer_sdk.sinks import BatchSink
 from singer_sdk.sinks.core import JSONSchemaValidator
@@ -17,7 +18,14 @@ if t.TYPE_CHECKING:
     from target_intercom.target import TargetIntercom
 
 
-class ContactSink(BatchSink):
+class Batches(t.Protocol):
+    """Takes a stream's records, batch by batch."""
+
+    def run(self, records: Sequence[Received]) -> None:
+        """Bring a batch where it belongs; every record gets its outcome."""
+
+
+class IntercomSink(BatchSink):
     """Collects a stream's records and hands them over in batches.
 
     The SDK would end the run on a record that breaks its schema or holds an unparsable date, and take
@@ -44,7 +52,11 @@ class ContactSink(BatchSink):
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
         self._oldest: int | None = None
-        self._sync = target.contact_sync(stream_name, self.schema["properties"], self.key_properties)
+        self._sync = self._begin(target)
+
+    @abstractmethod
+    def _begin(self, target: TargetIntercom) -> Batches:
+        """Make the stream's sync."""
 
     @property
     def oldest(self) -> float:
@@ -80,3 +92,17 @@ class ContactSink(BatchSink):
         self._oldest = None
         self._sync.run(context.get("records", []))
         self._target.batch_done()
+
+
+class ContactSink(IntercomSink):
+    """The sink of a stream of contacts."""
+
+    def _begin(self, target: TargetIntercom) -> Batches:
+        return target.contact_sync(self.stream_name, self.schema["properties"], self.key_properties)
+
+
+class GroupSink(IntercomSink):
+    """The sink of a stream whose records put contacts into groups."""
+
+    def _begin(self, target: TargetIntercom) -> Batches:
+        return target.group_sync(self.stream_name, self.schema["properties"], self.key_properties)

@@ -27,7 +27,7 @@ from target_intercom.model import Received
 from target_intercom.reader import MessageReader
 from target_intercom.report import json_line
 from target_intercom.run import Run
-from target_intercom.sinks import ContactSink
+from target_intercom.sinks import ContactSink, GroupSink, IntercomSink
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,6 +37,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.model import Json
     from target_intercom.sync.contacts import ContactSync
+    from target_intercom.sync.groups import GroupSync
 
 
 class TargetIntercom(Target):
@@ -76,6 +77,10 @@ class TargetIntercom(Target):
     def contact_sync(self, stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]) -> ContactSync:
         """Make the sync of a stream, for its sink."""
         return self.run.contact_sync(stream, self._message["stream"], properties, key_properties)
+
+    def group_sync(self, stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]) -> GroupSync:
+        """Make the sync of a groups stream, for its sink."""
+        return self.run.group_sync(stream, self._message["stream"], properties, key_properties)
 
     def received(self, record: dict[str, t.Any]) -> Received:
         """Pair a record, as it is after stream maps, with the message it came in."""
@@ -123,6 +128,10 @@ class TargetIntercom(Target):
 
     # The Singer protocol.
 
+    def get_sink_class(self, stream_name: str) -> type[Sink]:
+        """Tell streams of groups from streams of contacts."""
+        return GroupSink if self.run.config.stream(stream_name).is_groups else ContactSink
+
     def get_sink(
         self,
         stream_name: str,
@@ -143,9 +152,9 @@ class TargetIntercom(Target):
         return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
 
     def process_endofpipe(self) -> None:
-        """Write what is left, remove what is marked, let STATE through, and say what was done."""
+        """Write what is left, tag and remove at the end, let STATE through, and say what was done."""
         self._drain_active()
-        self.run.remove()
+        self.run.finish()
         self.run.check_refused()
         super().process_endofpipe()
         self.run.say_unused()
@@ -163,7 +172,7 @@ class TargetIntercom(Target):
         """
         del parallelism
         self.is_due = False
-        for sink in sorted(t.cast("Iterable[ContactSink]", sink_list), key=lambda sink: sink.oldest):
+        for sink in sorted(t.cast("Iterable[IntercomSink]", sink_list), key=lambda sink: sink.oldest):
             self.drain_one(sink)
         self.run.drained()
 
@@ -235,8 +244,8 @@ class TargetIntercom(Target):
         self.run.pipe.state(message_dict["value"])
 
     def _write_state_message(self, state: dict[str, t.Any]) -> None:
-        """Hold STATE back while marked removals, which it may cover, wait for the end of the pipe."""
-        if self.run.has_marks:
+        """Hold STATE back while removals or memberships, which it may cover, wait for the end of the pipe."""
+        if self.run.is_unfinished:
             return
         # As the SDK does, whose own serializer knows no decimal number in a STATE.
         sys.stdout.write(f"{json_line(state)}\n")

@@ -40,6 +40,8 @@ ExternalId = t.NewType("ExternalId", str)
 """The source's id of a user, as Intercom keeps it."""
 Email = t.NewType("Email", str)
 """An email address, trimmed and in lower case."""
+TagId = t.NewType("TagId", str)
+"""Intercom's id of a tag, digits."""
 Role: t.TypeAlias = t.Literal["user", "lead"]
 
 CUSTOM_PREFIX = "custom_attributes."
@@ -76,6 +78,10 @@ class Contact:
     attributes: Mapping[str, Json]
     is_read: bool = True
     """False: it is remembered from an earlier time, and its attributes are not known."""
+    tags: frozenset[TagId] = frozenset()
+    """The tags that it shows."""
+    shows_all_tags: bool = False
+    """False: it may have more than it shows, which are ten at most."""
 
     @classmethod
     def from_json(cls, body: Mapping[str, Json]) -> Contact:
@@ -102,7 +108,18 @@ class Contact:
             external_id=None if external is None else ExternalId(str(external)),
             email=mail,
             attributes=MappingProxyType(attributes),
+            **_tags_of(body.get("tags")),
         )
+
+
+def _tags_of(shown: Json) -> dict[str, Json]:
+    """Read the tags that a contact embeds: ten at most, without names (fact sheet section 4)."""
+    if not isinstance(shown, dict):
+        return {}
+    tags = frozenset(TagId(str(tag["id"])) for tag in shown.get("data") or ())
+    more, total = shown.get("has_more"), shown.get("total_count")
+    is_all = total == len(tags) if total is not None else more is False
+    return {"tags": tags, "shows_all_tags": is_all and more is not True}
 
 
 def normal_email(text: str) -> Email:
@@ -147,6 +164,43 @@ class DataAttribute:
             archived=body.get("archived") is True,
             options=None if options is None else tuple(_option(option) for option in options),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag of the workspace."""
+
+    id: TagId
+    name: str
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Json]) -> Tag:
+        """Read an entry of `GET /tags`, or the answer to `POST /tags`.
+
+        Raises:
+            KeyError, TypeError: the body is no tag.
+        """
+        return cls(TagId(str(body["id"])), str(body["name"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """What came of giving one tag to many contacts."""
+
+    tag: Tag
+    contacts: frozenset[ContactId] | None
+    """Those that surely have it now; None: the answer names none, as before API version 2.16, and all have it."""
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Json]) -> Tagged:
+        """Read the answer to `POST /tags` with users (OAS-2.16 #tag_create_response).
+
+        Raises:
+            KeyError, TypeError: the body is no such answer.
+        """
+        users = body.get("users")
+        done = None if users is None else frozenset(ContactId(str(one["id"])) for one in users if one["tagged"] is True)
+        return cls(Tag.from_json(body), done)
 
 
 def _option(option: Json) -> str:
@@ -305,7 +359,8 @@ def _forbidden(fault: Fault, _headers: Mapping[str, str]) -> Exception:
     return ForbiddenError(
         fault,
         f"Intercom forbids the call: {fault}. Give the app the permissions to read and write users and "
-        "companies and to read admins (Developer Hub, your app, Authentication), or check the workspace's plan.",
+        "companies, to read admins and, for groups, to read and write tags (Developer Hub, your app, Authentication), "
+        "or check the workspace's plan.",
     )
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from target_intercom.model import Contact, ContactId, Email, Identity, RecordKey
+    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.model import Contact, ContactId, Email, GroupKey, Identity, RecordKey, TagId
 
 Stamp = t.NewType("Stamp", int)
 """A moment: milliseconds since 1970, by the clock of the machine that wrote it."""
@@ -55,6 +56,8 @@ class LedgerEntry:
     standing: Standing
     written_at: Stamp
     """When this record last changed the contact; 0: never."""
+    groups: str | None = None
+    """Hash of the groups that the record listed when they were last noted for this contact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,65 @@ class Holder:
     """The last version of its stream that it came with."""
 
 
+class Holding(str, enum.Enum):
+    """How a group that a record puts a contact into stands to the contact's tags."""
+
+    WANTED = "wanted"
+    """The tag is to be put on."""
+    UNCLEAR = "unclear"
+    """The tag is wanted; whether the contact has it has to be looked at."""
+    ON = "on"
+    """The contact has the tag."""
+    MARKED = "marked"
+    """The contact has the tag, and a record of this run marks the membership as deleted."""
+    RELEASED = "released"
+    """The record no longer names the group: the tag is to be taken off."""
+    LEFT = "left"
+    """The record is missing from its whole table, which may be: the tag is to be taken off."""
+    OFF = "off"
+    """The contact does not have the tag any more, or is gone itself."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the record still puts the contact into the group, as far as is known."""
+        return self in {Holding.WANTED, Holding.UNCLEAR, Holding.ON}
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the contact has the tag, to the best of this target's knowledge."""
+        return self in {Holding.ON, Holding.MARKED, Holding.RELEASED, Holding.LEFT}
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A record that puts, or has put, a contact into a group."""
+
+    stream: str
+    key: RecordKey
+    contact: ContactId
+    group: GroupKey
+    name: str
+    """The group's name as the record writes it."""
+    tag: TagId | None
+    """The tag that the contact has for it; None: not known yet."""
+    holding: Holding
+    ours: bool
+    """This target put the tag on, or may have: it may take it off."""
+    content: str | None = None
+    """Hash of the record; None where the record is a contact's."""
+    place: int | None = None
+    """Where the record waits for its outcome in this run; None: none does."""
+    version: int | None = None
+    """The version of its stream (ACTIVATE_VERSION), where the tap told one."""
+    written_at: Stamp = Stamp(0)
+    """When the contact's tag was last put on or taken off; 0: never."""
+
+    @property
+    def pair(self) -> tuple[ContactId, GroupKey]:
+        """The contact and the group: one tag, however many records want it."""
+        return self.contact, self.group
+
+
 class Ledger:
     """A ledger that remembers nothing (`ledger_url: none`), and the interface of the one that does.
 
@@ -90,6 +152,8 @@ class Ledger:
 
     remembers: t.ClassVar[bool] = False
     """Whether it is of use to make keys and hashes for it."""
+    memberships: Memberships | None = None
+    """What it knows of groups; None: nothing."""
 
     def enter(self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False) -> None:
         """Begin to work on a stream with these key properties; `alone` keeps every other run off it.

@@ -43,7 +43,28 @@ def create_entries_streams_and_intents(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (create_entries_streams_and_intents,)
+_MEMBERSHIPS: t.Final = """
+ALTER TABLE target_intercom_entries ADD COLUMN groups_print TEXT;
+ALTER TABLE target_intercom_entries ADD COLUMN groups_run TEXT;
+CREATE TABLE target_intercom_memberships (
+    workspace TEXT NOT NULL, stream TEXT NOT NULL, key TEXT NOT NULL, contact_id TEXT NOT NULL, group_key TEXT NOT NULL,
+    name TEXT NOT NULL, tag_id TEXT, holding TEXT NOT NULL, ours BOOLEAN NOT NULL, content TEXT, place BIGINT,
+    run TEXT NOT NULL, written_at BIGINT NOT NULL, seen_at BIGINT NOT NULL, version BIGINT,
+    PRIMARY KEY (workspace, stream, key, contact_id, group_key)
+);
+CREATE INDEX target_intercom_memberships_contact ON target_intercom_memberships (workspace, contact_id);
+CREATE INDEX target_intercom_memberships_holding
+    ON target_intercom_memberships (workspace, holding, group_key, contact_id)
+"""
+
+
+def create_memberships(connection: Connection) -> None:
+    """Make room for the groups of contacts, and for whose tags are ours."""
+    for statement in _MEMBERSHIPS.split(";"):
+        connection.exec_driver_sql(statement)
+
+
+STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (create_entries_streams_and_intents, create_memberships)
 """In the order in which they are applied; a step's name is what the ledger keeps of it."""
 
 

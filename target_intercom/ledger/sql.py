@@ -9,15 +9,16 @@ import threading
 import time
 import typing as t
 from dataclasses import dataclass
-from itertools import islice
 from types import MappingProxyType
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from target_intercom.errors import LeadPendingError
 from target_intercom.ledger.base import Holder, Ledger, LedgerEntry, Prints, Stamp, Standing, stamp
+from target_intercom.ledger.chunks import chunks
 from target_intercom.ledger.locks import enter, locks_of
+from target_intercom.ledger.memberships import Memberships, forget_contacts, release_records
 from target_intercom.ledger.tables import ENTRIES, INTENTS, STREAMS
 from target_intercom.model import Contact, Identity
 
@@ -30,9 +31,6 @@ if t.TYPE_CHECKING:
     from target_intercom.ledger.database import Database
     from target_intercom.model import ContactId, Email, RecordKey
 
-_T = t.TypeVar("_T")
-_CHUNK = 500
-"""Values in one IN: older SQLites take fewer than 1,000 (sqlite.org/limits.html)."""
 _PAGE = 5000
 """Rows that are in memory at once."""
 _LONGEST_EMAIL = 500
@@ -49,6 +47,7 @@ class SqlLedger(Ledger):
 
     def __init__(self, database: Database, workspace: str, run: str) -> None:
         """Work on an open database; `run` is this run's id."""
+        self.memberships: Memberships = Memberships(database, workspace, run)
         self._database = database
         self._workspace = workspace
         self._run = run
@@ -107,6 +106,7 @@ class SqlLedger(Ledger):
             connection.execute(delete(INTENTS).where(*settled))
 
         self._database.write(work)
+        self.memberships.finish()
 
     def close(self) -> None:
         """See `Ledger`."""
@@ -121,9 +121,9 @@ class SqlLedger(Ledger):
         if not keys:
             return known
         with self._database.reading() as connection:
-            for chunk in _chunks(keys):
+            for chunk in chunks(keys):
                 for row in connection.execute(select(ENTRIES).where(*self._of(stream), _E.key.in_(chunk))):
-                    known[row.key] = _entry(row)
+                    known[row.key] = self._entry(row)
         return known
 
     def doubt(self, contacts: Sequence[ContactId]) -> None:
@@ -132,7 +132,7 @@ class SqlLedger(Ledger):
             self._database.write(lambda connection: self._void(connection, contacts))
 
     def _void(self, connection: Connection, contacts: Sequence[ContactId]) -> None:
-        for chunk in _chunks(contacts):
+        for chunk in chunks(contacts):
             where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
             connection.execute(update(ENTRIES).where(*where).values(content=None))
 
@@ -161,7 +161,7 @@ class SqlLedger(Ledger):
             seen["version"] = version
 
         def work(connection: Connection) -> None:
-            for chunk in _chunks(sorted(keys)):
+            for chunk in chunks(sorted(keys)):
                 where = (*self._of(stream), _E.key.in_(chunk))
                 connection.execute(update(ENTRIES).where(*where).values(seen))
 
@@ -226,7 +226,7 @@ class SqlLedger(Ledger):
             self._database.write(lambda connection: self._drop(connection, emails))
 
     def _drop(self, connection: Connection, emails: Iterable[Email]) -> None:
-        for chunk in _chunks(sorted(map(_intent_key, emails))):
+        for chunk in chunks(sorted(map(_intent_key, emails))):
             connection.execute(delete(INTENTS).where(_I.workspace == self._workspace, _I.email.in_(chunk)))
 
     # Removals.
@@ -254,7 +254,7 @@ class SqlLedger(Ledger):
         """See `Ledger`."""
         found: list[Holder] = []
         with self._database.reading() as connection:
-            for chunk in _chunks(contacts):
+            for chunk in chunks(contacts):
                 where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
                 found.extend(map(self._holder, connection.execute(select(ENTRIES).where(*where))))
         return found
@@ -270,8 +270,9 @@ class SqlLedger(Ledger):
         """See `Ledger`."""
 
         def work(connection: Connection) -> None:
-            for chunk in _chunks(sorted(keys)):
+            for chunk in chunks(sorted(keys)):
                 connection.execute(delete(ENTRIES).where(*self._of(stream), _E.key.in_(chunk)))
+            release_records(connection, self._workspace, stream, keys)
 
         if keys:
             self._database.write(work)
@@ -283,12 +284,13 @@ class SqlLedger(Ledger):
         """
 
         def work(connection: Connection) -> None:
-            for chunk in _chunks(sorted(contacts)):
+            for chunk in chunks(sorted(contacts)):
                 where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
                 emails = connection.scalars(select(_E.email).where(*where, _E.email.is_not(None))).all()
                 self._drop(connection, emails)
                 gone = {"gone_id": _E.contact_id, "written_at": stamp(time.time())}
                 connection.execute(update(ENTRIES).where(*where).values({**_NOTHING, **gone}))
+            forget_contacts(connection, self._workspace, contacts)
 
         if contacts:
             self._database.write(work)
@@ -332,7 +334,22 @@ class SqlLedger(Ledger):
             if "version" in changes:
                 # A run that ends before its tap names the version must not lose the one that was named before.
                 changes["version"] = func.coalesce(insert.excluded.version, table.c.version)
+            if "contact_id" in changes:
+                # The groups were noted for the contact that the record had then.
+                same = insert.excluded.contact_id == table.c.contact_id
+                changes["groups_print"] = case((same, table.c.groups_print), else_=None)
             connection.execute(insert.on_conflict_do_update(index_elements=table.primary_key, set_=changes), rows)
+
+    def _entry(self, row: Row[t.Any]) -> LedgerEntry:
+        return LedgerEntry(
+            key=row.key,
+            contact=None if row.contact_id is None else _contact(row),
+            prints=None if row.content is None else Prints(row.content, row.shape, row.settings),
+            standing=Standing(row.standing),
+            written_at=row.written_at,
+            # A run that was cut off may not have put the tags on.
+            groups=row.groups_print if row.groups_run in {None, self._run} else None,
+        )
 
     def _holder(self, row: Row[t.Any]) -> Holder:
         return Holder(
@@ -365,23 +382,16 @@ _NOTHING: t.Final[Mapping[str, object]] = {
     "content": None,
     "shape": None,
     "settings": None,
+    "groups_print": None,
     "standing": Standing.REMOVED.value,
 }
 """What is left of a record whose contact was removed."""
 
 _UNKNOWN: t.Final[Mapping[str, object]] = MappingProxyType({})
 
-_CHANGING: t.Final = tuple(column.name for column in ENTRIES.columns if not column.primary_key)
-
-
-def _entry(row: Row[t.Any]) -> LedgerEntry:
-    return LedgerEntry(
-        key=row.key,
-        contact=None if row.contact_id is None else _contact(row),
-        prints=None if row.content is None else Prints(row.content, row.shape, row.settings),
-        standing=Standing(row.standing),
-        written_at=row.written_at,
-    )
+_CHANGING: t.Final = tuple(
+    column.name for column in ENTRIES.columns if not column.primary_key and not column.name.startswith("groups_")
+)
 
 
 def _contact(row: Row[t.Any]) -> Contact:
@@ -405,9 +415,3 @@ def _intent_key(email: Email) -> str:
 
 def _now() -> str:
     return dt.datetime.now(tz=dt.timezone.utc).isoformat(timespec="seconds")
-
-
-def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
-    rest = iter(items)
-    while chunk := list(islice(rest, _CHUNK)):
-        yield chunk

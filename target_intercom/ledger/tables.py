@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, Table, Text
 
 METADATA = MetaData()
 """Their names carry a prefix: the database may hold other things."""
@@ -43,8 +43,32 @@ ENTRIES = Table(
     Column("written_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Column("version", BigInteger),
+    Column("groups_print", Text),
+    Column("groups_run", Text),  # of a run that has not put their tags on yet
     Index("target_intercom_entries_contact", "workspace", "contact_id"),
     Index("target_intercom_entries_written", "workspace", "written_at"),
+)
+
+MEMBERSHIPS = Table(
+    "target_intercom_memberships",
+    METADATA,
+    Column("workspace", Text, primary_key=True),
+    Column("stream", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("contact_id", Text, primary_key=True),
+    Column("group_key", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("tag_id", Text),
+    Column("holding", Text, nullable=False),
+    Column("ours", Boolean, nullable=False),
+    Column("content", Text),
+    Column("place", BigInteger),
+    Column("run", Text, nullable=False),
+    Column("written_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("version", BigInteger),
+    Index("target_intercom_memberships_contact", "workspace", "contact_id"),
+    Index("target_intercom_memberships_holding", "workspace", "holding", "group_key", "contact_id"),
 )
 
 INTENTS = Table(

@@ -18,7 +18,7 @@ from target_intercom.model import (
     Result,
     SkipReason,
 )
-from target_intercom.sync.mapping import no_identifier
+from target_intercom.sync.identity import no_identifier
 from target_intercom.sync.memory import in_line
 from target_intercom.sync.overlay import overlay
 from target_intercom.sync.planning import plan, refusal
@@ -32,6 +32,7 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, Group, Identifier, Received, RecordKey
     from target_intercom.report import RunReport
     from target_intercom.sync.attributes import AttributeCatalog
+    from target_intercom.sync.listing import ListedGroups
     from target_intercom.sync.mapping import AttributeType, ContactMapper
     from target_intercom.sync.marks import StreamMarks
     from target_intercom.sync.matching import Matcher, View
@@ -56,9 +57,10 @@ class ContactSync:
         memory: StreamMemory,
         writer: Writer,
         marks: StreamMarks,
+        groups: ListedGroups,
         report: RunReport,
     ) -> None:
-        """Put the parts together: `mapper`, `memory`, `writer`, `marks` are this stream's, the others all share."""
+        """Put the parts together: All but `catalog`, `matcher`, `recent` and `report` are this stream's own."""
         self._stream = stream
         self._config = config
         self._mapper = mapper
@@ -68,6 +70,7 @@ class ContactSync:
         self._memory = memory
         self._writer = writer
         self._marks = marks
+        self._groups = groups
         self._report = report
         self._custom: dict[str, AttributeType | None] = {}
 
@@ -88,6 +91,7 @@ class ContactSync:
                 self._memory.forget_batch()
             raise
         self._memory.forget_batch()
+        self._groups.write()
 
     def _map(self, records: Sequence[Received]) -> list[Entry]:
         live = (received.record for received in records if not self._mapper.removes(received.record))
@@ -130,6 +134,7 @@ class ContactSync:
             result = Result.UNCHANGED if last[_whose(entry)] is entry else Result.MERGED
             self._report.record(self._stream, Outcome(entry.received, result))
             if entry.contact is not None:
+                self._groups.unchanged(entry, entry.contact)
                 self._marks.seen_live(entry.contact.id, entry.received.number)
         return sorted([*others, *roused], key=_place)
 
@@ -213,6 +218,7 @@ class ContactSync:
             if not (isinstance(group.match, Found) and group.match.contact is contact):
                 self._recent.remember(contact)
             self._marks.seen_live(contact.id, group.entries[-1].received.number)
+            self._groups.saved(group, contact, result)
         first_wins = self._config.sync_mode is SyncMode.INSERT
         winner = group.entries[0] if first_wins else group.entries[-1]
         for entry in group.entries:
@@ -240,6 +246,7 @@ class ContactSync:
     def _vanished(self, group: Group, contact: ContactId) -> list[Entry]:
         """Match the records of a contact that is gone a second time, and no third time."""
         self._recent.forget(contact)
+        self._groups.gone(contact)
         if any(entry.again for entry in group.entries):
             reason = f"contact {contact} is gone, and so is every other match"
             self._refuse(group.entries, Refusal(Result.REJECTED, reason, "contact_gone"))

@@ -13,23 +13,27 @@ from target_intercom.ledger.base import Prints
 from target_intercom.model import RecordKey
 
 if t.TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
-    from target_intercom.model import ContactDraft, Identity, Json, MatchBy
+    from target_intercom.model import ContactDraft, GroupKey, Identity, Json, MatchBy
 
 LONGEST_KEY: t.Final = 1500
 """Characters of a key; a longer one stands as its hash, since databases limit what they index."""
 
 _MOST_ZEROS = 40
 """A number that needs more of them is written with an exponent."""
-_WITHOUT_EFFECT: t.Final = frozenset(["removal_mode", "snapshot"])
+_WITHOUT_EFFECT: t.Final = frozenset(["object", "removal_mode", "snapshot", "tags_property"])
 """Settings of a stream that change nothing of what a record writes."""
 
 
 def record_key(
-    record: Mapping[str, Json], key_properties: Sequence[str], identity: Identity, match_by: Sequence[MatchBy]
+    record: Mapping[str, Json],
+    key_properties: Sequence[str],
+    identity: Identity,
+    match_by: Sequence[MatchBy],
+    group: GroupKey | None = None,
 ) -> RecordKey | None:
-    """Make a record's key of its key properties, or of its first identifier where it has none.
+    """Make a record's key of its key properties, or of its first identifier (and its group) where it has none.
 
     The same value is the same key, as text or as a number: taps differ in that between replication methods.
 
@@ -41,7 +45,7 @@ def record_key(
         first = next(((which, value) for which in match_by if (value := identity.get(which)) is not None), None)
         if first is None:
             return None
-        parts = [first[0].value, first[1]]
+        parts = [first[0].value, first[1], *([] if group is None else [group])]
     key = json.dumps(parts)
     return RecordKey(key if len(key) <= LONGEST_KEY else json.dumps([f"blake2b:{_hash(key)}"]))
 
@@ -72,6 +76,17 @@ def prints_of(draft: ContactDraft, settings: str, without: Container[str] = ()) 
     identity = [draft.identity.external_id, draft.identity.id]
     attributes = {name: value for name, value in draft.attributes.items() if name not in without}
     return Prints(_hash(_canonical([identity, attributes])), _hash(_canonical(sorted(attributes))), settings)
+
+
+def groups_print(groups: Iterable[GroupKey]) -> str:
+    """Hash the groups that a record lists, in whatever order."""
+    return _hash(_canonical(sorted(groups)))
+
+
+def membership_print(identity: Identity, group: GroupKey, match_by: Sequence[MatchBy]) -> str:
+    """Hash what a membership says: who is in which group, and how they are found."""
+    who = [identity.external_id, identity.email, identity.id]
+    return _hash(_canonical([who, group, [which.value for which in match_by]]))
 
 
 def settings_print(config: StreamConfig) -> str:

@@ -24,6 +24,8 @@ class Share:
     """Contacts known from the stream before this run."""
     read: int
     """Records of the stream in this run."""
+    what: str = "contacts"
+    """What is removed."""
 
 
 def too_many(share: Share, percent: int) -> str | None:
@@ -36,7 +38,7 @@ def too_many(share: Share, percent: int) -> str | None:
     if not is_large and share.left * 100 <= max(HALF, percent) * share.known:
         return None
     return (
-        f"Stream '{share.stream}': {removals} contacts would be removed ({share.marked} marked as deleted, "
+        f"Stream '{share.stream}': {removals} {share.what} would be removed ({share.marked} marked as deleted, "
         f"{share.left} missing), of {share.known} known before and {share.read} records read. 'max_removal_percent' "
         f"({percent}) does not allow so many, and none was removed. If they are right, run once with a higher one."
     )

@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 from itertools import islice
 
 from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError
 from target_intercom.sync.removal import remove_contact
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
-    from target_intercom.config import RemovalMode, StreamConfig
+    from target_intercom.config import RemovalMode
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol import ContactId
     from target_intercom.ledger.base import Holder, Ledger
     from target_intercom.sync.parallel import InParallel
-    from target_intercom.sync.pipe import TapStream
     from target_intercom.sync.removal import Removals
+    from target_intercom.sync.whole import Tables
 
 _AT_ONCE = 500
 """Contacts that are looked up in the ledger together."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A stream of this run whose records decide who is removed."""
-
-    config: StreamConfig
-    sources: list[TapStream]
-    """The tap's streams that it is made of: stream maps may make one of several."""
-    known: int
-    """Contacts known from it before this run."""
-
-    @property
-    def version(self) -> int | None:
-        """The version that its tap activated; of several streams' versions nothing follows."""
-        return self.sources[0].version if len(self.sources) == 1 else None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether each run carries all of it."""
-        is_incremental = any(source.is_incremental for source in self.sources)
-        return not is_incremental and (self.config.snapshot or self.version is not None)
 
 
 class Leaving:
@@ -54,7 +31,9 @@ class Leaving:
         client: IntercomClient,
         in_parallel: InParallel,
         ledger: Ledger,
+        *,
         removals: Removals,
+        tables: Tables,
         say: Callable[[str], None],
     ) -> None:
         """`removals` knows who is marked, and who was named by a record that could not be loaded."""
@@ -62,49 +41,13 @@ class Leaving:
         self._in_parallel = in_parallel
         self._ledger = ledger
         self._removals = removals
+        self._tables = tables
         self._say = say
-        self._tables: dict[str, _Table] = {}
         self._streams: list[str] = []
-
-    def join(self, stream: str, config: StreamConfig, sources: Iterable[TapStream]) -> None:
-        """Take in a stream of mode `sync` when it begins, before anything of it is written.
-
-        `sources` are the tap's streams that it is known to be made of, also those that have not begun.
-        """
-        self._tables[stream] = _Table(config, list(dict.fromkeys(sources)), self._ledger.known(stream))
-
-    def feed(self, stream: str, tap_stream: TapStream) -> None:
-        """Note that a stream is made of one of the tap's, too."""
-        table = self._tables.get(stream)
-        if table is not None and tap_stream not in table.sources:
-            table.sources.append(tap_stream)
-
-    def known(self, stream: str) -> int:
-        """Give how many contacts were known from a stream before this run."""
-        return self._tables[stream].known if stream in self._tables else 0
 
     def decide(self) -> None:
         """Decide which streams are whole, at the end of the pipe."""
-        for stream, table in self._tables.items():
-            if table.version is not None and not table.sources[0].tells_versions:
-                self._ledger.activate(stream, table.version)
-            if not table.is_whole:
-                continue
-            if not all(source.is_complete for source in table.sources):
-                self._say(
-                    f"Stream '{stream}': the tap did not say that it is complete (no record, or no STATE or "
-                    "ACTIVATE_VERSION of the stream after its last one; see the README, Removals): who is missing from "
-                    "it is not removed"
-                )
-            elif any(source.is_unclear for source in table.sources):
-                self._say(
-                    f"Stream '{stream}': it has no key, and the identifier of a record is invalid, so that it may be "
-                    "anybody's: who is missing from it is not removed"
-                )
-            elif not self._ledger.was_alone(stream):
-                self._say(f"Stream '{stream}': another run worked on it, too: who is missing from it is not removed")
-            else:
-                self._streams.append(stream)
+        self._streams = self._tables.whole()
 
     def count(self) -> dict[str, int]:
         """Count who left, by stream; who is also marked is not counted."""

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 import unicodedata
 from dataclasses import dataclass, field
 
-from target_intercom.config import SyncMode, Unmapped
-from target_intercom.errors import InvalidRecordError, StreamRefusedError
-from target_intercom.intercom.protocol import CUSTOM_PREFIX, ContactId, ExternalId, normal_email
+from target_intercom.config import TAG, SyncMode, Unmapped
+from target_intercom.errors import InvalidRecordError
+from target_intercom.intercom.protocol import CUSTOM_PREFIX, normal_email
 from target_intercom.model import (
     READ_ONLY_ATTRIBUTES,
     STANDARD_ATTRIBUTES,
     ContactDraft,
-    Identity,
     Kind,
-    MatchBy,
 )
 from target_intercom.sync.coercion import UncoercibleError, coerce, cut, identifier, is_set, schema_kind, value_kind
+from target_intercom.sync.group_names import group_names
+from target_intercom.sync.identity import read_identity, refuse_without_identifier
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from target_intercom.config import StreamConfig
-    from target_intercom.model import Json, Received
-
-_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+    from target_intercom.model import GroupKey, Identity, Json, Received
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +50,6 @@ class _Values:
     attributes: dict[str, Json] = field(default_factory=dict)
     cut: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
-
-
-def no_identifier(match_by: Sequence[MatchBy]) -> InvalidRecordError:
-    """Word why a record without identifiers cannot be loaded."""
-    names = ", ".join(which.value for which in match_by)
-    return InvalidRecordError(f"the record has no identifier to match by ({names})", code="no_identifier")
 
 
 class ContactMapper:
@@ -94,7 +85,7 @@ class ContactMapper:
         self._sources: dict[str, str] = {}
         for name in sorted(properties, key=lambda prop: (prop not in config.mappings, _clean(prop) != prop)):
             self._target(name)
-        self._refuse_without_identifier()
+        refuse_without_identifier(stream, properties, self._sources, config.match_by)
         if "id" in properties and "id" not in config.mappings and "external_id" not in self._sources:
             self._say(
                 f"Stream '{stream}': property 'id' is left out: a source's id is never taken for Intercom's. To match "
@@ -142,7 +133,7 @@ class ContactMapper:
                 self._put_custom(values, name, attribute, value, custom.get(attribute))
             else:
                 values.attributes[attribute] = self._standard(name, attribute, value)
-        draft = ContactDraft(identity, self._settled(values.attributes))
+        draft = ContactDraft(identity, self._settled(values.attributes), groups=self._groups(record))
         return Mapped(draft, tuple(values.cut), tuple(values.left_out))
 
     def _put_custom(self, values: _Values, name: str, attribute: str, value: Json, taken: AttributeType | None) -> None:
@@ -167,34 +158,17 @@ class ContactMapper:
         return self._identity(record, lenient=True)
 
     def _identity(self, record: Mapping[str, Json], *, lenient: bool) -> Identity:
-        """Read the identifiers; `lenient` takes a bad one for none, where the others will do."""
-        values: dict[MatchBy, str | None] = {}
-        for which in MatchBy:
-            try:
-                values[which] = self._identifier(record, which)
-            except InvalidRecordError:
-                if not lenient:
-                    raise
-                values[which] = None
-        email = values[MatchBy.EMAIL]
-        external_id, contact_id = values[MatchBy.EXTERNAL_ID], values[MatchBy.ID]
-        return Identity(
-            external_id=None if external_id is None else ExternalId(external_id),
-            email=None if email is None else normal_email(email),
-            id=ContactId(contact_id) if contact_id is not None and MatchBy.ID in self._config.match_by else None,
-        )
+        return read_identity(record, self._sources, self._config.match_by, lenient=lenient)
 
-    def _identifier(self, record: Mapping[str, Json], which: MatchBy) -> str | None:
-        name = self._sources.get(which.value)
-        if name is None:
+    def _groups(self, record: Mapping[str, Json]) -> Mapping[GroupKey, str] | None:
+        """Read the groups that a record lists; None where it says nothing of them."""
+        name = self._config.tags_property
+        if name is None or name not in record or (record[name] is None and not self._config.clear_nulls):
             return None
         try:
-            value = identifier(record.get(name))
+            return group_names(record[name])
         except UncoercibleError as error:
             raise InvalidRecordError(str(error), code=error.code, field=name) from None
-        if which is MatchBy.EMAIL and value is not None and not _ADDRESS.fullmatch(value):
-            raise InvalidRecordError("it is no email address", code="invalid_email", field=name)
-        return value
 
     def _standard(self, name: str, attribute: str, value: Json) -> Json:
         if attribute == "email":
@@ -253,8 +227,12 @@ class ContactMapper:
 
     def _wanted(self, name: str) -> str | None:
         config = self._config
+        if name == config.tags_property and config.mappings.get(name) is None:
+            return None
         if name in config.mappings:
             attribute = config.mappings[name]
+            if attribute == TAG:
+                return None
             return (
                 attribute
                 if attribute is None or not attribute.startswith(CUSTOM_PREFIX)
@@ -274,18 +252,6 @@ class ContactMapper:
                 )
             return None
         return _custom(name)
-
-    def _refuse_without_identifier(self) -> None:
-        if any(which.value in self._sources for which in self._config.match_by):
-            return
-        names = " or ".join(f"'{which.value}'" for which in self._config.match_by)
-        first = self._config.match_by[0].value
-        example = next(iter(self._properties), "PROPERTY")
-        message = (
-            f"Stream '{self._stream}' gives no identifier to match contacts by ({names}). Map the property that "
-            f"holds one, for example 'mappings': {{\"{example}\": \"{first}\"}}, generally or in 'streams'."
-        )
-        raise StreamRefusedError(message, errors=[message])
 
 
 def _elsewhere(name: str) -> str:

@@ -146,7 +146,7 @@ class StreamMemory:
             # Who is to be forgotten is whom the identifiers mean today.
             return entry
         self._see(row.key, entry.received)
-        return replace(entry, known=Known(row.contact, self._trust(entry, row)))
+        return replace(entry, known=Known(row.contact, self._trust(entry, row), row.groups))
 
     def _trust(self, entry: Entry, row: LedgerEntry) -> Trust:
         if entry.draft.removed:

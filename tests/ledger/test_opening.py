@@ -97,7 +97,8 @@ def test_the_migrations_make_the_tables_that_the_code_works_with(url: str, new_l
     assert tables(url) == {}
     Database(url).close()
     assert tables(url) == wanted
-    assert set(wanted) == {f"target_intercom_{name}" for name in ("migrations", "streams", "entries", "intents")}
+    names = ("migrations", "streams", "entries", "intents", "memberships")
+    assert set(wanted) == {f"target_intercom_{name}" for name in names}
 
 
 def test_opening_again_changes_nothing(ledgers: Ledgers) -> None:

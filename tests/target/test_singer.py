@@ -578,6 +578,8 @@ def test_about_offers_exactly_the_settings_that_there_are(load: Loader, tmp_path
         "clear_nulls": True,
         "deleted_property": "_sdc_deleted_at",
         "snapshot": False,
+        "tags_property": None,
+        "groups_stream": None,
         "streams": {},
         "max_removal_percent": 20,
         "max_rejected_records": 1000,

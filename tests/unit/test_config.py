@@ -44,6 +44,8 @@ CONTRACT: dict[str, tuple[set[str], Any]] = {
     "clear_nulls": ({"boolean"}, True),
     "deleted_property": ({"string"}, "_sdc_deleted_at"),
     "snapshot": ({"boolean"}, False),
+    "tags_property": ({"string"}, None),
+    "groups_stream": ({"string"}, None),
     "streams": ({"object"}, {}),
     "max_removal_percent": ({"integer"}, 20),
     "max_rejected_records": ({"integer"}, 1000),
@@ -72,6 +74,7 @@ OF_A_STREAM = [
     "clear_nulls",
     "deleted_property",
     "snapshot",
+    "tags_property",
 ]
 
 
@@ -208,6 +211,8 @@ WRONG: dict[str, list[Any]] = {
     "clear_nulls": ["no", "false", 1, {}],
     "deleted_property": ["", " ", 5, [], False],
     "snapshot": ["yes", 1, []],
+    "tags_property": ["", " ", 5, [], False],
+    "groups_stream": ["", " ", 5, ["members"], True],
     "streams": [[], "customers", {"customers": "sync"}, {"customers": None}, {"customers": []}],
     "max_removal_percent": [-1, 101, 0.2, "20", True],
     "max_rejected_records": [-2, 1.5, "10", True, []],
@@ -328,6 +333,7 @@ def test_every_setting_of_a_stream_can_be_given_for_one(name: str) -> None:
         "clear_nulls": False,
         "deleted_property": "gone",
         "snapshot": True,
+        "tags_property": "groups",
     }
     config = parse(streams={"a": {name: other[name]}})
     assert plain(getattr(config.stream("a"), name)) == other[name]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from target_intercom.config import CreationMode, RemovalMode, StreamConfig, SyncMode, Unmapped
+from target_intercom.config import CreationMode, RemovalMode, StreamConfig, StreamObject, SyncMode, Unmapped
 from target_intercom.model import ContactDraft, ContactId, Email, ExternalId, Identity, MatchBy
 from target_intercom.sync.fingerprints import LONGEST_KEY, prints_of, record_key, settings_print
 
@@ -273,7 +273,12 @@ OTHER_VALUES: dict[str, Any] = {
     "clear_nulls": False,
     "deleted_property": "gone",
 }
-WITHOUT_EFFECT: dict[str, Any] = {"removal_mode": RemovalMode.DELETE, "snapshot": True}
+WITHOUT_EFFECT: dict[str, Any] = {
+    "object": StreamObject.GROUPS,
+    "removal_mode": RemovalMode.DELETE,
+    "snapshot": True,
+    "tags_property": "groups",
+}
 
 
 def test_every_setting_of_a_stream_is_looked_at_here() -> None:

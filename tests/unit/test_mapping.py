@@ -11,7 +11,8 @@ import pytest
 from target_intercom.config import parse_config
 from target_intercom.errors import InvalidRecordError, StreamRefusedError
 from target_intercom.model import ExternalId, Identity, Kind, MatchBy, Received
-from target_intercom.sync.mapping import AttributeType, ContactMapper, no_identifier
+from target_intercom.sync.identity import no_identifier
+from target_intercom.sync.mapping import AttributeType, ContactMapper
 from tests.loading import TYPES
 
 if TYPE_CHECKING:

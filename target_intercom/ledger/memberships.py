@@ -1,0 +1,359 @@
+"""Which contact is in which group, because of which record: the part of the ledger that knows whose tags are ours."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from collections import defaultdict
+from dataclasses import replace
+
+from sqlalchemy import bindparam, case, delete, func, or_, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from target_intercom.ledger.base import Holding, Membership, Stamp, stamp
+from target_intercom.ledger.chunks import chunks
+from target_intercom.ledger.tables import ENTRIES, MEMBERSHIPS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Row
+
+    from target_intercom.ledger.database import Database
+    from target_intercom.model import ContactId, GroupKey, RecordKey, TagId
+
+_KEPT = 86_400.0
+"""Seconds for which it is remembered that a tag was taken off: search has caught up long before."""
+
+_M = MEMBERSHIPS.c
+_ELSEWHERE: t.Final = {Holding.MARKED: Holding.ON, Holding.WANTED: Holding.UNCLEAR}
+"""What is known of a membership that another run noted so."""
+_HAS = [Holding.ON.value, Holding.MARKED.value]
+_WANTS = [Holding.WANTED.value, Holding.UNCLEAR.value, Holding.ON.value]
+_KEY = tuple(column.name for column in MEMBERSHIPS.primary_key)
+_CHANGING = tuple(column.name for column in MEMBERSHIPS.columns if not column.primary_key)
+
+
+class Memberships:
+    """The memberships of one workspace, in one run."""
+
+    def __init__(self, database: Database, workspace: str, run: str) -> None:
+        """Work on an open database; `run` is this run's id."""
+        self._database = database
+        self._workspace = workspace
+        self._run = run
+        self._began = stamp(time.time())
+        self.has_work = False
+        """Whether tags wait to be put on or taken off because of what this run has noted."""
+        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+
+    # Records.
+
+    def of_keys(self, stream: str, keys: Collection[RecordKey]) -> dict[RecordKey, list[Membership]]:
+        """Give what is known of these records."""
+        found: dict[RecordKey, list[Membership]] = defaultdict(list)
+        with self._database.reading() as connection:
+            for chunk in chunks(sorted(keys)):
+                where = (*self._of(stream), _M.key.in_(chunk))
+                for row in connection.execute(select(MEMBERSHIPS).where(*where)):
+                    found[row.key].append(self._membership(row))
+        return found
+
+    def of_contacts(self, contacts: Collection[ContactId]) -> dict[ContactId, list[Membership]]:
+        """Give what any record, of any stream, says of these contacts' groups."""
+        found: dict[ContactId, list[Membership]] = defaultdict(list)
+        with self._database.reading() as connection:
+            for chunk in chunks(sorted(contacts)):
+                where = (_M.workspace == self._workspace, _M.contact_id.in_(chunk))
+                for row in connection.execute(select(MEMBERSHIPS).where(*where)):
+                    found[row.contact_id].append(self._membership(row))
+        return found
+
+    def note(
+        self,
+        changed: Sequence[Membership],
+        dropped: Sequence[Membership],
+        prints: Mapping[tuple[str, RecordKey], str] | None = None,
+    ) -> None:
+        """Write down what records that came say of groups; `prints` has the hash of what each contact record lists."""
+        waiting = {(one.stream, one.key) for one in changed if one.holding not in {Holding.ON, Holding.OFF}}
+        self.has_work = self.has_work or bool(waiting)
+        rows = sorted((self._row(one) for one in changed), key=lambda row: tuple(str(row[name]) for name in _KEY))
+        listed = [
+            {"of": stream, "which": key, "print": value, "by": self._run if (stream, key) in waiting else None}
+            for (stream, key), value in (prints or {}).items()
+        ]
+
+        def work(connection: Connection) -> None:
+            self._delete(connection, dropped)
+            if rows:
+                insert = self._insert(MEMBERSHIPS)
+                changes: dict[str, ColumnElement[t.Any]] = {name: insert.excluded[name] for name in _CHANGING}
+                changes["version"] = func.coalesce(insert.excluded.version, _M.version)
+                connection.execute(insert.on_conflict_do_update(index_elements=_KEY, set_=changes), rows)
+            if listed:
+                connection.execute(_list(self._workspace), listed)
+
+        if rows or dropped or listed:
+            self._database.write(work)
+
+    def see(self, stream: str, keys: Collection[RecordKey], version: int | None) -> None:
+        """Note that known records came again."""
+        seen: dict[str, object] = {"seen_at": self._now()}
+        if version is not None:
+            seen["version"] = version
+
+        def work(connection: Connection) -> None:
+            for chunk in chunks(sorted(keys)):
+                connection.execute(update(MEMBERSHIPS).where(*self._of(stream), _M.key.in_(chunk)).values(seen))
+
+        if keys:
+            self._database.write(work)
+
+    def gone(self, contacts: Collection[ContactId]) -> None:
+        """Note that contacts are not there: what they have when they come back has to be looked at."""
+        self._database.write(lambda connection: forget_contacts(connection, self._workspace, contacts))
+
+    # Tags.
+
+    def pending(self, streams: Collection[str], holding: Holding, limit: int) -> list[Membership]:
+        """Give some memberships of these streams that wait for their tag in this run.
+
+        Those of a contact come together where it has to be looked at, else those of a group.
+        """
+        where = (*self._in(streams), _M.holding == holding.value, _M.run == self._run)
+        first = (_M.contact_id, _M.group_key) if holding is Holding.UNCLEAR else (_M.group_key, _M.contact_id)
+        return self._read(select(MEMBERSHIPS).where(*where).order_by(*first, _M.stream, _M.key).limit(limit))
+
+    def ending(self, streams: Collection[str], limit: int, after: Membership | None) -> list[Membership]:
+        """Give some memberships of these streams whose tag is to be taken off, those of a contact together.
+
+        `after`: the last of those that were given before.
+        """
+        order = tuple_(_M.contact_id, _M.group_key, _M.stream, _M.key)
+        marked = (_M.holding == Holding.MARKED.value) & (_M.run == self._run)
+        where = [*self._in(streams), or_(marked, _M.holding.in_([Holding.RELEASED.value, Holding.LEFT.value]))]
+        if after is not None:
+            where.append(order > tuple_(*after.pair, after.stream, after.key))
+        return self._read(select(MEMBERSHIPS).where(*where).order_by(*order.clauses).limit(limit))
+
+    def wanted(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> set[tuple[ContactId, GroupKey]]:
+        """Tell which of these contacts some record, of any stream, still wants in these groups."""
+        marked_elsewhere = (_M.holding == Holding.MARKED.value) & (_M.run != self._run)
+        found: set[tuple[ContactId, GroupKey]] = set()
+        with self._database.reading() as connection:
+            for chunk in chunks(sorted({contact for contact, _ in pairs})):
+                where = (_M.workspace == self._workspace, _M.contact_id.in_(chunk))
+                wants = or_(_M.holding.in_(_WANTS), marked_elsewhere)
+                rows = connection.execute(select(_M.contact_id, _M.group_key).where(*where, wants))
+                found.update((row.contact_id, row.group_key) for row in rows)
+        return found.intersection(pairs)
+
+    def settle(self, rows: Sequence[Membership], dropped: Sequence[Membership] = ()) -> None:
+        """Write down what became of memberships' tags, and forget those that are of no use any more."""
+        values = [
+            {**_key_values(one), "to": one.holding.value, "id": one.tag, "us": one.ours, "at": one.written_at}
+            for one in rows
+        ]
+
+        def work(connection: Connection) -> None:
+            self._delete(connection, dropped)
+            if values:
+                changes: dict[str, t.Any] = {
+                    "holding": bindparam("to"),
+                    "tag_id": bindparam("id"),
+                    "ours": bindparam("us"),
+                    "written_at": bindparam("at"),
+                }
+                connection.execute(update(MEMBERSHIPS).where(*_this(self._workspace)).values(changes), values)
+
+        if rows or dropped:
+            self._database.write(work)
+
+    def unlist(self, records: Collection[tuple[str, RecordKey]]) -> None:
+        """Note that not all groups of these contact records became tags: the next run looks at them again."""
+        values = [{"of": stream, "which": key, "print": None, "by": None} for stream, key in records]
+        if values:
+            self._database.write(lambda connection: connection.execute(_list(self._workspace), values))
+
+    def listed(self) -> None:
+        """Note that the contact records whose groups this run noted have their tags."""
+        mine = (ENTRIES.c.workspace == self._workspace, ENTRIES.c.groups_run == self._run)
+        self._database.write(
+            lambda connection: connection.execute(update(ENTRIES).where(*mine).values(groups_run=None))
+        )
+
+    def tags(self, streams: Collection[str]) -> set[TagId]:
+        """Give the tags that contacts have because of these streams."""
+        where = (*self._in(streams), _M.holding == Holding.ON.value, _M.tag_id.is_not(None))
+        with self._database.reading() as connection:
+            return set(connection.scalars(select(_M.tag_id).where(*where).distinct()))
+
+    def lost(self, streams: Collection[str], tags: Collection[TagId]) -> int:
+        """Note that tags are not there any more; gives how many memberships want them put on again."""
+        values = {"holding": Holding.WANTED.value, "tag_id": None, "ours": False, "run": self._run, "place": None}
+
+        def work(connection: Connection) -> int:
+            where = (*self._in(streams), _M.holding == Holding.ON.value, _M.tag_id.in_(sorted(tags)))
+            return connection.execute(update(MEMBERSHIPS).where(*where).values(values)).rowcount
+
+        return self._database.write(work) if tags else 0
+
+    # Who left.
+
+    def known(self, stream: str) -> int:
+        """Count the memberships of a stream whose tags are ours."""
+        return self._count(*self._of(stream), _M.ours, _M.holding.in_(_HAS))
+
+    def marked(self, stream: str) -> int:
+        """Count the memberships of a stream that a record of this run marks as deleted."""
+        return self._count(*self._of(stream), _M.holding == Holding.MARKED.value, _M.run == self._run)
+
+    def activate(self, stream: str, version: int) -> None:
+        """Note the version of the records that came since this run began, whose tap told it apart from them."""
+        where = (*self._of(stream), _M.seen_at >= self._began)
+        self._database.write(
+            lambda connection: connection.execute(update(MEMBERSHIPS).where(*where).values(version=version))
+        )
+
+    def missing(self, stream: str, version: int | None) -> int:
+        """Count the memberships that left a whole table and whose tags are ours.
+
+        `version`: the activated one, where only records of another have left.
+        """
+        return self._count(*self._missing(stream, version), _M.ours, _M.holding.in_(_HAS))
+
+    def leave(self, stream: str, version: int | None) -> None:
+        """Note that the memberships that are missing have left; those whose tag is not ours are forgotten."""
+        where = self._missing(stream, version)
+
+        def work(connection: Connection) -> None:
+            ours = (*where, _M.ours, _M.holding.in_(_HAS))
+            connection.execute(update(MEMBERSHIPS).where(*ours).values(holding=Holding.LEFT.value, place=None))
+            connection.execute(delete(MEMBERSHIPS).where(*where, _M.holding.in_([*_WANTS, Holding.MARKED.value])))
+
+        self._database.write(work)
+
+    def finish(self) -> None:
+        """Forget what was taken off long ago."""
+        old = (_M.holding == Holding.OFF.value, ~_M.ours, _M.written_at < stamp(time.time() - _KEPT))
+        self._database.write(
+            lambda connection: connection.execute(delete(MEMBERSHIPS).where(_M.workspace == self._workspace, *old))
+        )
+
+    def close(self) -> None:
+        """Give everything back that is not the ledger's."""
+
+    # Rows.
+
+    def _of(self, stream: str) -> tuple[ColumnElement[bool], ...]:
+        return _M.workspace == self._workspace, _M.stream == stream
+
+    def _in(self, streams: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+        return _M.workspace == self._workspace, _M.stream.in_(sorted(streams))
+
+    def _missing(self, stream: str, version: int | None) -> tuple[ColumnElement[bool], ...]:
+        missing = (*self._of(stream), _M.seen_at < self._began)
+        return missing if version is None else (*missing, or_(_M.version.is_(None), _M.version != version))
+
+    def _count(self, *where: ColumnElement[bool]) -> int:
+        with self._database.reading() as connection:
+            return connection.scalar(select(func.count()).select_from(MEMBERSHIPS).where(*where)) or 0
+
+    def _read(self, query: t.Any) -> list[Membership]:
+        with self._database.reading() as connection:
+            return [self._membership(row) for row in connection.execute(query)]
+
+    def _delete(self, connection: Connection, rows: Sequence[Membership]) -> None:
+        if rows:
+            connection.execute(delete(MEMBERSHIPS).where(*_this(self._workspace)), list(map(_key_values, rows)))
+
+    def _now(self) -> Stamp:
+        """Give the time; never one before this run began, also where the clock was set back."""
+        return max(self._began, stamp(time.time()))
+
+    def _row(self, one: Membership) -> dict[str, object]:
+        return {
+            "workspace": self._workspace,
+            "stream": one.stream,
+            "key": one.key,
+            "contact_id": one.contact,
+            "group_key": one.group,
+            "name": one.name,
+            "tag_id": one.tag,
+            "holding": one.holding.value,
+            "ours": one.ours,
+            "content": one.content,
+            "place": one.place,
+            "run": self._run,
+            "written_at": one.written_at,
+            "seen_at": self._now(),
+            "version": one.version,
+        }
+
+    def _membership(self, row: Row[t.Any]) -> Membership:
+        """Read a row; where records wait, and what they mark, is of the run that noted it.
+
+        A tag that another run was about to put on may be on.
+        """
+        one = Membership(
+            stream=row.stream,
+            key=row.key,
+            contact=row.contact_id,
+            group=row.group_key,
+            name=row.name,
+            tag=row.tag_id,
+            holding=Holding(row.holding),
+            ours=row.ours,
+            content=row.content,
+            place=row.place,
+            version=row.version,
+            written_at=row.written_at,
+        )
+        if row.run == self._run:
+            return one
+        return replace(one, place=None, holding=_ELSEWHERE.get(one.holding, one.holding))
+
+
+def forget_contacts(connection: Connection, workspace: str, contacts: Iterable[ContactId]) -> None:
+    """Note that contacts are gone, with their tags; whose the tags were is kept, since contacts can come back."""
+    for chunk in chunks(sorted(contacts)):
+        of = (_M.workspace == workspace, _M.contact_id.in_(chunk))
+        connection.execute(
+            update(MEMBERSHIPS).where(*of).values(holding=Holding.OFF.value, written_at=stamp(time.time()))
+        )
+        entries = (ENTRIES.c.workspace == workspace, ENTRIES.c.contact_id.in_(chunk))
+        connection.execute(update(ENTRIES).where(*entries).values(groups_print=None))
+
+
+def release_records(connection: Connection, workspace: str, stream: str, keys: Iterable[RecordKey]) -> None:
+    """Note that records of a stream are gone, whose contacts stay: their tags are to be taken off where ours."""
+    for chunk in chunks(sorted(keys)):
+        of = (_M.workspace == workspace, _M.stream == stream, _M.key.in_(chunk), _M.holding != Holding.OFF.value)
+        holding = case((_M.ours, Holding.RELEASED.value), else_=Holding.OFF.value)
+        connection.execute(update(MEMBERSHIPS).where(*of).values(holding=holding))
+
+
+def _list(workspace: str) -> t.Any:
+    """Make the statement that notes what contact records list."""
+    of = (
+        ENTRIES.c.workspace == workspace,
+        ENTRIES.c.stream == bindparam("of"),
+        ENTRIES.c.key == bindparam("which"),
+    )
+    return update(ENTRIES).where(*of).values(groups_print=bindparam("print"), groups_run=bindparam("by"))
+
+
+def _this(workspace: str) -> tuple[ColumnElement[bool], ...]:
+    """Make the condition for one membership, by its `_key_values`."""
+    return (
+        _M.workspace == workspace,
+        _M.stream == bindparam("of"),
+        _M.key == bindparam("which"),
+        _M.contact_id == bindparam("who"),
+        _M.group_key == bindparam("where"),
+    )
+
+
+def _key_values(one: Membership) -> dict[str, object]:
+    return {"of": one.stream, "which": one.key, "who": one.contact, "where": one.group}

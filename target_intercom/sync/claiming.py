@@ -1,0 +1,95 @@
+"""The claims of a batch: what is known of them is read at once, and what they change is written at once."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from collections import defaultdict
+
+from target_intercom.ledger.base import Membership, stamp
+from target_intercom.sync.claims import awaited, settle
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.model import ContactId, GroupKey, RecordKey
+    from target_intercom.sync.claims import Claim
+    from target_intercom.sync.tags import TagCatalog
+
+_Id: t.TypeAlias = "tuple[str, RecordKey, ContactId, GroupKey]"
+
+
+class Claiming:
+    """What a batch's records say of groups, one after the other; written when all is said."""
+
+    def __init__(self, memberships: Memberships, tags: TagCatalog, search_delay_seconds: float) -> None:
+        """Search may lag behind by `search_delay_seconds`."""
+        self._memberships = memberships
+        self._tags = tags
+        self._delay = search_delay_seconds
+        self._known: dict[_Id, Membership] = {}
+        self._by_key: dict[tuple[str, RecordKey], set[_Id]] = defaultdict(set)
+        self._by_contact: dict[ContactId, set[_Id]] = defaultdict(set)
+        self._changed: dict[_Id, Membership] = {}
+        self._dropped: dict[_Id, Membership] = {}
+
+    def recall(self, stream: str, keys: Iterable[RecordKey]) -> None:
+        """Read what these records have said before."""
+        for rows in self._memberships.of_keys(stream, set(keys)).values():
+            self._take_in(rows)
+
+    def meet(self, contacts: Iterable[ContactId]) -> None:
+        """Read what all records have said of these contacts."""
+        for rows in self._memberships.of_contacts(set(contacts)).values():
+            self._take_in(rows)
+
+    def of_key(self, stream: str, key: RecordKey) -> list[Membership]:
+        """Give what a record has said, as it stands by now."""
+        return [self._known[one] for one in sorted(self._by_key.get((stream, key), ()))]
+
+    def claim(self, claim: Claim) -> list[Membership]:
+        """Take in a record; gives the memberships of an earlier one of its key that still waits for its outcome."""
+        ids = self._by_key[claim.stream, claim.key] | self._by_contact[claim.contact.id]
+        known = [self._known[one] for one in sorted(ids)]
+        earlier = awaited(claim, known)
+        tags = self._tags.ids() if claim.groups else {}
+        settled = settle(claim, known, tags, stamp(time.time() - self._delay))
+        self.put(settled.changed)
+        self.drop(settled.dropped)
+        return earlier
+
+    def put(self, rows: Iterable[Membership]) -> None:
+        """Change memberships."""
+        for one in rows:
+            self._index(one)
+            self._changed[_id(one)] = one
+            self._dropped.pop(_id(one), None)
+
+    def drop(self, rows: Iterable[Membership]) -> None:
+        """Forget memberships."""
+        for one in rows:
+            id_ = _id(one)
+            self._known.pop(id_, None)
+            self._by_key[one.stream, one.key].discard(id_)
+            self._by_contact[one.contact].discard(id_)
+            self._changed.pop(id_, None)
+            self._dropped[id_] = one
+
+    def write(self, prints: Mapping[tuple[str, RecordKey], str] | None = None) -> None:
+        """Write down what has changed; `prints` has the hash of what each contact record lists."""
+        self._memberships.note(list(self._changed.values()), list(self._dropped.values()), prints)
+
+    def _take_in(self, rows: Sequence[Membership]) -> None:
+        for one in rows:
+            if _id(one) not in self._changed and _id(one) not in self._dropped:
+                self._index(one)
+
+    def _index(self, one: Membership) -> None:
+        self._known[_id(one)] = one
+        self._by_key[one.stream, one.key].add(_id(one))
+        self._by_contact[one.contact].add(_id(one))
+
+
+def _id(one: Membership) -> _Id:
+    return one.stream, one.key, one.contact, one.group

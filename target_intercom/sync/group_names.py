@@ -1,0 +1,62 @@
+"""The names of groups: trimmed, compared without case. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+
+from target_intercom.model import GroupKey
+from target_intercom.sync.coercion import UncoercibleError, identifier
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_intercom.model import Json
+
+_LONGEST_KEY = 200
+"""Characters; a longer name stands as its hash, since databases limit what they index."""
+
+
+def group_key(name: str) -> GroupKey:
+    """Give what names of one group have in common; Intercom's are case-insensitive (OAS-2.16 POST /tags)."""
+    folded = name.strip().casefold()
+    if len(folded) <= _LONGEST_KEY:
+        return GroupKey(folded)
+    return GroupKey(f"blake2b:{hashlib.blake2b(folded.encode(), digest_size=16).hexdigest()}")
+
+
+def group_name(value: Json) -> str | None:
+    """Read the name of one group: trimmed text; null and blank text name none.
+
+    Raises:
+        UncoercibleError: it is no text and no whole number, or holds a NUL.
+    """
+    try:
+        name = identifier(value)
+    except UncoercibleError as error:
+        code = "invalid_group" if error.code == "not_an_identifier" else error.code
+        raise UncoercibleError(code, "the name of a group is a text or a whole number") from None
+    if name is not None and "\0" in name:
+        raise UncoercibleError("invalid_group", "the name of a group cannot hold a NUL")
+    return name
+
+
+def group_names(value: Json) -> Mapping[GroupKey, str]:
+    """Read the groups that a contact's record lists, in an array or in a text with commas.
+
+    Blanks and nulls in it name none; of names that differ in case only, the first is taken.
+
+    Raises:
+        UncoercibleError: one of them is no name.
+    """
+    names: dict[GroupKey, str] = {}
+    for name in map(group_name, _listed(value)):
+        if name is not None:
+            names.setdefault(group_key(name), name)
+    return names
+
+
+def _listed(value: Json) -> Iterable[Json]:
+    if isinstance(value, list):
+        return value
+    return value.split(",") if isinstance(value, str) else (value,)

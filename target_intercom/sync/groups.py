@@ -1,0 +1,253 @@
+"""Groups: a groups stream, batch by batch, and what its memberships and the contacts' records lead to at the end."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import defaultdict
+
+from target_intercom.config import SyncMode
+from target_intercom.errors import InvalidRecordError
+from target_intercom.model import Outcome, Refusal, Result
+from target_intercom.sync.claiming import Claiming
+from target_intercom.sync.fingerprints import membership_print, record_key
+from target_intercom.sync.fuse import Share
+from target_intercom.sync.group_names import group_key
+from target_intercom.sync.identity import no_identifier
+from target_intercom.sync.listing import NotedGroups
+from target_intercom.sync.pipe import version_of
+from target_intercom.sync.resolution import Resolution
+from target_intercom.sync.tagging import Tagging
+from target_intercom.sync.tags import TagCatalog
+from target_intercom.sync.waiting import Waiting, WaitingRoom
+from target_intercom.sync.whole import Tables
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from target_intercom.config import Config, StreamConfig
+    from target_intercom.intercom.client import IntercomClient
+    from target_intercom.ledger.base import Ledger
+    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.model import Received, RecordKey
+    from target_intercom.report import RunReport
+    from target_intercom.sync.joining import MembershipDraft, MembershipMapper
+    from target_intercom.sync.matching import Matcher
+    from target_intercom.sync.parallel import InParallel
+    from target_intercom.sync.pipe import TapStream
+
+
+class GroupSync:
+    """Takes in the memberships of one stream; they wait for the end of the pipe."""
+
+    def __init__(
+        self,
+        stream: str,
+        config: StreamConfig,
+        *,
+        mapper: MembershipMapper,
+        key_properties: Sequence[str],
+        source: TapStream,
+        room: WaitingRoom,
+        memberships: Memberships,
+        report: RunReport,
+    ) -> None:
+        """`room` is where the memberships of all streams wait."""
+        self._stream = stream
+        self._config = config
+        self._mapper = mapper
+        self._key_properties = key_properties
+        self._source = source
+        self._room = room
+        self._memberships = memberships
+        self._report = report
+        self._seen: dict[int | None, set[RecordKey]] = defaultdict(set)
+
+    def run(self, records: Sequence[Received]) -> None:
+        """Let a batch wait; what is wrong in itself is told at once."""
+        for received in records:
+            try:
+                self._take_in(received)
+            except InvalidRecordError as error:
+                self._invalid(received, error)
+        for version, keys in self._seen.items():
+            self._memberships.see(self._stream, keys, version)
+        self._seen.clear()
+
+    def _take_in(self, received: Received) -> None:
+        draft = self._mapper.map(received.record)
+        key = self._key(received, draft)
+        if key is None:
+            raise no_identifier(self._config.match_by)
+        self._room.add(self._waiting(received, draft, key), received)
+
+    def _waiting(self, received: Received, draft: MembershipDraft, key: RecordKey) -> Waiting:
+        group = None if draft.name is None else group_key(draft.name)
+        return Waiting(
+            stream=self._stream,
+            key=key,
+            identity=draft.identity,
+            group=group,
+            name=draft.name or "",
+            removed=draft.removed,
+            content=None if group is None else membership_print(draft.identity, group, self._config.match_by),
+            version=self._version(received),
+            place=0,
+        )
+
+    def _version(self, received: Received) -> int | None:
+        """Tell which version of the stream a record is of."""
+        own = version_of(received.message.get("version"))
+        return self._source.version if own is None else own
+
+    def _key(self, received: Received, draft: MembershipDraft) -> RecordKey | None:
+        group = None if draft.name is None else group_key(draft.name)
+        if group is None and not self._has_key(received):
+            return None
+        return record_key(received.record, self._key_properties, draft.identity, self._config.match_by, group)
+
+    def _has_key(self, received: Received) -> bool:
+        return any(received.record.get(name) is not None for name in self._key_properties)
+
+    def _invalid(self, received: Received, error: InvalidRecordError) -> None:
+        """Report a record that cannot be loaded; it has not left its stream, or it may be anybody's."""
+        why = Refusal(Result.INVALID, error.reason, error.code, error.field)
+        self._report.record(self._stream, Outcome(received, Result.INVALID, refusal=why))
+        key = self._key(received, self._mapper.leniently(received.record))
+        if key is None:
+            self._source.is_unclear = True
+        else:
+            self._seen[self._version(received)].add(key)
+
+
+class Groups:
+    """What the groups of all streams share, and what is done about them at the end of the pipe."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        client: IntercomClient,
+        in_parallel: InParallel,
+        matcher: Matcher,
+        ledger: Ledger,
+        memberships: Memberships,
+        report: RunReport,
+        say: Callable[[str], None],
+    ) -> None:
+        """`memberships` is the ledger's, or of this run alone where there is no ledger."""
+        self._config = config
+        self._memberships = memberships
+        self._report = report
+        self._streams: list[str] = []
+        self._whole: list[str] = []
+        self._tags = TagCatalog(client, in_parallel)
+        self._room = WaitingRoom(config.data_dir)
+        self.tables = Tables(ledger, memberships, say)
+        self._resolution = Resolution(
+            self._room,
+            memberships,
+            matcher,
+            report,
+            config=config.stream,
+            removes=self._removes,
+            begin=self._begin,
+            repair=config.repair,
+        )
+        self._tagging = Tagging(
+            client,
+            in_parallel,
+            matcher=matcher,
+            tags=self._tags,
+            memberships=memberships,
+            report=report,
+            room=self._room,
+            is_groups=lambda stream: config.stream(stream).is_groups,
+            search_delay_seconds=config.search_delay_seconds,
+            say=say,
+        )
+
+    @property
+    def pending(self) -> bool:
+        """Whether memberships or tags wait for the end of the pipe: then no STATE may go out before it."""
+        return not self._room.is_empty or self._memberships.has_work
+
+    def listed(self, stream: str, config: StreamConfig, key_properties: Sequence[str]) -> NotedGroups:
+        """Make the part of a contact stream's sync that notes the groups its records list."""
+        if stream not in self._streams and config.tags_property is not None:
+            self._streams.append(stream)
+        return NotedGroups(stream, config, key_properties, self._begin, self._memberships.gone)
+
+    def sync(
+        self,
+        stream: str,
+        config: StreamConfig,
+        mapper: MembershipMapper,
+        key_properties: Sequence[str],
+        source: TapStream,
+    ) -> GroupSync:
+        """Make the sync of a groups stream."""
+        if stream not in self._streams:
+            self._streams.append(stream)
+        self._report.groups(stream)
+        return GroupSync(
+            stream,
+            config,
+            mapper=mapper,
+            key_properties=key_properties,
+            source=source,
+            room=self._room,
+            memberships=self._memberships,
+            report=self._report,
+        )
+
+    def put_on(self) -> None:
+        """Settle whom the memberships mean, and put on the tags that are wanted, now that the contacts are there."""
+        self._resolution.run()
+        if self.pending:
+            self._tagging.put_on(self._streams)
+
+    def decide(self) -> None:
+        """Decide which groups streams are whole, at the end of the pipe."""
+        self._whole = self.tables.whole()
+
+    def shares(self) -> Iterator[Share]:
+        """Tell how many memberships of each stream are about to end."""
+        for stream in self._streams:
+            if not (self._config.stream(stream).is_groups and self._has_fuse(stream)):
+                continue
+            marked = self._memberships.marked(stream)
+            left = self._memberships.missing(stream, self._version(stream)) if stream in self._whole else 0
+            read = self._report.stream(stream).results.total() + marked
+            yield Share(stream, marked, left, self.tables.known(stream), read, "memberships")
+
+    def take_off(self) -> None:
+        """Take off the tags of memberships that have ended."""
+        for stream in self._whole:
+            self._memberships.leave(stream, self._version(stream))
+        self._tagging.take_off([stream for stream in self._streams if self._takes_off(stream)])
+        self._room.close()
+        self._memberships.has_work = False
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._room.close()
+        self._memberships.close()
+
+    def _version(self, stream: str) -> int | None:
+        """Give the version that a membership must have to be there; None where it must only have come."""
+        table = self.tables[stream]
+        return None if table.config.snapshot else table.version
+
+    def _removes(self, stream: str) -> bool:
+        """Tell whether a groups stream ends memberships."""
+        return self._config.stream(stream).sync_mode is SyncMode.REMOVE or self._has_fuse(stream)
+
+    def _has_fuse(self, stream: str) -> bool:
+        return self._config.stream(stream).sync_mode is SyncMode.SYNC and self._config.max_removal_percent > 0
+
+    def _takes_off(self, stream: str) -> bool:
+        config = self._config.stream(stream)
+        return self._removes(stream) if config.is_groups else config.sync_mode is SyncMode.SYNC
+
+    def _begin(self) -> Claiming:
+        return Claiming(self._memberships, self._tags, self._config.search_delay_seconds)

@@ -1,0 +1,82 @@
+"""The identifiers of a record: which properties hold them, and how they are read. Pure."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from target_intercom.errors import InvalidRecordError, StreamRefusedError
+from target_intercom.intercom.protocol import ContactId, ExternalId, normal_email
+from target_intercom.model import Identity, MatchBy
+from target_intercom.sync.coercion import UncoercibleError, identifier
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_intercom.model import Json
+
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+
+
+def read_identity(
+    record: Mapping[str, Json], sources: Mapping[str, str], match_by: Sequence[MatchBy], *, lenient: bool
+) -> Identity:
+    """Read a record's identifiers; `sources` names the property of each.
+
+    `lenient` takes a bad one for none, where the others will do.
+
+    Raises:
+        InvalidRecordError: one is no identifier.
+    """
+    values: dict[MatchBy, str | None] = {}
+    for which in MatchBy:
+        try:
+            values[which] = _identifier(record, sources.get(which.value), which)
+        except InvalidRecordError:
+            if not lenient:
+                raise
+            values[which] = None
+    email = values[MatchBy.EMAIL]
+    external_id, contact_id = values[MatchBy.EXTERNAL_ID], values[MatchBy.ID]
+    return Identity(
+        external_id=None if external_id is None else ExternalId(external_id),
+        email=None if email is None else normal_email(email),
+        id=ContactId(contact_id) if contact_id is not None and MatchBy.ID in match_by else None,
+    )
+
+
+def _identifier(record: Mapping[str, Json], name: str | None, which: MatchBy) -> str | None:
+    if name is None:
+        return None
+    try:
+        value = identifier(record.get(name))
+    except UncoercibleError as error:
+        raise InvalidRecordError(str(error), code=error.code, field=name) from None
+    if which is MatchBy.EMAIL and value is not None and not _ADDRESS.fullmatch(value):
+        raise InvalidRecordError("it is no email address", code="invalid_email", field=name)
+    return value
+
+
+def no_identifier(match_by: Sequence[MatchBy]) -> InvalidRecordError:
+    """Word why a record without identifiers cannot be loaded."""
+    names = ", ".join(which.value for which in match_by)
+    return InvalidRecordError(f"the record has no identifier to match by ({names})", code="no_identifier")
+
+
+def refuse_without_identifier(
+    stream: str, properties: Mapping[str, object], sources: Mapping[str, str], match_by: Sequence[MatchBy]
+) -> None:
+    """Refuse a stream that tells nobody apart.
+
+    Raises:
+        StreamRefusedError: no property gives an identifier of `match_by`; says which mapping to add.
+    """
+    if any(which.value in sources for which in match_by):
+        return
+    names = " or ".join(f"'{which.value}'" for which in match_by)
+    example = next(iter(properties), "PROPERTY")
+    message = (
+        f"Stream '{stream}' gives no identifier to match contacts by ({names}). Map the property that "
+        f"holds one, for example 'mappings': {{\"{example}\": \"{match_by[0].value}\"}}, generally or in 'streams'."
+    )
+    raise StreamRefusedError(message, errors=[message])

@@ -1,0 +1,205 @@
+"""Memberships at the end of the pipe: which contact each means, and what it changes."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter, defaultdict
+from dataclasses import replace
+from itertools import islice
+
+from target_intercom.config import SyncMode
+from target_intercom.ledger.base import Holding
+from target_intercom.model import (
+    Ambiguous,
+    Found,
+    MergedAway,
+    NotFound,
+    Outcome,
+    Refusal,
+    Result,
+    SkipReason,
+    Unanswered,
+)
+from target_intercom.sync.claims import Claim
+from target_intercom.sync.planning import refusal
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from target_intercom.config import StreamConfig
+    from target_intercom.ledger.base import Membership
+    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.model import Contact, Match
+    from target_intercom.report import RunReport
+    from target_intercom.sync.claiming import Claiming
+    from target_intercom.sync.matching import Matcher
+    from target_intercom.sync.waiting import Waiting, WaitingRoom
+
+_AT_ONCE = 5000
+"""Memberships that are in memory together."""
+
+
+class Resolution:
+    """Takes the memberships that wait, in the order of the pipe, and settles whom they mean."""
+
+    def __init__(
+        self,
+        room: WaitingRoom,
+        memberships: Memberships,
+        matcher: Matcher,
+        report: RunReport,
+        *,
+        config: Callable[[str], StreamConfig],
+        removes: Callable[[str], bool],
+        begin: Callable[[], Claiming],
+        repair: bool,
+    ) -> None:
+        """`config` and `removes` tell of a stream; `begin` gives a place for a batch's claims; see `StreamMemory`."""
+        self._room = room
+        self._memberships = memberships
+        self._matcher = matcher
+        self._report = report
+        self._config = config
+        self._removes = removes
+        self._begin = begin
+        self._repair = repair
+
+    def run(self) -> None:
+        """Settle all that wait; those whose tag has to be put on or taken off get their outcome with it."""
+        waiting = iter(self._room)
+        while batch := list(islice(waiting, _AT_ONCE)):
+            self._settle(batch)
+
+    def _settle(self, batch: Sequence[Waiting]) -> None:
+        claims = self._begin()
+        for stream, ones in _by_stream(batch):
+            claims.recall(stream, [one.key for one in ones])
+        matches = self._matches(self._unsettled(claims, batch))
+        claims.meet(match.contact.id for match in matches.values() if isinstance(match, Found))
+        for one in batch:
+            if one.removed:
+                self._end(claims, one)
+            elif (row := self._in_line(claims, one)) is not None:
+                self._stay(claims, one, row)
+            else:
+                self._join(claims, one, matches[one.place])
+        claims.write()
+        self._see(batch)
+
+    def _unsettled(self, claims: Claiming, batch: Sequence[Waiting]) -> list[Waiting]:
+        """Give the memberships whose contact has to be looked for; of a key that comes twice, each."""
+        often = Counter((one.stream, one.key) for one in batch)
+        return [
+            one
+            for one in batch
+            if not one.removed and (often[one.stream, one.key] > 1 or self._in_line(claims, one) is None)
+        ]
+
+    def _matches(self, unsettled: Iterable[Waiting]) -> dict[int, Match]:
+        found: dict[int, Match] = {}
+        for stream, ones in _by_stream(unsettled):
+            match_by = self._config(stream).match_by
+            identities = list(dict.fromkeys(one.identity for one in ones))
+            view = self._matcher.look_up(identities, match_by, trusting=True)
+            found.update((one.place, view.match(one.identity, match_by)) for one in ones)
+        return found
+
+    def _in_line(self, claims: Claiming, one: Waiting) -> Membership | None:
+        """Give the membership that a record has made already and made no other since; None where it has not."""
+        if self._repair:
+            return None
+        for row in claims.of_key(one.stream, one.key):
+            is_waiting = row.place is not None and row.holding in {Holding.WANTED, Holding.UNCLEAR}
+            if row.content == one.content and (is_waiting or row.holding in {Holding.ON, Holding.MARKED}):
+                return row
+        return None
+
+    def _stay(self, claims: Claiming, one: Waiting, row: Membership) -> None:
+        """Take in a record that says what an earlier one of its key said."""
+        if row.holding is Holding.ON:
+            self._count(one, Result.UNCHANGED)
+            return
+        self._supersede([row])
+        if row.holding is Holding.MARKED:
+            claims.put([replace(row, holding=Holding.ON, place=None, version=one.version)])
+            self._count(one, Result.UNCHANGED)
+        else:
+            claims.put([replace(row, place=one.place, version=one.version)])
+
+    def _join(self, claims: Claiming, one: Waiting, match: Match) -> None:
+        match match:
+            case Found(contact):
+                self._claim(claims, one, contact)
+            case NotFound():
+                reason = "there is no contact to put into the group; groups create none"
+                self._refuse(one, Refusal(Result.REJECTED, reason, "no_contact"))
+            case Ambiguous() | MergedAway() | Unanswered():
+                self._refuse(one, refusal(match))
+
+    def _claim(self, claims: Claiming, one: Waiting, contact: Contact) -> None:
+        if one.group is None:
+            raise ValueError("a membership that is not marked as deleted names its group")
+        claim = Claim(
+            stream=one.stream,
+            key=one.key,
+            contact=contact,
+            groups={one.group: one.name},
+            releases=self._removes(one.stream),
+            is_doubtful=self._repair,
+            content=one.content,
+            place=one.place,
+            version=one.version,
+        )
+        self._supersede(claims.claim(claim))
+        if any(row.pair == (contact.id, one.group) and row.holding is Holding.ON for row in self._of(claims, one)):
+            self._count(one, Result.UNCHANGED)
+
+    def _end(self, claims: Claiming, one: Waiting) -> None:
+        """Mark the membership that a record ends; its tag is taken off when it is clear that nobody wants it."""
+        if not self._removes(one.stream):
+            self._count(one, Result.SKIPPED, SkipReason.NOT_REMOVED)
+            return
+        rows = [row for row in self._of(claims, one) if row.holding is not Holding.OFF]
+        self._supersede(row for row in rows if row.place is not None)
+        ours = [row for row in rows if row.ours]
+        claims.drop([row for row in rows if not row.ours])
+        claims.put(
+            replace(row, holding=Holding.MARKED, place=one.place if row is ours[0] else None, version=one.version)
+            for row in ours
+        )
+        if not ours:
+            self._count(one, Result.SKIPPED, SkipReason.NOT_TAGGED)
+
+    @staticmethod
+    def _of(claims: Claiming, one: Waiting) -> list[Membership]:
+        return claims.of_key(one.stream, one.key)
+
+    def _supersede(self, rows: Iterable[Membership]) -> None:
+        """Report records that waited for their outcome, and that a later one of their key has come after."""
+        for row in rows:
+            if row.holding is Holding.MARKED:
+                self._report.count(row.stream, Result.SKIPPED, SkipReason.LIVE_AGAIN)
+            else:
+                self._report.count(row.stream, Result.MERGED)
+
+    def _see(self, batch: Sequence[Waiting]) -> None:
+        """Note that records came, those too that could not be loaded: they have not left their stream."""
+        by_version = defaultdict(set)
+        for one in batch:
+            by_version[one.stream, one.version].add(one.key)
+        for (stream, version), keys in by_version.items():
+            if self._config(stream).sync_mode is SyncMode.SYNC:
+                self._memberships.see(stream, keys, version)
+
+    def _count(self, one: Waiting, result: Result, reason: SkipReason | None = None) -> None:
+        self._report.count(one.stream, result, reason)
+
+    def _refuse(self, one: Waiting, why: Refusal) -> None:
+        self._report.record(one.stream, Outcome(self._room.record(one.place), why.result, refusal=why))
+
+
+def _by_stream(batch: Iterable[Waiting]) -> Iterator[tuple[str, list[Waiting]]]:
+    streams: dict[str, list[Waiting]] = defaultdict(list)
+    for one in batch:
+        streams[one.stream].append(one)
+    return iter(streams.items())

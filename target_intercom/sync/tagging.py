@@ -1,0 +1,331 @@
+"""Groups become tags: put on many contacts per call, taken off one by one, where this target put them on."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError
+from target_intercom.ledger.base import Holding, stamp
+from target_intercom.model import Outcome, Refusal, Result, SkipReason
+from target_intercom.sync.claims import shown
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from target_intercom.intercom.client import IntercomClient
+    from target_intercom.intercom.protocol import Tag
+    from target_intercom.ledger.base import Membership
+    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.model import ContactId, GroupKey, TagId
+    from target_intercom.report import RunReport
+    from target_intercom.sync.matching import Matcher
+    from target_intercom.sync.parallel import InParallel
+    from target_intercom.sync.tags import TagCatalog
+    from target_intercom.sync.waiting import WaitingRoom
+
+CONTACTS_A_CALL: t.Final = 50
+"""Contacts that `POST /tags` is given at once (fact sheet section 7: more ran into time-outs)."""
+_AT_ONCE = 5000
+"""Memberships that are in memory together."""
+_LEFT_OUT: t.Final = "tags"
+"""The name under which groups of contact records that did not become tags are counted."""
+
+_Pair: t.TypeAlias = "tuple[ContactId, GroupKey]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Contacts that get one tag in one call."""
+
+    tag: Tag
+    contacts: list[ContactId]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came of a chunk."""
+
+    chunk: _Chunk
+    tag: TagId
+    refused: Mapping[ContactId, Refusal] = field(default_factory=dict)
+
+
+class Tagging:
+    """Brings the contacts' tags in line with the memberships that are noted."""
+
+    def __init__(
+        self,
+        client: IntercomClient,
+        in_parallel: InParallel,
+        *,
+        matcher: Matcher,
+        tags: TagCatalog,
+        memberships: Memberships,
+        report: RunReport,
+        room: WaitingRoom,
+        is_groups: Callable[[str], bool],
+        search_delay_seconds: float,
+        say: Callable[[str], None],
+    ) -> None:
+        """`room` has the records that wait for their outcome; `is_groups` tells whose records are memberships."""
+        self._client = client
+        self._in_parallel = in_parallel
+        self._matcher = matcher
+        self._tags = tags
+        self._memberships = memberships
+        self._report = report
+        self._room = room
+        self._is_groups = is_groups
+        self._delay = search_delay_seconds
+        self._say = say
+
+    def put_on(self, streams: Collection[str]) -> None:
+        """Put on all tags that are wanted; nothing is sent for a contact that has its tag."""
+        self._restore(streams)
+        while rows := self._memberships.pending(streams, Holding.UNCLEAR, _AT_ONCE):
+            self._look(rows)
+        while rows := self._memberships.pending(streams, Holding.WANTED, _AT_ONCE):
+            self._put_on(rows)
+        self._memberships.listed()
+
+    def take_off(self, streams: Collection[str]) -> None:
+        """Take off the tags of memberships that have ended, unless somebody else still wants them."""
+        last: Membership | None = None
+        while rows := self._memberships.ending(streams, _AT_ONCE, last):
+            last = rows[-1]
+            self._take_off(rows)
+
+    # What is there.
+
+    def _restore(self, streams: Collection[str]) -> None:
+        """Have tags put on again that somebody has deleted; noticed when the tags were read anyway."""
+        if not self._tags.is_read:
+            return
+        lost = self._memberships.tags(streams) - set(self._tags.ids().values())
+        if self._memberships.lost(streams, lost):
+            self._say("Tags that were deleted in Intercom are made again: contacts are still in their groups")
+
+    def _look(self, rows: Sequence[Membership]) -> None:
+        """Find out whether contacts have the tags that they are to have."""
+        lately = stamp(time.time() - self._delay)
+        late = {one.contact for one in rows if one.written_at >= lately}
+        view = self._matcher.shown({one.contact for one in rows} - late)
+        found: dict[_Pair, Holding | Refusal] = {}
+        hidden: dict[ContactId, list[Membership]] = {}
+        for one in rows:
+            tag, contact = self._tags.get(one.group), view.get(one.contact)
+            fault = view.fault_of(one.contact)
+            if tag is None:
+                found[one.pair] = Holding.WANTED
+            elif fault is not None:
+                found[one.pair] = Refusal.by_intercom(fault)
+            elif contact is not None and (holding := shown(contact, tag.id)) is not Holding.UNCLEAR:
+                found[one.pair] = holding
+            elif contact is None and one.contact not in late:
+                found[one.pair] = _gone(one.contact)
+            else:
+                hidden.setdefault(one.contact, []).append(one)
+        for contact_id, answer in self._in_parallel(lambda one: (one, self._read(one)), list(hidden)):
+            for one in hidden[contact_id]:
+                found[one.pair] = self._having(one, answer)
+        self._settle_found(rows, found)
+
+    def _read(self, contact: ContactId) -> frozenset[TagId] | Refusal:
+        """Read all tags of a contact."""
+        try:
+            return frozenset(tag.id for tag in self._client.contact_tags(contact))
+        except (RefusedError, CallFailedError) as error:
+            return _refusal(contact, error)
+
+    def _having(self, one: Membership, answer: frozenset[TagId] | Refusal) -> Holding | Refusal:
+        if isinstance(answer, Refusal):
+            return answer
+        tag = self._tags.get(one.group)
+        return Holding.ON if tag is not None and tag.id in answer else Holding.WANTED
+
+    def _settle_found(self, rows: Sequence[Membership], found: Mapping[_Pair, Holding | Refusal]) -> None:
+        settled: list[Membership] = []
+        refused: list[tuple[Membership, Refusal]] = []
+        for one in rows:
+            match found[one.pair]:
+                case Refusal() as why:
+                    refused.append((one, why))
+                case Holding.ON:
+                    tag = self._tags.get(one.group)
+                    settled.append(replace(one, holding=Holding.ON, tag=None if tag is None else tag.id))
+                    if one.place is not None:
+                        self._report.count(one.stream, Result.UNCHANGED)
+                case holding:
+                    settled.append(replace(one, holding=holding))
+        self._memberships.settle(settled)
+        self._refuse(refused)
+
+    # On.
+
+    def _put_on(self, rows: Sequence[Membership]) -> None:
+        names: dict[GroupKey, str] = {}
+        for one in rows:
+            names.setdefault(one.group, one.name)
+        unmade = self._tags.provide(names)
+        self._refuse([(one, Refusal.by_intercom(unmade[one.group])) for one in rows if one.group in unmade])
+        rows = [one for one in rows if one.group not in unmade]
+        # A run that is cut off between Intercom's answer and the ledger has to know the tag for its own.
+        self._memberships.settle([replace(one, ours=True) for one in rows if not one.ours])
+        by_pair = {pair: list(ones) for pair, ones in groupby(rows, key=lambda one: one.pair)}
+        put_on: list[Membership] = []
+        refused: list[tuple[Membership, Refusal]] = []
+        try:
+            for group, answer in self._in_parallel(self._tag, list(self._chunks(by_pair))):
+                now = stamp(time.time())
+                for contact in answer.chunk.contacts:
+                    ones = by_pair[contact, group]
+                    why = answer.refused.get(contact)
+                    if why is not None:
+                        refused.extend((one, why) for one in ones)
+                        continue
+                    put_on.extend(
+                        replace(one, holding=Holding.ON, tag=answer.tag, ours=True, written_at=now) for one in ones
+                    )
+                    self._count(ones, Result.TAGGED)
+        finally:
+            self._memberships.settle(put_on)
+        self._refuse(refused)
+
+    def _chunks(self, pairs: Iterable[_Pair]) -> Iterator[tuple[GroupKey, _Chunk]]:
+        for group, ones in groupby(pairs, key=lambda pair: pair[1]):
+            contacts, tag = [contact for contact, _ in ones], self._tags.get(group)
+            if tag is None:
+                raise LookupError(group)
+            for start in range(0, len(contacts), CONTACTS_A_CALL):
+                yield group, _Chunk(tag, contacts[start : start + CONTACTS_A_CALL])
+
+    def _tag(self, one: tuple[GroupKey, _Chunk]) -> tuple[GroupKey, _Answer]:
+        """Give many contacts a tag; those that the answer does not say to have it are asked for one by one."""
+        group, chunk = one
+        try:
+            tagged = self._client.tag_contacts(chunk.tag.name, chunk.contacts)
+        except CallFailedError as error:
+            why = Refusal.by_intercom(error.fault)
+            return group, _Answer(chunk, chunk.tag.id, dict.fromkeys(chunk.contacts, why))
+        except RefusedError:
+            return group, _Answer(chunk, chunk.tag.id, self._tag_singly(chunk.contacts, chunk.tag.id))
+        missing = [] if tagged.contacts is None else [one for one in chunk.contacts if one not in tagged.contacts]
+        return group, _Answer(chunk, tagged.tag.id, self._tag_singly(missing, tagged.tag.id))
+
+    def _tag_singly(self, contacts: Iterable[ContactId], tag: TagId) -> dict[ContactId, Refusal]:
+        """Give contacts a tag, each by a call of its own; gives those that Intercom refuses, with its reason."""
+        refused: dict[ContactId, Refusal] = {}
+        for contact in contacts:
+            try:
+                self._client.tag_contact(contact, tag)
+            except (RefusedError, CallFailedError) as error:
+                refused[contact] = _refusal(contact, error)
+        return refused
+
+    # Off.
+
+    def _take_off(self, rows: Sequence[Membership]) -> None:
+        wanted = self._memberships.wanted({one.pair for one in rows})
+        staying = [one for one in rows if one.pair in wanted]
+        for one in staying:
+            if one.place is not None:
+                self._report.count(one.stream, Result.SKIPPED, SkipReason.STILL_WANTED)
+        self._memberships.settle([], staying)
+        ending = {pair: list(ones) for pair, ones in groupby(rows, key=lambda one: one.pair) if pair not in wanted}
+        taken_off: list[Membership] = []
+        refused: list[tuple[Membership, Refusal]] = []
+        try:
+            for pair, answer in self._in_parallel(lambda one: (one[0], self._untag(one[1])), list(ending.items())):
+                now = stamp(time.time())
+                if isinstance(answer, Refusal):
+                    refused.extend((one, answer) for one in ending[pair])
+                    continue
+                taken_off.extend(replace(one, holding=Holding.OFF, ours=False, written_at=now) for one in ending[pair])
+                self._count(ending[pair], answer)
+        finally:
+            self._memberships.settle(taken_off)
+        self._keep(refused)
+
+    def _untag(self, rows: Sequence[Membership]) -> t.Literal[Result.UNTAGGED, Result.SKIPPED] | Refusal:
+        """Take a contact's tag off; one that is not on it any more, as of a contact that is gone, is no matter."""
+        result: t.Literal[Result.UNTAGGED, Result.SKIPPED] = Result.SKIPPED
+        for tag in {self._tag_of(one) for one in rows} - {None}:
+            try:
+                self._client.untag_contact(rows[0].contact, t.cast("TagId", tag))
+                result = Result.UNTAGGED
+            except NotFoundError as error:
+                result = Result.UNTAGGED if error.repeated else result
+            except MergedError:
+                pass
+            except (RefusedError, CallFailedError) as error:
+                return Refusal.by_intercom(error.fault)
+        return result
+
+    def _tag_of(self, one: Membership) -> TagId | None:
+        if one.tag is not None:
+            return one.tag
+        tag = self._tags.get(one.group)
+        return None if tag is None else tag.id
+
+    def _keep(self, refused: Sequence[tuple[Membership, Refusal]]) -> None:
+        """Report tags that could not be taken off; they stay ours."""
+        for one, why in refused:
+            if one.place is not None:
+                self._reject(one, why)
+            elif one.holding is not Holding.MARKED:
+                self._say(f"Stream '{one.stream}': tags could not be taken off; the next run tries again")
+        marked = [replace(one, holding=Holding.ON) for one, _ in refused if one.holding is Holding.MARKED]
+        self._memberships.settle(marked)
+
+    # What is said of it.
+
+    def _count(
+        self, rows: Sequence[Membership], result: t.Literal[Result.TAGGED, Result.UNTAGGED, Result.SKIPPED]
+    ) -> None:
+        """Count what became of one contact's tag, for all records that named the group: once, for the first of them."""
+        streams: set[str] = set()
+        for one in rows:
+            is_first = not streams
+            if not self._is_groups(one.stream):
+                if is_first and result is not Result.SKIPPED:
+                    self._report.tags(one.stream, result)
+            elif one.holding is Holding.LEFT:
+                self._report.left(one.stream, 0 if result is Result.SKIPPED or not is_first else 1)
+            elif one.place is not None:
+                self._count_membership(one, result, is_first=is_first, is_again=one.stream in streams)
+            streams.add(one.stream)
+
+    def _count_membership(self, one: Membership, result: Result, *, is_first: bool, is_again: bool) -> None:
+        if is_again:
+            self._report.count(one.stream, Result.MERGED)
+        elif result is Result.SKIPPED or (not is_first and result is Result.UNTAGGED):
+            self._report.count(one.stream, Result.SKIPPED, SkipReason.NOT_THERE)
+        else:
+            self._report.count(one.stream, result if is_first else Result.UNCHANGED)
+
+    def _refuse(self, refused: Sequence[tuple[Membership, Refusal]]) -> None:
+        """Report tags that could not be put on: memberships are rejected, groups of contact records left out."""
+        now = stamp(time.time())
+        for one, why in refused:
+            if one.place is not None:
+                self._reject(one, why)
+            elif not self._is_groups(one.stream):
+                self._report.left_out(one.stream, [_LEFT_OUT])
+                self._say(f"Stream '{one.stream}': groups are left out that could not become tags ({why.code})")
+        self._memberships.settle([replace(one, holding=Holding.OFF, written_at=now) for one, _ in refused])
+        self._memberships.unlist({(one.stream, one.key) for one, _ in refused if not self._is_groups(one.stream)})
+
+    def _reject(self, one: Membership, why: Refusal) -> None:
+        if one.place is not None:
+            self._report.record(one.stream, Outcome(self._room.record(one.place), why.result, refusal=why))
+
+
+def _gone(contact: ContactId) -> Refusal:
+    return Refusal(Result.REJECTED, f"contact {contact} is not there any more", "contact_gone")
+
+
+def _refusal(contact: ContactId, error: RefusedError | CallFailedError) -> Refusal:
+    return _gone(contact) if isinstance(error, NotFoundError) else Refusal.by_intercom(error.fault)

@@ -1,0 +1,86 @@
+"""The workspace's tags: which there are, by name without case, and making those that are missing."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from target_intercom.errors import CallFailedError, RefusedError
+from target_intercom.sync.group_names import group_key
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_intercom.errors import Fault
+    from target_intercom.intercom.client import IntercomClient
+    from target_intercom.intercom.protocol import Tag
+    from target_intercom.model import GroupKey, TagId
+    from target_intercom.sync.parallel import InParallel
+
+
+_NEW_SECONDS = 5.0
+"""A list of tags that is no older need not be read again; to make a tag that is there does no harm."""
+
+
+class TagCatalog:
+    """Knows the tags; read when first asked, and again when a name is new."""
+
+    def __init__(self, client: IntercomClient, in_parallel: InParallel) -> None:
+        """Nothing is read yet."""
+        self._client = client
+        self._in_parallel = in_parallel
+        self._tags: dict[GroupKey, Tag] | None = None
+        self._ids: dict[GroupKey, TagId] | None = None
+        self._read_at = 0.0
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it was asked yet."""
+        return self._tags is not None
+
+    def ids(self) -> Mapping[GroupKey, TagId]:
+        """Give the id of each tag."""
+        if self._ids is None:
+            self._ids = {group: tag.id for group, tag in self._known().items()}
+        return self._ids
+
+    def get(self, group: GroupKey) -> Tag | None:
+        """Give a group's tag; None: there is none."""
+        return self._known().get(group)
+
+    def put(self, tag: Tag) -> None:
+        """Take in a tag as an answer names it."""
+        self._known()[group_key(tag.name)] = tag
+        self._ids = None
+
+    def provide(self, names: Mapping[GroupKey, str]) -> dict[GroupKey, Fault]:
+        """Make the tags that are missing; gives those that Intercom refuses, with its reason."""
+        refused: dict[GroupKey, Fault] = {}
+        if all(group in self._known() for group in names):
+            return refused
+        if time.monotonic() - self._read_at > _NEW_SECONDS:
+            self._tags, self._ids = self._read(), None
+        missing = [(group, name) for group, name in names.items() if group not in self._known()]
+        for group, made in self._in_parallel(lambda one: (one[0], self._make(one[1])), missing):
+            match made:
+                case CallFailedError() | RefusedError():
+                    refused[group] = made.fault
+                case _:
+                    # Under the name that was asked for, however Intercom writes it.
+                    self._known()[group] = made
+        return refused
+
+    def _make(self, name: str) -> Tag | RefusedError | CallFailedError:
+        try:
+            return self._client.create_tag(name)
+        except (RefusedError, CallFailedError) as error:
+            return error
+
+    def _known(self) -> dict[GroupKey, Tag]:
+        if self._tags is None:
+            self._tags = self._read()
+        return self._tags
+
+    def _read(self) -> dict[GroupKey, Tag]:
+        self._read_at = time.monotonic()
+        return {group_key(tag.name): tag for tag in self._client.tags()}
