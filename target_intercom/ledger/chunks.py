@@ -9,12 +9,12 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _T = t.TypeVar("_T")
-_SIZE = 500
+SIZE: t.Final = 500
 """Values in one IN: older SQLites take fewer than 1,000 (sqlite.org/limits.html)."""
 
 
 def chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
     """Give the items in lists that fit into one IN."""
     rest = iter(items)
-    while chunk := list(islice(rest, _SIZE)):
+    while chunk := list(islice(rest, SIZE)):
         yield chunk

@@ -11,11 +11,11 @@ from sqlalchemy import bindparam, case, delete, func, or_, select, tuple_, updat
 from sqlalchemy.dialects import postgresql, sqlite
 
 from target_intercom.ledger.base import Holding, Membership, Stamp, stamp
-from target_intercom.ledger.chunks import chunks
+from target_intercom.ledger.chunks import SIZE, chunks
 from target_intercom.ledger.tables import ENTRIES, MEMBERSHIPS
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Row
 
@@ -59,15 +59,23 @@ class Memberships:
                     found[row.key].append(self._membership(row))
         return found
 
-    def of_contacts(self, contacts: Collection[ContactId]) -> dict[ContactId, list[Membership]]:
-        """Give what any record, of any stream, says of these contacts' groups."""
-        found: dict[ContactId, list[Membership]] = defaultdict(list)
+    def of_pairs(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> list[Membership]:
+        """Give what records, of any stream, say of these contacts and these groups."""
+        query = select(MEMBERSHIPS)
+        found: list[Membership] = []
         with self._database.reading() as connection:
-            for chunk in chunks(sorted(contacts)):
-                where = (_M.workspace == self._workspace, _M.contact_id.in_(chunk))
-                for row in connection.execute(select(MEMBERSHIPS).where(*where)):
-                    found[row.contact_id].append(self._membership(row))
+            for where in self._around(pairs):
+                rows = connection.execute(query.where(*where))
+                found.extend(self._membership(row) for row in rows if (row.contact_id, row.group_key) in pairs)
         return found
+
+    def _around(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> Iterator[tuple[ColumnElement[bool], ...]]:
+        """Make conditions under which all of these pairs are found, and few others."""
+        groups = sorted({group for _, group in pairs})
+        # Where they are too many for one IN, the contacts alone will do.
+        of_groups = (_M.group_key.in_(groups),) if len(groups) <= SIZE else ()
+        for chunk in chunks(sorted({contact for contact, _ in pairs})):
+            yield _M.workspace == self._workspace, _M.contact_id.in_(chunk), *of_groups
 
     def note(
         self,
@@ -142,12 +150,11 @@ class Memberships:
         marked_elsewhere = (_M.holding == Holding.MARKED.value) & (_M.run != self._run)
         found: set[tuple[ContactId, GroupKey]] = set()
         with self._database.reading() as connection:
-            for chunk in chunks(sorted({contact for contact, _ in pairs})):
-                where = (_M.workspace == self._workspace, _M.contact_id.in_(chunk))
+            for where in self._around(pairs):
                 wants = or_(_M.holding.in_(_WANTS), marked_elsewhere)
                 rows = connection.execute(select(_M.contact_id, _M.group_key).where(*where, wants))
-                found.update((row.contact_id, row.group_key) for row in rows)
-        return found.intersection(pairs)
+                found.update(pair for row in rows if (pair := (row.contact_id, row.group_key)) in pairs)
+        return found
 
     def settle(self, rows: Sequence[Membership], dropped: Sequence[Membership] = ()) -> None:
         """Write down what became of memberships' tags, and forget those that are of no use any more."""

@@ -52,7 +52,8 @@ CREATE TABLE target_intercom_memberships (
     run TEXT NOT NULL, written_at BIGINT NOT NULL, seen_at BIGINT NOT NULL, version BIGINT,
     PRIMARY KEY (workspace, stream, key, contact_id, group_key)
 );
-CREATE INDEX target_intercom_memberships_contact ON target_intercom_memberships (workspace, contact_id);
+CREATE INDEX target_intercom_memberships_contact
+    ON target_intercom_memberships (workspace, contact_id, group_key);
 CREATE INDEX target_intercom_memberships_holding
     ON target_intercom_memberships (workspace, holding, group_key, contact_id)
 """

@@ -67,7 +67,7 @@ MEMBERSHIPS = Table(
     Column("written_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Column("version", BigInteger),
-    Index("target_intercom_memberships_contact", "workspace", "contact_id"),
+    Index("target_intercom_memberships_contact", "workspace", "contact_id", "group_key"),
     Index("target_intercom_memberships_holding", "workspace", "holding", "group_key", "contact_id"),
 )
 

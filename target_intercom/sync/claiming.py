@@ -30,7 +30,7 @@ class Claiming:
         self._delay = search_delay_seconds
         self._known: dict[_Id, Membership] = {}
         self._by_key: dict[tuple[str, RecordKey], set[_Id]] = defaultdict(set)
-        self._by_contact: dict[ContactId, set[_Id]] = defaultdict(set)
+        self._by_pair: dict[tuple[ContactId, GroupKey], set[_Id]] = defaultdict(set)
         self._changed: dict[_Id, Membership] = {}
         self._dropped: dict[_Id, Membership] = {}
 
@@ -39,10 +39,9 @@ class Claiming:
         for rows in self._memberships.of_keys(stream, set(keys)).values():
             self._take_in(rows)
 
-    def meet(self, contacts: Iterable[ContactId]) -> None:
-        """Read what all records have said of these contacts."""
-        for rows in self._memberships.of_contacts(set(contacts)).values():
-            self._take_in(rows)
+    def meet(self, pairs: Iterable[tuple[ContactId, GroupKey]]) -> None:
+        """Read what all records have said of these contacts and groups."""
+        self._take_in(self._memberships.of_pairs(set(pairs)))
 
     def of_key(self, stream: str, key: RecordKey) -> list[Membership]:
         """Give what a record has said, as it stands by now."""
@@ -50,7 +49,8 @@ class Claiming:
 
     def claim(self, claim: Claim) -> list[Membership]:
         """Take in a record; gives the memberships of an earlier one of its key that still waits for its outcome."""
-        ids = self._by_key[claim.stream, claim.key] | self._by_contact[claim.contact.id]
+        ids = set(self._by_key[claim.stream, claim.key])
+        ids.update(*(self._by_pair.get((claim.contact.id, group), ()) for group in claim.groups))
         known = [self._known[one] for one in sorted(ids)]
         earlier = awaited(claim, known)
         tags = self._tags.ids() if claim.groups else {}
@@ -72,7 +72,7 @@ class Claiming:
             id_ = _id(one)
             self._known.pop(id_, None)
             self._by_key[one.stream, one.key].discard(id_)
-            self._by_contact[one.contact].discard(id_)
+            self._by_pair[one.pair].discard(id_)
             self._changed.pop(id_, None)
             self._dropped[id_] = one
 
@@ -88,7 +88,7 @@ class Claiming:
     def _index(self, one: Membership) -> None:
         self._known[_id(one)] = one
         self._by_key[one.stream, one.key].add(_id(one))
-        self._by_contact[one.contact].add(_id(one))
+        self._by_pair[one.pair].add(_id(one))
 
 
 def _id(one: Membership) -> _Id:

@@ -82,7 +82,7 @@ class NotedGroups(ListedGroups):
             return
         claims = self._begin()
         claims.recall(self._stream, news)
-        claims.meet(contact.id for _, contact in news.values())
+        claims.meet((contact.id, group) for entry, contact in news.values() for group in entry.draft.groups or ())
         prints = {}
         for key, (entry, contact) in news.items():
             groups = entry.draft.groups or {}

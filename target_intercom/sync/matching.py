@@ -253,8 +253,14 @@ class Matcher:
         ago as they were written, in place of a call for each: for writes that say themselves when a contact is gone.
         """
         fields = [*match_by, *([MatchBy.EMAIL] if leads and MatchBy.EMAIL not in match_by else [])]
-        unknown = [one for one in identities if everyone or not self._known(one, match_by)]
-        view = View()
+        view, unknown = View(), []
+        for identity in identities:
+            # Taken in at once: a moment later they may be forgotten.
+            met = [] if everyone else self._met(identity, match_by)
+            for contact in met:
+                view.put(contact)
+            if not met:
+                unknown.append(identity)
         for answer in self._in_parallel(lambda chunk: self._search(chunk, fields), _chunks(unknown, self._size)):
             answer.into(view)
         lately = self._distrust(view, identities)
@@ -353,16 +359,16 @@ class Matcher:
         self._ask_for_ids(view, self._distrust(view, identities))
         return view
 
-    def _known(self, identity: Identity, match_by: Sequence[MatchBy]) -> bool:
-        """Tell whether this run knows the record's contact by its first identifier, and nobody else can have that.
+    def _met(self, identity: Identity, match_by: Sequence[MatchBy]) -> list[Contact]:
+        """Give the record's contact where this run knows it by its first identifier, and nobody else can have that.
 
         An email says nothing: somebody whom this run has not met may have it, too.
         """
         for which in match_by:
             value = identity.get(which)
             if value is not None:
-                return which is not MatchBy.EMAIL and any(True for _ in self._recent.named([(which, value)]))
-        return False
+                return [] if which is MatchBy.EMAIL else list(self._recent.named([(which, value)]))
+        return []
 
     def _search(self, chunk: Sequence[Identity], fields: Sequence[MatchBy]) -> _Answer:
         """Search for a chunk; halved when Intercom refuses it, so that a limit or one odd value costs little."""

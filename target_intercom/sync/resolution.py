@@ -35,7 +35,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.matching import Matcher
     from target_intercom.sync.waiting import Waiting, WaitingRoom
 
-_AT_ONCE = 5000
+_AT_ONCE = 2000
 """Memberships that are in memory together."""
 
 
@@ -75,7 +75,11 @@ class Resolution:
         for stream, ones in _by_stream(batch):
             claims.recall(stream, [one.key for one in ones])
         matches = self._matches(self._unsettled(claims, batch))
-        claims.meet(match.contact.id for match in matches.values() if isinstance(match, Found))
+        claims.meet(
+            (match.contact.id, one.group)
+            for one in batch
+            if one.group is not None and isinstance(match := matches.get(one.place), Found)
+        )
         for one in batch:
             if one.removed:
                 self._end(claims, one)
