@@ -1,4 +1,4 @@
-"""``python -m demo``, or ``make demo``: load a table into a workspace, change it, load it again, look at the result."""
+"""``python -m demo``, or ``make demo``: load tables into a workspace, change them, load them again, look at it all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from demo import customers, show
+from demo import customers, memberships, show
 from demo.database import running_database
 from demo.errors import DemoError
 from demo.pipeline import Pipeline
@@ -40,7 +40,12 @@ def main() -> int:
 
 
 def _tell(database: Database, workspace: Workspace, pipeline: Pipeline) -> None:
-    _say(f"PostgreSQL is up, its table customers has {customers.ROW_COUNT} rows: {database.url}")
+    with database.connect() as connection:
+        segments = memberships.read(connection)
+    _say(
+        f"PostgreSQL is up, its table customers has {customers.ROW_COUNT} rows, its table memberships "
+        f"{sum(map(len, segments.values()))}: {database.url}"
+    )
     _say(f"A sandbox workspace is up in place of Intercom: {workspace.url}")
 
     _heading("First run: meltano run tap-postgres target-intercom")
@@ -48,14 +53,19 @@ def _tell(database: Database, workspace: Workspace, pipeline: Pipeline) -> None:
 
     with database.connect() as connection:
         changes = customers.change(connection)
-        rows = customers.read(connection)
+        joined, left = memberships.change(connection, (*changes.updated, *changes.inserted), changes.deleted)
+        rows, segments = customers.read(connection), memberships.read(connection)
     _heading("Changes in PostgreSQL")
     _say(
-        f"{len(changes.updated)} rows updated, {len(changes.inserted)} inserted, "
-        f"{len(changes.deleted)} marked as deleted"
+        f"customers: {len(changes.updated)} rows updated, {len(changes.inserted)} inserted, "
+        f"{len(changes.deleted)} marked as deleted",
+        f"memberships: {joined} rows inserted, {left} deleted, and those of the customers marked as deleted",
     )
 
-    _heading("Second run: the same command; the tap sends what changed, and the last row it sent before")
+    _heading(
+        "Second run: the same command; of customers the tap sends what changed, and the last row it sent before; "
+        "of memberships all"
+    )
     _say(*show.report(pipeline.run()))
 
     for what, key in (
@@ -65,12 +75,14 @@ def _tell(database: Database, workspace: Workspace, pipeline: Pipeline) -> None:
         ("marked as deleted", changes.deleted[0]),
     ):
         _heading(f"Customer {key}: {what}")
-        _say(*show.comparison(rows[key], workspace.contact(str(key))))
+        contact = workspace.contact(str(key))
+        tags = [] if contact is None else workspace.tags(contact)
+        _say(*show.comparison(rows[key], segments.get(key, []), contact, tags))
 
     with database.connect() as connection:
         gone = customers.delete(connection, _GONE)
     _heading(f"{len(gone)} rows deleted in PostgreSQL, without a mark")
-    _heading("Third run, with the whole table (meltano --environment=snapshot): who is missing has left")
+    _heading("Third run, with whole tables (meltano --environment=snapshot): who is missing has left")
     _say(*show.report(pipeline.run("snapshot")))
 
     with database.connect() as connection:

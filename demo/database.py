@@ -1,4 +1,4 @@
-"""An embedded PostgreSQL with the example table; ``python -m demo.database`` keeps one running."""
+"""An embedded PostgreSQL with the example tables; ``python -m demo.database`` keeps one running."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import dict_row
 
-from demo import customers
+from demo import customers, memberships
 from demo.errors import DemoError
 from demo.processes import free_port, let_sigterm_interrupt, running, uninterrupted, wait_until_ready
 
@@ -59,7 +59,7 @@ class Database:
 
 @contextmanager
 def running_database(port: int = 0) -> Iterator[Database]:
-    """Run a PostgreSQL server with the example table, in a temporary folder, until the block ends; 0: any port."""
+    """Run a PostgreSQL server with the example tables, in a temporary folder, until the block ends; 0: any port."""
     with tempfile.TemporaryDirectory(prefix="demo-postgres-") as name:
         folder = Path(name)
         log = folder / "log"
@@ -71,6 +71,7 @@ def running_database(port: int = 0) -> Iterator[Database]:
             wait_until_ready("PostgreSQL", process, log, database.answers)
             with database.connect() as connection:
                 customers.create(connection)
+                memberships.create(connection)
             yield database
 
 
@@ -101,7 +102,7 @@ def main() -> None:
     let_sigterm_interrupt()
     try:
         with suppress(KeyboardInterrupt), running_database(port) as database:
-            print(f"PostgreSQL with the table customers: {database.url} (Ctrl-C stops it)", flush=True)
+            print(f"PostgreSQL with the tables customers and memberships: {database.url} (Ctrl-C stops it)", flush=True)
             threading.Event().wait()
     except DemoError as error:
         parser.exit(1, f"{error}\n")

@@ -33,8 +33,8 @@ def report(report: Report) -> Iterator[str]:
     yield f"{sum(calls.values())} calls to Intercom: {_figures(calls)}"
 
 
-def comparison(row: Row, contact: Contact | None) -> Iterator[str]:
-    """Set a row and the contact that came of it side by side, column by column."""
+def comparison(row: Row, segments: list[str], contact: Contact | None, tags: list[str]) -> Iterator[str]:
+    """Set a row and the contact that came of it side by side, column by column, and its segments and tags."""
     if contact is None:
         yield f"  deleted_at is {_text(row['deleted_at'])}: no such contact any more, it is archived"
         return
@@ -42,6 +42,7 @@ def comparison(row: Row, contact: Contact | None) -> Iterator[str]:
     for column, value in row.items():
         if column not in _NOT_LOADED:
             yield _line(column, _text(value), _text(attribute(contact, column)))
+    yield _line("segments", ", ".join(segments), ", ".join(tags))
 
 
 def attribute(contact: Contact, column: str) -> t.Any:

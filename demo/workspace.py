@@ -38,6 +38,11 @@ class Workspace:
             return None
         return self._body(response)
 
+    def tags(self, contact: Contact) -> list[str]:
+        """Read the names of a contact's tags, in their order."""
+        body = self._body(self._get(f"/contacts/{contact['id']}/tags"))
+        return sorted(tag["name"] for tag in body["data"])
+
     def contacts(self) -> Iterator[Contact]:
         """Read all contacts that are not archived."""
         page: dict[str, str] = {}

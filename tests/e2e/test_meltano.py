@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from demo import customers
+from demo import customers, memberships
 from demo.database import running_database
 from demo.errors import DemoError
 from demo.pipeline import Pipeline
@@ -77,6 +77,11 @@ def assert_rows_stand_in(workspace: Workspace, rows: dict[int, customers.Row]) -
         assert found(contacts[key]) == expected(row), key
 
 
+def assert_segments_are_tags(workspace: Workspace, segments: memberships.Segments) -> None:
+    for contact in workspace.contacts():
+        assert workspace.tags(contact) == sorted(segments.get(int(contact["external_id"]), []))
+
+
 def test_rows_stand_in_the_workspace_attribute_by_attribute(parts: Parts) -> None:
     database, workspace, pipeline = parts
     first = pipeline.run()
@@ -85,11 +90,19 @@ def test_rows_stand_in_the_workspace_attribute_by_attribute(parts: Parts) -> Non
     assert (stream["read"], stream["created"], stream["skipped"]) == (300, 295, 5)
     with database.connect() as connection:
         assert_rows_stand_in(workspace, customers.read(connection))
+        segments = memberships.read(connection)
+        assert_segments_are_tags(workspace, segments)
+        assert first["streams"]["public-memberships"]["tagged"] == sum(map(len, segments.values())) > 200
         changes = customers.change(connection)
-        rows = customers.read(connection)
+        joined, left = memberships.change(connection, (*changes.updated, *changes.inserted), changes.deleted)
+        rows, segments = customers.read(connection), memberships.read(connection)
 
-    second = pipeline.run()["streams"]["public-customers"]
+    report = pipeline.run()
+    second = report["streams"]["public-customers"]
     assert_rows_stand_in(workspace, rows)
+    assert_segments_are_tags(workspace, segments)
+    assert report["streams"]["public-memberships"]["tagged"] == joined
+    assert report["streams"]["public-memberships"]["left"] >= left > 0
     assert (second["created"], second["updated"], second["archived"]) == (
         len(changes.inserted),
         len(changes.updated),
@@ -109,6 +122,7 @@ def test_rows_that_are_gone_from_the_table_are_archived_and_the_others_not_calle
     assert first["streams"]["public-customers"]["created"] == 295
     loaded = live_ids(workspace)
     with database.connect() as connection:
+        before = memberships.read(connection)
         gone = customers.delete(connection, 10)
 
     second = pipeline.run("snapshot")
@@ -121,6 +135,8 @@ def test_rows_that_are_gone_from_the_table_are_archived_and_the_others_not_calle
         "GET /me": 1,
         "POST /contacts/search": 1,
         "POST /contacts/{id}/archive": 10,
+        # Their memberships went with them.
+        "DELETE /contacts/{id}/tags/{tag_id}": sum(len(before[key]) for key in gone),
     }
 
     with database.connect() as connection:
