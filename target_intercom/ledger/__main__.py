@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.ledger.reading import StreamSummary
 
-_COLUMNS: t.Final = ("workspace", "stream", "contacts", "removed", "started_at", "finished_at", "last_run")
+_COLUMNS: t.Final = ("workspace", "stream", "contacts", "removed", "tags", "started_at", "finished_at", "last_run")
 
 
 @click.group()
@@ -48,7 +48,7 @@ def main(context: click.Context, config: Path | None, data_dir: str | None, ledg
 @click.option("--format", "as_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj
 def streams(place: Path | str | None, as_: str) -> None:
-    """List the streams, with their contacts and last runs."""
+    """List the streams, with their contacts, tags and last runs."""
     with _opened(place) as database:
         known = summaries(database)
     if as_ == "json":

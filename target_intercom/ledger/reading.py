@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from target_intercom.ledger.base import Standing
-from target_intercom.ledger.tables import ENTRIES, STREAMS
+from target_intercom.ledger.base import Holding, Standing
+from target_intercom.ledger.tables import ENTRIES, MEMBERSHIPS, STREAMS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from target_intercom.ledger.database import Database
 
-_E, _S = ENTRIES.c, STREAMS.c
+_E, _M, _S = ENTRIES.c, MEMBERSHIPS.c, STREAMS.c
 _PAGE = 5000
 _UNKEYED: t.Final = ("identifier", "value")
 """Columns of a stream without key properties: which identifier its records are known by, and its value."""
@@ -34,6 +34,8 @@ class StreamSummary:
     """Records with a contact in Intercom."""
     removed: int
     """Records whose contacts were removed."""
+    tags: int
+    """Tags that contacts have because of its records."""
     last_run: str
     started_at: str
     finished_at: str | None
@@ -52,8 +54,16 @@ def summaries(database: Database) -> list[StreamSummary]:
         .group_by(_E.workspace, _E.stream)
         .subquery()
     )
-    both = (counted.c.workspace == _S.workspace) & (counted.c.stream == _S.stream)
-    query = select(STREAMS, counted.c.contacts, counted.c.removed).join(counted, both, isouter=True)
+    tagged = (
+        select(_M.workspace, _M.stream, func.count().label("tags"))
+        .where(_M.holding == Holding.ON.value)
+        .group_by(_M.workspace, _M.stream)
+        .subquery()
+    )
+    query = select(STREAMS, counted.c.contacts, counted.c.removed, tagged.c.tags)
+    for part in (counted, tagged):
+        same = (part.c.workspace == _S.workspace) & (part.c.stream == _S.stream)
+        query = query.join(part, same, isouter=True)
     with database.reading() as connection:
         return [
             StreamSummary(
@@ -62,6 +72,7 @@ def summaries(database: Database) -> list[StreamSummary]:
                 keys=tuple(json.loads(row.key_properties)) or _UNKEYED,
                 contacts=row.contacts or 0,
                 removed=row.removed or 0,
+                tags=row.tags or 0,
                 last_run=row.last_run,
                 started_at=row.started_at,
                 finished_at=row.finished_at,

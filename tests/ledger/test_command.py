@@ -104,6 +104,7 @@ def test_streams_are_listed_with_their_contacts_and_last_runs(new_ledgers: Ledge
         "keys": ["id"],
         "contacts": 2,
         "removed": 1,
+        "tags": 0,
         "last_run": "r1",
         "started_at": customers["started_at"],
         "finished_at": customers["finished_at"],
@@ -113,7 +114,7 @@ def test_streams_are_listed_with_their_contacts_and_last_runs(new_ledgers: Ledge
     assert (leads["contacts"], leads["removed"], leads["last_run"]) == (1, 1, "r3")
 
     header, *lines = [line.split() for line in looked(new_ledgers.url, "streams").splitlines()]
-    assert header == ["workspace", "stream", "contacts", "removed", "started_at", "finished_at", "last_run"]
+    assert header == ["workspace", "stream", "contacts", "removed", "tags", "started_at", "finished_at", "last_run"]
     assert lines == [[str(row[name]) for name in header] for row in (customers, leads)]
 
 

@@ -1,0 +1,320 @@
+"""What the ledger keeps of groups: which record puts which contact into which, and whose tags are ours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_intercom.ledger.base import Holding, Membership, Stamp
+from target_intercom.ledger.temporary import TemporaryMemberships
+from target_intercom.model import ContactId, GroupKey, TagId
+
+from .conftest import contact, key, loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.ledger.sql import SqlLedger
+
+    from .conftest import Ledgers
+
+S, T = "members", "others"
+MANY = 501
+"""One more than go into an IN list."""
+STATES = list(Holding)
+
+
+def membership(
+    name: str = "1", contact_id: str = "c1", group: str = "vip", holding: Holding = Holding.ON, **values: Any
+) -> Membership:
+    """A membership, on and ours if nothing else is said."""
+    given: dict[str, Any] = {"stream": S, "name": group.upper(), "tag": TagId("7"), "ours": True, **values}
+    return Membership(key=key(name), contact=ContactId(contact_id), group=GroupKey(group), holding=holding, **given)
+
+
+def of(memberships: Memberships, *names: str, stream: str = S) -> list[Membership]:
+    """What is known of some records, in their order."""
+    known = memberships.of_keys(stream, [key(name) for name in names])
+    return [one for name in names for one in sorted(known.get(key(name), []), key=lambda row: row.pair)]
+
+
+def holdings(memberships: Memberships, *names: str, stream: str = S) -> list[Holding]:
+    return [one.holding for one in of(memberships, *names, stream=stream)]
+
+
+def pairs(rows: Iterable[Membership]) -> list[tuple[str, str]]:
+    return [(str(one.contact), str(one.group)) for one in rows]
+
+
+@pytest.fixture
+def known(ledger: SqlLedger) -> Memberships:
+    """The memberships of the first run."""
+    return ledger.memberships
+
+
+def test_memberships_are_given_as_they_were_noted(known: Memberships) -> None:
+    rows = [
+        membership("1", content="hash", place=5, version=3, written_at=Stamp(1_700_000_000_123)),
+        membership("2", "c2", "naïve 🎈"),
+        membership("3", holding=Holding.WANTED, ours=False, tag=None),
+    ]
+    known.note(rows, [])
+    assert of(known, "1", "2", "3") == rows
+
+
+@pytest.mark.parametrize("holding", STATES)
+def test_another_run_sees_marks_and_plans_for_what_they_are_worth(ledgers: Ledgers, holding: Holding) -> None:
+    ledgers("r1").memberships.note([membership(holding=holding, place=5)], [])
+    (seen,) = of(ledgers("r2").memberships, "1")
+    elsewhere = {Holding.MARKED: Holding.ON, Holding.WANTED: Holding.UNCLEAR}
+    assert (seen.holding, seen.place) == (elsewhere.get(holding, holding), None)
+
+
+def test_one_record_may_put_contacts_into_many_groups(known: Memberships) -> None:
+    rows = [membership("1", "c1", "a"), membership("1", "c1", "b"), membership("1", "c2", "a")]
+    known.note(rows, [])
+    assert of(known, "1") == rows
+    known.note([], rows[:1])
+    assert of(known, "1") == rows[1:]
+
+
+def test_workspaces_and_streams_are_kept_apart(ledgers: Ledgers) -> None:
+    one, other = ledgers("r1", "w1").memberships, ledgers("r1", "w2").memberships
+    one.note([membership(), membership(stream=T)], [])
+    other.note([membership("1", "c9")], [])
+    assert pairs(of(one, "1")) == [("c1", "vip")]
+    assert pairs(of(other, "1")) == [("c9", "vip")]
+    assert {row.stream for row in one.of_pairs({(ContactId("c1"), GroupKey("vip"))})} == {S, T}
+    one.settle([], of(one, "1"))
+    assert of(one, "1", stream=T)
+
+
+def test_more_than_fit_into_one_list_are_found(known: Memberships) -> None:
+    rows = [membership(str(n), f"c{n}", f"g{n % 3}") for n in range(MANY)]
+    known.note(rows, [])
+    assert len(known.of_keys(S, [row.key for row in rows])) == MANY
+    assert sorted(pairs(known.of_pairs({row.pair for row in rows}))) == sorted(pairs(rows))
+    assert known.wanted({row.pair for row in rows}) == {row.pair for row in rows}
+
+
+def test_many_groups_are_found_by_their_contacts(known: Memberships) -> None:
+    rows = [membership(str(n), "c1", f"g{n}") for n in range(MANY)]
+    known.note([*rows, membership("x", "c1", "another")], [])
+    assert sorted(pairs(known.of_pairs({row.pair for row in rows}))) == sorted(pairs(rows))
+
+
+@pytest.mark.parametrize("holding", STATES)
+def test_a_tag_is_wanted_while_a_record_puts_the_contact_into_the_group(known: Memberships, holding: Holding) -> None:
+    row = membership(holding=holding)
+    known.note([row, membership("2", "c2")], [])
+    is_wanted = holding in {Holding.WANTED, Holding.UNCLEAR, Holding.ON}
+    assert known.wanted({row.pair}) == ({row.pair} if is_wanted else set())
+
+
+def test_a_mark_of_another_run_takes_no_wish_away(ledgers: Ledgers) -> None:
+    row = membership(holding=Holding.MARKED)
+    ledgers("r1").memberships.note([row], [])
+    assert ledgers("r2").memberships.wanted({row.pair}) == {row.pair}
+
+
+# What waits.
+
+
+def test_what_waits_for_its_tag_comes_group_by_group(known: Memberships) -> None:
+    known.note(
+        [
+            membership("1", "c2", "b", Holding.WANTED),
+            membership("2", "c1", "a", Holding.WANTED),
+            membership("3", "c1", "b", Holding.WANTED),
+            membership("4", "c1", "c"),
+            membership("5", "c1", "c", Holding.WANTED, stream=T),
+        ],
+        [],
+    )
+    assert pairs(known.pending([S], Holding.WANTED, 10)) == [("c1", "a"), ("c1", "b"), ("c2", "b")]
+    assert len(known.pending([S], Holding.WANTED, 2)) == 2
+    assert len(known.pending([S, T], Holding.WANTED, 10)) == 4
+
+
+def test_what_is_to_be_looked_at_comes_contact_by_contact(known: Memberships) -> None:
+    waiting = [membership("1", "c2", "a", Holding.UNCLEAR), membership("2", "c1", "b", Holding.UNCLEAR)]
+    known.note(waiting, [])
+    assert pairs(known.pending([S], Holding.UNCLEAR, 10)) == [("c1", "b"), ("c2", "a")]
+
+
+def test_what_another_run_plans_is_left_to_it(ledgers: Ledgers) -> None:
+    ledgers("r1").memberships.note([membership(holding=Holding.WANTED)], [])
+    assert ledgers("r2").memberships.pending([S], Holding.WANTED, 10) == []
+
+
+def test_what_is_to_be_taken_off_is_given_page_by_page(known: Memberships) -> None:
+    ending = [
+        membership(str(n), f"c{n % 3}", f"g{n}", holding)
+        for n, holding in enumerate([Holding.RELEASED, Holding.LEFT, Holding.MARKED] * 3)
+    ]
+    known.note([*ending, membership("on", "c0", "x"), membership("off", "c0", "y", Holding.OFF)], [])
+    found: list[Membership] = []
+    while page := known.ending([S], 2, found[-1] if found else None):
+        found.extend(page)
+    assert pairs(found) == sorted(pairs(ending))
+
+
+def test_the_marks_of_another_run_take_nothing_off(ledgers: Ledgers) -> None:
+    ledgers("r1").memberships.note(
+        [membership("1", holding=Holding.MARKED), membership("2", "c2", holding=Holding.RELEASED)], []
+    )
+    assert pairs(ledgers("r2").memberships.ending([S], 10, None)) == [("c2", "vip")]
+
+
+def test_what_became_of_tags_is_written_down(known: Memberships) -> None:
+    known.note([membership("1", holding=Holding.WANTED, tag=None, ours=False), membership("2", "c2")], [])
+    first, second = of(known, "1", "2")
+    on = replace(first, holding=Holding.ON, tag=TagId("9"), ours=True, written_at=Stamp(5))
+    known.settle([on], [second])
+    assert of(known, "1", "2") == [on]
+
+
+def test_tags_that_are_gone_are_wanted_again(known: Memberships) -> None:
+    known.note([membership("1", tag=TagId("1")), membership("2", "c2", tag=TagId("2"))], [])
+    assert known.tags([S]) == {"1", "2"}
+    assert known.tags([T]) == set()
+    assert known.lost([S], {TagId("1")}) == 1
+    assert known.lost([S], set()) == 0
+    lost, kept = of(known, "1", "2")
+    assert (lost.holding, lost.tag, lost.ours) == (Holding.WANTED, None, False)
+    assert kept.holding is Holding.ON
+
+
+# Who left.
+
+
+def test_only_tags_of_ours_are_counted(known: Memberships) -> None:
+    known.note(
+        [
+            membership("1"),
+            membership("2", "c2", ours=False),
+            membership("3", "c3", holding=Holding.WANTED),
+            membership("4", "c4", holding=Holding.MARKED),
+            membership("5", "c5", stream=T),
+        ],
+        [],
+    )
+    assert (known.known(S), known.marked(S)) == (2, 1)
+
+
+def test_who_was_not_seen_has_left(ledgers: Ledgers) -> None:
+    ledgers("r1").memberships.note(
+        [membership(str(n), f"c{n}") for n in range(3)]
+        + [membership("3", "c3", ours=False), membership("4", "c4", holding=Holding.WANTED)],
+        [],
+    )
+    later = ledgers("r2").memberships
+    later.see(S, [key("0")], None)
+    assert later.missing(S, None) == 2
+    later.leave(S, None)
+    assert holdings(later, "0", "1", "2", "3", "4") == [Holding.ON, Holding.LEFT, Holding.LEFT]
+    assert later.missing(S, None) == 0
+
+
+def test_of_a_versioned_stream_who_has_another_version_has_left(ledgers: Ledgers) -> None:
+    first = ledgers("r1").memberships
+    first.note([membership("1", version=1), membership("2", "c2", version=2), membership("3", "c3")], [])
+    later = ledgers("r2").memberships
+    assert later.missing(S, 2) == 2
+    later.leave(S, 2)
+    assert holdings(later, "1", "2", "3") == [Holding.LEFT, Holding.ON, Holding.LEFT]
+
+
+def test_a_version_that_is_activated_late_is_that_of_all_that_came(ledgers: Ledgers) -> None:
+    ledgers("r1").memberships.note([membership("1", version=1), membership("2", "c2", version=1)], [])
+    later = ledgers("r2").memberships
+    later.see(S, [key("1")], None)
+    later.activate(S, 2)
+    later.leave(S, 2)
+    assert holdings(later, "1", "2") == [Holding.ON, Holding.LEFT]
+
+
+def test_a_version_is_kept_where_a_record_comes_without(ledgers: Ledgers) -> None:
+    ledgers("r1").memberships.note([membership(version=1)], [])
+    later = ledgers("r2").memberships
+    later.note([membership()], [])
+    assert of(later, "1")[0].version == 1
+
+
+# Contacts and their records.
+
+
+def test_a_contact_that_is_removed_has_no_tags(ledger: SqlLedger) -> None:
+    ledger.remember("people", [loaded("1", contact("c1"))])
+    ledger.memberships.note([membership(), membership("2", "c2")], [])
+    ledger.removed([ContactId("c1")])
+    assert holdings(ledger.memberships, "1", "2") == [Holding.OFF, Holding.ON]
+    assert of(ledger.memberships, "1")[0].ours
+
+
+def test_a_record_that_is_let_go_lets_its_groups_go(ledger: SqlLedger) -> None:
+    ledger.memberships.note([membership("1"), membership("2", "c2", ours=False), membership("3", "c3")], [])
+    ledger.release(S, [key("1"), key("2")])
+    assert holdings(ledger.memberships, "1", "2", "3") == [Holding.RELEASED, Holding.OFF, Holding.ON]
+
+
+def recalled(ledger: SqlLedger, name: str = "1") -> str | None:
+    return ledger.recall("people", [key(name)])[key(name)].groups
+
+
+def test_what_a_contact_record_lists_is_remembered_when_its_tags_are_on(ledgers: Ledgers) -> None:
+    first = ledgers("r1")
+    first.remember("people", [loaded("1", contact("c1"))])
+    wanted = membership("1", stream="people", holding=Holding.WANTED)
+    first.memberships.note([wanted], [], {("people", key("1")): "hash"})
+    assert recalled(first) == "hash"
+    assert recalled(ledgers("r2")) is None
+    first.memberships.listed()
+    assert recalled(ledgers("r2")) == "hash"
+
+
+def test_what_a_contact_record_lists_is_remembered_at_once_where_no_tag_waits(ledgers: Ledgers) -> None:
+    first = ledgers("r1")
+    first.remember("people", [loaded("1", contact("c1"))])
+    first.memberships.note([], [], {("people", key("1")): "hash"})
+    assert recalled(ledgers("r2")) == "hash"
+    first.memberships.unlist([("people", key("1"))])
+    assert recalled(first) is None
+
+
+def test_what_a_record_lists_is_of_the_contact_it_had(ledger: SqlLedger) -> None:
+    ledger.remember("people", [loaded("1", contact("c1"))])
+    ledger.memberships.note([], [], {("people", key("1")): "hash"})
+    ledger.remember("people", [loaded("1", contact("c1"))])
+    assert recalled(ledger) == "hash"
+    ledger.remember("people", [loaded("1", contact("c2"))])
+    assert recalled(ledger) is None
+
+
+def test_what_is_off_is_forgotten_after_a_day_unless_it_was_ours(ledgers: Ledgers) -> None:
+    off: dict[str, Any] = {"holding": Holding.OFF, "written_at": Stamp(1)}
+    first = ledgers("r1")
+    first.memberships.note([membership("1", ours=False, **off), membership("2", "c2", **off)], [])
+    first.finish()
+    assert [one.key for one in of(first.memberships, "1", "2")] == [key("2")]
+
+
+@pytest.mark.parametrize(("holding", "waits"), [(one, one not in {Holding.ON, Holding.OFF}) for one in Holding])
+def test_it_is_known_whether_tags_wait(known: Memberships, holding: Holding, *, waits: bool) -> None:
+    assert not known.has_work
+    known.note([membership(holding=holding)], [])
+    assert known.has_work is waits
+
+
+def test_without_a_ledger_they_have_a_file_that_ends_with_the_run(tmp_path: Path) -> None:
+    memberships = TemporaryMemberships(tmp_path, "w1", "r1")
+    memberships.note([membership()], [])
+    assert of(memberships, "1")
+    (folder,) = tmp_path.iterdir()
+    assert folder.stat().st_mode & 0o077 == 0
+    memberships.close()
+    assert list(tmp_path.iterdir()) == []
