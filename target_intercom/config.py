@@ -168,6 +168,10 @@ class Config:
         config = self.streams.get(name, self.general)
         return replace(config, object=StreamObject.GROUPS) if name == self.groups_stream else config
 
+    def has_fuse(self, name: str) -> bool:
+        """Whether a stream's own records decide who is removed: no run may remove too many of them."""
+        return self.stream(name).sync_mode is SyncMode.SYNC and self.max_removal_percent > 0
+
     @property
     def has_groups(self) -> bool:
         """Whether any stream may put contacts into groups."""

@@ -239,7 +239,7 @@ class Known:
     """The contact as it was then; None: it was removed, or its id is not known."""
     trust: Trust
     groups: str | None = None
-    """Hash of the groups that were last noted for the contact."""
+    """Hash of the groups that were last noted for the contact; empty where they did not all become tags."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,6 +245,7 @@ class Run:
             ledger=ledger,
             memberships=self._memberships(ledger, workspace),
             report=self.report,
+            check=self.check_refused,
             say=self._say,
         )
         self._logger.info("Loading into Intercom workspace '%s' (%s)", workspace.name, workspace.id)
@@ -292,6 +293,7 @@ class _Session:
         ledger: Ledger,
         memberships: Memberships | None,
         report: RunReport,
+        check: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
         """`memberships`: None where the run has no ledger and no groups."""
@@ -317,6 +319,7 @@ class _Session:
                 ledger=ledger,
                 memberships=memberships,
                 report=report,
+                check=check,
                 say=say,
             )
         )
@@ -355,7 +358,7 @@ class _Session:
                 config,
                 self.removals,
                 self._report,
-                removes=config.sync_mode is SyncMode.REMOVE or self._decides(stream),
+                removes=config.sync_mode is SyncMode.REMOVE or self._config.has_fuse(stream),
             ),
             groups=ListedGroups() if self._groups is None else self._groups.listed(stream, config, key_properties),
             report=self._report,
@@ -385,7 +388,7 @@ class _Session:
         """Begin to work on a stream, once."""
         if stream in self._entered:
             return
-        removes = self._decides(stream)
+        removes = self._config.has_fuse(stream)
         is_versioned = sources[0].version is not None and not sources[0].is_incremental
         alone = removes and (config.snapshot or is_versioned)
         self._ledger.enter(stream, key_properties, alone=alone, removes=removes)
@@ -405,7 +408,7 @@ class _Session:
             self._groups.tables.feed(stream, source)
 
     def be_alone(self, stream: str, source: TapStream) -> None:
-        if stream in self._entered and self._decides(stream) and not source.is_incremental:
+        if stream in self._entered and self._config.has_fuse(stream) and not source.is_incremental:
             self._ledger.enter(stream, self._entered[stream], alone=True)
 
     def finish(self) -> None:
@@ -414,6 +417,7 @@ class _Session:
             self._groups.decide()
         self._leaving.decide()
         self._check_fuse([*self._shares(), *([] if self._groups is None else self._groups.shares())])
+        self._leaving.release()
         if self._groups is not None:
             self._groups.take_off()
         for stream, outcome in self.removals.run():
@@ -430,14 +434,10 @@ class _Session:
                 self._groups.close()
             self._ledger.close()
 
-    def _decides(self, stream: str) -> bool:
-        """Tell whether a stream's own records decide who is removed: it has a fuse then."""
-        return self._config.stream(stream).sync_mode is SyncMode.SYNC and self._config.max_removal_percent > 0
-
     def _shares(self) -> Iterator[Share]:
         """Tell how many contacts of each stream are about to be removed."""
         left = self._leaving.count()
-        for stream in filter(self._decides, self._entered):
+        for stream in filter(self._config.has_fuse, self._entered):
             if not self._config.stream(stream).is_groups:
                 marked, marks = self.removals.due(stream)
                 read = self._report.stream(stream).results.total() + marks

@@ -57,7 +57,7 @@ class LedgerEntry:
     written_at: Stamp
     """When this record last changed the contact; 0: never."""
     groups: str | None = None
-    """Hash of the groups that the record listed when they were last noted for this contact."""
+    """Hash of the groups that the record listed when they were last noted for this contact; see `UNNOTED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,10 @@ class Holder:
     """The last version of its stream that it came with."""
 
 
+UNNOTED: t.Final = ""
+"""In place of the hash: the record lists groups that have not all become tags."""
+
+
 class Holding(str, enum.Enum):
     """How a group that a record puts a contact into stands to the contact's tags."""
 
@@ -100,18 +104,15 @@ class Holding(str, enum.Enum):
     """The record no longer names the group: the tag is to be taken off."""
     LEFT = "left"
     """The record is missing from its whole table, which may be: the tag is to be taken off."""
+    AWAY = "away"
+    """The contact is gone; when it comes back, its tag has to be looked at."""
     OFF = "off"
-    """The contact does not have the tag any more, or is gone itself."""
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether the record still puts the contact into the group, as far as is known."""
-        return self in {Holding.WANTED, Holding.UNCLEAR, Holding.ON}
+    """The contact does not have the tag any more, or the membership ended while the contact was gone."""
 
     @property
     def is_on(self) -> bool:
-        """Whether the contact has the tag, to the best of this target's knowledge."""
-        return self in {Holding.ON, Holding.MARKED, Holding.RELEASED, Holding.LEFT}
+        """Whether the contact is known to have the tag; one that is to be taken off may be off already."""
+        return self in {Holding.ON, Holding.MARKED}
 
 
 @dataclass(frozen=True, slots=True)

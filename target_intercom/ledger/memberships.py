@@ -7,17 +7,17 @@ import typing as t
 from collections import defaultdict
 from dataclasses import replace
 
-from sqlalchemy import bindparam, case, delete, func, or_, select, tuple_, update
+from sqlalchemy import and_, bindparam, case, delete, false, func, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from target_intercom.ledger.base import Holding, Membership, Stamp, stamp
-from target_intercom.ledger.chunks import SIZE, chunks
+from target_intercom.ledger.base import UNNOTED, Holding, Membership, Stamp, stamp
+from target_intercom.ledger.chunks import chunks
 from target_intercom.ledger.tables import ENTRIES, MEMBERSHIPS
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row
+    from sqlalchemy import ColumnElement, Connection, FromClause, Row
 
     from target_intercom.ledger.database import Database
     from target_intercom.model import ContactId, GroupKey, RecordKey, TagId
@@ -26,10 +26,13 @@ _KEPT = 86_400.0
 """Seconds for which it is remembered that a tag was taken off: search has caught up long before."""
 
 _M = MEMBERSHIPS.c
-_ELSEWHERE: t.Final = {Holding.MARKED: Holding.ON, Holding.WANTED: Holding.UNCLEAR}
-"""What is known of a membership that another run noted so."""
-_HAS = [Holding.ON.value, Holding.MARKED.value]
 _WANTS = [Holding.WANTED.value, Holding.UNCLEAR.value, Holding.ON.value]
+_MAY_BE_ON = [*_WANTS, Holding.MARKED.value]
+"""Where the tag is ours; another run that was about to put it on may have done so."""
+_ENDING = [Holding.RELEASED.value, Holding.LEFT.value]
+_MOST_GROUPS = 400
+"""Groups that go into one IN, beside a chunk of contacts."""
+_ID = ("workspace", "contact_id", "group_key")
 _KEY = tuple(column.name for column in MEMBERSHIPS.primary_key)
 _CHANGING = tuple(column.name for column in MEMBERSHIPS.columns if not column.primary_key)
 
@@ -73,7 +76,7 @@ class Memberships:
         """Make conditions under which all of these pairs are found, and few others."""
         groups = sorted({group for _, group in pairs})
         # Where they are too many for one IN, the contacts alone will do.
-        of_groups = (_M.group_key.in_(groups),) if len(groups) <= SIZE else ()
+        of_groups = (_M.group_key.in_(groups),) if len(groups) <= _MOST_GROUPS else ()
         for chunk in chunks(sorted({contact for contact, _ in pairs})):
             yield _M.workspace == self._workspace, _M.contact_id.in_(chunk), *of_groups
 
@@ -122,14 +125,32 @@ class Memberships:
         """Note that contacts are not there: what they have when they come back has to be looked at."""
         self._database.write(lambda connection: forget_contacts(connection, self._workspace, contacts))
 
+    def back(self, contacts: Collection[ContactId]) -> None:
+        """Note that contacts are there again: whether they kept their tags is not known."""
+        now = stamp(time.time())
+        look = {"holding": Holding.UNCLEAR.value, "run": self._run, "place": None, "written_at": now}
+        end = {"holding": Holding.RELEASED.value, "written_at": now}
+
+        def work(connection: Connection) -> int:
+            changed = 0
+            for chunk in chunks(sorted(contacts)):
+                of = (_M.workspace == self._workspace, _M.contact_id.in_(chunk))
+                ended = (*of, _M.holding == Holding.OFF.value, _M.ours)
+                changed += connection.execute(update(MEMBERSHIPS).where(*ended).values(end)).rowcount
+                wanted = (*of, _M.holding.in_([Holding.ON.value, Holding.MARKED.value, Holding.AWAY.value]))
+                changed += connection.execute(update(MEMBERSHIPS).where(*wanted).values(look)).rowcount
+            return changed
+
+        self.has_work = bool(self._database.write(work)) or self.has_work
+
     # Tags.
 
-    def pending(self, streams: Collection[str], holding: Holding, limit: int) -> list[Membership]:
-        """Give some memberships of these streams that wait for their tag in this run.
+    def pending(self, holding: Holding, limit: int) -> list[Membership]:
+        """Give some memberships that wait for their tag in this run.
 
         Those of a contact come together where it has to be looked at, else those of a group.
         """
-        where = (*self._in(streams), _M.holding == holding.value, _M.run == self._run)
+        where = (_M.workspace == self._workspace, _M.holding == holding.value, _M.run == self._run)
         first = (_M.contact_id, _M.group_key) if holding is Holding.UNCLEAR else (_M.group_key, _M.contact_id)
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*first, _M.stream, _M.key).limit(limit))
 
@@ -140,7 +161,7 @@ class Memberships:
         """
         order = tuple_(_M.contact_id, _M.group_key, _M.stream, _M.key)
         marked = (_M.holding == Holding.MARKED.value) & (_M.run == self._run)
-        where = [*self._in(streams), or_(marked, _M.holding.in_([Holding.RELEASED.value, Holding.LEFT.value]))]
+        where = [*self._in(streams), or_(marked, _M.holding.in_(_ENDING))]
         if after is not None:
             where.append(order > tuple_(*after.pair, after.stream, after.key))
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*order.clauses).limit(limit))
@@ -179,7 +200,7 @@ class Memberships:
 
     def unlist(self, records: Collection[tuple[str, RecordKey]]) -> None:
         """Note that not all groups of these contact records became tags: the next run looks at them again."""
-        values = [{"of": stream, "which": key, "print": None, "by": None} for stream, key in records]
+        values = [{"of": stream, "which": key, "print": UNNOTED, "by": None} for stream, key in records]
         if values:
             self._database.write(lambda connection: connection.execute(_list(self._workspace), values))
 
@@ -190,6 +211,23 @@ class Memberships:
             lambda connection: connection.execute(update(ENTRIES).where(*mine).values(groups_run=None))
         )
 
+    def ended(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> None:
+        """Note that tags were taken off, for every record that has let go of them."""
+        off = {"holding": Holding.OFF.value, "ours": False, "written_at": stamp(time.time())}
+        statement = update(MEMBERSHIPS).where(*_pair(self._workspace), _is_one_of(_ENDING)).values(off)
+        if pairs:
+            values = [{"who": contact, "where": group} for contact, group in sorted(pairs)]
+            self._database.write(lambda connection: connection.execute(statement, values))
+
+    def share(self, rows: Sequence[Membership]) -> None:
+        """Note, for every record that wants a tag which is ours, that it is: whoever lets go last takes it off."""
+        tags = {one.pair: one.tag for one in rows if one.tag is not None}
+        ours = {"tag_id": bindparam("id"), "ours": True}
+        statement = update(MEMBERSHIPS).where(*_pair(self._workspace), _is_one_of(_MAY_BE_ON)).values(ours)
+        values = [{"who": contact, "where": group, "id": tag} for (contact, group), tag in sorted(tags.items())]
+        if values:
+            self._database.write(lambda connection: connection.execute(statement, values))
+
     def tags(self, streams: Collection[str]) -> set[TagId]:
         """Give the tags that contacts have because of these streams."""
         where = (*self._in(streams), _M.holding == Holding.ON.value, _M.tag_id.is_not(None))
@@ -197,12 +235,22 @@ class Memberships:
             return set(connection.scalars(select(_M.tag_id).where(*where).distinct()))
 
     def lost(self, streams: Collection[str], tags: Collection[TagId]) -> int:
-        """Note that tags are not there any more; gives how many memberships want them put on again."""
-        values = {"holding": Holding.WANTED.value, "tag_id": None, "ours": False, "run": self._run, "place": None}
+        """Note that tags are not there any more; gives how many memberships have to be looked at again."""
+        values = {
+            "holding": Holding.UNCLEAR.value,
+            "tag_id": None,
+            "ours": False,
+            "run": self._run,
+            "place": None,
+            "written_at": 0,
+        }
 
         def work(connection: Connection) -> int:
-            where = (*self._in(streams), _M.holding == Holding.ON.value, _M.tag_id.in_(sorted(tags)))
-            return connection.execute(update(MEMBERSHIPS).where(*where).values(values)).rowcount
+            changed = 0
+            for chunk in chunks(sorted(tags)):
+                where = (*self._in(streams), _M.holding == Holding.ON.value, _M.tag_id.in_(chunk))
+                changed += connection.execute(update(MEMBERSHIPS).where(*where).values(values)).rowcount
+            return changed
 
         return self._database.write(work) if tags else 0
 
@@ -210,11 +258,15 @@ class Memberships:
 
     def known(self, stream: str) -> int:
         """Count the memberships of a stream whose tags are ours."""
-        return self._count(*self._of(stream), _M.ours, _M.holding.in_(_HAS))
+        return self._count(*self._of(stream), _M.ours, _M.holding.in_(_MAY_BE_ON))
 
-    def marked(self, stream: str) -> int:
-        """Count the memberships of a stream that a record of this run marks as deleted."""
-        return self._count(*self._of(stream), _M.holding == Holding.MARKED.value, _M.run == self._run)
+    def marked(self, stream: str, whole: Mapping[str, int | None]) -> tuple[int, int]:
+        """Count the tags that records of this run end, where nobody else wants them, and these records.
+
+        `whole` has the streams whose missing records have left, with their versions; see `missing`.
+        """
+        mine = (*self._of(stream), _M.holding == Holding.MARKED.value, _M.run == self._run)
+        return self._count(*mine, ~self._others(whole)), self._count(*mine, _M.place.is_not(None))
 
     def activate(self, stream: str, version: int) -> None:
         """Note the version of the records that came since this run began, whose tap told it apart from them."""
@@ -223,21 +275,32 @@ class Memberships:
             lambda connection: connection.execute(update(MEMBERSHIPS).where(*where).values(version=version))
         )
 
-    def missing(self, stream: str, version: int | None) -> int:
-        """Count the memberships that left a whole table and whose tags are ours.
+    def missing(self, stream: str, whole: Mapping[str, int | None]) -> int:
+        """Count the memberships that left a whole table, whose tags are ours, and that nobody else wants.
 
-        `version`: the activated one, where only records of another have left.
+        `whole` has all such streams with the activated version, where only records of another have left.
         """
-        return self._count(*self._missing(stream, version), _M.ours, _M.holding.in_(_HAS))
+        gone = (*self._missing(MEMBERSHIPS, stream, whole[stream]), _M.ours, _M.holding.in_(_MAY_BE_ON))
+        return self._count(*gone, ~self._others(whole))
+
+    def _others(self, whole: Mapping[str, int | None]) -> ColumnElement[bool]:
+        """Make the condition that another record wants the tag, which has not left itself."""
+        other = MEMBERSHIPS.alias()
+        wants = or_(other.c.holding.in_(_WANTS), (other.c.holding == Holding.MARKED.value) & (other.c.run != self._run))
+        gone = [and_(*self._missing(other, stream, version)) for stream, version in whole.items()]
+        is_pair = [other.c[name] == _M[name] for name in _ID]
+        is_other = or_(other.c.stream != _M.stream, other.c.key != _M.key)
+        return select(other.c.key).where(*is_pair, is_other, wants, ~or_(false(), *gone)).exists()
 
     def leave(self, stream: str, version: int | None) -> None:
         """Note that the memberships that are missing have left; those whose tag is not ours are forgotten."""
-        where = self._missing(stream, version)
+        where = self._missing(MEMBERSHIPS, stream, version)
 
         def work(connection: Connection) -> None:
-            ours = (*where, _M.ours, _M.holding.in_(_HAS))
+            ours, away = (*where, _M.ours, _M.holding.in_(_MAY_BE_ON)), _M.holding == Holding.AWAY.value
             connection.execute(update(MEMBERSHIPS).where(*ours).values(holding=Holding.LEFT.value, place=None))
-            connection.execute(delete(MEMBERSHIPS).where(*where, _M.holding.in_([*_WANTS, Holding.MARKED.value])))
+            connection.execute(update(MEMBERSHIPS).where(*where, _M.ours, away).values(holding=Holding.OFF.value))
+            connection.execute(delete(MEMBERSHIPS).where(*where, or_(_M.holding.in_(_MAY_BE_ON), away)))
 
         self._database.write(work)
 
@@ -259,9 +322,10 @@ class Memberships:
     def _in(self, streams: Collection[str]) -> tuple[ColumnElement[bool], ...]:
         return _M.workspace == self._workspace, _M.stream.in_(sorted(streams))
 
-    def _missing(self, stream: str, version: int | None) -> tuple[ColumnElement[bool], ...]:
-        missing = (*self._of(stream), _M.seen_at < self._began)
-        return missing if version is None else (*missing, or_(_M.version.is_(None), _M.version != version))
+    def _missing(self, table: FromClause, stream: str, version: int | None) -> tuple[ColumnElement[bool], ...]:
+        of = table.c
+        missing = (of.workspace == self._workspace, of.stream == stream, of.seen_at < self._began)
+        return missing if version is None else (*missing, or_(of.version.is_(None), of.version != version))
 
     def _count(self, *where: ColumnElement[bool]) -> int:
         with self._database.reading() as connection:
@@ -319,16 +383,22 @@ class Memberships:
         )
         if row.run == self._run:
             return one
-        return replace(one, place=None, holding=_ELSEWHERE.get(one.holding, one.holding))
+        return replace(one, place=None, holding=_elsewhere(one))
+
+
+def _elsewhere(one: Membership) -> Holding:
+    """Tell what is known of a membership that another run noted so: what it was about to do may be done."""
+    if one.holding is Holding.WANTED or (one.holding is Holding.MARKED and one.tag is None):
+        return Holding.UNCLEAR
+    return Holding.ON if one.holding is Holding.MARKED else one.holding
 
 
 def forget_contacts(connection: Connection, workspace: str, contacts: Iterable[ContactId]) -> None:
     """Note that contacts are gone, with their tags; whose the tags were is kept, since contacts can come back."""
+    away = {"holding": Holding.AWAY.value, "written_at": stamp(time.time())}
     for chunk in chunks(sorted(contacts)):
-        of = (_M.workspace == workspace, _M.contact_id.in_(chunk))
-        connection.execute(
-            update(MEMBERSHIPS).where(*of).values(holding=Holding.OFF.value, written_at=stamp(time.time()))
-        )
+        of = (_M.workspace == workspace, _M.contact_id.in_(chunk), _M.holding.in_(_MAY_BE_ON))
+        connection.execute(update(MEMBERSHIPS).where(*of).values(away))
         entries = (ENTRIES.c.workspace == workspace, ENTRIES.c.contact_id.in_(chunk))
         connection.execute(update(ENTRIES).where(*entries).values(groups_print=None))
 
@@ -339,6 +409,16 @@ def release_records(connection: Connection, workspace: str, stream: str, keys: I
         of = (_M.workspace == workspace, _M.stream == stream, _M.key.in_(chunk), _M.holding != Holding.OFF.value)
         holding = case((_M.ours, Holding.RELEASED.value), else_=Holding.OFF.value)
         connection.execute(update(MEMBERSHIPS).where(*of).values(holding=holding))
+
+
+def _pair(workspace: str) -> tuple[ColumnElement[bool], ...]:
+    """Make the condition for all records of one contact and group."""
+    return _M.workspace == workspace, _M.contact_id == bindparam("who"), _M.group_key == bindparam("where")
+
+
+def _is_one_of(holdings: Iterable[str]) -> ColumnElement[bool]:
+    """Make the condition on a holding, in a form that also a statement for many rows can have."""
+    return or_(*(_M.holding == holding for holding in holdings))
 
 
 def _list(workspace: str) -> t.Any:

@@ -15,7 +15,7 @@ from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from target_intercom.errors import LeadPendingError
-from target_intercom.ledger.base import Holder, Ledger, LedgerEntry, Prints, Stamp, Standing, stamp
+from target_intercom.ledger.base import UNNOTED, Holder, Ledger, LedgerEntry, Prints, Stamp, Standing, stamp
 from target_intercom.ledger.chunks import chunks
 from target_intercom.ledger.locks import enter, locks_of
 from target_intercom.ledger.memberships import Memberships, forget_contacts, release_records
@@ -323,6 +323,7 @@ class SqlLedger(Ledger):
             "written_at": entry.written_at,
             "seen_at": self._now(),
             "version": loaded.version,
+            "groups_print": entry.groups,
         }
 
     def _upsert(
@@ -337,7 +338,7 @@ class SqlLedger(Ledger):
             if "contact_id" in changes:
                 # The groups were noted for the contact that the record had then.
                 same = insert.excluded.contact_id == table.c.contact_id
-                changes["groups_print"] = case((same, table.c.groups_print), else_=None)
+                changes["groups_print"] = case((same, table.c.groups_print), else_=insert.excluded.groups_print)
             connection.execute(insert.on_conflict_do_update(index_elements=table.primary_key, set_=changes), rows)
 
     def _entry(self, row: Row[t.Any]) -> LedgerEntry:
@@ -348,7 +349,7 @@ class SqlLedger(Ledger):
             standing=Standing(row.standing),
             written_at=row.written_at,
             # A run that was cut off may not have put the tags on.
-            groups=row.groups_print if row.groups_run in {None, self._run} else None,
+            groups=row.groups_print if row.groups_run in {None, self._run} else UNNOTED,
         )
 
     def _holder(self, row: Row[t.Any]) -> Holder:
@@ -390,7 +391,7 @@ _NOTHING: t.Final[Mapping[str, object]] = {
 _UNKNOWN: t.Final[Mapping[str, object]] = MappingProxyType({})
 
 _CHANGING: t.Final = tuple(
-    column.name for column in ENTRIES.columns if not column.primary_key and not column.name.startswith("groups_")
+    column.name for column in ENTRIES.columns if not column.primary_key and column.name != "groups_run"
 )
 
 

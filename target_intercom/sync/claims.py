@@ -10,7 +10,10 @@ from target_intercom.ledger.base import Holding, Membership, Stamp
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from target_intercom.model import Contact, GroupKey, RecordKey, TagId
+    from target_intercom.model import Contact, ContactId, GroupKey, RecordKey, TagId
+
+
+_ENDING: t.Final = frozenset([Holding.RELEASED, Holding.LEFT])
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Claim:
     releases: bool
     """The stream's mode takes off the tags of groups that the record names no more."""
     is_doubtful: bool = False
-    """The contact may have lost tags that are known of it: it was gone, or others may have changed it."""
+    """The contact may have lost tags that are known of it: it was gone, or it is to be repaired."""
     content: str | None = None
     place: int | None = None
     version: int | None = None
@@ -72,7 +75,7 @@ def settle(claim: Claim, known: Collection[Membership], tags: Mapping[GroupKey, 
         )
     for mine in known:
         if _is_of(mine, claim) and not (mine.contact == claim.contact.id and mine.group in claim.groups):
-            _let_go(mine, settled, releases=claim.releases)
+            _let_go(mine, settled, here=claim.contact.id, releases=claim.releases)
     return settled
 
 
@@ -80,16 +83,22 @@ def _is_of(one: Membership, claim: Claim) -> bool:
     return (one.stream, one.key) == (claim.stream, claim.key)
 
 
-def _let_go(mine: Membership, settled: Settled, *, releases: bool) -> None:
-    """Take back a membership that its record no longer names."""
-    may_be_on = mine.holding.is_on or (mine.holding is Holding.UNCLEAR and mine.ours)
-    if mine.holding is Holding.OFF:
+def _let_go(mine: Membership, settled: Settled, *, here: ContactId, releases: bool) -> None:
+    """Take back a membership that its record no longer names; the contact that it names is `here`."""
+    if mine.holding in _ENDING:
+        settled.changed.append(replace(mine, place=None))
         return
-    if not may_be_on or (releases and not mine.ours):
+    if mine.holding is Holding.OFF and not mine.ours:
+        return
+    if mine.holding is Holding.AWAY and mine.contact != here:
+        settled.changed.append(replace(mine, holding=Holding.OFF))
+    elif releases and mine.ours:
+        # One that is not known to be on may be so: its run was cut off, or its contact was gone. It has no tag's id.
+        tag = mine.tag if mine.holding.is_on else None
+        settled.changed.append(replace(mine, holding=Holding.RELEASED, tag=tag, place=None))
+    elif releases or mine.holding in {Holding.WANTED, Holding.UNCLEAR}:
         settled.dropped.append(mine)
-    elif releases:
-        settled.changed.append(replace(mine, holding=Holding.RELEASED, place=None))
-    elif mine.holding is not Holding.ON:
+    elif mine.holding is not Holding.OFF:
         settled.changed.append(replace(mine, holding=Holding.ON, place=None))
 
 
@@ -99,8 +108,7 @@ def _holding(
     if tag is None:
         # Nobody has a tag that is not there.
         return Holding.WANTED
-    is_on = any(one.holding.is_on and one.tag == tag for one in rows)
-    if is_on and (not is_doubtful or is_late):
+    if not is_doubtful and any(one.holding.is_on and one.tag == tag for one in rows):
         return Holding.ON
     if is_late:
         return Holding.UNCLEAR

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import typing as t
+from contextlib import suppress
 
 from target_intercom.model import GroupKey
 from target_intercom.sync.coercion import UncoercibleError, identifier
@@ -44,7 +46,8 @@ def group_name(value: Json) -> str | None:
 def group_names(value: Json) -> Mapping[GroupKey, str]:
     """Read the groups that a contact's record lists, in an array or in a text with commas.
 
-    Blanks and nulls in it name none; of names that differ in case only, the first is taken.
+    A text that is a JSON array is one: the SDK's flattening, and some warehouses, write arrays so. Blanks and nulls
+    name none; of names that differ in case only, the first is taken.
 
     Raises:
         UncoercibleError: one of them is no name.
@@ -57,6 +60,10 @@ def group_names(value: Json) -> Mapping[GroupKey, str]:
 
 
 def _listed(value: Json) -> Iterable[Json]:
-    if isinstance(value, list):
-        return value
-    return value.split(",") if isinstance(value, str) else (value,)
+    if not isinstance(value, str):
+        return value if isinstance(value, list) else (value,)
+    if value.lstrip().startswith("["):
+        with suppress(ValueError, RecursionError):
+            parsed: Json = json.loads(value)
+            return parsed if isinstance(parsed, list) else (value,)
+    return value.split(",")

@@ -113,9 +113,10 @@ class GroupSync:
         why = Refusal(Result.INVALID, error.reason, error.code, error.field)
         self._report.record(self._stream, Outcome(received, Result.INVALID, refusal=why))
         key = self._key(received, self._mapper.leniently(received.record))
-        if key is None:
+        if not self._has_key(received):
+            # The key is made of what is wrong: anybody's membership may be meant.
             self._source.is_unclear = True
-        else:
+        elif key is not None:
             self._seen[self._version(received)].add(key)
 
 
@@ -132,14 +133,18 @@ class Groups:
         ledger: Ledger,
         memberships: Memberships,
         report: RunReport,
+        check: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
-        """`memberships` is the ledger's, or of this run alone where there is no ledger."""
+        """`memberships` is the ledger's, or of this run alone where there is no ledger.
+
+        `check` ends a run that has refused too many records.
+        """
         self._config = config
         self._memberships = memberships
         self._report = report
         self._streams: list[str] = []
-        self._whole: list[str] = []
+        self._whole: dict[str, int | None] = {}
         self._tags = TagCatalog(client, in_parallel)
         self._room = WaitingRoom(config.data_dir)
         self.tables = Tables(ledger, memberships, say)
@@ -151,6 +156,7 @@ class Groups:
             config=config.stream,
             removes=self._removes,
             begin=self._begin,
+            check=check,
             repair=config.repair,
         )
         self._tagging = Tagging(
@@ -161,7 +167,10 @@ class Groups:
             memberships=memberships,
             report=report,
             room=self._room,
-            is_groups=lambda stream: config.stream(stream).is_groups,
+            ledger=ledger,
+            # What another run's stream wants has no outcome in this one.
+            is_groups=lambda stream: stream not in self._streams or config.stream(stream).is_groups,
+            check=check,
             search_delay_seconds=config.search_delay_seconds,
             say=say,
         )
@@ -175,7 +184,7 @@ class Groups:
         """Make the part of a contact stream's sync that notes the groups its records list."""
         if stream not in self._streams and config.tags_property is not None:
             self._streams.append(stream)
-        return NotedGroups(stream, config, key_properties, self._begin, self._memberships.gone)
+        return NotedGroups(stream, config, key_properties, self._begin, self._memberships, repair=self._config.repair)
 
     def sync(
         self,
@@ -208,22 +217,22 @@ class Groups:
 
     def decide(self) -> None:
         """Decide which groups streams are whole, at the end of the pipe."""
-        self._whole = self.tables.whole()
+        self._whole = {stream: self._version(stream) for stream in self.tables.whole()}
 
     def shares(self) -> Iterator[Share]:
         """Tell how many memberships of each stream are about to end."""
         for stream in self._streams:
-            if not (self._config.stream(stream).is_groups and self._has_fuse(stream)):
+            if not (self._config.stream(stream).is_groups and self._config.has_fuse(stream)):
                 continue
-            marked = self._memberships.marked(stream)
-            left = self._memberships.missing(stream, self._version(stream)) if stream in self._whole else 0
-            read = self._report.stream(stream).results.total() + marked
+            marked, marks = self._memberships.marked(stream, self._whole)
+            left = self._memberships.missing(stream, self._whole) if stream in self._whole else 0
+            read = self._report.stream(stream).results.total() + marks
             yield Share(stream, marked, left, self.tables.known(stream), read, "memberships")
 
     def take_off(self) -> None:
         """Take off the tags of memberships that have ended."""
-        for stream in self._whole:
-            self._memberships.leave(stream, self._version(stream))
+        for stream, version in self._whole.items():
+            self._memberships.leave(stream, version)
         self._tagging.take_off([stream for stream in self._streams if self._takes_off(stream)])
         self._room.close()
         self._memberships.has_work = False
@@ -240,10 +249,7 @@ class Groups:
 
     def _removes(self, stream: str) -> bool:
         """Tell whether a groups stream ends memberships."""
-        return self._config.stream(stream).sync_mode is SyncMode.REMOVE or self._has_fuse(stream)
-
-    def _has_fuse(self, stream: str) -> bool:
-        return self._config.stream(stream).sync_mode is SyncMode.SYNC and self._config.max_removal_percent > 0
+        return self._config.stream(stream).sync_mode is SyncMode.REMOVE or self._config.has_fuse(stream)
 
     def _takes_off(self, stream: str) -> bool:
         config = self._config.stream(stream)

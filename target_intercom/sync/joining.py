@@ -45,8 +45,8 @@ class MembershipMapper:
     ) -> None:
         """Find the properties.
 
-        Mappings that were made for all streams give way to properties that have the names themselves: a general
-        `id` is a contact's, and a membership's `id` is its own.
+        Mappings that were made for all streams give way to properties that have the names themselves: a contact's
+        `id` may be its external_id, while a membership's is the membership's.
 
         Raises:
             StreamRefusedError: no property gives an identifier of `match_by`, or none the group.
@@ -55,7 +55,10 @@ class MembershipMapper:
         self._sources: dict[str, str] = {}
         named = [(name, _BY_NAME[name]) for name in _BY_NAME if name in properties and name not in config.mappings]
         mapped = [(name, config.mappings[name]) for name in properties if config.mappings.get(name) is not None]
-        for name, what in [*mapped, *named] if has_own_mappings else [*named, *mapped]:
+        if not has_own_mappings:
+            taken = {what == TAG for _, what in named}
+            mapped = [(name, what) for name, what in mapped if (what == TAG) not in taken]
+        for name, what in [*mapped, *named]:
             self._sources.setdefault(str(what), name)
         refuse_without_identifier(stream, properties, self._sources, config.match_by)
         if TAG not in self._sources:

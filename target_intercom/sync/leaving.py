@@ -53,12 +53,17 @@ class Leaving:
         """Count who left, by stream; who is also marked is not counted."""
         return {stream: sum(len(leaving) for leaving, _ in self._pages(stream)) for stream in self._streams}
 
+    def release(self) -> None:
+        """Forget records that left and whose contacts stay, for others that name them."""
+        for stream in self._streams:
+            for _, fed in self._pages(stream):
+                self._ledger.release(stream, [holder.key for holder in fed])
+
     def remove(self) -> Iterator[tuple[str, int]]:
         """Remove who left; gives the streams and how many contacts are gone, as it goes on."""
         for stream in self._streams:
             mode = self._tables[stream].config.removal_mode
-            for leaving, fed in self._pages(stream):
-                self._ledger.release(stream, [holder.key for holder in fed])
+            for leaving, _ in self._pages(stream):
                 for removed in self._remove(stream, leaving, mode):
                     yield stream, removed
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import typing as t
 
 from target_intercom.config import SyncMode
-from target_intercom.model import Result
+from target_intercom.ledger.base import UNNOTED
+from target_intercom.model import Found, Result
 from target_intercom.sync.claims import Claim
 from target_intercom.sync.fingerprints import groups_print, record_key
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from target_intercom.config import StreamConfig
+    from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import Contact, ContactId, Entry, Group, RecordKey
     from target_intercom.sync.claiming import Claiming
 
@@ -42,23 +44,30 @@ class NotedGroups(ListedGroups):
         config: StreamConfig,
         key_properties: Sequence[str],
         begin: Callable[[], Claiming],
-        forget: Callable[[Collection[ContactId]], None],
+        memberships: Memberships,
+        *,
+        repair: bool,
     ) -> None:
-        """`begin` gives a place for the claims of a batch; `forget` takes contacts that are gone, with their tags."""
+        """`begin` gives a place for the claims of a batch; `repair` looks at every contact's tags."""
         self._stream = stream
         self._config = config
         self._key_properties = key_properties
         self._begin = begin
-        self._forget = forget
+        self._memberships = memberships
+        self._repair = repair
         self._listed: dict[RecordKey, tuple[Entry, Contact]] = {}
 
     def saved(self, group: Group, contact: Contact, result: Result) -> None:
         """See `ListedGroups`."""
         if self._config.sync_mode is SyncMode.INSERT:
-            # What is there already is left alone, and of several records the first counts.
-            if result is Result.CREATED:
-                self.unchanged(group.entries[0], contact)
+            # What is there already is left alone, unless a run was cut off; of several records the first counts.
+            first = group.entries[0]
+            if result is Result.CREATED or (first.known is not None and first.known.groups == UNNOTED):
+                self.unchanged(first, contact)
             return
+        if result is Result.UPDATED and not isinstance(group.match, Found):
+            # It was in the archive.
+            self._memberships.back([contact.id])
         for entry in group.entries:
             self.unchanged(entry, contact)
 
@@ -72,7 +81,7 @@ class NotedGroups(ListedGroups):
 
     def gone(self, contact: ContactId) -> None:
         """See `ListedGroups`."""
-        self._forget([contact])
+        self._memberships.gone([contact])
 
     def write(self) -> None:
         """See `ListedGroups`."""
@@ -93,7 +102,7 @@ class NotedGroups(ListedGroups):
                     contact=contact,
                     groups=groups,
                     releases=self._config.sync_mode is SyncMode.SYNC,
-                    is_doubtful=entry.again or entry.is_unsure,
+                    is_doubtful=self._repair,
                 )
             )
             prints[self._stream, key] = groups_print(groups)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from target_intercom.config import SyncMode
-from target_intercom.ledger.base import LedgerEntry, Loaded, Prints, Stamp, Standing, stamp
+from target_intercom.ledger.base import UNNOTED, LedgerEntry, Loaded, Stamp, Standing, stamp
 from target_intercom.model import Known, Trust, Update
 from target_intercom.sync.fingerprints import prints_of, record_key, settings_print
 from target_intercom.sync.pipe import version_of
@@ -120,7 +120,9 @@ class StreamMemory:
             if entry.key is not None:
                 stands = entry is group.entries[-1] or _stands(entry.draft, group.draft)
                 prints = prints_of(entry.draft, self._settings, left_out) if stands else None
-                self._add(entry.key, entry.received, contact, prints, Standing.SYNCED, changed=changed)
+                groups = None if entry.draft.groups is None else UNNOTED
+                row = LedgerEntry(entry.key, contact, prints, Standing.SYNCED, Stamp(0), groups)
+                self._add(row, entry.received, changed=changed)
 
     def found(self, group: Group, contact: Contact) -> None:
         """Remember that a contact was there already and was left alone."""
@@ -130,7 +132,7 @@ class StreamMemory:
                 is_ours = earlier is not None and earlier.standing is Standing.SYNCED
                 standing = Standing.SYNCED if is_ours else Standing.FOUND
                 prints = prints_of(entry.draft, self._settings)
-                self._add(entry.key, entry.received, contact, prints, standing, changed=False)
+                self._add(LedgerEntry(entry.key, contact, prints, standing, Stamp(0)), entry.received, changed=False)
 
     def flush(self) -> None:
         """Write down what was learnt."""
@@ -163,20 +165,11 @@ class StreamMemory:
         # A column that came or went may change nothing, of all records at once: a search tells, for many of them.
         return Trust.CHANGED if prints.shape == row.prints.shape else Trust.UNSURE
 
-    def _add(
-        self,
-        key: RecordKey,
-        received: Received,
-        contact: Contact,
-        prints: Prints | None,
-        standing: Standing,
-        *,
-        changed: bool,
-    ) -> None:
-        earlier = self._entries.get(key)
+    def _add(self, row: LedgerEntry, received: Received, *, changed: bool) -> None:
+        earlier = self._entries.get(row.key)
         written_at = stamp(time.time()) if changed else Stamp(0) if earlier is None else earlier.written_at
-        row = LedgerEntry(key, contact, prints, standing, written_at)
-        self._entries[key] = row
+        row = replace(row, written_at=written_at)
+        self._entries[row.key] = row
         if not self._loaded:
             self._loaded_since = time.monotonic()
         self._loaded.append(Loaded(row, self._version(received), changed))

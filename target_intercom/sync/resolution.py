@@ -35,6 +35,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.matching import Matcher
     from target_intercom.sync.waiting import Waiting, WaitingRoom
 
+_ENDED: t.Final = frozenset([Holding.OFF, Holding.RELEASED, Holding.LEFT])
 _AT_ONCE = 2000
 """Memberships that are in memory together."""
 
@@ -52,9 +53,13 @@ class Resolution:
         config: Callable[[str], StreamConfig],
         removes: Callable[[str], bool],
         begin: Callable[[], Claiming],
+        check: Callable[[], None],
         repair: bool,
     ) -> None:
-        """`config` and `removes` tell of a stream; `begin` gives a place for a batch's claims; see `StreamMemory`."""
+        """`config` and `removes` tell of a stream; `begin` gives a place for a batch's claims.
+
+        `check` ends a run that has refused too many records; `repair` trusts no membership to be in line.
+        """
         self._room = room
         self._memberships = memberships
         self._matcher = matcher
@@ -62,6 +67,7 @@ class Resolution:
         self._config = config
         self._removes = removes
         self._begin = begin
+        self._check = check
         self._repair = repair
 
     def run(self) -> None:
@@ -69,6 +75,7 @@ class Resolution:
         waiting = iter(self._room)
         while batch := list(islice(waiting, _AT_ONCE)):
             self._settle(batch)
+            self._check()
 
     def _settle(self, batch: Sequence[Waiting]) -> None:
         claims = self._begin()
@@ -86,7 +93,8 @@ class Resolution:
             elif (row := self._in_line(claims, one)) is not None:
                 self._stay(claims, one, row)
             else:
-                self._join(claims, one, matches[one.place])
+                # Another run may have changed what was in line a moment ago.
+                self._join(claims, one, matches.get(one.place) or self._matches([one])[one.place])
         claims.write()
         self._see(batch)
 
@@ -109,22 +117,25 @@ class Resolution:
         return found
 
     def _in_line(self, claims: Claiming, one: Waiting) -> Membership | None:
-        """Give the membership that a record has made already and made no other since; None where it has not."""
-        if self._repair:
+        """Give the membership that a record has made already, if it has made no other since; None where not."""
+        rows = [row for row in claims.of_key(one.stream, one.key) if row.holding not in _ENDED]
+        if self._repair or (len(rows) > 1 and self._removes(one.stream)):
+            # What another mode has left of the key is to be taken off.
             return None
-        for row in claims.of_key(one.stream, one.key):
+        for row in rows:
             is_waiting = row.place is not None and row.holding in {Holding.WANTED, Holding.UNCLEAR}
-            if row.content == one.content and (is_waiting or row.holding in {Holding.ON, Holding.MARKED}):
+            is_on = row.holding.is_on and row.tag is not None
+            if row.content == one.content and (is_waiting or is_on):
                 return row
         return None
 
     def _stay(self, claims: Claiming, one: Waiting, row: Membership) -> None:
         """Take in a record that says what an earlier one of its key said."""
+        if row.place is not None:
+            self._supersede(row)
         if row.holding is Holding.ON:
             self._count(one, Result.UNCHANGED)
-            return
-        self._supersede([row])
-        if row.holding is Holding.MARKED:
+        elif row.holding is Holding.MARKED:
             claims.put([replace(row, holding=Holding.ON, place=None, version=one.version)])
             self._count(one, Result.UNCHANGED)
         else:
@@ -154,7 +165,8 @@ class Resolution:
             place=one.place,
             version=one.version,
         )
-        self._supersede(claims.claim(claim))
+        for row in claims.claim(claim):
+            self._supersede(row)
         if any(row.pair == (contact.id, one.group) and row.holding is Holding.ON for row in self._of(claims, one)):
             self._count(one, Result.UNCHANGED)
 
@@ -164,27 +176,27 @@ class Resolution:
             self._count(one, Result.SKIPPED, SkipReason.NOT_REMOVED)
             return
         rows = [row for row in self._of(claims, one) if row.holding is not Holding.OFF]
-        self._supersede(row for row in rows if row.place is not None)
-        ours = [row for row in rows if row.ours]
+        for row in rows:
+            if row.place is not None:
+                self._count(one, Result.MERGED)
+        away = [row for row in rows if row.holding is Holding.AWAY]
+        ours = [row for row in rows if row.ours and row.holding is not Holding.AWAY]
         claims.drop([row for row in rows if not row.ours])
-        claims.put(
-            replace(row, holding=Holding.MARKED, place=one.place if row is ours[0] else None, version=one.version)
-            for row in ours
-        )
+        claims.put(replace(row, holding=Holding.OFF) for row in away if row.ours)
+        claims.put(_marked(row, one, place=one.place if row is ours[0] else None) for row in ours)
         if not ours:
-            self._count(one, Result.SKIPPED, SkipReason.NOT_TAGGED)
+            self._count(one, Result.SKIPPED, SkipReason.NOT_THERE if away else SkipReason.NOT_TAGGED)
 
     @staticmethod
     def _of(claims: Claiming, one: Waiting) -> list[Membership]:
         return claims.of_key(one.stream, one.key)
 
-    def _supersede(self, rows: Iterable[Membership]) -> None:
-        """Report records that waited for their outcome, and that a later one of their key has come after."""
-        for row in rows:
-            if row.holding is Holding.MARKED:
-                self._report.count(row.stream, Result.SKIPPED, SkipReason.LIVE_AGAIN)
-            else:
-                self._report.count(row.stream, Result.MERGED)
+    def _supersede(self, row: Membership) -> None:
+        """Report a record that waited for its outcome, and that a later, live one of its key has come after."""
+        if row.holding in {Holding.MARKED, *_ENDED}:
+            self._report.count(row.stream, Result.SKIPPED, SkipReason.LIVE_AGAIN)
+        else:
+            self._report.count(row.stream, Result.MERGED)
 
     def _see(self, batch: Sequence[Waiting]) -> None:
         """Note that records came, those too that could not be loaded: they have not left their stream."""
@@ -200,6 +212,14 @@ class Resolution:
 
     def _refuse(self, one: Waiting, why: Refusal) -> None:
         self._report.record(one.stream, Outcome(self._room.record(one.place), why.result, refusal=why))
+
+
+def _marked(row: Membership, one: Waiting, *, place: int | None) -> Membership:
+    """Mark a membership; of a tag that is not known to be on, the id is left out, as it may be off already."""
+    if row.holding in _ENDED:
+        return replace(row, place=place)
+    tag = row.tag if row.holding.is_on else None
+    return replace(row, holding=Holding.MARKED, tag=tag, place=place, version=one.version)
 
 
 def _by_stream(batch: Iterable[Waiting]) -> Iterator[tuple[str, list[Waiting]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import typing as t
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -17,7 +18,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol import Tag
-    from target_intercom.ledger.base import Membership
+    from target_intercom.ledger.base import Ledger, Membership
     from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import ContactId, GroupKey, TagId
     from target_intercom.report import RunReport
@@ -30,6 +31,9 @@ CONTACTS_A_CALL: t.Final = 50
 """Contacts that `POST /tags` is given at once (fact sheet section 7: more ran into time-outs)."""
 _AT_ONCE = 5000
 """Memberships that are in memory together."""
+_FEW = 500
+"""Memberships that are ended together: what is known of them should not be old when it is done."""
+_GONE: t.Final = "contact_gone"
 _LEFT_OUT: t.Final = "tags"
 """The name under which groups of contact records that did not become tags are counted."""
 
@@ -51,6 +55,8 @@ class _Answer:
     chunk: _Chunk
     tag: TagId
     refused: Mapping[ContactId, Refusal] = field(default_factory=dict)
+    unheard: Mapping[ContactId, Refusal] = field(default_factory=dict)
+    """Contacts of which it is not known whether they have it: calls kept failing."""
 
 
 class Tagging:
@@ -66,11 +72,16 @@ class Tagging:
         memberships: Memberships,
         report: RunReport,
         room: WaitingRoom,
+        ledger: Ledger,
         is_groups: Callable[[str], bool],
+        check: Callable[[], None],
         search_delay_seconds: float,
         say: Callable[[str], None],
     ) -> None:
-        """`room` has the records that wait for their outcome; `is_groups` tells whose records are memberships."""
+        """`room` has the records that wait for their outcome; `is_groups` tells whose records are memberships.
+
+        `check` ends a run that has refused too many records.
+        """
         self._client = client
         self._in_parallel = in_parallel
         self._matcher = matcher
@@ -78,23 +89,27 @@ class Tagging:
         self._memberships = memberships
         self._report = report
         self._room = room
+        self._ledger = ledger
         self._is_groups = is_groups
+        self._check = check
         self._delay = search_delay_seconds
         self._say = say
 
     def put_on(self, streams: Collection[str]) -> None:
         """Put on all tags that are wanted; nothing is sent for a contact that has its tag."""
         self._restore(streams)
-        while rows := self._memberships.pending(streams, Holding.UNCLEAR, _AT_ONCE):
+        while rows := _whole_pairs(self._memberships.pending(Holding.UNCLEAR, _AT_ONCE), _AT_ONCE):
             self._look(rows)
-        while rows := self._memberships.pending(streams, Holding.WANTED, _AT_ONCE):
+            self._check()
+        while rows := _whole_pairs(self._memberships.pending(Holding.WANTED, _AT_ONCE), _AT_ONCE):
             self._put_on(rows)
+            self._check()
         self._memberships.listed()
 
     def take_off(self, streams: Collection[str]) -> None:
         """Take off the tags of memberships that have ended, unless somebody else still wants them."""
         last: Membership | None = None
-        while rows := self._memberships.ending(streams, _AT_ONCE, last):
+        while rows := _whole_pairs(self._memberships.ending(streams, _FEW, last), _FEW):
             last = rows[-1]
             self._take_off(rows)
 
@@ -104,9 +119,11 @@ class Tagging:
         """Have tags put on again that somebody has deleted; noticed when the tags were read anyway."""
         if not self._tags.is_read:
             return
-        lost = self._memberships.tags(streams) - set(self._tags.ids().values())
+        held = self._memberships.tags(streams)
+        if held <= self._tags.known_ids or not (lost := held - self._tags.all_ids()):
+            return
         if self._memberships.lost(streams, lost):
-            self._say("Tags that were deleted in Intercom are made again: contacts are still in their groups")
+            self._say("Tags that were deleted in Intercom are put on again: contacts are still in their groups")
 
     def _look(self, rows: Sequence[Membership]) -> None:
         """Find out whether contacts have the tags that they are to have."""
@@ -174,17 +191,24 @@ class Tagging:
         rows = [one for one in rows if one.group not in unmade]
         # A run that is cut off between Intercom's answer and the ledger has to know the tag for its own.
         self._memberships.settle([replace(one, ours=True) for one in rows if not one.ours])
+        self._put_on_made(rows)
+
+    def _put_on_made(self, rows: Sequence[Membership]) -> None:
+        """Put on tags that are there."""
         by_pair = {pair: list(ones) for pair, ones in groupby(rows, key=lambda one: one.pair)}
         put_on: list[Membership] = []
         refused: list[tuple[Membership, Refusal]] = []
+        unheard: list[tuple[Membership, Refusal]] = []
         try:
             for group, answer in self._in_parallel(self._tag, list(self._chunks(by_pair))):
                 now = stamp(time.time())
                 for contact in answer.chunk.contacts:
                     ones = by_pair[contact, group]
-                    why = answer.refused.get(contact)
-                    if why is not None:
+                    if (why := answer.refused.get(contact)) is not None:
                         refused.extend((one, why) for one in ones)
+                        continue
+                    if (why := answer.unheard.get(contact)) is not None:
+                        unheard.extend((replace(one, ours=True), why) for one in ones)
                         continue
                     put_on.extend(
                         replace(one, holding=Holding.ON, tag=answer.tag, ours=True, written_at=now) for one in ones
@@ -192,7 +216,10 @@ class Tagging:
                     self._count(ones, Result.TAGGED)
         finally:
             self._memberships.settle(put_on)
+            self._memberships.share(put_on)
         self._refuse(refused)
+        # These may have arrived.
+        self._refuse(unheard, Holding.UNCLEAR)
 
     def _chunks(self, pairs: Iterable[_Pair]) -> Iterator[tuple[GroupKey, _Chunk]]:
         for group, ones in groupby(pairs, key=lambda pair: pair[1]):
@@ -209,21 +236,24 @@ class Tagging:
             tagged = self._client.tag_contacts(chunk.tag.name, chunk.contacts)
         except CallFailedError as error:
             why = Refusal.by_intercom(error.fault)
-            return group, _Answer(chunk, chunk.tag.id, dict.fromkeys(chunk.contacts, why))
+            return group, _Answer(chunk, chunk.tag.id, unheard=dict.fromkeys(chunk.contacts, why))
         except RefusedError:
-            return group, _Answer(chunk, chunk.tag.id, self._tag_singly(chunk.contacts, chunk.tag.id))
+            return group, self._tag_singly(chunk, chunk.contacts, chunk.tag.id)
         missing = [] if tagged.contacts is None else [one for one in chunk.contacts if one not in tagged.contacts]
-        return group, _Answer(chunk, tagged.tag.id, self._tag_singly(missing, tagged.tag.id))
+        return group, self._tag_singly(chunk, missing, tagged.tag.id)
 
-    def _tag_singly(self, contacts: Iterable[ContactId], tag: TagId) -> dict[ContactId, Refusal]:
-        """Give contacts a tag, each by a call of its own; gives those that Intercom refuses, with its reason."""
+    def _tag_singly(self, chunk: _Chunk, contacts: Iterable[ContactId], tag: TagId) -> _Answer:
+        """Give some contacts of a chunk its tag, each by a call of its own: then Intercom says why it does not."""
         refused: dict[ContactId, Refusal] = {}
+        unheard: dict[ContactId, Refusal] = {}
         for contact in contacts:
             try:
                 self._client.tag_contact(contact, tag)
-            except (RefusedError, CallFailedError) as error:
+            except RefusedError as error:
                 refused[contact] = _refusal(contact, error)
-        return refused
+            except CallFailedError as error:
+                unheard[contact] = Refusal.by_intercom(error.fault)
+        return _Answer(chunk, tag, refused, unheard)
 
     # Off.
 
@@ -234,7 +264,9 @@ class Tagging:
             if one.place is not None:
                 self._report.count(one.stream, Result.SKIPPED, SkipReason.STILL_WANTED)
         self._memberships.settle([], staying)
+        self._memberships.share([one for one in staying if one.ours])
         ending = {pair: list(ones) for pair, ones in groupby(rows, key=lambda one: one.pair) if pair not in wanted}
+        self._note_ending([one for one in rows if one.pair not in wanted])
         taken_off: list[Membership] = []
         refused: list[tuple[Membership, Refusal]] = []
         try:
@@ -247,7 +279,30 @@ class Tagging:
                 self._count(ending[pair], answer)
         finally:
             self._memberships.settle(taken_off)
+            self._memberships.ended({one.pair for one in taken_off})
         self._keep(refused)
+        self._give_back({one.pair: one for one in taken_off})
+
+    def _give_back(self, taken_off: Mapping[_Pair, Membership]) -> None:
+        """Put tags on again that another run's records came to want while they were taken off."""
+        wanted = self._memberships.wanted(taken_off)
+        list(self._in_parallel(lambda pair: self._put_back(taken_off[pair]), sorted(wanted)))
+        self._memberships.share([one for pair, one in taken_off.items() if pair in wanted])
+
+    def _put_back(self, one: Membership) -> None:
+        tag = self._tag_of(one)
+        if tag is not None:
+            with suppress(RefusedError, CallFailedError):
+                self._client.tag_contact(one.contact, tag)
+
+    def _note_ending(self, rows: Sequence[Membership]) -> None:
+        """Write down what is about to be taken off: a run that is cut off does not know whether it was."""
+        now = stamp(time.time())
+        ending = [
+            replace(one, holding=Holding.RELEASED if one.holding is Holding.MARKED else one.holding, written_at=now)
+            for one in rows
+        ]
+        self._memberships.settle(ending)
 
     def _untag(self, rows: Sequence[Membership]) -> t.Literal[Result.UNTAGGED, Result.SKIPPED] | Refusal:
         """Take a contact's tag off; one that is not on it any more, as of a contact that is gone, is no matter."""
@@ -277,8 +332,8 @@ class Tagging:
                 self._reject(one, why)
             elif one.holding is not Holding.MARKED:
                 self._say(f"Stream '{one.stream}': tags could not be taken off; the next run tries again")
-        marked = [replace(one, holding=Holding.ON) for one, _ in refused if one.holding is Holding.MARKED]
-        self._memberships.settle(marked)
+        marked = [replace(one, holding=Holding.UNCLEAR) for one, _ in refused if one.holding is Holding.MARKED]
+        self._memberships.settle([replace(one, written_at=stamp(time.time())) for one in marked])
 
     # What is said of it.
 
@@ -306,7 +361,7 @@ class Tagging:
         else:
             self._report.count(one.stream, result if is_first else Result.UNCHANGED)
 
-    def _refuse(self, refused: Sequence[tuple[Membership, Refusal]]) -> None:
+    def _refuse(self, refused: Sequence[tuple[Membership, Refusal]], holding: Holding = Holding.OFF) -> None:
         """Report tags that could not be put on: memberships are rejected, groups of contact records left out."""
         now = stamp(time.time())
         for one, why in refused:
@@ -315,8 +370,10 @@ class Tagging:
             elif not self._is_groups(one.stream):
                 self._report.left_out(one.stream, [_LEFT_OUT])
                 self._say(f"Stream '{one.stream}': groups are left out that could not become tags ({why.code})")
-        self._memberships.settle([replace(one, holding=Holding.OFF, written_at=now) for one, _ in refused])
+        self._memberships.settle([replace(one, holding=holding, written_at=now) for one, _ in refused])
         self._memberships.unlist({(one.stream, one.key) for one, _ in refused if not self._is_groups(one.stream)})
+        # Who is not there is looked for when the record comes again.
+        self._ledger.doubt(sorted({one.contact for one, why in refused if why.code == _GONE}))
 
     def _reject(self, one: Membership, why: Refusal) -> None:
         if one.place is not None:
@@ -324,8 +381,16 @@ class Tagging:
 
 
 def _gone(contact: ContactId) -> Refusal:
-    return Refusal(Result.REJECTED, f"contact {contact} is not there any more", "contact_gone")
+    return Refusal(Result.REJECTED, f"contact {contact} is not there any more", _GONE)
 
 
 def _refusal(contact: ContactId, error: RefusedError | CallFailedError) -> Refusal:
-    return _gone(contact) if isinstance(error, NotFoundError) else Refusal.by_intercom(error.fault)
+    is_gone = isinstance(error, (NotFoundError, MergedError))
+    return _gone(contact) if is_gone else Refusal.by_intercom(error.fault)
+
+
+def _whole_pairs(rows: list[Membership], limit: int) -> list[Membership]:
+    """Leave a contact's last group to the next page where its records may go on there."""
+    if len(rows) < limit or rows[0].pair == rows[-1].pair:
+        return rows
+    return [one for one in rows if one.pair != rows[-1].pair]

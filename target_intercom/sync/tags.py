@@ -31,6 +31,7 @@ class TagCatalog:
         self._in_parallel = in_parallel
         self._tags: dict[GroupKey, Tag] | None = None
         self._ids: dict[GroupKey, TagId] | None = None
+        self._every: frozenset[TagId] = frozenset()
         self._read_at = 0.0
 
     @property
@@ -39,7 +40,7 @@ class TagCatalog:
         return self._tags is not None
 
     def ids(self) -> Mapping[GroupKey, TagId]:
-        """Give the id of each tag."""
+        """Give the id of each group's tag."""
         if self._ids is None:
             self._ids = {group: tag.id for group, tag in self._known().items()}
         return self._ids
@@ -48,10 +49,15 @@ class TagCatalog:
         """Give a group's tag; None: there is none."""
         return self._known().get(group)
 
-    def put(self, tag: Tag) -> None:
-        """Take in a tag as an answer names it."""
-        self._known()[group_key(tag.name)] = tag
-        self._ids = None
+    @property
+    def known_ids(self) -> frozenset[TagId]:
+        """The ids of all tags, as they were last read."""
+        return self._every
+
+    def all_ids(self) -> frozenset[TagId]:
+        """Give the ids of all tags, read anew."""
+        self._tags, self._ids = self._read(), None
+        return self._every
 
     def provide(self, names: Mapping[GroupKey, str]) -> dict[GroupKey, Fault]:
         """Make the tags that are missing; gives those that Intercom refuses, with its reason."""
@@ -68,6 +74,7 @@ class TagCatalog:
                 case _:
                     # Under the name that was asked for, however Intercom writes it.
                     self._known()[group] = made
+        self._ids = None
         return refused
 
     def _make(self, name: str) -> Tag | RefusedError | CallFailedError:
@@ -83,4 +90,10 @@ class TagCatalog:
 
     def _read(self) -> dict[GroupKey, Tag]:
         self._read_at = time.monotonic()
-        return {group_key(tag.name): tag for tag in self._client.tags()}
+        tags: dict[GroupKey, Tag] = {}
+        listed = self._client.tags()
+        for tag in listed:
+            # Names that differ in blanks alone are one group: the oldest tag is its.
+            tags.setdefault(group_key(tag.name), tag)
+        self._every = frozenset(tag.id for tag in listed)
+        return tags

@@ -367,6 +367,26 @@ def test_losing_the_ledger_changes_no_tag(
     assert world.tags() == before
 
 
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("left", ["meanwhile", "on the way", "when it is back"])
+def test_who_was_archived_and_comes_back_has_no_tag_of_a_group_left_meanwhile(
+    load: Loader, people: People, sandbox: SandboxServer, clock: Clock, stream: str, left: str
+) -> None:
+    """Intercom brings an archived contact back with its tags. `left`: which run says that it is out of the group."""
+    world = World(load, people, sandbox, clock, streams=STREAMS, lag=0, mode="sync")
+    in_, out = frozenset(["VIP", "Beta"]), frozenset(["Beta"])
+
+    def step(names: Names, *, there: bool = True) -> Step:
+        groups = (names if stream == STREAMS[0] else NONE, names if stream == STREAMS[1] else NONE)
+        person = Person(there, (*groups, names if stream == STREAMS[2] else NONE))
+        return Step({"1": person, "2": Person(), "3": Person()}, sent_again=frozenset(["1"]))
+
+    world.go(step(in_))
+    world.go(step(out if left == "on the way" else in_, there=False))
+    world.go(step(in_ if left == "when it is back" else out, there=False))
+    world.go(step(out))
+
+
 # How the pipe comes.
 
 

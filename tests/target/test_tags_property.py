@@ -371,6 +371,18 @@ def test_tags_that_lists_let_go_of_are_no_removals_for_the_fuse(load: Loader, pe
     assert tagged(load(listing(*({"id": str(n), "groups": []} for n in range(30))))) == (0, 30)
 
 
+def test_a_flattened_array_still_names_groups(load: Loader, people: People) -> None:
+    """The SDK's flattening turns arrays into JSON texts; it has to keep working."""
+    done = load(ann("VIP", "Beta"), flattening_enabled=True, flattening_max_depth=2)
+    assert tagged(done) == (2, 0)
+    assert tags_of(people) == {"VIP", "Beta"}
+
+
+def test_a_stream_map_may_make_the_list(load: Loader, people: People) -> None:
+    assert tagged(load(ann("VIP", "Beta"), stream_maps={"customers": {"groups": "','.join(groups)"}})) == (2, 0)
+    assert tags_of(people) == {"VIP", "Beta"}
+
+
 # From run to run.
 
 
@@ -539,13 +551,15 @@ def test_a_tag_taken_off_by_hand_stays_off_until_a_repair(
 
 @DELAYS
 @pytest.mark.parametrize("change", [{"groups": ["a", "c"]}, {"groups": ["a"], "name": "New"}], ids=str)
-def test_a_tag_taken_off_by_hand_is_put_on_again_when_the_record_changes(
+def test_a_tag_taken_off_by_hand_stays_off_also_when_the_record_changes(
     load: Loader, people: People, change: Row, delay: int
 ) -> None:
-    """The README promises it: off "until the record changes"."""
     load(ann("a"))
     take_off(people, "a", people.one()["id"])
     assert load(listing({**ANN, **change}), search_delay_seconds=delay).exit_code == 0
+    assert tags_of(people) == set(change["groups"]) - {"a"}
+    repaired = load(listing({**ANN, **change}), search_delay_seconds=delay, repair=True)
+    assert tagged(repaired) == (1, 0)
     assert tags_of(people) == set(change["groups"])
 
 
@@ -723,6 +737,22 @@ def test_a_new_list_of_an_archived_contact_ends_the_run_well_and_says_what_it_le
     people.call("POST", f"/contacts/{back['id']}/unarchive", {})
     assert load(listing({**ANN, "groups": ["a", "b"]}, *new)).exit_code == 0
     assert tags_of(people, external_id="1") == {"a", "b"}
+
+
+@DELAYS
+def test_a_tag_that_could_not_be_put_on_and_is_put_on_by_hand_later_is_not_ours(
+    load: Loader, people: People, delay: int
+) -> None:
+    load(ann("a"))
+    contact = people.one()["id"]
+    archive(people, contact)
+    done = load(ann("a", "b"))
+    assert (left_out(done), done.stream()["tagged"]) == (1, 0)
+    people.call("POST", f"/contacts/{contact}/unarchive", {})
+    tag_by_hand(people, "b", contact)
+    for groups in (["a"], []):
+        assert load(ann(*groups), search_delay_seconds=delay).exit_code == 0
+        assert tags_of(people) == {*groups, "b"}
 
 
 @DELAYS
@@ -921,6 +951,16 @@ def test_a_name_that_intercom_refuses_is_left_out_and_tried_again_by_the_next_ru
     assert tag_calls(load(rows)) == {}
 
 
+def test_a_refused_name_of_a_contact_that_was_inserted_is_tried_again(
+    load: Loader, people: People, sandbox: SandboxServer
+) -> None:
+    picky = sandbox.workspace.tags = PickyTags("bad")
+    assert left_out(load(ann("good", "bad"), sync_mode="insert")) == 1
+    picky.refused.clear()
+    assert load(ann("good", "bad"), sync_mode="insert").exit_code == 0
+    assert tags_of(people) == {"good", "bad"}
+
+
 def test_a_refused_name_is_said_without_the_name(load: Loader, sandbox: SandboxServer, caplog: Any) -> None:
     sandbox.workspace.tags = PickyTags("ann@private.example")
     load(ann("ann@private.example"))
@@ -1057,6 +1097,19 @@ def test_no_state_comes_out_before_the_tags_are_done_and_the_next_run_does_them(
     assert tags_of(people) == set(groups)
 
 
+@pytest.mark.parametrize("mode", ["sync", "additive", "insert"])
+@LEDGERS
+def test_a_contact_that_a_cut_off_run_made_gets_its_tags_from_the_next_one(
+    load: Loader, people: People, sandbox: SandboxServer, mode: str, ledger: object
+) -> None:
+    """STATE was held back, so that the tap sends the record again; `insert` without a memory cannot know."""
+    cut_off_before_tagging(load, sandbox, ann("a"), sync_mode=mode, ledger_url=ledger)
+    assert people.one()["tags"] == []
+    done = load(ann("a"), sync_mode=mode, ledger_url=ledger)
+    assert done.exit_code == 0
+    assert tags_of(people) == (set() if (mode, ledger) == ("insert", "none") else {"a"})
+
+
 def test_a_run_that_may_not_write_tags_does_no_harm_to_what_is_ours(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
@@ -1092,6 +1145,84 @@ def test_a_run_that_was_cut_off_after_intercom_tagged_knows_the_tag_for_its_own(
     assert tags_of(people) == {"a", "b", "c"}
     assert load(ann()).exit_code == 0
     assert tags_of(people) == set()
+
+
+def cut_off_before_tagging(load: Loader, sandbox: SandboxServer, rows: list[Row], **settings: Any) -> None:
+    sandbox.conditions.deny_scopes = ("write_tags",)
+    failed = load(rows, **settings)
+    assert (failed.exit_code, failed.states) == (1, [])
+    sandbox.conditions.deny_scopes = ()
+
+
+def test_a_tag_that_two_cut_off_runs_wanted_and_let_go_of_is_put_on_when_it_is_wanted_again(
+    load: Loader, people: People, sandbox: SandboxServer
+) -> None:
+    tag_by_hand(people, "a")
+    load(ann())
+    cut_off_before_tagging(load, sandbox, ann("a"))
+    cut_off_before_tagging(load, sandbox, ann())
+    done = load(ann("a"))
+    assert tags_of(people) == {"a"}
+    assert tagged(done) == (1, 0)
+
+
+@pytest.mark.parametrize("mode", ["sync", "additive"])
+def test_a_tag_that_a_cut_off_run_wanted_and_the_next_run_did_not_is_put_on_when_it_is_wanted_again(
+    load: Loader, people: People, sandbox: SandboxServer, mode: str
+) -> None:
+    tag_by_hand(people, "a")
+    load(ann(), sync_mode=mode)
+    cut_off_before_tagging(load, sandbox, ann("a"), sync_mode=mode)
+    assert tagged(load(ann(), sync_mode=mode)) == (0, 0)
+    assert tags_of(people) == set()
+    assert tagged(load(ann("a"), sync_mode=mode)) == (1, 0)
+    assert tags_of(people) == {"a"}
+
+
+def test_a_tag_that_was_taken_off_unheard_is_put_on_when_it_is_wanted_again(
+    load: Loader, people: People, sandbox: SandboxServer
+) -> None:
+    """The answer to the call that takes it off is lost, and nothing gets through after it."""
+    load(ann("a"))
+
+    class Revoking(TargetedFault):
+        """The token is revoked with the call."""
+
+        def fits(self, request: Any) -> bool:
+            fits = super().fits(request)
+            sandbox.conditions.token_revoked |= fits
+            return fits
+
+    sandbox.conditions.plan.add(Revoking(Fault.RESET_AFTER, "DELETE"))
+    failed = load(ann())
+    assert (failed.exit_code, failed.states, tags_of(people)) == (1, [], set())
+    sandbox.conditions.plan.clear()
+    sandbox.conditions.token_revoked = False
+    assert load(ann("a")).exit_code == 0
+    assert tags_of(people) == {"a"}
+
+
+@SIZES
+def test_a_tag_that_a_cut_off_run_wanted_is_put_on_also_where_a_record_lets_go_of_it_first(
+    load: Loader, people: People, sandbox: SandboxServer, size: int
+) -> None:
+    tag_by_hand(people, "a")
+    load(ann())
+    cut_off_before_tagging(load, sandbox, ann("a"))
+    load(listing({**ANN, "groups": []}, {**ANN, "groups": ["a"]}), batch_size_rows=size)
+    assert tags_of(people) == {"a"}
+
+
+def test_a_tag_that_a_cut_off_run_wanted_is_put_on_also_where_another_record_wants_it_now(
+    load: Loader, people: People, sandbox: SandboxServer
+) -> None:
+    tag_by_hand(people, "a")
+    first, second = {"row": 1, **ANN}, {"row": 2, **ANN}
+    load(by_row({**first, "groups": []}, {**second, "groups": []}), mappings=BY_ROW)
+    cut_off_before_tagging(load, sandbox, by_row({**first, "groups": ["a"]}), mappings=BY_ROW)
+    done = load(by_row({**first, "groups": []}, {**second, "groups": ["a"]}), mappings=BY_ROW)
+    assert done.exit_code == 0
+    assert tags_of(people) == {"a"}
 
 
 # Calls.
