@@ -181,6 +181,7 @@ class Resolution:
                 self._count(one, Result.MERGED)
         away = [row for row in rows if row.holding is Holding.AWAY]
         ours = [row for row in rows if row.ours and row.holding is not Holding.AWAY]
+        ours.sort(key=lambda row: row.holding in _ENDED)
         claims.drop([row for row in rows if not row.ours])
         claims.put(replace(row, holding=Holding.OFF) for row in away if row.ours)
         claims.put(_marked(row, one, place=one.place if row is ours[0] else None) for row in ours)

@@ -1240,7 +1240,7 @@ def test_a_run_that_is_ended_between_tags_is_completed_by_the_next_one_and_all_a
     add_people(people, [1])
     groups = [f"g{n}" for n in range(8)]
     messages = rows(*(keyed(n, 1, group) for n, group in enumerate(groups)))
-    sandbox.conditions.latency = 0.15
+    sandbox.conditions.latency = 0.3
     process = load.begin(messages, max_connections=1, **SYNC)
     until(lambda: len(tags_of(people)) >= 2)
     os.kill(process.pid, number)
