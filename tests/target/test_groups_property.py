@@ -323,7 +323,7 @@ class World:
 @pytest.mark.parametrize("mode", ["sync", "additive"])
 @LAGS
 @pytest.mark.parametrize("through", THROUGH)
-@few(6)
+@few(5)
 @given(data=st.data())
 def test_every_contact_has_its_foreign_tags_and_its_groups(
     load: Loader,
@@ -345,7 +345,7 @@ def test_every_contact_has_its_foreign_tags_and_its_groups(
 
 
 @pytest.mark.parametrize("mode", ["sync", "additive"])
-@few(5)
+@few(4)
 @given(history=histories(STREAMS, losing=False), lag=st.sampled_from([0.0, LAG]))
 def test_losing_the_ledger_changes_no_tag(
     load: Loader,
@@ -433,7 +433,7 @@ def last_said(runs: Sequence[dict[str, list[Row]]]) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("mode", ["sync", "additive"])
-@few(8)
+@few(6)
 @given(
     runs=st.lists(pipes(), min_size=2, max_size=3),
     order=st.permutations(STREAMS),

@@ -131,11 +131,11 @@ def wait_for_a_window(length: float) -> None:
 
 def test_a_load_uses_its_share_of_every_full_window_and_no_more(remote: Remote, load: Loader) -> None:
     share = LIMIT * 95 // 100
-    done = load.pipe(customers(3000))
+    done = load.pipe(customers(1500))
     assert done.exit_code == 0
-    assert done.results() == {"created": 3000}
+    assert done.results() == {"created": 1500}
     full = remote.full_windows()
-    assert len(full) >= 3000 // share - 2
+    assert len(full) >= 1500 // share - 2
     assert min(full) >= math.ceil(share * 0.95)
     assert max(full) <= share
     assert remote.refused() == 0
