@@ -135,6 +135,7 @@ class Config:
     api_version: str = "2.16"
     general: StreamConfig = field(default_factory=StreamConfig)
     groups_stream: str | None = None
+    """Its `StreamConfig` is among `streams`, as one of groups."""
     streams: Mapping[str, StreamConfig] = field(default_factory=dict)
     max_removal_percent: int = 20
     max_rejected_records: int = 1000
@@ -165,8 +166,7 @@ class Config:
 
     def stream(self, name: str) -> StreamConfig:
         """The settings that hold for a stream."""
-        config = self.streams.get(name, self.general)
-        return replace(config, object=StreamObject.GROUPS) if name == self.groups_stream else config
+        return self.streams.get(name, self.general)
 
     def has_fuse(self, name: str) -> bool:
         """Whether a stream's own records decide who is removed: no run may remove too many of them."""
@@ -176,7 +176,7 @@ class Config:
     def has_groups(self) -> bool:
         """Whether any stream may put contacts into groups."""
         configs = (self.general, *self.streams.values())
-        return self.groups_stream is not None or any(one.is_groups or one.tags_property is not None for one in configs)
+        return any(one.is_groups or one.tags_property is not None for one in configs)
 
     def has_own_mappings(self, name: str) -> bool:
         """Whether a stream has mappings of its own in place of the general ones."""
@@ -561,7 +561,11 @@ def parse_config(raw: Mapping[str, Json]) -> Config:
     general = replace(_STREAM_DEFAULTS, **{name: values.pop(name) for name in _STREAM_READERS if name in values})
     given = values.pop("streams", {})
     streams = _streams(given, general, errors)
-    errors.extend(_contradictions(given, general, streams, values.get("groups_stream")))
+    groups_stream = values.get("groups_stream")
+    errors.extend(_contradictions(given, general, streams, groups_stream))
+    if groups_stream is not None:
+        groups = replace(streams.get(groups_stream, general), object=StreamObject.GROUPS)
+        streams = MappingProxyType({**streams, groups_stream: groups})
     if values.get("ledger_url") == NO_LEDGER:
         errors.extend(_snapshots_without_ledger(general, streams))
     if errors:

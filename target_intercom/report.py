@@ -138,7 +138,9 @@ class RunReport:
 
     def stream(self, name: str) -> StreamReport:
         """Give the counts of a stream."""
-        return self._streams.setdefault(name, StreamReport())
+        if name not in self._streams:
+            self._streams[name] = StreamReport()
+        return self._streams[name]
 
     def record(self, stream: str, outcome: Outcome) -> None:
         """Count a record's outcome; a refused record goes into the rejected records."""

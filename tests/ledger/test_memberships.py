@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -318,3 +319,13 @@ def test_without_a_ledger_they_have_a_file_that_ends_with_the_run(tmp_path: Path
     assert folder.stat().st_mode & 0o077 == 0
     memberships.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_has_left_is_removed_after_days(tmp_path: Path) -> None:
+    old, new = tmp_path / "groups-old", tmp_path / "groups-new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "memberships.db").touch()
+    os.utime(old, (1, 1))
+    TemporaryMemberships(tmp_path, "w1", "r1").close()
+    assert list(tmp_path.iterdir()) == [new]
