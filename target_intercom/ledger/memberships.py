@@ -33,6 +33,8 @@ _ENDING = [Holding.RELEASED.value, Holding.LEFT.value]
 _MOST_GROUPS = 400
 """Groups that go into one IN, beside a chunk of contacts."""
 _ID = ("workspace", "contact_id", "group_key")
+
+_Key: t.TypeAlias = tuple[str, "RecordKey", "ContactId", "GroupKey"]
 _KEY = tuple(column.name for column in MEMBERSHIPS.primary_key)
 _CHANGING = tuple(column.name for column in MEMBERSHIPS.columns if not column.primary_key)
 
@@ -167,36 +169,63 @@ class Memberships:
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*order.clauses).limit(limit))
 
     def wanted(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> set[tuple[ContactId, GroupKey]]:
-        """Tell which of these contacts some record, of any stream, still wants in these groups."""
-        marked_elsewhere = (_M.holding == Holding.MARKED.value) & (_M.run != self._run)
+        """Tell which of these contacts some record, of any stream, wants in these groups."""
         found: set[tuple[ContactId, GroupKey]] = set()
         with self._database.reading() as connection:
             for where in self._around(pairs):
-                wants = or_(_M.holding.in_(_WANTS), marked_elsewhere)
-                rows = connection.execute(select(_M.contact_id, _M.group_key).where(*where, wants))
+                wants = select(_M.contact_id, _M.group_key).where(*where, _M.holding.in_(_WANTS))
+                rows = connection.execute(wants)
                 found.update(pair for row in rows if (pair := (row.contact_id, row.group_key)) in pairs)
         return found
 
-    def settle(self, rows: Sequence[Membership], dropped: Sequence[Membership] = ()) -> None:
-        """Write down what became of memberships' tags, and forget those that are of no use any more."""
+    def let_go(self, rows: Sequence[Membership]) -> set[tuple[ContactId, GroupKey]]:
+        """Let go of tags, and tell which of them other records, of any stream and run, still want.
+
+        Those are theirs from now on. It is all one transaction: of two runs that let go of a tag at the same moment,
+        one is the last.
+        """
+        pairs, mine = {one.pair for one in rows}, {(one.stream, one.key, *one.pair) for one in rows}
+
+        def work(connection: Connection) -> set[tuple[ContactId, GroupKey]]:
+            locked = self._locked(connection, pairs)
+            staying = {(one.contact_id, one.group_key) for one in locked if self._is_wanted(one, mine)}
+            self._share(connection, [one for one in rows if one.pair in staying and one.ours])
+            self._delete(connection, [one for one in rows if one.pair in staying])
+            self._settle(connection, [_ending(one) for one in rows if one.pair not in staying])
+            return staying
+
+        return self._database.write(work)
+
+    def _locked(self, connection: Connection, pairs: Collection[tuple[ContactId, GroupKey]]) -> Iterator[Row[t.Any]]:
+        """Give the rows of pairs, which nobody else changes before the transaction ends."""
+        for where in self._around(pairs):
+            rows = select(MEMBERSHIPS).where(*where).order_by(*MEMBERSHIPS.primary_key).with_for_update()
+            for row in connection.execute(rows):
+                if (row.contact_id, row.group_key) in pairs:
+                    yield row
+
+    def _is_wanted(self, row: Row[t.Any], mine: Collection[_Key]) -> bool:
+        is_wanted = row.holding in _WANTS or (row.holding == Holding.MARKED.value and row.run != self._run)
+        return is_wanted and (row.stream, row.key, row.contact_id, row.group_key) not in mine
+
+    def settle(self, rows: Sequence[Membership]) -> None:
+        """Write down what became of memberships' tags."""
+        if rows:
+            self._database.write(lambda connection: self._settle(connection, rows))
+
+    def _settle(self, connection: Connection, rows: Sequence[Membership]) -> None:
         values = [
             {**_key_values(one), "to": one.holding.value, "id": one.tag, "us": one.ours, "at": one.written_at}
             for one in rows
         ]
-
-        def work(connection: Connection) -> None:
-            self._delete(connection, dropped)
-            if values:
-                changes: dict[str, t.Any] = {
-                    "holding": bindparam("to"),
-                    "tag_id": bindparam("id"),
-                    "ours": bindparam("us"),
-                    "written_at": bindparam("at"),
-                }
-                connection.execute(update(MEMBERSHIPS).where(*_this(self._workspace)).values(changes), values)
-
-        if rows or dropped:
-            self._database.write(work)
+        changes: dict[str, t.Any] = {
+            "holding": bindparam("to"),
+            "tag_id": bindparam("id"),
+            "ours": bindparam("us"),
+            "written_at": bindparam("at"),
+        }
+        if values:
+            connection.execute(update(MEMBERSHIPS).where(*_this(self._workspace)).values(changes), values)
 
     def unlist(self, records: Collection[tuple[str, RecordKey]]) -> None:
         """Note that not all groups of these contact records became tags: the next run looks at them again."""
@@ -221,12 +250,16 @@ class Memberships:
 
     def share(self, rows: Sequence[Membership]) -> None:
         """Note, for every record that wants a tag which is ours, that it is: whoever lets go last takes it off."""
+        if rows:
+            self._database.write(lambda connection: self._share(connection, rows))
+
+    def _share(self, connection: Connection, rows: Sequence[Membership]) -> None:
         tags = {one.pair: one.tag for one in rows if one.tag is not None}
         ours = {"tag_id": bindparam("id"), "ours": True}
         statement = update(MEMBERSHIPS).where(*_pair(self._workspace), _is_one_of(_MAY_BE_ON)).values(ours)
         values = [{"who": contact, "where": group, "id": tag} for (contact, group), tag in sorted(tags.items())]
         if values:
-            self._database.write(lambda connection: connection.execute(statement, values))
+            connection.execute(statement, values)
 
     def tags(self, streams: Collection[str]) -> set[TagId]:
         """Give the tags that contacts have because of these streams."""
@@ -384,6 +417,12 @@ class Memberships:
         if row.run == self._run:
             return one
         return replace(one, place=None, holding=_elsewhere(one))
+
+
+def _ending(one: Membership) -> Membership:
+    """Note a membership whose tag is about to be taken off: a run that is cut off does not know whether it was."""
+    holding = Holding.RELEASED if one.holding is Holding.MARKED else one.holding
+    return replace(one, holding=holding, written_at=stamp(time.time()))
 
 
 def _elsewhere(one: Membership) -> Holding:

@@ -258,15 +258,11 @@ class Tagging:
     # Off.
 
     def _take_off(self, rows: Sequence[Membership]) -> None:
-        wanted = self._memberships.wanted({one.pair for one in rows})
-        staying = [one for one in rows if one.pair in wanted]
-        for one in staying:
-            if one.place is not None:
+        staying = self._memberships.let_go(rows)
+        for one in rows:
+            if one.pair in staying and one.place is not None:
                 self._report.count(one.stream, Result.SKIPPED, SkipReason.STILL_WANTED)
-        self._memberships.settle([], staying)
-        self._memberships.share([one for one in staying if one.ours])
-        ending = {pair: list(ones) for pair, ones in groupby(rows, key=lambda one: one.pair) if pair not in wanted}
-        self._note_ending([one for one in rows if one.pair not in wanted])
+        ending = {pair: list(ones) for pair, ones in groupby(rows, key=lambda one: one.pair) if pair not in staying}
         taken_off: list[Membership] = []
         refused: list[tuple[Membership, Refusal]] = []
         try:
@@ -294,15 +290,6 @@ class Tagging:
         if tag is not None:
             with suppress(RefusedError, CallFailedError):
                 self._client.tag_contact(one.contact, tag)
-
-    def _note_ending(self, rows: Sequence[Membership]) -> None:
-        """Write down what is about to be taken off: a run that is cut off does not know whether it was."""
-        now = stamp(time.time())
-        ending = [
-            replace(one, holding=Holding.RELEASED if one.holding is Holding.MARKED else one.holding, written_at=now)
-            for one in rows
-        ]
-        self._memberships.settle(ending)
 
     def _untag(self, rows: Sequence[Membership]) -> t.Literal[Result.UNTAGGED, Result.SKIPPED] | Refusal:
         """Take a contact's tag off; one that is not on it any more, as of a contact that is gone, is no matter."""

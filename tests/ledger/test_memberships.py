@@ -90,7 +90,7 @@ def test_workspaces_and_streams_are_kept_apart(ledgers: Ledgers) -> None:
     assert pairs(of(one, "1")) == [("c1", "vip")]
     assert pairs(of(other, "1")) == [("c9", "vip")]
     assert {row.stream for row in one.of_pairs({(ContactId("c1"), GroupKey("vip"))})} == {S, T}
-    one.settle([], of(one, "1"))
+    one.note([], of(one, "1"))
     assert of(one, "1", stream=T)
 
 
@@ -116,10 +116,27 @@ def test_a_tag_is_wanted_while_a_record_puts_the_contact_into_the_group(known: M
     assert known.wanted({row.pair}) == ({row.pair} if is_wanted else set())
 
 
-def test_a_mark_of_another_run_takes_no_wish_away(ledgers: Ledgers) -> None:
-    row = membership(holding=Holding.MARKED)
-    ledgers("r1").memberships.note([row], [])
-    assert ledgers("r2").memberships.wanted({row.pair}) == {row.pair}
+@pytest.mark.parametrize("holding", STATES)
+def test_who_lets_go_of_a_tag_leaves_it_to_those_who_want_it(known: Memberships, holding: Holding) -> None:
+    mine, other = membership("1", holding=Holding.MARKED), membership("2", holding=holding, ours=False, tag=None)
+    known.note([mine, other], [])
+    is_wanted = holding in {Holding.WANTED, Holding.UNCLEAR, Holding.ON}
+    assert known.let_go([mine]) == ({mine.pair} if is_wanted else set())
+    if is_wanted:
+        assert of(known, "1", "2") == [replace(other, ours=True, tag=mine.tag)]
+    else:
+        (ending,) = of(known, "1")
+        assert ending.holding is Holding.RELEASED
+        assert ending.written_at > 0
+
+
+def test_of_two_runs_that_let_go_of_a_tag_one_is_the_last(ledgers: Ledgers) -> None:
+    first, second = ledgers("r1").memberships, ledgers("r2").memberships
+    mine, theirs = membership("1", holding=Holding.MARKED), membership("2", holding=Holding.MARKED)
+    first.note([mine], [])
+    second.note([theirs], [])
+    assert first.let_go([mine]) == {mine.pair}
+    assert second.let_go([theirs]) == set()
 
 
 # What waits.
@@ -174,8 +191,8 @@ def test_what_became_of_tags_is_written_down(known: Memberships) -> None:
     known.note([membership("1", holding=Holding.WANTED, tag=None, ours=False), membership("2", "c2")], [])
     first, second = of(known, "1", "2")
     on = replace(first, holding=Holding.ON, tag=TagId("9"), ours=True, written_at=Stamp(5))
-    known.settle([on], [second])
-    assert of(known, "1", "2") == [on]
+    known.settle([on])
+    assert of(known, "1", "2") == [on, second]
 
 
 def test_tags_that_are_gone_are_wanted_again(known: Memberships) -> None:

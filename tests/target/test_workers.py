@@ -91,3 +91,44 @@ def test_two_workers_may_share_an_sqlite_ledger_too(tmp_path: Path) -> None:
         side_by_side(sandbox, tmp_path, halves, ledger_url=url)
         done = side_by_side(sandbox, tmp_path, halves, ledger_url=url)
     assert [one.results("people") for one in done] == [{"unchanged": 150}] * 2
+
+
+@pytest.mark.parametrize("halves_of", ["one stream", "two streams"])
+def test_two_workers_put_contacts_into_groups_and_take_them_out(postgres: str, tmp_path: Path, halves_of: str) -> None:
+    """Many contacts, few groups: the workers make the same tags, and know each other's for ours."""
+    streams = ["members", "members"] if halves_of == "one stream" else ["members", "guests"]
+    settings = {
+        "ledger_url": postgres,
+        "mappings": {},
+        "sync_mode": "sync",
+        "max_removal_percent": 100,
+        "streams": {stream: {"object": "groups"} for stream in streams},
+    }
+
+    def members(half: int, **values: Any) -> list[dict[str, Any]]:
+        """One half of the people; where the streams are two, all people in each."""
+        stream, step = streams[half], 2 if halves_of == "one stream" else 1
+        return [
+            schema(stream, ("external_id", "tag"), external_id="text", tag="text", _sdc_deleted_at="datetime"),
+            *(
+                record(stream, external_id=str(number), tag=f"group {number % 3}", **values)
+                for number in range(half if step > 1 else 0, 300, step)
+            ),
+            state({"bookmarks": {stream: {}}}),
+        ]
+
+    with SandboxServer() as sandbox:
+        people = People(sandbox)
+        for number in range(300):
+            people.add(external_id=str(number))
+        on = side_by_side(sandbox, tmp_path, [members(0), members(1)], **settings)
+        assert [one.exit_code for one in on] == [0, 0]
+        assert {len(one["tags"]) for one in people.live()} == {1}
+        assert len(people.call("GET", "/tags")["data"]) == 3
+        again = side_by_side(sandbox, tmp_path, [members(1), members(0)], **settings)
+        assert [one.writes for one in again] == [0, 0], [one.calls for one in again]
+        off = side_by_side(
+            sandbox, tmp_path, [members(half, _sdc_deleted_at="2024-05-01T12:00:00Z") for half in (0, 1)], **settings
+        )
+        assert [one.exit_code for one in off] == [0, 0]
+        assert {len(one["tags"]) for one in people.live()} == {0}
