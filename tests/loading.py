@@ -262,3 +262,21 @@ def once_answered(sandbox: SandboxServer, method: str, path: str, act: Callable[
         over.set()
         watcher.join()
         sandbox.conditions.latency = 0
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait for something to happen."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+def feed(process: subprocess.Popen[bytes], *messages: Mapping[str, Any] | str, end: bool = False) -> None:
+    """Give messages to a run; `end` says that there are no more."""
+    assert process.stdin is not None
+    process.stdin.write(lines(messages).encode())
+    process.stdin.flush()
+    if end:
+        process.stdin.close()
+        process.stdin = None

@@ -263,6 +263,9 @@ class Tagging:
             if one.pair in staying and one.place is not None:
                 self._report.count(one.stream, Result.SKIPPED, SkipReason.STILL_WANTED)
         ending = {pair: list(ones) for pair, ones in groupby(rows, key=lambda one: one.pair) if pair not in staying}
+        if any(one.tag is None for one in rows):
+            # Once, before many threads ask for it.
+            self._tags.ids()
         taken_off: list[Membership] = []
         refused: list[tuple[Membership, Refusal]] = []
         try:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.loading import Loader, lines, record, schema, state
+from tests.loading import Loader, feed, record, schema, state, until
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from target_intercom.sandbox import SandboxServer
     from tests.loading import People
@@ -231,24 +230,6 @@ def test_remove_mode_has_no_fuse(load: Loader, people: People, percent: int) -> 
 
 
 # Two runs at once.
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for something to happen."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
-
-
-def feed(process: subprocess.Popen[bytes], *messages: Message, end: bool = False) -> None:
-    """Give messages to a run; `end` says that there are no more."""
-    assert process.stdin is not None
-    process.stdin.write(lines(messages).encode())
-    process.stdin.flush()
-    if end:
-        process.stdin.close()
-        process.stdin = None
 
 
 def begun(load: Loader, people: People, *messages: Message, **settings: Any) -> subprocess.Popen[bytes]:

@@ -6,14 +6,13 @@ import gzip
 import json
 import os
 import signal
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_intercom.sandbox.versions import Version
-from tests.loading import lines, once_answered, record, schema, state
+from tests.loading import lines, once_answered, record, schema, state, until
 from tests.target.grouping import (
     TAKE_OFF,
     Row,
@@ -29,7 +28,7 @@ from tests.target.grouping import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from target_intercom.sandbox import SandboxServer
@@ -1043,14 +1042,6 @@ def test_a_schema_that_loses_its_group_in_the_middle_ends_the_run(
 
 
 # STATE.
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for something to happen."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 def running_report(load: Loader) -> Row:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_intercom.sandbox.versions import Version
-from tests.loading import Loader, lines, record, schema, state
+from tests.loading import Loader, feed, lines, record, schema, state, until
 from tests.target.grouping import LIST_TAGS, TAKE_OFF, Row, add_people, tag_by_hand, tag_calls
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
     from target_intercom.sandbox import SandboxServer
@@ -974,24 +973,6 @@ def test_a_percentage_of_zero_takes_nothing_off_and_says_so(
 
 
 # Two runs at once.
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for something to happen."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
-
-
-def feed(process: subprocess.Popen[bytes], *messages: Message, end: bool = False) -> None:
-    """Give messages to a run; `end` says that there are no more."""
-    assert process.stdin is not None
-    process.stdin.write(lines(messages).encode())
-    process.stdin.flush()
-    if end:
-        process.stdin.close()
-        process.stdin = None
 
 
 def has_begun(load: Loader) -> bool:

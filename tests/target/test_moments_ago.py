@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox import Fault, TargetedFault
-from tests.loading import record, schema
+from tests.loading import record, schema, until
 from tests.target.remembering import (
     BY_ROW,
     GET,
@@ -27,8 +27,6 @@ from tests.target.remembering import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from target_intercom.sandbox import SandboxServer
     from tests.loading import Loader, People
 
@@ -174,13 +172,6 @@ def test_without_a_delay_the_index_is_trusted_at_once(load: Loader) -> None:
 
 
 # Leads in doubt.
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 def creates(sandbox: SandboxServer) -> int:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox import Fault, TargetedFault
-from tests.loading import lines, record, schema, state
+from tests.loading import lines, record, schema, state, until
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
 
     from target_intercom.sandbox import SandboxServer
     from tests.loading import Loaded, Loader, People
@@ -30,14 +29,6 @@ def customers(count: int, first: int = 1) -> list[dict[str, Any]]:
         record("customers", id=number, email=f"c{number}@example.com", name=f"C {number}")
         for number in range(first, first + count)
     ]
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for something to happen."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 def sent(sandbox: SandboxServer, method: str, path: str) -> int:
