@@ -19,6 +19,9 @@ from target_intercom.errors import (
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.protocol import version_at_least
 from target_intercom.ledger.base import Ledger, stamp
+from target_intercom.ledger.database import Database
+from target_intercom.ledger.sql import SqlLedger
+from target_intercom.ledger.temporary import TemporaryMemberships
 from target_intercom.report import RejectedRecords, RunReport
 from target_intercom.sync.attributes import AttributeCatalog
 from target_intercom.sync.contacts import ContactSync
@@ -44,7 +47,6 @@ if t.TYPE_CHECKING:
 
     from target_intercom.config import Config, StreamConfig
     from target_intercom.intercom.protocol import Workspace
-    from target_intercom.ledger.database import Database
     from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import Contact, Json
     from target_intercom.report import Status
@@ -253,18 +255,11 @@ class Run:
 
     def _open_database(self) -> Database | None:
         place = self.config.ledger
-        if place is None:
-            return None
-        # SQLAlchemy takes longer to import than all the rest, and `--about` and `--version` do not need it.
-        from target_intercom.ledger.database import Database  # noqa: PLC0415 - see above
-
-        return Database(place)
+        return None if place is None else Database(place)
 
     def _memberships(self, ledger: Ledger, workspace: Workspace) -> Memberships | None:
         if ledger.memberships is not None or not self.config.has_groups:
             return ledger.memberships
-        from target_intercom.ledger.temporary import TemporaryMemberships  # noqa: PLC0415 - as for the database
-
         return TemporaryMemberships(self.config.data_dir, workspace.id, self.id)
 
     def _check_region(self, workspace: Workspace) -> None:
@@ -461,6 +456,4 @@ def _ledger(database: Database | None, workspace: Workspace, run: str) -> Ledger
             "Intercom does not say whose workspace it is (GET /me names no app), and a ledger is of one workspace: set "
             "'ledger_url' to \"none\""
         )
-    from target_intercom.ledger.sql import SqlLedger  # noqa: PLC0415 - as for the database
-
     return SqlLedger(database, workspace.id, run)

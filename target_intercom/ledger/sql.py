@@ -14,7 +14,7 @@ from types import MappingProxyType
 from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from target_intercom.errors import LeadPendingError
+from target_intercom.errors import LeadPendingError, LedgerError
 from target_intercom.ledger.base import UNNOTED, Holder, Ledger, LedgerEntry, Prints, Stamp, Standing, stamp
 from target_intercom.ledger.chunks import chunks
 from target_intercom.ledger.locks import enter, locks_of
@@ -193,12 +193,15 @@ class SqlLedger(Ledger):
 
     def _write_intents(self) -> None:
         with self._queue:
-            intents, self._waiting = self._waiting, []
+            intents = list(self._waiting)
         try:
             self._database.write(lambda connection: self._claim_all(connection, intents))
-        except Exception as error:  # noqa: BLE001 - each thread raises it, in place of sending its lead
+        except LedgerError as error:
             for intent in intents:
                 intent.trouble = error
+        # After any other error they still wait, and the thread of each meets it for itself.
+        with self._queue:
+            del self._waiting[: len(intents)]
         for intent in intents:
             intent.is_settled = True
 
@@ -371,7 +374,7 @@ class _Intent:
     replacing: Stamp | None
     written: Stamp | None = None
     pending: Stamp | None = None
-    trouble: Exception | None = None
+    trouble: LedgerError | None = None
     is_settled: bool = False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import typing as t
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import simplejson  # type: ignore[import-untyped] # the SDK brings it; it alone reads decimal numbers as they came
@@ -46,6 +47,7 @@ class WaitingRoom:
         """The file is made in `folder` when the first one comes."""
         self._folder = folder
         self._file: t.IO[bytes] | None = None
+        self._open = ExitStack()
 
     @property
     def is_empty(self) -> bool:
@@ -55,7 +57,9 @@ class WaitingRoom:
     def add(self, waiting: Waiting, received: Received) -> None:
         """Let a membership wait; its `place` is given to it here."""
         if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - it lives as long as the run
+            with ExitStack() as stack:
+                self._file = stack.enter_context(tempfile.TemporaryFile(dir=self._folder))
+                self._open = stack.pop_all()
         identity = waiting.identity
         fields = [
             waiting.stream,
@@ -96,9 +100,8 @@ class WaitingRoom:
 
     def close(self) -> None:
         """Give the file back."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._open.close()
+        self._file = None
 
 
 def _waiting(fields: list[Json], place: int) -> Waiting:

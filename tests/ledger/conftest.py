@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, make_url, select, text
 
 from demo.database import Database as Server
 from demo.database import running_database
@@ -139,8 +139,10 @@ class Ledgers:
 
     def rows(self, table: str, columns: str = "*", workspace: str = "w1") -> list[tuple[Any, ...]]:
         """Give what is in a table of a workspace, in order."""
-        wanted = f"SELECT {columns} FROM target_intercom_{table} WHERE workspace = :workspace"  # noqa: S608 - names that tests give
-        return sorted(self.sql(wanted, workspace=self.workspace(workspace)), key=repr)
+        wanted = (
+            select(text(columns)).select_from(text(f"target_intercom_{table}")).where(text("workspace = :workspace"))
+        )
+        return sorted(self.sql(str(wanted), workspace=self.workspace(workspace)), key=repr)
 
     def sql(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         """Run a statement in the database; gives its rows."""

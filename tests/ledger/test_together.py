@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, update
 
 from target_intercom.ledger.base import Stamp
 from target_intercom.ledger.database import Database
 from target_intercom.ledger.migrations import STEPS
 from target_intercom.ledger.sql import SqlLedger
+from target_intercom.ledger.tables import ENTRIES
 from target_intercom.model import ContactId, Email
 
 from .conftest import Ledgers, contact, entry, key, loaded
@@ -187,8 +188,8 @@ def another(url: str) -> Iterator[sqlite3.Connection | psycopg.Connection]:
 
 def give_to(ledgers: Ledgers, contact_id: str) -> str:
     """A statement that gives all records of the test another contact."""
-    mine = ledgers.workspace()
-    return f"UPDATE target_intercom_entries SET contact_id = '{contact_id}' WHERE workspace = '{mine}'"  # noqa: S608 - no input
+    mine = update(ENTRIES).where(ENTRIES.c.workspace == ledgers.workspace()).values(contact_id=contact_id)
+    return str(mine.compile(compile_kwargs={"literal_binds": True}))
 
 
 def test_reading_does_not_wait_for_who_writes(ledgers: Ledgers) -> None:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.sandbox.wire import HttpServer
 from tests.description import VERSIONS, Description, official_description
+from tests.front import Front
 from tests.loading import Loaded, Loader, People, record, schema, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from typing_extensions import Self
-
-    from target_intercom.sandbox import Request, Response, SandboxServer
+    from target_intercom.sandbox import Request, SandboxServer
 
 
 @pytest.fixture(scope="module")
@@ -28,29 +25,15 @@ def description() -> Description:
     return described
 
 
-class Ear:
+class Ear(Front):
     """Stands in front of a sandbox and hears each request, headers and all."""
 
     def __init__(self, sandbox: SandboxServer) -> None:
         self.heard: list[Request] = []
-        self._sandbox = sandbox
-        self._http = HttpServer(("127.0.0.1", 0), self._answer)
-        self._thread = Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        super().__init__(sandbox, self._hear)
 
-    def _answer(self, request: Request) -> Response:
+    def _hear(self, request: Request) -> None:
         self.heard.append(request)
-        return self._sandbox.sandbox.handle(request)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.close_connections()
-        self._http.server_close()
 
 
 @pytest.fixture

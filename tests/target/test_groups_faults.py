@@ -8,14 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from threading import Lock, Thread
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import pytest
 
 from target_intercom.sandbox import Fault, SandboxServer, TargetedFault, errors
 from target_intercom.sandbox.messages import Request, Response
-from target_intercom.sandbox.wire import HttpServer
+from tests.front import Front
 from tests.loading import Loader, People
 from tests.target.grouping import (
     LIST_TAGS,
@@ -35,8 +35,6 @@ from tests.target.grouping import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-
-    from typing_extensions import Self
 
     from tests.loading import Loaded
 
@@ -138,40 +136,6 @@ def assert_gives_back(load: Loader, people: People, groups: Groups, how: str = "
 
 
 # Intercom with a will of its own.
-
-
-class Front:
-    """Stands before a sandbox, and answers some calls itself."""
-
-    def __init__(self, sandbox: SandboxServer, hook: Hook) -> None:
-        self._sandbox = sandbox
-        self.hook = hook
-        self._http = HttpServer(("127.0.0.1", 0), self._answer)
-        self._thread = Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
-
-    def let_through(self) -> None:
-        self.hook = lambda _request: None
-
-    def handle(self, request: Request) -> Response:
-        return self._sandbox.sandbox.handle(request)
-
-    def _answer(self, request: Request) -> Response:
-        own = self.hook(request)
-        return self.handle(request) if own is None else own
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.close_connections()
-        self._http.server_close()
 
 
 @pytest.fixture

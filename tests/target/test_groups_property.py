@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from target_intercom.sandbox import SandboxServer
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tests.loading import Loaded, Loader, People
+from tests.target.examples import few
 
 Names = frozenset[str]
 NONE: Names = frozenset()
@@ -117,18 +118,6 @@ def histories(draw: st.DrawFn, streams: Sequence[str], *, losing: bool = True) -
             )
         )
     return steps
-
-
-# Without shrinking, as an example costs many runs of the target.
-def few(examples: int) -> settings:
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=(Phase.explicit, Phase.generate),
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
-    )
 
 
 # What is done, and what has to stand then.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.target.remembering import BY_ROW, WHEN, Row, customers, standing
@@ -18,6 +18,7 @@ from tests.target.remembering import BY_ROW, WHEN, Row, customers, standing
 if TYPE_CHECKING:
     from target_intercom.sandbox import SandboxServer
     from tests.loading import Loader, People
+from tests.target.examples import few
 
 Run = tuple[list[Row], dict[str, Any]]
 EMAILS = ("a@example.com", "b@example.com", "c@example.com")
@@ -101,18 +102,6 @@ def contacts(draw: st.DrawFn, *, named: bool) -> Row:
 
 def before(*, named: bool = False) -> st.SearchStrategy[list[Row]]:
     return st.lists(contacts(named=named), max_size=2, unique_by=lambda contact: contact["email"])
-
-
-# Without shrinking: an example costs some ten runs of the target, and tables are small as they are.
-def few(examples: int) -> settings:
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=(Phase.explicit, Phase.generate),
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
-    )
 
 
 @pytest.fixture
