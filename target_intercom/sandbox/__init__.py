@@ -8,12 +8,13 @@ marks what nobody has documented.
 
 from __future__ import annotations
 
-from target_intercom.sandbox.conditions import Conditions
+from target_intercom.sandbox.conditions import BulkAccess, Conditions
 from target_intercom.sandbox.faults import Fault, TargetedFault
 from target_intercom.sandbox.messages import Call, Request, Response
 from target_intercom.sandbox.server import Sandbox, SandboxServer
 
 __all__ = [
+    "BulkAccess",
     "Call",
     "Conditions",
     "Fault",

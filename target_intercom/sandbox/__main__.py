@@ -10,12 +10,12 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from target_intercom.sandbox import errors
-from target_intercom.sandbox.conditions import SCOPES, TIMELY_FAULTS, Conditions
+from target_intercom.sandbox.conditions import SCOPES, TIMELY_FAULTS, BulkAccess, Conditions
 from target_intercom.sandbox.faults import Fault
 from target_intercom.sandbox.server import SandboxServer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _REGIONS = ("US", "EU", "AU")
 _MAX_PORT = 65535
@@ -85,7 +85,7 @@ def _add_conditions(parser: _Parser) -> None:
 
     def add(name: str, convert: Any, metavar: str, text: str) -> None:
         default = getattr(defaults, name)
-        shown = text if default in (None, ()) or convert is _listed else f"{text} (default {default:g})"
+        shown = f"{text} (default {default:g})" if isinstance(default, (int, float)) else text
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, type=convert, metavar=metavar, help=shown, default=argparse.SUPPRESS)
 
@@ -101,6 +101,17 @@ def _add_conditions(parser: _Parser) -> None:
     add("max_in_values", int, "N", "the most values an IN may have (default: no maximum)")
     add("deny_scopes", _listed, "LIST", f"what the token lacks, of {', '.join(sorted(SCOPES))}")
     add("deletion_delay", float, "SECONDS", "until unarchiving a deleted contact is a 400, not a 500")
+    _add_bulk(add)
+
+
+def _add_bulk(add: Callable[[str, Any, str, str], None]) -> None:
+    ways = ", ".join(access.value for access in BulkAccess)
+    add("bulk", str, "HOW", f"whether there are bulk jobs, or how the lack shows: {ways} (default on)")
+    add("bulk_seconds", float, "SECONDS", "how long a task of a bulk job takes")
+    add("bulk_open_seconds", float, "SECONDS", "how long a bulk job takes further tasks")
+    add("bulk_stuck", int, "N", "so many of the tasks to come never end")
+    add("bulk_stuck_share", float, "FRACTION", "share of such a task's items that is done all the same")
+    add("bulk_item_fault_rate", float, "FRACTION", "share of items that fail for no reason of their own")
 
 
 def _listed(text: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from target_intercom.sandbox import errors
@@ -29,6 +30,16 @@ TIMELY_FAULTS = tuple(fault for fault in Fault if not fault.value.startswith("ti
 """All faults but those that hold a connection for `fault_timeout`."""
 
 
+class BulkAccess(str, Enum):
+    """Whether there are bulk jobs, and how the lack of them shows."""
+
+    ON = "on"
+    VERSION = "version"
+    MISSING = "missing"
+    NOT_ACCEPTABLE = "not_acceptable"
+    PLAN = "plan"
+
+
 @dataclass(kw_only=True)
 class Conditions:
     """All that can be set. Seconds where time is meant.
@@ -48,6 +59,13 @@ class Conditions:
         deletion_delay: How long after a deletion an unarchive ends in 500 instead of 400. It was 500
             within two seconds (GRP lead-quirks#30-33, #37-41), 400 after minutes
             (GRP export-record-delete#43).
+        bulk: Whether there are bulk jobs; else how each call to them is refused, in every version.
+        bulk_seconds: How long a task takes from its start.
+        bulk_open_seconds: How long a job takes further tasks. Today's value is unknown; it was 900 for the
+            legacy jobs with the same ids.
+        bulk_stuck: How many of the tasks to come never end. Each one counts it down.
+        bulk_stuck_share: The share of such a task's items that is done all the same, 0 to 1, the first ones.
+        bulk_item_fault_rate: Share of items that fail for no reason of their own, 0 to 1, by `fault_seed`.
     """
 
     search_lag: float = 0.0
@@ -62,6 +80,12 @@ class Conditions:
     deny_scopes: tuple[str, ...] = ()
     token_revoked: bool = False
     deletion_delay: float = 2.0
+    bulk: BulkAccess = BulkAccess.ON
+    bulk_seconds: float = 0.2
+    bulk_open_seconds: float = 900.0
+    bulk_stuck: int = 0
+    bulk_stuck_share: float = 0.0
+    bulk_item_fault_rate: float = 0.0
 
     def __post_init__(self) -> None:
         self.plan = FaultPlan(self.fault_seed)
@@ -90,11 +114,18 @@ class Conditions:
         """The same conditions, without the targeted faults."""
         return replace(self)
 
+    def take_stuck(self) -> bool:
+        """Whether the task that comes now is one of those that never end."""
+        stuck = self.bulk_stuck > 0
+        self.bulk_stuck -= stuck
+        return stuck
+
     def as_json(self) -> dict[str, Any]:
         """The conditions as the control plane shows them."""
         shown = {field.name: getattr(self, field.name) for field in fields(self)}
         shown["faults"] = [fault.value for fault in self.faults]
         shown["deny_scopes"] = list(self.deny_scopes)
+        shown["bulk"] = self.bulk.value
         shown["targeted"] = [fault.as_json() for fault in self.plan.targeted]
         return shown
 
@@ -134,6 +165,10 @@ def _count(key: str, value: object) -> int:
     return value
 
 
+def _number_of(key: str, value: object) -> int:
+    return 0 if value == 0 and not isinstance(value, bool) else _count(key, value)
+
+
 def _optional_count(key: str, value: object) -> int | None:
     return None if value is None else _count(key, value)
 
@@ -160,6 +195,14 @@ def _fault(key: str, value: object) -> Fault:
 
 def _faults(key: str, value: object) -> tuple[Fault, ...]:
     return tuple(_fault(key, entry) for entry in _entries(key, value))
+
+
+def _bulk_access(key: str, value: object) -> BulkAccess:
+    try:
+        return BulkAccess(str(value))
+    except ValueError:
+        known = ", ".join(access.value for access in BulkAccess)
+        raise errors.invalid(f"{key}: {value!r} is not one of {known}", key) from None
 
 
 def _scopes(key: str, value: object) -> tuple[str, ...]:
@@ -206,6 +249,12 @@ _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "deny_scopes": _scopes,
     "token_revoked": _switch,
     "deletion_delay": _duration,
+    "bulk": _bulk_access,
+    "bulk_seconds": _duration,
+    "bulk_open_seconds": _duration,
+    "bulk_stuck": _number_of,
+    "bulk_stuck_share": _share,
+    "bulk_item_fault_rate": _share,
 }
 
 _TARGET_CHECKS: dict[str, Callable[[str, object], Any]] = {

@@ -36,6 +36,10 @@ def _contacts(sandbox: Sandbox, _: Request) -> dict[str, Any]:
     return {"contacts": sandbox.workspace.everything()}
 
 
+def _jobs(sandbox: Sandbox, _: Request) -> dict[str, Any]:
+    return {"jobs": sandbox.workspace.jobs.everything()}
+
+
 def _windows(sandbox: Sandbox, _: Request) -> dict[str, Any]:
     return {"windows": [vars(window) for window in sandbox.windows.all()]}
 
@@ -66,6 +70,7 @@ def _body(request: Request) -> dict[str, Any]:
 _ROUTES: dict[tuple[str, str], Callable[[Sandbox, Request], dict[str, Any]]] = {
     ("GET", "calls"): _calls,
     ("GET", "contacts"): _contacts,
+    ("GET", "jobs"): _jobs,
     ("GET", "windows"): _windows,
     ("GET", "conditions"): _show_conditions,
     ("POST", "conditions"): _change_conditions,

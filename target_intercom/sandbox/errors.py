@@ -92,6 +92,16 @@ def resource_not_found() -> IntercomError:
     return IntercomError(404, "not_found", "Resource Not Found")
 
 
+def plan_restricted() -> IntercomError:
+    """The workspace's plan does not have it (OAS-P example)."""
+    return IntercomError(403, "api_plan_restricted", "Active subscription needed.")
+
+
+def not_acceptable() -> IntercomError:
+    """The answer cannot be given in a form that the call takes (docs http-responses; words by choice)."""
+    return IntercomError(406, "not_acceptable", "Not Acceptable")
+
+
 # --- contacts ---
 
 
@@ -159,6 +169,39 @@ def merge_not_allowed() -> IntercomError:
     """Only a lead can be merged, and only into a user (code: PR 613 of Intercom-OpenAPI)."""
     message = "Only a contact with role lead can be merged into a contact with role user"
     return IntercomError(400, "parameter_not_allowed", message)
+
+
+# --- bulk jobs (OAS-P POST /contacts/bulk) ---
+
+
+def contacts_missing() -> IntercomError:
+    """A bulk call about nobody."""
+    return IntercomError(422, "field_not_found", "contacts field must be supplied")
+
+
+def contacts_unidentified() -> IntercomError:
+    """A bulk update or delete that does not say whom it means."""
+    return IntercomError(422, "field_not_found", "contacts must be identified by id")
+
+
+def mistyped(message: str) -> IntercomError:
+    """A part of a bulk call has the wrong type."""
+    return IntercomError(422, "type_mismatch", message)
+
+
+def too_many_contacts(most: int) -> IntercomError:
+    """A bulk call about too many."""
+    return IntercomError(422, "parameter_invalid", f"maximum number of contacts per request is {most}")
+
+
+def job_not_found(job_id: str) -> IntercomError:
+    """No job has that id."""
+    return IntercomError(404, "job_not_found", f"job {job_id} not found")
+
+
+def job_closed(job_id: str) -> IntercomError:
+    """The job takes no more tasks."""
+    return IntercomError(403, "forbidden", f"job {job_id} is closed for new task updates")
 
 
 # --- search ---

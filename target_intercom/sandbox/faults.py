@@ -72,12 +72,14 @@ class FaultPlan:
     def __init__(self, seed: int | None = None) -> None:
         self._lock = threading.Lock()
         self._random = random.Random(seed)
+        self._items = random.Random(seed)  # of its own: how many items a job has moves no fault of a call
         self._targeted: deque[TargetedFault] = deque()
 
     def seed(self, seed: int | None) -> None:
         """Start the draws anew."""
         with self._lock:
             self._random.seed(seed)
+            self._items.seed(seed)
 
     def add(self, fault: TargetedFault) -> None:
         """Queue a targeted fault."""
@@ -99,6 +101,11 @@ class FaultPlan:
         """The fault of this call, if any."""
         with self._lock:
             return self._targeted_for(request) or self._drawn(rate, kinds)
+
+    def spoils_item(self, rate: float) -> bool:
+        """Whether the next item of a bulk job fails."""
+        with self._lock:
+            return bool(rate) and self._items.random() < rate
 
     def _targeted_for(self, request: Request) -> Fault | None:
         for entry in self._targeted:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_intercom.sandbox import errors, rendering
+from target_intercom.sandbox import bulk, errors, rendering
 from target_intercom.sandbox.attributes import MODELS
+from target_intercom.sandbox.versions import PREVIEW
 from target_intercom.sandbox.workspace import ADMINS, Workspace
 
 if TYPE_CHECKING:
@@ -26,17 +27,22 @@ class Errand:
     query: Mapping[str, str]
     body: Mapping[str, Any]
     region: str
+    base_url: str
 
 
 @dataclass(frozen=True)
 class Route:
-    """An endpoint. `scope` is the permission that it takes, `since` the version it came with."""
+    """An endpoint. `scope` is the permission that it takes, `since` the version it came with.
+
+    `status` is what it answers with when all is well.
+    """
 
     method: str
     template: str
     run: Callable[[Errand], Any]
     scope: str
     since: tuple[int, int] = (2, 0)
+    status: int = 200
     parts: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,16 +90,18 @@ def _params(parts: tuple[str, ...], segments: tuple[str, ...]) -> tuple[str, ...
     return tuple(segment for part, segment in pairs if part.startswith("{"))
 
 
-# --- the admin ---
+# --- admins ---
+
+
+def _admin_json(admin_id: str) -> dict[str, Any]:
+    name = ADMINS[admin_id]
+    email = f"{name.split()[0].lower()}@sandbox.example"
+    return {"type": "admin", "id": admin_id, "name": name, "email": email, "has_inbox_seat": True}
 
 
 def _show_me(errand: Errand) -> dict[str, Any]:
-    admin_id, name = next(iter(ADMINS.items()))
     return {
-        "type": "admin",
-        "id": admin_id,
-        "name": name,
-        "email": "ada@sandbox.example",
+        **_admin_json(next(iter(ADMINS))),
         "email_verified": True,
         "app": {
             "type": "app",
@@ -106,8 +114,13 @@ def _show_me(errand: Errand) -> dict[str, Any]:
             "region": errand.region,
         },
         "avatar": {"type": "avatar", "image_url": None},
-        "has_inbox_seat": True,
     }
+
+
+def _list_admins(_: Errand) -> dict[str, Any]:
+    """All who may own a contact (OAS-P GET /admins)."""
+    more = {"away_mode_enabled": False, "away_mode_reassign": False, "team_ids": list[int]()}
+    return {"type": "admin.list", "admins": [{**_admin_json(admin_id), **more} for admin_id in ADMINS]}
 
 
 # --- contacts ---
@@ -160,6 +173,35 @@ def _archive_contact(errand: Errand) -> dict[str, Any]:
 def _unarchive_contact(errand: Errand) -> dict[str, Any]:
     contact = errand.workspace.unarchive_contact(errand.params[0])
     return rendering.gone_json(contact, archived=False)
+
+
+# --- bulk jobs ---
+
+
+def _bulk_create(errand: Errand) -> dict[str, Any]:
+    return _submit(errand, bulk.Kind.CREATE)
+
+
+def _bulk_update(errand: Errand) -> dict[str, Any]:
+    return _submit(errand, bulk.Kind.UPDATE)
+
+
+def _bulk_delete(errand: Errand) -> dict[str, Any]:
+    return _submit(errand, bulk.Kind.DELETE)
+
+
+def _submit(errand: Errand, kind: bulk.Kind) -> dict[str, Any]:
+    errand.workspace.jobs.check_access()
+    return _job(errand, errand.workspace.jobs.submit(bulk.read(kind, errand.body)))
+
+
+def _show_job(errand: Errand) -> dict[str, Any]:
+    errand.workspace.jobs.check_access()
+    return _job(errand, errand.workspace.jobs.show(errand.params[0]))
+
+
+def _job(errand: Errand, shown: Mapping[str, Any]) -> dict[str, Any]:
+    return {**shown, "url": f"{errand.base_url}/contacts/bulk/{shown['id']}"}
 
 
 # --- tags ---
@@ -235,9 +277,12 @@ def _update_attribute(errand: Errand) -> dict[str, Any]:
 _USERS, _WRITE_USERS = "read_users", "write_users"
 _TAGS, _WRITE_TAGS = "read_tags", "write_tags"
 _ATTRIBUTES, _WRITE_ATTRIBUTES = "read_data_attributes", "write_data_attributes"
+_BULK_SINCE = PREVIEW.number  # in OAS-P, not in OAS-2.16; of 2.17 nothing is known
+_ACCEPTED = 202
 
 ROUTES = [
     Route("GET", "/me", _show_me, "read_admins"),
+    Route("GET", "/admins", _list_admins, "read_admins"),
     Route("POST", "/contacts", _create_contact, _WRITE_USERS),
     Route("GET", "/contacts", _list_contacts, _USERS),
     Route("POST", "/contacts/search", _search_contacts, _USERS),
@@ -249,6 +294,10 @@ ROUTES = [
         _USERS,
         since=(2, 13),  # docs references/changelog
     ),
+    Route("POST", "/contacts/bulk", _bulk_create, _WRITE_USERS, _BULK_SINCE, _ACCEPTED),
+    Route("PUT", "/contacts/bulk", _bulk_update, _WRITE_USERS, _BULK_SINCE, _ACCEPTED),
+    Route("POST", "/contacts/bulk/delete", _bulk_delete, _WRITE_USERS, _BULK_SINCE, _ACCEPTED),
+    Route("GET", "/contacts/bulk/{id}", _show_job, _USERS, _BULK_SINCE),
     Route("GET", "/contacts/{id}", _show_contact, _USERS),
     Route("PUT", "/contacts/{id}", _update_contact, _WRITE_USERS),
     Route("DELETE", "/contacts/{id}", _delete_contact, _WRITE_USERS),
@@ -269,7 +318,9 @@ ROUTES = [
 
 NOT_EMULATED = {
     "GET": (
-        "/contacts/bulk/{id}",
+        "/admins/activity_log_event_types",
+        "/admins/activity_logs",
+        "/admins/{id}",
         "/contacts/activities",
         "/contacts/{id}/banners",
         "/contacts/{id}/companies",
@@ -279,8 +330,7 @@ NOT_EMULATED = {
         "/contacts/{id}/subscriptions",
     ),
     "POST": (
-        "/contacts/bulk",
-        "/contacts/bulk/delete",
+        "/admins/activity_logs/search",
         "/contacts/merge/preview",
         "/contacts/{id}/banners/{view_id}/dismiss",
         "/contacts/{id}/block",
@@ -288,14 +338,13 @@ NOT_EMULATED = {
         "/contacts/{id}/notes",
         "/contacts/{id}/subscriptions",
     ),
-    "PUT": ("/contacts/bulk",),
+    "PUT": ("/admins/{id}/away",),
     "DELETE": ("/contacts/{id}/companies/{company_id}", "/contacts/{id}/subscriptions/{id}"),
 }
 """What Intercom has beside it (OAS-2.16, OAS-P)."""
 
 NOT_EMULATED_RESOURCES = frozenset(
     [
-        "admins",
         "articles",
         "brands",
         "calls",

@@ -57,7 +57,8 @@ class Sandbox:
         self.calls: list[Call] = []
 
     def reset(self) -> None:
-        """Forget contacts, tags, attributes, calls and windows; conditions are as at the start."""
+        """Forget contacts, tags, attributes, jobs, calls and windows; conditions are as at the start."""
+        self.workspace.jobs.stop()
         initial = self._initial.as_json() | {"targeted": []}
         self.conditions.change(initial)
         self._start()
@@ -143,8 +144,16 @@ class Sandbox:
             raise errors.not_in_this_version()
         if route.scope in self.conditions.deny_scopes:
             raise errors.forbidden(route.scope)
-        errand = routes.Errand(self.workspace, version, params, request.query, _body_of(request), self.region)
-        return Response.of(200, route.run(errand))
+        errand = routes.Errand(
+            workspace=self.workspace,
+            version=version,
+            params=params,
+            query=request.query,
+            body=_body_of(request),
+            region=self.region,
+            base_url=_base_url(request),
+        )
+        return Response.of(route.status, route.run(errand))
 
     def _run_quietly(self, request: Request, version: Version) -> None:
         try:
@@ -226,12 +235,13 @@ class SandboxServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop answering, and close all connections."""
+        """Stop answering, close all connections, and leave bulk jobs where they are."""
         if self._thread.is_alive():
             self._http.shutdown()
             self._thread.join()
         self._http.close_connections()
         self._http.server_close()
+        self.workspace.jobs.stop()
 
     def __enter__(self) -> Self:
         self.start()
@@ -254,6 +264,12 @@ def _refusal(error: errors.IntercomError, request_id: str) -> Response:
 
 def _request_id() -> str:
     return "".join(random.choices(_REQUEST_ID_CHARACTERS, k=_REQUEST_ID_LENGTH))
+
+
+def _base_url(request: Request) -> str:
+    """Where the caller found the sandbox: what an answer links to must not lead it to Intercom."""
+    host = request.headers.get("host")
+    return f"http://{host}" if host else ""
 
 
 def _body_of(request: Request) -> Mapping[str, Any]:

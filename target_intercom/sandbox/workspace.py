@@ -15,6 +15,7 @@ from target_intercom.sandbox.attributes import DataAttributes
 from target_intercom.sandbox.conditions import Conditions
 from target_intercom.sandbox.contacts import Contact, Identifiers, State
 from target_intercom.sandbox.directory import Directory
+from target_intercom.sandbox.jobs import Jobs
 from target_intercom.sandbox.merging import merged
 from target_intercom.sandbox.tags import Tag, Tags
 from target_intercom.sandbox.writing import ContactForm, role_of
@@ -31,7 +32,7 @@ _GENERATED_BY = "5a4d0b0c"  # the part of an id that names the machine which mad
 
 
 class Workspace:
-    """Contacts, tags and data attributes. Safe to use from several threads."""
+    """Contacts, tags, data attributes and bulk jobs. Safe to use from several threads."""
 
     def __init__(self, conditions: Conditions | None = None, clock: Callable[[], float] = time.time) -> None:
         # Another one after each start and reset: what somebody remembers of the old one's contacts does not hold.
@@ -45,6 +46,7 @@ class Workspace:
         self.attributes = DataAttributes()
         self.tags = Tags()
         self.directory = Directory(self.attributes, self._conditions, clock)
+        self.jobs = Jobs(self, self._conditions, clock)
         self._form = ContactForm(self.attributes, ADMINS)
 
     # --- contacts ---
