@@ -142,6 +142,8 @@ class Config:
     rate_limit_percent: int = 95
     max_connections: int = 64
     search_delay_seconds: int = 120
+    bulk_writes: bool = False
+    bulk_api_version: str = "Preview"
     data_dir: Path = Path(".target-intercom")
     ledger_url: str | None = None
     repair: bool = False
@@ -504,6 +506,18 @@ SETTINGS: t.Final = (
         _whole(0),
         "How far, in seconds, Intercom's search may lag behind writes; a lead whose creation is in doubt is looked "
         "for that long.",
+    ),
+    Setting(
+        "bulk_writes",
+        {"type": ["boolean", "null"], "default": _DEFAULTS.bulk_writes},
+        _flag,
+        "Write through Intercom's bulk jobs, a hundred contacts a call; where the workspace has none, singly.",
+    ),
+    Setting(
+        "bulk_api_version",
+        {"type": ["string", "null"], "default": _DEFAULTS.bulk_api_version},
+        _version,
+        "The `Intercom-Version` header of bulk calls.",
     ),
     Setting(
         "data_dir",

@@ -108,6 +108,10 @@ class ForbiddenError(ApiError, FatalSyncError):
     """403: the token lacks a permission, or the plan lacks the feature."""
 
 
+class PlanRestrictedError(ForbiddenError):
+    """403 `api_plan_restricted`: the workspace's plan lacks the feature."""
+
+
 class VersionError(ApiError, FatalSyncError):
     """400 `intercom_version_invalid`: Intercom does not know the `api_version`."""
 
@@ -221,6 +225,14 @@ class MergedError(RefusedError):
         """Keep the id from the `Link` header."""
         super().__init__(fault)
         self.survivor = survivor
+
+
+class JobClosedError(RefusedError):
+    """403: a bulk job takes no more tasks. Not about permissions (fact sheet section 1)."""
+
+
+class NoBulkError(ApiError, SkippableSyncError):
+    """The workspace, its plan or the version has no bulk jobs: the run goes on with single calls."""
 
 
 class UnknownAttributeError(RefusedError):

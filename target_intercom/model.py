@@ -417,12 +417,22 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True)
+class TagChange:
+    """Tags that a contact is to get, and to lose."""
+
+    add: frozenset[TagId]
+    remove: frozenset[TagId]
+
+
+@dataclass(frozen=True, slots=True)
 class Update:
-    """Change a contact: `changes` holds what differs, and is never empty."""
+    """Change a contact: `changes` holds what differs; it is empty only where nothing but tags is to be changed."""
 
     group: Group
     contact: Contact
     changes: Mapping[str, Json]
+    tags: TagChange | None = None
+    """What may go along in a bulk job; single writes leave it to the end of the pipe."""
 
 
 @dataclass(frozen=True, slots=True)

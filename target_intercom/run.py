@@ -24,9 +24,11 @@ from target_intercom.ledger.sql import SqlLedger
 from target_intercom.ledger.temporary import TemporaryMemberships
 from target_intercom.report import RejectedRecords, RunReport
 from target_intercom.sync.attributes import AttributeCatalog
+from target_intercom.sync.bulk import BulkWriter, Teammates
 from target_intercom.sync.contacts import ContactSync
 from target_intercom.sync.fuse import Share, too_many
 from target_intercom.sync.groups import Groups, GroupSync
+from target_intercom.sync.jobs import BulkJobs
 from target_intercom.sync.joining import MembershipMapper
 from target_intercom.sync.leaving import Leaving
 from target_intercom.sync.listing import ListedGroups
@@ -34,6 +36,7 @@ from target_intercom.sync.mapping import ContactMapper
 from target_intercom.sync.marks import StreamMarks
 from target_intercom.sync.matching import Matcher
 from target_intercom.sync.memory import StreamMemory
+from target_intercom.sync.naming import Naming
 from target_intercom.sync.parallel import InParallel
 from target_intercom.sync.pipe import Pipe
 from target_intercom.sync.recent import RecentContacts
@@ -51,6 +54,7 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, Json
     from target_intercom.report import Status
     from target_intercom.sync.pipe import TapStream
+    from target_intercom.sync.writing import Writer
 
 _GRACE_SECONDS = 5.0
 """How long a run that ends early waits for calls in flight: a supervisor kills after some 10 to 30 seconds."""
@@ -74,6 +78,7 @@ class Run:
             url=config.url,
             token=config.access_token,
             version=config.api_version,
+            bulk_version=config.bulk_api_version,
             rate_limit_percent=config.rate_limit_percent,
             max_connections=config.max_connections,
             say=self._say,
@@ -300,9 +305,27 @@ class _Session:
         self._catalog = AttributeCatalog(client, say)
         self._recent = RecentContacts(config.search_delay_seconds)
         self._matcher = Matcher(client, self._recent, in_parallel, self._written_lately)
-        self.removals = Removals(client, in_parallel, ledger)
+        self._naming = Naming(
+            client,
+            self._matcher,
+            self._recent,
+            ledger=ledger,
+            in_parallel=in_parallel,
+            search_delay_seconds=config.search_delay_seconds,
+        )
+        self._jobs = BulkJobs(
+            client,
+            in_parallel,
+            enabled=config.bulk_writes,
+            patience_seconds=config.search_delay_seconds,
+            say=say,
+        )
+        self._teammates = Teammates(client)
+        self.removals = Removals(client, in_parallel, ledger, self._jobs)
         self._tables = Tables(ledger, ledger, say)
-        self._leaving = Leaving(client, in_parallel, ledger, removals=self.removals, tables=self._tables, say=say)
+        self._leaving = Leaving(
+            client, in_parallel, ledger, jobs=self._jobs, removals=self.removals, tables=self._tables, say=say
+        )
         self._groups = (
             None
             if memberships is None
@@ -310,9 +333,11 @@ class _Session:
                 config,
                 client=client,
                 in_parallel=in_parallel,
+                jobs=self._jobs,
                 matcher=self._matcher,
                 ledger=ledger,
                 memberships=memberships,
+                naming=self._naming,
                 report=report,
                 check=check,
                 say=say,
@@ -338,16 +363,17 @@ class _Session:
             catalog=self._catalog,
             matcher=self._matcher,
             recent=self._recent,
-            memory=StreamMemory(stream, config, key_properties, source, self._ledger, repair=self._config.repair),
-            writer=DirectWriter(
-                self._client,
-                self._matcher,
-                self._catalog,
-                self._in_parallel,
-                self._ledger,
-                config=config,
-                search_delay_seconds=self._config.search_delay_seconds,
+            memory=StreamMemory(
+                stream,
+                config,
+                key_properties,
+                source,
+                ledger=self._ledger,
+                naming=self._naming,
+                repair=self._config.repair,
             ),
+            naming=self._naming,
+            writer=self._writer(config),
             marks=StreamMarks(
                 stream,
                 config,
@@ -357,6 +383,29 @@ class _Session:
             ),
             groups=ListedGroups() if self._groups is None else self._groups.listed(stream, config, key_properties),
             report=self._report,
+        )
+
+    def _writer(self, config: StreamConfig) -> Writer:
+        direct = DirectWriter(
+            self._client,
+            self._matcher,
+            self._catalog,
+            self._in_parallel,
+            self._ledger,
+            config=config,
+            search_delay_seconds=self._config.search_delay_seconds,
+        )
+        if not self._config.bulk_writes:
+            return direct
+        return BulkWriter(
+            self._client,
+            self._jobs,
+            direct,
+            matcher=self._matcher,
+            catalog=self._catalog,
+            teammates=self._teammates,
+            ledger=self._ledger,
+            config=config,
         )
 
     def group_sync(
@@ -411,6 +460,8 @@ class _Session:
             self._groups.put_on()
             self._groups.decide()
         self._leaving.decide()
+        if self.removals.pending or self._leaving.is_due:
+            self._naming.everyone()
         self._check_fuse([*self._shares(), *([] if self._groups is None else self._groups.shares())])
         self._leaving.release()
         if self._groups is not None:

@@ -24,20 +24,26 @@ from target_intercom.errors import (
     ForbiddenError,
     GarbledAnswerError,
     InDoubtError,
+    NoBulkError,
     NotFoundError,
+    PlanRestrictedError,
     RateLimitedError,
     RefusedError,
     RetriableAPIError,
     StoppedError,
     UnauthorizedError,
     UnreachableError,
+    VersionError,
 )
 from target_intercom.intercom.limiter import RateLimiter
 from target_intercom.intercom.protocol import (
+    AdminId,
     Contact,
     ContactId,
     DataAttribute,
     ExternalId,
+    Job,
+    JobId,
     Json,
     RateLimit,
     Tag,
@@ -147,6 +153,7 @@ class IntercomClient:
         url: str,
         token: str,
         version: str,
+        bulk_version: str = "Preview",
         rate_limit_percent: int = 95,
         max_connections: int = 64,
         timeout: tuple[float, float] = _TIMEOUT,
@@ -160,6 +167,7 @@ class IntercomClient:
             url: the API's address without a path.
             token: the access token; it leaves this object in the `Authorization` header only.
             version: the `Intercom-Version` header.
+            bulk_version: the same, of calls on bulk jobs.
             rate_limit_percent: how full the rate-limit window may get.
             max_connections: how many connections are kept open at most.
             timeout: seconds to connect and to wait for an answer.
@@ -170,6 +178,7 @@ class IntercomClient:
         """
         self.traffic = Traffic()
         self.finds_by_external_id = version_at_least(version, 2, 13)
+        self._bulk_version = bulk_version
         self._url = url.rstrip("/")
         self._timeout = timeout
         self._say = say
@@ -295,6 +304,60 @@ class IntercomClient:
             if cursor is None:
                 return found
 
+    def submit_creates(
+        self, contacts: Sequence[Mapping[str, Json]], job: JobId | None = None, *, repeatable: bool = True
+    ) -> Job:
+        """`POST /contacts/bulk`: make contacts in the background, as a job of its own or a task more of one.
+
+        Contacts that exist are refused, but for leads: those are not `repeatable`.
+
+        Raises:
+            InDoubtError: it is not repeatable and the answer was lost.
+            JobClosedError, NotFoundError: the job takes no more tasks, or is not known.
+            NoBulkError: the workspace or the version has no bulk jobs.
+        """
+        return self._submit("POST", "/contacts/bulk", contacts, job, repeatable=repeatable)
+
+    def submit_updates(self, contacts: Sequence[Mapping[str, Json]], job: JobId | None = None) -> Job:
+        """`PUT /contacts/bulk`: change contacts, each with its `id`, in the background; raises as `submit_creates`."""
+        return self._submit("PUT", "/contacts/bulk", contacts, job)
+
+    def submit_deletions(self, contacts: Sequence[ContactId], job: JobId | None = None) -> Job:
+        """`POST /contacts/bulk/delete`: delete contacts for good, in the background; raises as `submit_creates`."""
+        return self._submit("POST", "/contacts/bulk/delete", [{"id": contact} for contact in contacts], job)
+
+    def job(self, job: JobId) -> Job:
+        """`GET /contacts/bulk/{id}`: how far a job's tasks are."""
+        return self._request("GET", "/contacts/bulk/{id}", Job.from_json, ids=(job,), version=self._bulk_version)
+
+    def _submit(
+        self,
+        method: str,
+        template: str,
+        contacts: Sequence[Mapping[str, Json]],
+        job: JobId | None,
+        *,
+        repeatable: bool = True,
+    ) -> Job:
+        body = {"contacts": list(contacts), **({} if job is None else {"job": {"id": job}})}
+        try:
+            return self._request(
+                method, template, Job.from_json, body=body, repeatable=repeatable, version=self._bulk_version
+            )
+        except (VersionError, PlanRestrictedError) as error:
+            raise NoBulkError(error.fault) from None
+        except RefusedError as error:
+            is_missing = isinstance(error, NotFoundError) and job is None
+            if is_missing or error.fault.status == requests.codes.not_acceptable:
+                raise NoBulkError(error.fault) from None
+            raise
+
+    def admins(self) -> frozenset[AdminId]:
+        """`GET /admins`: the ids of the workspace's teammates, who may own contacts."""
+        return self._request(
+            "GET", "/admins", lambda body: frozenset(AdminId(str(one["id"])) for one in body["admins"])
+        )
+
     def tags(self) -> list[Tag]:
         """`GET /tags`: all tags of the workspace; there are no pages."""
         return self._request("GET", "/tags", _tags)
@@ -371,11 +434,13 @@ class IntercomClient:
         params: Mapping[str, str] | None = None,
         repeatable: bool = True,
         before: Callable[[], object] | None = None,
+        version: str | None = None,
     ) -> _T:
         """Make a call: wait for its turn, send, decipher, and try again where that is safe."""
         values = iter(ids)
         path = _PLACEHOLDER.sub(lambda _match: quote(next(values), safe=""), template)
-        call = _Call(f"{method} {template}", method, path, None if body is None else _json(body), params, before)
+        content = None if body is None else _json(body)
+        call = _Call(f"{method} {template}", method, path, content, params, before, version)
 
         def attempt() -> _T:
             try:
@@ -434,7 +499,8 @@ class IntercomClient:
             self._succeeded_at = time.monotonic()
             raise
         except (UnauthorizedError, ForbiddenError) as error:
-            self.stop(error)
+            if not (isinstance(error, PlanRestrictedError) and call.version is not None):
+                self.stop(error)
             raise
         self._succeeded_at = time.monotonic()
         return value
@@ -450,7 +516,7 @@ class IntercomClient:
                 self._url + call.path,
                 params=call.params,
                 data=call.body,
-                headers=None if call.body is None else {"Content-Type": "application/json"},
+                headers=call.headers(),
                 timeout=self._timeout,
                 allow_redirects=False,
             )
@@ -522,6 +588,8 @@ class _Call:
     body: bytes | None
     params: Mapping[str, str] | None
     before: Callable[[], object] | None = None
+    version: str | None = None
+    """Its own `Intercom-Version`: what a newer version alone has, a plan may lack, and the run can do without it."""
     maybe_sent: bool = False
     tries: int = 0
     success_before: float = -1.0
@@ -529,6 +597,11 @@ class _Call:
     failed_at: float = math.inf
     failed_alone: bool = False
     """Another call succeeded between the last two failures of this one, before its last try began."""
+
+    def headers(self) -> dict[str, str]:
+        """Give the headers that not every call has."""
+        headers = {} if self.body is None else {"Content-Type": "application/json"}
+        return headers if self.version is None else {**headers, "Intercom-Version": self.version}
 
     def failed(self, now: float) -> None:
         """Count a failure."""

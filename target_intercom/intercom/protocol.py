@@ -7,6 +7,7 @@ the docstring says so.
 from __future__ import annotations
 
 import email.utils
+import enum
 import json
 import re
 import typing as t
@@ -19,8 +20,10 @@ from target_intercom.errors import (
     Fault,
     ForbiddenError,
     GarbledAnswerError,
+    JobClosedError,
     MergedError,
     NotFoundError,
+    PlanRestrictedError,
     RateLimitedError,
     RefusedError,
     RegionError,
@@ -42,6 +45,12 @@ Email = t.NewType("Email", str)
 """An email address, trimmed and in lower case."""
 TagId = t.NewType("TagId", str)
 """Intercom's id of a tag, digits."""
+AdminId = t.NewType("AdminId", str)
+"""Intercom's id of a teammate, digits."""
+JobId = t.NewType("JobId", str)
+"""Intercom's id of a bulk job."""
+TaskId = t.NewType("TaskId", str)
+"""Intercom's id of a task of a bulk job: what one call has submitted."""
 Role: t.TypeAlias = t.Literal["user", "lead"]
 
 CUSTOM_PREFIX = "custom_attributes."
@@ -60,6 +69,7 @@ _READABLE = (
 )
 _CONTACT_IN_TEXT = re.compile(r"\bid=([0-9a-f]{24})\b", re.IGNORECASE)
 _UNKNOWN_ATTRIBUTE = re.compile(r"custom attribute '(?P<name>.+)' does not exist", re.IGNORECASE)
+_JOB_IS_CLOSED = re.compile(r"\bjob \S+ is closed\b", re.IGNORECASE)
 _CANONICAL_LINK = re.compile(r"</contacts/(?P<id>[^>/]+)>")
 
 
@@ -78,6 +88,10 @@ class Contact:
     attributes: Mapping[str, Json]
     is_read: bool = True
     """False: it is remembered from an earlier time, and its attributes are not known."""
+    is_named: bool = True
+    """False: a bulk job made it, and `id` is a stand-in of ours until it is looked for."""
+    created_at: int | None = None
+    """When it was made, in unix seconds of Intercom's clock."""
     tags: frozenset[TagId] = frozenset()
     """The tags that it shows."""
     shows_all_tags: bool = False
@@ -108,8 +122,13 @@ class Contact:
             external_id=None if external is None else ExternalId(str(external)),
             email=mail,
             attributes=MappingProxyType(attributes),
+            created_at=_seconds(body.get("created_at")),
             **_tags_of(body.get("tags")),
         )
+
+
+def _seconds(value: Json) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _tags_of(shown: Json) -> dict[str, Json]:
@@ -201,6 +220,44 @@ class Tagged:
         users = body.get("users")
         done = None if users is None else frozenset(ContactId(str(one["id"])) for one in users if one["tagged"] is True)
         return cls(Tag.from_json(body), done)
+
+
+class TaskState(str, enum.Enum):
+    """How far a task of a bulk job is (fact sheet section 12.2); there is no `failed`."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    COMPLETED_WITH_ERRORS = "completed_with_errors"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self in {TaskState.COMPLETED, TaskState.COMPLETED_WITH_ERRORS}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A bulk job and its tasks. Its own state says nothing: it may go on running when all tasks have ended."""
+
+    id: JobId
+    tasks: Mapping[TaskId, TaskState]
+    created_at: Mapping[TaskId, int | None]
+    """When each task was submitted, in unix seconds of Intercom's clock."""
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Json]) -> Job:
+        """Read the answer to a submission, or to `GET /contacts/bulk/{id}` (official description, contacts_bulk_job).
+
+        Raises:
+            KeyError, TypeError, ValueError: the body is no such job.
+        """
+        tasks = {TaskId(str(task["id"])): task for task in body["tasks"]}
+        return cls(
+            id=JobId(str(body["id"])),
+            tasks={id_: TaskState(task["state"]) for id_, task in tasks.items()},
+            created_at={id_: _seconds(task.get("created_at")) for id_, task in tasks.items()},
+        )
 
 
 def _option(option: Json) -> str:
@@ -356,7 +413,10 @@ def _unauthorized(fault: Fault, _headers: Mapping[str, str]) -> Exception:
 
 
 def _forbidden(fault: Fault, _headers: Mapping[str, str]) -> Exception:
-    return ForbiddenError(
+    if fault.code == "job_closed" or _JOB_IS_CLOSED.search(fault.message or ""):
+        return JobClosedError(fault)
+    error = PlanRestrictedError if fault.code == "api_plan_restricted" else ForbiddenError
+    return error(
         fault,
         f"Intercom forbids the call: {fault}. Give the app the permissions to read and write users and "
         "companies, to read admins and, for groups, to read and write tags (Developer Hub, your app, Authentication), "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from target_intercom.errors import LeadPendingError
     from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import Contact, ContactId, Email, GroupKey, Identity, RecordKey, TagId
 
@@ -50,7 +51,7 @@ class LedgerEntry:
 
     key: RecordKey
     contact: Contact | None
-    """As it was then, without its attributes; None: removed, or its id is not known."""
+    """As it was then, without its attributes; None: removed. Its id may be a stand-in (`Contact.is_named`)."""
     prints: Prints | None
     """None: the contact is not, or not for sure, as the record says; it has to be compared."""
     standing: Standing
@@ -208,13 +209,30 @@ class Ledger:
         del email
         return Stamp(0) if replacing is None else replacing
 
+    def intend_all(self, emails: Sequence[Email], ahead_seconds: float) -> Mapping[Email, Stamp | LeadPendingError]:
+        """Write down that leads are about to be made together, which may take `ahead_seconds`; as `intend`."""
+        del ahead_seconds
+        return dict.fromkeys(emails, Stamp(0))
+
     def drop_intents(self, emails: Sequence[Email]) -> None:
         """Note that leads were surely not made. Safe from any thread."""
+
+    def unnamed(self) -> Iterator[tuple[Contact, Stamp]]:
+        """Give the contacts, of all streams, whose Intercom ids are not known, and when they were made."""
+        return iter(())
+
+    def name(self, found: Sequence[tuple[Contact, Contact]]) -> None:
+        """Note which contact each is that had no Intercom id, for every record that names it."""
 
     def known(self, stream: str) -> int:
         """Count the contacts that were synced from a stream."""
         del stream
         return 0
+
+    def misses(self, stream: str) -> bool:
+        """Tell whether a synced record of a stream has not come, to any run, since this one began."""
+        del stream
+        return False
 
     def unseen(self, stream: str) -> Iterator[Holder]:
         """Give the synced records of a stream that have not come, to any run, since this one began."""

@@ -147,13 +147,15 @@ class Memberships:
 
     # Tags.
 
-    def pending(self, holding: Holding, limit: int) -> list[Membership]:
+    def pending(self, holding: Holding, limit: int, *, by_contact: bool = False) -> list[Membership]:
         """Give some memberships that wait for their tag in this run.
 
-        Those of a contact come together where it has to be looked at, else those of a group.
+        Those of a contact come together where it has to be looked at, or `by_contact`, else those of a group.
         """
         where = (_M.workspace == self._workspace, _M.holding == holding.value, _M.run == self._run)
-        first = (_M.contact_id, _M.group_key) if holding is Holding.UNCLEAR else (_M.group_key, _M.contact_id)
+        first = (
+            (_M.contact_id, _M.group_key) if holding is Holding.UNCLEAR or by_contact else (_M.group_key, _M.contact_id)
+        )
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*first, _M.stream, _M.key).limit(limit))
 
     def ending(self, streams: Collection[str], limit: int, after: Membership | None) -> list[Membership]:

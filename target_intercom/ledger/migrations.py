@@ -65,7 +65,19 @@ def create_memberships(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (create_entries_streams_and_intents, create_memberships)
+def index_unnamed_entries(connection: Connection) -> None:
+    """Let contacts be found that bulk jobs have made and whose Intercom ids are not known."""
+    connection.exec_driver_sql(
+        "CREATE INDEX target_intercom_entries_unnamed ON target_intercom_entries (workspace, external_id, email) "
+        "WHERE contact_id IS NULL AND role IS NOT NULL"
+    )
+
+
+STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
+    create_entries_streams_and_intents,
+    create_memberships,
+    index_unnamed_entries,
+)
 """In the order in which they are applied; a step's name is what the ledger keeps of it."""
 
 

@@ -48,7 +48,7 @@ def summaries(database: Database) -> list[StreamSummary]:
         select(
             _E.workspace,
             _E.stream,
-            func.count(_E.contact_id).label("contacts"),
+            func.count(func.coalesce(_E.contact_id, _E.role)).label("contacts"),
             func.count().filter(_E.standing == Standing.REMOVED.value).label("removed"),
         )
         .group_by(_E.workspace, _E.stream)

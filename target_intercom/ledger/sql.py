@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import case, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from target_intercom.errors import LeadPendingError, LedgerError
@@ -20,7 +20,7 @@ from target_intercom.ledger.chunks import chunks
 from target_intercom.ledger.locks import enter, locks_of
 from target_intercom.ledger.memberships import Memberships, forget_contacts, release_records
 from target_intercom.ledger.tables import ENTRIES, INTENTS, STREAMS
-from target_intercom.model import Contact, Identity
+from target_intercom.model import Contact, ContactId, Identity
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.ledger.base import Loaded
     from target_intercom.ledger.database import Database
-    from target_intercom.model import ContactId, Email, RecordKey
+    from target_intercom.model import Email, RecordKey
 
 _PAGE = 5000
 """Rows that are in memory at once."""
@@ -144,7 +144,7 @@ class SqlLedger(Ledger):
         """
         rows = {one.entry.key: self._row(stream, one) for one in loaded}
         contacts = [(one.entry.contact, one.changed) for one in loaded if one.entry.contact is not None]
-        changed = sorted({contact.id for contact, was_changed in contacts if was_changed})
+        changed = sorted({contact.id for contact, was_changed in contacts if was_changed and contact.is_named})
 
         def work(connection: Connection) -> None:
             self._void(connection, changed)
@@ -211,7 +211,7 @@ class SqlLedger(Ledger):
 
     def _claim(self, connection: Connection, intent: _Intent) -> None:
         """Write an intent where there is none, or in place of the one that it replaces."""
-        intent.pending, intent.written = None, stamp(time.time())
+        intent.pending, intent.written = None, stamp(time.time() + intent.ahead_seconds)
         email = _intent_key(intent.email)
         row = {"workspace": self._workspace, "email": email, "sent_at": intent.written, "run": self._run}
         mine = (_I.workspace == self._workspace, _I.email == email)
@@ -223,6 +223,15 @@ class SqlLedger(Ledger):
         if not connection.execute(attempt.execution_options(preserve_rowcount=True)).rowcount:
             intent.pending = connection.scalar(select(_I.sent_at).where(*mine))
 
+    def intend_all(self, emails: Sequence[Email], ahead_seconds: float) -> Mapping[Email, Stamp | LeadPendingError]:
+        """See `Ledger`."""
+        intents = [_Intent(email, None, ahead_seconds) for email in sorted(emails)]
+        self._database.write(lambda connection: self._claim_all(connection, intents))
+        return {
+            one.email: t.cast("Stamp", one.written) if one.pending is None else LeadPendingError(one.pending)
+            for one in intents
+        }
+
     def drop_intents(self, emails: Sequence[Email]) -> None:
         """See `Ledger`."""
         if emails:
@@ -232,13 +241,48 @@ class SqlLedger(Ledger):
         for chunk in chunks(sorted(map(_intent_key, emails))):
             connection.execute(delete(INTENTS).where(_I.workspace == self._workspace, _I.email.in_(chunk)))
 
+    # Contacts without an id.
+
+    def unnamed(self) -> Iterator[tuple[Contact, Stamp]]:
+        """See `Ledger`."""
+        after = ("", "")
+        order = tuple_(_E.stream, _E.key)
+        page = select(ENTRIES).where(_E.workspace == self._workspace, *_UNNAMED).order_by(*order.clauses).limit(_PAGE)
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(page.where(order > tuple_(*after))).all()
+            yield from ((_contact(row), row.written_at) for row in rows)
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1].stream, rows[-1].key
+
+    def name(self, found: Sequence[tuple[Contact, Contact]]) -> None:
+        """See `Ledger`. By what the contacts are known by: records of other keys and streams may name them, too."""
+
+        def work(connection: Connection) -> None:
+            for unnamed, contact in found:
+                same = (_E.role == unnamed.role, _E.external_id == unnamed.external_id, _E.email == unnamed.email)
+                where = (_E.workspace == self._workspace, *_UNNAMED, *same)
+                connection.execute(update(ENTRIES).where(*where).values(contact_id=contact.id))
+
+        if found:
+            self._database.write(work)
+
     # Removals.
 
     def known(self, stream: str) -> int:
         """See `Ledger`."""
-        count = select(func.count(_E.contact_id.distinct())).where(*self._of(stream), _E.standing == Standing.SYNCED)
+        # Those whose ids are not known count each for itself.
+        contacts = func.coalesce(_E.contact_id, case((_E.role.is_not(None), _E.key))).distinct()
+        count = select(func.count(contacts)).where(*self._of(stream), _E.standing == Standing.SYNCED)
         with self._database.reading() as connection:
             return connection.scalar(count) or 0
+
+    def misses(self, stream: str) -> bool:
+        """See `Ledger`."""
+        where = (*self._of(stream), _E.standing == Standing.SYNCED, _E.seen_at < self._began)
+        with self._database.reading() as connection:
+            return connection.scalar(select(_E.key).where(*where).limit(1)) is not None
 
     def unseen(self, stream: str) -> Iterator[Holder]:
         """See `Ledger`."""
@@ -314,7 +358,7 @@ class SqlLedger(Ledger):
             "workspace": self._workspace,
             "stream": stream,
             "key": entry.key,
-            "contact_id": identity.id,
+            "contact_id": None if contact is None or not contact.is_named else contact.id,
             "gone_id": None,
             "role": None if contact is None else contact.role,
             "external_id": _storable(identity.external_id),
@@ -347,7 +391,7 @@ class SqlLedger(Ledger):
     def _entry(self, row: Row[t.Any]) -> LedgerEntry:
         return LedgerEntry(
             key=row.key,
-            contact=None if row.contact_id is None else _contact(row),
+            contact=None if row.contact_id is None and row.role is None else _contact(row),
             prints=None if row.content is None else Prints(row.content, row.shape, row.settings),
             standing=Standing(row.standing),
             written_at=row.written_at,
@@ -372,11 +416,15 @@ class _Intent:
 
     email: Email
     replacing: Stamp | None
+    ahead_seconds: float = 0.0
     written: Stamp | None = None
     pending: Stamp | None = None
     trouble: LedgerError | None = None
     is_settled: bool = False
 
+
+_UNNAMED: t.Final = (_E.contact_id.is_(None), _E.role.is_not(None))
+"""A bulk job made it: of a contact that was removed no role is left."""
 
 _NOTHING: t.Final[Mapping[str, object]] = {
     "contact_id": None,
@@ -399,9 +447,15 @@ _CHANGING: t.Final = tuple(
 
 
 def _contact(row: Row[t.Any]) -> Contact:
-    """Make a contact of a row; of one that was removed only the id is left."""
+    """Make a contact of a row; of one that was removed only the id is left, of one that a bulk job made all but it."""
     return Contact(
-        row.contact_id or row.gone_id, row.role or "user", row.external_id, row.email, _UNKNOWN, is_read=False
+        id=ContactId(row.contact_id or row.gone_id or f"unnamed:{row.stream}:{row.key}"),
+        role=row.role or "user",
+        external_id=row.external_id,
+        email=row.email,
+        attributes=_UNKNOWN,
+        is_read=False,
+        is_named=(row.contact_id or row.gone_id) is not None,
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, Table, Text, text
 
 METADATA = MetaData()
 """Their names carry a prefix: the database may hold other things."""
+
+_UNNAMED = text("contact_id IS NULL AND role IS NOT NULL")
 
 MIGRATIONS = Table(
     "target_intercom_migrations",
@@ -47,6 +49,14 @@ ENTRIES = Table(
     Column("groups_run", Text),  # of a run that has not put their tags on yet
     Index("target_intercom_entries_contact", "workspace", "contact_id"),
     Index("target_intercom_entries_written", "workspace", "written_at"),
+    Index(
+        "target_intercom_entries_unnamed",
+        "workspace",
+        "external_id",
+        "email",
+        sqlite_where=_UNNAMED,
+        postgresql_where=_UNNAMED,
+    ),
 )
 
 MEMBERSHIPS = Table(

@@ -37,6 +37,8 @@ class AttributeCatalog:
         self._entries: dict[str, DataAttribute] | None = None
         self._refused: set[str] = set()
         self._created: set[str] = set()
+        self.unproven: set[str] = set()
+        """Attributes that this run has made and that Intercom has not been seen to take yet."""
 
     def provide(self, wanted: Mapping[str, Kind | None], *, create: bool) -> dict[str, AttributeType | None]:
         """Give the type of each wanted attribute, making what is missing where `create` allows it.
@@ -65,9 +67,9 @@ class AttributeCatalog:
         """
         pauses = iter(_NEW_ATTRIBUTE_PAUSES)
         while True:
-            dropped = tuple(name for name in attributes if name in self._refused)
+            kept, dropped = self.kept(attributes)
             try:
-                return call({name: value for name, value in attributes.items() if name not in dropped}), dropped
+                answer = call(kept)
             except UnknownAttributeError as error:
                 name = CUSTOM_PREFIX + error.attribute
                 if name not in attributes or name in dropped:
@@ -77,6 +79,14 @@ class AttributeCatalog:
                     self._refuse(name, "Intercom says it does not exist")
                 else:
                     self._client.pause(pause)
+            else:
+                self.unproven.difference_update(name for name, value in attributes.items() if value is not None)
+                return answer, dropped
+
+    def kept(self, attributes: Mapping[str, Json]) -> tuple[dict[str, Json], tuple[str, ...]]:
+        """Part attributes into those that can be sent, and the names of those that are dropped."""
+        dropped = tuple(name for name in attributes if name in self._refused)
+        return {name: value for name, value in attributes.items() if name not in dropped}, dropped
 
     def _provide(self, name: str, kind: Kind | None, *, create: bool) -> AttributeType | None:
         if name in self._refused:
@@ -109,11 +119,13 @@ class AttributeCatalog:
             self._entries = None
             if name in self._known():
                 self._created.add(name)
+                self.unproven.add(name)
                 return True
             self._refuse(name, f"Intercom does not create it: {error}")
             return False
         self._known()[name] = made
         self._created.add(name)
+        self.unproven.add(name)
         return True
 
     def _writable(self, entry: DataAttribute) -> AttributeType | None:

@@ -37,6 +37,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.marks import StreamMarks
     from target_intercom.sync.matching import Matcher, View
     from target_intercom.sync.memory import StreamMemory
+    from target_intercom.sync.naming import Naming
     from target_intercom.sync.overlay import Wave
     from target_intercom.sync.recent import RecentContacts
     from target_intercom.sync.writing import Writer, Written
@@ -55,6 +56,7 @@ class ContactSync:
         matcher: Matcher,
         recent: RecentContacts,
         memory: StreamMemory,
+        naming: Naming,
         writer: Writer,
         marks: StreamMarks,
         groups: ListedGroups,
@@ -68,6 +70,7 @@ class ContactSync:
         self._matcher = matcher
         self._recent = recent
         self._memory = memory
+        self._naming = naming
         self._writer = writer
         self._marks = marks
         self._groups = groups
@@ -113,6 +116,7 @@ class ContactSync:
         """Ask Intercom whom these records mean; where the ledger knows, it is not asked, unless there is a doubt."""
         asked = [entry for entry in entries if entry.contact is None or entry.is_unsure]
         identities = list(dict.fromkeys(entry.draft.identity for entry in asked))
+        self._naming.meet(identities)
         removes = self._config.sync_mode is SyncMode.REMOVE
         leads = removes or self._config.creation_mode is not CreationMode.USER
         known = {entry.contact.id for entry in asked if entry.contact is not None}
@@ -135,8 +139,8 @@ class ContactSync:
             self._report.record(self._stream, Outcome(entry.received, result))
             if entry.contact is not None:
                 self._groups.unchanged(entry, entry.contact)
-                self._marks.seen_live(entry.contact.id, entry.received.number)
-        return sorted([*others, *roused], key=_place)
+                self._marks.seen_live(entry.contact, entry.received.number)
+        return sorted([*others, *self._memory.named(roused)], key=_place)
 
     def _refuse_unidentified(self, entries: Sequence[Entry]) -> list[Entry]:
         """Refuse records without an identifier that the ledger does not know, and will not know within the batch."""
@@ -158,6 +162,7 @@ class ContactSync:
 
     def _now(self, view: View, entries: Sequence[Entry]) -> View:
         """Give the view as this run's writes have left it."""
+        self._naming.meet(entry.draft.identity for entry in entries)
         self._matcher.refresh(view, (entry.draft.identity for entry in entries))
         self._matcher.remind(view, (entry.contact for entry in entries if entry.contact is not None))
         return view.copy()
@@ -170,6 +175,7 @@ class ContactSync:
             self._marks.place(entry, match, view)
         again: list[Entry] = []
         operations = [plan(group, self._config) for group in wave.groups]
+        operations = self._groups.load(operations)
         self._memory.doubt(operations)
         for written in self._writer.write(operations):
             again.extend(self._settle(written))
@@ -177,6 +183,8 @@ class ContactSync:
 
     def _settle(self, written: Written) -> list[Entry]:
         """Report what became of a group; gives the entries that have to be tried again."""
+        if not isinstance(written, Saved):
+            self._groups.take_back(written.group)
         match written:
             case Saved():
                 return self._saved(written)
@@ -199,6 +207,8 @@ class ContactSync:
         if contact is not None:
             changed = saved.result is not Result.UNCHANGED
             self._memory.loaded(group, contact, changed=changed, left_out=saved.dropped)
+        if saved.tags_sent:
+            self._groups.arrived(group)
         return self._done(group, contact, saved.result)
 
     def _left(self, group: Group, reason: SkipReason) -> list[Entry]:
@@ -215,9 +225,9 @@ class ContactSync:
     ) -> list[Entry]:
         """Report a group whose records went through, and what they mean for the marks of their contact."""
         if contact is not None:
-            if not (isinstance(group.match, Found) and group.match.contact is contact):
+            if contact.is_read and not (isinstance(group.match, Found) and group.match.contact is contact):
                 self._recent.remember(contact)
-            self._marks.seen_live(contact.id, group.entries[-1].received.number)
+            self._marks.seen_live(contact, group.entries[-1].received.number)
             self._groups.saved(group, contact, result)
         first_wins = self._config.sync_mode is SyncMode.INSERT
         winner = group.entries[0] if first_wins else group.entries[-1]

@@ -36,6 +36,8 @@ class LeadInDoubt:
     sent_at: float
     intent: Stamp | None = None
     """Its stamp in the ledger."""
+    may_come: bool = False
+    """A job that may still make it is under way: it must not be sent again, also where it is not found."""
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ class Search:
     missing: list[LeadInDoubt] = field(default_factory=list)
     """Surely not made."""
     unclear: list[LeadInDoubt] = field(default_factory=list)
-    """Intercom gave no answer on them."""
+    """Intercom gave no answer on them, or a job that may make them is still under way."""
 
 
 class LeadSearch:
@@ -78,7 +80,7 @@ class LeadSearch:
             match: Match = view.match(identity, (), makes_lead=True)
             if isinstance(match, (Found, Ambiguous)):
                 search.found.append((doubt, match))
-            elif is_last and not isinstance(match, NotFound):
+            elif is_last and (doubt.may_come or not isinstance(match, NotFound)):
                 search.unclear.append(doubt)
             else:
                 search.missing.append(doubt)

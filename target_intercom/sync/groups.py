@@ -8,14 +8,16 @@ from collections import defaultdict
 from target_intercom.config import SyncMode
 from target_intercom.errors import InvalidRecordError
 from target_intercom.model import Outcome, Refusal, Result
+from target_intercom.sync.carrying import CarriedTags
 from target_intercom.sync.claiming import Claiming
 from target_intercom.sync.fingerprints import membership_print, record_key
 from target_intercom.sync.fuse import Share
 from target_intercom.sync.group_names import group_key
 from target_intercom.sync.identity import no_identifier
-from target_intercom.sync.listing import NotedGroups
+from target_intercom.sync.listing import NotedGroups, UnnamedListings
 from target_intercom.sync.pipe import version_of
 from target_intercom.sync.resolution import Resolution
+from target_intercom.sync.tag_jobs import TagJobs
 from target_intercom.sync.tagging import Tagging
 from target_intercom.sync.tags import TagCatalog
 from target_intercom.sync.waiting import Waiting, WaitingRoom
@@ -30,8 +32,10 @@ if t.TYPE_CHECKING:
     from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import Received, RecordKey
     from target_intercom.report import RunReport
+    from target_intercom.sync.jobs import BulkJobs
     from target_intercom.sync.joining import MembershipDraft, MembershipMapper
     from target_intercom.sync.matching import Matcher
+    from target_intercom.sync.naming import Naming
     from target_intercom.sync.parallel import InParallel
     from target_intercom.sync.pipe import TapStream
 
@@ -129,9 +133,11 @@ class Groups:
         *,
         client: IntercomClient,
         in_parallel: InParallel,
+        jobs: BulkJobs,
         matcher: Matcher,
         ledger: Ledger,
         memberships: Memberships,
+        naming: Naming,
         report: RunReport,
         check: Callable[[], None],
         say: Callable[[str], None],
@@ -146,13 +152,16 @@ class Groups:
         self._streams: list[str] = []
         self._whole: dict[str, int | None] = {}
         self._tags = TagCatalog(client, in_parallel)
+        self._jobs = jobs
         self._room = WaitingRoom(config.data_dir)
+        self._unnamed = UnnamedListings(config.data_dir, naming, config.search_delay_seconds)
         self.tables = Tables(ledger, memberships, say)
         self._resolution = Resolution(
             self._room,
             memberships,
             matcher,
             report,
+            naming=naming,
             config=config.stream,
             removes=self._removes,
             begin=self._begin,
@@ -162,6 +171,7 @@ class Groups:
         self._tagging = Tagging(
             client,
             in_parallel,
+            jobs=TagJobs(client, jobs),
             matcher=matcher,
             tags=self._tags,
             memberships=memberships,
@@ -178,13 +188,27 @@ class Groups:
     @property
     def pending(self) -> bool:
         """Whether memberships or tags wait for the end of the pipe: then no STATE may go out before it."""
-        return not self._room.is_empty or self._memberships.has_work
+        return not (self._room.is_empty and self._unnamed.is_empty) or self._memberships.has_work
 
     def listed(self, stream: str, config: StreamConfig, key_properties: Sequence[str]) -> NotedGroups:
         """Make the part of a contact stream's sync that notes the groups its records list."""
         if stream not in self._streams and config.tags_property is not None:
             self._streams.append(stream)
-        return NotedGroups(stream, config, key_properties, self._begin, self._memberships, repair=self._config.repair)
+        return NotedGroups(
+            stream,
+            config,
+            key_properties,
+            self._begin,
+            self._memberships,
+            unnamed=self._unnamed,
+            carried=self._carried() if self._config.bulk_writes else None,
+            repair=self._config.repair,
+        )
+
+    def _carried(self) -> CarriedTags:
+        return CarriedTags(
+            self._jobs, memberships=self._memberships, tags=self._tags, tagging=self._tagging, begin=self._begin
+        )
 
     def sync(
         self,
@@ -211,6 +235,8 @@ class Groups:
 
     def put_on(self) -> None:
         """Settle whom the memberships mean, and put on the tags that are wanted, now that the contacts are there."""
+        for stream in self._unnamed.settle(self._begin, self._lets_go):
+            self._tagging.leave_out(stream)
         self._resolution.run()
         if self.pending:
             self._tagging.put_on(self._streams)
@@ -240,6 +266,7 @@ class Groups:
     def close(self) -> None:
         """Give everything back."""
         self._room.close()
+        self._unnamed.close()
         self._memberships.close()
 
     def _version(self, stream: str) -> int | None:
@@ -254,6 +281,9 @@ class Groups:
     def _takes_off(self, stream: str) -> bool:
         config = self._config.stream(stream)
         return self._removes(stream) if config.is_groups else config.sync_mode is SyncMode.SYNC
+
+    def _lets_go(self, stream: str) -> bool:
+        return self._config.stream(stream).sync_mode is SyncMode.SYNC
 
     def _begin(self) -> Claiming:
         return Claiming(self._memberships, self._tags, self._config.search_delay_seconds)

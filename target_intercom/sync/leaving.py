@@ -5,16 +5,17 @@ from __future__ import annotations
 import typing as t
 from itertools import islice
 
+from target_intercom.config import RemovalMode
 from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError
 from target_intercom.sync.removal import remove_contact
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from target_intercom.config import RemovalMode
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol import ContactId
     from target_intercom.ledger.base import Holder, Ledger
+    from target_intercom.sync.jobs import BulkJobs
     from target_intercom.sync.parallel import InParallel
     from target_intercom.sync.removal import Removals
     from target_intercom.sync.whole import Tables
@@ -32,6 +33,7 @@ class Leaving:
         in_parallel: InParallel,
         ledger: Ledger,
         *,
+        jobs: BulkJobs,
         removals: Removals,
         tables: Tables,
         say: Callable[[str], None],
@@ -40,6 +42,7 @@ class Leaving:
         self._client = client
         self._in_parallel = in_parallel
         self._ledger = ledger
+        self._jobs = jobs
         self._removals = removals
         self._tables = tables
         self._say = say
@@ -48,6 +51,11 @@ class Leaving:
     def decide(self) -> None:
         """Decide which streams are whole, at the end of the pipe."""
         self._streams = self._tables.whole()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether anybody may have left."""
+        return any(self._ledger.misses(stream) for stream in self._streams)
 
     def count(self) -> dict[str, int]:
         """Count who left, by stream; who is also marked is not counted."""
@@ -68,17 +76,20 @@ class Leaving:
                     yield stream, removed
 
     def _remove(self, stream: str, contacts: list[ContactId], mode: RemovalMode) -> Iterator[int]:
-        gone: list[ContactId] = []
         self._ledger.doubt(contacts)
+        deletions = self._jobs.delete(contacts if mode is RemovalMode.DELETE else ())
+        gone: list[ContactId] = list(deletions.done)
+        left = [contact for contact in contacts if contact not in deletions.done]
         try:
-            for contact, answer in self._in_parallel(lambda contact: (contact, self._try(contact, mode)), contacts):
+            yield from (1 for _ in deletions.done)
+            for contact, answer in self._in_parallel(lambda contact: (contact, self._try(contact, mode)), left):
                 if answer is not None and not isinstance(answer, (NotFoundError, MergedError)):
                     self._say(
                         f"Stream '{stream}': contacts that left it could not be removed; the next run tries again"
                     )
                     continue
                 gone.append(contact)
-                if answer is None:
+                if answer is None or contact in deletions.tried:
                     yield 1
         finally:
             self._ledger.removed(gone)

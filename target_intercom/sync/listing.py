@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import time
 import typing as t
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
+from types import MappingProxyType
 
 from target_intercom.config import SyncMode
 from target_intercom.ledger.base import UNNOTED
-from target_intercom.model import Found, Result
+from target_intercom.model import Contact, ContactId, Found, Group, Leave, RecordKey, Result, Update
 from target_intercom.sync.claims import Claim
 from target_intercom.sync.fingerprints import groups_print, record_key
+from target_intercom.sync.naming import Unnamed
+from target_intercom.sync.spool import Spool
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from target_intercom.config import StreamConfig
     from target_intercom.ledger.memberships import Memberships
-    from target_intercom.model import Contact, ContactId, Entry, Group, RecordKey
+    from target_intercom.model import Entry, GroupKey, Json, Operation, TagChange
+    from target_intercom.sync.carrying import CarriedTags
     from target_intercom.sync.claiming import Claiming
+    from target_intercom.sync.naming import Naming
+
+_AT_ONCE = 2000
+"""Lists that are in memory together."""
 
 
 class ListedGroups:
@@ -27,6 +40,16 @@ class ListedGroups:
 
     def unchanged(self, entry: Entry, contact: Contact) -> None:
         """Note a record whose contact is as it says."""
+
+    def load(self, operations: Sequence[Operation]) -> list[Operation]:
+        """Let the changes of tags travel with the operations, where bulk jobs can carry them."""
+        return list(operations)
+
+    def arrived(self, group: Group) -> None:
+        """Note that the changes of a contact's tags went along."""
+
+    def take_back(self, group: Group) -> None:
+        """Note that nothing was written of a contact that was loaded."""
 
     def gone(self, contact: ContactId) -> None:
         """Note that a contact is not there: it may come back without its tags."""
@@ -46,16 +69,60 @@ class NotedGroups(ListedGroups):
         begin: Callable[[], Claiming],
         memberships: Memberships,
         *,
+        unnamed: UnnamedListings,
+        carried: CarriedTags | None,
         repair: bool,
     ) -> None:
-        """`begin` gives a place for the claims of a batch; `repair` looks at every contact's tags."""
+        """`begin` gives a place for the claims of a batch; `repair` looks at every contact's tags.
+
+        `unnamed` is where the lists of contacts wait whose Intercom ids are not known; `carried`: None where
+        tags do not go along with contacts.
+        """
         self._stream = stream
         self._config = config
         self._key_properties = key_properties
         self._begin = begin
         self._memberships = memberships
+        self._unnamed = unnamed
+        self._carried = carried
+        self._prints: dict[tuple[str, RecordKey], str] = {}
         self._repair = repair
         self._listed: dict[RecordKey, tuple[Entry, Contact]] = {}
+
+    def load(self, operations: Sequence[Operation]) -> list[Operation]:
+        """See `ListedGroups`."""
+        if self._carried is None or self._config.sync_mode is SyncMode.INSERT:
+            return list(operations)
+        claims = [claim for operation in operations for claim in self._claims(operation)]
+        changes = self._carried.load(claims)
+        return [_with_tags(operation, changes) for operation in operations]
+
+    def _claims(self, operation: Operation) -> Iterator[Claim]:
+        """Give what the records of a contact list, where a job may carry it and it is news."""
+        match operation:
+            case Update(group, contact) | Leave(Group(match=Found(contact)) as group, None) if contact.is_named:
+                for entry in group.entries:
+                    key = self._key_of(entry)
+                    if key is not None and entry.draft.groups is not None and _is_news(entry, contact):
+                        yield self._claim(key, entry, contact)
+            case _:
+                return
+
+    def arrived(self, group: Group) -> None:
+        """See `ListedGroups`."""
+        contact = group.match.contact if isinstance(group.match, Found) else None
+        if self._carried is None or contact is None:
+            return
+        self._carried.arrived(contact.id)
+        for entry in group.entries:
+            key = self._key_of(entry)
+            if key is not None and entry.draft.groups is not None:
+                self._prints[self._stream, key] = groups_print(entry.draft.groups)
+
+    def take_back(self, group: Group) -> None:
+        """See `ListedGroups`."""
+        if self._carried is not None and isinstance(group.match, Found):
+            self._carried.take_back(group.match.contact.id)
 
     def saved(self, group: Group, contact: Contact, result: Result) -> None:
         """See `ListedGroups`."""
@@ -73,11 +140,15 @@ class NotedGroups(ListedGroups):
 
     def unchanged(self, entry: Entry, contact: Contact) -> None:
         """See `ListedGroups`."""
-        if self._config.tags_property is None or entry.draft.groups is None:
+        if entry.draft.groups is None:
             return
-        key = entry.key if entry.key is not None else self._key(entry)
-        if key is not None:
+        key = self._key_of(entry)
+        if key is None or (self._stream, key) in self._prints:
+            return
+        if contact.is_named:
             self._listed[key] = (entry, contact)
+        elif _is_news(entry, contact):
+            self._unnamed.add(self._stream, key, contact, entry.draft.groups)
 
     def gone(self, contact: ContactId) -> None:
         """See `ListedGroups`."""
@@ -86,30 +157,110 @@ class NotedGroups(ListedGroups):
     def write(self) -> None:
         """See `ListedGroups`."""
         listed, self._listed = self._listed, {}
+        prints, self._prints = self._prints, {}
+        if self._carried is not None and prints:
+            self._carried.write()
+            self._memberships.note([], [], prints)
         news = {key: (entry, contact) for key, (entry, contact) in listed.items() if _is_news(entry, contact)}
         if not news:
             return
-        claims = self._begin()
-        claims.recall(self._stream, news)
-        claims.meet((contact.id, group) for entry, contact in news.values() for group in entry.draft.groups or ())
-        prints = {}
-        for key, (entry, contact) in news.items():
-            groups = entry.draft.groups or {}
-            claims.claim(
-                Claim(
-                    stream=self._stream,
-                    key=key,
-                    contact=contact,
-                    groups=groups,
-                    releases=self._config.sync_mode is SyncMode.SYNC,
-                    is_doubtful=self._repair,
-                )
-            )
-            prints[self._stream, key] = groups_print(groups)
-        claims.write(prints)
+        claim_listed(
+            self._begin(),
+            [self._claim(key, entry, contact) for key, (entry, contact) in news.items()],
+        )
 
-    def _key(self, entry: Entry) -> RecordKey | None:
+    def _claim(self, key: RecordKey, entry: Entry, contact: Contact) -> Claim:
+        return Claim(
+            stream=self._stream,
+            key=key,
+            contact=contact,
+            groups=entry.draft.groups or {},
+            releases=self._config.sync_mode is SyncMode.SYNC,
+            is_doubtful=self._repair,
+        )
+
+    def _key_of(self, entry: Entry) -> RecordKey | None:
+        if entry.key is not None:
+            return entry.key
         return record_key(entry.received.record, self._key_properties, entry.draft.identity, self._config.match_by)
+
+
+def claim_listed(claims: Claiming, listed: Sequence[Claim]) -> None:
+    """Note what contact records list, and the hash of it."""
+    for stream, ones in groupby(listed, key=lambda one: one.stream):
+        claims.recall(stream, [one.key for one in ones])
+    claims.meet((one.contact.id, group) for one in listed for group in one.groups)
+    for one in listed:
+        claims.claim(one)
+    claims.write({(one.stream, one.key): groups_print(one.groups) for one in listed})
+
+
+class UnnamedListings:
+    """What records list of contacts that bulk jobs have made: it waits until their Intercom ids are found."""
+
+    def __init__(self, folder: Path, naming: Naming, search_delay_seconds: float) -> None:
+        """They wait in a file in `folder`; search shows every contact after `search_delay_seconds`."""
+        self._spool = Spool(folder)
+        self._naming = naming
+        self._delay = search_delay_seconds
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return self._spool.is_empty
+
+    def add(self, stream: str, key: RecordKey, contact: Contact, groups: Mapping[GroupKey, str]) -> None:
+        """Let a list wait."""
+        due = time.monotonic() + self._delay
+        self._spool.add(
+            json.dumps([stream, key, contact.id, contact.role, contact.external_id, contact.email, due, groups])
+        )
+
+    def settle(self, begin: Callable[[], Claiming], releases: Callable[[str], bool]) -> Iterator[str]:
+        """Note what was listed; gives the stream of each record whose contact is not found.
+
+        `releases` tells of a stream whether its records take off the tags of groups that they name no more.
+        """
+        lines = (line for _, line in self._spool.lines())
+        while page := [_listing(json.loads(line)) for line in islice(lines, _AT_ONCE)]:
+            found = self._naming.find([one.contact for one in page])
+            claims = []
+            for one in page:
+                contact = found.get(one.contact.contact.id)
+                if contact is None:
+                    yield one.stream
+                else:
+                    claims.append(Claim(one.stream, one.key, contact, one.groups, releases=releases(one.stream)))
+            claim_listed(begin(), claims)
+        self._spool.close()
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._spool.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    stream: str
+    key: RecordKey
+    contact: Unnamed
+    groups: Mapping[GroupKey, str]
+
+
+def _listing(fields: list[Json]) -> _Listing:
+    stream, key, stand_in, role, external_id, email, due, groups = fields
+    contact = Contact(ContactId(stand_in), role, external_id, email, MappingProxyType({}), is_named=False)
+    return _Listing(stream, RecordKey(key), Unnamed(contact, due), groups)
+
+
+def _with_tags(operation: Operation, changes: Mapping[ContactId, TagChange]) -> Operation:
+    match operation:
+        case Update(contact=contact) if contact.id in changes:
+            return replace(operation, tags=changes[contact.id])
+        case Leave(Group(match=Found(contact)) as group, None) if contact.id in changes:
+            return Update(group, contact, MappingProxyType({}), changes[contact.id])
+        case _:
+            return operation
 
 
 def _is_news(entry: Entry, contact: Contact) -> bool:

@@ -8,6 +8,7 @@ from target_intercom.config import SyncMode
 from target_intercom.model import (
     Ambiguous,
     Found,
+    Identity,
     MergedAway,
     NotFound,
     Outcome,
@@ -16,14 +17,13 @@ from target_intercom.model import (
     SkipReason,
     Unanswered,
 )
-from target_intercom.sync.planning import refusal
+from target_intercom.sync.planning import not_shown, refusal
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from target_intercom.config import StreamConfig
-    from target_intercom.intercom.protocol import ContactId
-    from target_intercom.model import Contact, Entry, Group, Identity, Match
+    from target_intercom.model import Contact, Entry, Group, Match
     from target_intercom.report import RunReport
     from target_intercom.sync.matching import View
     from target_intercom.sync.removal import Removals
@@ -62,9 +62,13 @@ class StreamMarks:
         for entry in marks:
             self._report.record(self._stream, Outcome(entry.received, Result.SKIPPED, reason))
 
-    def seen_live(self, contact: ContactId, number: int) -> None:
+    def seen_live(self, contact: Contact, number: int) -> None:
         """Take back the marks on a contact that came before a live record of it."""
-        for stream, outcome in self._removals.live(contact, number):
+        if contact.is_named:
+            taken_back = self._removals.live(contact.id, number)
+        else:
+            taken_back = self._removals.live_named(Identity.of(contact).identifiers(), number)
+        for stream, outcome in taken_back:
             self._report.record(stream, outcome)
 
     def seen_refused(self, identity: Identity, number: int) -> None:
@@ -77,6 +81,8 @@ class StreamMarks:
         if not self._removes:
             return SkipReason.NOT_REMOVED
         match match:
+            case Found(contact) if not contact.is_named:
+                return not_shown()
             case Found(contact):
                 return [contact, *(lead for lead in leads if lead.id != contact.id)]
             case NotFound():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from target_intercom.errors import CallFailedError, Fault, MergedError, NotFoundError, RefusedError
 from target_intercom.intercom.protocol import ContactId
@@ -19,8 +18,8 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.parallel import InParallel
     from target_intercom.sync.recent import RecentContacts
 
-SEARCH_SIZE: t.Final = 75
-"""Records a search asks for at once: usually both of two identifiers hit, and 150 hits fit on a page."""
+SEARCH_SIZE: t.Final = 150
+"""Identifiers a search asks for at once: where all of them hit, that many contacts fit on a page."""
 
 _UNIQUE: t.Final = (MatchBy.EXTERNAL_ID, MatchBy.EMAIL)
 
@@ -261,7 +260,7 @@ class Matcher:
                 view.put(contact)
             if not met:
                 unknown.append(identity)
-        for answer in self._in_parallel(lambda chunk: self._search(chunk, fields), _chunks(unknown, self._size)):
+        for answer in self._in_parallel(lambda chunk: self._search(chunk, fields), self._chunks(unknown, fields)):
             answer.into(view)
         lately = self._distrust(view, identities)
         if trusting:
@@ -301,6 +300,10 @@ class Matcher:
             view.drop(contact_id)
         return lately
 
+    def lately(self) -> frozenset[ContactId]:
+        """Give the contacts that were written so lately, not by this run, that the index may not show it."""
+        return frozenset(one.id for one in self._written_lately() if not self._recent.knows(one.id))
+
     def shown(self, contacts: Iterable[ContactId]) -> View:
         """Read contacts by their Intercom ids: many a search, and by GET what search does not show.
 
@@ -311,7 +314,7 @@ class Matcher:
             self._renew(view, contact)
         identities = [Identity(id=contact) for contact in wanted if not view.is_resolved(contact)]
         for answer in self._in_parallel(
-            lambda chunk: self._search(chunk, (MatchBy.ID,)), _chunks(identities, self._size)
+            lambda chunk: self._search(chunk, (MatchBy.ID,)), self._chunks(identities, (MatchBy.ID,))
         ):
             answer.into(view)
         self._ask_for_ids(view, (one.id for one in identities if one.id is not None))
@@ -351,7 +354,7 @@ class Matcher:
     def search_index(self, identities: Sequence[Identity]) -> View:
         """Search by external_id and email, whatever this run knows: for contacts whose creation is in doubt."""
         view = View()
-        for answer in self._in_parallel(lambda chunk: self._search(chunk, _UNIQUE), _chunks(identities, self._size)):
+        for answer in self._in_parallel(lambda chunk: self._search(chunk, _UNIQUE), self._chunks(identities, _UNIQUE)):
             answer.into(view)
         for contact in view.ids():
             self._renew(view, contact)
@@ -369,6 +372,11 @@ class Matcher:
             if value is not None:
                 return [] if which is MatchBy.EMAIL else list(self._recent.named([(which, value)]))
         return []
+
+    def _chunks(self, identities: Sequence[Identity], fields: Sequence[MatchBy]) -> Iterator[Sequence[Identity]]:
+        """Part identities into those that one search asks for."""
+        size = max(1, self._size // max(1, _asked(identities, fields)))
+        return (identities[start : start + size] for start in range(0, len(identities), size))
 
     def _search(self, chunk: Sequence[Identity], fields: Sequence[MatchBy]) -> _Answer:
         """Search for a chunk; halved when Intercom refuses it, so that a limit or one odd value costs little."""
@@ -388,7 +396,7 @@ class Matcher:
         middle = len(chunk) // 2
         halves = self._search(chunk[:middle], fields), self._search(chunk[middle:], fields)
         if not any(half.failed for half in halves):
-            self._size = min(self._size, middle)
+            self._size = min(self._size, middle * _asked(chunk, fields))
         return _Answer(
             [contact for half in halves for contact in half.contacts], [one for half in halves for one in half.failed]
         )
@@ -440,10 +448,6 @@ def _trusted(view: View, lately: Mapping[ContactId, Contact]) -> dict[ContactId,
     return {id_: contact for id_, contact in lately.items() if not view.has(id_)}
 
 
-_T = t.TypeVar("_T")
-
-
-def _chunks(items: Sequence[_T], size: int) -> Iterator[list[_T]]:
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
-        yield chunk
+def _asked(identities: Sequence[Identity], fields: Sequence[MatchBy]) -> int:
+    """Count the identifiers of an identity that a search asks for, at most."""
+    return max((sum(one.get(which) is not None for which in fields) for one in identities), default=0)

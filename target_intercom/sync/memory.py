@@ -29,6 +29,7 @@ if t.TYPE_CHECKING:
         Received,
         RecordKey,
     )
+    from target_intercom.sync.naming import Naming
     from target_intercom.sync.pipe import TapStream
 
 _MOST_UNWRITTEN = 200
@@ -45,16 +46,18 @@ class StreamMemory:
         config: StreamConfig,
         key_properties: Sequence[str],
         tap_stream: TapStream,
-        ledger: Ledger,
         *,
+        ledger: Ledger,
+        naming: Naming,
         repair: bool,
     ) -> None:
-        """`repair` trusts no record to be in line."""
+        """`naming` finds the contacts that bulk jobs have made; `repair` trusts no record to be in line."""
         self._stream = stream
         self._config = config
         self._key_properties = key_properties
         self._tap_stream = tap_stream
         self._ledger = ledger
+        self._naming = naming
         self._repair = repair
         self._settings = settings_print(config)
         self._entries: dict[RecordKey, LedgerEntry] = {}
@@ -70,7 +73,13 @@ class StreamMemory:
         keyed = [entry if entry.key is not None else replace(entry, key=self._key(entry)) for entry in entries]
         keys = {entry.key for entry in keyed if entry.key is not None and not entry.again}
         self._entries |= self._ledger.recall(self._stream, sorted(keys))
-        return self._parted([entry if entry.again else self._recalled(entry) for entry in keyed])
+        recalled = [entry if entry.again else self._recalled(entry) for entry in keyed]
+        changed = iter(self.named([entry for entry in recalled if not entry.is_in_line]))
+        return self._parted([entry if entry.is_in_line else next(changed) for entry in recalled])
+
+    def named(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Give records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
+        return self._naming.entries(entries, self._entries)
 
     def _parted(self, entries: list[Entry]) -> list[Entry]:
         """Let go of what is known of records that shared a contact with others and name somebody else now.
@@ -112,7 +121,7 @@ class StreamMemory:
 
     def doubt(self, operations: Iterable[Operation]) -> None:
         """Note, before contacts are changed, that nothing holds of them for sure: a kill may come in between."""
-        self._ledger.doubt(sorted({one.contact.id for one in operations if isinstance(one, Update)}))
+        self._ledger.doubt(sorted({one.contact.id for one in operations if isinstance(one, Update) and one.changes}))
 
     def loaded(self, group: Group, contact: Contact, *, changed: bool, left_out: Container[str]) -> None:
         """Remember the records of a contact that are in line with it now; `left_out` names what it did not take."""

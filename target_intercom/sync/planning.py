@@ -43,6 +43,8 @@ def plan(group: Group, config: StreamConfig) -> Operation:
             if not contact.is_read and all(entry.is_in_line for entry in group.entries):
                 return Leave(group, None)
             differing = changes(group.draft, contact, config.creation_mode)
+            if differing and not contact.is_named:
+                return Refuse(group, not_shown())
             return Update(group, contact, differing) if differing else Leave(group, None)
 
 
@@ -74,6 +76,12 @@ def cannot_create(draft: ContactDraft, config: StreamConfig) -> Refusal | None:
             Result.INVALID, "a lead without an email could never be found again", "lead_without_email", "email"
         )
     return None
+
+
+def not_shown() -> Refusal:
+    """Word why nothing can be done about a contact of which nothing but its identifiers is known."""
+    reason = "a bulk job made the contact, and Intercom does not show it yet; send the record again later"
+    return Refusal(Result.REJECTED, reason, "not_shown")
 
 
 def refusal(match: MergedAway | Ambiguous | Unanswered) -> Refusal:

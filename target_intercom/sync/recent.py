@@ -29,10 +29,13 @@ class RecentContacts:
         self._clock = clock
         self._contacts: OrderedDict[ContactId, tuple[float, Contact | None]] = OrderedDict()
         self._by_identifier: dict[Identifier, set[ContactId]] = defaultdict(set)
+        self._unnamed: set[ContactId] = set()
 
     def remember(self, contact: Contact) -> None:
         """Note a contact as Intercom answered it just now."""
         self._put(contact.id, contact)
+        if not contact.is_named:
+            self._unnamed.add(contact.id)
         for name in Identity.of(contact).identifiers():
             self._by_identifier[name].add(contact.id)
 
@@ -54,11 +57,26 @@ class RecentContacts:
         found = {contact for one in identifiers for contact in self._by_identifier.get(one, ())}
         return (contact for contact in (self.get(one) for one in sorted(found)) if contact is not None)
 
+    def unnamed(self, identifiers: Iterable[Identifier]) -> list[tuple[float, Contact]]:
+        """Give the contacts with one of these identifiers whose Intercom ids are not known, and when they were made."""
+        if not self._unnamed:
+            return []
+        self._expire()
+        found = {contact for one in identifiers for contact in self._by_identifier.get(one, ())}
+        known = (self._contacts[one] for one in sorted(found & self._unnamed))
+        return [(made_at, contact) for made_at, contact in known if contact is not None]
+
+    def name(self, stand_in: ContactId, contact: Contact) -> None:
+        """Note which contact it is that had no Intercom id yet, as it was read just now."""
+        self._drop(stand_in)
+        self.remember(contact)
+
     def _put(self, key: ContactId, contact: Contact | None) -> None:
         self._drop(key)
         self._contacts[key] = (self._clock(), contact)
 
     def _drop(self, key: ContactId) -> None:
+        self._unnamed.discard(key)
         _, contact = self._contacts.pop(key, (0.0, None))
         if contact is None:
             return

@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol import ContactId
     from target_intercom.ledger.base import Ledger
     from target_intercom.model import Contact, Identifier, Received
+    from target_intercom.sync.jobs import BulkJobs, Deletions
     from target_intercom.sync.parallel import InParallel
 
 _MOST_UNWRITTEN = 200
@@ -58,8 +59,9 @@ class Removals:
     in the pipe; the records' numbers tell which was later.
     """
 
-    def __init__(self, client: IntercomClient, in_parallel: InParallel, ledger: Ledger) -> None:
+    def __init__(self, client: IntercomClient, in_parallel: InParallel, ledger: Ledger, jobs: BulkJobs) -> None:
         """Nothing is marked yet."""
+        self._jobs = jobs
         self._client = client
         self._ledger = ledger
         self._in_parallel = in_parallel
@@ -121,8 +123,13 @@ class Removals:
 
     def live_identifiers(self, identifiers: Iterable[Identifier], number: int) -> Iterator[tuple[str, Outcome]]:
         """Take back the marks of whoever has one of these identifiers: a live record that could not be loaded."""
+        names = list(identifiers)
+        self._refused.update(names)
+        yield from self.live_named(names, number)
+
+    def live_named(self, identifiers: Iterable[Identifier], number: int) -> Iterator[tuple[str, Outcome]]:
+        """Take back the marks of whoever has one of these identifiers: a live record whose contact has no id yet."""
         for identifier in identifiers:
-            self._refused.add(identifier)
             self._live[identifier] = max(number, self._live.get(identifier, -1))
             for contact in sorted(self._by_identifier.get(identifier, ())):
                 yield from self.live(contact, number)
@@ -144,8 +151,9 @@ class Removals:
         marks = {id(one.mark): one.mark for one in due.values()}.values()
         gone: list[ContactId] = []
         self._ledger.doubt(sorted(modes))
+        deletions = self._jobs.delete(contact for contact, mode in modes.items() if mode is RemovalMode.DELETE)
         try:
-            for removed in self._in_parallel(lambda mark: self._remove(mark, modes), marks):
+            for removed in self._in_parallel(lambda mark: self._remove(mark, modes, deletions), marks):
                 gone.extend(removed.gone)
                 if len(gone) >= _MOST_UNWRITTEN:
                     self._ledger.removed(gone)
@@ -154,17 +162,19 @@ class Removals:
         finally:
             self._ledger.removed(gone)
 
-    def _remove(self, mark: _Mark, modes: Mapping[ContactId, RemovalMode]) -> _Removed:
+    def _remove(self, mark: _Mark, modes: Mapping[ContactId, RemovalMode], deletions: Deletions) -> _Removed:
         """Remove all contacts of a mark; one that is refused makes the record rejected, after the others."""
         removed: set[RemovalMode] = set()
         gone: list[ContactId] = []
         refusal: Refusal | None = None
         for contact in mark.contacts:
             try:
-                remove_contact(self._client, contact, modes[contact])
+                if contact not in deletions.done:
+                    remove_contact(self._client, contact, modes[contact])
                 removed.add(modes[contact])
             except NotFoundError:
-                pass
+                if contact in deletions.tried:
+                    removed.add(modes[contact])
             except (RefusedError, CallFailedError) as error:
                 refusal = Refusal.by_intercom(error.fault)
                 continue

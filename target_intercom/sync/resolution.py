@@ -33,6 +33,7 @@ if t.TYPE_CHECKING:
     from target_intercom.report import RunReport
     from target_intercom.sync.claiming import Claiming
     from target_intercom.sync.matching import Matcher
+    from target_intercom.sync.naming import Naming
     from target_intercom.sync.waiting import Waiting, WaitingRoom
 
 _ENDED: t.Final = frozenset([Holding.OFF, Holding.RELEASED, Holding.LEFT])
@@ -50,6 +51,7 @@ class Resolution:
         matcher: Matcher,
         report: RunReport,
         *,
+        naming: Naming,
         config: Callable[[str], StreamConfig],
         removes: Callable[[str], bool],
         begin: Callable[[], Claiming],
@@ -64,6 +66,7 @@ class Resolution:
         self._memberships = memberships
         self._matcher = matcher
         self._report = report
+        self._naming = naming
         self._config = config
         self._removes = removes
         self._begin = begin
@@ -112,6 +115,7 @@ class Resolution:
         for stream, ones in _by_stream(unsettled):
             match_by = self._config(stream).match_by
             identities = list(dict.fromkeys(one.identity for one in ones))
+            self._naming.meet(identities)
             view = self._matcher.look_up(identities, match_by, trusting=True)
             found.update((one.place, view.match(one.identity, match_by)) for one in ones)
         return found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import typing as t
+from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError
 from target_intercom.ledger.base import Holding, stamp
-from target_intercom.model import Outcome, Refusal, Result, SkipReason
+from target_intercom.model import Outcome, Refusal, Result, SkipReason, TagChange
 from target_intercom.sync.claims import shown
 
 if t.TYPE_CHECKING:
@@ -24,6 +25,7 @@ if t.TYPE_CHECKING:
     from target_intercom.report import RunReport
     from target_intercom.sync.matching import Matcher
     from target_intercom.sync.parallel import InParallel
+    from target_intercom.sync.tag_jobs import TagJobs
     from target_intercom.sync.tags import TagCatalog
     from target_intercom.sync.waiting import WaitingRoom
 
@@ -34,6 +36,7 @@ _AT_ONCE = 5000
 _FEW = 500
 """Memberships that are ended together: what is known of them should not be old when it is done."""
 _GONE: t.Final = "contact_gone"
+_NOT_SHOWN: t.Final = "not_shown"
 _LEFT_OUT: t.Final = "tags"
 """The name under which groups of contact records that did not become tags are counted."""
 
@@ -67,6 +70,7 @@ class Tagging:
         client: IntercomClient,
         in_parallel: InParallel,
         *,
+        jobs: TagJobs,
         matcher: Matcher,
         tags: TagCatalog,
         memberships: Memberships,
@@ -84,6 +88,7 @@ class Tagging:
         """
         self._client = client
         self._in_parallel = in_parallel
+        self._jobs = jobs
         self._matcher = matcher
         self._tags = tags
         self._memberships = memberships
@@ -99,9 +104,11 @@ class Tagging:
         """Put on all tags that are wanted; nothing is sent for a contact that has its tag."""
         self._restore(streams)
         while rows := _whole_pairs(self._memberships.pending(Holding.UNCLEAR, _AT_ONCE), _AT_ONCE):
-            self._look(rows)
+            self.look(rows)
             self._check()
-        while rows := _whole_pairs(self._memberships.pending(Holding.WANTED, _AT_ONCE), _AT_ONCE):
+        while rows := _whole_pairs(
+            self._memberships.pending(Holding.WANTED, _AT_ONCE, by_contact=self._jobs.are_there), _AT_ONCE
+        ):
             self._put_on(rows)
             self._check()
         self._memberships.listed()
@@ -125,7 +132,7 @@ class Tagging:
         if self._memberships.lost(streams, lost):
             self._say("Tags that were deleted in Intercom are put on again: contacts are still in their groups")
 
-    def _look(self, rows: Sequence[Membership]) -> None:
+    def look(self, rows: Sequence[Membership]) -> None:
         """Find out whether contacts have the tags that they are to have."""
         lately = stamp(time.time() - self._delay)
         late = {one.contact for one in rows if one.written_at >= lately}
@@ -191,10 +198,34 @@ class Tagging:
         rows = [one for one in rows if one.group not in unmade]
         # A run that is cut off between Intercom's answer and the ledger has to know the tag for its own.
         self._memberships.settle([replace(one, ours=True) for one in rows if not one.ours])
-        self._put_on_made(rows)
+        self._put_on_made(self._put_on_in_bulk(rows))
+
+    def _put_on_in_bulk(self, rows: Sequence[Membership]) -> list[Membership]:
+        """Put tags on through bulk jobs, where that is cheaper; gives those that are left."""
+        wanted: dict[ContactId, set[TagId]] = defaultdict(set)
+        for one in rows:
+            if (tag := self._tags.get(one.group)) is not None:
+                wanted[one.contact].add(tag.id)
+        changes = {contact: TagChange(frozenset(tags), frozenset()) for contact, tags in wanted.items()}
+        often = Counter(group for _, group in {one.pair for one in rows})
+        done = self._jobs.run(changes, calls=sum(-(-count // CONTACTS_A_CALL) for count in often.values()))
+        now = stamp(time.time())
+        put_on = [replace(one, holding=Holding.ON, ours=True, written_at=now) for one in rows if one.contact in done]
+        self.put_on_already(
+            [replace(one, tag=tag.id) for one in put_on if (tag := self._tags.get(one.group)) is not None]
+        )
+        return [one for one in rows if one.contact not in done]
+
+    def put_on_already(self, rows: Sequence[Membership]) -> None:
+        """Note memberships, those of a contact together, whose tags a bulk job has put on."""
+        self._memberships.settle(rows)
+        self._memberships.share(rows)
+        for _, ones in groupby(rows, key=lambda one: one.pair):
+            self._count(list(ones), Result.TAGGED)
 
     def _put_on_made(self, rows: Sequence[Membership]) -> None:
-        """Put on tags that are there."""
+        """Put on tags that are there, one after the other."""
+        rows = sorted(rows, key=lambda one: (one.group, one.contact))
         by_pair = {pair: list(ones) for pair, ones in groupby(rows, key=lambda one: one.pair)}
         put_on: list[Membership] = []
         refused: list[tuple[Membership, Refusal]] = []
@@ -266,6 +297,8 @@ class Tagging:
         if any(one.tag is None for one in rows):
             # Once, before many threads ask for it.
             self._tags.ids()
+        done = self._take_off_in_bulk(ending)
+        self.taken_off_already([one for pair in done for one in ending.pop(pair)])
         taken_off: list[Membership] = []
         refused: list[tuple[Membership, Refusal]] = []
         try:
@@ -282,6 +315,25 @@ class Tagging:
         self._keep(refused)
         self._give_back({one.pair: one for one in taken_off})
 
+    def _take_off_in_bulk(self, ending: Mapping[_Pair, Sequence[Membership]]) -> list[_Pair]:
+        """Take tags off through bulk jobs, where that is cheaper; gives those that are off."""
+        unwanted: dict[ContactId, set[TagId]] = defaultdict(set)
+        for (contact, _), rows in ending.items():
+            unwanted[contact].update(tag for one in rows if (tag := self.tag_of(one)) is not None)
+        changes = {contact: TagChange(frozenset(), frozenset(tags)) for contact, tags in unwanted.items() if tags}
+        done = self._jobs.run(changes, calls=sum(map(len, unwanted.values())))
+        return [pair for pair, rows in ending.items() if pair[0] in done and any(map(self.tag_of, rows))]
+
+    def taken_off_already(self, rows: Sequence[Membership]) -> None:
+        """Note memberships, those of a contact together, whose tags a bulk job has taken off."""
+        now = stamp(time.time())
+        off = [replace(one, holding=Holding.OFF, ours=False, written_at=now) for one in rows]
+        self._memberships.settle(off)
+        self._memberships.ended({one.pair for one in off})
+        for _, ones in groupby(rows, key=lambda one: one.pair):
+            self._count(list(ones), Result.UNTAGGED)
+        self._give_back({one.pair: one for one in off})
+
     def _give_back(self, taken_off: Mapping[_Pair, Membership]) -> None:
         """Put tags on again that another run's records came to want while they were taken off."""
         wanted = self._memberships.wanted(taken_off)
@@ -289,7 +341,7 @@ class Tagging:
         self._memberships.share([one for pair, one in taken_off.items() if pair in wanted])
 
     def _put_back(self, one: Membership) -> None:
-        tag = self._tag_of(one)
+        tag = self.tag_of(one)
         if tag is not None:
             with suppress(RefusedError, CallFailedError):
                 self._client.tag_contact(one.contact, tag)
@@ -297,7 +349,7 @@ class Tagging:
     def _untag(self, rows: Sequence[Membership]) -> t.Literal[Result.UNTAGGED, Result.SKIPPED] | Refusal:
         """Take a contact's tag off; one that is not on it any more, as of a contact that is gone, is no matter."""
         result: t.Literal[Result.UNTAGGED, Result.SKIPPED] = Result.SKIPPED
-        for tag in {self._tag_of(one) for one in rows} - {None}:
+        for tag in {self.tag_of(one) for one in rows} - {None}:
             try:
                 self._client.untag_contact(rows[0].contact, t.cast("TagId", tag))
                 result = Result.UNTAGGED
@@ -309,7 +361,8 @@ class Tagging:
                 return Refusal.by_intercom(error.fault)
         return result
 
-    def _tag_of(self, one: Membership) -> TagId | None:
+    def tag_of(self, one: Membership) -> TagId | None:
+        """Give the tag of a membership; None where there is none."""
         if one.tag is not None:
             return one.tag
         tag = self._tags.get(one.group)
@@ -358,12 +411,16 @@ class Tagging:
             if one.place is not None:
                 self._reject(one, why)
             elif not self._is_groups(one.stream):
-                self._report.left_out(one.stream, [_LEFT_OUT])
-                self._say(f"Stream '{one.stream}': groups are left out that could not become tags ({why.code})")
+                self.leave_out(one.stream, why.code)
         self._memberships.settle([replace(one, holding=holding, written_at=now) for one, _ in refused])
         self._memberships.unlist({(one.stream, one.key) for one, _ in refused if not self._is_groups(one.stream)})
         # Who is not there is looked for when the record comes again.
         self._ledger.doubt(sorted({one.contact for one, why in refused if why.code == _GONE}))
+
+    def leave_out(self, stream: str, code: str | None = _NOT_SHOWN) -> None:
+        """Report a group of a contact's record that did not become a tag."""
+        self._report.left_out(stream, [_LEFT_OUT])
+        self._say(f"Stream '{stream}': groups are left out that could not become tags ({code})")
 
     def _reject(self, one: Membership, why: Refusal) -> None:
         if one.place is not None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import typing as t
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import simplejson  # type: ignore[import-untyped] # the SDK brings it; it alone reads decimal numbers as they came
@@ -13,6 +11,7 @@ import simplejson  # type: ignore[import-untyped] # the SDK brings it; it alone 
 from target_intercom.intercom.protocol import ContactId, Email, ExternalId
 from target_intercom.model import GroupKey, Identity, Received, RecordKey
 from target_intercom.report import json_line
+from target_intercom.sync.spool import Spool
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,25 +40,19 @@ class Waiting:
 
 
 class WaitingRoom:
-    """The memberships of a run in the order of the pipe, in a file that has no name and ends with the process."""
+    """The memberships of a run in the order of the pipe."""
 
     def __init__(self, folder: Path) -> None:
-        """The file is made in `folder` when the first one comes."""
-        self._folder = folder
-        self._file: t.IO[bytes] | None = None
-        self._open = ExitStack()
+        """They lie in a file in `folder`."""
+        self._spool = Spool(folder)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits."""
-        return self._file is None
+        return self._spool.is_empty
 
     def add(self, waiting: Waiting, received: Received) -> None:
         """Let a membership wait; its `place` is given to it here."""
-        if self._file is None:
-            with ExitStack() as stack:
-                self._file = stack.enter_context(tempfile.TemporaryFile(dir=self._folder))
-                self._open = stack.pop_all()
         identity = waiting.identity
         fields = [
             waiting.stream,
@@ -73,35 +66,25 @@ class WaitingRoom:
             waiting.content,
             waiting.version,
         ]
-        self._file.write(f"{json.dumps(fields)}\n{json_line(received.message)}\n".encode())
+        self._spool.add(json.dumps(fields), json_line(received.message))
 
     def __iter__(self) -> Iterator[Waiting]:
         """Give all that wait, in their order."""
-        if self._file is None:
-            return
-        place = 0
-        while True:
-            # Records may have been read in between.
-            self._file.seek(place)
-            line = self._file.readline()
-            if not line:
-                return
-            record = place + len(line)
-            place = record + len(self._file.readline())
-            yield _waiting(json.loads(line), record)
+        lines = self._spool.lines()
+        for (_, line), (place, _) in zip(lines, lines, strict=True):
+            yield _waiting(json.loads(line), place)
 
     def record(self, place: int) -> Received:
         """Give the record that lies at a place, as it was received."""
-        if self._file is None:
+        line = self._spool.line(place)
+        if not line:
             raise LookupError(place)
-        self._file.seek(place)
-        message: dict[str, Json] = simplejson.loads(self._file.readline(), use_decimal=True)
+        message: dict[str, Json] = simplejson.loads(line, use_decimal=True)
         return Received(message, message["record"], place)
 
     def close(self) -> None:
         """Give the file back."""
-        self._open.close()
-        self._file = None
+        self._spool.close()
 
 
 def _waiting(fields: list[Json], place: int) -> Waiting:

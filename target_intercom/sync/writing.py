@@ -53,6 +53,10 @@ _DOUBT_ROUNDS = 5
 """A create whose answer is lost again and again is tried so often."""
 _DOUBT_BACKOFF = 8.0
 """The longest pause, in seconds, before a user in doubt is looked for again."""
+_LONGEST_JOB = 600.0
+"""Seconds ahead that the intent of a lead may lie, which a job was to make."""
+_CLOCK_STEP = 1
+"""Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""
 _BEGUN: t.Final = Fault(message="a run that was cut off, or another one, began to create it")
 _BY_BOTH: t.Final = (MatchBy.EXTERNAL_ID, MatchBy.EMAIL)
 
@@ -69,6 +73,8 @@ class Saved:
     contact: Contact | None
     dropped: tuple[str, ...] = ()
     """Attributes that were left out because Intercom does not have them."""
+    tags_sent: bool = False
+    """The changes of its tags went along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +247,15 @@ class DirectWriter:
         match = self._matcher.search_one(identity).match(identity, _BY_BOTH)
         return match.contact if isinstance(match, Found) and match.contact.role == "user" else None
 
-    def _adopt(self, operation: Create, contact: Contact) -> Written:
-        """Take a contact that turned up after a lost answer for the one that was to be made, and complete it."""
+    def _adopt(self, operation: Create, contact: Contact, since: int | None = None) -> Written:
+        """Take a contact that turned up after a lost answer for the one that was to be made, and complete it.
+
+        One that was there before is no new one.
+        """
         if another_person(operation.group.draft.identity, contact):
             return Rejected(operation.group, _taken(contact.id))
+        if since is not None and contact.created_at is not None and contact.created_at < since - _CLOCK_STEP:
+            return self._bring_up_to_date(operation.group, contact, Result.UNCHANGED)
         if not self._config.sync_mode.updates:
             # Whatever differs is Intercom's way to write it: what was sent is ours.
             return Saved(operation.group, Result.CREATED, contact)
@@ -286,6 +297,48 @@ class DirectWriter:
             return ContactId(error.contact_id)
         found = self._find_user(operation)
         return None if found is None else found.id
+
+    # What bulk jobs leave unsettled.
+
+    def settle_users(self, operations: Iterable[Create], since: int | None) -> Iterator[Written]:
+        """Find out about users that a job was to make, and make those that are not there.
+
+        `since`: when the job got them, in unix seconds of Intercom's clock; who is older was not made by it.
+        """
+        wanted = list(operations)
+        view = self._matcher.search_index([operation.group.draft.identity for operation in wanted])
+        found: list[tuple[Create, Contact | None]] = []
+        for operation in wanted:
+            match = view.match(operation.group.draft.identity, _BY_BOTH)
+            is_user = isinstance(match, Found) and match.contact.role == "user"
+            found.append((operation, match.contact if is_user and isinstance(match, Found) else None))
+        yield from self._in_parallel(lambda one: self._settle_user(*one, since), found)
+
+    def _settle_user(self, operation: Create, shown: Contact | None, since: int | None) -> Written:
+        operation = replace(operation, again=True)
+        try:
+            contact = shown
+            external_id = operation.group.draft.identity.external_id
+            if contact is None and external_id is not None and self._client.finds_by_external_id:
+                contact = self._client.find_user(external_id)
+            if contact is not None:
+                return self._adopt(operation, contact, since)
+            try:
+                return self._post(operation, _nothing)
+            except ConflictError as error:
+                return self._after_conflict(operation, error, doubtful=True)
+            except InDoubtError as error:
+                return self._user_in_doubt(operation, error.fault)
+        except (RefusedError, CallFailedError) as error:
+            return Rejected(operation.group, Refusal.by_intercom(error.fault))
+
+    def settle_leads(self, doubts: list[LeadInDoubt]) -> Iterator[Written]:
+        """Find out about leads that a job was to make; those that surely were not are made singly."""
+        yield from self._settle_leads(doubts)
+
+    def is_doubtful(self, email: Email) -> bool:
+        """Tell whether a lead with this email was given up by this run, and may turn up."""
+        return email in self._doubtful
 
     # Updating.
 
@@ -386,8 +439,11 @@ class _Intent:
 
 
 def _monotonic(since: int) -> float:
-    """Give a time of the wall clock, in milliseconds, on the monotonic clock; none is in the future."""
-    return time.monotonic() - max(0.0, time.time() - since / 1000)
+    """Give a time of the wall clock, in milliseconds, on the monotonic clock.
+
+    A job may have been given time; nothing is further in the future than that.
+    """
+    return time.monotonic() - max(-_LONGEST_JOB, time.time() - since / 1000)
 
 
 def _nothing() -> None:

@@ -52,6 +52,8 @@ CONTRACT: dict[str, tuple[set[str], Any]] = {
     "rate_limit_percent": ({"integer"}, 95),
     "max_connections": ({"integer"}, 64),
     "search_delay_seconds": ({"integer"}, 120),
+    "bulk_writes": ({"boolean"}, False),
+    "bulk_api_version": ({"string"}, "Preview"),
     "data_dir": ({"string"}, ".target-intercom"),
     "ledger_url": ({"string"}, None),
     "repair": ({"boolean"}, False),
@@ -162,6 +164,8 @@ def test_values_are_read() -> None:
         rate_limit_percent=1,
         max_connections=1,
         search_delay_seconds=0,
+        bulk_writes=True,
+        bulk_api_version="2.17",
         data_dir="somewhere",
     )
     assert config.general == StreamConfig(
@@ -178,6 +182,7 @@ def test_values_are_read() -> None:
     assert (config.region, config.api_version, config.access_token) == (Region.EU, "Preview", TOKEN)
     assert (config.max_rejected_records, config.rate_limit_percent, config.max_connections) == (-1, 1, 1)
     assert (config.search_delay_seconds, config.data_dir) == (0, Path("somewhere"))
+    assert (config.bulk_writes, config.bulk_api_version) == (True, "2.17")
 
 
 # Wrong values.
@@ -219,6 +224,8 @@ WRONG: dict[str, list[Any]] = {
     "rate_limit_percent": [0, 101, -5, 0.95, "95", True],
     "max_connections": [0, -1, 2.5, "64", True],
     "search_delay_seconds": [-1, 1.5, "120", False],
+    "bulk_writes": ["yes", 1, []],
+    "bulk_api_version": ["2", "latest", "", 2.16],
     "data_dir": ["", "  ", 5, []],
     "ledger_url": ["", 5, "ledger.db", "sqlite://", "sqlite:///:memory:", "mysql://host/db", "no"],
     "repair": ["yes", 0, []],

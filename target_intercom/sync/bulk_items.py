@@ -1,0 +1,108 @@
+"""What a bulk job can carry, and how: decided from the operation alone. Pure.
+
+A job drops what it does not know, without a word (fact sheet section 12.2): so nothing goes into one that is not in its
+description.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from types import MappingProxyType
+
+from target_intercom.intercom.protocol import contact_body, normal_email
+from target_intercom.model import CUSTOM_PREFIX, Contact, ExternalId
+
+if t.TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+    from target_intercom.intercom.protocol import AdminId
+    from target_intercom.model import ContactDraft, ContactId, Json, TagChange
+
+_UPDATABLE: t.Final = frozenset(
+    ["external_id", "email", "name", "phone", "avatar", "owner_id", "unsubscribed_from_emails"]
+)
+"""Official description, bulk_update_contacts_request."""
+_CREATABLE: t.Final = _UPDATABLE | {"role", "signed_up_at", "last_seen_at"}
+"""Official description, bulk_create_contacts_request."""
+_OWNER: t.Final = "owner_id"
+
+
+def can_create(attributes: Mapping[str, Json]) -> bool:
+    """Tell whether a job can make a contact with these attributes."""
+    return _all_known(attributes, _CREATABLE)
+
+
+def can_update(attributes: Mapping[str, Json]) -> bool:
+    """Tell whether a job can write these attributes to a contact."""
+    return _all_known(attributes, _UPDATABLE)
+
+
+def clears(attributes: Mapping[str, Json]) -> bool:
+    """Tell whether standard attributes are to be cleared: the description has no null for them."""
+    return any(value is None and not name.startswith(CUSTOM_PREFIX) for name, value in attributes.items())
+
+
+def has_strange_owner(attributes: Mapping[str, Json], admins: Container[AdminId]) -> bool:
+    """Tell whether the owner is to be somebody who is no teammate: a job would not say so."""
+    owner = attributes.get(_OWNER)
+    return owner is not None and str(owner) not in admins
+
+
+def names_owner(attributes: Mapping[str, Json]) -> bool:
+    """Tell whether an owner is set."""
+    return attributes.get(_OWNER) is not None
+
+
+def item(attributes: Mapping[str, Json]) -> dict[str, Json]:
+    """Make a contact's part of a submission."""
+    body = contact_body(attributes)
+    if body.get(_OWNER) is not None:
+        # A text since API version 2.16.
+        body[_OWNER] = str(body[_OWNER])
+    return body
+
+
+def tag_item(contact: ContactId, change: TagChange | None) -> dict[str, Json]:
+    """Make the part of a submission that changes a contact's tags."""
+    if change is None:
+        return {"id": contact}
+    parts = {"add": change.add, "remove": change.remove}
+    tags = {name: [{"id": tag} for tag in sorted(ids)] for name, ids in parts.items() if ids}
+    return {"id": contact, "tags": tags}
+
+
+def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactId) -> Contact:
+    """Give the contact that a job has made; nobody knows its id yet."""
+    is_lead = attributes.get("role") == "lead"
+    return Contact(
+        id=stand_in,
+        role="lead" if is_lead else "user",
+        external_id=None if is_lead else draft.identity.external_id,
+        email=draft.identity.email,
+        attributes=MappingProxyType({name: value for name, value in attributes.items() if name not in _IDENTITY}),
+        is_named=False,
+        shows_all_tags=True,
+    )
+
+
+def updated(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
+    """Give a contact as a job has left it."""
+    external_id, email = attributes.get("external_id"), attributes.get("email")
+    return Contact(
+        id=contact.id,
+        role=contact.role,
+        external_id=contact.external_id if external_id is None else ExternalId(str(external_id)),
+        email=contact.email if email is None else normal_email(str(email)),
+        attributes=MappingProxyType({**contact.attributes, **attributes}),
+        is_read=contact.is_read,
+        created_at=contact.created_at,
+        tags=contact.tags,
+        shows_all_tags=contact.shows_all_tags,
+    )
+
+
+_IDENTITY: t.Final = frozenset(["role", "external_id"])
+
+
+def _all_known(attributes: Mapping[str, Json], known: Container[str]) -> bool:
+    return all(name.startswith(CUSTOM_PREFIX) or name in known for name in attributes) and not clears(attributes)
