@@ -256,6 +256,8 @@ class Entry:
     """It was refused together with others of its contact and is tried by itself now."""
     again: bool = False
     """Its contact was gone, or not the one, and it is matched a second time."""
+    source: str | None = None
+    """Hash of the record as it came, where that says all; None where something of it was cut or left out."""
 
     @property
     def contact(self) -> Contact | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from collections import Counter
+from decimal import Decimal
 
 from singer_sdk.io_base import SingerReader
 from singer_sdk.singerlib.exceptions import InvalidInputLine
-from singer_sdk.singerlib.json import deserialize_json
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+_DECODER: t.Final = json.JSONDecoder(parse_float=Decimal)
+"""Reads what the SDK's `deserialize_json` reads, which makes a decoder for every line."""
 
 
 class MessageReader(SingerReader):
@@ -26,7 +30,7 @@ class MessageReader(SingerReader):
         """
         counts: Counter[str] = Counter()
         for number, line in _lines(file_input or self.default_input):
-            if not line.strip():
+            if line.isspace():
                 continue
             message = _message(number, line)
             callback = callbacks.get(message["type"])
@@ -63,7 +67,7 @@ def _lines(source: t.IO[str]) -> Iterator[tuple[int, str]]:
 
 def _message(number: int, line: str) -> dict[str, t.Any]:
     try:
-        message: object = deserialize_json(line)
+        message: object = _DECODER.decode(line)
     except (ValueError, RecursionError):
         error = f"Line {number} is not JSON"
         raise InvalidInputLine(error) from None

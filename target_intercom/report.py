@@ -150,10 +150,10 @@ class RunReport:
             counts.reasons[outcome.result][outcome.refusal.code or "other"] += 1
             self._refuse(stream, outcome.received.message, outcome.refusal)
 
-    def count(self, stream: str, result: Result, reason: SkipReason | None = None) -> None:
-        """Count the outcome of a record that was not refused."""
+    def count(self, stream: str, result: Result, reason: SkipReason | None = None, *, times: int = 1) -> None:
+        """Count the outcome of a record that was not refused, or of so many."""
         counts = self.stream(stream)
-        counts.results[result] += 1
+        counts.results[result] += times
         if reason is not None:
             counts.reasons[result][reason.value] += 1
 

@@ -51,6 +51,9 @@ class IntercomSink(BatchSink):
         JSONSchemaValidator(schema)
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
+        self._keys = frozenset(self.key_properties)
+        self._most = self.max_size
+        self._records: list[Received] = []
         self._oldest: int | None = None
         self._sync = self._begin(target)
 
@@ -79,18 +82,34 @@ class IntercomSink(BatchSink):
     ) -> None:
         """Leave dates as text: the SDK ends the run on one it cannot parse."""
 
+    def take(self, record: dict[str, t.Any]) -> None:
+        """Keep a record, as it is after stream maps, for the batch.
+
+        Raises:
+            MissingKeyPropertiesError: it lacks one.
+        """
+        if not self._keys.issubset(record):
+            self._singer_validate_message(record)
+        self.tally_record_read()
+        self.process_record(record, self._get_context(record))
+
     def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:
         """Keep the record together with the message it came in."""
-        records: list[Received] = context.setdefault("records", [])
-        records.append(self._target.received(record))
-        self._oldest = records[0].number
-        if len(records) >= self.max_size:
+        del context
+        received = self._target.received(record)
+        if not self._records:
+            self._oldest = received.number
+        self._records.append(received)
+        if len(self._records) >= self._most:
             self._target.is_due = True
 
     def process_batch(self, context: dict[str, t.Any]) -> None:
         """Bring the batch into Intercom."""
+        del context
+        records, self._records = self._records, []
         self._oldest = None
-        self._sync.run(context.get("records", []))
+        self.record_counter_metric.increment(len(records))
+        self._sync.run(records)
         self._target.batch_done()
 
 

@@ -11,7 +11,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.errors import LeadPendingError
     from target_intercom.ledger.memberships import Memberships
-    from target_intercom.model import Contact, ContactId, Email, GroupKey, Identity, RecordKey, TagId
+    from target_intercom.model import Contact, ContactId, Email, ExternalId, GroupKey, Identity, RecordKey, TagId
 
 Stamp = t.NewType("Stamp", int)
 """A moment: milliseconds since 1970, by the clock of the machine that wrote it."""
@@ -45,6 +45,17 @@ class Prints:
     """Of the settings that decide what becomes of it."""
 
 
+class Settled(t.NamedTuple):
+    """A record whose contact is in line with it, for telling that it came again as it was."""
+
+    source: str
+    """See `LedgerEntry.source`."""
+    contact: ContactId | None
+    """None: its id is not known."""
+    external_id: ExternalId | None
+    email: Email | None
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """A record and its contact, as they were when the record was last loaded."""
@@ -59,6 +70,8 @@ class LedgerEntry:
     """When this record last changed the contact; 0: never."""
     groups: str | None = None
     """Hash of the groups that the record listed when they were last noted for this contact; see `UNNOTED`."""
+    source: str | None = None
+    """Hash of the record as it came, and of all that decides what it means; None: it has to be mapped to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +192,14 @@ class Ledger:
         """Give what is known of these records."""
         del stream, keys
         return {}
+
+    def settled(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, Settled]:
+        """Give those of these records whose users are in line with them, groups included, and that have a `source`."""
+        del stream, keys
+        return {}
+
+    def know_again(self, stream: str, sources: Mapping[RecordKey, str]) -> None:
+        """Write down by which `source` records are known again."""
 
     def doubt(self, contacts: Sequence[ContactId]) -> None:
         """Note, before contacts are changed or removed, that what any record said of them will not hold for sure.

@@ -73,10 +73,16 @@ def index_unnamed_entries(connection: Connection) -> None:
     )
 
 
+def know_records_again(connection: Connection) -> None:
+    """Let a record be known again without a look at what it means."""
+    connection.exec_driver_sql("ALTER TABLE target_intercom_entries ADD COLUMN source TEXT")
+
+
 STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     create_entries_streams_and_intents,
     create_memberships,
     index_unnamed_entries,
+    know_records_again,
 )
 """In the order in which they are applied; a step's name is what the ledger keeps of it."""
 

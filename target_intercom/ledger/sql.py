@@ -11,11 +11,11 @@ import typing as t
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sqlalchemy import case, delete, func, select, tuple_, update
+from sqlalchemy import bindparam, case, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from target_intercom.errors import LeadPendingError, LedgerError
-from target_intercom.ledger.base import UNNOTED, Holder, Ledger, LedgerEntry, Prints, Stamp, Standing, stamp
+from target_intercom.ledger.base import UNNOTED, Holder, Ledger, LedgerEntry, Prints, Settled, Stamp, Standing, stamp
 from target_intercom.ledger.chunks import chunks
 from target_intercom.ledger.locks import enter, locks_of
 from target_intercom.ledger.memberships import Memberships, forget_contacts, release_records
@@ -125,6 +125,27 @@ class SqlLedger(Ledger):
                 for row in connection.execute(select(ENTRIES).where(*self._of(stream), _E.key.in_(chunk))):
                     known[row.key] = self._entry(row)
         return known
+
+    def settled(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, Settled]:
+        """See `Ledger`."""
+        found: dict[RecordKey, Settled] = {}
+        has_its_tags = or_(_E.groups_print.is_(None), (_E.groups_print != UNNOTED) & _E.groups_run.is_(None))
+        is_settled = (_E.source.is_not(None), _E.content.is_not(None), _E.role == "user", has_its_tags)
+        query = select(_E.key, _E.source, _E.contact_id, _E.external_id, _E.email)
+        query = query.where(*self._of(stream), _E.standing == Standing.SYNCED, *is_settled)
+        with self._database.reading() as connection:
+            for chunk in chunks(keys):
+                for key, *rest in connection.execute(query.where(_E.key.in_(chunk))):
+                    found[key] = Settled(*rest)
+        return found
+
+    def know_again(self, stream: str, sources: Mapping[RecordKey, str]) -> None:
+        """See `Ledger`."""
+        where = (*self._of(stream), _E.key == bindparam("which"))
+        values = [{"which": key, "as": source} for key, source in sorted(sources.items())]
+        if values:
+            statement = update(ENTRIES).where(*where).values(source=bindparam("as"))
+            self._database.write(lambda connection: connection.execute(statement, values))
 
     def doubt(self, contacts: Sequence[ContactId]) -> None:
         """See `Ledger`."""
@@ -371,6 +392,7 @@ class SqlLedger(Ledger):
             "seen_at": self._now(),
             "version": loaded.version,
             "groups_print": entry.groups,
+            "source": entry.source,
         }
 
     def _upsert(
@@ -397,6 +419,7 @@ class SqlLedger(Ledger):
             written_at=row.written_at,
             # A run that was cut off may not have put the tags on.
             groups=row.groups_print if row.groups_run in {None, self._run} else UNNOTED,
+            source=row.source,
         )
 
     def _holder(self, row: Row[t.Any]) -> Holder:
@@ -435,6 +458,7 @@ _NOTHING: t.Final[Mapping[str, object]] = {
     "shape": None,
     "settings": None,
     "groups_print": None,
+    "source": None,
     "standing": Standing.REMOVED.value,
 }
 """What is left of a record whose contact was removed."""

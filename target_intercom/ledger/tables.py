@@ -47,6 +47,7 @@ ENTRIES = Table(
     Column("version", BigInteger),
     Column("groups_print", Text),
     Column("groups_run", Text),  # of a run that has not put their tags on yet
+    Column("source", Text),
     Index("target_intercom_entries_contact", "workspace", "contact_id"),
     Index("target_intercom_entries_written", "workspace", "written_at"),
     Index(

@@ -10,7 +10,7 @@ from target_intercom.model import Kind
 from target_intercom.sync.mapping import AttributeType
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol import DataAttribute
@@ -82,6 +82,12 @@ class AttributeCatalog:
             else:
                 self.unproven.difference_update(name for name, value in attributes.items() if value is not None)
                 return answer, dropped
+
+    def describe(self, names: Sequence[str]) -> list[DataAttribute]:
+        """Tell how Intercom has the custom ones of these attributes; those that do not exist are left out."""
+        custom = [name for name in names if name.startswith(CUSTOM_PREFIX)]
+        known = self._known() if custom else {}
+        return [known[name] for name in custom if name in known]
 
     def kept(self, attributes: Mapping[str, Json]) -> tuple[dict[str, Json], tuple[str, ...]]:
         """Part attributes into those that can be sent, and the names of those that are dropped."""

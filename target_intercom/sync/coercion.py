@@ -64,11 +64,11 @@ def identifier(value: Json) -> str | None:
     """
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+    if isinstance(value, str):
+        return _sound(value.strip()) or None
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
         raise UncoercibleError("not_an_identifier", "an identifier is a text or a whole number")
-    if isinstance(value, Decimal):
-        value = _whole(value)
-    return _sound(str(value).strip()) or None
+    return str(_whole(value) if isinstance(value, Decimal) else value)
 
 
 def coerce(value: Json, kind: Kind) -> Json:
@@ -79,11 +79,12 @@ def coerce(value: Json, kind: Kind) -> Json:
     Raises:
         UncoercibleError: the value does not fit.
     """
-    if value is None:
-        return None
-    if isinstance(value, str) and not value.strip() and kind is not Kind.STRING:
-        return None
-    return _COERCIONS[kind](value)
+    return coercion(kind)(value)
+
+
+def coercion(kind: Kind) -> Callable[[Json], Json]:
+    """Give what `coerce` does for a type, for whoever coerces many values."""
+    return _COERCIONS[kind]
 
 
 def cut(text: Json) -> tuple[Json, bool]:
@@ -170,6 +171,8 @@ def _json(value: Json) -> str:
 
 def _sound(text: str) -> str:
     """Refuse half a character, a lone surrogate: JSON can escape one, no text of Unicode can hold it."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -206,6 +209,8 @@ def _whole(number: Decimal) -> int:
 
 
 def _integer(value: Json) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
+        return value
     number = _whole(_number(value))
     if not -_INTEGER_LIMIT <= number < _INTEGER_LIMIT:
         raise UncoercibleError("out_of_range", "the number has more than 64 bits")
@@ -246,21 +251,40 @@ def _timestamp(value: Json) -> int:
 
 def _iso(text: str) -> dt.datetime:
     """Parse ISO 8601 and what PostgreSQL writes in its place (`2024-02-01 00:00:20.5+00`) on any Python."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        moment = _like_iso(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)
+
+
+def _like_iso(text: str) -> dt.datetime:
+    """Parse what this Python does not take as it is."""
     if ":" in text:
         text = _FRACTION.sub(lambda found: "." + found[1].ljust(6, "0"), text)
         text = _OFFSET.sub(lambda found: "+00:00" if found[1] else f"{found[2]}:{found[3] or '00'}", text)
     try:
-        moment = dt.datetime.fromisoformat(text)
+        return dt.datetime.fromisoformat(text)
     except ValueError:
         raise UncoercibleError("not_a_date", "the attribute takes a date: ISO 8601 text, or unix seconds") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)
+
+
+def _optional(read: Callable[[Json], Json]) -> Callable[[Json], Json]:
+    """Take blank text for no value."""
+
+    def coerced(value: Json) -> Json:
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None
+        return read(value)
+
+    return coerced
 
 
 _COERCIONS: t.Final[Mapping[Kind, Callable[[Json], Json]]] = {
-    Kind.STRING: _string,
-    Kind.INTEGER: _integer,
-    Kind.FLOAT: _float,
-    Kind.BOOLEAN: _boolean,
-    Kind.DATE: _timestamp,
-    Kind.DATETIME: _timestamp,
+    Kind.STRING: lambda value: None if value is None else _string(value),
+    Kind.INTEGER: _optional(_integer),
+    Kind.FLOAT: _optional(_float),
+    Kind.BOOLEAN: _optional(_boolean),
+    Kind.DATE: _optional(_timestamp),
+    Kind.DATETIME: _optional(_timestamp),
 }

@@ -25,7 +25,7 @@ from target_intercom.sync.planning import plan, refusal
 from target_intercom.sync.writing import InDoubt, Left, Mistaken, Rejected, Saved, Vanished
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from target_intercom.config import StreamConfig
     from target_intercom.intercom.protocol import ContactId
@@ -36,7 +36,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.mapping import AttributeType, ContactMapper
     from target_intercom.sync.marks import StreamMarks
     from target_intercom.sync.matching import Matcher, View
-    from target_intercom.sync.memory import StreamMemory
+    from target_intercom.sync.memory import Familiar, StreamMemory
     from target_intercom.sync.naming import Naming
     from target_intercom.sync.overlay import Wave
     from target_intercom.sync.recent import RecentContacts
@@ -79,9 +79,10 @@ class ContactSync:
 
     def run(self, records: Sequence[Received]) -> None:
         """Bring a batch into Intercom; every record gets its outcome, marked ones at the end of the pipe."""
-        quiet, entries = in_line(self._memory.recall(self._map(records)))
+        familiar, others, sources = self._memory.familiar(records, self._basis)
+        quiet, entries = in_line(self._memory.recall(self._map(others, sources)))
         view = self._look_up(entries)
-        entries = self._leave(quiet, entries, view)
+        entries = self._leave(familiar, quiet, entries, view)
         try:
             while entries := self._refuse_unidentified(entries):
                 now = self._now(view, entries)
@@ -96,7 +97,10 @@ class ContactSync:
         self._memory.forget_batch()
         self._groups.write()
 
-    def _map(self, records: Sequence[Received]) -> list[Entry]:
+    def _basis(self) -> str:
+        return self._mapper.basis(self._catalog.describe)
+
+    def _map(self, records: Sequence[Received], sources: Mapping[int, str]) -> list[Entry]:
         live = (received.record for received in records if not self._mapper.removes(received.record))
         wanted = self._mapper.custom_kinds(live, self._custom)
         self._custom |= self._catalog.provide(wanted, create=self._config.create_attributes)
@@ -109,7 +113,8 @@ class ContactSync:
                 continue
             self._report.cut(self._stream, mapped.cut)
             self._report.left_out(self._stream, mapped.left_out)
-            entries.append(Entry(received, mapped.draft))
+            says_all = self._mapper.says_all(mapped, received.record)
+            entries.append(Entry(received, mapped.draft, source=sources.get(received.number) if says_all else None))
         return entries
 
     def _look_up(self, entries: Sequence[Entry]) -> View:
@@ -122,25 +127,37 @@ class ContactSync:
         known = {entry.contact.id for entry in asked if entry.contact is not None}
         return self._matcher.look_up(identities, self._config.match_by, known=known, leads=leads, everyone=removes)
 
-    def _leave(self, quiet: Sequence[Entry], others: Sequence[Entry], view: View) -> list[Entry]:
+    def _leave(
+        self, familiar: Sequence[Familiar], quiet: Sequence[Entry], others: Sequence[Entry], view: View
+    ) -> list[Entry]:
         """Leave records alone that are in line with their contacts; gives those that are not, in their order.
 
         One whose contact another record of the batch may mean, too, is not left: the later of the two has to win.
         """
         involved = view.names().union(*map(_names, others))
+        if involved:
+            roused = [one.received for one in familiar if not involved.isdisjoint(one.names())]
+            familiar = [one for one in familiar if involved.isdisjoint(one.names())]
+            quiet = [*quiet, *self._memory.recall(self._map(roused, {}))]
         touched = {_whose(entry) for entry in quiet if involved and not involved.isdisjoint(_names(entry))}
-        last = {_whose(entry): entry for entry in quiet}
-        roused = []
+        self._leave_alone(familiar, [entry for entry in quiet if _whose(entry) not in touched])
+        woken = [entry for entry in quiet if _whose(entry) in touched]
+        return sorted([*others, *self._memory.named(woken)], key=_place)
+
+    def _leave_alone(self, familiar: Sequence[Familiar], quiet: Sequence[Entry]) -> None:
+        """Report records that are in line with their contacts: of several of one contact the last is the one."""
+        last: dict[ContactId | int, int] = {one.whose(): one.received.number for one in familiar}
         for entry in quiet:
-            if _whose(entry) in touched:
-                roused.append(entry)
-                continue
-            result = Result.UNCHANGED if last[_whose(entry)] is entry else Result.MERGED
-            self._report.record(self._stream, Outcome(entry.received, result))
+            last[_whose(entry)] = max(entry.received.number, last.get(_whose(entry), -1))
             if entry.contact is not None:
                 self._groups.unchanged(entry, entry.contact)
                 self._marks.seen_live(entry.contact, entry.received.number)
-        return sorted([*others, *self._memory.named(roused)], key=_place)
+        self._report.count(self._stream, Result.UNCHANGED, times=len(last))
+        self._report.count(self._stream, Result.MERGED, times=len(familiar) + len(quiet) - len(last))
+        self._marks.seen_all({one.row.contact: one.received.number for one in familiar if one.row.contact is not None})
+        for one in familiar:
+            if one.row.contact is None:
+                self._marks.seen_unnamed(one.names(), one.received.number)
 
     def _refuse_unidentified(self, entries: Sequence[Entry]) -> list[Entry]:
         """Refuse records without an identifier that the ledger does not know, and will not know within the batch."""

@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
 LONGEST_KEY: t.Final = 1500
 """Characters of a key; a longer one stands as its hash, since databases limit what they index."""
 
+_ENCODER: t.Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 _MOST_ZEROS = 40
 """A number that needs more of them is written with an exponent."""
 _WITHOUT_EFFECT: t.Final = frozenset(["object", "removal_mode", "snapshot", "tags_property"])
@@ -73,9 +74,36 @@ def _number(value: Decimal) -> str:
 
 def prints_of(draft: ContactDraft, settings: str, without: Container[str] = ()) -> Prints:
     """Hash what a record says of its contact; attributes in `without` were not taken by Intercom."""
-    identity = [draft.identity.external_id, draft.identity.id]
     attributes = {name: value for name, value in draft.attributes.items() if name not in without}
-    return Prints(_hash(_canonical([identity, attributes])), _hash(_canonical(sorted(attributes))), settings)
+    return Prints(_content(draft.identity, attributes), _shape(attributes), settings)
+
+
+def says_the_same(draft: ContactDraft, prints: Prints) -> bool:
+    """Tell whether a record says of its contact what it said before."""
+    return _content(draft.identity, draft.attributes) == prints.content
+
+
+def has_same_shape(draft: ContactDraft, prints: Prints) -> bool:
+    """Tell whether a record names the attributes that it named before."""
+    return _shape(draft.attributes) == prints.shape
+
+
+def _content(identity: Identity, attributes: Mapping[str, Json]) -> str:
+    return _hash(_canonical([[identity.external_id, identity.id], attributes]))
+
+
+def _shape(attributes: Iterable[str]) -> str:
+    return _hash(_canonical(sorted(attributes)))
+
+
+def text_print(text: str) -> str:
+    """Hash a text."""
+    return _hash(text)
+
+
+def source_print(basis: str, record: Mapping[str, Json]) -> str:
+    """Hash a record as it came; `basis` stands for all else that decides what it means."""
+    return _hash(f"{basis}{record!r}")
 
 
 def groups_print(groups: Iterable[GroupKey]) -> str:
@@ -101,7 +129,7 @@ def settings_print(config: StreamConfig) -> str:
 
 
 def _canonical(value: Json) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return _ENCODER.encode(value)
 
 
 def _hash(text: str) -> str:

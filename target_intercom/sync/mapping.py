@@ -5,22 +5,31 @@ from __future__ import annotations
 import typing as t
 import unicodedata
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
 from target_intercom.config import TAG, SyncMode, Unmapped
 from target_intercom.errors import InvalidRecordError
-from target_intercom.intercom.protocol import CUSTOM_PREFIX, normal_email
+from target_intercom.intercom.protocol import CUSTOM_PREFIX
 from target_intercom.model import (
     READ_ONLY_ATTRIBUTES,
     STANDARD_ATTRIBUTES,
     ContactDraft,
     Kind,
 )
-from target_intercom.sync.coercion import UncoercibleError, coerce, cut, identifier, is_set, schema_kind, value_kind
+from target_intercom.sync.coercion import (
+    UncoercibleError,
+    coerce,
+    coercion,
+    cut,
+    is_set,
+    schema_kind,
+    value_kind,
+)
 from target_intercom.sync.group_names import group_names
 from target_intercom.sync.identity import read_identity, refuse_without_identifier
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.config import StreamConfig
     from target_intercom.model import GroupKey, Identity, Json, Received
@@ -81,6 +90,7 @@ class ContactMapper:
         self._config = config
         self._say = say
         self._since_2_16 = since_2_16
+        self._readers = _standard_readers(since_2_16=since_2_16)
         self._targets: dict[str, str | None] = {}
         self._sources: dict[str, str] = {}
         for name in sorted(properties, key=lambda prop: (prop not in config.mappings, _clean(prop) != prop)):
@@ -92,6 +102,19 @@ class ContactMapper:
                 'by it, map it: {"id": "external_id"}; to silence this, map it to null.'
             )
 
+    def basis(self, describe: Callable[[Sequence[str]], Json]) -> str:
+        """Name all that decides what a record of this stream means, beside the record itself.
+
+        `describe` tells of attributes how Intercom has them.
+        """
+        attributes = sorted({one for name in self._properties if (one := self._target(name)) is not None})
+        parts = (version("target-intercom"), self._config, self._since_2_16, self._properties, describe(attributes))
+        return repr(parts)
+
+    def says_all(self, mapped: Mapped, record: Mapping[str, Json]) -> bool:
+        """Tell whether a record need not be mapped when it comes again as it is, on the same basis."""
+        return not (mapped.cut or mapped.left_out) and self._properties.keys() >= record.keys()
+
     def custom_kinds(
         self, records: Iterable[Mapping[str, Json]], known: Mapping[str, object]
     ) -> dict[str, Kind | None]:
@@ -100,15 +123,19 @@ class ContactMapper:
         The type is None for an attribute that the records only clear: no reason to make it.
         """
         wanted: dict[str, Kind | None] = {}
+        settled: set[str] = set()
         for record in records:
+            if settled.issuperset(record):
+                continue
             for name, value in record.items():
-                attribute = self._target(name)
+                attribute = None if name in settled else self._target(name)
                 if attribute is None or attribute in known or not attribute.startswith(CUSTOM_PREFIX):
-                    continue
-                if value is None:
+                    settled.add(name)
+                elif value is None:
                     wanted.setdefault(attribute)
-                elif wanted.get(attribute) is None:
+                else:
                     wanted[attribute] = schema_kind(self._properties.get(name, {})) or value_kind(value)
+                    settled.add(name)
         return wanted
 
     def map(self, received: Received, custom: Mapping[str, AttributeType | None]) -> Mapped:
@@ -125,14 +152,21 @@ class ContactMapper:
         if removed:
             return Mapped(ContactDraft(identity, {}, removed=True))
         values = _Values()
-        for name, value in record.items():
-            attribute = self._target(name)
-            if attribute is None or attribute in {"id", "external_id"}:
-                continue
-            if attribute.startswith(CUSTOM_PREFIX):
-                self._put_custom(values, name, attribute, value, custom.get(attribute))
-            else:
-                values.attributes[attribute] = self._standard(name, attribute, value)
+        name = ""
+        try:
+            for name, value in record.items():
+                attribute = self._target(name)
+                if attribute is None:
+                    continue
+                read = self._readers.get(attribute)
+                if read is not None:
+                    values.attributes[attribute] = read(value)
+                elif attribute == "email":
+                    values.attributes[attribute] = identity.email
+                elif attribute not in {"id", "external_id"}:
+                    self._put_custom(values, name, attribute, value, custom.get(attribute))
+        except UncoercibleError as error:
+            raise InvalidRecordError(str(error), code=error.code, field=name) from None
         draft = ContactDraft(identity, self._settled(values.attributes), groups=self._groups(record))
         return Mapped(draft, tuple(values.cut), tuple(values.left_out))
 
@@ -141,7 +175,7 @@ class ContactMapper:
             if value is not None:
                 values.left_out.append(attribute)
             return
-        coerced, was_cut = cut(self._coerce(name, value, taken.kind))
+        coerced, was_cut = cut(coerce(value, taken.kind))
         if self._is_no_option(name, coerced, taken):
             values.left_out.append(attribute)
             return
@@ -167,22 +201,6 @@ class ContactMapper:
             return None
         try:
             return group_names(record[name])
-        except UncoercibleError as error:
-            raise InvalidRecordError(str(error), code=error.code, field=name) from None
-
-    def _standard(self, name: str, attribute: str, value: Json) -> Json:
-        if attribute == "email":
-            text = identifier(value)
-            return None if text is None else normal_email(text)
-        if attribute == "owner_id":
-            owner = self._coerce(name, value, Kind.STRING if self._since_2_16 else Kind.INTEGER)
-            return owner.strip() or None if isinstance(owner, str) else owner
-        coerced = self._coerce(name, value, STANDARD_ATTRIBUTES[attribute].kind)
-        return coerced.strip() if attribute in {"phone", "avatar"} and isinstance(coerced, str) else coerced
-
-    def _coerce(self, name: str, value: Json, kind: Kind) -> Json:
-        try:
-            return coerce(value, kind)
         except UncoercibleError as error:
             raise InvalidRecordError(str(error), code=error.code, field=name) from None
 
@@ -252,6 +270,27 @@ class ContactMapper:
                 )
             return None
         return _custom(name)
+
+
+def _standard_readers(*, since_2_16: bool) -> Mapping[str, Callable[[Json], Json]]:
+    """Give what makes the value of each standard attribute, but of those that are identifiers."""
+    readers = {name: coercion(attribute.kind) for name, attribute in STANDARD_ATTRIBUTES.items()}
+    del readers["external_id"], readers["email"]
+    return {
+        **readers,
+        "owner_id": _owner if since_2_16 else coercion(Kind.INTEGER),
+        "phone": _trimmed,
+        "avatar": _trimmed,
+    }
+
+
+def _owner(value: Json) -> Json:
+    return _trimmed(value) or None
+
+
+def _trimmed(value: Json) -> Json:
+    text = coerce(value, Kind.STRING)
+    return None if text is None else text.strip()
 
 
 def _elsewhere(name: str) -> str:

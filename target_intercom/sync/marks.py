@@ -20,10 +20,10 @@ from target_intercom.model import (
 from target_intercom.sync.planning import not_shown, refusal
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from target_intercom.config import StreamConfig
-    from target_intercom.model import Contact, Entry, Group, Match
+    from target_intercom.model import Contact, ContactId, Entry, Group, Identifier, Match
     from target_intercom.report import RunReport
     from target_intercom.sync.matching import View
     from target_intercom.sync.removal import Removals
@@ -64,11 +64,20 @@ class StreamMarks:
 
     def seen_live(self, contact: Contact, number: int) -> None:
         """Take back the marks on a contact that came before a live record of it."""
-        if contact.is_named:
-            taken_back = self._removals.live(contact.id, number)
-        else:
-            taken_back = self._removals.live_named(Identity.of(contact).identifiers(), number)
-        for stream, outcome in taken_back:
+        if not contact.is_named:
+            self.seen_unnamed(Identity.of(contact).identifiers(), number)
+            return
+        for stream, outcome in self._removals.live(contact.id, number):
+            self._report.record(stream, outcome)
+
+    def seen_all(self, contacts: Mapping[ContactId, int]) -> None:
+        """Take back the marks on many contacts, with the places of their last live records."""
+        for stream, outcome in self._removals.all_live(contacts):
+            self._report.record(stream, outcome)
+
+    def seen_unnamed(self, identifiers: Iterable[Identifier], number: int) -> None:
+        """Take back the marks on whoever has one of these identifiers: a live record whose contact has no id yet."""
+        for stream, outcome in self._removals.live_named(identifiers, number):
             self._report.record(stream, outcome)
 
     def seen_refused(self, identity: Identity, number: int) -> None:

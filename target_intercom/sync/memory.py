@@ -9,22 +9,22 @@ from dataclasses import replace
 
 from target_intercom.config import SyncMode
 from target_intercom.ledger.base import UNNOTED, LedgerEntry, Loaded, Stamp, Standing, stamp
-from target_intercom.model import Known, Trust, Update
-from target_intercom.sync.fingerprints import prints_of, record_key, settings_print
+from target_intercom.model import Identity, Known, MatchBy, Trust, Update
+from target_intercom.sync.fingerprints import prints_of, record_key, settings_print, source_print, text_print
 from target_intercom.sync.pipe import version_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from target_intercom.config import StreamConfig
-    from target_intercom.ledger.base import Holder, Ledger
+    from target_intercom.ledger.base import Holder, Ledger, Settled
     from target_intercom.model import (
         Contact,
         ContactDraft,
         ContactId,
         Entry,
         Group,
-        Identity,
+        Identifier,
         Operation,
         Received,
         RecordKey,
@@ -35,6 +35,24 @@ if t.TYPE_CHECKING:
 _MOST_UNWRITTEN = 200
 _LONGEST_UNWRITTEN = 1.0
 """So many records, for so many seconds, may be loaded and not remembered: a kill then costs a look at each."""
+
+
+class Familiar(t.NamedTuple):
+    """A record that came again as it was."""
+
+    received: Received
+    row: Settled
+
+    def names(self) -> set[Identifier]:
+        """Give the identifiers by which it may mean somebody whom another record means."""
+        return set(Identity(self.row.external_id, self.row.email, self.row.contact).identifiers())
+
+    def whose(self) -> ContactId | int:
+        """Tell records of one contact."""
+        return self.received.number if self.row.contact is None else self.row.contact
+
+
+_NOBODY: t.Final = Identity()
 
 
 class StreamMemory:
@@ -63,6 +81,7 @@ class StreamMemory:
         self._entries: dict[RecordKey, LedgerEntry] = {}
         self._loaded: list[Loaded] = []
         self._loaded_since = 0.0
+        self._new_sources: dict[RecordKey, str] = {}
         self._seen: dict[int | None, set[RecordKey]] = defaultdict(set)
 
     def recall(self, entries: Sequence[Entry]) -> list[Entry]:
@@ -76,6 +95,39 @@ class StreamMemory:
         recalled = [entry if entry.again else self._recalled(entry) for entry in keyed]
         changed = iter(self.named([entry for entry in recalled if not entry.is_in_line]))
         return self._parted([entry if entry.is_in_line else next(changed) for entry in recalled])
+
+    def familiar(
+        self, records: Sequence[Received], basis: Callable[[], str]
+    ) -> tuple[list[Familiar], list[Received], dict[int, str]]:
+        """Part records that came before as they are, and whose contacts are in line with them, from the others.
+
+        That needs no mapping: it is what makes a run without a difference cheap.
+
+        Returns:
+            The familiar ones, the others, and by their numbers the hashes by which the others may be known next time.
+        """
+        if not self._may_know_again():
+            return [], list(records), {}
+        self.flush()
+        on = text_print(basis())
+        sources = {received.number: source_print(on, received.record) for received in records}
+        keys = [record_key(received.record, self._key_properties, _NOBODY, ()) for received in records]
+        rows = self._ledger.settled(self._stream, [key for key in dict.fromkeys(keys) if key is not None])
+        familiar: list[Familiar] = []
+        others: list[Received] = []
+        for received, key in zip(records, keys, strict=True):
+            row = None if key is None else rows.get(key)
+            if key is None or row is None or row.source != sources[received.number]:
+                others.append(received)
+                continue
+            familiar.append(Familiar(received, row))
+            self._see(key, received)
+        return familiar, others, sources
+
+    def _may_know_again(self) -> bool:
+        is_told_by_id = MatchBy.ID in self._config.match_by
+        updates = self._config.sync_mode.updates and not self._repair
+        return self._ledger.remembers and updates and bool(self._key_properties) and not is_told_by_id
 
     def named(self, entries: Sequence[Entry]) -> list[Entry]:
         """Give records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
@@ -123,14 +175,15 @@ class StreamMemory:
         """Note, before contacts are changed, that nothing holds of them for sure: a kill may come in between."""
         self._ledger.doubt(sorted({one.contact.id for one in operations if isinstance(one, Update) and one.changes}))
 
-    def loaded(self, group: Group, contact: Contact, *, changed: bool, left_out: Container[str]) -> None:
+    def loaded(self, group: Group, contact: Contact, *, changed: bool, left_out: Collection[str]) -> None:
         """Remember the records of a contact that are in line with it now; `left_out` names what it did not take."""
         for entry in group.entries:
             if entry.key is not None:
                 stands = entry is group.entries[-1] or _stands(entry.draft, group.draft)
                 prints = prints_of(entry.draft, self._settings, left_out) if stands else None
                 groups = None if entry.draft.groups is None else UNNOTED
-                row = LedgerEntry(entry.key, contact, prints, Standing.SYNCED, Stamp(0), groups)
+                source = entry.source if stands and not left_out else None
+                row = LedgerEntry(entry.key, contact, prints, Standing.SYNCED, Stamp(0), groups, source)
                 self._add(row, entry.received, changed=changed)
 
     def found(self, group: Group, contact: Contact) -> None:
@@ -147,6 +200,8 @@ class StreamMemory:
         """Write down what was learnt."""
         loaded, self._loaded = self._loaded, []
         self._ledger.remember(self._stream, loaded)
+        news, self._new_sources = self._new_sources, {}
+        self._ledger.know_again(self._stream, news)
         for version, keys in self._seen.items():
             self._ledger.see(self._stream, sorted(keys), version)
         self._seen.clear()
@@ -157,7 +212,10 @@ class StreamMemory:
             # Who is to be forgotten is whom the identifiers mean today.
             return entry
         self._see(row.key, entry.received)
-        return replace(entry, known=Known(row.contact, self._trust(entry, row), row.groups))
+        trust = self._trust(entry, row)
+        if trust is Trust.IN_LINE and entry.source is not None and entry.source != row.source:
+            self._new_sources[row.key] = entry.source
+        return replace(entry, known=Known(row.contact, trust, row.groups))
 
     def _trust(self, entry: Entry, row: LedgerEntry) -> Trust:
         if entry.draft.removed:

@@ -53,7 +53,8 @@ class TapStream:
         self.is_complete = False
         self._records += 1
         self._in_batch = in_batch
-        self.tells_versions = self.tells_versions or version_of(version) is not None
+        if version is not None and version_of(version) is not None:
+            self.tells_versions = True
 
     def activated(self, version: Json, *, follows: bool) -> None:
         """Take in an ACTIVATE_VERSION; one that does not follow the stream's records only names their version."""
@@ -84,7 +85,9 @@ class Pipe:
 
     def stream(self, name: str) -> TapStream:
         """Give a stream."""
-        return self._streams.setdefault(name, TapStream(name))
+        if name not in self._streams:
+            self._streams[name] = TapStream(name)
+        return self._streams[name]
 
     def schema(self, stream: str, bookmark_properties: Sequence[str] | None) -> None:
         """Note a SCHEMA."""

@@ -121,6 +121,13 @@ class Removals:
         if not due.mark.contacts:
             yield due.mark.stream, Outcome(due.mark.received, Result.SKIPPED, SkipReason.LIVE_AGAIN)
 
+    def all_live(self, contacts: Mapping[ContactId, int]) -> Iterator[tuple[str, Outcome]]:
+        """Take back the marks on many contacts that came before live records of them."""
+        for contact, number in contacts.items():
+            self._live[contact] = max(number, self._live.get(contact, -1))
+        for contact in self._due.keys() & contacts.keys():
+            yield from self.live(contact, contacts[contact])
+
     def live_identifiers(self, identifiers: Iterable[Identifier], number: int) -> Iterator[tuple[str, Outcome]]:
         """Take back the marks of whoever has one of these identifiers: a live record that could not be loaded."""
         names = list(identifiers)

@@ -586,6 +586,8 @@ def test_about_offers_exactly_the_settings_that_there_are(load: Loader, tmp_path
         "rate_limit_percent": 95,
         "max_connections": 64,
         "search_delay_seconds": 120,
+        "bulk_writes": False,
+        "bulk_api_version": "Preview",
         "data_dir": ".target-intercom",
         "ledger_url": None,
         "repair": False,
