@@ -6,6 +6,7 @@ MELTANO_VENV := .venv-meltano
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BENCH_INSTALLED := $(VENV)/.bench-installed
 MELTANO_INSTALLED := $(MELTANO_VENV)/.installed
 PLUGINS_INSTALLED := $(MELTANO_VENV)/.plugins-installed
 
@@ -26,7 +27,7 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format lock clean
+.PHONY: help demo test lint format bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,9 +49,13 @@ format: $(INSTALLED) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+bench: $(INSTALLED) $(BENCH_INSTALLED) ## Measure what loads cost; ARGS="--quick", ARGS=window and so on: docs/performance.md
+	@$(BIN)/python -m benchmarks $(ARGS)
+
 lock: $(INSTALLED) ## Renew the lock files
 	$(LOCK) --output-file requirements-dev.lock --group dev pyproject.toml
 	$(LOCK) --output-file requirements-meltano.lock --group meltano
+	$(LOCK) --output-file benchmarks/requirements.lock --group bench --constraint requirements-dev.lock
 
 clean: ## Remove the environments, caches and build output
 	rm -rf $(VENV) $(MELTANO_VENV) .meltano build dist htmlcov .coverage
@@ -64,6 +69,10 @@ $(INSTALLED): pyproject.toml requirements-dev.lock | $(BIN)/python
 	@echo "Setting up $(VENV) ..."
 	@$(BIN)/python $(PIP_INSTALL) --requirement requirements-dev.lock
 	@$(BIN)/python $(PIP_INSTALL) --no-deps --editable .
+	@touch $@
+
+$(BENCH_INSTALLED): benchmarks/requirements.lock $(INSTALLED)
+	@$(BIN)/python $(PIP_INSTALL) --requirement benchmarks/requirements.lock
 	@touch $@
 
 $(MELTANO_VENV)/bin/python:

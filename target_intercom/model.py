@@ -240,6 +240,8 @@ class Known:
     trust: Trust
     groups: str | None = None
     """Hash of the groups that were last noted for the contact; empty where they did not all become tags."""
+    single: str | None = None
+    """Hash of what the contact has that no bulk job can write; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)

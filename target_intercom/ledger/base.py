@@ -43,6 +43,8 @@ class Prints:
     """Of the attributes that it names: a new or a lost property is no reason to write, until it is compared."""
     settings: str
     """Of the settings that decide what becomes of it."""
+    single: str | None = None
+    """Of the part of the content that no bulk job can write to a contact; None: not known."""
 
 
 class Settled(t.NamedTuple):

@@ -74,8 +74,9 @@ def index_unnamed_entries(connection: Connection) -> None:
 
 
 def know_records_again(connection: Connection) -> None:
-    """Let a record be known again without a look at what it means."""
-    connection.exec_driver_sql("ALTER TABLE target_intercom_entries ADD COLUMN source TEXT")
+    """Let a record be known again without a look at what it means, and a part of it without a look at the contact."""
+    for column in ("source", "single"):
+        connection.exec_driver_sql(f"ALTER TABLE target_intercom_entries ADD COLUMN {column} TEXT")
 
 
 STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (

@@ -81,10 +81,11 @@ def summaries(database: Database) -> list[StreamSummary]:
         ]
 
 
-def contact_ids(database: Database, stream: StreamSummary) -> Iterator[tuple[list[str | None], str]]:
-    """Give the key of each record that has a contact, as texts, and the contact's Intercom id."""
+def contact_ids(database: Database, stream: StreamSummary) -> Iterator[tuple[list[str | None], str | None]]:
+    """Give the key of each record that has a contact, as texts, and the contact's Intercom id, where it is known."""
     after = ""
-    where = (_E.workspace == stream.workspace, _E.stream == stream.stream, _E.contact_id.is_not(None))
+    has_contact = func.coalesce(_E.contact_id, _E.role).is_not(None)
+    where = (_E.workspace == stream.workspace, _E.stream == stream.stream, has_contact)
     while True:
         page = select(_E.key, _E.contact_id).where(*where, _E.key > after).order_by(_E.key).limit(_PAGE)
         with database.reading() as connection:

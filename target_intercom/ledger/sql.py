@@ -387,6 +387,7 @@ class SqlLedger(Ledger):
             "content": None if prints is None else prints.content,
             "shape": None if prints is None else prints.shape,
             "settings": None if prints is None else prints.settings,
+            "single": None if prints is None else prints.single,
             "standing": entry.standing.value,
             "written_at": entry.written_at,
             "seen_at": self._now(),
@@ -414,7 +415,7 @@ class SqlLedger(Ledger):
         return LedgerEntry(
             key=row.key,
             contact=None if row.contact_id is None and row.role is None else _contact(row),
-            prints=None if row.content is None else Prints(row.content, row.shape, row.settings),
+            prints=None if row.content is None else Prints(row.content, row.shape, row.settings, row.single),
             standing=Standing(row.standing),
             written_at=row.written_at,
             # A run that was cut off may not have put the tags on.
@@ -459,6 +460,7 @@ _NOTHING: t.Final[Mapping[str, object]] = {
     "settings": None,
     "groups_print": None,
     "source": None,
+    "single": None,
     "standing": Standing.REMOVED.value,
 }
 """What is left of a record whose contact was removed."""

@@ -48,6 +48,7 @@ ENTRIES = Table(
     Column("groups_print", Text),
     Column("groups_run", Text),  # of a run that has not put their tags on yet
     Column("source", Text),
+    Column("single", Text),
     Index("target_intercom_entries_contact", "workspace", "contact_id"),
     Index("target_intercom_entries_written", "workspace", "written_at"),
     Index(

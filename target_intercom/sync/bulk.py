@@ -12,6 +12,7 @@ from target_intercom.errors import CallFailedError, LeadPendingError, RefusedErr
 from target_intercom.model import ContactId, Create, Leave, Refuse, Result, Update
 from target_intercom.sync import bulk_items
 from target_intercom.sync.doubt import LeadInDoubt
+from target_intercom.sync.fingerprints import single_print
 from target_intercom.sync.jobs import FEWEST, Ending, Submission, parted
 from target_intercom.sync.planning import changes
 from target_intercom.sync.writing import Saved
@@ -51,8 +52,8 @@ class _Sorted:
     users: list[_Item] = field(default_factory=list)
     leads: list[_Item] = field(default_factory=list)
     updates: list[_Item] = field(default_factory=list)
-    cleared: list[Update] = field(default_factory=list)
-    """Not known yet: they clear attributes of contacts that were not read."""
+    unread: list[Update] = field(default_factory=list)
+    """Not known yet: they write what no job can, to contacts that were not read."""
     unchanged: list[Saved] = field(default_factory=list)
 
 
@@ -137,7 +138,7 @@ class BulkWriter:
                     parts.singly.append(operation)
                 case Create() | Update():
                     self._place(parts, operation)
-        self._look_at_cleared(parts)
+        self._look_at_unread(parts)
         return parts
 
     def _place(self, parts: _Sorted, operation: Create | Update) -> None:
@@ -145,10 +146,10 @@ class BulkWriter:
         match operation:
             case _ if not self._is_settled(operation, item.attributes):
                 parts.singly.append(operation)
-            case Update(contact=contact) if bulk_items.clears(item.attributes):
-                (parts.singly if contact.is_read else parts.cleared).append(operation)
             case Update() if bulk_items.can_update(item.attributes):
                 parts.updates.append(item)
+            case Update(contact=contact) if not contact.is_read and bulk_items.may_be_less(item.attributes):
+                parts.unread.append(operation)
             case Create(role="lead") if bulk_items.can_create(item.attributes):
                 parts.leads.append(item)
             case Create() if bulk_items.can_create(item.attributes):
@@ -173,20 +174,26 @@ class BulkWriter:
         is_doubtful = email is not None and self._direct.is_doubtful(email)
         return isinstance(operation, Update) or not (operation.group.ended or is_doubtful)
 
-    def _look_at_cleared(self, parts: _Sorted) -> None:
-        """See whether attributes have a value at all that are to be cleared, which no job is known to do."""
-        lately = self._matcher.lately() if parts.cleared else frozenset()
-        view = self._matcher.shown(one.contact.id for one in parts.cleared if one.contact.id not in lately)
-        for operation in parts.cleared:
+    def _look_at_unread(self, parts: _Sorted) -> None:
+        """See whether contacts differ at all in what no job can write: mostly they do not."""
+        unread, parts.unread = parts.unread, []
+        lately = self._matcher.lately() if unread else frozenset()
+        view = self._matcher.shown(one.contact.id for one in unread if one.contact.id not in lately)
+        for operation in unread:
             contact = view.get(operation.contact.id)
-            if contact is None:
-                parts.singly.append(operation)
-                continue
-            differing = changes(operation.group.draft, contact, self._config.creation_mode)
-            if differing or operation.tags is not None:
-                self._place(parts, replace(operation, contact=contact, changes=differing))
+            if contact is not None:
+                differing = changes(operation.group.draft, contact, self._config.creation_mode)
+                self._place_again(parts, replace(operation, contact=contact, changes=differing))
+            elif operation.contact.id in lately and _has_the_rest(operation):
+                self._place_again(parts, replace(operation, changes=bulk_items.carried(operation.changes)))
             else:
-                parts.unchanged.append(Saved(operation.group, Result.UNCHANGED, contact))
+                parts.singly.append(operation)
+
+    def _place_again(self, parts: _Sorted, operation: Update) -> None:
+        if operation.changes or operation.tags is not None:
+            self._place(parts, operation)
+        else:
+            parts.unchanged.append(Saved(operation.group, Result.UNCHANGED, operation.contact))
 
     # Updates.
 
@@ -277,6 +284,15 @@ def _updated(item: _Item) -> Written:
             return Saved(group, result, saved, item.dropped, tags_sent=tags is not None)
         case Create():
             return _created(item)
+
+
+def _has_the_rest(operation: Update) -> bool:
+    """Tell whether the contact has, by the ledger, what no job can write: search may not show it yet."""
+    match operation.group.entries:
+        case [entry]:
+            return entry.known is not None and entry.known.single == single_print(entry.draft)
+        case _:
+            return False
 
 
 def _creates(operations: Iterable[Create | Update]) -> list[Create]:

@@ -24,7 +24,10 @@ _UPDATABLE: t.Final = frozenset(
 """Official description, bulk_update_contacts_request."""
 _CREATABLE: t.Final = _UPDATABLE | {"role", "signed_up_at", "last_seen_at"}
 """Official description, bulk_create_contacts_request."""
+_NEVER_READ: t.Final = frozenset(["role", "email_verified"])
+"""Where these are to be written they differ, or it cannot be seen whether they do."""
 _OWNER: t.Final = "owner_id"
+_NOT_KEPT: t.Final[Mapping[str, t.Any]] = MappingProxyType({})
 
 
 def can_create(attributes: Mapping[str, Json]) -> bool:
@@ -37,9 +40,19 @@ def can_update(attributes: Mapping[str, Json]) -> bool:
     return _all_known(attributes, _UPDATABLE)
 
 
-def clears(attributes: Mapping[str, Json]) -> bool:
-    """Tell whether standard attributes are to be cleared: the description has no null for them."""
-    return any(value is None and not name.startswith(CUSTOM_PREFIX) for name, value in attributes.items())
+def may_be_less(attributes: Mapping[str, Json]) -> bool:
+    """Tell whether a job can write these attributes as far as they differ, maybe."""
+    return attributes.keys().isdisjoint(_NEVER_READ)
+
+
+def carried(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Give the attributes that a job can write to a contact."""
+    return MappingProxyType({name: value for name, value in attributes.items() if _is_known(name, value, _UPDATABLE)})
+
+
+def single(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Give the attributes that no job can write to a contact."""
+    return {name: value for name, value in attributes.items() if not _is_known(name, value, _UPDATABLE)}
 
 
 def has_strange_owner(attributes: Mapping[str, Json], admins: Container[AdminId]) -> bool:
@@ -72,14 +85,17 @@ def tag_item(contact: ContactId, change: TagChange | None) -> dict[str, Json]:
 
 
 def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactId) -> Contact:
-    """Give the contact that a job has made; nobody knows its id yet."""
+    """Give the contact that a job has made; nobody knows its id yet.
+
+    It is looked for before it is compared with anything, so its attributes are not kept.
+    """
     is_lead = attributes.get("role") == "lead"
     return Contact(
         id=stand_in,
         role="lead" if is_lead else "user",
         external_id=None if is_lead else draft.identity.external_id,
         email=draft.identity.email,
-        attributes=MappingProxyType({name: value for name, value in attributes.items() if name not in _IDENTITY}),
+        attributes=_NOT_KEPT,
         is_named=False,
         shows_all_tags=True,
     )
@@ -101,8 +117,10 @@ def updated(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
     )
 
 
-_IDENTITY: t.Final = frozenset(["role", "external_id"])
-
-
 def _all_known(attributes: Mapping[str, Json], known: Container[str]) -> bool:
-    return all(name.startswith(CUSTOM_PREFIX) or name in known for name in attributes) and not clears(attributes)
+    return all(_is_known(name, value, known) for name, value in attributes.items())
+
+
+def _is_known(name: str, value: Json, known: Container[str]) -> bool:
+    """Tell whether a job takes an attribute; the description has no null for standard ones."""
+    return name.startswith(CUSTOM_PREFIX) or (name in known and value is not None)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from target_intercom.config import StreamConfig
 from target_intercom.ledger.base import Prints
 from target_intercom.model import RecordKey
+from target_intercom.sync.bulk_items import single
 
 if t.TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
@@ -75,7 +76,17 @@ def _number(value: Decimal) -> str:
 def prints_of(draft: ContactDraft, settings: str, without: Container[str] = ()) -> Prints:
     """Hash what a record says of its contact; attributes in `without` were not taken by Intercom."""
     attributes = {name: value for name, value in draft.attributes.items() if name not in without}
-    return Prints(_content(draft.identity, attributes), _shape(attributes), settings)
+    return Prints(_content(draft.identity, attributes), _shape(attributes), settings, _single(attributes))
+
+
+def single_print(draft: ContactDraft) -> str:
+    """Hash the part of a record that no bulk job can write to a contact."""
+    return _single(draft.attributes)
+
+
+def _single(attributes: Mapping[str, Json]) -> str:
+    part = single(attributes)
+    return _hash(_canonical(part)) if part else ""
 
 
 def says_the_same(draft: ContactDraft, prints: Prints) -> bool:

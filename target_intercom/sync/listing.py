@@ -147,6 +147,9 @@ class NotedGroups(ListedGroups):
             return
         if contact.is_named:
             self._listed[key] = (entry, contact)
+        elif entry.known is None and not entry.draft.groups:
+            # Nothing to put on or to take off: no reason to look for its id.
+            self._prints[self._stream, key] = groups_print(())
         elif _is_news(entry, contact):
             self._unnamed.add(self._stream, key, contact, entry.draft.groups)
 
@@ -158,8 +161,9 @@ class NotedGroups(ListedGroups):
         """See `ListedGroups`."""
         listed, self._listed = self._listed, {}
         prints, self._prints = self._prints, {}
-        if self._carried is not None and prints:
+        if self._carried is not None:
             self._carried.write()
+        if prints:
             self._memberships.note([], [], prints)
         news = {key: (entry, contact) for key, (entry, contact) in listed.items() if _is_news(entry, contact)}
         if not news:

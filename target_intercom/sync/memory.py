@@ -215,7 +215,8 @@ class StreamMemory:
         trust = self._trust(entry, row)
         if trust is Trust.IN_LINE and entry.source is not None and entry.source != row.source:
             self._new_sources[row.key] = entry.source
-        return replace(entry, known=Known(row.contact, trust, row.groups))
+        single = None if row.prints is None else row.prints.single
+        return replace(entry, known=Known(row.contact, trust, row.groups, single))
 
     def _trust(self, entry: Entry, row: LedgerEntry) -> Trust:
         if entry.draft.removed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 
 from target_intercom.model import Identity
 
@@ -28,7 +28,8 @@ class RecentContacts:
         self._keep = search_delay_seconds + _SPARE_SECONDS
         self._clock = clock
         self._contacts: OrderedDict[ContactId, tuple[float, Contact | None]] = OrderedDict()
-        self._by_identifier: dict[Identifier, set[ContactId]] = defaultdict(set)
+        # Tuples, of one contact nearly always: a set takes four times the memory.
+        self._by_identifier: dict[Identifier, tuple[ContactId, ...]] = {}
         self._unnamed: set[ContactId] = set()
 
     def remember(self, contact: Contact) -> None:
@@ -37,7 +38,7 @@ class RecentContacts:
         if not contact.is_named:
             self._unnamed.add(contact.id)
         for name in Identity.of(contact).identifiers():
-            self._by_identifier[name].add(contact.id)
+            self._by_identifier[name] = (*self._by_identifier.get(name, ()), contact.id)
 
     def forget(self, contact: ContactId) -> None:
         """Note that a contact is gone: archived, deleted or merged."""
@@ -81,9 +82,9 @@ class RecentContacts:
         if contact is None:
             return
         for name in Identity.of(contact).identifiers():
-            self._by_identifier[name].discard(key)
-            if not self._by_identifier[name]:
-                del self._by_identifier[name]
+            left = tuple(one for one in self._by_identifier.pop(name, ()) if one != key)
+            if left:
+                self._by_identifier[name] = left
 
     def _expire(self) -> None:
         oldest = self._clock() - self._keep
