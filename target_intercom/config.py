@@ -175,6 +175,11 @@ class Config:
         return self.stream(name).sync_mode is SyncMode.SYNC and self.max_removal_percent > 0
 
     @property
+    def removes(self) -> bool:
+        """Whether any stream may remove contacts."""
+        return any(one.sync_mode.removes for one in (self.general, *self.streams.values()))
+
+    @property
     def has_groups(self) -> bool:
         """Whether any stream may put contacts into groups."""
         configs = (self.general, *self.streams.values())

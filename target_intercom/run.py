@@ -321,7 +321,7 @@ class _Session:
             say=say,
         )
         self._teammates = Teammates(client)
-        self.removals = Removals(client, in_parallel, ledger, self._jobs)
+        self.removals = Removals(client, in_parallel, ledger, self._jobs, are_expected=config.removes)
         self._tables = Tables(ledger, ledger, say)
         self._leaving = Leaving(
             client, in_parallel, ledger, jobs=self._jobs, removals=self.removals, tables=self._tables, say=say

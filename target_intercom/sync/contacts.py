@@ -79,7 +79,7 @@ class ContactSync:
 
     def run(self, records: Sequence[Received]) -> None:
         """Bring a batch into Intercom; every record gets its outcome, marked ones at the end of the pipe."""
-        familiar, others, sources = self._memory.familiar(records, self._basis)
+        familiar, others, sources = self._memory.familiar(records, self._mapper.relevant(), self._basis)
         quiet, entries = in_line(self._memory.recall(self._map(others, sources)))
         view = self._look_up(entries)
         entries = self._leave(familiar, quiet, entries, view)
@@ -154,10 +154,7 @@ class ContactSync:
                 self._marks.seen_live(entry.contact, entry.received.number)
         self._report.count(self._stream, Result.UNCHANGED, times=len(last))
         self._report.count(self._stream, Result.MERGED, times=len(familiar) + len(quiet) - len(last))
-        self._marks.seen_all({one.row.contact: one.received.number for one in familiar if one.row.contact is not None})
-        for one in familiar:
-            if one.row.contact is None:
-                self._marks.seen_unnamed(one.names(), one.received.number)
+        self._marks.seen_familiar(familiar)
 
     def _refuse_unidentified(self, entries: Sequence[Entry]) -> list[Entry]:
         """Refuse records without an identifier that the ledger does not know, and will not know within the batch."""

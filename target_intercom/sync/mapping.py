@@ -102,6 +102,11 @@ class ContactMapper:
                 'by it, map it: {"id": "external_id"}; to silence this, map it to null.'
             )
 
+    def relevant(self) -> set[str]:
+        """Give the properties that decide what a record means; others, as `_sdc_batched_at`, change in every run."""
+        named = {name for name in (self._config.deleted_property, self._config.tags_property) if name is not None}
+        return named.union(name for name in self._properties if self._target(name) is not None)
+
     def basis(self, describe: Callable[[Sequence[str]], Json]) -> str:
         """Name all that decides what a record of this stream means, beside the record itself.
 
@@ -113,7 +118,9 @@ class ContactMapper:
 
     def says_all(self, mapped: Mapped, record: Mapping[str, Json]) -> bool:
         """Tell whether a record need not be mapped when it comes again as it is, on the same basis."""
-        return not (mapped.cut or mapped.left_out) and self._properties.keys() >= record.keys()
+        if mapped.cut or mapped.left_out:
+            return False
+        return all(self._target(name) is None for name in record.keys() - self._properties.keys())
 
     def custom_kinds(
         self, records: Iterable[Mapping[str, Json]], known: Mapping[str, object]

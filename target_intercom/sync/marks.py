@@ -20,12 +20,13 @@ from target_intercom.model import (
 from target_intercom.sync.planning import not_shown, refusal
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Sequence
 
     from target_intercom.config import StreamConfig
-    from target_intercom.model import Contact, ContactId, Entry, Group, Identifier, Match
+    from target_intercom.model import Contact, Entry, Group, Identifier, Match
     from target_intercom.report import RunReport
     from target_intercom.sync.matching import View
+    from target_intercom.sync.memory import Familiar
     from target_intercom.sync.removal import Removals
 
 
@@ -70,10 +71,16 @@ class StreamMarks:
         for stream, outcome in self._removals.live(contact.id, number):
             self._report.record(stream, outcome)
 
-    def seen_all(self, contacts: Mapping[ContactId, int]) -> None:
-        """Take back the marks on many contacts, with the places of their last live records."""
-        for stream, outcome in self._removals.all_live(contacts):
+    def seen_familiar(self, familiar: Sequence[Familiar]) -> None:
+        """Take back the marks on contacts that came before live records of them, which came again as they were."""
+        if not self._removals.are_expected:
+            return
+        named = {one.row.contact: one.received.number for one in familiar if one.row.contact is not None}
+        for stream, outcome in self._removals.all_live(named):
             self._report.record(stream, outcome)
+        for one in familiar:
+            if one.row.contact is None:
+                self.seen_unnamed(one.names(), one.received.number)
 
     def seen_unnamed(self, identifiers: Iterable[Identifier], number: int) -> None:
         """Take back the marks on whoever has one of these identifiers: a live record whose contact has no id yet."""

@@ -10,11 +10,19 @@ from dataclasses import replace
 from target_intercom.config import SyncMode
 from target_intercom.ledger.base import UNNOTED, LedgerEntry, Loaded, Stamp, Standing, stamp
 from target_intercom.model import Identity, Known, MatchBy, Trust, Update
-from target_intercom.sync.fingerprints import prints_of, record_key, settings_print, source_print, text_print
+from target_intercom.sync.fingerprints import (
+    has_same_shape,
+    prints_of,
+    record_key,
+    says_the_same,
+    settings_print,
+    source_print,
+    text_print,
+)
 from target_intercom.sync.pipe import version_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 
     from target_intercom.config import StreamConfig
     from target_intercom.ledger.base import Holder, Ledger, Settled
@@ -97,11 +105,12 @@ class StreamMemory:
         return self._parted([entry if entry.is_in_line else next(changed) for entry in recalled])
 
     def familiar(
-        self, records: Sequence[Received], basis: Callable[[], str]
+        self, records: Sequence[Received], relevant: Set[str], basis: Callable[[], str]
     ) -> tuple[list[Familiar], list[Received], dict[int, str]]:
         """Part records that came before as they are, and whose contacts are in line with them, from the others.
 
-        That needs no mapping: it is what makes a run without a difference cheap.
+        That needs no mapping: it is what makes a run without a difference cheap. Properties that are not `relevant`
+        do not count; `basis` tells all else that decides what a record means.
 
         Returns:
             The familiar ones, the others, and by their numbers the hashes by which the others may be known next time.
@@ -110,7 +119,8 @@ class StreamMemory:
             return [], list(records), {}
         self.flush()
         on = text_print(basis())
-        sources = {received.number: source_print(on, received.record) for received in records}
+        names = {*relevant, *self._key_properties}
+        sources = {received.number: source_print(on, received.record, names) for received in records}
         keys = [record_key(received.record, self._key_properties, _NOBODY, ()) for received in records]
         rows = self._ledger.settled(self._stream, [key for key in dict.fromkeys(keys) if key is not None])
         familiar: list[Familiar] = []
@@ -227,11 +237,10 @@ class StreamMemory:
             return Trust.CHANGED
         if row.prints is None:
             return Trust.UNSURE
-        prints = prints_of(entry.draft, self._settings)
-        if prints.content == row.prints.content:
+        if says_the_same(entry.draft, row.prints):
             return Trust.IN_LINE
         # A column that came or went may change nothing, of all records at once: a search tells, for many of them.
-        return Trust.CHANGED if prints.shape == row.prints.shape else Trust.UNSURE
+        return Trust.CHANGED if has_same_shape(entry.draft, row.prints) else Trust.UNSURE
 
     def _add(self, row: LedgerEntry, received: Received, *, changed: bool) -> None:
         earlier = self._entries.get(row.key)

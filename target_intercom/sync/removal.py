@@ -59,8 +59,11 @@ class Removals:
     in the pipe; the records' numbers tell which was later.
     """
 
-    def __init__(self, client: IntercomClient, in_parallel: InParallel, ledger: Ledger, jobs: BulkJobs) -> None:
-        """Nothing is marked yet."""
+    def __init__(
+        self, client: IntercomClient, in_parallel: InParallel, ledger: Ledger, jobs: BulkJobs, *, are_expected: bool
+    ) -> None:
+        """Nothing is marked yet; `are_expected`: a stream of the run may mark contacts."""
+        self.are_expected = are_expected
         self._jobs = jobs
         self._client = client
         self._ledger = ledger
