@@ -15,7 +15,8 @@ from target_intercom.model import RecordKey
 from target_intercom.sync.bulk_items import single
 
 if t.TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence, Set
+    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from target_intercom.model import ContactDraft, GroupKey, Identity, Json, MatchBy
 
@@ -114,7 +115,7 @@ def text_print(text: str) -> str:
     return _hash(text)
 
 
-def source_print(basis: str, record: Mapping[str, Json], relevant: Set[str]) -> str:
+def source_print(basis: str, record: Mapping[str, Json], relevant: AbstractSet[str]) -> str:
     """Hash the relevant properties of a record as they came; `basis` stands for all else that decides what it means."""
     if not record.keys() <= relevant:
         record = {name: value for name, value in record.items() if name in relevant}

@@ -22,7 +22,8 @@ from target_intercom.sync.fingerprints import (
 from target_intercom.sync.pipe import version_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from target_intercom.config import StreamConfig
     from target_intercom.ledger.base import Holder, Ledger, Settled
@@ -105,7 +106,7 @@ class StreamMemory:
         return self._parted([entry if entry.is_in_line else next(changed) for entry in recalled])
 
     def familiar(
-        self, records: Sequence[Received], relevant: Set[str], basis: Callable[[], str]
+        self, records: Sequence[Received], relevant: AbstractSet[str], basis: Callable[[], str]
     ) -> tuple[list[Familiar], list[Received], dict[int, str]]:
         """Part records that came before as they are, and whose contacts are in line with them, from the others.
 
