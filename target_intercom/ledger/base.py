@@ -232,10 +232,12 @@ class Ledger:
         del email
         return Stamp(0) if replacing is None else replacing
 
-    def intend_all(self, emails: Sequence[Email], ahead_seconds: float) -> Mapping[Email, Stamp | LeadPendingError]:
-        """Write down that leads are about to be made together, which may take `ahead_seconds`; as `intend`."""
+    def intend_all(
+        self, replacing: Mapping[Email, Stamp | None], ahead_seconds: float
+    ) -> Mapping[Email, Stamp | LeadPendingError]:
+        """Write down that leads are about to be made together, which may take `ahead_seconds`; each as `intend`."""
         del ahead_seconds
-        return dict.fromkeys(emails, Stamp(0))
+        return {email: Stamp(0) if earlier is None else earlier for email, earlier in replacing.items()}
 
     def drop_intents(self, emails: Sequence[Email]) -> None:
         """Note that leads were surely not made. Safe from any thread."""

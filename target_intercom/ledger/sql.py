@@ -244,9 +244,11 @@ class SqlLedger(Ledger):
         if not connection.execute(attempt.execution_options(preserve_rowcount=True)).rowcount:
             intent.pending = connection.scalar(select(_I.sent_at).where(*mine))
 
-    def intend_all(self, emails: Sequence[Email], ahead_seconds: float) -> Mapping[Email, Stamp | LeadPendingError]:
+    def intend_all(
+        self, replacing: Mapping[Email, Stamp | None], ahead_seconds: float
+    ) -> Mapping[Email, Stamp | LeadPendingError]:
         """See `Ledger`."""
-        intents = [_Intent(email, None, ahead_seconds) for email in sorted(emails)]
+        intents = [_Intent(email, earlier, ahead_seconds) for email, earlier in sorted(replacing.items())]
         self._database.write(lambda connection: self._claim_all(connection, intents))
         return {
             one.email: t.cast("Stamp", one.written) if one.pending is None else LeadPendingError(one.pending)

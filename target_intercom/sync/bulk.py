@@ -66,7 +66,10 @@ class Teammates:
         self._admins: frozenset[AdminId] | None = None
 
     def admins(self) -> frozenset[AdminId]:
-        """Give the ids of all teammates; nobody where Intercom does not tell: single calls will say who is not."""
+        """Give the ids of all teammates; nobody where Intercom does not tell: single calls will say who is none.
+
+        A token without the permission to read them ends the run, as any that lacks one.
+        """
         if self._admins is None:
             try:
                 self._admins = self._client.admins()
@@ -113,6 +116,10 @@ class BulkWriter:
             yield from self._direct.write(proofs)
         parts = self._sort(waiting)
         yield from parts.unchanged
+        for few in (parts.users, parts.leads, parts.updates):
+            if len(few) < FEWEST:
+                parts.singly.extend(item.operation for item in few)
+                few.clear()
         yield from self._direct.write(parts.singly)
         yield from self._update(parts.updates)
         yield from self._create_users(parts.users)
@@ -228,7 +235,7 @@ class BulkWriter:
 
     def _create_leads(self, items: Sequence[_Item]) -> Iterator[Written]:
         """Make leads, with their intents in the ledger before: Intercom would take a second one without a word."""
-        intents = self._ledger.intend_all(sorted(map(_email, items)), self._jobs.patience_seconds)
+        intents = self._ledger.intend_all(dict.fromkeys(map(_email, items)), self._jobs.patience_seconds)
         begun = [item for item in items if isinstance(intents[_email(item)], LeadPendingError)]
         items = [item for item in items if not isinstance(intents[_email(item)], LeadPendingError)]
         yield from self._direct.write([item.operation for item in begun])
@@ -237,6 +244,8 @@ class BulkWriter:
         for ended in self._jobs.run(submissions):
             match ended.ending:
                 case Ending.DONE:
+                    made = {_email(item): intents[_email(item)] for item in ended.items}
+                    self._ledger.intend_all({email: at for email, at in made.items() if isinstance(at, int)}, 0.0)
                     yield from map(_created, ended.items)
                 case Ending.FAILED | Ending.UNKNOWN:
                     doubts.extend(self._doubts(ended, intents))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import time
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from target_intercom.errors import (
     CallFailedError,
@@ -86,6 +86,7 @@ class Deletions:
     """A job may have deleted these: nobody there is then what was asked for."""
 
 
+_NOT_SHOWN: t.Final = Fault(message="a bulk job does not show what was submitted")
 _WITH_ERRORS: t.Final = Fault(message="a bulk job ended with errors, and does not say which")
 _TOO_LATE: t.Final = Fault(message="a bulk job did not end in time")
 
@@ -101,12 +102,14 @@ class BulkJobs:
         enabled: bool,
         patience_seconds: float,
         say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """A job in which nothing moves for `patience_seconds` is not waited for any longer."""
         self._client = client
         self._in_parallel = in_parallel
         self._patience = max(patience_seconds, _SHORTEST_PATIENCE)
         self._say = say
+        self._clock = clock
         self.are_there = enabled
         """Whether it is worth trying."""
 
@@ -143,7 +146,7 @@ class BulkJobs:
 
     def _carry(self, submissions: Sequence[Submission[_Item]]) -> list[Ended[_Item]]:
         """Carry out some submissions as one job, as long as it takes them."""
-        lane: _Lane[_Item] = _Lane(self._client)
+        lane: _Lane[_Item] = _Lane(self._client, self._clock)
         for submission in submissions:
             if not self.are_there:
                 lane.settle(submission, Ending.NOT_SENT)
@@ -165,6 +168,8 @@ class _Waiting(t.Generic[_Item]):
     submission: Submission[_Item]
     job: JobId
     tasks: frozenset[TaskId]
+    took: float
+    """Seconds from its first try to the answer."""
 
 
 @dataclass(slots=True)
@@ -172,6 +177,7 @@ class _Lane(t.Generic[_Item]):
     """Submissions that are sent one after the other, so that a new task in their job is the last one's."""
 
     client: IntercomClient
+    clock: Callable[[], float]
     ended: list[Ended[_Item]] = field(default_factory=list)
     _job: JobId | None = None
     _jobs: dict[JobId, Job] = field(default_factory=dict)
@@ -198,6 +204,7 @@ class _Lane(t.Generic[_Item]):
             self.settle(submission, Ending.FAILED, error.fault)
 
     def _send(self, submission: Submission[_Item]) -> None:
+        began = self.clock()
         try:
             job = submission.send(self._job)
         except (JobClosedError, NotFoundError):
@@ -207,27 +214,35 @@ class _Lane(t.Generic[_Item]):
         except CallFailedError as error:
             self.settle(submission, Ending.UNKNOWN, error.fault)
         except InDoubtError as error:
-            self._look_for(submission, error.fault)
+            self._look_for(submission, error.fault, began)
         else:
-            self._sent(submission, job, Fault(message="a bulk job does not show what was submitted"))
+            self._sent(submission, job, _NOT_SHOWN, self.clock() - began)
 
-    def _sent(self, submission: Submission[_Item], job: Job, fault: Fault) -> None:
-        """Note the tasks that a submission has added to its job."""
+    def _sent(self, submission: Submission[_Item], job: Job, fault: Fault, took: float) -> None:
+        """Note the tasks that a submission, which `took` so many seconds, has added to its job."""
         before = self._jobs.get(job.id)
         tasks = frozenset(job.tasks) - (frozenset() if before is None else frozenset(before.tasks))
-        self._job, self._jobs[job.id] = job.id, job
+        self._job = job.id
+        self._note(job)
         if tasks:
-            self._waiting.append(_Waiting(submission, job.id, tasks))
+            self._waiting.append(_Waiting(submission, job.id, tasks, took))
         else:
             self.settle(submission, Ending.UNKNOWN, fault)
 
-    def _look_for(self, submission: Submission[_Item], fault: Fault) -> None:
+    def _note(self, job: Job) -> None:
+        """Take in what a job shows; an answer may leave out the tasks of earlier submissions."""
+        before = self._jobs.get(job.id)
+        if before is not None:
+            job = replace(job, tasks={**before.tasks, **job.tasks}, created_at={**before.created_at, **job.created_at})
+        self._jobs[job.id] = job
+
+    def _look_for(self, submission: Submission[_Item], fault: Fault, began: float) -> None:
         """Find out whether a submission arrived whose answer was lost."""
         job = None if self._job is None else self._look(self._job)
         if job is None:
             self.settle(submission, Ending.UNKNOWN, fault)
         else:
-            self._sent(submission, job, fault)
+            self._sent(submission, job, fault, self.clock() - began)
 
     def _look(self, job: JobId) -> Job | None:
         try:
@@ -237,16 +252,17 @@ class _Lane(t.Generic[_Item]):
 
     def wait(self, patience: float) -> None:
         """Wait for the tasks to end, with growing pauses, until nothing has moved for so many seconds."""
-        pause, moved_at = _FIRST_PAUSE, time.monotonic()
+        pause, moved_at = _FIRST_PAUSE, self.clock()
         self._settle_ended()
-        while self._waiting and time.monotonic() - moved_at < patience:
+        while self._waiting and self.clock() - moved_at < patience:
             self.client.pause(pause)
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
             before = {id_: job.tasks for id_, job in self._jobs.items()}
             for id_ in {one.job for one in self._waiting}:
-                self._jobs[id_] = self._look(id_) or self._jobs[id_]
+                if (shown := self._look(id_)) is not None:
+                    self._note(shown)
             if any(job.tasks != before[id_] for id_, job in self._jobs.items()):
-                moved_at = time.monotonic()
+                moved_at = self.clock()
             self._settle_ended()
         for one in self._waiting:
             self.settle(one.submission, Ending.UNKNOWN, _TOO_LATE, self._since(one))
@@ -263,8 +279,10 @@ class _Lane(t.Generic[_Item]):
                 self.settle(one.submission, Ending.FAILED, _WITH_ERRORS, self._since(one))
 
     def _since(self, one: _Waiting[_Item]) -> int | None:
+        """Tell when a submission was first sent: before its tasks were made, where it had to be sent again."""
         times = [self._jobs[one.job].created_at.get(task) for task in one.tasks]
-        return min((at for at in times if at is not None), default=None)
+        first = min((at for at in times if at is not None), default=None)
+        return None if first is None else first - int(one.took)
 
 
 def parted(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:

@@ -252,17 +252,25 @@ class DirectWriter:
 
         One that was there before is no new one.
         """
-        if another_person(operation.group.draft.identity, contact):
+        is_other, updates = another_person(operation.group.draft.identity, contact), self._config.sync_mode.updates
+        if not updates and (is_other or _is_older(contact, since)):
+            return Left(operation.group, SkipReason.EXISTS)
+        if is_other:
             return Rejected(operation.group, _taken(contact.id))
-        if since is not None and contact.created_at is not None and contact.created_at < since - _CLOCK_STEP:
+        if _is_older(contact, since):
             return self._bring_up_to_date(operation.group, contact, Result.UNCHANGED)
-        if not self._config.sync_mode.updates:
+        if not updates:
             # Whatever differs is Intercom's way to write it: what was sent is ours.
             return Saved(operation.group, Result.CREATED, contact)
         return self._bring_up_to_date(operation.group, contact, Result.CREATED)
 
-    def _after_conflict(self, operation: Create, error: ConflictError, *, doubtful: bool) -> Written:
-        """Go on with the contact that a 409 names (README, Identity). `doubtful`: it may be our own."""
+    def _after_conflict(
+        self, operation: Create, error: ConflictError, *, doubtful: bool, since: int | None = None
+    ) -> Written:
+        """Go on with the contact that a 409 names (README, Identity).
+
+        `doubtful`: it may be our own, if it is not older than `since` (unix seconds of Intercom's clock).
+        """
         group = operation.group
         if not self._config.sync_mode.updates and (error.archived or not doubtful):
             return Left(group, SkipReason.EXISTS)
@@ -275,11 +283,15 @@ class DirectWriter:
             return Vanished(group, contact_id)
         except CallFailedError as failure:
             return Rejected(group, _not_restorable(contact_id, failure.fault))
-        if another_person(group.draft.identity, contact):
+        is_ours = doubtful and not _is_older(contact, since)
+        is_other, updates = another_person(group.draft.identity, contact), self._config.sync_mode.updates
+        if not updates and (is_other or not is_ours):
+            return Left(group, SkipReason.EXISTS)
+        if is_other:
             if error.archived:
                 self._client.archive_contact(contact_id)
             return Rejected(group, _taken(contact_id, error.fault))
-        return self._bring_up_to_date(group, contact, _if_nothing_differs(doubtful=doubtful, archived=error.archived))
+        return self._bring_up_to_date(group, contact, _if_nothing_differs(is_ours=is_ours, archived=error.archived))
 
     def _read_conflicting(self, contact: ContactId, *, archived: bool) -> Contact:
         """Read the contact that a 409 names; an archived one has to be brought back for that."""
@@ -326,7 +338,7 @@ class DirectWriter:
             try:
                 return self._post(operation, _nothing)
             except ConflictError as error:
-                return self._after_conflict(operation, error, doubtful=True)
+                return self._after_conflict(operation, error, doubtful=True, since=since)
             except InDoubtError as error:
                 return self._user_in_doubt(operation, error.fault)
         except (RefusedError, CallFailedError) as error:
@@ -450,14 +462,19 @@ def _nothing() -> None:
     """Nothing is to be done before a user is sent: Intercom refuses a second one."""
 
 
-def _if_nothing_differs(*, doubtful: bool, archived: bool) -> _SavedAs:
+def _is_older(contact: Contact, since: int | None) -> bool:
+    """Tell whether a contact was surely there before something was sent, in unix seconds of Intercom's clock."""
+    return since is not None and contact.created_at is not None and contact.created_at < since - _CLOCK_STEP
+
+
+def _if_nothing_differs(*, is_ours: bool, archived: bool) -> _SavedAs:
     """Name what was done to a contact that a 409 named and that is as the record says.
 
     Bringing it back from the archive changed it; one that may be our own was made by the create whose answer was lost.
     """
     if archived:
         return Result.UPDATED
-    return Result.CREATED if doubtful else Result.UNCHANGED
+    return Result.CREATED if is_ours else Result.UNCHANGED
 
 
 def _unchanged(group: Group) -> Saved:
