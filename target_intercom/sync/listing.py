@@ -86,6 +86,7 @@ class NotedGroups(ListedGroups):
         self._unnamed = unnamed
         self._carried = carried
         self._prints: dict[tuple[str, RecordKey], str] = {}
+        self._arrived: set[RecordKey] = set()
         self._repair = repair
         self._listed: dict[RecordKey, tuple[Entry, Contact]] = {}
 
@@ -117,7 +118,9 @@ class NotedGroups(ListedGroups):
         for entry in group.entries:
             key = self._key_of(entry)
             if key is not None and entry.draft.groups is not None:
+                self._arrived.add(key)
                 self._prints[self._stream, key] = groups_print(entry.draft.groups)
+                self._unnamed.supersede(self._stream, key, entry.received.number)
 
     def take_back(self, group: Group) -> None:
         """See `ListedGroups`."""
@@ -143,15 +146,18 @@ class NotedGroups(ListedGroups):
         if entry.draft.groups is None:
             return
         key = self._key_of(entry)
-        if key is None or (self._stream, key) in self._prints:
+        if key is None or key in self._arrived:
             return
+        number = entry.received.number
+        if not contact.is_named and (entry.draft.groups or entry.known is not None) and _is_news(entry, contact):
+            self._unnamed.add(self._stream, key, contact, entry.draft.groups, number)
+            return
+        self._unnamed.supersede(self._stream, key, number)
         if contact.is_named:
             self._listed[key] = (entry, contact)
-        elif entry.known is None and not entry.draft.groups:
-            # Nothing to put on or to take off: no reason to look for its id.
-            self._prints[self._stream, key] = groups_print(())
-        elif _is_news(entry, contact):
-            self._unnamed.add(self._stream, key, contact, entry.draft.groups)
+        elif entry.known is None:
+            # There is nothing to put on or to take off: no reason to look for its id.
+            self._prints[self._stream, key] = groups_print(entry.draft.groups)
 
     def gone(self, contact: ContactId) -> None:
         """See `ListedGroups`."""
@@ -161,6 +167,7 @@ class NotedGroups(ListedGroups):
         """See `ListedGroups`."""
         listed, self._listed = self._listed, {}
         prints, self._prints = self._prints, {}
+        self._arrived.clear()
         if self._carried is not None:
             self._carried.write()
         if prints:
@@ -207,18 +214,27 @@ class UnnamedListings:
         self._spool = Spool(folder)
         self._naming = naming
         self._delay = search_delay_seconds
+        self._newest: dict[tuple[str, RecordKey], int] = {}
+        """By record: the place in the pipe of its last list that did not wait, while others do."""
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits."""
         return self._spool.is_empty
 
-    def add(self, stream: str, key: RecordKey, contact: Contact, groups: Mapping[GroupKey, str]) -> None:
-        """Let a list wait."""
+    def add(self, stream: str, key: RecordKey, contact: Contact, groups: Mapping[GroupKey, str], number: int) -> None:
+        """Let the list of a record wait; `number` is the record's place in the pipe."""
         due = time.monotonic() + self._delay
-        self._spool.add(
-            json.dumps([stream, key, contact.id, contact.role, contact.external_id, contact.email, due, groups])
-        )
+        who = [contact.id, contact.role, contact.external_id, contact.email]
+        self._spool.add(json.dumps([stream, key, *who, due, groups, number]))
+
+    def supersede(self, stream: str, key: RecordKey, number: int) -> None:
+        """Note a list that does not wait: what waits of earlier records of its key no longer holds."""
+        if not self._spool.is_empty:
+            self._newest[stream, key] = number
+
+    def _holds(self, listing: _Listing) -> bool:
+        return listing.number > self._newest.get((listing.stream, listing.key), -1)
 
     def settle(self, begin: Callable[[], Claiming], releases: Callable[[str], bool]) -> Iterator[str]:
         """Note what was listed; gives the stream of each record whose contact is not found.
@@ -226,7 +242,8 @@ class UnnamedListings:
         `releases` tells of a stream whether its records take off the tags of groups that they name no more.
         """
         lines = (line for _, line in self._spool.lines())
-        while page := [_listing(json.loads(line)) for line in islice(lines, _AT_ONCE)]:
+        while some := list(islice(lines, _AT_ONCE)):
+            page = [one for one in map(_listing, map(json.loads, some)) if self._holds(one)]
             found = self._naming.find([one.contact for one in page])
             claims = []
             for one in page:
@@ -237,6 +254,7 @@ class UnnamedListings:
                     claims.append(Claim(one.stream, one.key, contact, one.groups, releases=releases(one.stream)))
             claim_listed(begin(), claims)
         self._spool.close()
+        self._newest.clear()
 
     def close(self) -> None:
         """Give the file back."""
@@ -249,12 +267,13 @@ class _Listing:
     key: RecordKey
     contact: Unnamed
     groups: Mapping[GroupKey, str]
+    number: int
 
 
 def _listing(fields: list[Json]) -> _Listing:
-    stream, key, stand_in, role, external_id, email, due, groups = fields
+    stream, key, stand_in, role, external_id, email, due, groups, number = fields
     contact = Contact(ContactId(stand_in), role, external_id, email, MappingProxyType({}), is_named=False)
-    return _Listing(stream, RecordKey(key), Unnamed(contact, due), groups)
+    return _Listing(stream, RecordKey(key), Unnamed(contact, due), groups, number)
 
 
 def _with_tags(operation: Operation, changes: Mapping[ContactId, TagChange]) -> Operation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 from target_intercom.config import SyncMode
@@ -123,7 +123,9 @@ class StreamMemory:
         names = {*relevant, *self._key_properties}
         sources = {received.number: source_print(on, received.record, names) for received in records}
         keys = [record_key(received.record, self._key_properties, _NOBODY, ()) for received in records]
-        rows = self._ledger.settled(self._stream, [key for key in dict.fromkeys(keys) if key is not None])
+        # Of records that share a key the last one counts: they have to be looked at together.
+        once = [key for key, often in Counter(keys).items() if key is not None and often == 1]
+        rows = self._ledger.settled(self._stream, once)
         familiar: list[Familiar] = []
         others: list[Received] = []
         for received, key in zip(records, keys, strict=True):

@@ -58,12 +58,13 @@ class Naming:
         self._ledger = ledger
         self._in_parallel = in_parallel
         self._delay = search_delay_seconds
+        self._met: dict[tuple[str | None, ...], Contact] = {}
 
     def meet(self, identities: Iterable[Identity]) -> None:
         """Find those that this run has made and that one of these identifiers means."""
         unnamed = self._recent.unnamed(name for identity in identities for name in identity.identifiers())
         wanted = [Unnamed(contact, made_at + self._delay) for made_at, contact in unnamed]
-        for stand_in, contact in self.find(wanted).items():
+        for stand_in, contact in self._find_met(wanted).items():
             self._recent.name(stand_in, contact)
 
     def entries(self, entries: Sequence[Entry], rows: Mapping[RecordKey, LedgerEntry]) -> list[Entry]:
@@ -73,8 +74,14 @@ class Naming:
             for entry in entries
             if entry.contact is not None and entry.key is not None and not entry.contact.is_named
         ]
-        found = self.find(wanted) if wanted else {}
+        found = self._find_met(wanted)
         return [_named(entry, found) for entry in entries] if wanted else list(entries)
+
+    def _find_met(self, wanted: Sequence[Unnamed]) -> Mapping[ContactId, Contact]:
+        """Find contacts that a record names, which may change what they are known by."""
+        found = self.find(wanted) if wanted else {}
+        self._met.update((_known_as(one.contact), found[one.contact.id]) for one in wanted if one.contact.id in found)
+        return found
 
     def everyone(self) -> None:
         """Find all that the ledger knows: who is to be removed, or must not be, is told by Intercom ids."""
@@ -91,8 +98,8 @@ class Naming:
 
         One search for many, again and again until the index must show them; the last few users are asked for.
         """
-        missing = {one.contact.id: one for one in wanted}
-        found: dict[ContactId, Contact] = {}
+        found = {one.contact.id: hit for one in wanted if (hit := self._met.get(_known_as(one.contact))) is not None}
+        missing = {one.contact.id: one for one in wanted if one.contact.id not in found}
         pause = _FIRST_PAUSE
         while missing:
             view = self._matcher.search_index([_sought(one.contact) for one in missing.values()])
@@ -123,6 +130,10 @@ class Naming:
             return self._client.find_user(contact.external_id)
         except (RefusedError, CallFailedError):
             return None
+
+
+def _known_as(contact: Contact) -> tuple[str | None, ...]:
+    return contact.role, contact.external_id, contact.email
 
 
 def _named(entry: Entry, found: Mapping[ContactId, Contact]) -> Entry:
