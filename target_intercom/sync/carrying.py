@@ -64,6 +64,8 @@ class CarriedTags:
 
     def load(self, listed: Sequence[Claim]) -> Mapping[ContactId, TagChange]:
         """Note what the records of a stream list, and give the changes that follow for their contacts' tags."""
+        # What this batch has changed so far counts.
+        self.write()
         self._parcels = defaultdict(_Parcel)
         if not (listed and self._jobs.are_there):
             return {}
@@ -151,6 +153,8 @@ class CarriedTags:
     def write(self) -> None:
         """Write down what arrived."""
         arrived, self._arrived = self._arrived, []
+        if not arrived:
+            return
         now = stamp(time.time())
         on = sorted((one for parcel in arrived for one in parcel.on), key=lambda one: one.pair)
         off = sorted((one for parcel in arrived for one in parcel.off), key=lambda one: one.pair)

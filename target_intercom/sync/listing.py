@@ -86,7 +86,7 @@ class NotedGroups(ListedGroups):
         self._unnamed = unnamed
         self._carried = carried
         self._prints: dict[tuple[str, RecordKey], str] = {}
-        self._arrived: set[RecordKey] = set()
+        self._arrived: Group | None = None
         self._repair = repair
         self._listed: dict[RecordKey, tuple[Entry, Contact]] = {}
 
@@ -115,10 +115,11 @@ class NotedGroups(ListedGroups):
         if self._carried is None or contact is None:
             return
         self._carried.arrived(contact.id)
+        self._arrived = group
         for entry in group.entries:
             key = self._key_of(entry)
             if key is not None and entry.draft.groups is not None:
-                self._arrived.add(key)
+                self._listed.pop(key, None)
                 self._prints[self._stream, key] = groups_print(entry.draft.groups)
                 self._unnamed.supersede(self._stream, key, entry.received.number)
 
@@ -129,6 +130,9 @@ class NotedGroups(ListedGroups):
 
     def saved(self, group: Group, contact: Contact, result: Result) -> None:
         """See `ListedGroups`."""
+        if group is self._arrived:
+            self._arrived = None
+            return
         if self._config.sync_mode is SyncMode.INSERT:
             # What is there already is left alone, unless a run was cut off; of several records the first counts.
             first = group.entries[0]
@@ -146,7 +150,7 @@ class NotedGroups(ListedGroups):
         if entry.draft.groups is None:
             return
         key = self._key_of(entry)
-        if key is None or key in self._arrived:
+        if key is None:
             return
         number = entry.received.number
         if not contact.is_named and (entry.draft.groups or entry.known is not None) and _is_news(entry, contact):
@@ -167,7 +171,6 @@ class NotedGroups(ListedGroups):
         """See `ListedGroups`."""
         listed, self._listed = self._listed, {}
         prints, self._prints = self._prints, {}
-        self._arrived.clear()
         if self._carried is not None:
             self._carried.write()
         if prints:
