@@ -342,7 +342,13 @@ class IntercomClient:
         body = {"contacts": list(contacts), **({} if job is None else {"job": {"id": job}})}
         try:
             return self._request(
-                method, template, Job.from_json, body=body, repeatable=repeatable, version=self._bulk_version
+                method,
+                template,
+                Job.from_json,
+                body=body,
+                repeatable=repeatable,
+                version=self._bulk_version,
+                optional=True,
             )
         except (VersionError, PlanRestrictedError) as error:
             raise NoBulkError(error.fault) from None
@@ -353,10 +359,12 @@ class IntercomClient:
             raise
 
     def admins(self) -> frozenset[AdminId]:
-        """`GET /admins`: the ids of the workspace's teammates, who may own contacts."""
-        return self._request(
-            "GET", "/admins", lambda body: frozenset(AdminId(str(one["id"])) for one in body["admins"])
-        )
+        """`GET /admins`: the ids of the workspace's teammates, who may own contacts.
+
+        Raises:
+            ForbiddenError: the token may not read them; the run can go on.
+        """
+        return self._request("GET", "/admins", _admins, optional=True)
 
     def tags(self) -> list[Tag]:
         """`GET /tags`: all tags of the workspace; there are no pages."""
@@ -435,12 +443,13 @@ class IntercomClient:
         repeatable: bool = True,
         before: Callable[[], object] | None = None,
         version: str | None = None,
+        optional: bool = False,
     ) -> _T:
         """Make a call: wait for its turn, send, decipher, and try again where that is safe."""
         values = iter(ids)
         path = _PLACEHOLDER.sub(lambda _match: quote(next(values), safe=""), template)
         content = None if body is None else _json(body)
-        call = _Call(f"{method} {template}", method, path, content, params, before, version)
+        call = _Call(f"{method} {template}", method, path, content, params, before, version, optional)
 
         def attempt() -> _T:
             try:
@@ -499,7 +508,7 @@ class IntercomClient:
             self._succeeded_at = time.monotonic()
             raise
         except (UnauthorizedError, ForbiddenError) as error:
-            if not (isinstance(error, PlanRestrictedError) and call.version is not None):
+            if not (call.optional and isinstance(error, ForbiddenError)):
                 self.stop(error)
             raise
         self._succeeded_at = time.monotonic()
@@ -589,7 +598,9 @@ class _Call:
     params: Mapping[str, str] | None
     before: Callable[[], object] | None = None
     version: str | None = None
-    """Its own `Intercom-Version`: what a newer version alone has, a plan may lack, and the run can do without it."""
+    """Its own `Intercom-Version`, where not every version has it."""
+    optional: bool = False
+    """The run may do without it: that it is forbidden does not keep others from being sent."""
     maybe_sent: bool = False
     tries: int = 0
     success_before: float = -1.0
@@ -626,6 +637,10 @@ def _json(body: Json) -> bytes:
 
 def _nothing(_body: Json) -> None:
     """Read nothing from an answer."""
+
+
+def _admins(body: Json) -> frozenset[AdminId]:
+    return frozenset(AdminId(str(one["id"])) for one in body["admins"])
 
 
 def _tags(body: Json) -> list[Tag]:

@@ -203,6 +203,12 @@ class Ledger:
     def know_again(self, stream: str, sources: Mapping[RecordKey, str]) -> None:
         """Write down by which `source` records are known again."""
 
+    def adopt(self, contacts: Sequence[Contact]) -> None:
+        """Note which contacts records without an Intercom id name, before these change what they are known by.
+
+        Safe from any thread.
+        """
+
     def doubt(self, contacts: Sequence[ContactId]) -> None:
         """Note, before contacts are changed or removed, that what any record said of them will not hold for sure.
 

@@ -441,7 +441,8 @@ def forget_contacts(connection: Connection, workspace: str, contacts: Iterable[C
         of = (_M.workspace == workspace, _M.contact_id.in_(chunk), _M.holding.in_(_MAY_BE_ON))
         connection.execute(update(MEMBERSHIPS).where(*of).values(away))
         entries = (ENTRIES.c.workspace == workspace, ENTRIES.c.contact_id.in_(chunk))
-        connection.execute(update(ENTRIES).where(*entries).values(groups_print=None))
+        noted = case((ENTRIES.c.groups_print.is_not(None), UNNOTED))
+        connection.execute(update(ENTRIES).where(*entries).values(groups_print=noted))
 
 
 def release_records(connection: Connection, workspace: str, stream: str, keys: Iterable[RecordKey]) -> None:

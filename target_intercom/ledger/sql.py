@@ -147,6 +147,30 @@ class SqlLedger(Ledger):
             statement = update(ENTRIES).where(*where).values(source=bindparam("as"))
             self._database.write(lambda connection: connection.execute(statement, values))
 
+    def adopt(self, contacts: Sequence[Contact]) -> None:
+        """See `Ledger`."""
+        with self._database.reading() as connection:
+            unnamed = select(_E.key).where(_E.workspace == self._workspace, *_UNNAMED).limit(1)
+            if not contacts or connection.scalar(unnamed) is None:
+                return
+        users = [{"by": external_id, "who": contact.id} for contact in contacts if (external_id := _user_id(contact))]
+        mails = [
+            {"by": email, "as": contact.role, "who": contact.id}
+            for contact in contacts
+            if (email := _storable(contact.email)) is not None
+        ]
+        of = (_E.workspace == self._workspace, *_UNNAMED)
+        by_external_id = update(ENTRIES).where(*of, _E.role == "user", _E.external_id == bindparam("by"))
+        by_email = (_E.external_id.is_(None), _E.email == bindparam("by"), _E.role == bindparam("as"))
+
+        def work(connection: Connection) -> None:
+            if users:
+                connection.execute(by_external_id.values(contact_id=bindparam("who")), users)
+            if mails:
+                connection.execute(update(ENTRIES).where(*of, *by_email).values(contact_id=bindparam("who")), mails)
+
+        self._database.write(work)
+
     def doubt(self, contacts: Sequence[ContactId]) -> None:
         """See `Ledger`."""
         if contacts:
@@ -284,7 +308,8 @@ class SqlLedger(Ledger):
 
         def work(connection: Connection) -> None:
             for unnamed, contact in found:
-                same = (_E.role == unnamed.role, _E.external_id == unnamed.external_id, _E.email == unnamed.email)
+                external_id, email = _storable(unnamed.external_id), _storable(unnamed.email)
+                same = (_E.role == unnamed.role, _E.external_id == external_id, _E.email == email)
                 where = (_E.workspace == self._workspace, *_UNNAMED, *same)
                 connection.execute(update(ENTRIES).where(*where).values(contact_id=contact.id))
 
@@ -409,8 +434,8 @@ class SqlLedger(Ledger):
                 changes["version"] = func.coalesce(insert.excluded.version, table.c.version)
             if "contact_id" in changes:
                 # The groups were noted for the contact that the record had then.
-                same = insert.excluded.contact_id == table.c.contact_id
-                changes["groups_print"] = case((same, table.c.groups_print), else_=insert.excluded.groups_print)
+                is_kept = (insert.excluded.contact_id == table.c.contact_id) & insert.excluded.groups_print.is_(None)
+                changes["groups_print"] = case((is_kept, table.c.groups_print), else_=insert.excluded.groups_print)
             connection.execute(insert.on_conflict_do_update(index_elements=table.primary_key, set_=changes), rows)
 
     def _entry(self, row: Row[t.Any]) -> LedgerEntry:
@@ -490,6 +515,10 @@ def _contact(row: Row[t.Any]) -> Contact:
 def _storable(text: str | None) -> str | None:
     """Leave out what PostgreSQL does not store."""
     return None if text is None or "\0" in text else text
+
+
+def _user_id(contact: Contact) -> str | None:
+    return _storable(contact.external_id) if contact.role == "user" else None
 
 
 def _intent_key(email: Email) -> str:

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from target_intercom.errors import CallFailedError, LeadPendingError, RefusedError
+from target_intercom.errors import CallFailedError, ForbiddenError, LeadPendingError, RefusedError
 from target_intercom.model import ContactId, Create, Leave, Refuse, Result, Update
 from target_intercom.sync import bulk_items
 from target_intercom.sync.doubt import LeadInDoubt
@@ -66,14 +66,11 @@ class Teammates:
         self._admins: frozenset[AdminId] | None = None
 
     def admins(self) -> frozenset[AdminId]:
-        """Give the ids of all teammates; nobody where Intercom does not tell: single calls will say who is none.
-
-        A token without the permission to read them ends the run, as any that lacks one.
-        """
+        """Give the ids of all teammates; nobody where Intercom does not tell: single calls will say who is none."""
         if self._admins is None:
             try:
                 self._admins = self._client.admins()
-            except (RefusedError, CallFailedError):
+            except (RefusedError, CallFailedError, ForbiddenError):
                 self._admins = frozenset()
         return self._admins
 
@@ -104,7 +101,16 @@ class BulkWriter:
         self._config = config
 
     def write(self, operations: Iterable[Operation]) -> Iterator[Written]:
-        """See `Writer`. What goes singly comes first: it may need what a job would take no notice of."""
+        """See `Writer`."""
+        for written in self._write(operations):
+            contact = written.contact if isinstance(written, Saved) else None
+            if isinstance(written, Saved) and contact is not None and contact.id in self._jobs.given_up:
+                yield replace(written, may_change=True)
+            else:
+                yield written
+
+    def _write(self, operations: Iterable[Operation]) -> Iterator[Written]:
+        """Write; what goes singly comes first: it may need what a job would take no notice of."""
         waiting = list(operations)
         if not self._jobs.are_there or sum(isinstance(one, (Create, Update)) for one in waiting) < FEWEST:
             yield from self._direct.write(waiting)
@@ -210,6 +216,8 @@ class BulkWriter:
             if ended.ending is Ending.DONE:
                 yield from map(_updated, ended.items)
             else:
+                if ended.ending is Ending.UNKNOWN:
+                    self._jobs.given_up.update(_contact(item) for item in ended.items)
                 # To write an update twice does no harm, and says what is wrong with it.
                 yield from self._direct.write([item.operation for item in ended.items])
 
@@ -302,6 +310,12 @@ def _has_the_rest(operation: Update) -> bool:
             return entry.known is not None and entry.known.single == single_print(entry.draft)
         case _:
             return False
+
+
+def _contact(item: _Item) -> ContactId:
+    if not isinstance(item.operation, Update):
+        raise TypeError("only an update has a contact")
+    return item.operation.contact.id
 
 
 def _creates(operations: Iterable[Create | Update]) -> list[Create]:

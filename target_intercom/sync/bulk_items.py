@@ -7,6 +7,7 @@ description.
 from __future__ import annotations
 
 import typing as t
+from collections import UserDict
 from types import MappingProxyType
 
 from target_intercom.intercom.protocol import contact_body, normal_email
@@ -27,6 +28,7 @@ _CREATABLE: t.Final = _UPDATABLE | {"role", "signed_up_at", "last_seen_at"}
 _NEVER_READ: t.Final = frozenset(["role", "email_verified"])
 """Where these are to be written they differ, or it cannot be seen whether they do."""
 _OWNER: t.Final = "owner_id"
+_UNKNOWN: t.Final = object()
 _NOT_KEPT: t.Final[Mapping[str, t.Any]] = MappingProxyType({})
 
 
@@ -109,12 +111,23 @@ def updated(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
         role=contact.role,
         external_id=contact.external_id if external_id is None else ExternalId(str(external_id)),
         email=contact.email if email is None else normal_email(str(email)),
-        attributes=MappingProxyType({**contact.attributes, **attributes}),
-        is_read=contact.is_read,
+        attributes=_left(contact, {**contact.attributes, **attributes}),
         created_at=contact.created_at,
         tags=contact.tags,
         shows_all_tags=contact.shows_all_tags,
     )
+
+
+class _AsSent(UserDict[str, t.Any]):
+    """The attributes of a contact of which only what was sent is known: any other differs from whatever is wanted."""
+
+    def get(self, key: str, default: t.Any = _UNKNOWN) -> t.Any:
+        return self.data.get(key, default)
+
+
+def _left(contact: Contact, attributes: dict[str, Json]) -> Mapping[str, Json]:
+    is_known = contact.is_read and not isinstance(contact.attributes, _AsSent)
+    return MappingProxyType(attributes) if is_known else _AsSent(attributes)
 
 
 def _all_known(attributes: Mapping[str, Json], known: Container[str]) -> bool:

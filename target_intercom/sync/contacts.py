@@ -94,8 +94,10 @@ class ContactSync:
             with suppress(LedgerError):
                 self._memory.forget_batch()
             raise
-        self._memory.forget_batch()
+        self._memory.flush()
         self._groups.write()
+        self._memory.know_again()
+        self._memory.forget_batch()
 
     def _basis(self) -> str:
         return self._mapper.basis(self._catalog.describe)
@@ -220,7 +222,7 @@ class ContactSync:
         self._report.left_out(self._stream, _values_of(saved.dropped, group))
         if contact is not None:
             changed = saved.result is not Result.UNCHANGED
-            self._memory.loaded(group, contact, changed=changed, left_out=saved.dropped)
+            self._memory.loaded(group, contact, changed=changed, left_out=saved.dropped, may_change=saved.may_change)
         if saved.tags_sent:
             self._groups.arrived(group)
         return self._done(group, contact, saved.result)

@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from target_intercom.model import ContactDraft, GroupKey, Identity, Json, MatchBy
+    from target_intercom.model import Contact, ContactDraft, Entry, GroupKey, Identity, Json, MatchBy
 
 LONGEST_KEY: t.Final = 1500
 """Characters of a key; a longer one stands as its hash, since databases limit what they index."""
@@ -125,6 +125,16 @@ def source_print(basis: str, record: Mapping[str, Json], relevant: AbstractSet[s
 def groups_print(groups: Iterable[GroupKey]) -> str:
     """Hash the groups that a record lists, in whatever order."""
     return _hash(_canonical(sorted(groups)))
+
+
+def lists_news(entry: Entry, contact: Contact) -> bool:
+    """Tell whether a record lists groups, and others, or of another contact, than when they were last noted."""
+    if entry.draft.groups is None:
+        return False
+    known = entry.known
+    if known is None or known.contact is None or known.contact.id != contact.id or entry.is_unsure:
+        return True
+    return known.groups != groups_print(entry.draft.groups)
 
 
 def membership_print(identity: Identity, group: GroupKey, match_by: Sequence[MatchBy]) -> str:

@@ -112,6 +112,8 @@ class BulkJobs:
         self._clock = clock
         self.are_there = enabled
         """Whether it is worth trying."""
+        self.given_up: set[ContactId] = set()
+        """Contacts that a job may still write to, which was not waited for any longer."""
 
     @property
     def patience_seconds(self) -> float:
@@ -212,9 +214,11 @@ class _Lane(t.Generic[_Item]):
         except RefusedError as error:
             self.settle(submission, Ending.FAILED, error.fault)
         except CallFailedError as error:
+            self._close()
             self.settle(submission, Ending.UNKNOWN, error.fault)
         except InDoubtError as error:
             self._look_for(submission, error.fault, began)
+            self._close()
         else:
             self._sent(submission, job, _NOT_SHOWN, self.clock() - began)
 
@@ -228,6 +232,10 @@ class _Lane(t.Generic[_Item]):
             self._waiting.append(_Waiting(submission, job.id, tasks, took))
         else:
             self.settle(submission, Ending.UNKNOWN, fault)
+
+    def _close(self) -> None:
+        """Put nothing more into the job: what was sent may turn up in it as a task that is nobody else's."""
+        self._job = None
 
     def _note(self, job: Job) -> None:
         """Take in what a job shows; an answer may leave out the tasks of earlier submissions."""

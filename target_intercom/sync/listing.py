@@ -13,7 +13,7 @@ from target_intercom.config import SyncMode
 from target_intercom.ledger.base import UNNOTED
 from target_intercom.model import Contact, ContactId, Found, Group, Leave, RecordKey, Result, Update
 from target_intercom.sync.claims import Claim
-from target_intercom.sync.fingerprints import groups_print, record_key
+from target_intercom.sync.fingerprints import groups_print, lists_news, record_key
 from target_intercom.sync.naming import Unnamed
 from target_intercom.sync.spool import Spool
 
@@ -102,10 +102,11 @@ class NotedGroups(ListedGroups):
         """Give what the records of a contact list, where a job may carry it and it is news."""
         match operation:
             case Update(group, contact) | Leave(Group(match=Found(contact)) as group, None) if contact.is_named:
-                for entry in group.entries:
-                    key = self._key_of(entry)
-                    if key is not None and entry.draft.groups is not None and _is_news(entry, contact):
-                        yield self._claim(key, entry, contact)
+                keyed = [(key, entry) for entry in group.entries if (key := self._key_of(entry)) is not None]
+                news = {key for key, entry in keyed if lists_news(entry, contact)}
+                # Of several lists of one record the last counts, also where it is no news.
+                last = {key: entry for key, entry in keyed if key in news and entry.draft.groups is not None}
+                yield from (self._claim(key, entry, contact) for key, entry in last.items())
             case _:
                 return
 
@@ -153,7 +154,7 @@ class NotedGroups(ListedGroups):
         if key is None:
             return
         number = entry.received.number
-        if not contact.is_named and (entry.draft.groups or entry.known is not None) and _is_news(entry, contact):
+        if not contact.is_named and (entry.draft.groups or entry.known is not None) and lists_news(entry, contact):
             self._unnamed.add(self._stream, key, contact, entry.draft.groups, number)
             return
         self._unnamed.supersede(self._stream, key, number)
@@ -175,7 +176,7 @@ class NotedGroups(ListedGroups):
             self._carried.write()
         if prints:
             self._memberships.note([], [], prints)
-        news = {key: (entry, contact) for key, (entry, contact) in listed.items() if _is_news(entry, contact)}
+        news = {key: (entry, contact) for key, (entry, contact) in listed.items() if lists_news(entry, contact)}
         if not news:
             return
         claim_listed(
@@ -287,11 +288,3 @@ def _with_tags(operation: Operation, changes: Mapping[ContactId, TagChange]) -> 
             return Update(group, contact, MappingProxyType({}), changes[contact.id])
         case _:
             return operation
-
-
-def _is_news(entry: Entry, contact: Contact) -> bool:
-    """Tell whether a record's groups, or its contact, are others than when they were last noted."""
-    known = entry.known
-    if known is None or known.contact is None or known.contact.id != contact.id or entry.is_unsure:
-        return True
-    return known.groups != groups_print(entry.draft.groups or {})

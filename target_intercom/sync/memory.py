@@ -12,6 +12,7 @@ from target_intercom.ledger.base import UNNOTED, LedgerEntry, Loaded, Stamp, Sta
 from target_intercom.model import Identity, Known, MatchBy, Trust, Update
 from target_intercom.sync.fingerprints import (
     has_same_shape,
+    lists_news,
     prints_of,
     record_key,
     says_the_same,
@@ -168,10 +169,17 @@ class StreamMemory:
             for holder in holders.get(entry.contact.id, ())
         )
 
+    def know_again(self) -> None:
+        """Write down how the records of a batch are known again, after all that they say is."""
+        self.flush()
+        sources, self._new_sources = self._new_sources, {}
+        self._ledger.know_again(self._stream, sources)
+
     def forget_batch(self) -> None:
         """Let go of what was recalled for a batch, after the last of it is written."""
         self.flush()
         self._entries.clear()
+        self._new_sources.clear()
 
     def saw(self, received: Received, identity: Identity, *, is_garbled: bool) -> None:
         """Note that a record came that could not be mapped: it has not left its stream.
@@ -184,17 +192,23 @@ class StreamMemory:
         elif is_garbled:
             self._tap_stream.is_unclear = True
 
-    def doubt(self, operations: Iterable[Operation]) -> None:
+    def doubt(self, operations: Sequence[Operation]) -> None:
         """Note, before contacts are changed, that nothing holds of them for sure: a kill may come in between."""
+        self._ledger.adopt([one.contact for one in operations if isinstance(one, Update)])
         self._ledger.doubt(sorted({one.contact.id for one in operations if isinstance(one, Update) and one.changes}))
 
-    def loaded(self, group: Group, contact: Contact, *, changed: bool, left_out: Collection[str]) -> None:
-        """Remember the records of a contact that are in line with it now; `left_out` names what it did not take."""
+    def loaded(
+        self, group: Group, contact: Contact, *, changed: bool, left_out: Collection[str], may_change: bool = False
+    ) -> None:
+        """Remember the records of a contact that are in line with it now; `left_out` names what it did not take.
+
+        One that `may_change`, since a job may still write older values, is compared when the record comes again.
+        """
         for entry in group.entries:
             if entry.key is not None:
-                stands = entry is group.entries[-1] or _stands(entry.draft, group.draft)
+                stands = not may_change and (entry is group.entries[-1] or _stands(entry.draft, group.draft))
                 prints = prints_of(entry.draft, self._settings, left_out) if stands else None
-                groups = None if entry.draft.groups is None else UNNOTED
+                groups = UNNOTED if lists_news(entry, contact) else None
                 source = entry.source if stands and not left_out else None
                 row = LedgerEntry(entry.key, contact, prints, Standing.SYNCED, Stamp(0), groups, source)
                 self._add(row, entry.received, changed=changed)
@@ -213,8 +227,6 @@ class StreamMemory:
         """Write down what was learnt."""
         loaded, self._loaded = self._loaded, []
         self._ledger.remember(self._stream, loaded)
-        news, self._new_sources = self._new_sources, {}
-        self._ledger.know_again(self._stream, news)
         for version, keys in self._seen.items():
             self._ledger.see(self._stream, sorted(keys), version)
         self._seen.clear()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 import typing as t
+from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -25,6 +26,7 @@ if t.TYPE_CHECKING:
 
 _FEW = 20
 """So many users are asked for one by one rather than waited for; that does not lag."""
+_ASKS = 2
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 """Seconds between two searches."""
 _AT_ONCE = 2000
@@ -75,6 +77,10 @@ class Naming:
             if entry.contact is not None and entry.key is not None and not entry.contact.is_named
         ]
         found = self._find_met(wanted)
+        for one in wanted:
+            for _, contact in self._recent.unnamed(Identity.of(one.contact).identifiers()):
+                if one.contact.id in found and _known_as(contact) == _known_as(one.contact):
+                    self._recent.name(contact.id, found[one.contact.id])
         return [_named(entry, found) for entry in entries] if wanted else list(entries)
 
     def _find_met(self, wanted: Sequence[Unnamed]) -> Mapping[ContactId, Contact]:
@@ -100,15 +106,18 @@ class Naming:
         """
         found = {one.contact.id: hit for one in wanted if (hit := self._met.get(_known_as(one.contact))) is not None}
         missing = {one.contact.id: one for one in wanted if one.contact.id not in found}
+        asked: Counter[ContactId] = Counter()
         pause = _FIRST_PAUSE
         while missing:
             view = self._matcher.search_index([_sought(one.contact) for one in missing.values()])
             found.update((id_, hit) for id_, one in missing.items() if (hit := _pick(view, one.contact)) is not None)
             rest = max(one.due for one in missing.values()) - time.monotonic()
             missing = {id_: one for id_, one in missing.items() if id_ not in found}
-            if len(missing) <= _FEW or rest <= 0:
+            if len(missing) <= _FEW:
+                asked.update(id_ for id_, one in missing.items() if one.contact.external_id is not None)
                 found.update(self._asked_for(list(missing.values())))
-                missing = {id_: one for id_, one in missing.items() if id_ not in found}
+                # A user who is not there twice is gone.
+                missing = {id_: one for id_, one in missing.items() if id_ not in found and asked[id_] < _ASKS}
             if rest <= 0 or not missing:
                 break
             self._client.pause(min(pause, rest))

@@ -75,6 +75,8 @@ class Saved:
     """Attributes that were left out because Intercom does not have them."""
     tags_sent: bool = False
     """The changes of its tags went along."""
+    may_change: bool = False
+    """A job that was given up may still write older values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +377,7 @@ class DirectWriter:
             return Left(group, SkipReason.EXISTS)
         if differing:
             # Other records may be of this contact, which was not planned for.
+            self._ledger.adopt([contact])
             self._ledger.doubt([contact.id])
         return self._save(group, contact, differing, unchanged)
 

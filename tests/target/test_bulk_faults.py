@@ -13,7 +13,7 @@ import pytest
 from target_intercom.sandbox import Conditions, Fault, Response, SandboxServer, TargetedFault, errors
 from tests.front import Front
 from tests.loading import Loader, People, until
-from tests.target.remembering import POST, PUT, Row, assert_quiet, customers, rows
+from tests.target.remembering import POST, PUT, Row, assert_quiet, customers, person, rows
 from tests.target.test_bulk import (
     BULK,
     BULK_POST,
@@ -441,3 +441,10 @@ def test_a_token_that_may_not_ends_the_run(
     assert done.calls[BULK_POST] == 1
     assert POST not in done.calls
     assert done.rejected == []
+
+
+def test_teammates_that_a_token_may_not_see_do_no_harm(load: Loader, people: People, front: Front) -> None:
+    front.hook = lambda request: refusal(errors.forbidden("read_admins")) if request.path == "/admins" else None
+    owned = [person(number, plan=None, owner="1000001") for number in range(1, 6)]
+    done = load(customers(*owned, owner="text"), mappings={**BULK["mappings"], "owner": "owner_id"})
+    assert (done.exit_code, done.results()) == (0, {"created": 5})
