@@ -24,6 +24,8 @@ if t.TYPE_CHECKING:
 
 _SIZES = (200_000, 1_000_000)
 _ROUNDS = 3
+_MODE = "additive"
+"""The default."""
 _MOST_OF_IDLE = 0.5
 _MOST_MEGABYTES = 150
 # Calls cost what they cost in processor, and nobody waits.
@@ -94,7 +96,7 @@ def _fill(place: Path, size: int, folder: Path) -> None:
     writer = Writer.BULK if knows_bulk(folder) else Writer.SINGLE
     progress.say(f"Filling the ledger with {size:,} contacts, writer {writer.value}; this takes a while")
     with running_sandbox(_FAIR, place) as sandbox:
-        loader = Loader(writer, sandbox.url, place)
+        loader = Loader(writer, sandbox.url, place, _MODE)
         usage = loader.load(place / "messages.jsonl")
         if loader.results() != {"created": size}:
             raise BenchmarkError(f"The first load did not create {size} contacts: {loader.results()}")
@@ -109,7 +111,7 @@ def _rounds(place: Path, size: int, rounds: int, *, compare: bool) -> tuple[list
     messages = place / "messages.jsonl"
     with running_sandbox(_FAIR, place) as sandbox:
         _hand_over(place / "data" / "ledger.db", sandbox.id)
-        loader = Loader(Writer.SINGLE, sandbox.url, place)
+        loader = Loader(Writer.SINGLE, sandbox.url, place, _MODE)
         for number in range(1, rounds + 1):
             target.append(loader.load(messages))
             if loader.results() != {"unchanged": size}:

@@ -40,6 +40,8 @@ class Loader:
     writer: Writer
     url: str
     folder: Path
+    mode: str = "sync"
+    """The sync mode; tags are taken off in this one only."""
 
     def load(self, messages: Path) -> Usage:
         """Run to the end of a file of Singer messages.
@@ -68,7 +70,7 @@ class Loader:
             "access_token": TOKEN,
             "api_url": self.url,
             "data_dir": str(self.folder / "data"),
-            "sync_mode": "sync",  # tags are taken off in this mode only
+            "sync_mode": self.mode,
             "tags_property": TAGS_PROPERTY,
             **bulk,
         }

@@ -75,12 +75,8 @@ class StreamMarks:
         """Take back the marks on contacts that came before live records of them, which came again as they were."""
         if not self._removals.are_expected:
             return
-        named = {one.row.contact: one.received.number for one in familiar if one.row.contact is not None}
-        for stream, outcome in self._removals.all_live(named):
+        for stream, outcome in self._removals.all_live({one.known_by(): one.received.number for one in familiar}):
             self._report.record(stream, outcome)
-        for one in familiar:
-            if one.row.contact is None:
-                self.seen_unnamed(one.names(), one.received.number)
 
     def seen_unnamed(self, identifiers: Iterable[Identifier], number: int) -> None:
         """Take back the marks on whoever has one of these identifiers: a live record whose contact has no id yet."""

@@ -61,6 +61,15 @@ class Familiar(t.NamedTuple):
         """Tell records of one contact."""
         return self.received.number if self.row.contact is None else self.row.contact
 
+    def known_by(self) -> ContactId | Identifier:
+        """Give what tells its contact from all others."""
+        row = self.row
+        if row.contact is not None:
+            return row.contact
+        if row.external_id is not None:
+            return MatchBy.EXTERNAL_ID, row.external_id
+        return MatchBy.EMAIL, row.email or ""
+
 
 _NOBODY: t.Final = Identity()
 

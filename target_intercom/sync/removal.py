@@ -124,12 +124,14 @@ class Removals:
         if not due.mark.contacts:
             yield due.mark.stream, Outcome(due.mark.received, Result.SKIPPED, SkipReason.LIVE_AGAIN)
 
-    def all_live(self, contacts: Mapping[ContactId, int]) -> Iterator[tuple[str, Outcome]]:
-        """Take back the marks on many contacts that came before live records of them."""
-        for contact, number in contacts.items():
-            self._live[contact] = max(number, self._live.get(contact, -1))
-        for contact in self._due.keys() & contacts.keys():
-            yield from self.live(contact, contacts[contact])
+    def all_live(self, places: Mapping[ContactId | Identifier, int]) -> Iterator[tuple[str, Outcome]]:
+        """Take back the marks on many contacts, told by id or identifier, that came before live records of them."""
+        for one, number in places.items():
+            self._live[one] = max(number, self._live.get(one, -1))
+        for contact in [one for one in self._due if one in places]:
+            yield from self.live(contact, places[contact])
+        for identifier in [one for one in self._by_identifier if one in places]:
+            yield from self.live_named([identifier], places[identifier])
 
     def live_identifiers(self, identifiers: Iterable[Identifier], number: int) -> Iterator[tuple[str, Outcome]]:
         """Take back the marks of whoever has one of these identifiers: a live record that could not be loaded."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,22 @@ import pytest
 
 from target_intercom.sandbox import BulkAccess
 from tests.loading import feed, record, schema, until
+from tests.target.bulking import (
+    BULK_POST,
+    BULK_PUT,
+    KINDS,
+    LEADS,
+    LOOK,
+    WHO,
+    assert_nothing_dropped,
+    by_email,
+    by_jobs,
+    crowd,
+    items,
+    jobs,
+    reasons,
+    tasks,
+)
 from tests.target.remembering import BY_ROW, GET, POST, PUT, WHEN, Row, assert_quiet, customers, person, rows
 
 if TYPE_CHECKING:
@@ -19,9 +34,6 @@ if TYPE_CHECKING:
     from target_intercom.sandbox import SandboxServer
     from tests.loading import Loaded, Loader, People
 
-BULK_POST, BULK_PUT, LOOK = "POST /contacts/bulk", "PUT /contacts/bulk", "GET /contacts/bulk/{id}"
-BULK: Row = {"bulk_writes": True, "mappings": BY_ROW}
-LEADS: Row = {"creation_mode": "lead", "match_by": ["email"]}
 NOT_WRITTEN = {"id", "workspace_id", "created_at", "updated_at", "gone_at", "merged_into"}
 ADA, BEN, NOBODY = "1000001", "1000002", "999"
 LATE = {"search_lag": 0.9}
@@ -30,32 +42,7 @@ LATE = {"search_lag": 0.9}
 
 @pytest.fixture
 def load(load: Loader, sandbox: SandboxServer) -> Iterator[Loader]:
-    """Loads by bulk jobs that are soon done. Whatever the test is about: nothing is dropped in silence."""
-    sandbox.conditions.bulk_seconds = 0
-    load.settings = {**BULK, "max_connections": 8}
-    yield load
-    assert_nothing_dropped(sandbox)
-
-
-def jobs(sandbox: SandboxServer) -> list[Row]:
-    """All bulk jobs, as the control plane shows them."""
-    everything: list[Row] = sandbox.workspace.jobs.everything()
-    return everything
-
-
-def tasks(sandbox: SandboxServer) -> list[Row]:
-    """The tasks of all bulk jobs."""
-    return [task for job in jobs(sandbox) for task in job["tasks"]]
-
-
-def items(sandbox: SandboxServer) -> list[Row]:
-    """What was in all bulk jobs, with what became of it."""
-    return [item for task in tasks(sandbox) for item in task["items"]]
-
-
-def assert_nothing_dropped(sandbox: SandboxServer) -> None:
-    """Hold the jobs' items against what Intercom ignores without a word."""
-    assert [item for item in items(sandbox) if item["dropped"] or item["skipped_tags"]] == []
+    yield from by_jobs(load, sandbox)
 
 
 def submissions(done: Loaded) -> int:
@@ -73,24 +60,6 @@ def written(people: People) -> list[Row]:
         if one["role"] == "lead":
             del one["external_id"]
     return sorted(everyone, key=str)
-
-
-def crowd(count: int, first: int = 1, **values: Any) -> list[Row]:
-    """Users with both identifiers."""
-    return [person(number, **values) for number in range(first, first + count)]
-
-
-def by_email(count: int, first: int = 1, **values: Any) -> list[Row]:
-    """Rows of persons who are known by email alone."""
-    return [{**one, "id": None, **values} for one in crowd(count, first)]
-
-
-KINDS: dict[str, tuple[Callable[..., list[Row]], Row]] = {
-    "users": (crowd, {}),
-    "users by email": (by_email, {}),
-    "leads": (by_email, LEADS),
-}
-WHO = pytest.mark.parametrize("who", list(KINDS))
 
 
 # A hundred a call.
@@ -222,21 +191,6 @@ def both_ways(
         assert bool(jobs(sandbox)) == bulk
         assert_nothing_dropped(sandbox)
     return ways[0], ways[1]
-
-
-def reasons(done: Loaded) -> list[tuple[Any, ...]]:
-    """Who was refused, and why; without what differs from one workspace to the next."""
-    records = [message for message in done.rejected if message["type"] == "RECORD"]
-    return sorted(
-        (
-            message["record"].get("row"),
-            message["rejected"]["outcome"],
-            message["rejected"]["code"],
-            message["rejected"]["field"] or "",
-            re.sub(r"\b[0-9a-f]{24}\b|request \w{20}", "ID", message["rejected"]["reason"]),
-        )
-        for message in records
-    )
 
 
 @pytest.mark.parametrize("mode", ["user", "lead", "lifecycle"])

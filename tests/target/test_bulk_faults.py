@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox import Conditions, Fault, Response, SandboxServer, TargetedFault, errors
-from tests.front import Front
 from tests.loading import Loader, People, until
-from tests.target.remembering import POST, PUT, Row, assert_quiet, customers, person, rows
-from tests.target.test_bulk import (
+from tests.target.bulking import (
     BULK,
     BULK_POST,
     BULK_PUT,
@@ -23,13 +21,16 @@ from tests.target.test_bulk import (
     LOOK,
     WHO,
     assert_nothing_dropped,
+    before,
     by_email,
+    by_jobs,
     crowd,
     items,
     jobs,
     reasons,
     tasks,
 )
+from tests.target.remembering import POST, PUT, Row, assert_quiet, customers, person, rows
 from tests.target.test_faults import Ended
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_intercom.sandbox import Request
+    from tests.front import Front
 
 LOST = [Fault.ERROR_AFTER, Fault.GARBAGE]
 """The job is there, and nobody hears of it."""
@@ -54,19 +56,12 @@ STUCK = [*(("leads", share) for share in (0.0, 0.5, 1.0)), ("users", 0.5), ("use
 
 @pytest.fixture
 def load(load: Loader, sandbox: SandboxServer) -> Iterator[Loader]:
-    """Loads by bulk jobs that are soon done. Whatever the test is about: nothing is dropped in silence."""
-    sandbox.conditions.change({"bulk_seconds": 0, "fault_timeout": 0.3, "rate_window": 1})
-    load.settings = {**BULK, "max_connections": 8}
-    yield load
-    assert_nothing_dropped(sandbox)
+    yield from by_jobs(load, sandbox, fault_timeout=0.3, rate_window=1)
 
 
 @pytest.fixture
 def front(load: Loader, sandbox: SandboxServer) -> Iterator[Front]:
-    """Stands before the workspace."""
-    with Front(sandbox, lambda _request: None) as front:
-        load.url = front.url
-        yield front
+    yield from before(load, sandbox)
 
 
 def refusal(error: errors.IntercomError) -> Response:
