@@ -20,7 +20,7 @@ _SPARE_SECONDS = 5.0
 class RecentContacts:
     """Contacts as this run last knew them, for as long as the search index may lag behind.
 
-    Memory is bounded by the calls that fit into that time, not by the stream.
+    Memory is bounded by what can be written in that time, not by the stream: about 1 kB a contact.
     """
 
     def __init__(self, search_delay_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:

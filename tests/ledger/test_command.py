@@ -155,6 +155,15 @@ def test_ids_are_exported_by_key(new_ledgers: Ledgers) -> None:
     assert exported(new_ledgers.url, S) == [["id", "intercom_id"], ["1", "c1"], ["2", "c2"]]
 
 
+def test_a_contact_whose_id_no_bulk_job_has_told_is_exported_without_one(new_ledgers: Ledgers) -> None:
+    made = replace(contact("stand-in", "user", "x1", "ann@example.com"), is_named=False)
+    ledger = new_ledgers()
+    filled(ledger, loaded("1", made), loaded("2", "c2"))
+    assert exported(new_ledgers.url, S) == [["id", "intercom_id"], ["1", ""], ["2", "c2"]]
+    ledger.name([(made, contact("c1", "user", "x1", "ann@example.com"))])
+    assert exported(new_ledgers.url, S) == [["id", "intercom_id"], ["1", "c1"], ["2", "c2"]]
+
+
 def test_composite_keys_have_a_column_each(on_sqlite: Ledgers) -> None:
     keys = ("tenant", "id")
     values: list[dict[str, Any]] = [{"tenant": "a", "id": 1}, {"tenant": None, "id": 2}, {"tenant": "c", "id": "3"}]
