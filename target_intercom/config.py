@@ -147,6 +147,7 @@ class Config:
     data_dir: Path = Path(".target-intercom")
     ledger_url: str | None = None
     repair: bool = False
+    dry_run: bool = False
     aliases: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By stream: the tap's streams that `stream_maps` makes it of."""
 
@@ -543,6 +544,13 @@ SETTINGS: t.Final = (
         _flag,
         "Compare every record with the live contact, also when the ledger says that it is unchanged: undoes edits made "
         "in Intercom.",
+    ),
+    Setting(
+        "dry_run",
+        {"type": ["boolean", "null"], "default": _DEFAULTS.dry_run},
+        _flag,
+        "Read and plan, write nothing to Intercom or the ledger: what a run would do stands in the report and, one by "
+        "one, in `plan-RUN.jsonl`.",
     ),
 )
 """Every setting of the target, in the order of the README's table."""

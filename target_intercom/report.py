@@ -120,9 +120,17 @@ class RunReport:
     """Counts what became of every record; every record read has exactly one result."""
 
     def __init__(
-        self, path: Path, rejected: RejectedRecords, run_id: str, started_at: str, logger: logging.Logger
+        self,
+        path: Path,
+        rejected: RejectedRecords,
+        run_id: str,
+        started_at: str,
+        logger: logging.Logger,
+        *,
+        dry_run: bool = False,
     ) -> None:
         """`path` is the report's file, `started_at` the run's beginning (ISO 8601)."""
+        self._dry_run = dry_run
         self._path = path
         self._rejected = rejected
         self._run_id = run_id
@@ -190,7 +198,7 @@ class RunReport:
             "status": status,
             "started_at": self._started_at,
             "finished_at": finished_at,
-            "dry_run": False,
+            "dry_run": self._dry_run,
             "streams": {name: counts.summary() for name, counts in self._streams.items()},
             "api": api,
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import typing as t
+from functools import partial
 
 from target_intercom.config import SyncMode
 from target_intercom.errors import (
@@ -17,15 +18,18 @@ from target_intercom.errors import (
     redact,
 )
 from target_intercom.intercom.client import IntercomClient
+from target_intercom.intercom.dry_run import DryRunClient
 from target_intercom.intercom.protocol import version_at_least
 from target_intercom.ledger.base import Ledger, stamp
 from target_intercom.ledger.database import Database
+from target_intercom.ledger.scratch import ScratchDatabase
 from target_intercom.ledger.sql import SqlLedger
 from target_intercom.ledger.temporary import TemporaryMemberships
 from target_intercom.report import RejectedRecords, RunReport
 from target_intercom.sync.attributes import AttributeCatalog
 from target_intercom.sync.bulk import BulkWriter, Teammates
 from target_intercom.sync.contacts import ContactSync
+from target_intercom.sync.dry_run import DryRunWriter
 from target_intercom.sync.fuse import Share, too_many
 from target_intercom.sync.groups import Groups, GroupSync
 from target_intercom.sync.jobs import BulkJobs
@@ -39,6 +43,7 @@ from target_intercom.sync.memory import StreamMemory
 from target_intercom.sync.naming import Naming
 from target_intercom.sync.parallel import InParallel
 from target_intercom.sync.pipe import Pipe
+from target_intercom.sync.plan import Plan, PlanFile
 from target_intercom.sync.recent import RecentContacts
 from target_intercom.sync.removal import Removals
 from target_intercom.sync.whole import Tables
@@ -74,19 +79,29 @@ class Run:
         self._said: set[str] = set()
         self._unused_mappings = set(config.general.mappings)
         self._session: _Session | None = None
-        self.client = IntercomClient(
-            url=config.url,
-            token=config.access_token,
-            version=config.api_version,
-            bulk_version=config.bulk_api_version,
-            rate_limit_percent=config.rate_limit_percent,
-            max_connections=config.max_connections,
-            say=self._say,
-        )
+        self.plan = PlanFile(config.data_dir / f"plan-{self.id}.jsonl") if config.dry_run else None
+        self.client = self._client()
         self._in_parallel = InParallel(config.max_connections, self.client.stop, _GRACE_SECONDS)
         self._rejected = RejectedRecords(config.data_dir / f"rejected-{self.id}.jsonl", self.schemas)
         self.report = RunReport(
-            config.data_dir / "report.json", self._rejected, self.id, started.isoformat(timespec="seconds"), logger
+            config.data_dir / "report.json",
+            self._rejected,
+            self.id,
+            started.isoformat(timespec="seconds"),
+            logger,
+            dry_run=config.dry_run,
+        )
+
+    def _client(self) -> IntercomClient:
+        make = IntercomClient if self.plan is None else partial(DryRunClient, note=self.plan.note)
+        return make(
+            url=self.config.url,
+            token=self.config.access_token,
+            version=self.config.api_version,
+            bulk_version=self.config.bulk_api_version,
+            rate_limit_percent=self.config.rate_limit_percent,
+            max_connections=self.config.max_connections,
+            say=self._say,
         )
 
     # Streams.
@@ -202,6 +217,8 @@ class Run:
         if self._session is not None:
             self._session.end(status)
         self._rejected.close()
+        if self.plan is not None:
+            self.plan.close()
         self.save(status)
 
     def end_failed(self) -> str | None:
@@ -233,6 +250,8 @@ class Run:
             return self._session
         try:
             self.save("running")
+            if self.plan is not None:
+                self.plan.open()
         except OSError as error:
             message = f"Setting 'data_dir' names a folder that cannot be written: {error}"
             raise ConfigValidationError(message, errors=[message]) from None
@@ -251,16 +270,20 @@ class Run:
             in_parallel=self._in_parallel,
             ledger=ledger,
             memberships=self._memberships(ledger, workspace),
+            plan=self.plan or Plan(),
             report=self.report,
             check=self.check_refused,
             say=self._say,
         )
-        self._logger.info("Loading into Intercom workspace '%s' (%s)", workspace.name, workspace.id)
+        doing = "Loading into" if self.plan is None else "Dry run: nothing is written to"
+        self._logger.info("%s Intercom workspace '%s' (%s)", doing, workspace.name, workspace.id)
         return self._session
 
     def _open_database(self) -> Database | None:
         place = self.config.ledger
-        return None if place is None else Database(place)
+        if place is None:
+            return None
+        return Database(place) if self.plan is None else ScratchDatabase(self.config.data_dir, place)
 
     def _memberships(self, ledger: Ledger, workspace: Workspace) -> Memberships | None:
         if ledger.memberships is not None or not self.config.has_groups:
@@ -292,6 +315,7 @@ class _Session:
         in_parallel: InParallel,
         ledger: Ledger,
         memberships: Memberships | None,
+        plan: Plan,
         report: RunReport,
         check: Callable[[], None],
         say: Callable[[str], None],
@@ -299,6 +323,7 @@ class _Session:
         """`memberships`: None where the run has no ledger and no groups."""
         self._config = config
         self._client = client
+        self._plan = plan
         self._in_parallel = in_parallel
         self._ledger = ledger
         self._report = report
@@ -316,15 +341,23 @@ class _Session:
         self._jobs = BulkJobs(
             client,
             in_parallel,
-            enabled=config.bulk_writes,
+            # What is written is the same, however it travels.
+            enabled=config.bulk_writes and not config.dry_run,
             patience_seconds=config.search_delay_seconds,
             say=say,
         )
         self._teammates = Teammates(client)
-        self.removals = Removals(client, in_parallel, ledger, self._jobs, are_expected=config.removes)
+        self.removals = Removals(client, in_parallel, ledger, self._jobs, are_expected=config.removes, plan=plan)
         self._tables = Tables(ledger, ledger, say)
         self._leaving = Leaving(
-            client, in_parallel, ledger, jobs=self._jobs, removals=self.removals, tables=self._tables, say=say
+            client,
+            in_parallel,
+            ledger,
+            jobs=self._jobs,
+            removals=self.removals,
+            tables=self._tables,
+            plan=plan,
+            say=say,
         )
         self._groups = (
             None
@@ -338,6 +371,7 @@ class _Session:
                 ledger=ledger,
                 memberships=memberships,
                 naming=self._naming,
+                plan=plan,
                 report=report,
                 check=check,
                 say=say,
@@ -373,7 +407,7 @@ class _Session:
                 repair=self._config.repair,
             ),
             naming=self._naming,
-            writer=self._writer(config),
+            writer=self._writer(stream, config, key_properties),
             marks=StreamMarks(
                 stream,
                 config,
@@ -385,7 +419,7 @@ class _Session:
             report=self._report,
         )
 
-    def _writer(self, config: StreamConfig) -> Writer:
+    def _writer(self, stream: str, config: StreamConfig, key_properties: Sequence[str]) -> Writer:
         direct = DirectWriter(
             self._client,
             self._matcher,
@@ -395,6 +429,16 @@ class _Session:
             config=config,
             search_delay_seconds=self._config.search_delay_seconds,
         )
+        if isinstance(self._client, DryRunClient):
+            return DryRunWriter(
+                stream,
+                config,
+                key_properties,
+                client=self._client,
+                direct=direct,
+                matcher=self._matcher,
+                plan=self._plan,
+            )
         if not self._config.bulk_writes:
             return direct
         return BulkWriter(

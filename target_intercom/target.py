@@ -265,8 +265,11 @@ class TargetIntercom(Target):
         self.run.pipe.state(message_dict["value"])
 
     def _write_state_message(self, state: dict[str, t.Any]) -> None:
-        """Hold STATE back while removals or memberships, which it may cover, wait for the end of the pipe."""
-        if self.run.is_unfinished:
+        """Hold STATE back while removals or memberships, which it may cover, wait for the end of the pipe.
+
+        A dry run has no STATE: what it read has not been loaded.
+        """
+        if self.run.is_unfinished or self.run.config.dry_run:
             return
         # As the SDK does, whose own serializer knows no decimal number in a STATE.
         sys.stdout.write(f"{json_line(state)}\n")
@@ -312,19 +315,19 @@ class TargetIntercom(Target):
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         gc.set_threshold(_COLLECT_AFTER)
-        target = cls._configured(config or _ConfigInput())
+        target = cls.configured(config or _ConfigInput())
         try:
             target.listen(file_input)
         except SystemExit:
             target.end_early("Stopped by a signal: no STATE is printed for what is not done")
             raise
         except Exception as error:
-            target.end_early(redact(_explained(error)))
+            target.end_early(redact(explained(error)))
             cls.logger.debug("The error in full", exc_info=True)
             sys.exit(1)
 
     @classmethod
-    def _configured(cls, config: _ConfigInput) -> TargetIntercom:
+    def configured(cls, config: _ConfigInput) -> TargetIntercom:
         """Make the target; settings from the environment are checked here, since the SDK has its own idea of them."""
         if config.parse_env:
             # The SDK looks for .env beside its own files, which is the project only where its .venv lies in it.
@@ -342,7 +345,7 @@ class TargetIntercom(Target):
         return target
 
 
-def _explained(error: Exception) -> str:
+def explained(error: Exception) -> str:
     """Say what ended the run: the message of an error that has a meaning, the place of a surprise.
 
     The text of a surprise may quote a record; it is shown at DEBUG only.

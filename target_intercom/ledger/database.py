@@ -22,6 +22,7 @@ from target_intercom.ledger.tables import MIGRATIONS
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Engine
 
@@ -48,14 +49,16 @@ class _CollisionError(LedgerError):
 class Database:
     """The ledger's database: SQLite or PostgreSQL, opened and of this version."""
 
-    def __init__(self, place: str | Path, *, create: bool = True) -> None:
+    def __init__(self, place: str | Path, *, create: bool = True, said: str | None = None) -> None:
         """Open the ledger at a URL, or in an SQLite file; `create` makes one where there is none.
+
+        `said` names it in messages where its place is not what a person knows.
 
         Raises:
             LedgerError: it cannot be reached or used; the message says why, and no password.
         """
-        self.url = _parsed(place) if isinstance(place, str) else URL.create("sqlite", database=str(place))
-        self.shown = _shown(self.url)
+        self.url = parsed(place)
+        self.shown = shown(self.url) if said is None else said
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
             _own(Path(self.url.database or ""), self.shown, create=create)
@@ -91,16 +94,9 @@ class Database:
         """Close all connections."""
         self.engine.dispose()
 
-    @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Turn the database's errors into ours: what is wrong, with which ledger, and what to do."""
-        try:
-            yield
-        except DBAPIError as error:
-            kind = _CollisionError if getattr(error.orig, "sqlstate", None) in _COLLISIONS else LedgerError
-            raise kind(f"The ledger ({self.shown}) {_meaning(error)}") from error
-        except (SQLAlchemyError, UnicodeError) as error:
-            raise LedgerError(f"The ledger ({self.shown}) cannot be used: {type(error).__name__}") from error
+    def errors(self) -> AbstractContextManager[None]:
+        """Turn the database's errors into ours."""
+        return errors_of(self.shown)
 
     def _prepare(self, *, create: bool) -> None:
         def prepare(connection: Connection) -> None:
@@ -109,7 +105,7 @@ class Database:
             if not self.is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             elif connection.scalar(text("PRAGMA quick_check(1)")) != "ok":
-                raise LedgerError(f"The ledger ({self.shown}) {_DAMAGED}")
+                raise LedgerError(f"The ledger ({self.shown}) {DAMAGED}")
             migrate(connection, self.shown)
             if create:
                 # A ledger that cannot be written is told before anything else is done.
@@ -118,14 +114,14 @@ class Database:
         self.write(prepare)
 
 
-_DAMAGED = (
+DAMAGED = (
     "is damaged, or no ledger: restore it, or move it away. A new one costs a search for every 75 records, and no "
     "contact; until a whole run has filled it, nobody who left a snapshot is removed"
 )
 _UNREACHABLE = "cannot be reached: check 'ledger_url', the network and the database"
 _SQLITE_MEANINGS: t.Final = (
     (("database is locked", "database table is locked"), "is locked by another process: wait for it, or end it"),
-    (("file is not a database", "database disk image is malformed", "malformed database schema"), _DAMAGED),
+    (("file is not a database", "database disk image is malformed", "malformed database schema"), DAMAGED),
     (("unable to open",), "cannot be opened: check that it is a file, and the permissions"),
     (
         ("attempt to write a readonly database", "database or disk is full", "disk i/o error"),
@@ -135,7 +131,15 @@ _SQLITE_MEANINGS: t.Final = (
 """SQLite's messages (sqlite.org/rescode.html): Python has told the codes only since 3.11."""
 
 
-def _parsed(url: str) -> URL:
+def parsed(place: str | Path) -> URL:
+    """Read where a ledger is.
+
+    Raises:
+        LedgerError: it is no URL that a ledger can have.
+    """
+    if isinstance(place, Path):
+        return URL.create("sqlite", database=str(place))
+    url = place
     scheme, separator, rest = url.partition("://")
     try:
         parsed = make_url(scheme.lower() + separator + rest)
@@ -150,7 +154,36 @@ def _parsed(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
-def _shown(url: URL) -> str:
+@contextmanager
+def errors_of(said: str) -> Iterator[None]:
+    """Turn a database's errors into ours: what is wrong, with which ledger, and what to do."""
+    try:
+        yield
+    except DBAPIError as error:
+        kind = _CollisionError if getattr(error.orig, "sqlstate", None) in _COLLISIONS else LedgerError
+        raise kind(f"The ledger ({said}) {_meaning(error)}") from error
+    except (SQLAlchemyError, UnicodeError) as error:
+        raise LedgerError(f"The ledger ({said}) cannot be used: {type(error).__name__}") from error
+
+
+@contextmanager
+def connected(place: str | Path) -> Iterator[Connection]:
+    """Give a connection to a ledger that is only read, all of it as it was at one moment.
+
+    Raises:
+        LedgerError: it cannot be reached or read.
+    """
+    url = parsed(place)
+    engine = _engine(url)
+    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True, "stream_results": True}
+    try:
+        with errors_of(shown(url)), engine.connect().execution_options(**options) as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def shown(url: URL) -> str:
     """Name a ledger without anything of a login in it."""
     return str(URL.create(url.get_backend_name(), host=url.host, port=url.port, database=url.database))
 

@@ -95,6 +95,20 @@ def migrate(connection: Connection, shown: str) -> None:
         LedgerError: a newer version has been at it.
     """
     MIGRATIONS.create(connection, checkfirst=True)
+    done = check_steps(connection, shown)
+    for step in STEPS:
+        if step.__name__ not in done:
+            step(connection)
+            now = dt.datetime.now(tz=dt.timezone.utc).isoformat(timespec="seconds")
+            connection.execute(insert(MIGRATIONS).values(name=step.__name__, applied_at=now))
+
+
+def check_steps(connection: Connection, shown: str) -> set[str]:
+    """Give the names of the steps that a ledger has had; `shown` names it.
+
+    Raises:
+        LedgerError: a newer version has been at it.
+    """
     done = set(connection.scalars(select(MIGRATIONS.c.name)))
     unknown = sorted(done - {step.__name__ for step in STEPS})
     if unknown:
@@ -102,11 +116,7 @@ def migrate(connection: Connection, shown: str) -> None:
             f"The ledger ({shown}) was made by a newer version of target-intercom (it has {', '.join(unknown)}): "
             "update the target, or give it a ledger of its own with 'ledger_url'"
         )
-    for step in STEPS:
-        if step.__name__ not in done:
-            step(connection)
-            now = dt.datetime.now(tz=dt.timezone.utc).isoformat(timespec="seconds")
-            connection.execute(insert(MIGRATIONS).values(name=step.__name__, applied_at=now))
+    return done
 
 
 def is_ledger(connection: Connection) -> bool:

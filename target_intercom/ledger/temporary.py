@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import time
-from contextlib import suppress
-from pathlib import Path
+import typing as t
 
-from target_intercom.ledger.database import Database
 from target_intercom.ledger.memberships import Memberships
+from target_intercom.ledger.scratch import ScratchDatabase
 
-_PREFIX = "groups-"
-_OLD = 2 * 86_400.0
-"""Seconds after which a folder is not a running process's any more."""
+if t.TYPE_CHECKING:
+    from pathlib import Path
 
 
 class TemporaryMemberships(Memberships):
@@ -21,20 +16,9 @@ class TemporaryMemberships(Memberships):
 
     def __init__(self, folder: Path, workspace: str, run: str) -> None:
         """Make a file of its own in `folder`, readable by its owner only."""
-        _sweep(folder)
-        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder)
-        self._own = Database(Path(self._folder.name) / "memberships.db")
+        self._own = ScratchDatabase(folder)
         super().__init__(self._own, workspace, run)
 
     def close(self) -> None:
         """See `Memberships`."""
         self._own.close()
-        self._folder.cleanup()
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what runs have left that were killed."""
-    for left in folder.glob(f"{_PREFIX}*"):
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > _OLD:
-                shutil.rmtree(left)

@@ -38,6 +38,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.naming import Naming
     from target_intercom.sync.parallel import InParallel
     from target_intercom.sync.pipe import TapStream
+    from target_intercom.sync.plan import Plan
 
 
 class GroupSync:
@@ -138,6 +139,7 @@ class Groups:
         ledger: Ledger,
         memberships: Memberships,
         naming: Naming,
+        plan: Plan,
         report: RunReport,
         check: Callable[[], None],
         say: Callable[[str], None],
@@ -178,6 +180,7 @@ class Groups:
             report=report,
             room=self._room,
             ledger=ledger,
+            plan=plan,
             # What another run's stream wants has no outcome in this one.
             is_groups=lambda stream: stream not in self._streams or config.stream(stream).is_groups,
             check=check,

@@ -7,6 +7,7 @@ from itertools import islice
 
 from target_intercom.config import RemovalMode
 from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError
+from target_intercom.sync.plan import Origin
 from target_intercom.sync.removal import remove_contact
 
 if t.TYPE_CHECKING:
@@ -17,6 +18,7 @@ if t.TYPE_CHECKING:
     from target_intercom.ledger.base import Holder, Ledger
     from target_intercom.sync.jobs import BulkJobs
     from target_intercom.sync.parallel import InParallel
+    from target_intercom.sync.plan import Plan
     from target_intercom.sync.removal import Removals
     from target_intercom.sync.whole import Tables
 
@@ -36,6 +38,7 @@ class Leaving:
         jobs: BulkJobs,
         removals: Removals,
         tables: Tables,
+        plan: Plan,
         say: Callable[[str], None],
     ) -> None:
         """`removals` knows who is marked, and who was named by a record that could not be loaded."""
@@ -45,6 +48,7 @@ class Leaving:
         self._jobs = jobs
         self._removals = removals
         self._tables = tables
+        self._plan = plan
         self._say = say
         self._streams: list[str] = []
 
@@ -77,6 +81,7 @@ class Leaving:
 
     def _remove(self, stream: str, contacts: list[ContactId], mode: RemovalMode) -> Iterator[int]:
         self._ledger.doubt(contacts)
+        self._plan.because(dict.fromkeys(contacts, Origin(stream)))
         deletions = self._jobs.delete(contacts if mode is RemovalMode.DELETE else ())
         gone: list[ContactId] = list(deletions.done)
         left = [contact for contact in contacts if contact not in deletions.done]

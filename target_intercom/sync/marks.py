@@ -108,7 +108,9 @@ class StreamMarks:
         outcome: Outcome | None
         match removal:
             case list():
-                outcome = self._removals.mark(self._stream, entry.received, removal, self._config.removal_mode)
+                outcome = self._removals.mark(
+                    self._stream, entry.received, removal, self._config.removal_mode, entry.key
+                )
             case Refusal():
                 outcome = Outcome(entry.received, removal.result, refusal=removal)
             case SkipReason():

@@ -107,7 +107,7 @@ def changes(draft: ContactDraft, contact: Contact, mode: CreationMode) -> Mappin
     for name, value in draft.attributes.items():
         if name == _CONSENT and value is not True:
             continue
-        if _compared(name) and not (contact.is_read and _same(value, contact.attributes.get(name), name)):
+        if _compared(name) and not (contact.is_read and same(value, contact.attributes.get(name), name)):
             differing[name] = value
     differing = {**_identity_changes(draft, contact, mode, with_others=bool(differing)), **differing}
     if differing and draft.attributes.get("email_verified") is not None and draft.identity.email is not None:
@@ -167,7 +167,7 @@ def _compared(name: str) -> bool:
     return name.startswith(CUSTOM_PREFIX) or STANDARD_ATTRIBUTES[name].compared
 
 
-def _same(wanted: Json, live: Json, name: str) -> bool:
+def same(wanted: Json, live: Json, name: str) -> bool:
     """Compare with what Intercom shows: it reads a cleared text as "" or null, an owner as a text or a number."""
     if wanted in (None, "") or live in (None, ""):
         return wanted in (None, "") and live in (None, "")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from target_intercom.config import RemovalMode
 from target_intercom.errors import CallFailedError, NotFoundError, RefusedError
 from target_intercom.model import Identity, Outcome, Refusal, Result, SkipReason
+from target_intercom.sync.plan import Origin
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,9 +17,10 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol import ContactId
     from target_intercom.ledger.base import Ledger
-    from target_intercom.model import Contact, Identifier, Received
+    from target_intercom.model import Contact, Identifier, Received, RecordKey
     from target_intercom.sync.jobs import BulkJobs, Deletions
     from target_intercom.sync.parallel import InParallel
+    from target_intercom.sync.plan import Plan
 
 _MOST_UNWRITTEN = 200
 """Contacts that may be removed and not noted as removed."""
@@ -29,6 +31,7 @@ class _Mark:
     """A record whose contacts are to be removed."""
 
     stream: str
+    key: RecordKey | None
     received: Received
     mode: RemovalMode
     contacts: list[ContactId]
@@ -60,9 +63,17 @@ class Removals:
     """
 
     def __init__(
-        self, client: IntercomClient, in_parallel: InParallel, ledger: Ledger, jobs: BulkJobs, *, are_expected: bool
+        self,
+        client: IntercomClient,
+        in_parallel: InParallel,
+        ledger: Ledger,
+        jobs: BulkJobs,
+        *,
+        are_expected: bool,
+        plan: Plan,
     ) -> None:
         """Nothing is marked yet; `are_expected`: a stream of the run may mark contacts."""
+        self._plan = plan
         self.are_expected = are_expected
         self._jobs = jobs
         self._client = client
@@ -87,8 +98,15 @@ class Removals:
         """Tell whether a contact is marked, or was named by a live record of this run that could not be loaded."""
         return contact in self._due or not self._refused.isdisjoint(identity.identifiers())
 
-    def mark(self, stream: str, received: Received, contacts: Sequence[Contact], mode: RemovalMode) -> Outcome | None:
-        """Mark a record's contacts.
+    def mark(
+        self,
+        stream: str,
+        received: Received,
+        contacts: Sequence[Contact],
+        mode: RemovalMode,
+        key: RecordKey | None = None,
+    ) -> Outcome | None:
+        """Mark a record's contacts; `key` is the record's, where it is known.
 
         Returns:
             The record's outcome where it adds nothing to the marks there are; None: it will come at the end.
@@ -96,7 +114,7 @@ class Removals:
         wanted = [contact for contact in contacts if self._last_live(contact) < received.number]
         if not wanted:
             return Outcome(received, Result.SKIPPED, SkipReason.LIVE_AGAIN)
-        mark = _Mark(stream, received, mode, [])
+        mark = _Mark(stream, key, received, mode, [])
         for contact in wanted:
             earlier = self._due.get(contact.id)
             if earlier is None:
@@ -163,6 +181,7 @@ class Removals:
         marks = {id(one.mark): one.mark for one in due.values()}.values()
         gone: list[ContactId] = []
         self._ledger.doubt(sorted(modes))
+        self._plan.because({contact: Origin(one.mark.stream, one.mark.key) for contact, one in due.items()})
         deletions = self._jobs.delete(contact for contact, mode in modes.items() if mode is RemovalMode.DELETE)
         try:
             for removed in self._in_parallel(lambda mark: self._remove(mark, modes, deletions), marks):

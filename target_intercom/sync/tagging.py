@@ -13,6 +13,7 @@ from target_intercom.errors import CallFailedError, MergedError, NotFoundError, 
 from target_intercom.ledger.base import Holding, stamp
 from target_intercom.model import Outcome, Refusal, Result, SkipReason, TagChange
 from target_intercom.sync.claims import shown
+from target_intercom.sync.plan import Origin
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ if t.TYPE_CHECKING:
     from target_intercom.report import RunReport
     from target_intercom.sync.matching import Matcher
     from target_intercom.sync.parallel import InParallel
+    from target_intercom.sync.plan import Plan, Subject
     from target_intercom.sync.tag_jobs import TagJobs
     from target_intercom.sync.tags import TagCatalog
     from target_intercom.sync.waiting import WaitingRoom
@@ -77,6 +79,7 @@ class Tagging:
         report: RunReport,
         room: WaitingRoom,
         ledger: Ledger,
+        plan: Plan,
         is_groups: Callable[[str], bool],
         check: Callable[[], None],
         search_delay_seconds: float,
@@ -95,6 +98,7 @@ class Tagging:
         self._report = report
         self._room = room
         self._ledger = ledger
+        self._plan = plan
         self._is_groups = is_groups
         self._check = check
         self._delay = search_delay_seconds
@@ -227,6 +231,7 @@ class Tagging:
         """Put on tags that are there, one after the other."""
         rows = sorted(rows, key=lambda one: (one.group, one.contact))
         by_pair = {pair: list(ones) for pair, ones in groupby(rows, key=lambda one: one.pair)}
+        self._plan.because(_origins(by_pair))
         put_on: list[Membership] = []
         refused: list[tuple[Membership, Refusal]] = []
         unheard: list[tuple[Membership, Refusal]] = []
@@ -297,6 +302,7 @@ class Tagging:
         if any(one.tag is None for one in rows):
             # Once, before many threads ask for it.
             self._tags.ids()
+        self._plan.because(_origins(ending))
         done = self._take_off_in_bulk(ending)
         self.taken_off_already([one for pair in done for one in ending.pop(pair)])
         taken_off: list[Membership] = []
@@ -425,6 +431,11 @@ class Tagging:
     def _reject(self, one: Membership, why: Refusal) -> None:
         if one.place is not None:
             self._report.record(one.stream, Outcome(self._room.record(one.place), why.result, refusal=why))
+
+
+def _origins(pairs: Mapping[_Pair, Sequence[Membership]]) -> dict[Subject, Origin]:
+    """Tell on whose account tags change: of several records the first one's."""
+    return {pair: Origin(ones[0].stream, ones[0].key) for pair, ones in pairs.items()}
 
 
 def _gone(contact: ContactId) -> Refusal:

@@ -339,7 +339,7 @@ def test_without_a_ledger_they_have_a_file_that_ends_with_the_run(tmp_path: Path
 
 
 def test_what_a_killed_run_has_left_is_removed_after_days(tmp_path: Path) -> None:
-    old, new = tmp_path / "groups-old", tmp_path / "groups-new"
+    old, new = tmp_path / "scratch-old", tmp_path / "scratch-new"
     for folder in (old, new):
         folder.mkdir()
         (folder / "memberships.db").touch()

@@ -147,7 +147,7 @@ def test_an_address_with_credentials_is_refused_without_showing_them(
     assert "hidden" not in caplog.text
 
 
-@pytest.mark.parametrize("name", ["dry_run", "colour"])
+@pytest.mark.parametrize("name", ["colour", "load_method"])
 def test_a_setting_that_has_no_effect_is_said_to_have_none(
     load: Loader, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:

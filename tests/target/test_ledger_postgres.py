@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from psycopg import sql
+from sqlalchemy import MetaData, create_engine, select
 
 from demo.database import running_database
 from tests.loading import once_answered
+from tests.target.planning import dry_run
 from tests.target.remembering import BY_ROW, PUT, WHEN, assert_quiet, customers, person
 
 if TYPE_CHECKING:
@@ -59,6 +61,16 @@ class Ledger:
     def let_in(self) -> None:
         self._do("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true")
 
+    def content(self) -> dict[str, list[Any]]:
+        """All rows of all tables."""
+        engine = create_engine(self.url.replace("postgresql:", "postgresql+psycopg:"))
+        with engine.connect() as connection:
+            tables = MetaData()
+            tables.reflect(connection)
+            rows = {one.name: sorted(map(str, connection.execute(select(one)))) for one in tables.sorted_tables}
+        engine.dispose()
+        return rows
+
     def _do(self, statement: str) -> None:
         with self._server.connect() as connection:
             connection.execute(sql.SQL(statement).format(sql.Identifier(self._name)))
@@ -94,6 +106,22 @@ def test_it_serves_as_the_file_does(load: Loader, people: People, creation_mode:
     assert people.one(email="new@example.com")["state"] == "archived"
     again = load(table({"row": five[0]["row"], "_sdc_deleted_at": WHEN}))
     assert again.results() == {"skipped": 1}
+
+
+def test_a_dry_run_reads_it_and_writes_nothing(load: Loader, ledger: Ledger) -> None:
+    load(table(somebody(1), somebody(2)))
+    before = ledger.content()
+    messages = table(somebody(1, name="New"), somebody(2), somebody(3))
+    dry, plan = dry_run(load, messages)
+    assert (dry.exit_code, dry.results()) == (0, {"created": 1, "updated": 1, "unchanged": 1})
+    assert sorted(line["operation"] for line in plan) == ["create", "update"]
+    assert ledger.content() == before
+    assert load(messages).results() == dry.results()
+
+
+def test_a_dry_run_on_a_database_without_a_ledger_makes_none(load: Loader, ledger: Ledger) -> None:
+    dry, _ = dry_run(load, table(somebody(1)))
+    assert (dry.results(), ledger.content()) == ({"created": 1}, {})
 
 
 def test_keys_and_values_with_a_nul_do_no_harm(load: Loader, people: People) -> None:

@@ -591,4 +591,5 @@ def test_about_offers_exactly_the_settings_that_there_are(load: Loader, tmp_path
         "data_dir": ".target-intercom",
         "ledger_url": None,
         "repair": False,
+        "dry_run": False,
     }

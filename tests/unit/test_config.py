@@ -57,6 +57,7 @@ CONTRACT: dict[str, tuple[set[str], Any]] = {
     "data_dir": ({"string"}, ".target-intercom"),
     "ledger_url": ({"string"}, None),
     "repair": ({"boolean"}, False),
+    "dry_run": ({"boolean"}, False),
 }
 CHOICES = {
     "region": ["us", "eu", "au"],
@@ -229,6 +230,7 @@ WRONG: dict[str, list[Any]] = {
     "data_dir": ["", "  ", 5, []],
     "ledger_url": ["", 5, "ledger.db", "sqlite://", "sqlite:///:memory:", "mysql://host/db", "no"],
     "repair": ["yes", 0, []],
+    "dry_run": ["yes", 1, "true", {}],
 }
 
 

@@ -1,0 +1,360 @@
+"""A client that writes nothing: it reads from Intercom, and answers writes as Intercom would."""
+
+from __future__ import annotations
+
+import enum
+import threading
+import typing as t
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from itertools import count
+from types import MappingProxyType
+
+from target_intercom.errors import Fault, NotFoundError
+from target_intercom.intercom.client import IntercomClient
+from target_intercom.intercom.protocol import (
+    CUSTOM_PREFIX,
+    Contact,
+    ContactId,
+    DataAttribute,
+    Email,
+    ExternalId,
+    Json,
+    Tag,
+    Tagged,
+    TagId,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import requests
+
+    from target_intercom.intercom.client import _Call
+
+_READS: t.Final = frozenset(["POST /contacts/search"])
+"""Calls that change nothing, beside GET."""
+_STAND_IN: t.Final = "planned-"
+"""Begins the ids of what would be made."""
+_IDENTITY: t.Final = frozenset(["role", "external_id"])
+"""What a write carries beside a contact's attributes."""
+_MISSING: t.Final = Fault(status=404, message="it would not be there")
+
+
+class Operation(str, enum.Enum):
+    """What would be written."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    ARCHIVE = "archive"
+    DELETE = "delete"
+    TAG = "tag"
+    UNTAG = "untag"
+    CREATE_TAG = "create_tag"
+    CREATE_ATTRIBUTE = "create_attribute"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One write that a run would do."""
+
+    operation: Operation
+    contact: Contact | None = None
+    """As it is before; one that would be made, as it would be."""
+    attributes: Mapping[str, Json] = field(default_factory=dict)
+    """What would be sent of the contact."""
+    tag: str | None = None
+    attribute: DataAttribute | None = None
+
+    @property
+    def is_of_new_contact(self) -> bool:
+        """Whether the contact does not exist yet."""
+        return self.contact is not None and self.contact.id.startswith(_STAND_IN)
+
+
+class _Shadow:
+    """The workspace as it would be: what would have been written, to be laid over what is read."""
+
+    def __init__(self) -> None:
+        self.new_tags: dict[str, Tag] = {}
+        """By name without case."""
+        self._made: dict[ContactId, Contact] = {}
+        self._changed: dict[ContactId, Mapping[str, Json]] = {}
+        self._gone: set[ContactId] = set()
+        self._named: dict[tuple[str, str], set[ContactId]] = defaultdict(set)
+        self._on: dict[ContactId, set[TagId]] = defaultdict(set)
+        self._off: dict[ContactId, set[TagId]] = defaultdict(set)
+
+    def make(self, contact: Contact) -> None:
+        self._made[contact.id] = contact
+        self._name(contact)
+
+    def change(self, contact: Contact, attributes: Mapping[str, Json]) -> Contact:
+        """Note what would be sent of a contact; gives it as it would be."""
+        changed = _changed(contact, attributes)
+        if contact.id in self._made:
+            self._made[contact.id] = changed
+        else:
+            self._changed[contact.id] = {**self._changed.get(contact.id, {}), **attributes}
+        self._name(changed)
+        return changed
+
+    def remove(self, contact: ContactId) -> None:
+        self._made.pop(contact, None)
+        self._gone.add(contact)
+
+    def tag(self, contact: ContactId, tag: TagId) -> None:
+        self._on[contact].add(tag)
+        self._off[contact].discard(tag)
+
+    def untag(self, contact: ContactId, tag: TagId) -> None:
+        self._off[contact].add(tag)
+        self._on[contact].discard(tag)
+
+    def made(self, contact: ContactId) -> Contact | None:
+        """Give a contact that would have been made."""
+        known = self._made.get(contact)
+        return None if known is None else replace(known, tags=self.tags_of(contact, ()), shows_all_tags=True)
+
+    def is_gone(self, contact: ContactId) -> bool:
+        return contact in self._gone or (contact.startswith(_STAND_IN) and contact not in self._made)
+
+    def seen(self, contact: Contact) -> Contact:
+        """Lay what would have been written over a contact as it was read."""
+        changed = _changed(contact, self._changed.get(contact.id, {}))
+        return replace(changed, tags=self.tags_of(contact.id, contact.tags))
+
+    def tags_of(self, contact: ContactId, shown: Iterable[TagId]) -> frozenset[TagId]:
+        return frozenset(shown) - self._off.get(contact, set()) | self._on.get(contact, set())
+
+    def having(self, field_: str, values: Iterable[str]) -> set[ContactId]:
+        """Give the contacts that have had one of these values since they would have been written."""
+        if field_ == "id":
+            return {ContactId(value) for value in values if value in self._made}
+        return {contact for value in values for contact in self._named.get((field_, value), ())}
+
+    def _name(self, contact: Contact) -> None:
+        for field_, value in (("external_id", contact.external_id), ("email", contact.email)):
+            if value is not None:
+                self._named[field_, value].add(contact.id)
+
+
+class DryRunClient(IntercomClient):
+    """Sends nothing but reads; what would have been written is noted, and shows in what is read afterwards.
+
+    What only a write reveals is not known: conflicts (409), values that Intercom refuses, and ids. Memory grows with
+    what would be written, by about 2 kB a new contact.
+    """
+
+    def __init__(self, *, note: Callable[[Planned], None], **kwargs: t.Any) -> None:
+        """`note` takes each write, from any thread, one at a time; the rest is as of `IntercomClient`."""
+        super().__init__(**kwargs)
+        self._note = note
+        self._shadow = _Shadow()
+        self._ids = count(1)
+        self._turn = threading.RLock()
+        self._expected: dict[ContactId, Contact] = {}
+        self._tags: dict[TagId, Tag] = {}
+
+    def _exchange(self, call: _Call) -> requests.Response:
+        """Send a call, and make sure that it changes nothing."""
+        if call.method != "GET" and call.operation not in _READS:
+            raise RuntimeError(f"A dry run does not send {call.operation}")
+        return super()._exchange(call)
+
+    def expect(self, contacts: Iterable[Contact]) -> None:
+        """Take in contacts as they were just read: changing them needs no further look."""
+        self._expected = {contact.id: contact for contact in contacts}
+
+    # Contacts.
+
+    def create_contact(
+        self, attributes: Mapping[str, Json], *, before: Callable[[], object] | None = None, again: bool = False
+    ) -> Contact:
+        """See `IntercomClient`."""
+        del again
+        if before is not None:
+            before()
+        with self._turn:
+            contact = _changed(_blank(ContactId(self._stand_in())), attributes)
+            self._shadow.make(contact)
+            self._note(Planned(Operation.CREATE, contact, attributes))
+            return contact
+
+    def get_contact(self, contact: ContactId) -> Contact:
+        """See `IntercomClient`."""
+        made = self._shadow.made(contact)
+        if made is not None:
+            return made
+        if self._shadow.is_gone(contact):
+            raise NotFoundError(_MISSING)
+        return self._shadow.seen(super().get_contact(contact))
+
+    def update_contact(self, contact: ContactId, attributes: Mapping[str, Json]) -> Contact:
+        """See `IntercomClient`."""
+        before = self._before(contact)
+        with self._turn:
+            after = self._shadow.change(before, attributes)
+            self._note(Planned(Operation.UPDATE, before, attributes))
+            return after
+
+    def archive_contact(self, contact: ContactId) -> None:
+        """See `IntercomClient`."""
+        self._remove(Operation.ARCHIVE, contact)
+
+    def delete_contact(self, contact: ContactId) -> None:
+        """See `IntercomClient`."""
+        self._remove(Operation.DELETE, contact)
+
+    def _remove(self, operation: Operation, contact: ContactId) -> None:
+        before = self.get_contact(contact)
+        with self._turn:
+            self._shadow.remove(contact)
+            self._note(Planned(operation, before))
+
+    def _before(self, contact: ContactId) -> Contact:
+        expected = self._expected.get(contact)
+        return self.get_contact(contact) if expected is None else self._shadow.seen(expected)
+
+    def find_user(self, external_id: ExternalId) -> Contact | None:
+        """See `IntercomClient`."""
+        wanted = {"external_id": [external_id]}
+        found = super().find_user(external_id)
+        if found is not None and not self._shadow.is_gone(found.id):
+            found = self._shadow.seen(found)
+            return found if _is_wanted(found, wanted) else None
+        return next((one for one in self._written(wanted, ()) if one.role == "user"), None)
+
+    def search_contacts(self, wanted: Mapping[str, Sequence[str]]) -> list[Contact]:
+        """See `IntercomClient`."""
+        asked = {
+            name: [value for value in values if not value.startswith(_STAND_IN)] for name, values in wanted.items()
+        }
+        shown = super().search_contacts(asked) if any(asked.values()) else []
+        found = [self._shadow.seen(one) for one in shown if not self._shadow.is_gone(one.id)]
+        return [one for one in found if _is_wanted(one, wanted)] + self._written(wanted, [one.id for one in shown])
+
+    def _written(self, wanted: Mapping[str, Sequence[str]], shown: Iterable[ContactId]) -> list[Contact]:
+        """Give contacts that would be found by what would have been written, beside those that search shows."""
+        with self._turn:
+            ids = {one for name, values in wanted.items() for one in self._shadow.having(name, values)}
+        known = [self.get_contact(one) for one in sorted(ids - set(shown)) if not self._shadow.is_gone(one)]
+        return [one for one in known if _is_wanted(one, wanted)]
+
+    # Tags.
+
+    def tags(self) -> list[Tag]:
+        """See `IntercomClient`."""
+        listed = [*super().tags(), *self._shadow.new_tags.values()]
+        self._tags = {tag.id: tag for tag in listed}
+        return listed
+
+    def create_tag(self, name: str) -> Tag:
+        """See `IntercomClient`."""
+        with self._turn:
+            known = self._shadow.new_tags.get(name.casefold())
+            if known is not None:
+                return known
+            tag = Tag(TagId(self._stand_in()), name)
+            self._shadow.new_tags[name.casefold()] = self._tags[tag.id] = tag
+            self._note(Planned(Operation.CREATE_TAG, tag=name))
+            return tag
+
+    def tag_contacts(self, name: str, contacts: Sequence[ContactId]) -> Tagged:
+        """See `IntercomClient`."""
+        named = (tag for tag in self._known_tags().values() if tag.name.casefold() == name.casefold())
+        tag = next(named, None) or self.create_tag(name)
+        there = {one.id: one for one in self.search_contacts({"id": contacts})}
+        done = frozenset(one for one in contacts if one in there)
+        with self._turn:
+            for contact in sorted(done):
+                self._tag(there[contact], tag)
+        return Tagged(tag, done)
+
+    def contact_tags(self, contact: ContactId) -> list[Tag]:
+        """See `IntercomClient`."""
+        made = self._shadow.made(contact)
+        if made is None and self._shadow.is_gone(contact):
+            raise NotFoundError(_MISSING)
+        listed = [] if made is not None else super().contact_tags(contact)
+        known = {**self._tags, **{tag.id: tag for tag in listed}}
+        return [known[tag] for tag in sorted(self._shadow.tags_of(contact, (one.id for one in listed)))]
+
+    def tag_contact(self, contact: ContactId, tag: TagId) -> None:
+        """See `IntercomClient`."""
+        before = self.get_contact(contact)
+        with self._turn:
+            self._tag(before, self._known_tag(tag))
+
+    def untag_contact(self, contact: ContactId, tag: TagId) -> None:
+        """See `IntercomClient`."""
+        before = self.get_contact(contact)
+        if tag not in before.tags and (before.shows_all_tags or not self._has(contact, tag)):
+            raise NotFoundError(_MISSING)
+        with self._turn:
+            self._shadow.untag(contact, tag)
+            self._note(Planned(Operation.UNTAG, before, tag=self._known_tag(tag).name))
+
+    def _has(self, contact: ContactId, tag: TagId) -> bool:
+        return any(one.id == tag for one in self.contact_tags(contact))
+
+    def _tag(self, contact: Contact, tag: Tag) -> None:
+        self._shadow.tag(contact.id, tag.id)
+        self._note(Planned(Operation.TAG, contact, tag=tag.name))
+
+    def _known_tag(self, tag: TagId) -> Tag:
+        if tag not in self._known_tags():
+            raise NotFoundError(_MISSING)
+        return self._tags[tag]
+
+    def _known_tags(self) -> Mapping[TagId, Tag]:
+        if not self._tags:
+            self.tags()
+        return self._tags
+
+    # The rest.
+
+    def create_data_attribute(self, name: str, data_type: str) -> DataAttribute:
+        """See `IntercomClient`."""
+        made = DataAttribute(
+            name=name,
+            full_name=CUSTOM_PREFIX + name,
+            data_type=data_type,
+            custom=True,
+            api_writable=True,
+            archived=False,
+            options=None,
+        )
+        with self._turn:
+            self._note(Planned(Operation.CREATE_ATTRIBUTE, attribute=made))
+        return made
+
+    def _stand_in(self) -> str:
+        return f"{_STAND_IN}{next(self._ids)}"
+
+
+def _blank(contact: ContactId) -> Contact:
+    return Contact(contact, "user", None, None, MappingProxyType({}), shows_all_tags=True)
+
+
+def _changed(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
+    """Give a contact as it is after a write."""
+    if not attributes:
+        return contact
+    external_id, email = (
+        attributes.get(name, now) for name, now in (("external_id", contact.external_id), ("email", contact.email))
+    )
+    values = {name: value for name, value in attributes.items() if name not in _IDENTITY}
+    return replace(
+        contact,
+        role=attributes.get("role", contact.role),
+        external_id=None if external_id is None else ExternalId(external_id),
+        email=None if email is None else Email(email),
+        attributes=MappingProxyType({**contact.attributes, **values}),
+    )
+
+
+def _is_wanted(contact: Contact, wanted: Mapping[str, Sequence[str]]) -> bool:
+    """Tell whether a search would find a contact as it would be."""
+    has = {"id": contact.id, "external_id": contact.external_id, "email": contact.email}
+    return any(has[name] in values for name, values in wanted.items())

@@ -1,0 +1,106 @@
+"""A ledger that is thrown away: a copy of one, for a run that must not change it, or an empty one."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+import time
+import typing as t
+from contextlib import closing, suppress
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import insert, inspect, select
+
+from target_intercom.errors import LedgerError
+from target_intercom.ledger.database import Database, connected, parsed, shown
+from target_intercom.ledger.migrations import check_steps
+from target_intercom.ledger.tables import ENTRIES, INTENTS, MEMBERSHIPS, MIGRATIONS, STREAMS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection, Table
+
+_PREFIX = "scratch-"
+_OLD = 2 * 86_400.0
+"""Seconds after which a folder is not a running process's any more."""
+_PAGE = 5000
+_COPIED: t.Final = (STREAMS, ENTRIES, MEMBERSHIPS, INTENTS)
+
+
+class ScratchDatabase(Database):
+    """An SQLite ledger in a folder of its own, readable by its owner only, that goes when it is closed."""
+
+    def __init__(self, folder: Path, place: str | Path | None = None) -> None:
+        """Make an empty one in `folder`, or a copy of the ledger at `place`, which is only read.
+
+        A ledger that is not there yet is copied as an empty one.
+
+        Raises:
+            LedgerError: the ledger cannot be read, or a newer version has been at it.
+        """
+        _sweep(folder)
+        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder)
+        path = Path(self._folder.name) / "ledger.db"
+        try:
+            url = None if place is None else parsed(place)
+            if url is not None and url.get_backend_name() == "sqlite":
+                _copy_file(Path(url.database or ""), path, shown(url))
+            super().__init__(path, said=None if url is None else shown(url))
+            if place is not None and url is not None and url.get_backend_name() != "sqlite":
+                _copy_rows(place, self)
+        except BaseException:
+            self._folder.cleanup()
+            raise
+
+    def close(self) -> None:
+        """See `Database`."""
+        super().close()
+        self._folder.cleanup()
+
+
+def _copy_file(source: Path, target: Path, said: str) -> None:
+    """Copy an SQLite ledger as it is at this moment, whoever writes to it."""
+    if not source.exists():
+        return
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as old,
+            closing(sqlite3.connect(target)) as new,
+        ):
+            old.backup(new)
+    except sqlite3.Error as error:
+        raise LedgerError(f"The ledger ({said}) cannot be read: {error}") from None
+
+
+def _copy_rows(place: str | Path, scratch: Database) -> None:
+    """Copy a ledger of another database, in one reading transaction."""
+    with connected(place) as source:
+        there = set(inspect(source).get_table_names())
+        if MIGRATIONS.name not in there:
+            return
+        check_steps(source, scratch.shown)
+        for table in _COPIED:
+            if table.name in there:
+                _copy_table(source, table, scratch)
+
+
+def _copy_table(source: Connection, table: Table, scratch: Database) -> None:
+    has = {column["name"] for column in inspect(source).get_columns(table.name)}
+    columns = [column for column in table.columns if column.name in has]
+    for page in source.execute(select(*columns)).mappings().partitions(_PAGE):
+        scratch.write(partial(_insert, table, [dict(row) for row in page]))
+
+
+def _insert(table: Table, rows: Sequence[Mapping[str, object]], connection: Connection) -> None:
+    connection.execute(insert(table), rows)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what runs have left that were killed."""
+    for left in folder.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _OLD:
+                shutil.rmtree(left)
