@@ -36,7 +36,7 @@ demo: $(INSTALLED) $(PLUGINS_INSTALLED) ## PostgreSQL -> Meltano -> target-inter
 	@$(BIN)/python -m demo
 
 test: $(INSTALLED) $(PLUGINS_INSTALLED) ## Run all tests
-	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --ignore $(ALONE)
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --ignore $(ALONE)
 	@$(BIN)/python -m pytest $(ALONE)
 
 lint: $(INSTALLED) ## Check style, types and import layers

@@ -17,6 +17,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+LONGEST = (
+    "test_scale",
+    "test_kills",
+    "test_workers",
+    "test_hub",
+    "test_meltano",
+    "test_release",
+    "test_faults",
+    "test_groups_kills",
+    "test_leaving",
+)
+"""Files of few tests that take long: they begin first, so that no process is left with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
 @pytest.fixture
 def sandbox() -> Iterator[SandboxServer]:
     """A new workspace behind real HTTP. Its conditions may be changed by the test."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.loading import Loaded
 
-CONTACTS = 100_000
+CONTACTS = 40_000
 STATE: dict[str, Any] = {"bookmarks": {"people": {}}}
 HEAD = schema("people", id="integer", email="text", name="text")
 # The peak of a process, measured by the process itself at its end; KiB on Linux, bytes on macOS.
@@ -85,7 +85,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
         yield Crowd(tmp_path_factory.mktemp("crowd"), sandbox)
 
 
-def test_a_hundred_thousand_records_cost_calls_for_what_changed_only(crowd: Crowd) -> None:
+def test_many_records_cost_calls_for_what_changed_only(crowd: Crowd) -> None:
     assert crowd.met.results("people") == {"unchanged": CONTACTS}
 
     again, peak = crowd.run(old)
@@ -97,13 +97,13 @@ def test_a_hundred_thousand_records_cost_calls_for_what_changed_only(crowd: Crow
 
     changed, _ = crowd.run(one_percent)
     assert changed.results("people") == {"updated": CONTACTS // 100, "unchanged": CONTACTS * 99 // 100}
-    assert sum(changed.calls.values()) <= 1010
+    assert sum(changed.calls.values()) <= 10 + CONTACTS // 100
     assert changed.states == [STATE]
 
 
-def test_two_hundred_thousand_memberships_wait_on_disk_for_their_contacts(tmp_path: Path) -> None:
+def test_many_memberships_wait_on_disk_for_their_contacts(tmp_path: Path) -> None:
     # Ten records for each contact and group, as the rows of a table of events would be.
-    members, people, pairs = 200_000, 1_000, 20_000
+    members, people, pairs = 60_000, 1_000, 6_000
     with SandboxServer(Conditions(rate_limit=1_000_000)) as sandbox:
         load = Loader(sandbox.url, tmp_path)
         settings = load.config(groups_stream="members", streams={"members": {"mappings": {}}})
