@@ -692,6 +692,33 @@ def environment_errors(environment: Mapping[str, str], prefix: str) -> list[str]
     return errors
 
 
+_NESTED: t.Final = ("mappings", "stream_maps", "streams")
+_SEPARATOR = re.compile(r"(?<!\\)\.")
+
+
+def unflattened(environment: Mapping[str, Json]) -> dict[str, Json]:
+    """Give settings from environment variables the shape that they had in meltano.yml.
+
+    Meltano writes nested objects flat into variables, `{"customers.sync_mode": "sync"}`, and a dot in a name with a
+    backslash (meltano 4.4, `flatten` and `nest` in core/utils).
+    """
+    return {
+        name: _unflattened(value, deep=name != "mappings") if name in _NESTED and isinstance(value, dict) else value
+        for name, value in environment.items()
+    }
+
+
+def _unflattened(flat: Mapping[str, Json], *, deep: bool) -> dict[str, Json]:
+    nested: dict[str, Json] = {}
+    for path, value in flat.items():
+        *parents, last = _SEPARATOR.split(path) if deep and not isinstance(value, dict) else [path]
+        place = nested
+        for parent in parents:
+            place = place.setdefault(parent.replace(r"\.", "."), {})
+        place[last.replace(r"\.", ".")] = value
+    return nested
+
+
 def _parses(read: Callable[[str], Json], text: str) -> bool:
     try:
         read(text)

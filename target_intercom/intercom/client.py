@@ -117,6 +117,32 @@ class Traffic:
             self._waited += max(0.0, until - max(now, self._waited_until))
             self._waited_until = max(self._waited_until, until)
 
+    def by_operation(self) -> dict[str, int]:
+        """Give the calls sent so far."""
+        with self._lock:
+            return dict(self._calls)
+
+    @property
+    def calls(self) -> int:
+        """How many calls were sent so far."""
+        with self._lock:
+            return self._calls.total()
+
+    @property
+    def retries(self) -> int:
+        """How many of them were sent again after a failure."""
+        return self._retries
+
+    @property
+    def rate_limited(self) -> int:
+        """How many were answered 429."""
+        return self._rate_limited
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long calls were held back; a wait that goes on counts as a whole."""
+        return self._waited
+
     def summary(self) -> dict[str, Json]:
         """Make the `api` part of the report."""
         with self._lock:
@@ -159,6 +185,7 @@ class IntercomClient:
         timeout: tuple[float, float] = _TIMEOUT,
         backoff_seconds: float = 1.0,
         outage_seconds: float = _LONGEST_OUTAGE,
+        tries_permissions: bool = False,
         say: Callable[[str], None] = lambda _text: None,
     ) -> None:
         """Make a client; nothing is sent yet.
@@ -173,6 +200,7 @@ class IntercomClient:
             timeout: seconds to connect and to wait for an answer.
             backoff_seconds: the first pause after a failure; it doubles from there.
             outage_seconds: how long nothing may succeed before the run is given up.
+            tries_permissions: a call that is forbidden does not keep others from being sent.
             say: takes what a person who watches should know, such as why nothing moves; told the same more than
                 once, it says it once.
         """
@@ -193,6 +221,12 @@ class IntercomClient:
         self._session.mount(self._url, adapter)
         self._backoff_seconds = backoff_seconds
         self._outage_seconds = outage_seconds
+        self._tries_permissions = tries_permissions
+
+    @property
+    def window_used(self) -> float | None:
+        """The used share of the rate-limit window, 0 to 1; None before Intercom has told."""
+        return self._limiter.window_used
 
     def stop(self, why: Exception | None = None) -> None:
         """Send nothing more: whoever waits or comes later gets `why`, or `StoppedError`."""
@@ -508,7 +542,8 @@ class IntercomClient:
             self._succeeded_at = time.monotonic()
             raise
         except (UnauthorizedError, ForbiddenError) as error:
-            if not (call.optional and isinstance(error, ForbiddenError)):
+            is_borne = call.optional or self._tries_permissions
+            if not (is_borne and isinstance(error, ForbiddenError)):
                 self.stop(error)
             raise
         self._succeeded_at = time.monotonic()

@@ -271,10 +271,13 @@ class Workspace:
     id: str
     name: str
     region: str | None
+    account_id: str | None = None
+    """The teammate that the token belongs to."""
+    account_name: str | None = None
 
     @classmethod
     def from_json(cls, body: Mapping[str, Json]) -> Workspace:
-        """Read the `app` of the acting admin.
+        """Read the acting admin and its `app`.
 
         Raises:
             KeyError, TypeError: the body is no admin.
@@ -289,6 +292,8 @@ class Workspace:
             id=str(app.get("id_code") or ""),
             name=str(app.get("name") or ""),
             region=None if region is None else str(region),
+            account_id=_text(body.get("id")),
+            account_name=_text(body.get("name")),
         )
 
 

@@ -183,6 +183,17 @@ def connected(place: str | Path) -> Iterator[Connection]:
         engine.dispose()
 
 
+def opened_to_read(path: Path) -> sqlite3.Connection:
+    """Open an SQLite ledger read-only, without leaving anything beside it.
+
+    In WAL mode even a reader makes files beside the database (sqlite.org/wal.html, "read-only databases"), unless it is
+    said to be immutable: which it is, as nobody has it open, where no such file is there.
+    """
+    is_open = Path(f"{path}-wal").exists()
+    uri = f"{path.absolute().as_uri()}?{'mode=ro' if is_open else 'mode=ro&immutable=1'}"
+    return sqlite3.connect(uri, uri=True, timeout=_LOCKED_SECONDS)
+
+
 def shown(url: URL) -> str:
     """Name a ledger without anything of a login in it."""
     return str(URL.create(url.get_backend_name(), host=url.host, port=url.port, database=url.database))

@@ -13,6 +13,9 @@ from target_intercom.ledger.tables import ENTRIES, MEMBERSHIPS, STREAMS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Connection
 
     from target_intercom.ledger.database import Database
 
@@ -20,6 +23,13 @@ _E, _M, _S = ENTRIES.c, MEMBERSHIPS.c, STREAMS.c
 _PAGE = 5000
 _UNKEYED: t.Final = ("identifier", "value")
 """Columns of a stream without key properties: which identifier its records are known by, and its value."""
+
+
+class Readable(t.Protocol):
+    """A ledger that can be read."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Give a connection for reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ class StreamSummary:
     """When a run that got to its end last did."""
 
 
-def summaries(database: Database) -> list[StreamSummary]:
+def summaries(database: Readable) -> list[StreamSummary]:
     """List the streams of all workspaces."""
     counted = (
         select(

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import insert, inspect, select
 
 from target_intercom.errors import LedgerError
-from target_intercom.ledger.database import Database, connected, parsed, shown
+from target_intercom.ledger.database import Database, connected, opened_to_read, parsed, shown
 from target_intercom.ledger.migrations import check_steps
 from target_intercom.ledger.tables import ENTRIES, INTENTS, MEMBERSHIPS, MIGRATIONS, STREAMS
 
@@ -67,7 +67,7 @@ def _copy_file(source: Path, target: Path, said: str) -> None:
         return
     try:
         with (
-            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as old,
+            closing(opened_to_read(source)) as old,
             closing(sqlite3.connect(target)) as new,
         ):
             old.backup(new)

@@ -24,7 +24,8 @@ _NEW_ATTRIBUTE_PAUSES = (0.5, 1.0, 2.0)
 
 _Answer = t.TypeVar("_Answer")
 
-_KINDS: t.Final = {kind.value: kind for kind in Kind} | {"options": Kind.STRING}
+KINDS: t.Final = {kind.value: kind for kind in Kind} | {"options": Kind.STRING}
+"""The types of attributes that are loaded, by Intercom's names."""
 
 
 class AttributeCatalog:
@@ -135,18 +136,23 @@ class AttributeCatalog:
         return True
 
     def _writable(self, entry: DataAttribute) -> AttributeType | None:
-        name = entry.full_name
-        kind = _KINDS.get(entry.data_type)
-        if entry.archived:
-            self._refuse(name, "it is archived in Intercom; unarchive it, or leave the property out")
-        elif not entry.api_writable:
-            self._refuse(name, "Intercom does not let the API write it")
-        elif kind is None:
-            self._refuse(name, f"its type '{entry.data_type}' is not one that is loaded")
-        else:
-            return AttributeType(kind, entry.options or None)
+        reason = obstacle(entry)
+        if reason is None:
+            return AttributeType(KINDS[entry.data_type], entry.options or None)
+        self._refuse(entry.full_name, reason)
         return None
 
     def _refuse(self, name: str, reason: str) -> None:
         self._refused.add(name)
         self._say(f"Attribute '{name}' is left out: {reason}")
+
+
+def obstacle(entry: DataAttribute) -> str | None:
+    """Say why no value can be written into a custom attribute; None where one can."""
+    if entry.archived:
+        return "it is archived in Intercom; unarchive it, or leave the property out"
+    if not entry.api_writable:
+        return "Intercom does not let the API write it"
+    if entry.data_type not in KINDS:
+        return f"its type '{entry.data_type}' is not one that is loaded"
+    return None

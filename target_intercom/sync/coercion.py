@@ -96,7 +96,7 @@ def cut(text: Json) -> tuple[Json, bool]:
 
 def schema_kind(schema: Mapping[str, Json]) -> Kind | None:
     """Give the attribute type that fits a property's JSON schema; None where it names no type."""
-    types = _types(schema)
+    types = schema_types(schema)
     if not types:
         return None
     if types == {"boolean"}:
@@ -128,13 +128,14 @@ _FORMATS: t.Final[Mapping[str | None, Kind]] = {
 }
 
 
-def _types(schema: Mapping[str, Json]) -> set[str]:
+def schema_types(schema: Mapping[str, Json]) -> set[str]:
+    """Give the types that a property's JSON schema names, but null."""
     if not isinstance(schema, dict):
         return set()  # JSON Schema allows true and false for any and none
     own = schema.get("type", [])
     types = {own} if isinstance(own, str) else set(own)
     for branch in _branches(schema):
-        types |= _types(branch)
+        types |= schema_types(branch)
     return types - {"null"}
 
 

@@ -102,17 +102,21 @@ class ContactMapper:
                 'by it, map it: {"id": "external_id"}; to silence this, map it to null.'
             )
 
+    def targets(self) -> dict[str, str]:
+        """Give the attribute that each property of the schema goes into; those that go nowhere are left out."""
+        return {name: attribute for name in self._properties if (attribute := self._target(name)) is not None}
+
     def relevant(self) -> set[str]:
         """Give the properties that decide what a record means; others, as `_sdc_batched_at`, change in every run."""
         named = {name for name in (self._config.deleted_property, self._config.tags_property) if name is not None}
-        return named.union(name for name in self._properties if self._target(name) is not None)
+        return named.union(self.targets())
 
     def basis(self, describe: Callable[[Sequence[str]], Json]) -> str:
         """Name all that decides what a record of this stream means, beside the record itself.
 
         `describe` tells of attributes how Intercom has them.
         """
-        attributes = sorted({one for name in self._properties if (one := self._target(name)) is not None})
+        attributes = sorted(set(self.targets().values()))
         parts = (version("target-intercom"), self._config, self._since_2_16, self._properties, describe(attributes))
         return repr(parts)
 
@@ -261,7 +265,7 @@ class ContactMapper:
             return (
                 attribute
                 if attribute is None or not attribute.startswith(CUSTOM_PREFIX)
-                else _custom(attribute.removeprefix(CUSTOM_PREFIX))
+                else custom_name(attribute.removeprefix(CUSTOM_PREFIX))
             )
         if config.unmapped is Unmapped.IGNORE or name.startswith("_sdc_") or name == config.deleted_property:
             return None
@@ -276,7 +280,7 @@ class ContactMapper:
                     "map it to null."
                 )
             return None
-        return _custom(name)
+        return custom_name(name)
 
 
 def _standard_readers(*, since_2_16: bool) -> Mapping[str, Callable[[Json], Json]]:
@@ -302,7 +306,7 @@ def _trimmed(value: Json) -> Json:
 
 def _elsewhere(name: str) -> str:
     """Give an attribute that a property of this name can go into."""
-    return name if name in STANDARD_ATTRIBUTES else _custom(f"source_{name}")
+    return name if name in STANDARD_ATTRIBUTES else custom_name(f"source_{name}")
 
 
 def _clean(name: str) -> str:
@@ -314,5 +318,6 @@ def _allowed(char: str) -> bool:
     return char.isalnum() or char in "_- " or (char != "$" and unicodedata.category(char) == "Sc")
 
 
-def _custom(name: str) -> str:
+def custom_name(name: str) -> str:
+    """Give the full name of a custom attribute; characters that Intercom does not allow are replaced."""
     return CUSTOM_PREFIX + (_clean(name) or "_")

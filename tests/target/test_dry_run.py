@@ -147,7 +147,9 @@ def test_the_ledger_is_not_touched(load: Loader) -> None:
     load(customers(person(1), person(2)))
     path = load.data_dir / "ledger.db"
     before = hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns
+    beside = set(load.data_dir.glob("ledger*"))
     dry_run(load, customers(person(1, name="N"), person(3)))
+    assert set(load.data_dir.glob("ledger*")) == beside
     assert (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns) == before
 
 

@@ -1,0 +1,138 @@
+"""Look before the first run: ``target-intercom-check``, or ``python -m target_intercom.check``."""
+
+from __future__ import annotations
+
+import io
+import sys
+import typing as t
+
+import click
+from singer_sdk.exceptions import SingerSDKError
+
+from target_intercom.check import findings
+from target_intercom.check.catalog import CatalogError, read_catalog
+from target_intercom.check.found import Checked, Finding, Level
+from target_intercom.check.mappings import Workspace, attribute_rows, mapping_findings, room_findings
+from target_intercom.check.probing import probe
+from target_intercom.check.showing import as_json, as_text
+from target_intercom.check.streams import Stream, stream_findings
+from target_intercom.config import parse_config, unknown_settings
+from target_intercom.errors import ConfigValidationError, redact
+from target_intercom.ledger.looking import cannot_hold, look
+from target_intercom.target import TargetIntercom, explained
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from singer_sdk.plugin_base import _ConfigInput
+
+    from target_intercom.check.catalog import Offered
+    from target_intercom.check.found import Probed
+    from target_intercom.config import Config
+
+
+@click.command(name="target-intercom-check")
+@click.option(
+    "--config",
+    multiple=True,
+    callback=TargetIntercom.cb_config,
+    help="The target's settings: a file, or 'ENV' for environment variables; may be given more than once.",
+)
+@click.option(
+    "--catalog",
+    type=click.File("r", encoding="utf-8"),
+    help="What the tap sends: a Singer catalog, or the tap's output; '-' reads it from stdin.",
+)
+@click.option("--format", "as_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def main(config: _ConfigInput, catalog: t.IO[str] | None, as_: str) -> None:
+    """Look at the workspace, the settings and the ledger before the first run. Nothing is written.
+
+    The exit code is 0 when nothing is wrong, 1 when something is.
+    """
+    offered = _offered(catalog)
+    try:
+        checked = _checked(config, offered)
+    except Exception as error:
+        logger = TargetIntercom.logger
+        logger.debug("The error in full", exc_info=True)
+        raise click.ClickException(redact(explained(error))) from None
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    click.echo(as_json(checked) if as_ == "json" else as_text(checked))
+    sys.exit(0 if checked.is_ok else 1)
+
+
+def _offered(catalog: t.IO[str] | None) -> list[Offered] | None:
+    if catalog is None:
+        return None
+    try:
+        return read_catalog(catalog)
+    except (CatalogError, UnicodeError, OSError) as error:
+        why = str(error) if isinstance(error, CatalogError) else type(error).__name__
+        message = f"The catalog cannot be read ({catalog.name}): {why}"
+        raise click.UsageError(message) from None
+
+
+def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked:
+    try:
+        target = TargetIntercom.configured(config)
+    except ConfigValidationError as error:
+        return Checked(tuple(findings.setting_findings(error.errors or [str(error)])))
+    settings = parse_config(target.config)
+    probed = probe(settings)
+    ledger = look(settings.ledger)
+    listed = () if probed.attributes is None else attribute_rows(probed.attributes, settings.api_version)
+    found = [
+        *findings.setting_findings(_unknown(target), Level.WARNING),
+        *findings.workspace_findings(settings, probed, ledger),
+        *findings.permission_findings(settings, probed),
+        *findings.bulk_findings(settings, probed),
+        *findings.ledger_findings(ledger, probed.workspace),
+        *findings.folder_findings(settings, cannot_hold(settings.data_dir)),
+        *_judged(target, settings, probed, offered),
+    ]
+    return Checked(
+        findings.sorted_findings(found),
+        url=settings.url,
+        api_version=settings.api_version,
+        probed=probed,
+        attributes=tuple(listed),
+        ledger=ledger,
+    )
+
+
+def _unknown(target: TargetIntercom) -> list[str]:
+    schema = dict(target.config_jsonschema)
+    target.append_builtin_config(schema)
+    return unknown_settings(target.config, schema["properties"])[1]
+
+
+def _judged(
+    target: TargetIntercom, settings: Config, probed: Probed, offered: Sequence[Offered] | None
+) -> Iterator[Finding]:
+    """Hold the mappings, and the tap's streams where they are known, against the workspace."""
+    workspace = None if probed.attributes is None else Workspace.of(probed.attributes)
+    if workspace is not None:
+        yield from mapping_findings(settings, workspace)
+    if offered is not None:
+        try:
+            streams = list(_streams(target, offered))
+        except SingerSDKError as error:
+            yield Finding(Level.ERROR, "stream_maps", redact(str(error)))
+        else:
+            yield from stream_findings(settings, streams, workspace)
+    if workspace is not None:
+        yield from room_findings(workspace)
+
+
+def _streams(target: TargetIntercom, offered: Sequence[Offered]) -> Iterator[Stream]:
+    """Send the tap's streams through the settings' stream maps and flattening."""
+    for one in offered:
+        target.mapper.register_raw_stream_schema(one.name, one.schema, one.key_properties)
+        for stream_map in target.mapper.stream_maps[one.name]:
+            properties = stream_map.transformed_schema.get("properties", {})
+            yield Stream(stream_map.stream_alias, properties, one.is_incremental)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m target_intercom.check")

@@ -1,0 +1,140 @@
+"""What the answers of Intercom, the ledger and the settings mean for a run. Pure."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from target_intercom.check.found import Answer, Finding, Level
+from target_intercom.check.probing import maps_owner
+from target_intercom.ledger.looking import LedgerState
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from target_intercom.check.found import Permission, Probed
+    from target_intercom.config import Config
+    from target_intercom.intercom.protocol import Workspace
+    from target_intercom.ledger.looking import LedgerLook
+
+_SETTING = re.compile(r"Setting '([^']+)'")
+
+
+def sorted_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Put the worst first, and say nothing twice."""
+    order = list(Level)
+    return tuple(sorted(dict.fromkeys(findings), key=lambda finding: order.index(finding.level)))
+
+
+def setting_findings(messages: Iterable[str], level: Level = Level.ERROR) -> Iterator[Finding]:
+    """Take over what the target says of its settings."""
+    for message in messages:
+        named = _SETTING.search(message)
+        yield Finding(level, None if named is None else named[1], message)
+
+
+def workspace_findings(config: Config, probed: Probed, ledger: LedgerLook) -> Iterator[Finding]:
+    """Judge whose workspace it is."""
+    if probed.workspace is None:
+        yield Finding(Level.ERROR, _blamed(probed.trouble or ""), probed.trouble or "Intercom does not answer")
+        return
+    workspace = probed.workspace
+    elsewhere = _elsewhere(config, workspace)
+    if elsewhere is not None:
+        yield Finding(Level.ERROR, "region", elsewhere)
+    if not workspace.id and ledger.state is not LedgerState.NONE:
+        message = (
+            "Intercom does not say whose workspace it is (GET /me names no app), and a ledger is of one workspace: set "
+            "'ledger_url' to \"none\""
+        )
+        yield Finding(Level.ERROR, "ledger_url", message)
+    if elsewhere is None:
+        message = f"The token is of workspace '{workspace.name}' ({workspace.id}), region {_region(workspace)}"
+        yield Finding(Level.OK, "access_token", message)
+
+
+def permission_findings(config: Config, probed: Probed) -> Iterator[Finding]:
+    """Judge what the token may do: what is needed and is not there."""
+    for permission in probed.permissions:
+        if permission.needed and permission.found in {Answer.NO, Answer.UNKNOWN}:
+            yield _lacking(permission, is_bearable=permission.call == "GET /admins")
+    if probed.tags is not None:
+        message = f"The token can read tags; the workspace has {probed.tags}"
+        yield Finding(Level.OK, _groups_setting(config), message)
+    if probed.teammates is not None and maps_owner(config):
+        message = f"The token can read teammates; values of 'owner_id' are the ids of {probed.teammates}"
+        yield Finding(Level.OK, "mappings", message)
+
+
+def bulk_findings(config: Config, probed: Probed) -> Iterator[Finding]:
+    """Judge whether `bulk_writes` comes to anything."""
+    if config.bulk_writes and probed.workspace is not None:
+        level = Level.OK if probed.bulk.found is Answer.YES else Level.WARNING
+        yield Finding(level, "bulk_writes", f"Bulk jobs: {probed.bulk.message}")
+
+
+def ledger_findings(ledger: LedgerLook, workspace: Workspace | None) -> Iterator[Finding]:
+    """Judge the ledger."""
+    match ledger.state:
+        case LedgerState.NONE:
+            message = "There is no ledger: every run compares all records, and nobody who left is removed"
+        case LedgerState.NEW:
+            message = f"There is no ledger yet; the first run makes it ({ledger.place})"
+        case LedgerState.OLDER:
+            message = f"The ledger ({ledger.place}) is of an older version; the next run brings it up to date"
+        case LedgerState.READY:
+            message = f"The ledger ({ledger.place}) can be used; {_contents(ledger, workspace)}"
+        case LedgerState.UNUSABLE:
+            yield Finding(Level.ERROR, "ledger_url", ledger.message or "The ledger cannot be used")
+            return
+    yield Finding(Level.OK, "ledger_url", message)
+
+
+def folder_findings(config: Config, trouble: str | None) -> Iterator[Finding]:
+    """Judge the folder of the report; `trouble` says why nothing can be written there."""
+    if trouble is not None:
+        message = f"Setting 'data_dir' names a folder that cannot be written: {trouble}"
+        yield Finding(Level.ERROR, "data_dir", message)
+    else:
+        yield Finding(Level.OK, "data_dir", f"The report goes into {config.data_dir}")
+
+
+def _contents(ledger: LedgerLook, workspace: Workspace | None) -> str:
+    if workspace is None or ledger.streams is None:
+        return "what it holds of this workspace is not known"
+    own = [stream for stream in ledger.streams if stream.workspace == workspace.id]
+    others = len({stream.workspace for stream in ledger.streams} - {workspace.id})
+    text = f"it has {sum(one.contacts for one in own)} records with a contact, in {len(own)} streams of this workspace"
+    return f"{text}, and streams of {others} other workspaces" if others else text
+
+
+def _elsewhere(config: Config, workspace: Workspace) -> str | None:
+    """Say that the workspace lies in another region than the settings say, in the words of a run."""
+    region = config.region.value
+    if config.api_url is not None or not workspace.region or workspace.region.lower() == region:
+        return None
+    return f"The workspace lies in region {workspace.region.lower()!r}, and 'region' is {region!r}: change it"
+
+
+def _region(workspace: Workspace) -> str:
+    return "unknown" if workspace.region is None else workspace.region.lower()
+
+
+def _lacking(permission: Permission, *, is_bearable: bool) -> Finding:
+    level = Level.ERROR if permission.found is Answer.NO and not is_bearable else Level.WARNING
+    what = "may not" if permission.found is Answer.NO else "perhaps may not"
+    return Finding(
+        level, "access_token", f"The token {what} {permission.name} ({permission.call}): {permission.message}"
+    )
+
+
+def _blamed(trouble: str) -> str:
+    """Name the setting that a trouble with the connection is most likely about: the first that its text names."""
+    named = re.search(r"'(region|api_url|api_version)'", trouble.partition("'access_token'")[0])
+    return "access_token" if named is None else named[1]
+
+
+def _groups_setting(config: Config) -> str:
+    if config.general.tags_property is not None:
+        return "tags_property"
+    return "groups_stream" if config.groups_stream is not None else "streams"

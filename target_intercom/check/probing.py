@@ -1,0 +1,151 @@
+"""The calls of a check. They read; none of them changes anything in the workspace."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from target_intercom.check.found import Answer, Bulk, Permission, Probed
+from target_intercom.errors import (
+    ApiError,
+    FatalSyncError,
+    ForbiddenError,
+    NotFoundError,
+    PlanRestrictedError,
+    RefusedError,
+    VersionError,
+    redact,
+)
+from target_intercom.intercom.client import IntercomClient
+from target_intercom.intercom.protocol import JobId
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from target_intercom.config import Config, StreamConfig
+
+_T = t.TypeVar("_T")
+
+_NOBODY: t.Final = "target-intercom-check"
+"""An external_id, and the id of a bulk job, that nobody has."""
+_NOT_ACCEPTABLE = 406
+_FIRST_PAUSE = 0.1
+"""Seconds before a call is tried again, at most; they double: a person waits."""
+
+
+def configs(config: Config) -> Sequence[StreamConfig]:
+    """Give the settings that may hold for a stream."""
+    return (config.general, *config.streams.values())
+
+
+def maps_owner(config: Config) -> bool:
+    """Tell whether any stream says who owns contacts."""
+    return any("owner_id" in one.mappings.values() for one in configs(config))
+
+
+def probe(config: Config) -> Probed:
+    """Ask Intercom all that can be asked without a write."""
+    client = IntercomClient(
+        url=config.url,
+        token=config.access_token,
+        version=config.api_version,
+        bulk_version=config.bulk_api_version,
+        rate_limit_percent=config.rate_limit_percent,
+        backoff_seconds=_FIRST_PAUSE,
+        tries_permissions=True,
+    )
+    try:
+        return _probed(client, config)
+    finally:
+        client.close(0)
+
+
+def _probed(client: IntercomClient, config: Config) -> Probed:
+    workspace, error = _asked(client.workspace)
+    if workspace is None:
+        trouble = redact(str(error))
+        unknown = Bulk(Answer.UNKNOWN, "Intercom could not be asked")
+        return Probed(None, trouble, (), None, None, None, unknown)
+    granted: list[Permission] = [Permission("know the workspace", "GET /me", needed=True, found=Answer.YES)]
+
+    def tried(name: str, call: str, ask: Callable[[], _T], *, needed: bool) -> _T | None:
+        value, error = _asked(ask)
+        granted.append(_permission(Permission(name, call, needed, Answer.YES), error))
+        return value
+
+    attributes = tried("read attributes", "GET /data_attributes", client.data_attributes, needed=True)
+    tried(
+        "read contacts",
+        "POST /contacts/search",
+        lambda: client.search_contacts({"external_id": [_NOBODY]}),
+        needed=True,
+    )
+    admins = tried("read teammates", "GET /admins", client.admins, needed=maps_owner(config))
+    tags = None
+    if config.has_groups:
+        tags = tried("read tags", "GET /tags", client.tags, needed=True)
+    return Probed(
+        workspace,
+        None,
+        (*granted, *_writes(config)),
+        None if attributes is None else tuple(attributes),
+        None if admins is None else len(admins),
+        None if tags is None else len(tags),
+        _bulk(client, config),
+    )
+
+
+def _asked(ask: Callable[[], _T]) -> tuple[_T | None, Exception | None]:
+    try:
+        return ask(), None
+    except (ApiError, FatalSyncError) as error:
+        return None, error
+
+
+def _permission(granted: Permission, error: Exception | None) -> Permission:
+    if error is None:
+        return granted
+    found = Answer.NO if isinstance(error, ForbiddenError) else Answer.UNKNOWN
+    return replace(granted, found=found, message=redact(str(error)))
+
+
+def _writes(config: Config) -> list[Permission]:
+    """Name the permissions that only a write would show."""
+    makes = any(one.create_attributes and one.sync_mode.creates | one.sync_mode.updates for one in configs(config))
+    writes = [
+        ("write contacts", "POST /contacts, PUT /contacts/{id}", True),
+        ("create attributes", "POST /data_attributes", makes),
+        ("write tags", "POST /tags", config.has_groups),
+    ]
+    return [
+        Permission(name, call, needed, Answer.NOT_ASKED, "only a write would tell") for name, call, needed in writes
+    ]
+
+
+def _bulk(client: IntercomClient, config: Config) -> Bulk:
+    """Ask for a bulk job that does not exist: how that is answered tells, more or less, whether there are any.
+
+    Documented are 400 for a version without them (fact sheet section 1), 404 `job_not_found` where a job is added to,
+    and 403 for plans; what a GET of an unknown job answers is not (fact sheet section 12.2).
+    """
+    if not config.bulk_writes:
+        return Bulk(Answer.NOT_ASKED, "'bulk_writes' is false")
+    job, error = _asked(lambda: client.job(JobId(_NOBODY)))
+    del job
+    singly = "the run would write singly"
+    match error:
+        case None:
+            return Bulk(Answer.YES, "Intercom knows bulk jobs")
+        case NotFoundError() if error.fault.code == "job_not_found":
+            return Bulk(Answer.YES, "Intercom looked for the job that was asked for; only a submission proves it")
+        case NotFoundError():
+            why = f"Intercom answers {error.fault}, which may mean the job or all jobs"
+            return Bulk(Answer.UNKNOWN, f"{why}; without bulk jobs {singly}")
+        case VersionError():
+            return Bulk(Answer.NO, f"API version '{config.bulk_api_version}' has no bulk jobs: {singly}")
+        case PlanRestrictedError():
+            return Bulk(Answer.NO, f"the workspace's plan has no bulk jobs ({error.fault}): {singly}")
+        case RefusedError() if error.fault.status == _NOT_ACCEPTABLE:
+            return Bulk(Answer.NO, f"Intercom answers {error.fault}: {singly}")
+        case _:
+            return Bulk(Answer.UNKNOWN, redact(str(error)))

@@ -1,0 +1,144 @@
+"""A look at a ledger that changes nothing: no file is made, no table migrated."""
+
+from __future__ import annotations
+
+import enum
+import os
+import typing as t
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from target_intercom.errors import LedgerError
+from target_intercom.ledger.database import DAMAGED, connected, errors_of, opened_to_read, parsed, shown
+from target_intercom.ledger.migrations import STEPS, check_steps, create_memberships, is_ledger
+from target_intercom.ledger.reading import StreamSummary, summaries
+from target_intercom.ledger.tables import ENTRIES
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+
+class LedgerState(str, enum.Enum):
+    """What a run would find."""
+
+    NONE = "none"
+    """`ledger_url` is `none`."""
+    NEW = "new"
+    """It is not there yet, and the first run makes it."""
+    READY = "ready"
+    OLDER = "older"
+    """The next run brings it to this version."""
+    UNUSABLE = "unusable"
+    """The message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLook:
+    """What a look at a ledger shows."""
+
+    place: str | None
+    """Without a login; None: there is none."""
+    state: LedgerState
+    steps: int = 0
+    """How many steps of migration it has had."""
+    streams: tuple[StreamSummary, ...] | None = None
+    """Of all workspaces; None: not known."""
+    message: str | None = None
+
+
+def look(place: str | Path | None) -> LedgerLook:
+    """Look at a ledger."""
+    if place is None:
+        return LedgerLook(None, LedgerState.NONE)
+    said = str(place) if isinstance(place, Path) else None
+    try:
+        url = parsed(place)
+        said = shown(url)
+        return _looked(_Look(place), said)
+    except LedgerError as error:
+        return LedgerLook(said, LedgerState.UNUSABLE, message=str(error))
+
+
+def cannot_hold(folder: Path) -> str | None:
+    """Say why files cannot be made in a folder, which may not be there yet; None: they can."""
+    there = next(one for one in (folder.absolute(), *folder.absolute().parents) if _is_there(one))
+    if not there.is_dir():
+        return f"{there} is no folder"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"{there} cannot be written"
+    return None
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+class _Look:
+    """Opens a ledger for reading, each time anew."""
+
+    def __init__(self, place: str | Path) -> None:
+        """Nothing is opened yet."""
+        self._place = place
+        url = parsed(place)
+        self.file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that cannot write."""
+        if self.file is None:
+            with connected(self._place) as connection:
+                yield connection
+            return
+        path = self.file
+        engine = create_engine(
+            "sqlite://", creator=lambda: opened_to_read(path), hide_parameters=True, poolclass=NullPool
+        )
+        with errors_of(shown(parsed(self._place))), engine.connect() as connection:
+            yield connection
+
+
+def _looked(ledger: _Look, said: str) -> LedgerLook:
+    if ledger.file is not None and not _is_there(ledger.file):
+        trouble = cannot_hold(ledger.file.parent)
+        if trouble is not None:
+            raise LedgerError(f"The ledger ({said}) cannot be opened: {trouble}")
+        return LedgerLook(said, LedgerState.NEW)
+    with ledger.reading() as connection:
+        if ledger.file is not None and connection.scalar(text("PRAGMA quick_check(1)")) != "ok":
+            raise LedgerError(f"The ledger ({said}) {DAMAGED}")
+        is_new = not is_ledger(connection)
+        _check_writable(connection, ledger, said, is_new=is_new)
+        if is_new:
+            return LedgerLook(said, LedgerState.NEW)
+        done = check_steps(connection, said)
+    state = LedgerState.READY if len(done) == len(STEPS) else LedgerState.OLDER
+    streams = tuple(summaries(ledger)) if create_memberships.__name__ in done else None
+    return LedgerLook(said, state, len(done), streams)
+
+
+def _check_writable(connection: Connection, ledger: _Look, said: str, *, is_new: bool) -> None:
+    """Tell whether a run could write, without a write.
+
+    Raises:
+        LedgerError: it could not.
+    """
+    if ledger.file is not None:
+        if not (os.access(ledger.file, os.W_OK) and cannot_hold(ledger.file.parent) is None):
+            raise LedgerError(f"The ledger ({said}) cannot be written: check the folder's permissions")
+        return
+    may = (
+        "has_schema_privilege(current_schema(), 'CREATE')"
+        if is_new
+        else f"has_table_privilege('{ENTRIES.name}', 'INSERT')"
+    )
+    if not connection.scalar(text(f"SELECT NOT pg_is_in_recovery() AND {may}")):
+        raise LedgerError(f"The ledger ({said}) cannot be written: check what the database's user may do there")

@@ -1,0 +1,73 @@
+"""A look at a ledger: it says what is there, and changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from target_intercom.ledger.database import Database
+from target_intercom.ledger.looking import LedgerState, look
+from target_intercom.ledger.migrations import STEPS
+
+from .conftest import contact, loaded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Ledgers
+
+S = "customers"
+
+
+def test_a_ledger_that_is_not_there_yet_is_not_made(url: str, tmp_path: Path) -> None:
+    assert look(url).state is LedgerState.NEW
+    assert list(tmp_path.iterdir()) == []
+    if url.startswith("postgresql"):
+        engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")) == 0
+        engine.dispose()
+
+
+def test_what_is_in_a_ledger_is_told(new_ledgers: Ledgers) -> None:
+    ledger = new_ledgers()
+    ledger.enter(S, ["id"], alone=False)
+    ledger.remember(S, [loaded("1", contact("c1")), loaded("2", contact("c2"))])
+    before = new_ledgers.rows("entries")
+    seen = look(new_ledgers.url)
+    assert (seen.state, seen.steps) == (LedgerState.READY, len(STEPS))
+    assert [(one.stream, one.contacts) for one in seen.streams or ()] == [(S, 2)]
+    assert new_ledgers.rows("entries") == before
+
+
+def test_an_older_ledger_is_not_migrated(new_ledgers: Ledgers) -> None:
+    Database(new_ledgers.url).close()
+    new_ledgers.sql("DELETE FROM target_intercom_migrations WHERE name = 'know_records_again'")
+    seen = look(new_ledgers.url)
+    assert (seen.state, seen.steps, seen.streams) == (LedgerState.OLDER, len(STEPS) - 1, ())
+    assert new_ledgers.sql("SELECT count(*) FROM target_intercom_migrations") == [(len(STEPS) - 1,)]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_postgresql_user_who_may_not_write_is_told_before_a_run_is(postgresql: str, *, is_there: bool) -> None:
+    if is_there:
+        Database(postgresql).close()
+    owner = make_url(postgresql).set(drivername="postgresql+psycopg")
+    engine = create_engine(owner, isolation_level="AUTOCOMMIT")
+    reader = f"reader_{owner.database}"
+    with engine.connect() as connection:
+        connection.execute(text(f'CREATE ROLE "{reader}" LOGIN'))
+        connection.execute(text(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{reader}"'))
+        connection.execute(text("REVOKE CREATE ON SCHEMA public FROM public"))
+    try:
+        seen = look(owner.set(drivername="postgresql", username=reader).render_as_string(hide_password=False))
+    finally:
+        with engine.connect() as connection:
+            connection.execute(text(f'DROP OWNED BY "{reader}"'))
+            connection.execute(text(f'DROP ROLE "{reader}"'))
+        engine.dispose()
+    assert seen.state is LedgerState.UNUSABLE
+    assert "what the database's user may do" in (seen.message or "")
+    assert "secret" not in (seen.message or "")
