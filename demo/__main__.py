@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import typing as t
+from contextlib import suppress
 from pathlib import Path
 
 from demo import customers, memberships, show
@@ -24,12 +26,19 @@ _GONE = 3
 
 def main() -> int:
     """Run the demo and give its exit code; whatever it started has stopped by then."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=main.__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave the workspace's page open at the end")
+    keep: bool = parser.parse_args().keep
     let_sigterm_interrupt()
     try:
         with tempfile.TemporaryDirectory(prefix="demo-") as name:
             folder = Path(name)
             with running_database() as database, running_workspace(folder) as workspace:
                 _tell(database, workspace, Pipeline(database, workspace, folder))
+                if keep:
+                    _leave_open(workspace)
+                else:
+                    _say("`make demo KEEP=1` leaves the workspace's page open, to look at all of it in a browser.")
     except DemoError as error:
         print(f"\nThe demo failed. {error}", file=sys.stderr)
         return 1
@@ -92,6 +101,14 @@ def _tell(database: Database, workspace: Workspace, pipeline: Pipeline) -> None:
         f"Done: {len(rows)} rows in PostgreSQL, {deleted} of them marked as deleted, some of these never loaded; "
         f"{len(list(workspace.contacts()))} contacts in the workspace"
     )
+
+
+def _leave_open(workspace: Workspace) -> None:
+    """Wait for Ctrl-C, SIGTERM or the end of the input, whichever comes first."""
+    _heading(f"The workspace's page is open: {workspace.url}/")
+    _say("Ctrl-C stops it.")
+    with suppress(KeyboardInterrupt):
+        sys.stdin.buffer.read()
 
 
 def _heading(text: str) -> None:

@@ -47,12 +47,13 @@ class Item:
 
 @dataclass
 class Task:
-    """The contacts of one call. Times are in UNIX seconds."""
+    """The contacts of one call. Times are in UNIX seconds; `touched` takes the id of each contact it is done with."""
 
     id: str
     kind: bulk.Kind
     items: list[Item]
     created_at: int
+    touched: Callable[[str], None]
     stuck: bool = False
     started_at: int | None = None
     completed_at: int | None = None
@@ -156,8 +157,10 @@ class Jobs:
         if refusal is not None:
             raise refusal()
 
-    def submit(self, submission: bulk.Submission) -> dict[str, Any]:
+    def submit(self, submission: bulk.Submission, touched: Callable[[str], None]) -> dict[str, Any]:
         """Queue a task, and show its job as it is before the task starts (OAS-P POST /contacts/bulk).
+
+        `touched` is told the id of each contact that the task has written, when it has.
 
         Raises:
             IntercomError: The job that it names is unknown (404) or closed (403).
@@ -165,7 +168,7 @@ class Jobs:
         with self._changed:
             now = self._clock()
             job = self._opened(now) if submission.job_id is None else self._open(submission.job_id, now)
-            job.tasks.append(self._task(submission, int(now)))
+            job.tasks.append(self._task(submission, int(now), touched))
             job.updated_at = int(now)
             shown = job.as_json(now)
             self._begin_next(job)
@@ -214,13 +217,13 @@ class Jobs:
             raise errors.job_closed(job_id)
         return job
 
-    def _task(self, submission: bulk.Submission, now: int) -> Task:
+    def _task(self, submission: bulk.Submission, now: int, touched: Callable[[str], None]) -> Task:
         """A task. What is to go wrong with it is settled here, in the order of the calls: it can be repeated."""
         conditions = self._conditions
         rate = conditions.bulk_item_fault_rate
         items = [Item(contact, conditions.plan.spoils_item(rate)) for contact in submission.contacts]
         stuck = conditions.take_stuck()
-        return Task(f"task_v2_{next(self._task_numbers)}", submission.kind, items, now, stuck)
+        return Task(f"task_v2_{next(self._task_numbers)}", submission.kind, items, now, touched, stuck)
 
     def _begin_next(self, job: Job) -> None:
         """Start the first task that waits, unless another one is under way."""
@@ -264,6 +267,7 @@ class Jobs:
                 if item.faulty:
                     raise errors.server_error()
                 item.effect = bulk.perform(self._workspace, task.kind, item.asked)
+                task.touched(item.effect.contact_id)
             except errors.IntercomError as error:
                 item.error = error.with_traceback(None)  # which would keep all that it passed through
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass
@@ -60,6 +60,13 @@ class RateWindows:
             window.calls += 1
             window.rate_limited += not left
             return Allowance(limit, left, math.ceil(window.end), exceeded=not left)
+
+    def current(self, now: float, limit: int, length: float) -> Window:
+        """The window that a call would arrive in now, as it is; nothing is counted."""
+        start = math.floor(now / length) * length
+        with self._lock:
+            window = self._windows.get((start, length))
+            return Window(start, start + length, limit) if window is None else replace(window, limit=limit)
 
     def all(self) -> list[Window]:
         """The windows in which there were calls, oldest first."""

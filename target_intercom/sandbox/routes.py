@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Errand:
-    """A call, made ready for the workspace."""
+    """A call, made ready for the workspace. `touched` notes a contact that the call itself does not name."""
 
     workspace: Workspace
     version: Version
@@ -28,6 +28,7 @@ class Errand:
     body: Mapping[str, Any]
     region: str
     base_url: str
+    touched: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,19 @@ def find(request: Request) -> tuple[Route, tuple[str, ...]]:
         IntercomError: 501 for what Intercom has but the sandbox has not, 404 for what neither has.
     """
     _refuse_not_emulated(request)
+    found = match(request)
+    if found is None:
+        raise errors.resource_not_found()
+    return found
+
+
+def match(request: Request) -> tuple[Route, tuple[str, ...]] | None:
+    """The emulated endpoint of a request, and its parameters; None if there is none."""
     for route in ROUTES:
         params = route.params(request)
         if params is not None:
             return route, params
-    raise errors.resource_not_found()
+    return None
 
 
 def _refuse_not_emulated(request: Request) -> None:
@@ -128,6 +137,7 @@ def _list_admins(_: Errand) -> dict[str, Any]:
 
 def _create_contact(errand: Errand) -> dict[str, Any]:
     contact = errand.workspace.create_contact(errand.body, errand.version)
+    errand.touched(contact.id)
     return rendering.contact_json(contact, errand.version)
 
 
@@ -147,6 +157,7 @@ def _merge_contacts(errand: Errand) -> dict[str, Any]:
 
 def _find_by_external_id(errand: Errand) -> dict[str, Any]:
     contact = errand.workspace.contact_by_external_id(errand.params[0], errand.version)
+    errand.touched(contact.id)
     return rendering.contact_json(contact, errand.version)
 
 
@@ -192,7 +203,7 @@ def _bulk_delete(errand: Errand) -> dict[str, Any]:
 
 def _submit(errand: Errand, kind: bulk.Kind) -> dict[str, Any]:
     errand.workspace.jobs.check_access()
-    return _job(errand, errand.workspace.jobs.submit(bulk.read(kind, errand.body)))
+    return _job(errand, errand.workspace.jobs.submit(bulk.read(kind, errand.body), errand.touched))
 
 
 def _show_job(errand: Errand) -> dict[str, Any]:
@@ -248,7 +259,8 @@ def _save_tag(errand: Errand) -> dict[str, Any]:
 
 
 def _delete_tag(errand: Errand) -> None:
-    errand.workspace.delete_tag(errand.params[0])
+    for contact_id in errand.workspace.delete_tag(errand.params[0]):
+        errand.touched(contact_id)
 
 
 # --- data attributes ---

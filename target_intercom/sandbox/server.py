@@ -7,13 +7,16 @@ import random
 import threading
 import time
 from email.utils import formatdate
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from target_intercom.sandbox import control, errors, routes
+from target_intercom.sandbox import control, errors, routes, subjects
 from target_intercom.sandbox.conditions import Conditions
 from target_intercom.sandbox.faults import Fault
+from target_intercom.sandbox.history import Entry, History
 from target_intercom.sandbox.limits import RateWindows
 from target_intercom.sandbox.messages import Call, Fate, Request, Response, readable_body
+from target_intercom.sandbox.page import Page, guard
 from target_intercom.sandbox.versions import DEFAULT, Version
 from target_intercom.sandbox.wire import HttpServer
 from target_intercom.sandbox.workspace import Workspace
@@ -55,6 +58,7 @@ class Sandbox:
         self.workspace = Workspace(self.conditions, self._clock)
         self.windows = RateWindows()
         self.calls: list[Call] = []
+        self.history = History()
 
     def reset(self) -> None:
         """Forget contacts, tags, attributes, jobs, calls and windows; conditions are as at the start."""
@@ -67,10 +71,17 @@ class Sandbox:
         """Answer a request."""
         if request.path.startswith(control.PREFIX):
             return self._guarded(lambda: self._control(request))
-        call = self._noted(request)
-        response = self._guarded(lambda: self._api(request, call))
+        call, entry = self._noted(request), self._entered(request)
+        began = time.perf_counter()
+        response = self._guarded(lambda: self._api(request, call, entry))
         call.status = response.status or None
+        fault = call.fault and call.fault.value
+        entry.end(call.status, response.headers["X-Request-Id"], time.perf_counter() - began, fault)
         return response
+
+    def now(self) -> float:
+        """What its clock shows, in UNIX seconds."""
+        return self._clock()
 
     def _noted(self, request: Request) -> Call:
         call = Call(
@@ -86,6 +97,18 @@ class Sandbox:
             self.calls.append(call)
             call.n = len(self.calls)
         return call
+
+    def _entered(self, request: Request) -> Entry:
+        """Begin what the page tells of a call, also of one that will be refused."""
+        found = routes.match(request)
+        if found is None:
+            return self.history.begin(self._clock(), request, None)
+        route, params = found
+        entry = self.history.begin(self._clock(), request, route.template)
+        for contact_id in subjects.named(route, params, readable_body(request)):
+            if self.workspace.known(contact_id):
+                self.history.touch(entry, contact_id)
+        return entry
 
     def _guarded(self, answer: Callable[[], Response]) -> Response:
         """Turn refusals into answers, and give each answer the headers that all have."""
@@ -109,7 +132,7 @@ class Sandbox:
         _require_json(request)
         return control.answer(self, request)
 
-    def _api(self, request: Request, call: Call) -> Response:
+    def _api(self, request: Request, call: Call, entry: Entry) -> Response:
         conditions = self.conditions
         if conditions.token_revoked or not request.bears(self.token):
             raise errors.unauthorized()
@@ -118,14 +141,15 @@ class Sandbox:
         try:
             version = Version.parse(request.headers.get("intercom-version"))
             headers["Intercom-Version"] = version.name
-            response = self._with_fault(request, version, allowance, call)
+            run = partial(self._run, request, version, partial(self.history.touch, entry))
+            response = self._with_fault(request, run, allowance, call)
         except errors.IntercomError as error:
             error.headers = headers | error.headers
             raise
         response.headers = headers | response.headers
         return response
 
-    def _with_fault(self, request: Request, version: Version, allowance: Allowance, call: Call) -> Response:
+    def _with_fault(self, request: Request, run: Callable[[], Response], allowance: Allowance, call: Call) -> Response:
         conditions = self.conditions
         if allowance.exceeded:
             raise errors.rate_limited(allowance.limit, conditions.rate_window)
@@ -133,12 +157,12 @@ class Sandbox:
             time.sleep(conditions.latency)
         call.fault = conditions.plan.draw(request, conditions.fault_rate, conditions.faults)
         if call.fault is None:
-            return self._run(request, version)
+            return run()
         if call.fault.writes:
-            self._run_quietly(request, version)
+            _run_quietly(run)
         return self._failing(call.fault)
 
-    def _run(self, request: Request, version: Version) -> Response:
+    def _run(self, request: Request, version: Version, touched: Callable[[str], None]) -> Response:
         route, params = routes.find(request)
         if version.number < route.since:
             raise errors.not_in_this_version()
@@ -152,14 +176,9 @@ class Sandbox:
             body=_body_of(request),
             region=self.region,
             base_url=_base_url(request),
+            touched=touched,
         )
         return Response.of(route.status, route.run(errand))
-
-    def _run_quietly(self, request: Request, version: Version) -> None:
-        try:
-            self._run(request, version)
-        except errors.IntercomError:
-            _log.debug("A call whose answer is lost was refused")
 
     def _failing(self, fault: Fault) -> Response:
         if fault is Fault.TOO_MANY:
@@ -196,7 +215,8 @@ class SandboxServer:
             OSError: The address cannot be used.
         """
         self.sandbox = Sandbox(conditions, **sandbox)
-        self._http = HttpServer((host, port), self.sandbox.handle)
+        self._http = HttpServer((host, port), self._answer)
+        self._page = Page(self.sandbox, guard.hosts(host, *self._http.server_address[:2]))
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
@@ -243,6 +263,10 @@ class SandboxServer:
         self._http.server_close()
         self.workspace.jobs.stop()
 
+    def _answer(self, request: Request) -> Response:
+        """The page lies beside the API: what is asked of it is no call."""
+        return self._page.answer(request) or self.sandbox.handle(request)
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -254,6 +278,13 @@ class SandboxServer:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _run_quietly(run: Callable[[], Response]) -> None:
+    try:
+        run()
+    except errors.IntercomError:
+        _log.debug("A call whose answer is lost was refused")
 
 
 def _refusal(error: errors.IntercomError, request_id: str) -> Response:

@@ -237,18 +237,22 @@ class Workspace:
                     self._tagged(self._contacts[contact_id], tag)
             return tag, {contact_id: contact_id not in missing for contact_id in ids}
 
-    def delete_tag(self, tag_id: str) -> None:
+    def delete_tag(self, tag_id: str) -> list[str]:
         """Delete a tag, and take it from all contacts.
+
+        Returns:
+            The ids of the contacts that had it.
 
         Raises:
             IntercomError: No such tag.
         """
         with self._lock:
             tag = self.tags.get(tag_id)
-            for contact in list(self._contacts.values()):
-                if tag.id in contact.tags:
-                    self._untagged(contact, tag)
+            holders = [contact for contact in self._contacts.values() if tag.id in contact.tags]
+            for contact in holders:
+                self._untagged(contact, tag)
             self.tags.delete(tag_id)
+            return [contact.id for contact in holders]
 
     # --- data attributes ---
 
@@ -280,11 +284,20 @@ class Workspace:
 
     # --- all there is, for those who check ---
 
+    def everyone(self) -> list[Contact]:
+        """Every contact that ever was, gone ones included, oldest first."""
+        with self._lock:
+            return list(self._contacts.values())
+
+    def known(self, contact_id: str) -> Contact | None:
+        """The contact with this id, a gone one too."""
+        return self._contacts.get(contact_id)
+
     def everything(self) -> list[dict[str, Any]]:
         """Every contact that ever was, gone ones included, with tags by name."""
         with self._lock:
             names = {tag.id: tag.name for tag in self.tags.all()}
-            everyone = list(self._contacts.values())
+            everyone = self.everyone()
         return [
             {
                 **vars(contact),

@@ -1,0 +1,175 @@
+"""Takes the pictures in the README: `python -m docs.screenshots [--out docs/images]`.
+
+They show a sandbox that the target has loaded twice with people who do not exist.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+import time
+import unicodedata
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docs import browser
+from target_intercom.sandbox import SandboxServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from playwright.sync_api import Browser
+
+IMAGES = Path(__file__).parent / "images"
+WIDTH = 1200
+
+_FIRST = ("Amara", "Jonas", "Mei", "Ingrid", "Tomás", "Priya", "Łukasz", "Noor", "Diego", "Yuki", "Clara", "Zoë")
+_LAST = ("Okafor", "Lindqvist", "Tanaka", "Castillo", "Haddad", "Fischer", "Mensah")
+_COMPANIES = ("harbor", "northwind", "fernwood", "quarry", "lumen")
+_PLANS = ("Free", "Team", "Business")
+_SEGMENTS = ("Newsletter", "Beta testers", "VIP", "Onboarding")
+_PEOPLE = 220
+_CHANGED = 6
+_SIGNED_UP = datetime(2025, 3, 3, 9, 12, 40, tzinfo=timezone.utc)
+
+_TEXT, _NUMBER = {"type": ["string", "null"]}, {"type": ["number", "null"]}
+_TIME = {"type": ["string", "null"], "format": "date-time"}
+_SCHEMA = {
+    "type": "SCHEMA",
+    "stream": "customers",
+    "key_properties": ["id"],
+    "schema": {
+        "type": "object",
+        "properties": {
+            "id": _TEXT,
+            "email": _TEXT,
+            "name": _TEXT,
+            "phone": _TEXT,
+            "plan": _TEXT,
+            "seats": {"type": ["integer", "null"]},
+            "monthly_spend": _NUMBER,
+            "on_trial": {"type": ["boolean", "null"]},
+            "signed_up_at": _TIME,
+            "renews_at": _TIME,
+            "segments": {"type": ["array", "null"], "items": _TEXT},
+        },
+    },
+}
+
+
+def main() -> None:
+    """Take all pictures."""
+    parser = argparse.ArgumentParser(prog="python -m docs.screenshots", description=__doc__)
+    parser.add_argument("--out", type=Path, default=IMAGES, help="folder for the pictures (default %(default)s)")
+    out: Path = parser.parse_args().out
+    executable = browser.find()
+    if executable is None:
+        parser.exit(1, "There is no Chromium here. On Debian: apt install chromium\n")
+    out.mkdir(parents=True, exist_ok=True)
+    with browser.running(executable) as chromium:
+        shoot_page(chromium, out)
+
+
+def shoot_page(chromium: Browser, out: Path) -> None:
+    """Take the pictures of the sandbox's page: people, a contact and calls."""
+    with SandboxServer(clock=_slow_clock()) as sandbox, tempfile.TemporaryDirectory() as folder:
+        _load(sandbox, Path(folder), map(_customer, range(_PEOPLE)))
+        changed = [_changed(_customer(number)) for number in range(_CHANGED)]
+        sandbox.conditions.change({"targeted": [_FULL, _BROKEN]})
+        _load(sandbox, Path(folder), changed)
+        shown = next(one for one in sandbox.workspace.everyone() if one.external_id == changed[0]["id"])
+        # As high as there is something to see, and as the files stay small.
+        for name, path, height in (
+            ("people", "/", 640),
+            ("contact", f"/page/people/{shown.id}", 880),
+            ("calls", "/page/calls", 640),
+        ):
+            _shoot(chromium, sandbox.url + path, height, out / f"{name}.png")
+
+
+def shoot_html(chromium: Browser, html: str, path: Path) -> None:
+    """Take a picture of a document that is given as text, as large as its content."""
+    page = chromium.new_page(viewport={"width": WIDTH, "height": 100})
+    page.set_content(html)
+    page.locator("body").screenshot(path=path)
+    page.close()
+
+
+def _shoot(chromium: Browser, url: str, height: int, path: Path) -> None:
+    page = chromium.new_page(viewport={"width": WIDTH, "height": height})
+    page.goto(url)
+    page.screenshot(path=path)
+    page.close()
+
+
+# --- what they show ---
+
+_FULL = {"fault": "429", "method": "PUT", "path": "/contacts/{id}", "times": 1}
+_BROKEN = {"fault": "500", "method": "PUT", "path": "/contacts/{id}", "times": 1}
+
+
+def _slow_clock() -> Callable[[], float]:
+    """A clock at a tenth of the pace: the rate-limit window of the loads is still there when the picture is taken."""
+    began = time.time()
+    window = math.floor(began / 10) * 10
+    return lambda: window + 1 + (time.time() - began) / 10
+
+
+def _load(sandbox: SandboxServer, folder: Path, records: Iterable[dict[str, Any]]) -> None:
+    config = folder / "config.json"
+    config.write_text(
+        json.dumps(
+            {
+                "access_token": sandbox.token,
+                "api_url": sandbox.url,
+                "mappings": {"id": "external_id"},
+                "tags_property": "segments",
+                "data_dir": str(folder),
+                "max_connections": 1,  # so that the faults befall the first one
+                "search_delay_seconds": 1,
+            }
+        )
+    )
+    messages = [_SCHEMA, *({"type": "RECORD", "stream": "customers", "record": record} for record in records)]
+    subprocess.run(
+        [sys.executable, "-m", "target_intercom", "--config", str(config)],
+        input="".join(json.dumps(message) + "\n" for message in messages),
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+
+def _customer(number: int) -> dict[str, Any]:
+    first, last = _FIRST[number * 7 % len(_FIRST)], _LAST[number * 5 % len(_LAST)]
+    moment = _SIGNED_UP + timedelta(hours=number * 31)
+    return {
+        "id": f"cus_{4100 + number * 3}",
+        "email": f"{_ascii(first)}.{_ascii(last)}{number}@{_COMPANIES[number % len(_COMPANIES)]}.example",
+        "name": f"{first} {last}",
+        "phone": None if number % 3 else f"+1555{number:07}",
+        "plan": _PLANS[number * 2 % len(_PLANS)],
+        "seats": 1 + number * 13 % 48,
+        "monthly_spend": (1 + number * 13 % 48) * 9.5,
+        "on_trial": number % 4 == 0,
+        "signed_up_at": moment.isoformat(),
+        "renews_at": (moment + timedelta(days=730)).isoformat(),
+        "segments": [segment for place, segment in enumerate(_SEGMENTS, 2) if number % place == 0],
+    }
+
+
+def _changed(record: dict[str, Any]) -> dict[str, Any]:
+    return record | {"plan": "Business", "seats": record["seats"] + 12, "segments": ["Newsletter", "Renewal 2026"]}
+
+
+def _ascii(name: str) -> str:
+    return unicodedata.normalize("NFKD", name.replace("Ł", "L")).encode("ascii", "ignore").decode().lower()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The last calls, and the rate-limit window that they fill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from target_intercom.sandbox.page import addresses
+from target_intercom.sandbox.page.pager import Sheet, sheet
+from target_intercom.sandbox.page.people import label
+from target_intercom.sandbox.page.values import Moment, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_intercom.sandbox.history import Entry, History
+    from target_intercom.sandbox.limits import Window
+    from target_intercom.sandbox.workspace import Workspace
+
+CALLS_A_PAGE = 50
+
+
+@dataclass(frozen=True)
+class CallRow:
+    """A call in a list.
+
+    Attributes:
+        path: As it was called.
+        endpoint: With names in braces for identifiers; the path itself if there is no such endpoint.
+        status: A number; words where there is none.
+        kind: `good`, `refused`, `broken` or `open`: how it ended.
+        about: The first contact that it touched, and where its page is.
+        others: How many more contacts it touched.
+        milliseconds: How long the sandbox worked on it.
+        fault: The fault that the sandbox was told to have.
+    """
+
+    moment: Moment | None
+    method: str
+    path: str
+    endpoint: str
+    status: str
+    kind: str
+    request_id: str | None
+    milliseconds: str | None
+    fault: str | None
+    about: str | None
+    url: str | None
+    others: int
+
+
+@dataclass(frozen=True)
+class CallsView:
+    """The page Calls. `total` counts those that are forgotten as well."""
+
+    calls: Sheet[CallRow]
+    total: int
+
+
+@dataclass(frozen=True)
+class WindowView:
+    """The rate-limit window of now. `seconds` is its length, `left` what is left of it."""
+
+    calls: int
+    limit: int
+    rate_limited: int
+    seconds: str
+    left: str
+
+
+def view(workspace: Workspace, history: History, query: Mapping[str, str]) -> CallsView:
+    """The page of the last calls that `query` asks for, the newest first."""
+    page = sheet(history.last(), CALLS_A_PAGE, addresses.CALLS, {"page": query.get("page", "")})
+    shown = rows(workspace, page.entries)
+    cut = Sheet(shown, page.number, page.count, page.first, page.total, page.before, page.after)
+    return CallsView(cut, history.total)
+
+
+def rows(workspace: Workspace, entries: Iterable[Entry]) -> list[CallRow]:
+    """Calls as lines of a list."""
+    return [_row(workspace, entry) for entry in entries]
+
+
+def window_view(window: Window, now: float) -> WindowView:
+    """The window of now."""
+    return WindowView(
+        calls=window.calls,
+        limit=window.limit,
+        rate_limited=window.rate_limited,
+        seconds=f"{window.end - window.start:g}",
+        left=f"{max(0.0, window.end - now):.0f}",
+    )
+
+
+def _row(workspace: Workspace, entry: Entry) -> CallRow:
+    contact = workspace.known(entry.contact_id) if entry.contact_id else None
+    status, kind = _ended(entry)
+    return CallRow(
+        moment=moment(entry.at),
+        method=entry.method,
+        path=entry.path,
+        endpoint=entry.template or entry.path,
+        status=status,
+        kind=kind,
+        request_id=entry.request_id,
+        milliseconds=None if entry.seconds is None else f"{entry.seconds * 1000:.1f}",
+        fault=entry.fault,
+        about=label(contact) if contact else None,
+        url=addresses.person(contact.id) if contact else None,
+        others=max(0, entry.contacts - 1),
+    )
+
+
+def _ended(entry: Entry) -> tuple[str, str]:
+    if entry.status is None:
+        return ("under way", "open") if entry.seconds is None else ("no answer", "broken")
+    if entry.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return str(entry.status), "broken"
+    return str(entry.status), "refused" if entry.status >= HTTPStatus.BAD_REQUEST else "good"

@@ -1,0 +1,119 @@
+"""Who is in the workspace: search, filters, pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from target_intercom.sandbox.contacts import Contact, State
+from target_intercom.sandbox.page import addresses
+from target_intercom.sandbox.page.pager import Sheet, sheet
+from target_intercom.sandbox.page.values import Moment, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_intercom.sandbox.tags import Tag
+    from target_intercom.sandbox.workspace import Workspace
+
+PEOPLE_A_PAGE = 25
+ROLES = ("user", "lead")
+STATES = tuple(state.value for state in State)
+ANY_STATE = "any"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Whom a person looks for; an empty text asks for nothing. What makes no sense is as if it were not there."""
+
+    text: str
+    role: str
+    tag: str
+    state: str
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> Wanted:
+        """Read the parameters of the address."""
+        role, state = query.get("role", ""), query.get("state", "")
+        return cls(
+            text=query.get("q", "").strip(),
+            role=role if role in ROLES else "",
+            tag=query.get("tag", ""),
+            state=state if state in {*STATES, ANY_STATE} else State.LIVE.value,
+        )
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the address, without the page."""
+        state = "" if self.state == State.LIVE.value else self.state
+        return {"q": self.text, "role": self.role, "tag": self.tag, "state": state}
+
+    def matches(self, contact: Contact) -> bool:
+        """Whether it is such a contact. Text is found in any identifier and the name, whatever its case."""
+        if self.state not in {ANY_STATE, contact.state.value}:
+            return False
+        if (self.role and contact.role != self.role) or (self.tag and self.tag not in contact.tags):
+            return False
+        text = self.text.casefold()
+        texts = (contact.name, contact.email, contact.external_id, contact.id)
+        return not text or any(text in one.casefold() for one in texts if one)
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    """A contact in the list. The fields that are None are not set."""
+
+    url: str
+    label: str
+    email: str | None
+    external_id: str | None
+    role: str
+    state: str
+    tags: tuple[str, ...]
+    changed: Moment | None
+
+
+@dataclass(frozen=True)
+class PeopleView:
+    """The page People. `anybody` tells an empty workspace from a search that finds nobody."""
+
+    wanted: Wanted
+    tags: list[Tag]
+    people: Sheet[PersonRow]
+    anybody: bool
+
+
+def view(workspace: Workspace, query: Mapping[str, str]) -> PeopleView:
+    """The people that `query` asks for, the last written first."""
+    wanted = Wanted.of(query)
+    everyone = workspace.everyone()
+    found = [contact for contact in everyone if wanted.matches(contact)]
+    found.sort(key=lambda contact: (contact.updated_at, contact.id), reverse=True)
+    tags = sorted(workspace.tags.all(), key=lambda tag: tag.name.casefold())
+    names = {tag.id: tag.name for tag in tags}
+    pages = sheet(found, PEOPLE_A_PAGE, addresses.PEOPLE, {**wanted.query, "page": query.get("page", "")})
+    return PeopleView(wanted, tags, _with_rows(pages, names), anybody=bool(everyone))
+
+
+def label(contact: Contact) -> str:
+    """What a contact is called: the first that it has of name, email, external_id and id."""
+    texts = (contact.name, contact.email, contact.external_id)
+    return next((text for text in texts if text and text.strip()), contact.id)
+
+
+def _with_rows(pages: Sheet[Contact], names: Mapping[str, str]) -> Sheet[PersonRow]:
+    rows = [_row(contact, names) for contact in pages.entries]
+    return Sheet(rows, pages.number, pages.count, pages.first, pages.total, pages.before, pages.after)
+
+
+def _row(contact: Contact, names: Mapping[str, str]) -> PersonRow:
+    return PersonRow(
+        url=addresses.person(contact.id),
+        label=label(contact),
+        email=contact.email or None,
+        external_id=contact.external_id or None,
+        role=contact.role,
+        state=contact.state.value,
+        tags=tuple(names[tag_id] for tag_id in contact.tags if tag_id in names),
+        changed=moment(contact.updated_at),
+    )

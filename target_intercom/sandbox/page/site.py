@@ -1,0 +1,117 @@
+"""The page's paths: which address shows what."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from target_intercom.sandbox.messages import Response
+from target_intercom.sandbox.page import addresses, calls, guard, people, person, tags
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from target_intercom.sandbox.contacts import Contact
+    from target_intercom.sandbox.messages import Request
+    from target_intercom.sandbox.server import Sandbox
+
+WITHOUT_JINJA = "This page needs Jinja2: install it with pip install 'target-intercom[sandbox]'\n"
+
+_READING = frozenset({"GET", "HEAD"})
+_STATIC = {
+    "/favicon.ico": ("icon.svg", "image/svg+xml"),
+    "/page/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/page/live.js": ("live.js", "text/javascript; charset=utf-8"),
+    "/page/style.css": ("style.css", "text/css; charset=utf-8"),
+}
+_JINJA = frozenset({"jinja2", "markupsafe"})
+
+
+class Page:
+    """Answers browsers. It reads the sandbox, and changes nothing."""
+
+    def __init__(self, sandbox: Sandbox, hosts: frozenset[str]) -> None:
+        """Show a sandbox to those who come under one of the names `hosts`, which have the port with them."""
+        self._sandbox = sandbox
+        self._hosts = hosts
+
+    def answer(self, request: Request) -> Response | None:
+        """Answer what is asked of the page; None for what is asked of the API."""
+        if not _is_ours(request):
+            return None
+        if not guard.admits(request, self._hosts):
+            response = _text(421, "This page is shown under the sandbox's own address only.\n")
+        elif request.method not in _READING:
+            response = _text(405, "This page is only read.\n", Allow="GET, HEAD")
+        else:
+            response = self._shown(request)
+        response.headers.update(guard.HEADERS)
+        return response
+
+    def _shown(self, request: Request) -> Response:
+        if request.path in _STATIC:
+            name, content_type = _STATIC[request.path]
+            return Response(200, _static(name), {"Content-Type": content_type})
+        try:
+            rendering = _rendering()
+        except ModuleNotFoundError as error:
+            if error.name not in _JINJA:
+                raise
+            return _text(501, WITHOUT_JINJA)
+        status, template, shown = self._view(request)
+        html: str = rendering.html(template, **shown, window=self._window())
+        return Response(status, html.encode(), {"Content-Type": "text/html; charset=utf-8"})
+
+    def _view(self, request: Request) -> tuple[int, str, dict[str, Any]]:
+        """Status, template and what it shows."""
+        workspace, history = self._sandbox.workspace, self._sandbox.history
+        if request.path == addresses.PEOPLE:
+            return 200, "people", {"view": people.view(workspace, request.query)}
+        if request.path == addresses.TAGS:
+            return 200, "tags", {"tags": tags.view(workspace)}
+        if request.path == addresses.CALLS:
+            return 200, "calls", {"view": calls.view(workspace, history, request.query)}
+        if request.path == addresses.LATEST_CALLS:
+            return 200, "latest_calls", {"view": calls.view(workspace, history, {})}
+        if request.path == addresses.WINDOW:
+            return 200, "window", {}
+        contact = self._contact(request)
+        if contact is None:
+            return 404, "missing", {"path": request.path}
+        return 200, "person", {"view": person.view(workspace, history, contact)}
+
+    def _contact(self, request: Request) -> Contact | None:
+        if not request.path.startswith(addresses.PERSON):
+            return None
+        return self._sandbox.workspace.known(unquote(request.path.removeprefix(addresses.PERSON)))
+
+    def _window(self) -> calls.WindowView:
+        now, conditions = self._sandbox.now(), self._sandbox.conditions
+        window = self._sandbox.windows.current(now, conditions.rate_limit, conditions.rate_window)
+        return calls.window_view(window, now)
+
+
+def _is_ours(request: Request) -> bool:
+    """To read the root, and whatever lies under a prefix that Intercom's API does not have; without a token."""
+    if "authorization" in request.headers:
+        return False
+    if request.path.startswith(addresses.PREFIX):
+        return True
+    return request.method in _READING and request.path in {addresses.PEOPLE, *_STATIC}
+
+
+def _rendering() -> ModuleType:
+    """The part that needs Jinja2, imported when the first page is asked for."""
+    return importlib.import_module("target_intercom.sandbox.page.rendering")
+
+
+@cache
+def _static(name: str) -> bytes:
+    return files(__package__).joinpath("static").joinpath(name).read_bytes()
+
+
+def _text(status: int, text: str, **headers: str) -> Response:
+    return Response(status, text.encode(), {"Content-Type": "text/plain; charset=utf-8", **headers})

@@ -1,0 +1,143 @@
+"""The sandbox's page in a real headless Chromium, which is the machine's own (on Debian: `apt install chromium`)."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from docs import browser
+from target_intercom.sandbox import Conditions, SandboxServer
+
+from .client import Api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = browser.find()
+HOSTILE = "<img src=x onerror=\"document.title='broken into'\"><script>document.title='broken into'</script>"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here (on Debian: apt install chromium)")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    assert CHROMIUM is not None
+    with browser.running(CHROMIUM) as running:
+        yield running
+
+
+@pytest.fixture
+def live() -> Iterator[Api]:
+    """A workspace whose clock moves, and whose rate-limit window does not end meanwhile."""
+    with SandboxServer(Conditions(rate_window=1e9)) as sandbox:
+        api = Api(sandbox)
+        yield api
+        api.session.close()
+
+
+@contextmanager
+def visit(chromium: Browser, api: Api, path: str = "/", *, scripts: bool = True) -> Iterator[Page]:
+    """Open a page; nothing may be wrong with it by the end, and nothing may have been asked of another place."""
+    context = chromium.new_context(java_script_enabled=scripts)
+    page = context.new_page()
+    wrong: list[str] = []
+    asked: set[str] = set()
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("requestfailed", lambda request: wrong.append(request.url) if "/page/" not in request.url else None)
+    page.on("request", lambda request: asked.add(request.url))
+    page.goto(api.sandbox.url + path)
+    yield page
+    context.close()
+    assert wrong == []
+    assert {url for url in asked if not url.startswith(api.sandbox.url + "/")} == set()
+
+
+def focused(page: Page) -> str:
+    """What the keyboard is in, as it is called."""
+    name = page.evaluate("document.activeElement.labels?.[0]?.innerText ?? document.activeElement.innerText")
+    return str(name).strip()
+
+
+def test_a_contact_is_found_and_opened_by_keyboard_alone(chromium: Browser, live: Api) -> None:
+    for name in ("Ann", "Ben"):
+        live.create(role="user", external_id=name, name=name)
+    with visit(chromium, live) as page:
+        page.keyboard.press("Tab")
+        assert focused(page) == "Skip to the content"
+        expect(page.get_by_text("Skip to the content")).to_be_in_viewport()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        assert focused(page) == "Search"
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        page.keyboard.type("ben")
+        page.keyboard.press("Enter")
+        expect(page.locator("tbody tr")).to_have_count(1)
+
+        page.keyboard.press("Tab")
+        passed = []
+        while focused(page) != "Ben":
+            passed.append(focused(page))
+            assert len(passed) < 25, passed
+            page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Ben")
+        expect(page.get_by_role("region", name="History").locator("tbody tr")).to_have_count(1)
+        assert {"People", "Tags", "Calls", "Pause", "Search", "Role", "Tag", "State"} <= set(passed)
+
+
+def test_the_rate_limit_and_the_calls_move_while_calls_are_made_and_stand_still_when_told_to(
+    chromium: Browser, live: Api
+) -> None:
+    live.conditions(rate_limit=20)
+    with visit(chromium, live, "/page/calls") as page:
+        rows = page.locator("tbody tr")
+        expect(page.get_by_text("No call yet.")).to_be_visible()
+        expect(page.get_by_role("meter")).to_have_attribute("value", "0")
+        for calls in (10, 21):
+            while len(live.sandbox.calls) < calls:
+                live.call("GET", "/me")
+            expect(page.get_by_role("meter")).to_have_attribute("value", str(calls))
+            expect(rows).to_have_count(calls)
+        expect(page.get_by_text("1 refused")).to_be_visible()
+        page.get_by_role("button", name="Pause").press("Enter")
+        expect(page.get_by_role("button", name="Pause")).to_have_attribute("aria-pressed", "true")
+        live.call("GET", "/me")
+        page.wait_for_timeout(1200)
+        expect(rows).to_have_count(21)
+        page.get_by_role("button", name="Pause").press("Enter")
+        expect(rows).to_have_count(22)
+
+
+def test_hostile_values_stay_text(chromium: Browser, live: Api) -> None:
+    contact = live.create(role="user", external_id="u1", name=HOSTILE)
+    live.ok("POST", "/tags", {"name": HOSTILE, "users": [{"id": contact["id"]}]})
+    for path in ("/", f"/page/people/{contact['id']}", "/page/calls"):
+        with visit(chromium, live, path) as page:
+            expect(page.get_by_text(HOSTILE).locator("visible=true").first).to_be_visible()
+            if path == "/page/calls":  # what is written into it later, too
+                live.get(contact["id"])
+                expect(page.locator("tbody tr")).to_have_count(3)
+            assert page.title() != "broken into"
+            assert page.locator("main img, main script").count() == 0
+
+
+def test_without_scripts_everything_is_there(chromium: Browser, live: Api) -> None:
+    contact = live.create(role="user", external_id="u1", name="Ann")
+    live.ok("POST", "/tags", {"name": "VIP", "users": [{"id": contact["id"]}]})
+    with visit(chromium, live, scripts=False) as page:
+        expect(page.get_by_role("meter")).to_have_attribute("value", "2")
+        expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+        page.get_by_role("link", name="Tags").click()
+        page.get_by_role("link", name="VIP").click()
+        expect(page).to_have_url(re.compile(r"/\?tag=\d+$"))
+        page.get_by_role("link", name="Ann").click()
+        expect(page.get_by_role("heading", name="Ann")).to_be_visible()
+        page.get_by_role("link", name="Calls").click()
+        expect(page.locator("tbody tr")).to_have_count(2)
