@@ -23,6 +23,10 @@ Status: t.TypeAlias = t.Literal["running", "succeeded", "failed"]
 
 _TAGS: t.Final = {Result.TAGGED: "put on", Result.UNTAGGED: "taken off"}
 """Counted beside the outcomes of contact records."""
+_WRITTEN: t.Final = frozenset(
+    {Result.CREATED, Result.UPDATED, Result.ARCHIVED, Result.DELETED, Result.TAGGED, Result.UNTAGGED}
+)
+"""Something was changed in Intercom."""
 _MOST_LOGGED = 20
 """Refused records that get a log line of their own; all of them are in the file."""
 
@@ -103,6 +107,10 @@ class StreamReport:
             "left_out": _sorted(self.left_out),
         }
 
+    def counts(self) -> dict[str, int]:
+        """Give what became of the records, and the tags that contacts' records put on or took off."""
+        return {result.value: count for counts in (self.results, self.tags) for result, count in dict(counts).items()}
+
     def sentence(self) -> str:
         """Say the results in a line."""
         counts = [f"{self.results[result]} {result.value}" for result in self._outcomes if self.results[result]]
@@ -138,11 +146,29 @@ class RunReport:
         self._logger = logger
         self._streams: dict[str, StreamReport] = {}
         self._refused = 0
+        self._is_saved = False
 
     @property
     def refused(self) -> int:
         """How many records were invalid or rejected so far."""
         return self._refused
+
+    @property
+    def written(self) -> int:
+        """How many contacts and tags were changed, made or removed so far."""
+        streams = self.streams().values()
+        by_records = sum(count for one in streams for name, count in one.counts().items() if name in _WRITTEN)
+        return by_records + sum(one.left for one in streams)
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Where something can be read on, by what it is; only files that this run has made."""
+        report = {"Report": self._path} if self._is_saved else {}
+        return {**report, **({"Refused records": self._rejected.path} if self._refused else {})}
+
+    def streams(self) -> dict[str, StreamReport]:
+        """Give the counts by stream; safe to call while another thread counts."""
+        return self._streams.copy()
 
     def stream(self, name: str) -> StreamReport:
         """Give the counts of a stream."""
@@ -206,6 +232,7 @@ class RunReport:
         draft = self._path.with_name(f"{self._path.name}.{self._run_id}")
         draft.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         draft.replace(self._path)
+        self._is_saved = True
 
     def _refuse(self, stream: str, message: Mapping[str, Json], refusal: Refusal) -> None:
         line = self._rejected.write(message, refusal)

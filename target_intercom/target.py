@@ -15,7 +15,7 @@ from functools import cached_property
 import click
 from dotenv import find_dotenv, load_dotenv
 from singer_sdk import Target
-from singer_sdk.configuration._dict_config import merge_missing_config_jsonschema
+from singer_sdk.configuration._dict_config import merge_missing_config_jsonschema, parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchFileFormat, StorageTarget
 from singer_sdk.helpers.capabilities import TARGET_BATCH_SIZE_ROWS_CONFIG, PluginCapabilities
@@ -23,12 +23,15 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.singerlib.json import deserialize_json
 
-from target_intercom.config import environment_errors, json_schema, parse_config, unknown_settings
+from target_intercom.config import environment_errors, json_schema, parse_config, unflattened, unknown_settings
 from target_intercom.errors import redact
+from target_intercom.metrics import RunMetrics
 from target_intercom.model import Received
+from target_intercom.progress import PACE_SECONDS, Figures, Progress
 from target_intercom.reader import MessageReader
 from target_intercom.report import json_line
 from target_intercom.sinks import ContactSink, GroupSink, IntercomSink
+from target_intercom.summary import DRY_RUN, last_word
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -61,6 +64,8 @@ class TargetIntercom(Target):
         PluginCapabilities.FLATTENING,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
+    pace_seconds: t.ClassVar[float] = PACE_SECONDS
+    """How often a log without a terminal says how far the run is, and every log the metrics."""
 
     def __init__(self, **kwargs: t.Any) -> None:
         """Take the SDK's arguments.
@@ -75,12 +80,21 @@ class TargetIntercom(Target):
         self._records = 0
         self._in_batch = False
         self.is_due = False
+        self._metrics: RunMetrics | None = None
+        self._progress = Progress(
+            self._figures, say=self.logger.info, beside=self._tell_metrics, pace_seconds=self.pace_seconds
+        )
 
     @cached_property
     def run(self) -> Run:
         """The parts of this run; `--version` and `--about` never come here, and do not wait for their imports."""
         parts: type[Run] = importlib.import_module("target_intercom.run").Run
         return parts(parse_config(self.config), self.logger)
+
+    def begin(self) -> None:
+        """Tell people and programs how far the run is, from now until it ends."""
+        self._metrics = RunMetrics(self.run.report, self.run.client.traffic)
+        self._progress.start()
 
     def contact_sync(self, stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]) -> ContactSync:
         """Make the sync of a stream, for its sink."""
@@ -107,9 +121,40 @@ class TargetIntercom(Target):
     def end_early(self, why: str) -> None:
         """Stop the calls, save the report of a run that fails, and say why it did and what it had done."""
         trouble = self.run.end_failed()
+        self._say_all()
         for text in (trouble, why, f"Failed: {self.run.report.sentence()}"):
             if text is not None:
                 self.logger.error("%s", text)
+
+    # What a person, and a program, is told.
+
+    def _tell_metrics(self) -> None:
+        if self._metrics is not None:
+            self._metrics.tell()
+
+    def _figures(self) -> Figures:
+        report, client = self.run.report, self.run.client
+        return Figures(
+            read=self._records,
+            written=report.written,
+            rejected=report.refused,
+            calls=client.traffic.calls,
+            window=client.window_used,
+            waited=client.traffic.waited_seconds,
+            dry_run=self.run.config.dry_run,
+        )
+
+    def _say_all(self) -> None:
+        """End the progress, and say what became of the records; a sentence follows."""
+        self._progress.end()
+        self._tell_metrics()
+        report, plan = self.run.report, self.run.plan
+        if plan is None:
+            told = last_word(report.streams(), report.files)
+        else:
+            told = last_word(report.streams(), {**report.files, "Plan": plan.path}, DRY_RUN, plan.summary())
+        if told:
+            self.logger.info("%s", told)
 
     # Settings.
 
@@ -167,7 +212,9 @@ class TargetIntercom(Target):
         super().process_endofpipe()
         self.run.say_unused()
         self.run.end("succeeded")
-        self.logger.info("Done: %s", self.run.report.sentence())
+        self._say_all()
+        doing = "" if self.run.plan is None else "nothing was written; a run would do: "
+        self.logger.info("Done: %s%s", doing, self.run.report.sentence())
 
     def _drain_active(self) -> None:
         self._drain_all(self._sinks_active.values(), self.max_parallelism)
@@ -272,8 +319,9 @@ class TargetIntercom(Target):
         if self.run.is_unfinished or self.run.config.dry_run:
             return
         # As the SDK does, whose own serializer knows no decimal number in a STATE.
-        sys.stdout.write(f"{json_line(state)}\n")
-        sys.stdout.flush()
+        with self._progress.aside():
+            sys.stdout.write(f"{json_line(state)}\n")
+            sys.stdout.flush()
 
     # The process.
 
@@ -317,6 +365,7 @@ class TargetIntercom(Target):
         gc.set_threshold(_COLLECT_AFTER)
         target = cls.configured(config or _ConfigInput())
         try:
+            target.begin()
             target.listen(file_input)
         except SystemExit:
             target.end_early("Stopped by a signal: no STATE is printed for what is not done")
@@ -334,7 +383,7 @@ class TargetIntercom(Target):
             load_dotenv(find_dotenv(usecwd=True))
         surprise: ValueError | None = None
         try:
-            target = cls(config=config.config, parse_env_config=config.parse_env)
+            target = cls(config={**config.config, **(cls._environment() if config.parse_env else {})})
         except ValueError as error:
             surprise = error
         errors = environment_errors(os.environ, cls._env_var_prefix) if config.parse_env else []
@@ -343,6 +392,16 @@ class TargetIntercom(Target):
         if surprise is not None:
             raise surprise
         return target
+
+    @classmethod
+    def _environment(cls) -> dict[str, t.Any]:
+        """Read settings from the environment; it stands above `.env`, which is in it by now.
+
+        The SDK would look for a `.env` of its own, and let that one win.
+        """
+        schema = dict(cls.config_jsonschema)
+        cls.append_builtin_config(schema)
+        return unflattened(parse_environment_config(schema, cls._env_var_prefix, dotenv_path=os.devnull))
 
 
 def explained(error: Exception) -> str:

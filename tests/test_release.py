@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -132,6 +133,17 @@ def test_in_a_bare_environment_about_prints_the_table_of_the_readme(commands: Pa
     assert len(printed) > 30
 
 
+def test_the_environment_stands_above_a_dotenv_beside_the_installation(commands: Path) -> None:
+    """Meltano's plugins are installed within the project, where its `.env` lies."""
+    project = commands.parent.parent
+    (project / ".env").write_text("TARGET_INTERCOM_REGION=xx\n", encoding="utf-8")
+    given = {"TARGET_INTERCOM_ACCESS_TOKEN": "sandbox", "TARGET_INTERCOM_DATA_DIR": str(project)}
+    command = (commands / "target-intercom", "--config=ENV", "--input", os.devnull)
+    refused = subprocess.run(command, cwd=project, env={**os.environ, **given}, capture_output=True, check=False)
+    assert (refused.returncode, b"'region'" in refused.stderr) == (1, True)
+    run(*command, folder=project, environment={**given, "TARGET_INTERCOM_REGION": "eu"})
+
+
 def test_in_a_bare_environment_the_sandbox_starts(commands: Path) -> None:
     assert "--port" in run(commands / "python", "-m", "target_intercom.sandbox", "--help")
 
@@ -200,7 +212,7 @@ def test_only_a_tag_that_passed_everything_is_published_and_without_a_password()
     assert may == {"publish": {"id-token": "write"}, "release": {"contents": "write"}}
     assert jobs["publish"]["if"] == "github.ref_type == 'tag'"
     assert set(jobs["publish"]["needs"]) == {"build", "install", "test"}
-    assert jobs["publish"]["environment"]["name"] == "pypi"
+    assert jobs["publish"]["environment"] == "pypi"
     assert jobs["release"]["needs"] == "publish"
     assert "secrets." not in (ROOT / ".github/workflows/release.yml").read_text()
     assert any("docs.release_notes" in step.get("run", "") for step in jobs["build"]["steps"])

@@ -67,6 +67,12 @@ class Window:
             return 0.0
         return math.inf if free > 0 and in_flight else self._ends - now
 
+    def used(self, now: float) -> float | None:
+        """Tell which share of the window is used, by everybody, 0 to 1; None before any answer has told its size."""
+        if not self._limit:
+            return None
+        return 0.0 if now >= self._ends else min(1.0, self._used / self._limit)
+
     def learn(self, now: float, rate: RateLimit, sent_at: float) -> bool:
         """Take in the headers of the answer to a call sent at a time; True when they show a new window.
 
@@ -154,6 +160,11 @@ class RateLimiter:
     def in_flight(self) -> int:
         """How many calls have been sent and not answered."""
         return self._in_flight
+
+    @property
+    def window_used(self) -> float | None:
+        """The used share of the window, as `Window.used` tells it."""
+        return self._window.used(self._clock())
 
     def stop(self) -> None:
         """Let nothing more through: `slot` raises for whoever waits or comes later."""

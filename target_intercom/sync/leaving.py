@@ -27,7 +27,7 @@ _AT_ONCE = 500
 
 
 class Leaving:
-    """Finds and removes who left. Nobody else's contact, and nobody while there is a doubt (README, Removals)."""
+    """Finds and removes who left. Nobody else's contact, and nobody while there is a doubt (docs/removals.md)."""
 
     def __init__(
         self,

@@ -137,7 +137,7 @@ class View:
         follow_merge: bool = True,
         makes_lead: bool = False,
     ) -> Match:
-        """Find the contact of these identifiers, tried in the order of `match_by` (README, Identity).
+        """Find the contact of these identifiers, tried in the order of `match_by` (docs/identity.md).
 
         The `known` one, of which the ledger says the record is, comes before them all while it is there. A removal
         must not `follow_merge`: the survivor may be somebody whom nobody asked to remove. A record that `makes_lead`
@@ -402,7 +402,7 @@ class Matcher:
         )
 
     def _ask_for_ids(self, view: View, ids: Iterable[ContactId]) -> None:
-        """Ask by GET for the Intercom ids that search does not show (README, Identity)."""
+        """Ask by GET for the Intercom ids that search does not show (docs/identity.md)."""
         unseen = sorted(one for one in ids if not view.is_resolved(one) and not self._recent.knows(one))
         for contact, answer in self._in_parallel(self._ask_for, unseen):
             match answer:

@@ -20,6 +20,8 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.dry_run import Planned
     from target_intercom.model import Contact, ContactId, GroupKey, Identifier, Json, RecordKey
 
+_MOST_NAMED: t.Final = 10
+"""Attributes that are named in the log; the file has all of them."""
 _MEMBERS: t.Final = ("role", "external_id", "email")
 """What a contact has beside its attributes, and a write may change."""
 
@@ -48,10 +50,8 @@ class PlanFile(Plan):
     def __init__(self, path: Path) -> None:
         """The file is made with the first call of `open` or `note`."""
         self.path = path
-        self.operations: dict[str, Counter[Operation]] = defaultdict(Counter)
-        """How often each would be done, by stream."""
-        self.attributes: Counter[str] = Counter()
-        """How many contacts would have each attribute changed."""
+        self._changed: Counter[str] = Counter()
+        self._made: dict[Operation, list[str]] = defaultdict(list)
         self._origins: Mapping[Subject, Origin] = {}
         self._file: int | None = None
 
@@ -72,9 +72,23 @@ class PlanFile(Plan):
         self.open()
         if self._file is not None:
             os.write(self._file, f"{json_line(line)}\n".encode())
-        self.operations["" if origin is None else origin.stream][planned.operation] += 1
         if planned.operation is Operation.UPDATE:
-            self.attributes.update(list(line["changes"]))
+            self._changed.update(list(line["changes"]))
+        elif planned.attribute is not None:
+            self._made[planned.operation].append(planned.attribute.full_name)
+        elif planned.contact is None and planned.tag is not None:
+            self._made[planned.operation].append(planned.tag)
+
+    def summary(self) -> list[str]:
+        """Say, in some lines without personal data, which attributes would change and what would be made."""
+        changed = [f"{name} of {count}" for name, count in self._changed.most_common(_MOST_NAMED)]
+        attributes = self._made[Operation.CREATE_ATTRIBUTE][:_MOST_NAMED]
+        tags = len(self._made[Operation.CREATE_TAG])
+        return [
+            *([f"would change: {', '.join(changed)}"] if changed else []),
+            *([f"would make attributes: {', '.join(attributes)}"] if attributes else []),
+            *([f"would make tags: {tags}"] if tags else []),
+        ]
 
     def close(self) -> None:
         """Close the file."""

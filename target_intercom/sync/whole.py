@@ -46,7 +46,7 @@ class Table:
 
 
 class Tables:
-    """The streams of mode `sync`, and which of them may be held against who is missing (README, Removals)."""
+    """The streams of mode `sync`, and which of them may be held against who is missing (docs/removals.md)."""
 
     def __init__(self, ledger: Ledger, remembered: Remembered, say: Callable[[str], None]) -> None:
         """`remembered` is the ledger's part for their records."""

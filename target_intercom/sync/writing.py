@@ -269,7 +269,7 @@ class DirectWriter:
     def _after_conflict(
         self, operation: Create, error: ConflictError, *, doubtful: bool, since: int | None = None
     ) -> Written:
-        """Go on with the contact that a 409 names (README, Identity).
+        """Go on with the contact that a 409 names (docs/identity.md).
 
         `doubtful`: it may be our own, if it is not older than `since` (unix seconds of Intercom's clock).
         """

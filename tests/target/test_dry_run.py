@@ -137,6 +137,23 @@ def test_nothing_to_do_is_an_empty_plan(load: Loader) -> None:
     assert (done.exit_code, done.results(), plan) == (0, {"unchanged": 1}, [])
 
 
+def test_the_last_lines_of_the_log_say_what_would_be_done_and_name_nobody(load: Loader) -> None:
+    load(listing({"id": "1", "email": "p1@example.com", "name": "Old"}), mappings={"id": "external_id"})
+    some = listing({"id": "1", "email": "p1@example.com", "name": "New", "groups": ["VIP"]}, {"id": "2", "email": "x"})
+    done = load.pipe(some, mappings={"id": "external_id"}, tags_property="groups", dry_run=True)
+    plan = next(iter(plans(load.data_dir)))
+    for words in (
+        "Dry run: nothing was written. What a run would do:",
+        "would change: name of 1",
+        "would make tags: 1",
+        "invalid of customers: 1 invalid_email",
+        f"Plan: {plan}",
+        "Done: nothing was written; a run would do: stream 'customers': 2 read: 1 updated, 1 invalid; 1 tags put on",
+    ):
+        assert words in done.log
+    assert "example.com" not in done.log
+
+
 def test_a_plan_is_readable_by_its_owner_only(load: Loader) -> None:
     dry_run(load, customers(person(1)))
     (path,) = plans(load.data_dir)

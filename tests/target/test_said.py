@@ -145,7 +145,7 @@ def test_email_verified_is_left_out_before_2_16_and_said(
     done = load(customers({**ANN, "verified": True}), mappings=VERIFIED, api_version="2.15")
     assert done.results() == {"created": 1}
     assert not [call for call in sandbox.calls if "email_verified" in (call.body or {})]
-    (said,) = [one.getMessage() for one in caplog.records if "email_verified" in one.getMessage()]
+    (said,) = [one.getMessage() for one in caplog.records if "'email_verified'" in one.getMessage()]
     for text in ("'customers'", "'verified'", "2.16"):
         assert text in said
     assert people.one(external_id="1")["email_verified"] is None

@@ -325,6 +325,16 @@ def test_a_success_ends_the_growing_of_the_waits() -> None:
     assert window.wait(now + 60, 0) <= 2
 
 
+def test_the_used_share_of_the_window_is_told_once_it_is_known() -> None:
+    window = Window(95)
+    assert window.used(EPOCH) is None
+    window.learn(EPOCH, told(76), EPOCH)
+    assert window.used(EPOCH) == pytest.approx(0.25)
+    window.learn(EPOCH, told(0), EPOCH)
+    assert window.used(EPOCH + 1) == pytest.approx(1.0)
+    assert window.used(EPOCH + 11) == pytest.approx(0.0)
+
+
 # Threads.
 
 

@@ -1,0 +1,90 @@
+"""The last word of a run: a table of what became of the records, why some were refused, and where the files are."""
+
+from __future__ import annotations
+
+import typing as t
+
+from target_intercom.model import Result
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from target_intercom.report import StreamReport
+
+DONE: t.Final = "What the run did:"
+DRY_RUN: t.Final = "Dry run: nothing was written. What a run would do:"
+
+_WIDEST: t.Final = 100
+"""A table with more characters in a line is turned round, if that makes it narrower."""
+_MOST_REASONS: t.Final = 10
+"""Reasons named with their counts; the report's file has all of them."""
+
+_Table: t.TypeAlias = "Sequence[Sequence[str]]"
+
+
+def last_word(
+    streams: Mapping[str, StreamReport], files: Mapping[str, Path], title: str = DONE, beside: Sequence[str] = ()
+) -> str:
+    """Make the lines to be logged at the end of a run; without streams there is no table.
+
+    Args:
+        streams: the counts by stream.
+        files: where something can be read on, by what it is.
+        title: stands above the table: `DONE` or `DRY_RUN`.
+        beside: lines that stand below it.
+    """
+    lines = [title, *_table(streams), *beside, *_refusals(streams)] if streams else []
+    return "\n".join([*lines, *(f"{what}: {path}" for what, path in files.items())])
+
+
+def _table(streams: Mapping[str, StreamReport]) -> list[str]:
+    """Align the counts; what no stream has anything of is left out."""
+    counts = [{"read": one.results.total(), **one.counts(), "left": one.left} for one in streams.values()]
+    columns = ["read", *(one.value for one in Result), "left"]
+    shown = [name for name in columns if name == "read" or any(one.get(name) for one in counts)]
+    rows = [[_plain(name), *(str(one.get(key, 0)) for key in shown)] for name, one in zip(streams, counts, strict=True)]
+    table = [["stream", *shown], *rows]
+    turned = list(zip(*table, strict=True))
+    if _width(table) > _WIDEST and _width(turned) < _width(table):
+        return _aligned(turned)
+    return _aligned(table)
+
+
+def _refusals(streams: Mapping[str, StreamReport]) -> list[str]:
+    """Say by stream and result why records were refused, the most frequent reason first."""
+    return [
+        f"{result.value} of {_plain(name)}: {_reasons(counts.reasons[result])}"
+        for name, counts in streams.items()
+        for result in (Result.INVALID, Result.REJECTED)
+        if counts.reasons.get(result)
+    ]
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    named = [f"{times} {_plain(reason)}" for reason, times in ordered[:_MOST_REASONS]]
+    others = sum(times for _, times in ordered[_MOST_REASONS:])
+    return ", ".join([*named, *([f"{others} for other reasons"] if others else [])])
+
+
+def _widths(table: _Table) -> list[int]:
+    return [max(map(len, column)) for column in zip(*table, strict=True)]
+
+
+def _width(table: _Table) -> int:
+    return sum(width + 2 for width in _widths(table)) - 2
+
+
+def _aligned(table: _Table) -> list[str]:
+    """Names to the left, numbers to the right."""
+    first, *others = _widths(table)
+    return [
+        "  ".join([name.ljust(first), *(cell.rjust(width) for cell, width in zip(cells, others, strict=True))])
+        for name, *cells in table
+    ]
+
+
+def _plain(name: str) -> str:
+    """Give a name that cannot break a line."""
+    return name if name.isprintable() else ascii(name)
