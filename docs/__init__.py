@@ -1,0 +1,1 @@
+"""What the documents are made of: tables, definitions and pictures that are told from the code."""

@@ -14,16 +14,26 @@ import tempfile
 import time
 import unicodedata
 from datetime import datetime, timedelta, timezone
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from docs import browser
+from docs import browser, terminal
 from target_intercom.sandbox import SandboxServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from playwright.sync_api import Browser
+
+_LINES = 10
+"""Of a terminal, the last ones."""
+_COMMAND = "$ tap-customers | target-intercom --config config.json"
+_TERMINAL_STYLE = """
+body { margin: 0; background: #10141c; width: max-content }
+pre { margin: 0; padding: 20px; width: max-content; color: #d5dae3 }
+pre { font: 12px/1.5 "DejaVu Sans Mono", "Liberation Mono", monospace }
+"""
 
 IMAGES = Path(__file__).parent / "images"
 WIDTH = 1200
@@ -73,6 +83,19 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     with browser.running(executable) as chromium:
         shoot_page(chromium, out)
+        shoot_terminal(chromium, out)
+
+
+def shoot_terminal(chromium: Browser, out: Path) -> None:
+    """Take the pictures of a run in a terminal: the line that tells how far it is, and its last words."""
+    running, ended = terminal.screens()
+    shoot_html(chromium, _terminal(running), out / "progress.png")
+    shoot_html(chromium, _terminal(ended), out / "summary.png")
+
+
+def _terminal(screen: str) -> str:
+    lines = [_COMMAND, "…", *screen.rstrip().splitlines()[-_LINES:]]
+    return f"<style>{_TERMINAL_STYLE}</style><pre>{escape(chr(10).join(lines))}</pre>"
 
 
 def shoot_page(chromium: Browser, out: Path) -> None:

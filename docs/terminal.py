@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-_COLUMNS = 120
+_COLUMNS = 210
 _THERE = 60
 """People who stand in the workspace before the run."""
 _RECORDS = 360
@@ -129,7 +129,7 @@ class Terminal:
         self._columns = columns
         self._main, side = pty.openpty()
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        self.process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(
             command, stdin=stdin, stdout=side if stdout is None else stdout, stderr=side, cwd=cwd, env=env
         )
         os.close(side)
