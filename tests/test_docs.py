@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from docs import settings_table
+from target_intercom import errors
 from target_intercom.config import SETTINGS
 from target_intercom.model import Result, SkipReason
 from target_intercom.sandbox import routes
 from target_intercom.sandbox.__main__ import main
+from tests.documents import DOCS, PAGES, README, ROOT, anchors
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-REPORT = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
-SANDBOX = (ROOT / "docs" / "sandbox.md").read_text(encoding="utf-8")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+READ_ME = README.read_text(encoding="utf-8")
+REPORT = (DOCS / "report.md").read_text(encoding="utf-8")
+SANDBOX = (DOCS / "sandbox.md").read_text(encoding="utf-8")
+ERRORS = (DOCS / "errors.md").read_text(encoding="utf-8")
+
+ERROR_CLASSES = [
+    name
+    for name, value in vars(errors).items()
+    if inspect.isclass(value) and issubclass(value, Exception) and not name.startswith("_")
+]
 
 
 def test_the_readme_has_the_settings_table_of_now() -> None:
-    assert settings_table.with_table(README) == README
+    assert settings_table.with_table(READ_ME) == READ_ME
 
 
 @pytest.mark.parametrize("setting", [setting.name for setting in SETTINGS])
-def test_every_setting_stands_in_meltano_yml(setting: str) -> None:
+def test_every_setting_stands_in_the_readme_and_in_meltano_yml(setting: str) -> None:
+    assert f"| {setting} |" in READ_ME
     assert f"- name: {setting}\n" in (ROOT / "meltano.yml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("outcome", list(Result))
-def test_the_readme_explains_every_outcome(outcome: Result) -> None:
-    assert f"`{outcome.value}`" in README
+def test_the_report_page_explains_every_outcome(outcome: Result) -> None:
+    assert re.search(rf"^\|[^|]*`{outcome.value}`[^|]*\| \w", REPORT, re.MULTILINE)
 
 
 @pytest.mark.parametrize("reason", list(SkipReason))
@@ -47,6 +62,73 @@ def test_the_report_page_explains_every_code_of_a_refusal() -> None:
     assert {code for code in codes if f"| `{code}` |" not in REPORT} == set()
 
 
+# Errors and warnings.
+
+
+@pytest.mark.parametrize("error", ERROR_CLASSES)
+def test_the_errors_page_names_every_class_of_errors(error: str) -> None:
+    assert f"`{error}`" in ERRORS
+
+
+SAYS = frozenset({"say", "_say", "warning", "error"})
+"""Functions that take what a person reads in the log."""
+RAISES = frozenset(
+    {"InvalidInputLine", *(name for name in ERROR_CLASSES if issubclass(getattr(errors, name), errors.FatalSyncError))}
+)
+NAMED = frozenset({"message", "error"})
+"""Variables that hold what is raised a line later."""
+
+
+def constants(node: ast.expr) -> list[str]:
+    """The parts of a message that are always the same."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return re.split(r"%[sd]", text)
+        case ast.JoinedStr(values=parts):
+            return [text for part in parts if isinstance(part, ast.Constant) for text in constants(part)]
+        case ast.IfExp(body=one, orelse=other):
+            return max(constants(one), constants(other), key=lambda texts: sum(map(len, texts)))
+        case _:
+            return []
+
+
+def messages(tree: ast.AST) -> Iterator[ast.expr]:
+    """What a module says in the log, or when it ends a run."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=given) if name in SAYS | RAISES:
+                yield from given
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in NAMED:
+                yield value
+
+
+def beginnings(path: Path) -> Iterator[str]:
+    """The first words of the longest part that is always the same, of each message of a module."""
+    for message in messages(ast.parse(path.read_text(encoding="utf-8"))):
+        longest = max(constants(message), key=len, default="")
+        words = re.sub(r"^\W+", "", longest).split()
+        if len(words) > 1:
+            yield " ".join(words[:5]).rstrip(" ,.;:('\"")
+
+
+def test_the_errors_page_has_every_message() -> None:
+    elsewhere = {"sandbox", "check"}  # the one ends no run, the other says what a run would
+    modules = [path for path in (ROOT / "target_intercom").rglob("*.py") if not elsewhere & set(path.parts)]
+    said = {beginning for path in modules for beginning in beginnings(path)}
+    known = {
+        "Intercom does not answer as",
+        "contacts that left it could",
+        "has let go of this",
+        "another run worked on it",
+    }
+    assert known <= said
+    assert len(said) > 50
+    assert {beginning for beginning in said if beginning not in ERRORS} == set()
+
+
+# The sandbox.
+
+
 def test_the_sandbox_page_lists_exactly_what_is_emulated() -> None:
     listed = set(re.findall(r"^\| `((?:GET|POST|PUT|DELETE) /(?!_)[^`]*)`", SANDBOX, re.MULTILINE))
     assert listed == {f"{route.method} {route.template}" for route in routes.ROUTES}
@@ -59,6 +141,25 @@ def test_the_sandbox_page_names_every_flag(capsys: pytest.CaptureFixture[str]) -
     assert {flag for flag in flags if flag not in SANDBOX} <= {"--port"}
 
 
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(((?!http)[^)]+)\)", README + SANDBOX + REPORT))))
-def test_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / link).exists() or (ROOT / "docs" / link).exists()
+# Links.
+
+LINKS = sorted(
+    (page, link)
+    for page in PAGES
+    for link in set(re.findall(r"\]\(((?!http)[^)\s]+)\)", page.read_text(encoding="utf-8")))
+)
+
+
+@pytest.mark.parametrize(("page", "link"), LINKS, ids=lambda one: one if isinstance(one, str) else one.name)
+def test_links_lead_somewhere(page: Path, link: str) -> None:
+    place, _, anchor = link.partition("#")
+    target = (page.parent / place).resolve() if place else page
+    assert target.exists()
+    assert not anchor or anchor in anchors(target)
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_every_page_is_linked_from_another(page: Path) -> None:
+    assert any(
+        other != page and re.search(rf"\]\([^)]*{page.name}", other.read_text(encoding="utf-8")) for other in PAGES
+    )

@@ -1,0 +1,254 @@
+"""The settings in the documents are accepted as they stand there, and do what is said of them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from target_intercom.config import SETTINGS, parse_config
+from tests.documents import DOCS, README, blocks
+from tests.loading import record, schema, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.documents import Block
+    from tests.loading import Loaded, Loader, People
+
+Settings = dict[str, Any]
+Row = dict[str, Any]
+RECIPES = DOCS / "recipes.md"
+NAMES = {setting.name for setting in SETTINGS}
+WHEN = "2026-05-01T12:00:00Z"
+
+
+def loaders(project: dict[str, Any]) -> Iterator[Settings]:
+    """The settings of each target in a part of a meltano.yml, those that it inherits below."""
+    own: dict[str, Settings] = {}
+    for plugin in project["plugins"]["loaders"]:
+        own[plugin["name"]] = {**own.get(plugin.get("inherit_from"), {}), **plugin["config"]}
+    yield from own.values()
+
+
+def settings_of(block: Block) -> list[Settings]:
+    """The settings in a block; none where it holds something else."""
+    if block.language == "yaml":
+        project = yaml.safe_load(block.text)
+        return list(loaders(project)) if "loaders" in project.get("plugins", {}) else []
+    first: Any = json.loads(block.text.splitlines()[0]) if block.text.count("\n{") else json.loads(block.text)
+    return [first] if isinstance(first, dict) and set(first) & NAMES else []
+
+
+PAGES = (README, *(DOCS / name for name in ("quickstart.md", "recipes.md", "groups.md", "mapping.md", "ledger.md")))
+GIVEN = [
+    pytest.param(settings, id=f"{block}-{number}")
+    for page in PAGES
+    for block in blocks(page, "json", "yaml")
+    for number, settings in enumerate(settings_of(block), start=1)
+]
+
+
+@pytest.mark.parametrize("settings", GIVEN)
+def test_settings_in_the_documents_are_accepted(settings: Settings) -> None:
+    assert set(settings) <= NAMES
+    parse_config({**settings, "access_token": "sandbox"})
+
+
+def test_every_recipe_has_settings_and_says_what_happens_and_what_to_watch() -> None:
+    parts = RECIPES.read_text(encoding="utf-8").split("\n## ")[1:]
+    shown = {block.heading for block in blocks(RECIPES, "json", "yaml") if settings_of(block)}
+    assert shown == {part.split("\n", 1)[0] for part in parts}
+    assert [part for part in parts if "**What happens**" not in part] == []
+    assert [part.split("\n", 1)[0] for part in parts if "**Watch**" not in part] == [
+        "A workspace in Europe or Australia"
+    ]
+
+
+# What they do.
+
+
+def recipe(heading: str) -> Settings:
+    """The settings of a recipe, as they stand there."""
+    (block,) = [one for one in blocks(RECIPES, "json", "yaml") if one.heading == heading]
+    (settings,) = settings_of(block)
+    return settings
+
+
+@pytest.fixture
+def load(load: Loader) -> Loader:
+    """A loader with no settings of its own but where and how fast."""
+    load.settings = {"mappings": ..., "max_connections": 8}
+    return load
+
+
+def told(stream: str, *rows: Row, keys: tuple[str, ...] = ("id",), **properties: str) -> list[Row]:
+    """A whole stream."""
+    done = state({"bookmarks": {stream: {}}})
+    return [schema(stream, keys=keys, **properties), *(record(stream, **row) for row in rows), done]
+
+
+def customers(*rows: Row, stream: str = "public-customers") -> list[Row]:
+    return told(stream, *rows, id="integer", email="text", plan="text", deleted_at="datetime", segments="array")
+
+
+def person(number: int, **values: Any) -> Row:
+    return {"id": number, "email": f"c{number}@example.com", **values}
+
+
+def states(people: People) -> dict[str, str]:
+    return {one["external_id"]: one["state"] for one in people.everyone()}
+
+
+def test_soft_deletes_archive_and_a_live_row_brings_back(load: Loader, people: People) -> None:
+    settings = recipe("An incremental table with soft deletes")
+    first = load(customers(person(1), person(2), person(3, deleted_at=WHEN)), **settings)
+    assert first.results("public-customers") == {"created": 2, "skipped": 1}
+    assert first.stream("public-customers")["reasons"] == {"skipped": {"not_there": 1}}
+    load(customers(person(2, deleted_at=WHEN)), **settings)
+    assert states(people) == {"1": "live", "2": "archived"}
+    load(customers(person(2, deleted_at=None)), **settings)
+    assert states(people) == {"1": "live", "2": "live"}
+
+
+def test_a_snapshot_archives_who_is_missing_and_no_more_than_half(load: Loader, people: People) -> None:
+    settings = recipe("A full table as a snapshot")
+    load(customers(*map(person, range(1, 5))), **settings)
+    assert load(customers(*map(person, range(1, 4))), **settings).stream("public-customers")["left"] == 1
+    assert states(people)["4"] == "archived"
+    assert load(customers(person(1)), **settings).exit_code == 1
+    assert load(customers(person(1)), **settings, max_removal_percent=70).exit_code == 0
+    assert states(people) == {"1": "live", "2": "archived", "3": "archived", "4": "archived"}
+
+
+def test_a_deletion_from_the_log_needs_nothing_but_the_key(load: Loader, people: People) -> None:
+    settings = recipe("Log-based replication")
+    rows = [
+        schema("customers", id="integer", email="text", _sdc_deleted_at="datetime", _sdc_lsn="integer"),
+        record("customers", id=1, email="c1@example.com", _sdc_lsn=7),
+    ]
+    load(rows, **settings)
+    assert people.one()["custom_attributes"] == {}
+    load([rows[0], record("customers", id=1, _sdc_deleted_at=WHEN)], **settings)
+    assert people.one()["state"] == "archived"
+
+
+def test_enriching_touches_one_attribute_and_makes_nobody(load: Loader, people: People) -> None:
+    people.add(email="ann@example.com", external_id="77", name="Ann")
+    rows = [{"email": "Ann@example.com", "health": 7, "name": "Nobody"}, {"email": "new@example.com", "health": 1}]
+    loaded = load(
+        told("scores", *rows, keys=("email",), email="text", health="integer", name="text"),
+        **recipe("Attributes for who is there already"),
+    )
+    assert loaded.stream("scores")["reasons"] == {"skipped": {"not_created": 1}}
+    ann = people.one()
+    assert (ann["name"], ann["external_id"], ann["custom_attributes"]) == ("Ann", "77", {"health_score": 7})
+
+
+def test_a_column_of_groups_becomes_tags(load: Loader, people: People) -> None:
+    settings = recipe("Groups from a column")
+    load(customers(person(1, segments=["beta", "vip"])), **settings)
+    assert sorted(people.one()["tags"]) == ["beta", "vip"]
+    load(customers(person(1, segments=["vip"])), **settings)
+    assert people.one()["tags"] == ["vip"]
+
+
+def test_a_table_of_groups_becomes_tags(load: Loader, people: People) -> None:
+    settings = recipe("Groups from a table")
+
+    def run(*pairs: tuple[int, str]) -> Loaded:
+        rows = [{"customer_id": number, "segment": segment} for number, segment in pairs]
+        members = told("memberships", *rows, keys=("customer_id", "segment"), customer_id="integer", segment="text")
+        return load([*customers(person(1), person(2), stream="customers"), *members], **settings)
+
+    loaded = run((1, "beta"), (2, "beta"), (2, "vip"), (9, "vip"))
+    assert loaded.stream("memberships")["reasons"] == {"rejected": {"no_contact": 1}}
+    assert sorted(people.one(external_id="2")["tags"]) == ["beta", "vip"]
+    assert run((1, "beta"), (2, "beta"), (9, "vip")).stream("memberships")["left"] == 1
+    assert people.one(external_id="2")["tags"] == ["beta"]
+
+
+def test_a_privacy_request_deletes_the_person_for_good_but_not_who_is_archived(load: Loader, people: People) -> None:
+    people.call("POST", f"/contacts/{people.add(external_id='3', email='c3@example.com')}/archive")
+    people.add(external_id="1", email="c1@example.com")
+    people.add(role="lead", email="c1@example.com")
+    people.add(external_id="2", email="c2@example.com")
+    rows = [{"customer_id": number, "email": f"c{number}@example.com"} for number in (1, 3)]
+    loaded = load(
+        told("erasure_requests", *rows, keys=("customer_id",), customer_id="integer", email="text"),
+        **recipe("Privacy deletions"),
+    )
+    assert loaded.results("erasure_requests") == {"deleted": 1, "skipped": 1}
+    assert sorted((one["email"], one["state"]) for one in people.everyone()) == [
+        ("c1@example.com", "deleted"),
+        ("c1@example.com", "deleted"),
+        ("c2@example.com", "live"),
+        ("c3@example.com", "archived"),
+    ]
+
+
+def test_a_form_makes_one_lead_for_an_email_and_a_user_s_email_finds_the_user(load: Loader, people: People) -> None:
+    people.add(external_id="1", email="ann@example.com")
+    rows: list[Row] = [
+        {"submission": 1, "mail": "ann@example.com", "name": "Ann", "source": "fair"},
+        {"submission": 2, "mail": "new@example.com", "name": "New", "source": "fair"},
+        {"submission": 3, "mail": "New@example.com ", "name": "Newer", "source": "web"},
+        {"submission": 4, "mail": None, "name": "Nobody", "source": "web"},
+    ]
+    properties = {"submission": "integer", "mail": "text", "name": "text", "source": "text"}
+    settings = recipe("Leads from a form")
+    for row in rows[:3]:
+        load(told("form", row, keys=("submission",), **properties), **settings)
+    assert load(told("form", rows[3], keys=("submission",), **properties), **settings).results("form") == {"invalid": 1}
+    assert sorted((one["role"], one["name"], one["custom_attributes"]["lead_source"]) for one in people.everyone()) == [
+        ("lead", "Newer", "web"),
+        ("user", "Ann", "fair"),
+    ]
+
+
+def test_a_lead_becomes_a_user_when_its_id_arrives(load: Loader, people: People) -> None:
+    settings = recipe("Leads that become users")
+    properties = {"person": "integer", "user_id": "text", "email": "text"}
+    load(
+        told("people", {"person": 1, "user_id": None, "email": "a@example.com"}, keys=("person",), **properties),
+        **settings,
+    )
+    lead = people.one()
+    load(
+        told("people", {"person": 1, "user_id": "u1", "email": "a@example.com"}, keys=("person",), **properties),
+        **settings,
+    )
+    user = people.one()
+    assert (lead["role"], user["role"], user["external_id"], user["id"]) == ("lead", "user", "u1", lead["id"])
+
+
+def test_repair_undoes_an_edit_that_a_usual_run_leaves(load: Loader, people: People) -> None:
+    settings = recipe("Cheap runs, and repair")
+    daily = {name: value for name, value in settings.items() if name != "repair"}
+    rows = customers(person(1, plan="pro"))
+    load(rows, **daily)
+    people.call("PUT", f"/contacts/{people.one()['id']}", {"custom_attributes": {"plan": "free"}})
+    again = load(rows, **daily)
+    assert again.calls == {"GET /data_attributes": 1, "GET /me": 1}
+    assert people.one()["custom_attributes"]["plan"] == "free"
+    load(rows, **settings)
+    assert people.one()["custom_attributes"]["plan"] == "pro"
+
+
+def test_large_loads_go_through_bulk_jobs(load: Loader, people: People) -> None:
+    loaded = load(customers(*map(person, range(1, 31))), **recipe("Large loads"))
+    assert loaded.calls["POST /contacts/bulk"] == 1
+    assert len(people.live()) == 30
+
+
+def test_the_sandbox_takes_a_mapping_on_trial(load: Loader, people: People, tmp_path: Path) -> None:
+    settings = recipe("A mapping tried on the sandbox")
+    assert settings["access_token"] == "sandbox"
+    given = {"api_url": load.url, "data_dir": str(tmp_path / settings["data_dir"])}
+    rows = told("customers", {"id": 1, "full_name": "Ann"}, id="integer", full_name="text")
+    load(rows, **{**settings, **given})
+    assert people.one()["name"] == "Ann"
+    assert (tmp_path / settings["data_dir"] / "report.json").exists()
