@@ -61,7 +61,8 @@ def in_terminal(
 ) -> Iterator[Terminal]:
     """Run in a terminal that is wide enough for every line of the log; STATE goes to it, too."""
     config, piped = files(load, messages, settings)
-    env = {**load.env(), "TERM": term}
+    # Of Python 3.10 the SDK says, in lines of its own, that it has reached its end.
+    env = {**load.env(), "TERM": term, "PYTHONWARNINGS": "ignore"}
     with piped.open("rb") as stdin, Terminal(load.command(config), stdin=stdin, env=env, columns=1000) as terminal:
         yield terminal
 
