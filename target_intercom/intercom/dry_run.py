@@ -6,11 +6,12 @@ import enum
 import threading
 import typing as t
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from types import MappingProxyType
 
-from target_intercom.errors import Fault, NotFoundError
+from target_intercom.errors import ConflictError, Fault, NotFoundError
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.protocol import (
     CUSTOM_PREFIX,
@@ -26,7 +27,7 @@ from target_intercom.intercom.protocol import (
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import requests
 
@@ -144,7 +145,8 @@ class _Shadow:
 class DryRunClient(IntercomClient):
     """Sends nothing but reads; what would have been written is noted, and shows in what is read afterwards.
 
-    What only a write reveals is not known: conflicts (409), values that Intercom refuses, and ids. Memory grows with
+    What only a write reveals is not known: contacts that search does not show, emails that others have, values that
+    Intercom refuses, and ids. Memory grows with
     what would be written, by about 2 kB a contact.
     """
 
@@ -164,9 +166,14 @@ class DryRunClient(IntercomClient):
             raise RuntimeError(f"A dry run does not send {call.operation}")
         return super()._exchange(call)
 
-    def expect(self, contacts: Iterable[Contact]) -> None:
-        """Take in contacts as they were just read: changing them needs no further look."""
+    @contextmanager
+    def expecting(self, contacts: Iterable[Contact]) -> Iterator[None]:
+        """Take in contacts as they were just read: until the block ends, changing them needs no further look."""
         self._expected = {contact.id: contact for contact in contacts}
+        try:
+            yield
+        finally:
+            self._expected = {}
 
     # Contacts.
 
@@ -195,10 +202,19 @@ class DryRunClient(IntercomClient):
     def update_contact(self, contact: ContactId, attributes: Mapping[str, Json]) -> Contact:
         """See `IntercomClient`."""
         before = self._before(contact)
+        external_id = attributes.get("external_id")
+        if external_id is not None and (before.role, before.external_id) != ("user", external_id):
+            self._refuse_taken(contact, external_id)
         with self._turn:
             after = self._shadow.change(before, attributes)
             self._note(Planned(Operation.UPDATE, before, attributes))
             return after
+
+    def _refuse_taken(self, contact: ContactId, external_id: ExternalId) -> None:
+        """Refuse an external_id that another user has, as Intercom does."""
+        holder = self.find_user(external_id)
+        if holder is not None and holder.id != contact:
+            raise ConflictError(Fault(status=409, code="conflict"), contact_id=holder.id, archived=False)
 
     def archive_contact(self, contact: ContactId) -> None:
         """See `IntercomClient`."""
@@ -219,19 +235,20 @@ class DryRunClient(IntercomClient):
         return self.get_contact(contact) if expected is None else self._shadow.seen(expected)
 
     def find_user(self, external_id: ExternalId) -> Contact | None:
-        """See `IntercomClient`."""
+        """See `IntercomClient`; it may be asked of any API version here."""
         wanted = {"external_id": [external_id]}
-        found = super().find_user(external_id)
-        if found is not None and not self._shadow.is_gone(found.id):
-            found = self._shadow.seen(found)
-            return found if _is_wanted(found, wanted) else None
-        return next((one for one in self._written(wanted, ()) if one.role == "user"), None)
+        if not self.finds_by_external_id:
+            found = self.search_contacts(wanted)
+        else:
+            live = super().find_user(external_id)
+            shown = [] if live is None or self._shadow.is_gone(live.id) else [self._shadow.seen(live)]
+            found = [one for one in shown if _is_wanted(one, wanted)] + self._written(wanted, [one.id for one in shown])
+        return next((one for one in found if one.role == "user"), None)
 
     def search_contacts(self, wanted: Mapping[str, Sequence[str]]) -> list[Contact]:
         """See `IntercomClient`."""
-        asked = {
-            name: [value for value in values if not value.startswith(_STAND_IN)] for name, values in wanted.items()
-        }
+        # What would be made has no id that Intercom knows.
+        asked = {**wanted, "id": [one for one in wanted.get("id", ()) if not one.startswith(_STAND_IN)]}
         shown = super().search_contacts(asked) if any(asked.values()) else []
         found = [self._shadow.seen(one) for one in shown if not self._shadow.is_gone(one.id)]
         return [one for one in found if _is_wanted(one, wanted)] + self._written(wanted, [one.id for one in shown])

@@ -65,7 +65,7 @@ class Database:
         # SQLite has one writer at a time, and lets many that wait starve.
         self._turn = threading.Lock()
         with self.errors():
-            self.engine = _engine(self.url)
+            self.engine = engine_of(self.url)
         try:
             self._prepare(create=create)
         except BaseException:
@@ -118,11 +118,12 @@ DAMAGED = (
     "is damaged, or no ledger: restore it, or move it away. A new one costs a search for every 75 records, and no "
     "contact; until a whole run has filled it, nobody who left a snapshot is removed"
 )
+CANNOT_BE_OPENED = "cannot be opened: check that it is a file, and the permissions"
 _UNREACHABLE = "cannot be reached: check 'ledger_url', the network and the database"
 _SQLITE_MEANINGS: t.Final = (
     (("database is locked", "database table is locked"), "is locked by another process: wait for it, or end it"),
     (("file is not a database", "database disk image is malformed", "malformed database schema"), DAMAGED),
-    (("unable to open",), "cannot be opened: check that it is a file, and the permissions"),
+    (("unable to open",), CANNOT_BE_OPENED),
     (
         ("attempt to write a readonly database", "database or disk is full", "disk i/o error"),
         "cannot be written: check the folder's permissions and the free space",
@@ -150,7 +151,7 @@ def parsed(place: str | Path) -> URL:
             raise LedgerError("Setting 'ledger_url' takes the plain path of an SQLite file, not a file: URI")
         return parsed
     if "@" in (parsed.host or ""):
-        raise LedgerError("Setting 'ledger_url' is not clear: write '@' in the password as %40")
+        raise LedgerError("Setting 'ledger_url' is not clear: an @ in the password has to be written as %40")
     return parsed.set(drivername="postgresql+psycopg")
 
 
@@ -161,37 +162,11 @@ def errors_of(said: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         kind = _CollisionError if getattr(error.orig, "sqlstate", None) in _COLLISIONS else LedgerError
-        raise kind(f"The ledger ({said}) {_meaning(error)}") from error
+        raise kind(f"The ledger ({said}) {_meaning(error.orig, is_away=_is_away(error))}") from error
+    except sqlite3.Error as error:
+        raise LedgerError(f"The ledger ({said}) {_meaning(error)}") from error
     except (SQLAlchemyError, UnicodeError) as error:
         raise LedgerError(f"The ledger ({said}) cannot be used: {type(error).__name__}") from error
-
-
-@contextmanager
-def connected(place: str | Path) -> Iterator[Connection]:
-    """Give a connection to a ledger that is only read, all of it as it was at one moment.
-
-    Raises:
-        LedgerError: it cannot be reached or read.
-    """
-    url = parsed(place)
-    engine = _engine(url)
-    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True, "stream_results": True}
-    try:
-        with errors_of(shown(url)), engine.connect().execution_options(**options) as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def opened_to_read(path: Path) -> sqlite3.Connection:
-    """Open an SQLite ledger read-only, without leaving anything beside it.
-
-    In WAL mode even a reader makes files beside the database (sqlite.org/wal.html, "read-only databases"), unless it is
-    said to be immutable: which it is, as nobody has it open, where no such file is there.
-    """
-    is_open = Path(f"{path}-wal").exists()
-    uri = f"{path.absolute().as_uri()}?{'mode=ro' if is_open else 'mode=ro&immutable=1'}"
-    return sqlite3.connect(uri, uri=True, timeout=_LOCKED_SECONDS)
 
 
 def shown(url: URL) -> str:
@@ -199,7 +174,8 @@ def shown(url: URL) -> str:
     return str(URL.create(url.get_backend_name(), host=url.host, port=url.port, database=url.database))
 
 
-def _engine(url: URL) -> Engine:
+def engine_of(url: URL) -> Engine:
+    """Make what opens the connections to a ledger."""
     # Parameters are record keys and identifiers: personal data, which no error may quote.
     if url.get_backend_name() == "sqlite":
         waits = {} if "timeout" in url.query else {"timeout": _LOCKED_SECONDS}
@@ -266,13 +242,16 @@ def _own(path: Path, shown: str, *, create: bool) -> None:
                 one.chmod(0o600)
 
 
-def _meaning(error: DBAPIError) -> str:
-    """Say what a database error means, in the first line of the driver's words: the others may quote values."""
-    words = str(error.orig).strip().splitlines()
-    said = redact(words[0]) if words else type(error.orig).__name__
+def _meaning(error: BaseException | None, *, is_away: bool = False) -> str:
+    """Say what a driver's error means, in the first line of its words: the others may quote values."""
+    words = str(error).strip().splitlines()
+    said = redact(words[0]) if words else type(error).__name__
     for texts, meaning in _SQLITE_MEANINGS:
         if said.lower().startswith(texts):
             return f"{meaning} ({said})"
-    state = getattr(error.orig, "sqlstate", None)
-    is_away = isinstance(error, OperationalError) and (state is None or state.startswith(_NO_CONNECTION))
     return f"{_UNREACHABLE if is_away else 'cannot be used'} ({said})"
+
+
+def _is_away(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    return isinstance(error, OperationalError) and (state is None or state.startswith(_NO_CONNECTION))

@@ -5,21 +5,20 @@ from __future__ import annotations
 import enum
 import os
 import typing as t
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import text
 
 from target_intercom.errors import LedgerError
-from target_intercom.ledger.database import DAMAGED, connected, errors_of, opened_to_read, parsed, shown
+from target_intercom.ledger.database import DAMAGED, parsed, shown
 from target_intercom.ledger.migrations import STEPS, check_steps, create_memberships, is_ledger
+from target_intercom.ledger.read_only import file_of, is_there, reading, written
 from target_intercom.ledger.reading import StreamSummary, summaries
 from target_intercom.ledger.tables import ENTRIES
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
 
@@ -58,9 +57,8 @@ def look(place: str | Path | None) -> LedgerLook:
         return LedgerLook(None, LedgerState.NONE)
     said = str(place) if isinstance(place, Path) else None
     try:
-        url = parsed(place)
-        said = shown(url)
-        return _looked(_Look(place), said)
+        said = shown(parsed(place))
+        return _twice(_Look(place), said)
     except LedgerError as error:
         return LedgerLook(said, LedgerState.UNUSABLE, message=str(error))
 
@@ -88,26 +86,26 @@ class _Look:
     def __init__(self, place: str | Path) -> None:
         """Nothing is opened yet."""
         self._place = place
-        url = parsed(place)
-        self.file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+        self.file = file_of(place)
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """Give a connection that cannot write."""
-        if self.file is None:
-            with connected(self._place) as connection:
-                yield connection
-            return
-        path = self.file
-        engine = create_engine(
-            "sqlite://", creator=lambda: opened_to_read(path), hide_parameters=True, poolclass=NullPool
-        )
-        with errors_of(shown(parsed(self._place))), engine.connect() as connection:
-            yield connection
+        return reading(self._place)
+
+
+def _twice(ledger: _Look, said: str) -> LedgerLook:
+    """Look, and once more where somebody has begun to write meanwhile: an unlocked look may have been at half of it."""
+    before = None if ledger.file is None else written(ledger.file)
+    try:
+        return _looked(ledger, said)
+    except LedgerError:
+        if ledger.file is None or written(ledger.file) == before:
+            raise
+    return _looked(ledger, said)
 
 
 def _looked(ledger: _Look, said: str) -> LedgerLook:
-    if ledger.file is not None and not _is_there(ledger.file):
+    if ledger.file is not None and not is_there(ledger.file):
         trouble = cannot_hold(ledger.file.parent)
         if trouble is not None:
             raise LedgerError(f"The ledger ({said}) cannot be opened: {trouble}")

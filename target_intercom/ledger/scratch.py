@@ -14,8 +14,9 @@ from pathlib import Path
 from sqlalchemy import insert, inspect, select
 
 from target_intercom.errors import LedgerError
-from target_intercom.ledger.database import Database, connected, opened_to_read, parsed, shown
+from target_intercom.ledger.database import Database, parsed, shown
 from target_intercom.ledger.migrations import check_steps
+from target_intercom.ledger.read_only import file_of, is_open, is_there, reading, written
 from target_intercom.ledger.tables import ENTRIES, INTENTS, MEMBERSHIPS, MIGRATIONS, STREAMS
 
 if t.TYPE_CHECKING:
@@ -41,15 +42,15 @@ class ScratchDatabase(Database):
         Raises:
             LedgerError: the ledger cannot be read, or a newer version has been at it.
         """
-        _sweep(folder)
         self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder)
         path = Path(self._folder.name) / "ledger.db"
         try:
-            url = None if place is None else parsed(place)
-            if url is not None and url.get_backend_name() == "sqlite":
-                _copy_file(Path(url.database or ""), path, shown(url))
-            super().__init__(path, said=None if url is None else shown(url))
-            if place is not None and url is not None and url.get_backend_name() != "sqlite":
+            if place is None:
+                super().__init__(path)
+                return
+            _copy(place, path)
+            super().__init__(path, said=shown(parsed(place)))
+            if file_of(place) is None:
                 _copy_rows(place, self)
         except BaseException:
             self._folder.cleanup()
@@ -61,23 +62,32 @@ class ScratchDatabase(Database):
         self._folder.cleanup()
 
 
-def _copy_file(source: Path, target: Path, said: str) -> None:
-    """Copy an SQLite ledger as it is at this moment, whoever writes to it."""
-    if not source.exists():
+def _copy(place: str | Path, target: Path) -> None:
+    """Copy an SQLite ledger as it is at one moment."""
+    source = file_of(place)
+    if source is None or not is_there(source):
         return
-    try:
-        with (
-            closing(opened_to_read(source)) as old,
-            closing(sqlite3.connect(target)) as new,
-        ):
-            old.backup(new)
-    except sqlite3.Error as error:
-        raise LedgerError(f"The ledger ({said}) cannot be read: {error}") from None
+    while True:
+        before, is_locked = written(source), is_open(source)
+        try:
+            _copy_pages(place, target)
+        except LedgerError:
+            if is_locked or written(source) == before:
+                raise
+        # A copy without a lock is whole where nobody has begun to write meanwhile; the next one has a lock then.
+        if is_locked or written(source) == before:
+            return
+
+
+def _copy_pages(place: str | Path, target: Path) -> None:
+    with reading(place) as connection, closing(sqlite3.connect(target)) as copy:
+        driver = t.cast("sqlite3.Connection", connection.connection.driver_connection)
+        driver.backup(copy)
 
 
 def _copy_rows(place: str | Path, scratch: Database) -> None:
-    """Copy a ledger of another database, in one reading transaction."""
-    with connected(place) as source:
+    """Copy a ledger of another database."""
+    with reading(place) as source:
         there = set(inspect(source).get_table_names())
         if MIGRATIONS.name not in there:
             return
@@ -98,7 +108,7 @@ def _insert(table: Table, rows: Sequence[Mapping[str, object]], connection: Conn
     connection.execute(insert(table), rows)
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """Remove what runs have left that were killed."""
     for left in folder.glob(f"{_PREFIX}*"):
         with suppress(OSError):

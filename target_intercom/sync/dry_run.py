@@ -46,9 +46,8 @@ class DryRunWriter:
         """See `Writer`."""
         planned = list(operations)
         self._plan.because({subject: origin for one in planned for subject, origin in self._origins(one)})
-        self._client.expect(self._read([one.contact for one in planned if isinstance(one, Update)]))
-        yield from self._direct.write(planned)
-        self._client.expect(())
+        with self._client.expecting(self._read([one.contact for one in planned if isinstance(one, Update)])):
+            yield from self._direct.write(planned)
 
     def _origins(self, operation: Operation) -> Iterator[tuple[Subject, Origin]]:
         if not isinstance(operation, (Create, Update)):

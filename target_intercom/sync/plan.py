@@ -22,8 +22,6 @@ if t.TYPE_CHECKING:
 
 _MOST_NAMED: t.Final = 10
 """Attributes that are named in the log; the file has all of them."""
-_MEMBERS: t.Final = ("role", "external_id", "email")
-"""What a contact has beside its attributes, and a write may change."""
 
 
 class Origin(t.NamedTuple):
@@ -136,13 +134,15 @@ def _fields(planned: Planned) -> dict[str, Json]:
 
 def _differences(contact: Contact, attributes: Mapping[str, Json]) -> dict[str, Json]:
     """Give the attributes that would change; what Intercom does not show has no old value."""
+    identity = Identity.of(contact)
+    members = {"role": contact.role, "external_id": identity.external_id, "email": identity.email}
     changes: dict[str, Json] = {}
     for name, new in attributes.items():
         known = STANDARD_ATTRIBUTES.get(name)
         if known is not None and not known.compared:
             changes[name] = {"new": new}
             continue
-        old = getattr(contact, name) if name in _MEMBERS else contact.attributes.get(name)
+        old = members[name] if name in members else contact.attributes.get(name)
         if not same(new, old, name):
             changes[name] = {"old": old, "new": new}
     return changes

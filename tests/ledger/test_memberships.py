@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.ledger.base import UNNOTED, Holding, Membership, Stamp
+from target_intercom.ledger.scratch import sweep
 from target_intercom.ledger.temporary import TemporaryMemberships
 from target_intercom.model import ContactId, GroupKey, TagId
 
@@ -344,5 +345,5 @@ def test_what_a_killed_run_has_left_is_removed_after_days(tmp_path: Path) -> Non
         folder.mkdir()
         (folder / "memberships.db").touch()
     os.utime(old, (1, 1))
-    TemporaryMemberships(tmp_path, "w1", "r1").close()
+    sweep(tmp_path)
     assert list(tmp_path.iterdir()) == [new]

@@ -207,6 +207,48 @@ def test_a_contact_that_would_be_made_is_met_again_by_another_stream(
     assert done.results("more") == {"updated": 1}
 
 
+def test_an_external_id_that_another_user_has_leads_to_that_user(
+    load: Loader, people: People, sandbox: SandboxServer
+) -> None:
+    """Intercom refuses it, and the ledger was wrong about whose record it is."""
+    load(customers(person(1), person(2)))
+    plan, done = hold(load, people, sandbox, customers({**person(1, name="N"), "id": "2"}), snapshot=True)
+    assert [(line["operation"], line["external_id"]) for line in plan] == [("update", "2")]
+    assert done.stream()["left"] == 0
+
+
+def test_identifiers_may_begin_with_any_word(load: Loader, people: People, sandbox: SandboxServer) -> None:
+    people.add(external_id="planned-1", email="planned-giving@example.com", name="Old")
+    row = {"row": 1, "email": "planned-giving@example.com", "name": "New"}
+    plan, _ = hold(load, people, sandbox, customers(row))
+    assert [line["operation"] for line in plan] == ["update"]
+    plan, _ = hold(load, people, sandbox, customers({"row": 2, "id": "planned-1", "name": "Newer"}))
+    assert [line["operation"] for line in plan] == ["update"]
+
+
+def test_a_lead_that_becomes_a_user_had_no_external_id_of_the_sources(load: Loader, people: People) -> None:
+    people.add(email="p1@example.com", role="lead")
+    _, plan = dry_run(load, customers({"row": 1, "id": "1", "email": "p1@example.com"}), creation_mode="lifecycle")
+    (line,) = plan
+    assert (line["role"], line["external_id"]) == ("lead", None)
+    assert line["changes"] == {"role": {"old": "lead", "new": "user"}, "external_id": {"old": None, "new": "1"}}
+
+
+@pytest.mark.parametrize("what", ["a folder", "garbage"])
+def test_a_ledger_that_cannot_be_used_fails_with_the_words_of_a_run(
+    load: Loader, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = load.data_dir / "odd.db"
+    load.data_dir.mkdir()
+    path.mkdir() if what == "a folder" else path.write_text("garbage " * 500)
+    said = []
+    for dry in (True, False):
+        caplog.clear()
+        assert load(customers(person(1)), ledger_url=f"sqlite:///{path}", dry_run=dry).exit_code == 1
+        said.append([one.getMessage() for one in caplog.records if one.getMessage().startswith("The ledger (")])
+    assert said[0] == said[1] != []
+
+
 def test_a_contact_that_is_gone_is_found_out(load: Loader, people: People, sandbox: SandboxServer) -> None:
     """Deleted by hand: the ledger names it still, and the run would make it anew."""
     load(customers(person(1), person(2)))
