@@ -57,19 +57,18 @@ class PlanFile(Plan):
         """See `Plan`."""
         self._origins = origins
 
-    def open(self) -> None:
-        """Make the file: a plan without a line says that there is nothing to do."""
+    def open(self) -> int:
+        """Make the file, where it is not yet: a plan without a line says that there is nothing to do."""
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return self._file
 
     def note(self, planned: Planned) -> None:
         """Append what would be written."""
         origin = self._origin(planned)
         line = {"operation": planned.operation.value, **_origin_fields(origin), **_fields(planned)}
-        self.open()
-        if self._file is not None:
-            os.write(self._file, f"{json_line(line)}\n".encode())
+        os.write(self.open(), f"{json_line(line)}\n".encode())
         if planned.operation is Operation.UPDATE:
             self._changed.update(list(line["changes"]))
         elif planned.attribute is not None:
