@@ -219,6 +219,13 @@ def _text(value: Json) -> str:
     return value.strip()
 
 
+def _folder(value: Json) -> Path:
+    text = _text(value)
+    if "\0" in text:
+        raise _WrongValueError("the path of a folder")
+    return Path(text)
+
+
 def _token(value: Json) -> str:
     text = _text(value)
     if not text.isascii() or not text.isprintable() or " " in text:
@@ -528,7 +535,7 @@ SETTINGS: t.Final = (
     Setting(
         "data_dir",
         {"type": ["string", "null"], "default": str(_DEFAULTS.data_dir)},
-        lambda value: Path(_text(value)),
+        _folder,
         "Folder for the ledger, the report and the rejected records.",
     ),
     Setting(

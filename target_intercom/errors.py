@@ -56,11 +56,13 @@ __all__ = [
 ]
 
 _EMAIL_LIKE = re.compile(r"\S+(?:@|%40)\S+")
+_QUOTED_SIGN = re.compile(r"['\"`]@['\"`][,.;:)]?")
+"""The sign itself, as messages of ours name it."""
 
 
 def redact(text: str) -> str:
     """Replace whatever looks like an email address, for texts that go to a log."""
-    return _EMAIL_LIKE.sub("<email>", text)
+    return _EMAIL_LIKE.sub(lambda found: found[0] if _QUOTED_SIGN.fullmatch(found[0]) else "<email>", text)
 
 
 @dataclass(frozen=True, slots=True)

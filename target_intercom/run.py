@@ -22,7 +22,7 @@ from target_intercom.intercom.dry_run import DryRunClient
 from target_intercom.intercom.protocol import version_at_least
 from target_intercom.ledger.base import Ledger, stamp
 from target_intercom.ledger.database import Database
-from target_intercom.ledger.scratch import ScratchDatabase
+from target_intercom.ledger.scratch import ScratchDatabase, sweep
 from target_intercom.ledger.sql import SqlLedger
 from target_intercom.ledger.temporary import TemporaryMemberships
 from target_intercom.report import RejectedRecords, RunReport
@@ -41,6 +41,15 @@ from target_intercom.sync.marks import StreamMarks
 from target_intercom.sync.matching import Matcher
 from target_intercom.sync.memory import StreamMemory
 from target_intercom.sync.naming import Naming
+from target_intercom.sync.objections import (
+    is_in_no_stream,
+    is_nameless,
+    is_no_snapshot,
+    lies_elsewhere,
+    snapshot_is_idle,
+    sync_removes_nobody,
+    unwritable,
+)
 from target_intercom.sync.parallel import InParallel
 from target_intercom.sync.pipe import Pipe
 from target_intercom.sync.plan import Plan, PlanFile
@@ -186,7 +195,7 @@ class Run:
     def say_unused(self) -> None:
         """Say which mapped properties no stream had: a slip of the pen loads nothing."""
         for name in sorted(self._unused_mappings):
-            self._say(f"Setting 'mappings' names the property '{name}', which no stream has")
+            self._say(is_in_no_stream(name))
 
     def check_refused(self) -> None:
         """End the run when too many records were refused.
@@ -232,17 +241,12 @@ class Run:
     # The beginning.
 
     def _check_snapshot(self, stream: str, config: StreamConfig, source: TapStream) -> None:
-        if not config.snapshot:
-            return
-        if source.is_incremental:
-            message = (
-                f"Stream '{stream}' is incremental (it has bookmark_properties): who is missing from a run has not "
-                "changed, not left. Take 'snapshot' out, or let the tap replicate it as FULL_TABLE."
-            )
+        message = is_no_snapshot(stream, config, is_incremental=source.is_incremental)
+        if message is not None:
             raise StreamRefusedError(message, errors=[message])
-        if config.sync_mode is not SyncMode.SYNC:
-            mode = config.sync_mode.value
-            self._say(f"Stream '{stream}': 'snapshot' removes nobody in mode '{mode}'; 'sync_mode' 'sync' does")
+        warning = snapshot_is_idle(stream, config)
+        if warning is not None:
+            self._say(warning)
 
     def _connected(self) -> _Session:
         """Ask whose workspace it is, once, when it is sure that the run can say and remember what it does."""
@@ -250,10 +254,11 @@ class Run:
             return self._session
         try:
             self.save("running")
+            sweep(self.config.data_dir)
             if self.plan is not None:
                 self.plan.open()
         except OSError as error:
-            message = f"Setting 'data_dir' names a folder that cannot be written: {error}"
+            message = unwritable(error)
             raise ConfigValidationError(message, errors=[message]) from None
         database = self._open_database()
         try:
@@ -291,11 +296,8 @@ class Run:
         return TemporaryMemberships(self.config.data_dir, workspace.id, self.id)
 
     def _check_region(self, workspace: Workspace) -> None:
-        region = self.config.region.value
-        if self.config.api_url is None and workspace.region and workspace.region.lower() != region:
-            message = (
-                f"The workspace lies in region {workspace.region.lower()!r}, and 'region' is {region!r}: change it"
-            )
+        message = lies_elsewhere(self.config, workspace)
+        if message is not None:
             raise RegionError(message)
 
     def _say(self, text: str) -> None:
@@ -483,8 +485,9 @@ class _Session:
         self._entered[stream] = key_properties
         if removes:
             tables.join(stream, config, sources)
-        elif config.sync_mode is SyncMode.SYNC:
-            self._say(f"Stream '{stream}': 'max_removal_percent' is 0: nobody is removed")
+        warning = sync_removes_nobody(stream, self._config)
+        if warning is not None:
+            self._say(warning)
 
     @property
     def is_unfinished(self) -> bool:
@@ -546,9 +549,7 @@ class _Session:
 def _ledger(database: Database | None, workspace: Workspace, run: str) -> Ledger:
     if database is None:
         return Ledger()
-    if not workspace.id:
-        raise LedgerError(
-            "Intercom does not say whose workspace it is (GET /me names no app), and a ledger is of one workspace: set "
-            "'ledger_url' to \"none\""
-        )
+    message = is_nameless(workspace)
+    if message is not None:
+        raise LedgerError(message)
     return SqlLedger(database, workspace.id, run)

@@ -10,7 +10,7 @@ import click
 from singer_sdk.exceptions import SingerSDKError
 
 from target_intercom.check import findings
-from target_intercom.check.catalog import CatalogError, read_catalog
+from target_intercom.check.catalog import CatalogError, read_catalog, schema_trouble
 from target_intercom.check.found import Checked, Finding, Level
 from target_intercom.check.mappings import Workspace, attribute_rows, mapping_findings, room_findings
 from target_intercom.check.probing import probe
@@ -112,20 +112,32 @@ def _judged(
 ) -> Iterator[Finding]:
     """Hold the mappings, and the tap's streams where they are known, against the workspace."""
     workspace = None if probed.attributes is None else Workspace.of(probed.attributes)
-    if workspace is not None:
+    streams, wrong = _streams(target, offered)
+    yield from wrong
+    if streams is not None:
+        yield from stream_findings(settings, streams, workspace)
+    elif workspace is not None:
         yield from mapping_findings(settings, workspace)
-    if offered is not None:
-        try:
-            streams = list(_streams(target, offered))
-        except SingerSDKError as error:
-            yield Finding(Level.ERROR, "stream_maps", redact(str(error)))
-        else:
-            yield from stream_findings(settings, streams, workspace)
     if workspace is not None:
         yield from room_findings(workspace)
 
 
-def _streams(target: TargetIntercom, offered: Sequence[Offered]) -> Iterator[Stream]:
+def _streams(
+    target: TargetIntercom, offered: Sequence[Offered] | None
+) -> tuple[Sequence[Stream] | None, Sequence[Finding]]:
+    """Give the streams as the target sees them, None where they are not known, and what is wrong with them."""
+    if offered is None:
+        return None, ()
+    troubles = [trouble for one in offered if (trouble := schema_trouble(one)) is not None]
+    if troubles:
+        return None, [Finding(Level.ERROR, None, trouble) for trouble in troubles]
+    try:
+        return list(_mapped(target, offered)), ()
+    except SingerSDKError as error:
+        return None, [Finding(Level.ERROR, "stream_maps", redact(str(error)))]
+
+
+def _mapped(target: TargetIntercom, offered: Sequence[Offered]) -> Iterator[Stream]:
     """Send the tap's streams through the settings' stream maps and flattening."""
     for one in offered:
         target.mapper.register_raw_stream_schema(one.name, one.schema, one.key_properties)

@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 import typing as t
 from dataclasses import dataclass
+from itertools import chain
 
 from singer_sdk.singerlib import CatalogEntry
+from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.model import Json
+
+_BOM: t.Final = "\ufeff"
+_SCHEMA: t.Final = '"SCHEMA"'
+_TYPES: t.Final = frozenset({"SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION", "BATCH"})
+_MOST_SHOWN: t.Final = 40
+"""Characters of what is wrong that are shown."""
+_Line: t.TypeAlias = tuple[int, str]
+"""A line with its number, from 1."""
 
 
 class CatalogError(Exception):
@@ -34,16 +44,32 @@ def read_catalog(lines: Iterable[str]) -> list[Offered]:
     Raises:
         CatalogError: it is neither; the message quotes nothing of it.
     """
-    rest = iter(lines)
-    first = next((line for line in rest if line.strip()), "")
+    rest = ((number, line.removeprefix(_BOM)) for number, line in enumerate(lines, start=1))
+    first = next(((number, line) for number, line in rest if line.strip()), (1, ""))
     try:
-        message = _parsed(first)
+        message = _parsed(first[1])
         if message is not None and "type" in message:
-            return list({one.name: one for one in _of_messages([first], rest)}.values())
-        whole = message if message is not None else _parsed(first + "".join(rest))
-        return list(_of_catalog(whole or {}))
+            return list({one.name: one for one in _of_messages(chain([first], rest))}.values())
+        return list(_of_catalog(_whole(first, rest) if message is None else message))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise CatalogError("it is neither a Singer catalog nor Singer messages") from None
+
+
+def _whole(first: _Line, rest: Iterable[_Line]) -> dict[str, Json]:
+    """Read a catalog of many lines.
+
+    Raises:
+        CatalogError: it is a tap's output that does not begin with a message.
+    """
+    others = [line for _, line in rest]
+    whole = _parsed("".join([first[1], *others]))
+    if whole is None and any((_parsed(line) or {}).get("type") in _TYPES for line in others):
+        raise _no_message(first[0])
+    return whole or {}
+
+
+def _no_message(number: int) -> CatalogError:
+    return CatalogError(f"line {number} is not JSON, and others are Singer messages: a tap must not log to stdout")
 
 
 def _parsed(text: str) -> dict[str, Json] | None:
@@ -54,10 +80,12 @@ def _parsed(text: str) -> dict[str, Json] | None:
     return value if isinstance(value, dict) else None
 
 
-def _of_messages(*parts: Iterable[str]) -> Iterator[Offered]:
-    for line in (line for lines in parts for line in lines):
+def _of_messages(lines: Iterable[_Line]) -> Iterator[Offered]:
+    for number, line in lines:
         # Records are many, and nothing is asked of them.
-        message = _parsed(line) if '"SCHEMA"' in line else None
+        message = _parsed(line) if _SCHEMA in line else None
+        if message is None and line.strip() and (_SCHEMA in line or not line.lstrip().startswith("{")):
+            raise _no_message(number)
         if message is not None and message.get("type") == "SCHEMA":
             bookmarks = message.get("bookmark_properties")
             yield Offered(
@@ -65,11 +93,28 @@ def _of_messages(*parts: Iterable[str]) -> Iterator[Offered]:
             )
 
 
+def schema_trouble(offered: Offered) -> str | None:
+    """Say that a stream's schema is none; None: it is one. A catalog can be right where a schema in it is not."""
+    rules = DEFAULT_JSONSCHEMA_VALIDATOR(DEFAULT_JSONSCHEMA_VALIDATOR.META_SCHEMA)
+    error = next(iter(rules.iter_errors(offered.schema)), None)
+    if error is None:
+        return None
+    place = ".".join(str(part) for part in error.absolute_path)
+    return f"Stream '{offered.name}': its schema is no JSON schema: '{place}' cannot be {_shown(error.instance)}"
+
+
+def _shown(value: Json) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
 def _of_catalog(whole: Mapping[str, Json]) -> Iterator[Offered]:
     if not isinstance(whole.get("streams"), list):
         raise TypeError
     # Where nothing is selected it is what a discovery printed: all of it.
-    streams = [(CatalogEntry.from_dict(stream), stream) for stream in whole["streams"]]
+    given = [{**stream, "metadata": stream.get("metadata") or []} for stream in whole["streams"]]
+    # A schema that is none is told with its stream, later.
+    streams = [(CatalogEntry.from_dict({**stream, "schema": {}}), stream) for stream in given]
     selected = [one for one in streams if one[0].metadata.resolve_selection()[()]]
     for entry, raw in selected or streams:
         yield _of_entry(entry, raw, whole=not selected)
@@ -77,11 +122,11 @@ def _of_catalog(whole: Mapping[str, Json]) -> Iterator[Offered]:
 
 def _of_entry(entry: CatalogEntry, raw: Mapping[str, Json], *, whole: bool) -> Offered:
     schema: dict[str, Json] = dict(raw.get("schema") or {})
-    if not whole:
+    properties = schema.get("properties")
+    if not whole and isinstance(properties, dict):
         mask = entry.metadata.resolve_selection()
-        properties = schema.get("properties", {})
         schema["properties"] = {name: one for name, one in properties.items() if mask["properties", name]}
-    root: Mapping[str, Json] = next((one["metadata"] for one in raw.get("metadata") or () if not one["breadcrumb"]), {})
+    root: Mapping[str, Json] = next((one["metadata"] for one in raw["metadata"] if not one["breadcrumb"]), {})
     methods = (entry.replication_method, root.get("replication-method"), root.get("forced-replication-method"))
     return Offered(
         entry.stream or entry.tap_stream_id,

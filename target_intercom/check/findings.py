@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import typing as t
 
-from target_intercom.check.found import Answer, Finding, Level
+from target_intercom.check.found import Answer, Finding, Level, region_of
 from target_intercom.check.probing import maps_owner
 from target_intercom.ledger.looking import LedgerState
+from target_intercom.sync.objections import is_nameless, lies_elsewhere, unwritable
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,20 +37,20 @@ def setting_findings(messages: Iterable[str], level: Level = Level.ERROR) -> Ite
 def workspace_findings(config: Config, probed: Probed, ledger: LedgerLook) -> Iterator[Finding]:
     """Judge whose workspace it is."""
     if probed.workspace is None:
-        yield Finding(Level.ERROR, _blamed(probed.trouble or ""), probed.trouble or "Intercom does not answer")
+        trouble = probed.trouble or "Intercom does not answer"
+        yield Finding(Level.ERROR, _blamed(trouble, config), trouble)
         return
     workspace = probed.workspace
-    elsewhere = _elsewhere(config, workspace)
+    elsewhere = lies_elsewhere(config, workspace)
     if elsewhere is not None:
         yield Finding(Level.ERROR, "region", elsewhere)
-    if not workspace.id and ledger.state is not LedgerState.NONE:
-        message = (
-            "Intercom does not say whose workspace it is (GET /me names no app), and a ledger is of one workspace: set "
-            "'ledger_url' to \"none\""
-        )
-        yield Finding(Level.ERROR, "ledger_url", message)
+    nameless = is_nameless(workspace)
+    if nameless is not None and ledger.state is not LedgerState.NONE:
+        yield Finding(Level.ERROR, "ledger_url", nameless)
     if elsewhere is None:
-        message = f"The token is of workspace '{workspace.name}' ({workspace.id}), region {_region(workspace)}"
+        message = (
+            f"The token is of workspace '{workspace.name}' ({workspace.id}), region {region_of(workspace) or 'unknown'}"
+        )
         yield Finding(Level.OK, "access_token", message)
 
 
@@ -93,8 +94,7 @@ def ledger_findings(ledger: LedgerLook, workspace: Workspace | None) -> Iterator
 def folder_findings(config: Config, trouble: str | None) -> Iterator[Finding]:
     """Judge the folder of the report; `trouble` says why nothing can be written there."""
     if trouble is not None:
-        message = f"Setting 'data_dir' names a folder that cannot be written: {trouble}"
-        yield Finding(Level.ERROR, "data_dir", message)
+        yield Finding(Level.ERROR, "data_dir", unwritable(trouble))
     else:
         yield Finding(Level.OK, "data_dir", f"The report goes into {config.data_dir}")
 
@@ -108,18 +108,6 @@ def _contents(ledger: LedgerLook, workspace: Workspace | None) -> str:
     return f"{text}, and streams of {others} other workspaces" if others else text
 
 
-def _elsewhere(config: Config, workspace: Workspace) -> str | None:
-    """Say that the workspace lies in another region than the settings say, in the words of a run."""
-    region = config.region.value
-    if config.api_url is not None or not workspace.region or workspace.region.lower() == region:
-        return None
-    return f"The workspace lies in region {workspace.region.lower()!r}, and 'region' is {region!r}: change it"
-
-
-def _region(workspace: Workspace) -> str:
-    return "unknown" if workspace.region is None else workspace.region.lower()
-
-
 def _lacking(permission: Permission, *, is_bearable: bool) -> Finding:
     level = Level.ERROR if permission.found is Answer.NO and not is_bearable else Level.WARNING
     what = "may not" if permission.found is Answer.NO else "perhaps may not"
@@ -128,10 +116,11 @@ def _lacking(permission: Permission, *, is_bearable: bool) -> Finding:
     )
 
 
-def _blamed(trouble: str) -> str:
-    """Name the setting that a trouble with the connection is most likely about: the first that its text names."""
-    named = re.search(r"'(region|api_url|api_version)'", trouble.partition("'access_token'")[0])
-    return "access_token" if named is None else named[1]
+def _blamed(trouble: str, config: Config) -> str:
+    """Name the setting that a trouble with the connection is most likely about: the first in effect that it names."""
+    named = re.findall(r"'(region|api_url|api_version)'", trouble.partition("'access_token'")[0])
+    idle = "region" if config.api_url is not None else None
+    return next((setting for setting in named if setting != idle), "access_token")
 
 
 def _groups_setting(config: Config) -> str:

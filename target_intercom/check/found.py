@@ -11,6 +11,11 @@ if t.TYPE_CHECKING:
     from target_intercom.ledger.looking import LedgerLook
 
 
+def region_of(workspace: Workspace) -> str | None:
+    """Give the region as `region` names it; None: Intercom does not say."""
+    return workspace.region.lower() if workspace.region else None
+
+
 class Level(str, enum.Enum):
     """How much a finding matters."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import enum
 import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,9 +14,10 @@ from target_intercom.intercom.protocol import version_at_least
 from target_intercom.model import CUSTOM_PREFIX, READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES
 from target_intercom.sync.attributes import MOST_ATTRIBUTES, obstacle
 from target_intercom.sync.mapping import custom_name
+from target_intercom.sync.objections import is_left_out, is_not_made
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from target_intercom.config import Config, StreamConfig
     from target_intercom.intercom.protocol import DataAttribute
@@ -84,19 +86,84 @@ class Workspace:
         return lowered[matches[0]] if matches else None
 
 
-def tables(config: Config) -> Iterator[tuple[str, StreamConfig]]:
-    """Give each mapping of contacts with the setting that it stands in."""
-    yield "mappings", config.general
-    for name, own in config.streams.items():
-        if config.has_own_mappings(name) and not own.is_groups:
-            yield f"streams.{name}.mappings", own
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Mappings of contacts, with the settings that hold for them."""
+
+    own: StreamConfig
+    mappings: str = "mappings"
+    """The setting that they stand in."""
+    create_attributes: str = "create_attributes"
+    """The setting that says whether attributes are made."""
+    whose: str = ""
+    """What a finding begins with."""
+    is_certain: bool = True
+    """Nothing says that no stream has these settings."""
+
+    def wrong(self, message: str) -> Finding:
+        """Word what a run would not do as the mappings say."""
+        return self.said(Level.ERROR if self.is_certain else Level.WARNING, message)
+
+    def said(self, level: Level, message: str) -> Finding:
+        """Word a finding about the mappings."""
+        return Finding(level, self.mappings, self.whose + message)
+
+
+class Fate(enum.Enum):
+    """What becomes of a property that goes into a custom attribute."""
+
+    LOADED = "loaded"
+    MADE = "made"
+    """The run makes the attribute first."""
+    LEFT_OUT = "left out"
 
 
 def mapping_findings(config: Config, workspace: Workspace) -> Iterator[Finding]:
-    """Judge what the settings name, whatever the tap sends."""
-    for setting, table in tables(config):
-        if table.sync_mode is not SyncMode.REMOVE:
-            yield from _table_findings(setting, table, workspace)
+    """Judge what the settings name, where nobody knows what the tap sends."""
+    for table in _tables(config):
+        yield from table_findings(table, workspace)
+
+
+def table_findings(
+    table: Table, workspace: Workspace | None, properties: Collection[str] | None = None
+) -> Iterator[Finding]:
+    """Judge mappings alone; `properties`: those that there are, where that is known."""
+    if not _writes_attributes(table.own):
+        return
+    yield from name_findings(table, properties)
+    if workspace is not None:
+        for prop, name in _named(table.own, properties).items():
+            if name.startswith(CUSTOM_PREFIX):
+                _, findings = judged(table, prop, name, workspace)
+                yield from findings
+
+
+def _tables(config: Config) -> Iterator[Table]:
+    """Give the mappings, once for all settings that may hold for them."""
+    contacts = {name: own for name, own in config.streams.items() if not own.is_groups and _writes_attributes(own)}
+    others = {
+        name: own
+        for name, own in contacts.items()
+        if not config.has_own_mappings(name) and _decisive(own) != _decisive(config.general)
+    }
+    if others:
+        yield Table(config.general, whose="Streams that 'streams' does not name: ", is_certain=False)
+    else:
+        yield Table(config.general)
+    for name, own in others.items():
+        yield Table(own, whose=f"Stream '{name}': ")
+    for name, own in contacts.items():
+        if config.has_own_mappings(name):
+            yield Table(own, f"streams.{name}.mappings")
+
+
+def _decisive(own: StreamConfig) -> tuple[bool, bool]:
+    """Give what decides, beside mappings, about attributes."""
+    return _writes_attributes(own), own.create_attributes
+
+
+def _writes_attributes(own: StreamConfig) -> bool:
+    return own.sync_mode is not SyncMode.REMOVE
 
 
 def room_findings(workspace: Workspace) -> Iterator[Finding]:
@@ -112,22 +179,27 @@ def room_findings(workspace: Workspace) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "create_attributes", f"{counted}, and {new} would be made")
 
 
-def _table_findings(setting: str, table: StreamConfig, workspace: Workspace) -> Iterator[Finding]:
-    named = {prop: attribute for prop, attribute in table.mappings.items() if attribute is not None}
-    names = {prop: _full_name(attribute) for prop, attribute in named.items()}
+def name_findings(table: Table, properties: Collection[str] | None = None) -> Iterator[Finding]:
+    """Judge the names of attributes, whatever the workspace has; `properties`: those that there are."""
+    names = _named(table.own, properties)
     counts = Counter(names.values())
     for prop, name in names.items():
         if counts[name] > 1:
             others = ", ".join(f"'{other}'" for other in names if names[other] == name and other != prop)
-            message = f"'{prop}' and {others} go into '{name}', which takes one of them: the other is left out"
-            yield Finding(Level.ERROR, setting, message)
-        if name != named[prop]:
-            message = (
-                f"'{prop}' goes into '{name}': characters of '{named[prop]}' that Intercom does not allow are replaced"
-            )
-            yield Finding(Level.WARNING, setting, message)
-        if name.startswith(CUSTOM_PREFIX):
-            yield _custom_finding(setting, prop, name, table, workspace)
+            yield table.wrong(f"'{prop}' and {others} go into '{name}', which takes one of them: the other is left out")
+        given = table.own.mappings[prop]
+        if name != given:
+            message = f"'{prop}' goes into '{name}': characters of '{given}' that Intercom does not allow are replaced"
+            yield table.said(Level.WARNING, message)
+
+
+def _named(own: StreamConfig, properties: Collection[str] | None) -> dict[str, str]:
+    """Give the full names of the attributes that properties are mapped to."""
+    return {
+        prop: _full_name(attribute)
+        for prop, attribute in own.mappings.items()
+        if attribute is not None and (properties is None or prop in properties)
+    }
 
 
 def _full_name(attribute: str) -> str:
@@ -136,26 +208,35 @@ def _full_name(attribute: str) -> str:
     return custom_name(attribute.removeprefix(CUSTOM_PREFIX))
 
 
-def _custom_finding(setting: str, prop: str, name: str, table: StreamConfig, workspace: Workspace) -> Finding:
-    entry = workspace.known.get(name)
+def judged(table: Table, prop: str, name: str, workspace: Workspace) -> tuple[Fate, list[Finding]]:
+    """Decide what becomes of a property that goes into a custom attribute, mapped or not: here, and nowhere else."""
+    is_mapped, entry = prop in table.own.mappings, workspace.known.get(name)
+    reason = None if entry is None else obstacle(entry)
+    if reason is not None:
+        message = is_left_out(name, reason)
+        return Fate.LEFT_OUT, [table.wrong(message) if is_mapped else table.said(Level.WARNING, message)]
     if entry is not None:
-        reason = obstacle(entry)
-        if reason is not None:
-            return Finding(Level.ERROR, setting, f"Attribute '{name}' is left out: {reason}")
-        return Finding(Level.OK, setting, f"'{prop}' goes into '{name}' ({_type(entry)})")
+        goes = table.said(Level.OK, f"'{prop}' goes into '{name}' ({_type(entry)})")
+        return Fate.LOADED, [goes] if is_mapped else []
     bare = name.removeprefix(CUSTOM_PREFIX)
     if bare in READ_ONLY_ATTRIBUTES or bare in STANDARD_ATTRIBUTES:
         message = f"Intercom takes no custom attribute named like a standard one ('{bare}'): give '{prop}' another name"
-        return Finding(Level.ERROR, setting, message)
-    if not table.create_attributes:
-        message = f"Attribute '{name}' does not exist in Intercom and 'create_attributes' is false: it is left out"
-        return Finding(Level.ERROR, setting, message)
+        return Fate.LEFT_OUT, [table.wrong(message)]
+    if not table.own.create_attributes:
+        message = is_not_made(name)
+        unmapped = Finding(Level.WARNING, table.create_attributes, table.whose + message)
+        return Fate.LEFT_OUT, [table.wrong(message) if is_mapped else unmapped]
+    made = _made(table, name, workspace)
+    return Fate.MADE, [made] if is_mapped else []
+
+
+def _made(table: Table, name: str, workspace: Workspace) -> Finding:
     workspace.to_make.add(name)
     near = workspace.near(name)
     message = f"Attribute '{name}' does not exist in Intercom: the run makes it for its first value"
     if near is not None:
-        return Finding(Level.WARNING, setting, f"{message}. Did you mean '{near}'?")
-    return Finding(Level.OK, setting, message)
+        return table.said(Level.WARNING, f"{message}. Did you mean '{near}'?")
+    return table.said(Level.OK, message)
 
 
 def _type(entry: DataAttribute) -> str:

@@ -6,6 +6,7 @@ import typing as t
 from dataclasses import replace
 
 from target_intercom.check.found import Answer, Bulk, Permission, Probed
+from target_intercom.config import RemovalMode, SyncMode
 from target_intercom.errors import (
     ApiError,
     FatalSyncError,
@@ -111,15 +112,28 @@ def _permission(granted: Permission, error: Exception | None) -> Permission:
 
 def _writes(config: Config) -> list[Permission]:
     """Name the permissions that only a write would show."""
-    makes = any(one.create_attributes and one.sync_mode.creates | one.sync_mode.updates for one in configs(config))
+    writing = [one for one in configs(config) if not one.is_groups and (one.sync_mode.creates or one.sync_mode.updates)]
     writes = [
-        ("write contacts", "POST /contacts, PUT /contacts/{id}", True),
-        ("create attributes", "POST /data_attributes", makes),
+        ("write contacts", "POST /contacts, PUT /contacts/{id}", bool(writing)),
+        (
+            "unarchive contacts",
+            "POST /contacts/{id}/unarchive",
+            any(one.sync_mode.creates and one.sync_mode.updates for one in writing),
+        ),
+        ("archive contacts", "POST /contacts/{id}/archive", _removes(config, RemovalMode.ARCHIVE)),
+        ("delete contacts", "DELETE /contacts/{id}", _removes(config, RemovalMode.DELETE)),
+        ("create attributes", "POST /data_attributes", any(one.create_attributes for one in writing)),
         ("write tags", "POST /tags", config.has_groups),
     ]
     return [
         Permission(name, call, needed, Answer.NOT_ASKED, "only a write would tell") for name, call, needed in writes
     ]
+
+
+def _removes(config: Config, how: RemovalMode) -> bool:
+    """Tell whether any stream may remove contacts in this way."""
+    modes = {SyncMode.REMOVE, SyncMode.SYNC} if config.max_removal_percent > 0 else {SyncMode.REMOVE}
+    return any(one.removal_mode is how and one.sync_mode in modes and not one.is_groups for one in configs(config))
 
 
 def _bulk(client: IntercomClient, config: Config) -> Bulk:

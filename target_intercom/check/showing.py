@@ -6,7 +6,7 @@ import json
 import typing as t
 from dataclasses import asdict
 
-from target_intercom.check.found import Answer, Level
+from target_intercom.check.found import Answer, Level, region_of
 from target_intercom.ledger.looking import LedgerState
 from target_intercom.ledger.migrations import STEPS
 
@@ -79,7 +79,7 @@ def _connection(checked: Checked) -> Iterator[str]:
     else:
         cells += [
             ["workspace", f"{workspace.name} ({workspace.id})"],
-            ["region", workspace.region or "not known"],
+            ["region", region_of(workspace) or "not known"],
             ["account", _account(workspace.account_name, workspace.account_id)],
         ]
     cells.append(["bulk jobs", f"{checked.probed.bulk.found.value}: {checked.probed.bulk.message}"])
@@ -145,7 +145,7 @@ def _workspace_json(checked: Checked) -> Json:
     return {
         "id": workspace.id,
         "name": workspace.name,
-        "region": workspace.region,
+        "region": region_of(workspace),
         "account": {"id": workspace.account_id, "name": workspace.account_name},
         "url": checked.url,
         "api_version": checked.api_version,

@@ -8,14 +8,21 @@ from dataclasses import dataclass
 
 from target_intercom.check.fitting import Fit, allowed_values, fit, identifier_fit, named, taken
 from target_intercom.check.found import Finding, Level
+from target_intercom.check.mappings import Fate, Table, judged, name_findings, table_findings
 from target_intercom.config import StreamConfig, SyncMode
 from target_intercom.errors import StreamRefusedError
 from target_intercom.intercom.protocol import version_at_least
 from target_intercom.model import CUSTOM_PREFIX, STANDARD_ATTRIBUTES, Kind, MatchBy
-from target_intercom.sync.attributes import KINDS, obstacle
+from target_intercom.sync.attributes import KINDS
 from target_intercom.sync.coercion import schema_kind
 from target_intercom.sync.joining import MembershipMapper
 from target_intercom.sync.mapping import ContactMapper
+from target_intercom.sync.objections import (
+    is_in_no_stream,
+    is_no_snapshot,
+    snapshot_is_idle,
+    sync_removes_nobody,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,18 +48,39 @@ def stream_findings(config: Config, streams: Sequence[Stream], workspace: Worksp
     """Judge the streams; `workspace` is None where its attributes could not be read."""
     yield from _name_findings(config, streams)
     for stream in streams:
-        own = config.stream(stream.name)
-        if own.snapshot and stream.is_incremental:
-            message = (
-                f"Stream '{stream.name}' is incremental: who is missing from a run has not changed, not left, and the "
-                "run refuses it. Take 'snapshot' out, or let the tap replicate it as FULL_TABLE."
-            )
-            yield Finding(Level.ERROR, _setting(config, stream, "snapshot"), message)
+        yield from _removal_findings(config, stream)
+        is_groups = config.stream(stream.name).is_groups
         try:
-            found = list(_group_findings(config, stream) if own.is_groups else _Contacts(config, stream, workspace))
+            found = list(_group_findings(config, stream) if is_groups else _Contacts(config, stream, workspace))
         except StreamRefusedError as error:
             found = [Finding(Level.ERROR, _setting(config, stream, "mappings"), str(error))]
+            if not is_groups:
+                found += table_findings(_table(config, stream), workspace, stream.properties)
         yield from found
+
+
+def _removal_findings(config: Config, stream: Stream) -> Iterator[Finding]:
+    """Say, in the words of a run, what keeps anybody from being removed."""
+    own = config.stream(stream.name)
+    refused = is_no_snapshot(stream.name, own, is_incremental=stream.is_incremental)
+    idle = None if refused is not None else snapshot_is_idle(stream.name, own)
+    for level, setting, message in (
+        (Level.ERROR, _setting(config, stream, "snapshot"), refused),
+        (Level.WARNING, _setting(config, stream, "snapshot"), idle),
+        (Level.WARNING, "max_removal_percent", sync_removes_nobody(stream.name, config)),
+    ):
+        if message is not None:
+            yield Finding(level, setting, message)
+
+
+def _table(config: Config, stream: Stream) -> Table:
+    """Give a stream's mappings with its settings."""
+    return Table(
+        config.stream(stream.name),
+        _setting(config, stream, "mappings"),
+        _setting(config, stream, "create_attributes"),
+        f"Stream '{stream.name}': ",
+    )
 
 
 def _setting(config: Config, stream: Stream, setting: str) -> str:
@@ -81,7 +109,8 @@ class _Contacts:
         self._stream = stream
         self._own = config.stream(stream.name)
         self._workspace = workspace
-        self._setting = _setting(config, stream, "mappings")
+        self._table = _table(config, stream)
+        self._setting = self._table.mappings
         self._since_2_16 = version_at_least(config.api_version, 2, 16)
         self._said: list[str] = []
         mapper = ContactMapper(
@@ -98,15 +127,15 @@ class _Contacts:
         yield Finding(Level.OK, self._setting, f"Stream '{self._stream.name}' is matched by {matched}")
         if self._own.sync_mode is SyncMode.REMOVE:
             return
+        yield from name_findings(self._table, self._stream.properties)
         for prop, attribute in self._targets.items():
             if not attribute.startswith(CUSTOM_PREFIX):
                 yield from self._standard(prop, attribute)
             elif self._workspace is not None:
-                entry = self._workspace.known.get(attribute)
-                yield from self._missing(prop, attribute) if entry is None else self._custom(prop, entry)
+                yield from self._custom(prop, attribute, self._workspace)
         if self._made:
             message = f"Stream '{self._stream.name}': the run makes {', '.join(self._made)}"
-            yield Finding(Level.OK, "create_attributes", message)
+            yield Finding(Level.OK, self._table.create_attributes, message)
 
     def _standard(self, prop: str, attribute: str) -> Iterator[Finding]:
         schema, which = self._stream.properties[prop], _IDENTIFIERS.get(attribute)
@@ -119,25 +148,17 @@ class _Contacts:
             kind = Kind.INTEGER
         yield from self._judged(prop, attribute, taken(kind), fit(schema, kind))
 
-    def _missing(self, prop: str, attribute: str) -> Iterator[Finding]:
-        if self._own.create_attributes and self._workspace is not None:
-            self._workspace.to_make.add(attribute)
-            kind = schema_kind(self._stream.properties[prop]) or Kind.STRING
-            self._made.append(f"{attribute} ({kind.value})")
-        elif prop not in self._own.mappings:
-            message = (
-                f"Attribute '{attribute}' does not exist in Intercom and 'create_attributes' is false: it is left out"
-            )
-            yield Finding(Level.WARNING, "create_attributes", message)
+    def _custom(self, prop: str, attribute: str, workspace: Workspace) -> Iterator[Finding]:
+        fate, findings = judged(self._table, prop, attribute, workspace)
+        yield from findings
+        if fate is Fate.MADE:
+            kind = schema_kind(self._stream.properties[prop])
+            self._made.append(f"{attribute} ({'by its first value' if kind is None else kind.value})")
+        elif fate is Fate.LOADED:
+            yield from self._loaded(prop, workspace.known[attribute])
 
-    def _custom(self, prop: str, entry: DataAttribute) -> Iterator[Finding]:
-        name, schema = entry.full_name, self._stream.properties[prop]
-        reason = obstacle(entry)
-        if reason is not None:
-            if prop not in self._own.mappings:
-                yield Finding(Level.WARNING, self._setting, f"Attribute '{name}' is left out: {reason}")
-            return
-        kind = KINDS[entry.data_type]
+    def _loaded(self, prop: str, entry: DataAttribute) -> Iterator[Finding]:
+        name, schema, kind = entry.full_name, self._stream.properties[prop], KINDS[entry.data_type]
         yield from self._judged(prop, name, taken(kind), fit(schema, kind))
         if entry.options is not None:
             yield from self._options(prop, name, entry.options, schema)
@@ -205,8 +226,7 @@ def _property_findings(config: Config, streams: Sequence[Stream]) -> Iterator[Fi
     """Say which mapped properties no stream has, in the words of a run."""
     everything = {name for stream in streams for name in stream.properties}
     for prop in sorted(set(config.general.mappings) - everything):
-        message = f"Setting 'mappings' names the property '{prop}', which no stream has"
-        yield Finding(Level.WARNING, "mappings", message)
+        yield Finding(Level.WARNING, "mappings", is_in_no_stream(prop))
     for stream in streams:
         if config.has_own_mappings(stream.name):
             setting = f"streams.{stream.name}.mappings"

@@ -214,7 +214,8 @@ class DryRunClient(IntercomClient):
         """Refuse an external_id that another user has, as Intercom does."""
         holder = self.find_user(external_id)
         if holder is not None and holder.id != contact:
-            raise ConflictError(Fault(status=409, code="conflict"), contact_id=holder.id, archived=False)
+            words = f"A contact matching those details already exists with id={holder.id}"
+            raise ConflictError(Fault(409, "conflict", words), contact_id=holder.id, archived=False)
 
     def archive_contact(self, contact: ContactId) -> None:
         """See `IntercomClient`."""

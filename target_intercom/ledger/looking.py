@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import stat
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,19 +66,17 @@ def look(place: str | Path | None) -> LedgerLook:
 
 def cannot_hold(folder: Path) -> str | None:
     """Say why files cannot be made in a folder, which may not be there yet; None: they can."""
-    there = next(one for one in (folder.absolute(), *folder.absolute().parents) if _is_there(one))
-    if not there.is_dir():
-        return f"{there} is no folder"
-    if not os.access(there, os.W_OK | os.X_OK):
-        return f"{there} cannot be written"
-    return None
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:
-        return False
+    for there in (folder.absolute(), *folder.absolute().parents):
+        try:
+            is_folder = stat.S_ISDIR(there.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            return str(error)
+        if not is_folder:
+            return f"{there} is no folder"
+        return None if os.access(there, os.W_OK | os.X_OK) else f"{there} cannot be written"
+    return f"{folder} is nowhere"
 
 
 class _Look:

@@ -8,6 +8,7 @@ from target_intercom.errors import CallFailedError, RefusedError, UnknownAttribu
 from target_intercom.intercom.protocol import CUSTOM_PREFIX
 from target_intercom.model import Kind
 from target_intercom.sync.mapping import AttributeType
+from target_intercom.sync.objections import is_left_out, is_not_made
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -112,7 +113,7 @@ class AttributeCatalog:
     def _make(self, name: str, kind: Kind, *, create: bool) -> bool:
         """Create an attribute; False, said, when it cannot be."""
         if not create:
-            self._say(f"Attribute '{name}' does not exist in Intercom and 'create_attributes' is false: it is left out")
+            self._say(is_not_made(name))
             return False
         if sum(not entry.archived for entry in self._known().values()) >= MOST_ATTRIBUTES:
             self._refuse(
@@ -144,7 +145,7 @@ class AttributeCatalog:
 
     def _refuse(self, name: str, reason: str) -> None:
         self._refused.add(name)
-        self._say(f"Attribute '{name}' is left out: {reason}")
+        self._say(is_left_out(name, reason))
 
 
 def obstacle(entry: DataAttribute) -> str | None:

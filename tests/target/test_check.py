@@ -151,7 +151,7 @@ def test_a_workspace_that_is_well_is_said_to_be_ready_and_nothing_is_written(
     assert people.everyone() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "here"]
     workspace = done.json["workspace"]
-    assert (workspace["id"], workspace["name"], workspace["region"]) == (sandbox.workspace.id, "Sandbox", "US")
+    assert (workspace["id"], workspace["name"], workspace["region"]) == (sandbox.workspace.id, "Sandbox", "us")
     assert workspace["account"] == {"id": "1000001", "name": "Ada Sandbox"}
     assert (workspace["url"], workspace["api_version"]) == (sandbox.url, "2.16")
     assert any("'owner_id' are the ids of" in message for message in done.messages("ok", "mappings"))
@@ -263,7 +263,34 @@ def test_writes_are_named_and_not_tried(check: Checker) -> None:
         for one in check(tags_property="tags", create_attributes=False).json["permissions"]
         if one["found"] == "not asked"
     }
-    assert writes == {"write contacts": True, "create attributes": False, "write tags": True}
+    assert writes == {
+        "write contacts": True,
+        "unarchive contacts": True,
+        "archive contacts": False,
+        "delete contacts": False,
+        "create attributes": False,
+        "write tags": True,
+    }
+
+
+def test_the_calls_that_remove_are_named_and_needed_where_a_stream_removes(check: Checker) -> None:
+    def needed(**settings: Any) -> set[str]:
+        return {one["call"] for one in check(**settings).json["permissions"] if one["needed"]}
+
+    archive, delete = "POST /contacts/{id}/archive", "DELETE /contacts/{id}"
+    assert needed(sync_mode="sync") & {archive, delete} == {archive}
+    assert needed(streams={"gone": {"sync_mode": "remove", "removal_mode": "delete"}}) & {archive, delete} == {delete}
+    assert not needed(sync_mode="sync", max_removal_percent=0) & {archive, delete}
+    assert not any("PUT /contacts/{id}" in call for call in needed(sync_mode="remove"))
+    revive = "POST /contacts/{id}/unarchive"
+    assert revive in needed()
+    assert not {revive} & (needed(sync_mode="enrich") | needed(sync_mode="insert"))
+
+
+def test_the_region_is_written_as_the_setting_takes_it(check: Checker) -> None:
+    told = check(as_="text").stdout
+    assert "  region       us\n" in told
+    assert ", region us\n" in told
 
 
 def test_a_host_that_is_not_there_is_said_to_be_out_of_reach(check: Checker) -> None:
@@ -271,7 +298,8 @@ def test_a_host_that_is_not_there_is_said_to_be_out_of_reach(check: Checker) -> 
         taken.bind(("127.0.0.1", 0))
         done = check(api_url=f"http://127.0.0.1:{taken.getsockname()[1]}")
     assert done.exit_code == 1
-    assert "Intercom cannot be reached" in done.only("error", "region")
+    # The region has no effect beside an address.
+    assert "Intercom cannot be reached" in done.only("error", "api_url")
 
 
 def test_what_is_no_intercom_is_said_to_be_none(check: Checker, sandbox: SandboxServer) -> None:
@@ -284,9 +312,20 @@ def test_a_version_that_intercom_does_not_take_is_said(check: Checker) -> None:
     assert "Change 'api_version'" in check(api_version="1.99").only("error", "api_version")
 
 
-def test_a_redirect_is_another_region(check: Checker, sandbox: SandboxServer) -> None:
+def test_a_redirect_is_another_address(check: Checker, sandbox: SandboxServer) -> None:
     with Front(sandbox, lambda _: Response.of(301, {})) as front:
-        assert "redirects the call" in check(api_url=front.url).only("error", "region")
+        assert "redirects the call" in check(api_url=front.url).only("error", "api_url")
+
+
+def test_a_workspace_without_a_name_is_refused_in_the_words_of_a_run(
+    check: Checker, sandbox: SandboxServer, load: Loader, caplog: pytest.LogCaptureFixture
+) -> None:
+    me = {"type": "admin", "id": "1", "app": {"name": "W"}}
+    with Front(sandbox, lambda request: Response.of(200, me) if request.path == "/me" else None) as front:
+        message = check(api_url=front.url).only("error", "ledger_url")
+        assert check(api_url=front.url, ledger_url="none").exit_code == 0
+        assert load([schema("customers", **CUSTOMERS)], api_url=front.url).exit_code == 1
+    assert message in caplog.text
 
 
 # Attributes and mappings.
@@ -391,7 +430,93 @@ def test_records_that_only_name_whom_to_remove_need_no_attributes(check: Checker
     assert check(**mapped("gone", create_attributes=False, sync_mode="remove")).messages("error") == []
 
 
+NO_ATTRIBUTES: dict[str, Any] = {"create_attributes": False}
+SYNC = {"sync_mode": "sync"}
+SEATS = catalog(offered("customers", id="integer", seats="integer"))
+
+
+def seats(**settings: Any) -> dict[str, Any]:
+    return {"mappings": {**IDS, "seats": "custom_attributes.seats"}, **settings}
+
+
+@pytest.mark.parametrize("offered_", [SEATS, None])
+def test_mappings_are_judged_by_what_holds_for_the_stream_an_archived_attribute(
+    check: Checker, attribute: Any, offered_: Any
+) -> None:
+    attribute("seats", "integer", archived=True)
+    done = check(offered_, **seats(sync_mode="remove", streams={"customers": SYNC}))
+    assert done.exit_code == 1
+    message = done.only("error", "mappings")
+    assert message.startswith("Stream 'customers': Attribute 'custom_attributes.seats' is left out: it is archived")
+    assert check(offered_, **seats(streams={"customers": {"sync_mode": "remove"}})).exit_code == (offered_ is None)
+
+
+@pytest.mark.parametrize("offered_", [SEATS, None])
+def test_mappings_are_judged_by_what_holds_for_the_stream_an_attribute_that_is_missing(
+    check: Checker, offered_: Any
+) -> None:
+    done = check(offered_, **seats(streams={"customers": NO_ATTRIBUTES}))
+    assert done.exit_code == 1
+    words = "Stream 'customers': Attribute 'custom_attributes.seats' does not exist in Intercom and 'create_attributes'"
+    assert done.only("error", "mappings").startswith(words)
+    if offered_ is not None:
+        assert "the run makes it" not in done.stdout
+    other = check(offered_, **seats(**NO_ATTRIBUTES, streams={"customers": {"create_attributes": True}}))
+    assert other.exit_code == 0
+    assert any("Stream 'customers': Attribute 'custom_attributes.seats'" in one for one in other.messages("ok"))
+    if offered_ is None:
+        said = other.only("warning", "mappings")
+        assert said.startswith("Streams that 'streams' does not name: Attribute 'custom_attributes.seats' does not")
+    else:
+        assert "is left out" not in other.stdout
+
+
+def test_what_a_run_says_of_an_attribute_the_check_says_before(
+    check: Checker, load: Loader, attribute: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    attribute("seats", "integer", archived=True)
+    properties = {"id": "integer", "seats": "integer", "plan": "text"}
+    settings: dict[str, Any] = {"streams": {"customers": NO_ATTRIBUTES}}
+    done = check(catalog(offered("customers", **properties)), **settings)
+    said = {one["setting"]: one["message"] for one in done.json["findings"] if one["level"] == "warning"}
+    assert set(said) == {"mappings", "streams.customers.create_attributes"}
+    load([schema("customers", **properties), record("customers", id=1, seats=1, plan="a")], **settings)
+    for message in said.values():
+        assert message.removeprefix("Stream 'customers': ") in caplog.text
+
+
+def test_mappings_of_a_stream_that_is_refused_are_judged_nevertheless(check: Checker) -> None:
+    done = check(SEATS, **NO_ATTRIBUTES, mappings={"seats": "custom_attributes.seats"})
+    refused, left_out = sorted(done.messages("error"), key=len, reverse=True)
+    assert "gives no identifier" in refused
+    assert "is left out" in left_out
+
+
 # The tap's streams.
+
+
+def test_an_attribute_is_made_by_the_type_of_the_schema_or_by_the_first_value(check: Checker) -> None:
+    of: dict[str, Any] = {"a": "any", "b": "integer"}
+    (made,) = check(catalog(offered("customers", id="integer", **of))).messages("ok", "create_attributes")
+    assert made.endswith("makes custom_attributes.a (by its first value), custom_attributes.b (integer)")
+
+
+@pytest.mark.parametrize(
+    ("settings", "setting"),
+    [
+        ({"snapshot": True, "sync_mode": "additive"}, "snapshot"),
+        ({"sync_mode": "sync", "streams": {"customers": {"snapshot": True, "sync_mode": "insert"}}}, "snapshot"),
+        ({"sync_mode": "sync", "max_removal_percent": 0}, "max_removal_percent"),
+    ],
+)
+def test_what_a_run_says_of_removals_the_check_says_before(
+    check: Checker, load: Loader, caplog: pytest.LogCaptureFixture, settings: dict[str, Any], setting: str
+) -> None:
+    done = check(catalog(offered("customers", **CUSTOMERS)), **settings)
+    place = f"streams.customers.{setting}" if "streams" in settings else setting
+    assert done.exit_code == 0
+    assert load([schema("customers", **CUSTOMERS), record("customers", id=1)], **settings).exit_code == 0
+    assert done.only("warning", place) in caplog.text
 
 
 def test_types_that_will_not_fit_are_told_by_stream_and_property(check: Checker, attribute: Any) -> None:
@@ -467,10 +592,14 @@ def test_names_that_the_catalog_does_not_have_are_told(check: Checker) -> None:
     assert done.exit_code == 0
 
 
-def test_a_snapshot_of_an_incremental_stream_is_an_error(check: Checker) -> None:
+def test_a_snapshot_of_an_incremental_stream_is_an_error(
+    check: Checker, load: Loader, caplog: pytest.LogCaptureFixture
+) -> None:
     of: dict[str, Any] = {"snapshot": True, "sync_mode": "sync"}
     incremental = catalog(offered("customers", method="INCREMENTAL", selected=True, **CUSTOMERS))
-    assert "Take 'snapshot' out" in check(incremental, **of).only("error", "snapshot")
+    refused = check(incremental, **of).only("error", "snapshot")
+    assert load([{**schema("customers", **CUSTOMERS), "bookmark_properties": ["id"]}], **of).exit_code == 1
+    assert refused in caplog.text
     assert check(catalog(offered("customers", method="FULL_TABLE", selected=True, **CUSTOMERS)), **of).exit_code == 0
 
 
@@ -505,6 +634,45 @@ def test_a_file_that_is_no_catalog_is_wrong_usage(check: Checker, sandbox: Sandb
     done = check(text)
     assert (done.exit_code, done.stdout, sandbox.calls) == (2, "", [])
     assert "neither a Singer catalog nor Singer messages" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"properties": None}, "'properties' cannot be null"),
+        ({"properties": {"id": {"type": 5}}}, "'properties.id.type' cannot be 5"),
+        ({"properties": {"id": {"type": ["string", {}]}}}, "'properties.id.type' cannot be [\"string\", {}]"),
+        ({"properties": {"id": {"type": "t" * 99}}}, "'properties.id.type' cannot be \"ttt"),
+    ],
+)
+def test_a_schema_that_is_none_is_told_with_its_stream_and_place(
+    check: Checker, wrong: dict[str, Any], words: str
+) -> None:
+    bad = {**offered("orders", id="integer"), "schema": wrong}
+    done = check(catalog(offered("customers", **CUSTOMERS), bad))
+    assert done.exit_code == 1
+    (message,) = done.messages("error")
+    assert message.startswith(f"Stream 'orders': its schema is no JSON schema: {words}")
+    assert len(message) < 150
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_catalog_as_windows_writes_it_without_metadata_is_read(check: Checker, mark: str) -> None:
+    whole = catalog({**offered("customers", **CUSTOMERS), "metadata": None})
+    done = check(mark + json.dumps(whole))
+    assert done.exit_code == 0
+    assert any("Stream 'customers' is matched by" in one for one in done.messages("ok"))
+
+
+@pytest.mark.parametrize(("before", "after", "number"), [("INFO begins", "", 1), ("", "INFO ends", 3)])
+def test_a_log_line_among_a_taps_output_is_told_by_its_number(
+    check: Checker, before: str, after: str, number: int
+) -> None:
+    messages = lines([schema("customers", **CUSTOMERS), record("customers", id=1)])
+    done = check("".join(f"{line}\n" for line in (before, messages.rstrip(), after) if line))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"line {number} is not JSON" in done.stderr
+    assert "INFO" not in done.stderr
 
 
 # The ledger and the folder.
@@ -590,6 +758,15 @@ def test_a_folder_that_cannot_be_made_is_told_before_a_run_needs_it(check: Check
     done = check(data_dir=str(tmp_path / "file" / "data"))
     assert "is no folder" in done.messages("error", "data_dir")[0]
     assert "cannot be opened" in done.messages("error", "ledger_url")[0]
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b"])
+def test_a_folder_of_an_impossible_name_is_told(check: Checker, load: Loader, name: str) -> None:
+    settings = {"data_dir": name, "ledger_url": "none"}
+    done = check(**settings)
+    assert done.exit_code == 1
+    assert "'data_dir'" in done.only("error", "data_dir")
+    assert load.pipe([schema("customers", **CUSTOMERS)], **settings).exit_code == 1
 
 
 # Bulk jobs.

@@ -109,7 +109,6 @@ def test_of_messages_the_last_schema_of_a_stream_counts() -> None:
         schema("a", x="text"),
         record("a", x='"SCHEMA"'),
         {**schema("a", y="text"), "bookmark_properties": ["y"]},
-        "no json, but a SCHEMA",
     ]
     (one,) = read_catalog(lines(messages).splitlines(keepends=True))
     assert (list(one.schema["properties"]), one.is_incremental) == (["y"], True)

@@ -56,7 +56,17 @@ def test_an_address_in_a_path_is_kept_out_too(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "nothing to hide", "5 @ 3 euros", "id=63a07ddf05a32042dffac965", "@", "a @b", "Stream 'x': 3 records"]
+    "text",
+    [
+        "",
+        "nothing to hide",
+        "5 @ 3 euros",
+        "id=63a07ddf05a32042dffac965",
+        "@",
+        "a @b",
+        "write '@' as %40",
+        "Stream 'x': 3 records",
+    ],
 )
 def test_what_holds_no_address_stays_as_it_is(text: str) -> None:
     assert redact(text) == text

@@ -1,0 +1,73 @@
+"""What speaks against settings, held against a workspace or a stream: a run and its check say it in one voice. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from target_intercom.config import SyncMode
+
+if t.TYPE_CHECKING:
+    from target_intercom.config import Config, StreamConfig
+    from target_intercom.intercom.protocol import Workspace
+
+
+def unwritable(why: object) -> str:
+    """Say that the folder of the report is of no use."""
+    return f"Setting 'data_dir' names a folder that cannot be written: {why}"
+
+
+def lies_elsewhere(config: Config, workspace: Workspace) -> str | None:
+    """Say that the workspace lies in another region than the settings say; None: it does not, or nobody knows."""
+    region = config.region.value
+    if config.api_url is not None or not workspace.region or workspace.region.lower() == region:
+        return None
+    return f"The workspace lies in region {workspace.region.lower()!r}, and 'region' is {region!r}: change it"
+
+
+def is_nameless(workspace: Workspace) -> str | None:
+    """Say that a ledger cannot tell whose workspace it is; None: it can."""
+    if workspace.id:
+        return None
+    return (
+        "Intercom does not say whose workspace it is (GET /me names no app), and a ledger is of one workspace: set "
+        "'ledger_url' to \"none\""
+    )
+
+
+def is_no_snapshot(stream: str, own: StreamConfig, *, is_incremental: bool) -> str | None:
+    """Say that a stream does not carry its whole table, as its settings want; None: it may."""
+    if not (own.snapshot and is_incremental):
+        return None
+    return (
+        f"Stream '{stream}' is incremental (it has bookmark_properties): who is missing from a run has not "
+        "changed, not left. Take 'snapshot' out, or let the tap replicate it as FULL_TABLE."
+    )
+
+
+def snapshot_is_idle(stream: str, own: StreamConfig) -> str | None:
+    """Say that nobody is removed who left a snapshot, by its mode; None: it is otherwise."""
+    if not own.snapshot or own.sync_mode is SyncMode.SYNC:
+        return None
+    return f"Stream '{stream}': 'snapshot' removes nobody in mode '{own.sync_mode.value}'; 'sync_mode' 'sync' does"
+
+
+def sync_removes_nobody(stream: str, config: Config) -> str | None:
+    """Say that a stream in `sync` mode removes nobody, by the percentage; None: it is otherwise."""
+    if config.stream(stream).sync_mode is not SyncMode.SYNC or config.has_fuse(stream):
+        return None
+    return f"Stream '{stream}': 'max_removal_percent' is 0: nobody is removed"
+
+
+def is_in_no_stream(prop: str) -> str:
+    """Say that a mapped property is nowhere."""
+    return f"Setting 'mappings' names the property '{prop}', which no stream has"
+
+
+def is_left_out(attribute: str, reason: str) -> str:
+    """Say that nothing is written into a custom attribute."""
+    return f"Attribute '{attribute}' is left out: {reason}"
+
+
+def is_not_made(attribute: str) -> str:
+    """Say that a custom attribute is missing and stays so."""
+    return f"Attribute '{attribute}' does not exist in Intercom and 'create_attributes' is false: it is left out"
