@@ -33,7 +33,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) $(PLUGINS_INSTALLED) ## PostgreSQL -> Meltano -> target-intercom -> a sandbox workspace, shown row by row; KEEP=1 leaves its page open
-	@$(BIN)/python -m demo $(if $(KEEP),--keep)
+	@$(BIN)/python -m demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(INSTALLED) $(PLUGINS_INSTALLED) ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --ignore $(ALONE)

@@ -44,6 +44,9 @@ _SENSITIVE: t.Final = frozenset({"ledger_url"})
 _WITHOUT_EFFECT: t.Final = frozenset({"faker_config"})
 """Settings of the SDK for a library that the package does not install."""
 
+_OF_THE_RELEASE: t.Final = frozenset({"api_version", "bulk_api_version"})
+"""Settings whose defaults change with the target's releases: Meltano would go on sending the old ones."""
+
 _LABELS: t.Final = {
     "api_url": "API URL",
     "api_version": "API version",
@@ -209,8 +212,11 @@ def _setting(name: str, described: Mapping[str, Json], *, is_secret: bool) -> di
     if kind == "options":
         setting["options"] = [{"label": _OPTIONS[name][value], "value": value} for value in described["enum"]]
     # An empty object says nothing to a reader of the page.
-    if described.get("default") not in (None, {}):
-        setting["value"] = described["default"]
+    default = described.get("default")
+    if name in _OF_THE_RELEASE:
+        setting["placeholder"] = default
+    elif default not in (None, {}):
+        setting["value"] = default
     return setting
 
 

@@ -59,9 +59,12 @@ def progress_text(figures: Figures) -> str:
     )
 
 
-def is_live(stream: t.TextIO, environ: Mapping[str, str]) -> bool:
-    """Whether a line can be drawn again and again on a stream: it is a terminal, not a dumb one, and has a width."""
-    if not stream.isatty() or environ.get("TERM") in _DUMB:
+def is_live(stream: t.TextIO | None, environ: Mapping[str, str]) -> bool:
+    """Whether a line can be drawn again and again on a stream: it is a terminal, not a dumb one, and wide enough.
+
+    A closed stream is None.
+    """
+    if stream is None or not stream.isatty() or environ.get("TERM") in _DUMB:
         return False
     try:
         return os.get_terminal_size(stream.fileno()).columns >= _NARROWEST

@@ -213,7 +213,7 @@ class RunReport:
 
     def sentence(self) -> str:
         """Say what the run did, for a log's last line."""
-        streams = [f"stream '{name}': {counts.sentence()}" for name, counts in self._streams.items()]
+        streams = [f"stream '{printable(name)}': {counts.sentence()}" for name, counts in self._streams.items()]
         where = f". Refused records are in {self._rejected.path}" if self._refused else ""
         return ("; ".join(streams) or "no record was processed") + where
 
@@ -252,6 +252,11 @@ class RunReport:
         )
         if self._refused == _MOST_LOGGED:
             self._logger.warning("Further refused records are only in %s", self._rejected.path)
+
+
+def printable(name: str) -> str:
+    """Give a name that cannot break a line, or paint a terminal."""
+    return name if name.isprintable() else ascii(name)
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:

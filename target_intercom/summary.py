@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from target_intercom.model import Result
+from target_intercom.report import printable
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +44,9 @@ def _table(streams: Mapping[str, StreamReport]) -> list[str]:
     counts = [{"read": one.results.total(), **one.counts(), "left": one.left} for one in streams.values()]
     columns = ["read", *(one.value for one in Result), "left"]
     shown = [name for name in columns if name == "read" or any(one.get(name) for one in counts)]
-    rows = [[_plain(name), *(str(one.get(key, 0)) for key in shown)] for name, one in zip(streams, counts, strict=True)]
+    rows = [
+        [printable(name), *(str(one.get(key, 0)) for key in shown)] for name, one in zip(streams, counts, strict=True)
+    ]
     table = [["stream", *shown], *rows]
     turned = list(zip(*table, strict=True))
     if _width(table) > _WIDEST and _width(turned) < _width(table):
@@ -54,7 +57,7 @@ def _table(streams: Mapping[str, StreamReport]) -> list[str]:
 def _refusals(streams: Mapping[str, StreamReport]) -> list[str]:
     """Say by stream and result why records were refused, the most frequent reason first."""
     return [
-        f"{result.value} of {_plain(name)}: {_reasons(counts.reasons[result])}"
+        f"{result.value} of {printable(name)}: {_reasons(counts.reasons[result])}"
         for name, counts in streams.items()
         for result in (Result.INVALID, Result.REJECTED)
         if counts.reasons.get(result)
@@ -63,7 +66,7 @@ def _refusals(streams: Mapping[str, StreamReport]) -> list[str]:
 
 def _reasons(counts: Mapping[str, int]) -> str:
     ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    named = [f"{times} {_plain(reason)}" for reason, times in ordered[:_MOST_REASONS]]
+    named = [f"{times} {printable(reason)}" for reason, times in ordered[:_MOST_REASONS]]
     others = sum(times for _, times in ordered[_MOST_REASONS:])
     return ", ".join([*named, *([f"{others} for other reasons"] if others else [])])
 
@@ -83,8 +86,3 @@ def _aligned(table: _Table) -> list[str]:
         "  ".join([name.ljust(first), *(cell.rjust(width) for cell, width in zip(cells, others, strict=True))])
         for name, *cells in table
     ]
-
-
-def _plain(name: str) -> str:
-    """Give a name that cannot break a line."""
-    return name if name.isprintable() else ascii(name)

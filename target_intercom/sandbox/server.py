@@ -216,7 +216,7 @@ class SandboxServer:
         """
         self.sandbox = Sandbox(conditions, **sandbox)
         self._http = HttpServer((host, port), self._answer)
-        self._page = Page(self.sandbox, guard.hosts(host, *self._http.server_address[:2]))
+        self._page = Page(self.sandbox, guard.Names.of(host, str(self._http.server_address[0])))
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property

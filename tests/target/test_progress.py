@@ -158,6 +158,13 @@ def test_the_live_line_is_gone_after_a_failure(load: Loader, sandbox: SandboxSer
     assert_whole(ended, "Failed: stream 'customers': 9 read: 9 created")
 
 
+def test_with_stderr_closed_a_run_does_all_the_same(load: Loader) -> None:
+    config, piped = files(load, [CUSTOMERS, *customers(2), STATE], {})
+    command = ["sh", "-c", '"$@" 2>&-', "sh", *load.command(config), "--input", str(piped)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=load.env(), check=False)
+    assert (done.returncode, json.loads(done.stdout)) == (0, STATE["value"])
+
+
 def test_a_dumb_terminal_gets_a_plain_log(load: Loader) -> None:
     with in_terminal(load, CUSTOMERS, *customers(9), term="dumb") as terminal:
         assert terminal.wait() == 0

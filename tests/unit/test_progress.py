@@ -63,6 +63,7 @@ def test_a_live_line_needs_a_terminal_that_is_not_dumb_and_has_a_width(terminal:
     assert is_live(terminal, {})
     assert not is_live(terminal, {"TERM": "dumb"})
     assert not is_live(io.StringIO(), {"TERM": "xterm"})
+    assert not is_live(None, {"TERM": "xterm"})
 
 
 @pytest.mark.parametrize("metric", list(Metric))

@@ -19,7 +19,7 @@ WINDOW = PREFIX + "window"
 
 def person(contact_id: str) -> str:
     """The page of a contact."""
-    return PERSON + quote(contact_id, safe="")
+    return PERSON + quote(contact_id, safe="", errors="replace")
 
 
 def tagged(tag_id: str) -> str:
@@ -30,4 +30,4 @@ def tagged(tag_id: str) -> str:
 def with_query(path: str, query: Mapping[str, str]) -> str:
     """A path with those parameters that say something."""
     said = {name: value for name, value in query.items() if value}
-    return f"{path}?{urlencode(said)}" if said else path
+    return f"{path}?{urlencode(said, errors='replace')}" if said else path

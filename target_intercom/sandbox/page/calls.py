@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from target_intercom.sandbox.page import addresses
-from target_intercom.sandbox.page.pager import Sheet, sheet
+from target_intercom.sandbox.page.pager import sheet
 from target_intercom.sandbox.page.people import label
 from target_intercom.sandbox.page.values import Moment, moment
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from target_intercom.sandbox.history import Entry, History
     from target_intercom.sandbox.limits import Window
+    from target_intercom.sandbox.page.pager import Sheet
     from target_intercom.sandbox.workspace import Workspace
 
 CALLS_A_PAGE = 50
@@ -72,9 +73,7 @@ class WindowView:
 def view(workspace: Workspace, history: History, query: Mapping[str, str]) -> CallsView:
     """The page of the last calls that `query` asks for, the newest first."""
     page = sheet(history.last(), CALLS_A_PAGE, addresses.CALLS, {"page": query.get("page", "")})
-    shown = rows(workspace, page.entries)
-    cut = Sheet(shown, page.number, page.count, page.first, page.total, page.before, page.after)
-    return CallsView(cut, history.total)
+    return CallsView(page.showing(rows(workspace, page.entries)), history.total)
 
 
 def rows(workspace: Workspace, entries: Iterable[Entry]) -> list[CallRow]:

@@ -6,6 +6,8 @@ web page, under a name that leads to this address (DNS rebinding): the name that
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,17 +26,36 @@ HEADERS = {
 }
 """What every answer of the page carries: nothing is loaded from, sent to or shown inside another place."""
 
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-_DEFAULT_PORT = 80
+_LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
 
-def hosts(asked: str, bound: str | bytes | bytearray, port: int) -> frozenset[str]:
-    """The `Host` headers of a server that was asked to listen on one address, and is bound to another way to say it."""
-    names = {*_LOOPBACK, asked.lower(), str(bound)}
-    named = {f"{name}:{port}" for name in names}
-    return frozenset(named | names if port == _DEFAULT_PORT else named)
+@dataclass(frozen=True)
+class Names:
+    """The names under which a server may be asked for; on which port is no matter.
+
+    Attributes:
+        named: In small letters.
+        every_address: Whether it listens on all addresses: then any of them will do, as none is a name that leads here.
+    """
+
+    named: frozenset[str]
+    every_address: bool
+
+    @classmethod
+    def of(cls, asked: str, bound: str) -> Names:
+        """Those of a server that was asked to listen on one address, and is bound to another way to say it."""
+        return cls(_LOOPBACK | {asked.lower(), bound}, ip_address(bound).is_unspecified)
 
 
-def admits(request: Request, allowed: frozenset[str]) -> bool:
+def admits(request: Request, names: Names) -> bool:
     """Whether the browser was led here under a name of this machine."""
-    return request.headers.get("host", "").strip().lower() in allowed
+    name = request.headers.get("host", "").strip().lower().partition(":")[0]
+    return name in names.named or (names.every_address and _is_address(name))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -10,7 +10,12 @@ from target_intercom.sandbox.page.addresses import with_query
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+S = TypeVar("S")
 T = TypeVar("T")
+
+
+_LONGEST = 9
+"""Digits of a page's number that count."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,18 @@ class Sheet(Generic[T]):
         """The place of its last entry in the whole list, from 1 on."""
         return self.first + len(self.entries) - 1
 
+    def showing(self, entries: Sequence[S]) -> Sheet[S]:
+        """The same page, with what is shown of its entries."""
+        return Sheet(entries, self.number, self.count, self.first, self.total, self.before, self.after)
+
 
 def sheet(everything: Sequence[T], size: int, path: str, query: Mapping[str, str]) -> Sheet[T]:
     """The page that `query` asks for by number; the nearest one there is."""
     count = max(1, -(-len(everything) // size))
     asked = query.get("page", "")
-    number = min(max(1, int(asked)), count) if asked.isascii() and asked.isdecimal() else 1
+    # Longer than any page's number is beyond the last one; Python would refuse to read it.
+    wanted = int(asked[:_LONGEST]) if asked.isascii() and asked.isdecimal() else 1
+    number = min(max(1, wanted), count)
     start = (number - 1) * size
 
     def place(other: int) -> str | None:

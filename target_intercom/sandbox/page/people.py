@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from target_intercom.sandbox.contacts import Contact, State
 from target_intercom.sandbox.page import addresses
-from target_intercom.sandbox.page.pager import Sheet, sheet
+from target_intercom.sandbox.page.pager import sheet
 from target_intercom.sandbox.page.values import Moment, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from target_intercom.sandbox.page.pager import Sheet
     from target_intercom.sandbox.tags import Tag
     from target_intercom.sandbox.workspace import Workspace
 
@@ -92,18 +93,14 @@ def view(workspace: Workspace, query: Mapping[str, str]) -> PeopleView:
     tags = sorted(workspace.tags.all(), key=lambda tag: tag.name.casefold())
     names = {tag.id: tag.name for tag in tags}
     pages = sheet(found, PEOPLE_A_PAGE, addresses.PEOPLE, {**wanted.query, "page": query.get("page", "")})
-    return PeopleView(wanted, tags, _with_rows(pages, names), anybody=bool(everyone))
+    shown = pages.showing([_row(contact, names) for contact in pages.entries])
+    return PeopleView(wanted, tags, shown, anybody=bool(everyone))
 
 
 def label(contact: Contact) -> str:
     """What a contact is called: the first that it has of name, email, external_id and id."""
     texts = (contact.name, contact.email, contact.external_id)
     return next((text for text in texts if text and text.strip()), contact.id)
-
-
-def _with_rows(pages: Sheet[Contact], names: Mapping[str, str]) -> Sheet[PersonRow]:
-    rows = [_row(contact, names) for contact in pages.entries]
-    return Sheet(rows, pages.number, pages.count, pages.first, pages.total, pages.before, pages.after)
 
 
 def _row(contact: Contact, names: Mapping[str, str]) -> PersonRow:

@@ -33,16 +33,16 @@ _JINJA = frozenset({"jinja2", "markupsafe"})
 class Page:
     """Answers browsers. It reads the sandbox, and changes nothing."""
 
-    def __init__(self, sandbox: Sandbox, hosts: frozenset[str]) -> None:
-        """Show a sandbox to those who come under one of the names `hosts`, which have the port with them."""
+    def __init__(self, sandbox: Sandbox, names: guard.Names) -> None:
+        """Show a sandbox to those who come under one of its names."""
         self._sandbox = sandbox
-        self._hosts = hosts
+        self._names = names
 
     def answer(self, request: Request) -> Response | None:
         """Answer what is asked of the page; None for what is asked of the API."""
         if not _is_ours(request):
             return None
-        if not guard.admits(request, self._hosts):
+        if not guard.admits(request, self._names):
             response = _text(421, "This page is shown under the sandbox's own address only.\n")
         elif request.method not in _READING:
             response = _text(405, "This page is only read.\n", Allow="GET, HEAD")
@@ -63,7 +63,7 @@ class Page:
             return _text(501, WITHOUT_JINJA)
         status, template, shown = self._view(request)
         html: str = rendering.html(template, **shown, window=self._window())
-        return Response(status, html.encode(), {"Content-Type": "text/html; charset=utf-8"})
+        return Response(status, html.encode(errors="replace"), {"Content-Type": "text/html; charset=utf-8"})
 
     def _view(self, request: Request) -> tuple[int, str, dict[str, Any]]:
         """Status, template and what it shows."""

@@ -2,21 +2,34 @@
 "use strict";
 
 const EVERY = 1000;
+const PATIENCE = 5000;
 const pause = document.getElementById("pause");
 
 const isPaused = () => pause.getAttribute("aria-pressed") === "true";
 
-// A part that the keyboard or a selection is in stays as it is.
+// A part in which a link has the focus, or something is selected, stays as it is.
 function isInUse(part) {
   const selection = getSelection();
-  return part.contains(document.activeElement) || (!selection.isCollapsed && selection.containsNode(part, true));
+  const isFocused = part.contains(document.activeElement) && document.activeElement.matches("a");
+  return isFocused || (!selection.isCollapsed && selection.containsNode(part, true));
+}
+
+// A table that is scrolled, or has the focus for that, is so afterwards.
+function replace(part, text) {
+  const old = part.querySelector(".sheet");
+  const [left, hadFocus] = [old?.scrollLeft ?? 0, old !== null && old === document.activeElement];
+  part.innerHTML = text;
+  const sheet = part.querySelector(".sheet");
+  sheet?.scrollTo({ left });
+  if (hadFocus) sheet?.focus({ preventScroll: true });
 }
 
 async function renew(part) {
-  const answer = await fetch(part.dataset.live, { cache: "no-store" });
+  const answer = await fetch(part.dataset.live, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+  if (!answer.ok) throw new Error(answer.statusText);
   const text = await answer.text();
-  if (answer.ok && !isPaused() && !isInUse(part) && part.dataset.shown !== text) {
-    part.innerHTML = text;
+  if (!isPaused() && !isInUse(part) && part.dataset.shown !== text) {
+    replace(part, text);
     part.dataset.shown = text;
   }
 }
