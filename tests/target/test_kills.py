@@ -21,7 +21,7 @@ from tests.loading import Loader, People, record, schema, state
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = 30
+KILLS = 20
 SIDE_BY_SIDE = 4
 CALLS = 410
 """A run without kills takes some 408."""
