@@ -169,8 +169,8 @@ class HubHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        pass
+    def log_message(self, *args: Any) -> None:
+        """Say nothing."""
 
 
 @pytest.fixture(scope="module")
