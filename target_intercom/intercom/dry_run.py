@@ -146,8 +146,7 @@ class DryRunClient(IntercomClient):
     """Sends nothing but reads; what would have been written is noted, and shows in what is read afterwards.
 
     What only a write reveals is not known: contacts that search does not show, emails that others have, values that
-    Intercom refuses, and ids. Memory grows with
-    what would be written, by about 2 kB a contact.
+    Intercom refuses, and ids. Memory grows with what would be written, by about 2 kB a contact.
     """
 
     def __init__(self, *, note: Callable[[Planned], None], **kwargs: t.Any) -> None:
@@ -158,7 +157,7 @@ class DryRunClient(IntercomClient):
         self._ids = count(1)
         self._turn = threading.RLock()
         self._expected: dict[ContactId, Contact] = {}
-        self._tags: dict[TagId, Tag] = {}
+        self._tags: dict[TagId, Tag] | None = None
 
     def _exchange(self, call: _Call) -> requests.Response:
         """Send a call, and make sure that it changes nothing."""
@@ -276,7 +275,7 @@ class DryRunClient(IntercomClient):
             if known is not None:
                 return known
             tag = Tag(TagId(self._stand_in()), name)
-            self._shadow.new_tags[name.casefold()] = self._tags[tag.id] = tag
+            self._shadow.new_tags[name.casefold()] = self._known_tags()[tag.id] = tag
             self._note(Planned(Operation.CREATE_TAG, tag=name))
             return tag
 
@@ -297,7 +296,7 @@ class DryRunClient(IntercomClient):
         if made is None and self._shadow.is_gone(contact):
             raise NotFoundError(_MISSING)
         listed = [] if made is not None else super().contact_tags(contact)
-        known = {**self._tags, **{tag.id: tag for tag in listed}}
+        known = {**self._known_tags(), **{tag.id: tag for tag in listed}}
         return [known[tag] for tag in sorted(self._shadow.tags_of(contact, (one.id for one in listed)))]
 
     def tag_contact(self, contact: ContactId, tag: TagId) -> None:
@@ -311,9 +310,10 @@ class DryRunClient(IntercomClient):
         before = self.get_contact(contact)
         if tag not in before.tags and (before.shows_all_tags or not self._has(contact, tag)):
             raise NotFoundError(_MISSING)
+        name = self._known_tag(tag).name
         with self._turn:
             self._shadow.untag(contact, tag)
-            self._note(Planned(Operation.UNTAG, before, tag=self._known_tag(tag).name))
+            self._note(Planned(Operation.UNTAG, before, tag=name))
 
     def _has(self, contact: ContactId, tag: TagId) -> bool:
         return any(one.id == tag for one in self.contact_tags(contact))
@@ -323,14 +323,17 @@ class DryRunClient(IntercomClient):
         self._note(Planned(Operation.TAG, contact, tag=tag.name))
 
     def _known_tag(self, tag: TagId) -> Tag:
-        if tag not in self._known_tags():
+        known = self._known_tags().get(tag)
+        if known is None:
             raise NotFoundError(_MISSING)
-        return self._tags[tag]
+        return known
 
-    def _known_tags(self) -> Mapping[TagId, Tag]:
-        if not self._tags:
-            self.tags()
-        return self._tags
+    def _known_tags(self) -> dict[TagId, Tag]:
+        """Give all tags; many threads that ask for them first read them once."""
+        with self._turn:
+            if self._tags is None:
+                self._tags = {tag.id: tag for tag in self.tags()}
+            return self._tags
 
     # The rest.
 
