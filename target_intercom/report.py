@@ -7,7 +7,7 @@ import os
 import typing as t
 from collections import Counter, defaultdict
 
-import simplejson  # type: ignore[import-untyped] # the SDK brings it; it alone writes Decimal and NaN as they came
+import simplejson
 
 from target_intercom.errors import redact
 from target_intercom.model import CONTACT_RESULTS, GROUP_RESULTS, Result

@@ -6,7 +6,7 @@ import json
 import typing as t
 from dataclasses import dataclass
 
-import simplejson  # type: ignore[import-untyped] # the SDK brings it; it alone reads decimal numbers as they came
+import simplejson
 
 from target_intercom.intercom.protocol import ContactId, Email, ExternalId
 from target_intercom.model import GroupKey, Identity, Received, RecordKey

@@ -38,7 +38,7 @@ def test_the_commands_for_meltano(sandbox: SandboxServer, tmp_path: Path) -> Non
     project = tmp_path / "meltano.yml"
     project.write_text(yaml.safe_dump(PROJECT))
     add, *others = [block for block in blocks(QUICKSTART, "console") if "meltano" in block.commands[0].split()]
-    shell(add.commands[0].replace("path/to/target-intercom", str(ROOT)) + " --no-install")
+    shell(add.commands[0].replace("path/to/target-intercom", str(ROOT)))
     # The target on the path, in place of an installed one.
     project.write_text(re.sub(r" +pip_url: .*\n", "", project.read_text()))
 

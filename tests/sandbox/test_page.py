@@ -564,5 +564,5 @@ def test_without_jinja_the_page_says_what_to_install_and_the_api_works() -> None
         "501",
         "text/plain; charset=utf-8",
         "200",
-        "This page needs Jinja2: install it with pip install 'target-intercom[sandbox]'",
+        "This page needs Jinja2: install target-intercom with its extra 'sandbox', or Jinja2 itself",
     ]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from target_intercom.sandbox.messages import Request
     from target_intercom.sandbox.server import Sandbox
 
-WITHOUT_JINJA = "This page needs Jinja2: install it with pip install 'target-intercom[sandbox]'\n"
+WITHOUT_JINJA = "This page needs Jinja2: install target-intercom with its extra 'sandbox', or Jinja2 itself\n"
 
 _READING = frozenset({"GET", "HEAD"})
 _STATIC = {
