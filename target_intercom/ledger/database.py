@@ -195,7 +195,9 @@ def engine_of(url: URL) -> Engine:
             },
         )
     except ModuleNotFoundError:
-        raise LedgerError("A ledger in PostgreSQL needs its driver: install target-intercom with its extra 'postgres'") from None
+        raise LedgerError(
+            "A ledger in PostgreSQL needs its driver: install target-intercom with its extra 'postgres'"
+        ) from None
 
 
 def _prepare_sqlite(connection: t.Any, _record: object) -> None:
