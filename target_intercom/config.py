@@ -171,20 +171,31 @@ class Config:
         """The settings that hold for a stream."""
         return self.streams.get(name, self.general)
 
+    @property
+    def every(self) -> tuple[StreamConfig, ...]:
+        """The settings of all streams: the general ones, and those of streams that have some of their own."""
+        return self.general, *self.streams.values()
+
     def has_fuse(self, name: str) -> bool:
         """Whether a stream's own records decide who is removed: no run may remove too many of them."""
-        return self.stream(name).sync_mode is SyncMode.SYNC and self.max_removal_percent > 0
+        return self._is_fused(self.stream(name))
+
+    def may_remove(self, own: StreamConfig) -> bool:
+        """Whether a stream with these settings may remove contacts, or end memberships."""
+        return own.sync_mode is SyncMode.REMOVE or self._is_fused(own)
 
     @property
     def removes(self) -> bool:
         """Whether any stream may remove contacts."""
-        return any(one.sync_mode.removes for one in (self.general, *self.streams.values()))
+        return any(self.may_remove(one) and not one.is_groups for one in self.every)
 
     @property
     def has_groups(self) -> bool:
         """Whether any stream may put contacts into groups."""
-        configs = (self.general, *self.streams.values())
-        return any(one.is_groups or one.tags_property is not None for one in configs)
+        return any(one.is_groups or one.tags_property is not None for one in self.every)
+
+    def _is_fused(self, own: StreamConfig) -> bool:
+        return own.sync_mode is SyncMode.SYNC and self.max_removal_percent > 0
 
     def has_own_mappings(self, name: str) -> bool:
         """Whether a stream has mappings of its own in place of the general ones."""

@@ -7,7 +7,6 @@ import secrets
 import typing as t
 from functools import partial
 
-from target_intercom.config import SyncMode
 from target_intercom.errors import (
     ConfigValidationError,
     LedgerError,
@@ -415,7 +414,7 @@ class _Session:
                 config,
                 self.removals,
                 self._report,
-                removes=config.sync_mode is SyncMode.REMOVE or self._config.has_fuse(stream),
+                removes=self._config.may_remove(config),
             ),
             groups=ListedGroups() if self._groups is None else self._groups.listed(stream, config, key_properties),
             report=self._report,

@@ -6,7 +6,7 @@ import typing as t
 from dataclasses import replace
 
 from target_intercom.check.found import Answer, Bulk, Permission, Probed
-from target_intercom.config import RemovalMode, SyncMode
+from target_intercom.config import RemovalMode
 from target_intercom.errors import (
     ApiError,
     FatalSyncError,
@@ -21,9 +21,9 @@ from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.protocol import JobId
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from target_intercom.config import Config, StreamConfig
+    from target_intercom.config import Config
 
 _T = t.TypeVar("_T")
 
@@ -34,14 +34,9 @@ _FIRST_PAUSE = 0.1
 """Seconds before a call is tried again, at most; they double: a person waits."""
 
 
-def configs(config: Config) -> Sequence[StreamConfig]:
-    """Give the settings that may hold for a stream."""
-    return (config.general, *config.streams.values())
-
-
 def maps_owner(config: Config) -> bool:
     """Tell whether any stream says who owns contacts."""
-    return any("owner_id" in one.mappings.values() for one in configs(config))
+    return any("owner_id" in one.mappings.values() for one in config.every)
 
 
 def probe(config: Config) -> Probed:
@@ -112,7 +107,7 @@ def _permission(granted: Permission, error: Exception | None) -> Permission:
 
 def _writes(config: Config) -> list[Permission]:
     """Name the permissions that only a write would show."""
-    writing = [one for one in configs(config) if not one.is_groups and (one.sync_mode.creates or one.sync_mode.updates)]
+    writing = [one for one in config.every if not one.is_groups and (one.sync_mode.creates or one.sync_mode.updates)]
     writes = [
         ("write contacts", "POST /contacts, PUT /contacts/{id}", bool(writing)),
         (
@@ -132,8 +127,7 @@ def _writes(config: Config) -> list[Permission]:
 
 def _removes(config: Config, how: RemovalMode) -> bool:
     """Tell whether any stream may remove contacts in this way."""
-    modes = {SyncMode.REMOVE, SyncMode.SYNC} if config.max_removal_percent > 0 else {SyncMode.REMOVE}
-    return any(one.removal_mode is how and one.sync_mode in modes and not one.is_groups for one in configs(config))
+    return any(one.removal_mode is how and config.may_remove(one) and not one.is_groups for one in config.every)
 
 
 def _bulk(client: IntercomClient, config: Config) -> Bulk:

@@ -279,7 +279,7 @@ class Groups:
 
     def _removes(self, stream: str) -> bool:
         """Tell whether a groups stream ends memberships."""
-        return self._config.stream(stream).sync_mode is SyncMode.REMOVE or self._config.has_fuse(stream)
+        return self._config.may_remove(self._config.stream(stream))
 
     def _takes_off(self, stream: str) -> bool:
         config = self._config.stream(stream)
