@@ -178,8 +178,9 @@ class ContactSync:
 
     def _now(self, view: View, entries: Sequence[Entry]) -> View:
         """Give the view as this run's writes have left it."""
-        self._naming.meet(entry.draft.identity for entry in entries)
-        self._matcher.refresh(view, (entry.draft.identity for entry in entries))
+        identities = list(dict.fromkeys(entry.draft.identity for entry in entries))
+        self._naming.meet(identities)
+        self._matcher.refresh(view, identities)
         self._matcher.remind(view, (entry.contact for entry in entries if entry.contact is not None))
         return view.copy()
 
@@ -281,7 +282,12 @@ class ContactSync:
         return [_second_try(entry, contact) for entry in (*group.cancelled, *group.entries, *group.ended)]
 
     def _mistaken(self, group: Group, why: Refusal) -> list[Entry]:
-        """Match records a second time, without the ledger that named the wrong contact, and no third time."""
+        """Match records a second time, without the ledger that named the wrong contact, and no third time.
+
+        Of several that were refused together each has to be tried by itself: one may have spoilt it for the others.
+        """
+        if len(group.entries) > 1:
+            return self._one_by_one(group)
         if any(entry.again for entry in group.entries):
             return self._rejected(group, why)
         entries = (*group.cancelled, *group.entries, *group.ended)

@@ -23,7 +23,7 @@ from target_intercom.sync.fingerprints import (
 from target_intercom.sync.pipe import version_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from target_intercom.config import StreamConfig
@@ -159,24 +159,33 @@ class StreamMemory:
     def _parted(self, entries: list[Entry]) -> list[Entry]:
         """Let go of what is known of records that shared a contact with others and name somebody else now.
 
-        The contact is the others' then; without the ledger these find their own, or make it. Another stream's record
-        may be of the same person, whose new email it does not know yet: only a new external_id parts them.
+        The contact is the others' then; without the ledger these find their own, or make it. Where all name somebody
+        else now, it is whom the last one names. Another stream's record may be of the same person, whose new email it
+        does not know yet: only a new external_id parts them.
         """
-        moved = {entry.contact.id for entry in entries if entry.contact is not None and entry.has_moved}
-        others: dict[ContactId, list[Holder]] = defaultdict(list)
+        moved: dict[ContactId, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            if entry.contact is not None and entry.has_moved:
+                moved[entry.contact.id].append(entry)
+        holders: dict[ContactId, list[Holder]] = defaultdict(list)
         for holder in self._ledger.holders(sorted(moved)) if moved else ():
-            others[holder.contact].append(holder)
-        return [replace(entry, known=None) if self._has_parted(entry, others) else entry for entry in entries]
+            holders[holder.contact].append(holder)
+        parted = {one.received.number for which in moved for one in self._parting(moved[which], holders[which])}
+        return [replace(entry, known=None) if entry.received.number in parted else entry for entry in entries]
 
-    def _has_parted(self, entry: Entry, holders: Mapping[ContactId, Sequence[Holder]]) -> bool:
-        if entry.contact is None or not entry.has_moved:
-            return False
-        external_id = entry.draft.identity.external_id
-        is_another = external_id is not None and external_id != entry.contact.external_id
-        return any(
-            holder.key != entry.key if holder.stream == self._stream else is_another
-            for holder in holders.get(entry.contact.id, ())
-        )
+    def _parting(self, moved: Sequence[Entry], holders: Sequence[Holder]) -> list[Entry]:
+        """Tell which of the records that have moved on from a contact are not its any more."""
+        keys = {entry.key for entry in moved}
+        stays = any(holder.stream == self._stream and holder.key not in keys for holder in holders)
+        is_shared = any(holder.stream != self._stream for holder in holders)
+        last = moved[-1]
+        return [
+            entry
+            for entry in moved
+            if stays
+            or (is_shared and _names_another(entry))
+            or (entry.key != last.key and entry.draft.identity != last.draft.identity)
+        ]
 
     def know_again(self) -> None:
         """Write down how the records of a batch are known again, after all that they say is."""
@@ -293,6 +302,12 @@ class StreamMemory:
         if not self._ledger.remembers:
             return None
         return record_key(received.record, self._key_properties, identity, self._config.match_by)
+
+
+def _names_another(entry: Entry) -> bool:
+    """Tell whether a record has another external_id than its contact had."""
+    external_id = entry.draft.identity.external_id
+    return entry.contact is not None and external_id is not None and external_id != entry.contact.external_id
 
 
 def _stands(draft: ContactDraft, laid: ContactDraft) -> bool:

@@ -61,6 +61,8 @@ class _Overlay:
         self._written: dict[Identifier, ContactId] = {}
         self._marked: dict[ContactId, list[Entry]] = defaultdict(list)
         self._blocked: set[Identifier | RecordKey] = set()
+        self._waits: set[tuple[Identity, ContactId | None, bool]] = set()
+        """Whose records wait, by all that decides it but the key: a long line for one contact is matched once."""
         self._shared: set[Identifier] = set()
         self._keys: dict[RecordKey, ContactId | None] = {}
 
@@ -71,6 +73,11 @@ class _Overlay:
 
     def _place(self, entry: Entry) -> None:
         draft = entry.draft
+        alike = (draft.identity, None if entry.contact is None else entry.contact.id, draft.removed)
+        if alike in self._waits:
+            self._blocked.update(_keys_of(entry))
+            self._wave.waiting.append(entry)
+            return
         names = set(draft.identity.identifiers())
         match = self._view.match(
             draft.identity,
@@ -96,6 +103,8 @@ class _Overlay:
             or (group is not None and self._apart(group, entry))
         ):
             self._blocked |= involved
+            if names:
+                self._waits.add(alike)
             self._wave.waiting.append(entry)
         elif draft.removed:
             self._mark(entry, match, group)

@@ -17,7 +17,7 @@ from target_intercom.errors import (
     LeadPendingError,
     MergedError,
     NotFoundError,
-    RefusedError,
+    UndoneError,
 )
 from target_intercom.intercom.protocol import ContactId
 from target_intercom.ledger.base import Stamp
@@ -44,7 +44,7 @@ if t.TYPE_CHECKING:
     from target_intercom.config import StreamConfig
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.ledger.base import Ledger
-    from target_intercom.model import Email, Group, Json, Operation
+    from target_intercom.model import Email, Group, Identity, Json, Operation
     from target_intercom.sync.attributes import AttributeCatalog
     from target_intercom.sync.matching import Matcher
     from target_intercom.sync.parallel import InParallel
@@ -182,7 +182,7 @@ class DirectWriter:
                     return self._create(operation)
                 case Update():
                     return self._update(operation)
-        except (RefusedError, CallFailedError) as error:
+        except UndoneError as error:
             return Rejected(operation.group, Refusal.by_intercom(error.fault))
 
     # Creating.
@@ -197,7 +197,7 @@ class DirectWriter:
         try:
             return self._post(operation, _nothing)
         except ConflictError as error:
-            return self._after_conflict(operation, error, doubtful=False)
+            return self._after_conflict(operation.group, error, doubtful=False)
         except InDoubtError as error:
             return self._user_in_doubt(operation, error.fault)
 
@@ -210,10 +210,10 @@ class DirectWriter:
             return LeadInDoubt(operation, _BEGUN, _monotonic(error.since), Stamp(error.since))
         except InDoubtError as error:
             return LeadInDoubt(operation, error.fault, time.monotonic(), intent.written)
-        except (RefusedError, CallFailedError) as error:
+        except UndoneError as error:
             self._ledger.drop_intents([email])
             if isinstance(error, ConflictError):
-                return self._after_conflict(operation, error, doubtful=False)
+                return self._after_conflict(operation.group, error, doubtful=False)
             raise
 
     def _post(self, operation: Create, before: Callable[[], object]) -> Saved:
@@ -226,25 +226,25 @@ class DirectWriter:
     def _user_in_doubt(self, operation: Create, fault: Fault) -> Written:
         """Look for a user whose create got no answer before it is repeated; a 409 on the repetition finds it, too."""
         operation = replace(operation, again=True)
+        identity = operation.group.draft.identity
         for round_ in range(_DOUBT_ROUNDS):
-            found = self._find_user(operation)
+            found = self._find_user(identity)
             if found is not None:
                 return self._adopt(operation, found)
             self._client.pause(backoff.full_jitter(min(2.0**round_, _DOUBT_BACKOFF)))
             try:
                 return self._post(operation, _nothing)
             except ConflictError as error:
-                return self._after_conflict(operation, error, doubtful=True)
+                return self._after_conflict(operation.group, error, doubtful=True)
             except InDoubtError as error:
                 fault = error.fault
-        found = self._find_user(operation)
+        found = self._find_user(identity)
         return InDoubt(operation.group, _doubt(fault)) if found is None else self._adopt(operation, found)
 
-    def _find_user(self, operation: Create) -> Contact | None:
+    def _find_user(self, identity: Identity) -> Contact | None:
         """Look for a user without the index's lag where that is possible."""
-        identity = operation.group.draft.identity
         if identity.external_id is not None and self._client.finds_by_external_id:
-            with suppress(RefusedError, CallFailedError):
+            with suppress(UndoneError):
                 return self._client.find_user(identity.external_id)
         match = self._matcher.search_one(identity).match(identity, _BY_BOTH)
         return match.contact if isinstance(match, Found) and match.contact.role == "user" else None
@@ -267,16 +267,15 @@ class DirectWriter:
         return self._bring_up_to_date(operation.group, contact, Result.CREATED)
 
     def _after_conflict(
-        self, operation: Create, error: ConflictError, *, doubtful: bool, since: int | None = None
+        self, group: Group, error: ConflictError, *, doubtful: bool, since: int | None = None
     ) -> Written:
         """Go on with the contact that a 409 names (docs/identity.md).
 
         `doubtful`: it may be our own, if it is not older than `since` (unix seconds of Intercom's clock).
         """
-        group = operation.group
         if not self._config.sync_mode.updates and (error.archived or not doubtful):
             return Left(group, SkipReason.EXISTS)
-        contact_id = self._in_the_way(operation, error)
+        contact_id = self._in_the_way(group.draft.identity, error)
         if contact_id is None:
             return Rejected(group, Refusal.by_intercom(error.fault))
         try:
@@ -306,10 +305,10 @@ class DirectWriter:
             self._client.archive_contact(contact)
             raise
 
-    def _in_the_way(self, operation: Create, error: ConflictError) -> ContactId | None:
+    def _in_the_way(self, identity: Identity, error: ConflictError) -> ContactId | None:
         if error.contact_id is not None:
             return ContactId(error.contact_id)
-        found = self._find_user(operation)
+        found = self._find_user(identity)
         return None if found is None else found.id
 
     # What bulk jobs leave unsettled.
@@ -340,10 +339,10 @@ class DirectWriter:
             try:
                 return self._post(operation, _nothing)
             except ConflictError as error:
-                return self._after_conflict(operation, error, doubtful=True, since=since)
+                return self._after_conflict(operation.group, error, doubtful=True, since=since)
             except InDoubtError as error:
                 return self._user_in_doubt(operation, error.fault)
-        except (RefusedError, CallFailedError) as error:
+        except UndoneError as error:
             return Rejected(operation.group, Refusal.by_intercom(error.fault))
 
     def settle_leads(self, doubts: list[LeadInDoubt]) -> Iterator[Written]:
@@ -361,14 +360,24 @@ class DirectWriter:
         try:
             return self._save(group, operation.contact, operation.changes, Result.UNCHANGED)
         except ConflictError as error:
-            if not any(entry.contact is not None for entry in group.entries):
+            if any(entry.contact is not None for entry in group.entries):
+                return Mistaken(group, Refusal.by_intercom(error.fault))
+            if len(group.entries) > 1 or not self._goes_by_external_id(group.draft.identity):
                 raise
-            return Mistaken(group, Refusal.by_intercom(error.fault))
+            return self._after_conflict(group, error, doubtful=False)
         except MergedError as error:
             survivor = self._matcher.survivor(error)
             if survivor is None or another_person(group.draft.identity, survivor):
                 return Rejected(group, Refusal.by_intercom(error.fault))
             return self._bring_up_to_date(group, survivor, Result.UNCHANGED)
+
+    def _goes_by_external_id(self, identity: Identity) -> bool:
+        """Tell whether who has a record's external_id is meant, before whom its other identifiers find.
+
+        Search may not show that user: it is archived, or was made a moment ago.
+        """
+        given = (which for which in self._config.match_by if identity.get(which) is not None)
+        return next(given, None) is MatchBy.EXTERNAL_ID
 
     def _bring_up_to_date(self, group: Group, contact: Contact, unchanged: _SavedAs) -> Written:
         """Write what differs from a contact read just now; `unchanged` is the result when nothing does."""
@@ -429,7 +438,7 @@ class DirectWriter:
             raise ValueError("a lead is not made without an email")
         try:
             return self._create_lead(operation, email, doubt.intent)
-        except (RefusedError, CallFailedError) as error:
+        except UndoneError as error:
             return Rejected(operation.group, Refusal.by_intercom(error.fault))
 
     def _found_lead(self, doubt: LeadInDoubt, match: Found | Ambiguous) -> Written:
@@ -437,7 +446,7 @@ class DirectWriter:
             return Rejected(doubt.operation.group, refusal(match))
         try:
             return self._adopt(doubt.operation, match.contact)
-        except (RefusedError, CallFailedError) as error:
+        except UndoneError as error:
             return Rejected(doubt.operation.group, Refusal.by_intercom(error.fault))
 
 

@@ -292,6 +292,47 @@ def test_an_email_that_a_later_record_gives_up_is_not_free_before(
     assert [identity(one) for one in people.everyone()] == [("1", B)]
 
 
+# Rows that share a contact.
+
+TWINS: list[Row] = [{"row": 1, "email": A, "name": "Ann"}, {"row": 2, "email": A, "name": "Ann"}]
+
+
+def test_two_rows_of_one_contact_are_followed_together(load: Loader, people: People) -> None:
+    load(customers(*TWINS))
+    done = load(customers(*({**row, "email": B} for row in TWINS)))
+    assert done.results()["updated"] == 1
+    assert [identity(one) for one in people.everyone()] == [(None, B)]
+    assert_quiet(load(customers(*({**row, "email": B} for row in TWINS))))
+
+
+@SIZES
+def test_of_rows_that_part_the_last_one_keeps_the_contact(load: Loader, people: People, size: int) -> None:
+    load(customers(*TWINS))
+    shared = people.one()["id"]
+    load(customers({**TWINS[0], "email": B}, {**TWINS[1], "email": C}), batch_size_rows=size)
+    assert {one["email"]: one["id"] == shared for one in people.everyone()} == {B: False, C: True}
+
+
+@SIZES
+def test_a_row_that_parts_leaves_the_contact_to_those_that_stay(load: Loader, people: People, size: int) -> None:
+    load(customers(*TWINS))
+    shared = people.one()["id"]
+    load(customers({**TWINS[0], "email": B}, TWINS[1]), batch_size_rows=size)
+    assert {one["email"]: one["id"] == shared for one in people.everyone()} == {A: True, B: False}
+
+
+@SIZES
+def test_an_external_id_that_somebody_has_spoils_no_earlier_row_of_the_key(
+    load: Loader, people: People, size: int
+) -> None:
+    """Bob is followed to his new email; only the row with Ann's external_id is Ann's."""
+    bob = {"row": 2, "email": B, "name": "Bob"}
+    load(customers(ANN, bob))
+    done = load(customers({**bob, "email": C}, {**bob, "email": C, "id": "1", "name": "Bob 1"}), batch_size_rows=size)
+    assert done.results() == {"updated": 2}
+    assert {identity(one): one["name"] for one in people.everyone()} == {("1", C): "Bob 1", (None, C): "Bob"}
+
+
 # Deletions that carry only the key.
 
 GONE = {"row": 1, "_sdc_deleted_at": WHEN}

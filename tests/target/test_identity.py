@@ -467,6 +467,22 @@ def test_a_new_external_id_that_another_user_holds_is_rejected_and_the_others_go
     assert people.one(email="ann@example.com")["external_id"] is None
 
 
+@pytest.mark.parametrize("role", ["lead", "user"])
+def test_the_holder_of_the_external_id_is_meant_although_search_shows_only_the_email(
+    load: Loader, people: People, sandbox: SandboxServer, role: str
+) -> None:
+    """external_id comes before email in `match_by`, whoever search shows."""
+    people.add(role=role, email="ann@example.com", name="By email")
+    sandbox.conditions.search_lag = 60
+    holder = people.add(external_id="1", email="old@example.com")
+    row = {"id": "1", "email": "ann@example.com", "name": "Ann"}
+    done = load(customers(row), creation_mode="lifecycle" if role == "lead" else "user")
+    assert done.results() == {"updated": 1}
+    found = people.one(external_id="1")
+    assert (found["id"], found["email"], found["name"]) == (holder, "ann@example.com", "Ann")
+    assert people.one(name="By email")["role"] == role
+
+
 # Contacts that vanish.
 
 
