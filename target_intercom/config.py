@@ -30,6 +30,7 @@ TAG: t.Final = "tag"
 GROUP_TARGETS: t.Final = (*(which.value for which in MatchBy), TAG)
 """What the properties of a groups stream can be mapped to."""
 
+_NULL = "null"
 _VERSION = re.compile(r"\d+\.\d+")
 _LEDGER = re.compile(r"(sqlite:///(?!:memory:).+|postgres(ql)?(\+psycopg)?://.+)", re.IGNORECASE)
 _Enum = t.TypeVar("_Enum", bound=enum.Enum)
@@ -244,16 +245,13 @@ def _token(value: Json) -> str:
     return text
 
 
-def _name(value: Json) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise _WrongValueError("the name of a property")
-    return value
+def _name_of(what: str) -> Callable[[Json], str]:
+    def read(value: Json) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise _WrongValueError(f"the name of {what}")
+        return value
 
-
-def _stream_name(value: Json) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise _WrongValueError("the name of a stream")
-    return value
+    return read
 
 
 def _version(value: Json) -> str:
@@ -327,7 +325,9 @@ def _mappings(value: Json) -> Mapping[str, str | None]:
     if not isinstance(value, dict):
         raise _WrongValueError("an object of {property: attribute}")
     taken: dict[str, str] = {}
-    for prop, attribute in value.items():
+    # `meltano config set` stores the text.
+    given = {prop: None if attribute == _NULL else attribute for prop, attribute in value.items()}
+    for prop, attribute in given.items():
         where = f"[{_shown(prop)}]"
         if attribute is None:
             continue
@@ -337,7 +337,7 @@ def _mappings(value: Json) -> Mapping[str, str | None]:
                 f"each attribute once ({_shown(taken[attribute])} is mapped to it, too)", shown=attribute, where=where
             )
         taken[attribute] = prop
-    return MappingProxyType(dict(value))
+    return MappingProxyType(given)
 
 
 def _check_attribute(attribute: Json, where: str) -> None:
@@ -429,7 +429,7 @@ STREAM_SETTINGS: t.Final = (
     Setting(
         "deleted_property",
         {"type": ["string", "null"], "default": _STREAM_DEFAULTS.deleted_property},
-        _name,
+        _name_of("a property"),
         "A record whose value here is set is to be removed. Not set: null, false, 0, blank text, and `false`, `f`, "
         "`no`, `n`, `0`.",
     ),
@@ -442,7 +442,7 @@ STREAM_SETTINGS: t.Final = (
     Setting(
         "tags_property",
         {"type": ["string", "null"]},
-        _name,
+        _name_of("a property"),
         "Property of contact records that names the contact's groups, which become its tags: an array, or a text with "
         "commas.",
     ),
@@ -483,7 +483,7 @@ SETTINGS: t.Final = (
     Setting(
         "groups_stream",
         {"type": ["string", "null"]},
-        _stream_name,
+        _name_of("a stream"),
         "Name of the stream whose records put contacts into groups; groups become tags.",
     ),
     Setting(
@@ -694,63 +694,6 @@ def unknown_settings(raw: Mapping[str, Json], known: Iterable[str]) -> tuple[lis
         else:
             others.append(f"Setting '{name}' is unknown to this version and has no effect")
     return slips, others
-
-
-def environment_errors(environment: Mapping[str, str], prefix: str) -> list[str]:
-    """Say which settings in environment variables cannot be read as what they are (the SDK does not)."""
-    errors = []
-    for setting in SETTINGS:
-        types = set(setting.schema["type"]) if isinstance(setting.schema["type"], list) else {setting.schema["type"]}
-        text = environment.get(prefix + setting.name.upper())
-        if text is None:
-            continue
-        for kind, (wanted, fits) in _IN_ENVIRONMENT.items():
-            if kind in types and not fits(text):
-                errors.append(f"Setting '{setting.name}' does not take {_shown(text)}: give {wanted}")
-    return errors
-
-
-_NESTED: t.Final = ("mappings", "stream_maps", "streams")
-_SEPARATOR = re.compile(r"(?<!\\)\.")
-
-
-def unflattened(environment: Mapping[str, Json]) -> dict[str, Json]:
-    """Give settings from environment variables the shape that they had in meltano.yml.
-
-    Meltano writes nested objects flat into variables, `{"customers.sync_mode": "sync"}`, and a dot in a name with a
-    backslash (meltano 4.4, `flatten` and `nest` in core/utils).
-    """
-    return {
-        name: _unflattened(value, deep=name != "mappings") if name in _NESTED and isinstance(value, dict) else value
-        for name, value in environment.items()
-    }
-
-
-def _unflattened(flat: Mapping[str, Json], *, deep: bool) -> dict[str, Json]:
-    nested: dict[str, Json] = {}
-    for path, value in flat.items():
-        *parents, last = _SEPARATOR.split(path) if deep and not isinstance(value, dict) else [path]
-        place = nested
-        for parent in parents:
-            place = place.setdefault(parent.replace(r"\.", "."), {})
-        place[last.replace(r"\.", ".")] = value
-    return nested
-
-
-def _parses(read: Callable[[str], Json], text: str) -> bool:
-    try:
-        read(text)
-    except ValueError:
-        return False
-    return True
-
-
-_IN_ENVIRONMENT: t.Final[Mapping[str, tuple[str, Callable[[str], bool]]]] = {
-    "integer": ("a whole number", lambda text: _parses(int, text)),
-    "boolean": ("true or false", lambda text: text.lower() in {"true", "false", "1", "0", "yes", "no", "on", "off"}),
-    "array": ('a JSON list such as ["email"]', lambda text: _parses(json.loads, text)),
-    "object": ('a JSON object such as {"id": "external_id"}', lambda text: _parses(json.loads, text)),
-}
 
 
 def _read(

@@ -33,14 +33,18 @@ __all__ = [
     "GarbledAnswerError",
     "InDoubtError",
     "InvalidRecordError",
+    "JobClosedError",
     "LeadPendingError",
     "LedgerError",
     "MergedError",
+    "NoBulkError",
     "NotFoundError",
+    "PlanRestrictedError",
     "RateLimitedError",
     "RefusedError",
     "RegionError",
     "RetriableAPIError",
+    "RetriableError",
     "ServerError",
     "SkippableSyncError",
     "StoppedError",
@@ -49,6 +53,7 @@ __all__ = [
     "TooManyRejectedError",
     "TooManyRemovalsError",
     "UnauthorizedError",
+    "UndoneError",
     "UnknownAttributeError",
     "UnreachableError",
     "VersionError",
@@ -153,19 +158,23 @@ class StreamRefusedError(ConfigValidationError):
 # Retriable: only the client sees these.
 
 
-class RateLimitedError(ApiError, RetriableAPIError):
+class RetriableError(ApiError, RetriableAPIError):
+    """The call failed in a way that may pass."""
+
+
+class RateLimitedError(RetriableError):
     """429: the window is full."""
 
 
-class ServerError(ApiError, RetriableAPIError):
+class ServerError(RetriableError):
     """5xx or 408: Intercom failed; whether a write arrived is not known."""
 
 
-class GarbledAnswerError(ApiError, RetriableAPIError):
+class GarbledAnswerError(RetriableError):
     """A 2xx answer whose body is not the JSON it should be."""
 
 
-class ConnectionLostError(ApiError, RetriableAPIError):
+class ConnectionLostError(RetriableError):
     """The connection broke or timed out; `sent` tells whether the request may have arrived."""
 
     def __init__(self, fault: Fault, *, sent: bool) -> None:
@@ -177,12 +186,16 @@ class ConnectionLostError(ApiError, RetriableAPIError):
 # Record: one record is refused or its call needs another decision; the run goes on.
 
 
-class RefusedError(ApiError, SkippableSyncError):
-    """Intercom refuses this call for what is in it (a 4xx other than those below)."""
+class UndoneError(ApiError, SkippableSyncError):
+    """Intercom did not do what this call asked for, as far as is known, and trying again does not help."""
 
 
-class CallFailedError(ApiError, SkippableSyncError):
-    """This call kept failing while others succeeded."""
+class RefusedError(UndoneError):
+    """Intercom refuses this call for what is in it (a 4xx other than those below), or does not know it (501)."""
+
+
+class CallFailedError(UndoneError):
+    """This call kept failing while others succeeded, or got nothing but 429."""
 
 
 class InDoubtError(ApiError, SkippableSyncError):
@@ -214,10 +227,8 @@ class ConflictError(RefusedError):
 class NotFoundError(RefusedError):
     """404: no live contact (or sub-resource) of this id; archived ones answer so, too."""
 
-    def __init__(self, fault: Fault, *, repeated: bool = False) -> None:
-        """`repeated`: an earlier try of the same call may have arrived."""
-        super().__init__(fault)
-        self.repeated = repeated
+    repeated = False
+    """An earlier try of the same call may have arrived; the client says so."""
 
 
 class MergedError(RefusedError):

@@ -14,7 +14,7 @@ from singer_sdk import metrics
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_intercom.intercom.client import Traffic
+    from target_intercom.intercom.traffic import Traffic
     from target_intercom.report import RunReport
 
 _Tags: t.TypeAlias = tuple[tuple[str, str], ...]

@@ -16,6 +16,7 @@ from target_intercom.intercom.protocol import (
     Json,
     Role,
     TagId,
+    version_at_least,
 )
 
 if t.TYPE_CHECKING:
@@ -60,6 +61,7 @@ __all__ = [
     "Role",
     "SkipReason",
     "StandardAttribute",
+    "TagChange",
     "TagId",
     "Trust",
     "Unanswered",
@@ -87,19 +89,27 @@ class StandardAttribute:
     """A property of the same name is not taken by itself."""
     compared: bool = True
     """False: Intercom never shows the value, so it is no reason to write."""
+    since: tuple[int, int] | None = None
+    """The API version that takes it first, as what it is; None: all do."""
+    kind_before: Kind | None = None
+    """What versions before `since` take; None: they do not have it."""
+
+    def kind_in(self, version: str) -> Kind | None:
+        """Give what an `Intercom-Version` takes; None: it does not have the attribute."""
+        return self.kind if self.since is None or version_at_least(version, *self.since) else self.kind_before
 
 
 STANDARD_ATTRIBUTES: t.Final[Mapping[str, StandardAttribute]] = MappingProxyType(
     {
         "external_id": StandardAttribute(Kind.STRING),
         "email": StandardAttribute(Kind.STRING),
-        "email_verified": StandardAttribute(Kind.BOOLEAN, compared=False),
+        "email_verified": StandardAttribute(Kind.BOOLEAN, compared=False, since=(2, 16)),
         "phone": StandardAttribute(Kind.STRING),
         "name": StandardAttribute(Kind.STRING),
         "avatar": StandardAttribute(Kind.STRING),
         "signed_up_at": StandardAttribute(Kind.DATETIME),
         "last_seen_at": StandardAttribute(Kind.DATETIME),
-        "owner_id": StandardAttribute(Kind.STRING, only_when_mapped=True),
+        "owner_id": StandardAttribute(Kind.STRING, only_when_mapped=True, since=(2, 16), kind_before=Kind.INTEGER),
         "unsubscribed_from_emails": StandardAttribute(Kind.BOOLEAN, only_when_mapped=True),
     }
 )

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 from collections import Counter
-from decimal import Decimal
 
 from singer_sdk.io_base import SingerReader
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
+from target_intercom.json_lines import read
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-_DECODER: t.Final = json.JSONDecoder(parse_float=Decimal)
-"""Reads what the SDK's `deserialize_json` reads, which makes a decoder for every line."""
 
 
 class MessageReader(SingerReader):
@@ -67,7 +64,7 @@ def _lines(source: t.IO[str]) -> Iterator[tuple[int, str]]:
 
 def _message(number: int, line: str) -> dict[str, t.Any]:
     try:
-        message: object = _DECODER.decode(line)
+        message: object = read(line)
     except (ValueError, RecursionError):
         error = f"Line {number} is not JSON"
         raise InvalidInputLine(error) from None

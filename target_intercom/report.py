@@ -7,10 +7,10 @@ import os
 import typing as t
 from collections import Counter, defaultdict
 
-import simplejson
-
 from target_intercom.errors import redact
+from target_intercom.json_lines import json_line
 from target_intercom.model import CONTACT_RESULTS, GROUP_RESULTS, Result
+from target_intercom.text import printable
 
 if t.TYPE_CHECKING:
     import logging
@@ -29,11 +29,6 @@ _WRITTEN: t.Final = frozenset(
 """Something was changed in Intercom."""
 _MOST_LOGGED = 20
 """Refused records that get a log line of their own; all of them are in the file."""
-
-
-def json_line(value: Json) -> str:
-    """Write a value as it was read: decimal numbers with all their digits, NaN as NaN."""
-    return str(simplejson.dumps(value, use_decimal=True, ignore_nan=False, allow_nan=True))
 
 
 class RejectedRecords:
@@ -252,11 +247,6 @@ class RunReport:
         )
         if self._refused == _MOST_LOGGED:
             self._logger.warning("Further refused records are only in %s", self._rejected.path)
-
-
-def printable(name: str) -> str:
-    """Give a name that cannot break a line, or paint a terminal."""
-    return name if name.isprintable() else ascii(name)
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:

@@ -18,7 +18,6 @@ from target_intercom.errors import (
 )
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.dry_run import DryRunClient
-from target_intercom.intercom.protocol import version_at_least
 from target_intercom.ledger.base import Ledger, stamp
 from target_intercom.ledger.database import Database
 from target_intercom.ledger.scratch import ScratchDatabase, sweep
@@ -132,7 +131,7 @@ class Run:
             stream,
             properties,
             config,
-            since_2_16=version_at_least(self.config.api_version, 2, 16),
+            api_version=self.config.api_version,
             say=self._say,
         )
         return self._connected().contact_sync(stream, config, self._sources(stream, source), mapper, key_properties)

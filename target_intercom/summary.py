@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from target_intercom.model import Result
-from target_intercom.report import printable
+from target_intercom.text import columns, printable
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,8 +20,6 @@ _WIDEST: t.Final = 100
 """A table with more characters in a line is turned round, if that makes it narrower."""
 _MOST_REASONS: t.Final = 10
 """Reasons named with their counts; the report's file has all of them."""
-
-_Table: t.TypeAlias = "Sequence[Sequence[str]]"
 
 
 def last_word(
@@ -42,16 +40,12 @@ def last_word(
 def _table(streams: Mapping[str, StreamReport]) -> list[str]:
     """Align the counts; what no stream has anything of is left out."""
     counts = [{"read": one.results.total(), **one.counts(), "left": one.left} for one in streams.values()]
-    columns = ["read", *(one.value for one in Result), "left"]
-    shown = [name for name in columns if name == "read" or any(one.get(name) for one in counts)]
-    rows = [
-        [printable(name), *(str(one.get(key, 0)) for key in shown)] for name, one in zip(streams, counts, strict=True)
-    ]
+    names = ["read", *(one.value for one in Result), "left"]
+    shown = [name for name in names if name == "read" or any(one.get(name) for one in counts)]
+    rows = [[name, *(str(one.get(key, 0)) for key in shown)] for name, one in zip(streams, counts, strict=True)]
     table = [["stream", *shown], *rows]
-    turned = list(zip(*table, strict=True))
-    if _width(table) > _WIDEST and _width(turned) < _width(table):
-        return _aligned(turned)
-    return _aligned(table)
+    upright, turned = (columns(one, numbers=True) for one in (table, list(zip(*table, strict=True))))
+    return turned if _width(upright) > _WIDEST and _width(turned) < _width(upright) else upright
 
 
 def _refusals(streams: Mapping[str, StreamReport]) -> list[str]:
@@ -71,18 +65,5 @@ def _reasons(counts: Mapping[str, int]) -> str:
     return ", ".join([*named, *([f"{others} for other reasons"] if others else [])])
 
 
-def _widths(table: _Table) -> list[int]:
-    return [max(map(len, column)) for column in zip(*table, strict=True)]
-
-
-def _width(table: _Table) -> int:
-    return sum(width + 2 for width in _widths(table)) - 2
-
-
-def _aligned(table: _Table) -> list[str]:
-    """Names to the left, numbers to the right."""
-    first, *others = _widths(table)
-    return [
-        "  ".join([name.ljust(first), *(cell.rjust(width) for cell, width in zip(cells, others, strict=True))])
-        for name, *cells in table
-    ]
+def _width(lines: Sequence[str]) -> int:
+    return max(map(len, lines))

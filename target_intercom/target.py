@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import gzip
 import importlib
@@ -10,26 +11,26 @@ import signal
 import sys
 import traceback
 import typing as t
-from functools import cached_property
+from functools import cache, cached_property
 
-import click
-from dotenv import find_dotenv, load_dotenv
 from singer_sdk import Target
-from singer_sdk.configuration._dict_config import merge_missing_config_jsonschema, parse_environment_config
+from singer_sdk.configuration._dict_config import merge_missing_config_jsonschema
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchFileFormat, StorageTarget
 from singer_sdk.helpers.capabilities import TARGET_BATCH_SIZE_ROWS_CONFIG, PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.exceptions import InvalidInputLine
-from singer_sdk.singerlib.json import deserialize_json
 
-from target_intercom.config import environment_errors, json_schema, parse_config, unflattened, unknown_settings
+from target_intercom.config import json_schema, parse_config, unknown_settings
+from target_intercom.environment import environment_errors, restored
 from target_intercom.errors import redact
+from target_intercom.given import config_input, from_environment
+from target_intercom.json_lines import json_line, read
 from target_intercom.metrics import RunMetrics
 from target_intercom.model import Received
+from target_intercom.output import put_out
 from target_intercom.progress import PACE_SECONDS, Figures, Progress
 from target_intercom.reader import MessageReader
-from target_intercom.report import json_line
 from target_intercom.sinks import ContactSink, GroupSink, IntercomSink
 from target_intercom.summary import DRY_RUN, last_word
 
@@ -37,6 +38,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
+    import click
     from singer_sdk.sinks import Sink
 
     from target_intercom.model import Json
@@ -55,7 +57,6 @@ class TargetIntercom(Target):
 
     name = "target-intercom"
     config_jsonschema: t.ClassVar[dict[str, t.Any]] = json_schema()
-    default_sink_class = ContactSink
     message_reader_class = MessageReader
     capabilities: t.ClassVar = [
         PluginCapabilities.ABOUT,
@@ -164,11 +165,17 @@ class TargetIntercom(Target):
         merge_missing_config_jsonschema(TARGET_BATCH_SIZE_ROWS_CONFIG, config_jsonschema)
         super(Target, cls).append_builtin_config(config_jsonschema)
 
+    @classmethod
+    @cache
+    def offered_schema(cls) -> dict[str, t.Any]:
+        """Give the JSON schema of all settings, the SDK's among them."""
+        schema = copy.deepcopy(cls.config_jsonschema)
+        cls.append_builtin_config(schema)
+        return schema
+
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check our own settings with our own words (which never quote the token), then the SDK's."""
-        schema = dict(self.config_jsonschema)
-        self.append_builtin_config(schema)
-        slips, unknown = unknown_settings(self.config, schema["properties"])
+        slips, unknown = unknown_settings(self.config, self.offered_schema()["properties"])
         for text in unknown:
             self.logger.warning("%s", text)
         try:
@@ -315,13 +322,15 @@ class TargetIntercom(Target):
         """Hold STATE back while removals or memberships, which it may cover, wait for the end of the pipe.
 
         A dry run has no STATE: what it read has not been loaded.
+
+        Raises:
+            OSError: it cannot be printed.
         """
         if self.run.is_unfinished or self.run.config.dry_run:
             return
         # As the SDK does, whose own serializer knows no decimal number in a STATE.
         with self._progress.aside():
-            sys.stdout.write(f"{json_line(state)}\n")
-            sys.stdout.flush()
+            put_out("STATE", json_line(state))
 
     # The process.
 
@@ -340,12 +349,8 @@ class TargetIntercom(Target):
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
         """Read the config files; one that cannot be read ends in a sentence with its name."""
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, ValueError, TypeError) as error:
-            why = error.strerror or "there is no such file" if isinstance(error, OSError) else "it is no JSON object"
-            message = f"The config file cannot be read ({', '.join(one for one in value if one != 'ENV')}): {why}"
-            raise click.UsageError(message) from None
+        del ctx, param
+        return config_input(value)
 
     @classmethod
     def invoke(  # type: ignore[override] # as the SDK's own targets do
@@ -377,13 +382,17 @@ class TargetIntercom(Target):
 
     @classmethod
     def configured(cls, config: _ConfigInput) -> TargetIntercom:
-        """Make the target; settings from the environment are checked here, since the SDK has its own idea of them."""
-        if config.parse_env:
-            # The SDK looks for .env beside its own files, which is the project only where its .venv lies in it.
-            load_dotenv(find_dotenv(usecwd=True))
+        """Make the target; settings from the environment are checked here, since the SDK has its own idea of them.
+
+        Under Meltano, what its config file lost is taken from the environment, too.
+        """
         surprise: ValueError | None = None
         try:
-            target = cls(config={**config.config, **(cls._environment() if config.parse_env else {})})
+            given = {
+                **config.config,
+                **(from_environment(cls.offered_schema(), cls._env_var_prefix) if config.parse_env else {}),
+            }
+            target = cls(config=restored(given, os.environ))
         except ValueError as error:
             surprise = error
         errors = environment_errors(os.environ, cls._env_var_prefix) if config.parse_env else []
@@ -392,16 +401,6 @@ class TargetIntercom(Target):
         if surprise is not None:
             raise surprise
         return target
-
-    @classmethod
-    def _environment(cls) -> dict[str, t.Any]:
-        """Read settings from the environment; it stands above `.env`, which is in it by now.
-
-        The SDK would look for a `.env` of its own, and let that one win.
-        """
-        schema = dict(cls.config_jsonschema)
-        cls.append_builtin_config(schema)
-        return unflattened(parse_environment_config(schema, cls._env_var_prefix, dotenv_path=os.devnull))
 
 
 def explained(error: Exception) -> str:
@@ -422,7 +421,7 @@ def _batch_records(stream: str, number: int, url: str, *, compressed: bool) -> I
         lines = gzip.GzipFile(fileobj=file) if compressed else file
         for line_number, line in enumerate(lines, start=1):
             try:
-                record: object = deserialize_json(line)
+                record: object = read(line)
             except (ValueError, RecursionError):
                 record = None
             if not isinstance(record, dict):

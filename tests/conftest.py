@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -59,6 +60,14 @@ def load(sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         signal.signal(name, handler)
     logging.captureWarnings(capture=False)
     assert not breaks_of_the_description(sandbox)
+
+
+@pytest.fixture
+def nothing_masked() -> Iterator[None]:
+    """New files are for everybody unless somebody takes care."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
 
 
 def breaks_of_the_description(sandbox: SandboxServer) -> list[str]:

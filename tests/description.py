@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import runpy
 import warnings
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+import jsonschema
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SHARED = Path(__file__).parents[2] / "shared"
 CHECKER = SHARED / "tools" / "openapi_requests.py"
 DESCRIPTIONS = SHARED / "intercom-openapi"
 VERSIONS = ("2.16", "Preview")
+DESCRIBED = pytest.mark.skipif(not CHECKER.exists(), reason="Intercom's OpenAPI descriptions are not here")
 
 
 class Description(Protocol):
@@ -35,3 +44,17 @@ def official_description() -> Description | None:
         warnings.simplefilter("ignore", ResourceWarning)  # the checker leaves its files to the collector
         described: Description = module.Spec([f"{version}={DESCRIPTIONS / version}.json" for version in VERSIONS])
     return described
+
+
+def answers(version: str, *, complete: bool = False) -> Callable[[str, Any], None]:
+    """Give what holds an answer against a schema of this name; one that is `complete` has all that is described."""
+    text = (DESCRIPTIONS / f"{version}.json").read_text(encoding="utf-8")
+    description = runpy.run_path(str(CHECKER))["_loosen"](json.loads(text))
+    schemas = description["components"]["schemas"]
+
+    def check(schema: str, answer: Any) -> None:
+        whole = {**schemas[schema], "components": description["components"]}
+        jsonschema.Draft7Validator(whole).validate(answer)
+        assert not complete or answer.keys() == schemas[schema]["properties"].keys()
+
+    return check

@@ -11,8 +11,9 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import pytest
 import requests
 from click.testing import CliRunner
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from target_intercom.sandbox import SandboxServer
 
+Found = TypeVar("Found")
 TYPES: dict[str, dict[str, Any]] = {
     "text": {"type": ["string", "null"]},
     "integer": {"type": ["integer", "null"]},
@@ -237,6 +239,29 @@ class People:
         given = {name: value for name, value in contact.items() if value is not None}
         return str(self.call("POST", "/contacts", {"role": "user", **given})["id"])
 
+    def archive(self, contact: str) -> None:
+        """Archive a contact as somebody else does."""
+        self.call("POST", f"/contacts/{contact}/archive", {})
+
+    def delete(self, contact: str) -> None:
+        """Delete a contact as somebody else does."""
+        self.call("DELETE", f"/contacts/{contact}")
+
+
+def another(load: Loader) -> Loader:
+    """A run beside the first, with the same ledger and a folder of its own for its report."""
+    ledger = load.data_dir / "ledger.db"
+    return Loader(load.url, load.data_dir.with_name("another"), {**load.settings, "ledger_url": f"sqlite:///{ledger}"})
+
+
+@contextmanager
+def hurry() -> Iterator[None]:
+    """Have pauses, those between tries too, take a fiftieth of their time."""
+    sleep = time.sleep
+    with pytest.MonkeyPatch.context() as clock:
+        clock.setattr("time.sleep", lambda seconds: sleep(seconds / 50))
+        yield
+
 
 @contextmanager
 def once_answered(sandbox: SandboxServer, method: str, path: str, act: Callable[[], object]) -> Iterator[None]:
@@ -264,12 +289,13 @@ def once_answered(sandbox: SandboxServer, method: str, path: str, act: Callable[
         sandbox.conditions.latency = 0
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for something to happen."""
+def until(found: Callable[[], Found], seconds: float = 20.0) -> Found:
+    """Wait for something to happen; gives what is found then. It fails when the time is over."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (what := found()):
         assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
+        time.sleep(0.005)
+    return what
 
 
 def feed(process: subprocess.Popen[bytes], *messages: Mapping[str, Any] | str, end: bool = False) -> None:

@@ -12,13 +12,14 @@ from singer_sdk.exceptions import SingerSDKError
 from target_intercom.check import findings
 from target_intercom.check.catalog import CatalogError, read_catalog, schema_trouble
 from target_intercom.check.found import Checked, Finding, Level
-from target_intercom.check.mappings import Workspace, attribute_rows, mapping_findings, room_findings
+from target_intercom.check.mappings import CustomAttributes, Verdict, attribute_rows, mapping_verdict, room_findings
 from target_intercom.check.probing import probe
 from target_intercom.check.showing import as_json, as_text
-from target_intercom.check.streams import Stream, stream_findings
+from target_intercom.check.streams import Stream, stream_verdict
 from target_intercom.config import parse_config, unknown_settings
 from target_intercom.errors import ConfigValidationError, redact
 from target_intercom.ledger.looking import cannot_hold, look
+from target_intercom.output import put_out
 from target_intercom.target import TargetIntercom, explained
 
 if t.TYPE_CHECKING:
@@ -52,13 +53,15 @@ def main(config: _ConfigInput, catalog: t.IO[str] | None, as_: str) -> None:
     offered = _offered(catalog)
     try:
         checked = _checked(config, offered)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        put_out("What was found", as_json(checked) if as_ == "json" else as_text(checked))
+    except BrokenPipeError:
+        sys.exit(1)
     except Exception as error:
         logger = TargetIntercom.logger
         logger.debug("The error in full", exc_info=True)
         raise click.ClickException(redact(explained(error))) from None
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    click.echo(as_json(checked) if as_ == "json" else as_text(checked))
     sys.exit(0 if checked.is_ok else 1)
 
 
@@ -79,7 +82,7 @@ def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked
     except ConfigValidationError as error:
         return Checked(tuple(findings.setting_findings(error.errors or [str(error)])))
     settings = parse_config(target.config)
-    probed = probe(settings)
+    probed = probe(settings, _say)
     ledger = look(settings.ledger)
     listed = () if probed.attributes is None else attribute_rows(probed.attributes, settings.api_version)
     found = [
@@ -101,25 +104,28 @@ def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked
     )
 
 
+def _say(text: str) -> None:
+    click.echo(redact(text), err=True)
+
+
 def _unknown(target: TargetIntercom) -> list[str]:
-    schema = dict(target.config_jsonschema)
-    target.append_builtin_config(schema)
-    return unknown_settings(target.config, schema["properties"])[1]
+    return unknown_settings(target.config, target.offered_schema()["properties"])[1]
 
 
 def _judged(
     target: TargetIntercom, settings: Config, probed: Probed, offered: Sequence[Offered] | None
 ) -> Iterator[Finding]:
     """Hold the mappings, and the tap's streams where they are known, against the workspace."""
-    workspace = None if probed.attributes is None else Workspace.of(probed.attributes)
+    attributes = None if probed.attributes is None else CustomAttributes.of(probed.attributes)
     streams, wrong = _streams(target, offered)
-    yield from wrong
+    verdict = Verdict()
     if streams is not None:
-        yield from stream_findings(settings, streams, workspace)
-    elif workspace is not None:
-        yield from mapping_findings(settings, workspace)
-    if workspace is not None:
-        yield from room_findings(workspace)
+        verdict = stream_verdict(settings, streams, attributes)
+    elif attributes is not None:
+        verdict = mapping_verdict(settings, attributes)
+    yield from (*wrong, *verdict.findings)
+    if attributes is not None:
+        yield from room_findings(attributes, verdict.to_make)
 
 
 def _streams(

@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
 _BOM: t.Final = "\ufeff"
 _SCHEMA: t.Final = '"SCHEMA"'
 _TYPES: t.Final = frozenset({"SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION", "BATCH"})
+_NEITHER: t.Final = "it is neither a Singer catalog nor Singer messages"
 _MOST_SHOWN: t.Final = 40
 """Characters of what is wrong that are shown."""
 _Line: t.TypeAlias = tuple[int, str]
@@ -42,7 +43,7 @@ def read_catalog(lines: Iterable[str]) -> list[Offered]:
     """Read the streams of a catalog, but those that are not selected, or of the SCHEMA messages of a tap's output.
 
     Raises:
-        CatalogError: it is neither; the message quotes nothing of it.
+        CatalogError: it is neither; the message quotes nothing of it, and names a key that is missing.
     """
     rest = ((number, line.removeprefix(_BOM)) for number, line in enumerate(lines, start=1))
     first = next(((number, line) for number, line in rest if line.strip()), (1, ""))
@@ -51,8 +52,10 @@ def read_catalog(lines: Iterable[str]) -> list[Offered]:
         if message is not None and "type" in message:
             return list({one.name: one for one in _of_messages(chain([first], rest))}.values())
         return list(_of_catalog(_whole(first, rest) if message is None else message))
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise CatalogError("it is neither a Singer catalog nor Singer messages") from None
+    except KeyError as error:
+        raise CatalogError(f"{_NEITHER}: a part of it lacks '{error.args[0]}'") from None
+    except (TypeError, ValueError, AttributeError):
+        raise CatalogError(_NEITHER) from None
 
 
 def _whole(first: _Line, rest: Iterable[_Line]) -> dict[str, Json]:

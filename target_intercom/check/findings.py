@@ -116,8 +116,13 @@ def _lacking(permission: Permission, *, is_bearable: bool) -> Finding:
     )
 
 
-def _blamed(trouble: str, config: Config) -> str:
-    """Name the setting that a trouble with the connection is most likely about: the first in effect that it names."""
+def _blamed(trouble: str, config: Config) -> str | None:
+    """Name the setting that a trouble with the connection is most likely about: the first in effect that it names.
+
+    None where it is no setting's fault.
+    """
+    if trouble.startswith("Intercom's rate limit is reached"):
+        return None
     named = re.findall(r"'(region|api_url|api_version)'", trouble.partition("'access_token'")[0])
     idle = "region" if config.api_url is not None else None
     return next((setting for setting in named if setting != idle), "access_token")

@@ -34,7 +34,6 @@ class Nested(enum.Enum):
 Shape: t.TypeAlias = Kind | t.Literal[Nested.NESTED]
 """What a property's values are."""
 
-_DATES: t.Final = frozenset({Kind.DATE, Kind.DATETIME})
 _SHAPES: t.Final[Mapping[str, Shape]] = {
     "integer": Kind.INTEGER,
     "number": Kind.FLOAT,

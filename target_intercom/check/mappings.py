@@ -6,11 +6,10 @@ import difflib
 import enum
 import typing as t
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from target_intercom.check.found import AttributeRow, Finding, Level
 from target_intercom.config import SyncMode
-from target_intercom.intercom.protocol import version_at_least
 from target_intercom.model import CUSTOM_PREFIX, READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES
 from target_intercom.sync.attributes import MOST_ATTRIBUTES, obstacle
 from target_intercom.sync.mapping import custom_name
@@ -36,7 +35,7 @@ def attribute_rows(attributes: Iterable[DataAttribute], api_version: str) -> lis
     rows += [
         AttributeRow(
             name,
-            standard.kind.value,
+            kind.value,
             custom=False,
             writable=True,
             archived=False,
@@ -44,7 +43,7 @@ def attribute_rows(attributes: Iterable[DataAttribute], api_version: str) -> lis
             mappable=True,
         )
         for name, standard in STANDARD_ATTRIBUTES.items()
-        if name not in listed and (name != "email_verified" or version_at_least(api_version, 2, 16))
+        if name not in listed and (kind := standard.kind_in(api_version)) is not None
     ]
     return sorted(rows, key=lambda row: (row.custom, row.name))
 
@@ -65,16 +64,15 @@ def _row(entry: DataAttribute) -> AttributeRow:
     )
 
 
-@dataclass
-class Workspace:
-    """The custom attributes that there are, and those that a run would make."""
+@dataclass(frozen=True, slots=True)
+class CustomAttributes:
+    """The custom attributes that the workspace has."""
 
     known: Mapping[str, DataAttribute]
     """By full name; a live one hides an archived one."""
-    to_make: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, attributes: Iterable[DataAttribute]) -> Workspace:
+    def of(cls, attributes: Iterable[DataAttribute]) -> CustomAttributes:
         """Take the list as Intercom gives it."""
         listed = sorted(attributes, key=lambda entry: not entry.archived)
         return cls({entry.full_name: entry for entry in listed if entry.custom})
@@ -87,7 +85,22 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Verdict:
+    """What was found, and the custom attributes that a run would make for it, by full name."""
+
+    findings: tuple[Finding, ...] = ()
+    to_make: frozenset[str] = frozenset()
+
+    @classmethod
+    def joined(cls, verdicts: Iterable[Verdict]) -> Verdict:
+        """Make one of many."""
+        every = list(verdicts)
+        findings = tuple(finding for one in every for finding in one.findings)
+        return cls(findings, frozenset(name for one in every for name in one.to_make))
+
+
+@dataclass(frozen=True, slots=True)
+class MappingTable:
     """Mappings of contacts, with the settings that hold for them."""
 
     own: StreamConfig
@@ -118,27 +131,28 @@ class Fate(enum.Enum):
     LEFT_OUT = "left out"
 
 
-def mapping_findings(config: Config, workspace: Workspace) -> Iterator[Finding]:
+def mapping_verdict(config: Config, attributes: CustomAttributes) -> Verdict:
     """Judge what the settings name, where nobody knows what the tap sends."""
-    for table in _tables(config):
-        yield from table_findings(table, workspace)
+    return Verdict.joined(table_verdict(table, attributes, None) for table in _tables(config))
 
 
-def table_findings(
-    table: Table, workspace: Workspace | None, properties: Collection[str] | None = None
-) -> Iterator[Finding]:
-    """Judge mappings alone; `properties`: those that there are, where that is known."""
+def table_verdict(
+    table: MappingTable, attributes: CustomAttributes | None, properties: Collection[str] | None
+) -> Verdict:
+    """Judge mappings alone; None: the workspace's attributes, or the properties that there are, are not known."""
     if not _writes_attributes(table.own):
-        return
-    yield from name_findings(table, properties)
-    if workspace is not None:
-        for prop, name in _named(table.own, properties).items():
-            if name.startswith(CUSTOM_PREFIX):
-                _, findings = judged(table, prop, name, workspace)
-                yield from findings
+        return Verdict()
+    fates = {}
+    if attributes is not None:
+        named = _named(table.own, properties).items()
+        customs = [(prop, name) for prop, name in named if name.startswith(CUSTOM_PREFIX)]
+        fates = {(prop, name): judged(table, prop, name, attributes) for prop, name in customs}
+    about = (finding for _, findings in fates.values() for finding in findings)
+    made = frozenset(name for (_, name), (fate, _) in fates.items() if fate is Fate.MADE)
+    return Verdict((*name_findings(table, properties), *about), made)
 
 
-def _tables(config: Config) -> Iterator[Table]:
+def _tables(config: Config) -> Iterator[MappingTable]:
     """Give the mappings, once for all settings that may hold for them."""
     contacts = {name: own for name, own in config.streams.items() if not own.is_groups and _writes_attributes(own)}
     others = {
@@ -147,14 +161,14 @@ def _tables(config: Config) -> Iterator[Table]:
         if not config.has_own_mappings(name) and _decisive(own) != _decisive(config.general)
     }
     if others:
-        yield Table(config.general, whose="Streams that 'streams' does not name: ", is_certain=False)
+        yield MappingTable(config.general, whose="Streams that 'streams' does not name: ", is_certain=False)
     else:
-        yield Table(config.general)
+        yield MappingTable(config.general)
     for name, own in others.items():
-        yield Table(own, whose=f"Stream '{name}': ")
+        yield MappingTable(own, whose=f"Stream '{name}': ")
     for name, own in contacts.items():
         if config.has_own_mappings(name):
-            yield Table(own, f"streams.{name}.mappings")
+            yield MappingTable(own, f"streams.{name}.mappings")
 
 
 def _decisive(own: StreamConfig) -> tuple[bool, bool]:
@@ -166,10 +180,10 @@ def _writes_attributes(own: StreamConfig) -> bool:
     return own.sync_mode is not SyncMode.REMOVE
 
 
-def room_findings(workspace: Workspace) -> Iterator[Finding]:
+def room_findings(attributes: CustomAttributes, to_make: Collection[str]) -> Iterator[Finding]:
     """Tell whether there is room for the custom attributes that would be made."""
-    live = sum(not entry.archived for entry in workspace.known.values())
-    new = len(workspace.to_make)
+    live = sum(not entry.archived for entry in attributes.known.values())
+    new = len(to_make)
     counted = f"contacts have {live} of {MOST_ATTRIBUTES} custom attributes (companies' count, too, and are not seen)"
     room = max(0, MOST_ATTRIBUTES - live)
     if new > room:
@@ -179,8 +193,8 @@ def room_findings(workspace: Workspace) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "create_attributes", f"{counted}, and {new} would be made")
 
 
-def name_findings(table: Table, properties: Collection[str] | None = None) -> Iterator[Finding]:
-    """Judge the names of attributes, whatever the workspace has; `properties`: those that there are."""
+def name_findings(table: MappingTable, properties: Collection[str] | None) -> Iterator[Finding]:
+    """Judge the names of attributes, whatever the workspace has; `properties`: those that there are, where known."""
     names = _named(table.own, properties)
     counts = Counter(names.values())
     for prop, name in names.items():
@@ -208,9 +222,9 @@ def _full_name(attribute: str) -> str:
     return custom_name(attribute.removeprefix(CUSTOM_PREFIX))
 
 
-def judged(table: Table, prop: str, name: str, workspace: Workspace) -> tuple[Fate, list[Finding]]:
+def judged(table: MappingTable, prop: str, name: str, attributes: CustomAttributes) -> tuple[Fate, list[Finding]]:
     """Decide what becomes of a property that goes into a custom attribute, mapped or not: here, and nowhere else."""
-    is_mapped, entry = prop in table.own.mappings, workspace.known.get(name)
+    is_mapped, entry = prop in table.own.mappings, attributes.known.get(name)
     reason = None if entry is None else obstacle(entry)
     if reason is not None:
         message = is_left_out(name, reason)
@@ -226,13 +240,11 @@ def judged(table: Table, prop: str, name: str, workspace: Workspace) -> tuple[Fa
         message = is_not_made(name)
         unmapped = Finding(Level.WARNING, table.create_attributes, table.whose + message)
         return Fate.LEFT_OUT, [table.wrong(message) if is_mapped else unmapped]
-    made = _made(table, name, workspace)
-    return Fate.MADE, [made] if is_mapped else []
+    return Fate.MADE, [_made(table, name, attributes)] if is_mapped else []
 
 
-def _made(table: Table, name: str, workspace: Workspace) -> Finding:
-    workspace.to_make.add(name)
-    near = workspace.near(name)
+def _made(table: MappingTable, name: str, attributes: CustomAttributes) -> Finding:
+    near = attributes.near(name)
     message = f"Attribute '{name}' does not exist in Intercom: the run makes it for its first value"
     if near is not None:
         return table.said(Level.WARNING, f"{message}. Did you mean '{near}'?")

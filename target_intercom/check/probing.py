@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import replace
+from functools import cache
+from http import HTTPStatus
 
 from target_intercom.check.found import Answer, Bulk, Permission, Probed
 from target_intercom.config import RemovalMode
@@ -11,10 +13,8 @@ from target_intercom.errors import (
     ApiError,
     FatalSyncError,
     ForbiddenError,
+    NoBulkError,
     NotFoundError,
-    PlanRestrictedError,
-    RefusedError,
-    VersionError,
     redact,
 )
 from target_intercom.intercom.client import IntercomClient
@@ -29,9 +29,10 @@ _T = t.TypeVar("_T")
 
 _NOBODY: t.Final = "target-intercom-check"
 """An external_id, and the id of a bulk job, that nobody has."""
-_NOT_ACCEPTABLE = 406
 _FIRST_PAUSE = 0.1
 """Seconds before a call is tried again, at most; they double: a person waits."""
+_LONGEST_LIMITED = 30.0
+"""Seconds of nothing but 429 after which Intercom is given up."""
 
 
 def maps_owner(config: Config) -> bool:
@@ -39,16 +40,19 @@ def maps_owner(config: Config) -> bool:
     return any("owner_id" in one.mappings.values() for one in config.every)
 
 
-def probe(config: Config) -> Probed:
-    """Ask Intercom all that can be asked without a write."""
+def probe(config: Config, say: Callable[[str], None]) -> Probed:
+    """Ask Intercom all that can be asked without a write; `say` takes, once, what a person who waits should know."""
     client = IntercomClient(
         url=config.url,
         token=config.access_token,
         version=config.api_version,
         bulk_version=config.bulk_api_version,
         rate_limit_percent=config.rate_limit_percent,
+        max_connections=config.max_connections,
         backoff_seconds=_FIRST_PAUSE,
+        limited_seconds=_LONGEST_LIMITED,
         tries_permissions=True,
+        say=cache(say),
     )
     try:
         return _probed(client, config)
@@ -57,7 +61,7 @@ def probe(config: Config) -> Probed:
 
 
 def _probed(client: IntercomClient, config: Config) -> Probed:
-    workspace, error = _asked(client.workspace)
+    workspace, error = _asked(client, client.workspace)
     if workspace is None:
         trouble = redact(str(error))
         unknown = Bulk(Answer.UNKNOWN, "Intercom could not be asked")
@@ -65,7 +69,7 @@ def _probed(client: IntercomClient, config: Config) -> Probed:
     granted: list[Permission] = [Permission("know the workspace", "GET /me", needed=True, found=Answer.YES)]
 
     def tried(name: str, call: str, ask: Callable[[], _T], *, needed: bool) -> _T | None:
-        value, error = _asked(ask)
+        value, error = _asked(client, ask)
         granted.append(_permission(Permission(name, call, needed, Answer.YES), error))
         return value
 
@@ -91,10 +95,12 @@ def _probed(client: IntercomClient, config: Config) -> Probed:
     )
 
 
-def _asked(ask: Callable[[], _T]) -> tuple[_T | None, Exception | None]:
+def _asked(client: IntercomClient, ask: Callable[[], _T]) -> tuple[_T | None, Exception | None]:
     try:
         return ask(), None
     except (ApiError, FatalSyncError) as error:
+        if isinstance(error, ApiError) and error.fault.status == HTTPStatus.TOO_MANY_REQUESTS:
+            client.stop(error)  # every call would wait as long
         return None, error
 
 
@@ -138,7 +144,7 @@ def _bulk(client: IntercomClient, config: Config) -> Bulk:
     """
     if not config.bulk_writes:
         return Bulk(Answer.NOT_ASKED, "'bulk_writes' is false")
-    job, error = _asked(lambda: client.job(JobId(_NOBODY)))
+    job, error = _asked(client, lambda: client.job(JobId(_NOBODY)))
     del job
     singly = "the run would write singly"
     match error:
@@ -149,11 +155,7 @@ def _bulk(client: IntercomClient, config: Config) -> Bulk:
         case NotFoundError():
             why = f"Intercom answers {error.fault}, which may mean the job or all jobs"
             return Bulk(Answer.UNKNOWN, f"{why}; without bulk jobs {singly}")
-        case VersionError():
-            return Bulk(Answer.NO, f"API version '{config.bulk_api_version}' has no bulk jobs: {singly}")
-        case PlanRestrictedError():
-            return Bulk(Answer.NO, f"the workspace's plan has no bulk jobs ({error.fault}): {singly}")
-        case RefusedError() if error.fault.status == _NOT_ACCEPTABLE:
-            return Bulk(Answer.NO, f"Intercom answers {error.fault}: {singly}")
+        case NoBulkError():
+            return Bulk(Answer.NO, f"{error}: {singly}")
         case _:
             return Bulk(Answer.UNKNOWN, redact(str(error)))

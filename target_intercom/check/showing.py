@@ -9,6 +9,7 @@ from dataclasses import asdict
 from target_intercom.check.found import Answer, Level, region_of
 from target_intercom.ledger.looking import LedgerState
 from target_intercom.ledger.migrations import STEPS
+from target_intercom.text import columns
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,17 +126,7 @@ def _ledger_cells(ledger: LedgerLook) -> Iterator[list[str]]:
 
 
 def _indented(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lay rows out as columns."""
-    plain = [[_plain(cell) for cell in row] for row in rows]
-    widths = [max(len(row[place]) for row in plain) for place in range(len(plain[0]))] if plain else []
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in plain
-    ]
-
-
-def _plain(text: str) -> str:
-    """Escape what is no printable character: names come from elsewhere, and a terminal obeys some characters."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return columns(rows, indent="  ")
 
 
 def _workspace_json(checked: Checked) -> Json:

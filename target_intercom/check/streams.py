@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from target_intercom.check.fitting import Fit, allowed_values, fit, identifier_fit, named, taken
 from target_intercom.check.found import Finding, Level
-from target_intercom.check.mappings import Fate, Table, judged, name_findings, table_findings
+from target_intercom.check.mappings import Fate, MappingTable, Verdict, judged, name_findings, table_verdict
 from target_intercom.config import StreamConfig, SyncMode
 from target_intercom.errors import StreamRefusedError
-from target_intercom.intercom.protocol import version_at_least
-from target_intercom.model import CUSTOM_PREFIX, STANDARD_ATTRIBUTES, Kind, MatchBy
+from target_intercom.model import CUSTOM_PREFIX, STANDARD_ATTRIBUTES, MatchBy
 from target_intercom.sync.attributes import KINDS
 from target_intercom.sync.coercion import schema_kind
 from target_intercom.sync.joining import MembershipMapper
@@ -27,7 +26,7 @@ from target_intercom.sync.objections import (
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from target_intercom.check.mappings import Workspace
+    from target_intercom.check.mappings import CustomAttributes
     from target_intercom.config import Config
     from target_intercom.intercom.protocol import DataAttribute
     from target_intercom.model import Json
@@ -44,19 +43,23 @@ class Stream:
     is_incremental: bool
 
 
-def stream_findings(config: Config, streams: Sequence[Stream], workspace: Workspace | None) -> Iterator[Finding]:
-    """Judge the streams; `workspace` is None where its attributes could not be read."""
-    yield from _name_findings(config, streams)
-    for stream in streams:
-        yield from _removal_findings(config, stream)
-        is_groups = config.stream(stream.name).is_groups
-        try:
-            found = list(_group_findings(config, stream) if is_groups else _Contacts(config, stream, workspace))
-        except StreamRefusedError as error:
-            found = [Finding(Level.ERROR, _setting(config, stream, "mappings"), str(error))]
-            if not is_groups:
-                found += table_findings(_table(config, stream), workspace, stream.properties)
-        yield from found
+def stream_verdict(config: Config, streams: Sequence[Stream], attributes: CustomAttributes | None) -> Verdict:
+    """Judge the streams; `attributes` are the workspace's, None where they could not be read."""
+    each = [_verdict(config, stream, attributes) for stream in streams]
+    return Verdict.joined([Verdict(tuple(_name_findings(config, streams))), *each])
+
+
+def _verdict(config: Config, stream: Stream, attributes: CustomAttributes | None) -> Verdict:
+    removals = Verdict(tuple(_removal_findings(config, stream)))
+    is_groups = config.stream(stream.name).is_groups
+    try:
+        if is_groups:
+            return Verdict.joined([removals, Verdict(tuple(_group_findings(config, stream)))])
+        return Verdict.joined([removals, _Contacts(config, stream, attributes).verdict()])
+    except StreamRefusedError as error:
+        refused = Verdict((Finding(Level.ERROR, _setting(config, stream, "mappings"), str(error)),))
+        others = Verdict() if is_groups else table_verdict(_table(config, stream), attributes, stream.properties)
+        return Verdict.joined([removals, refused, others])
 
 
 def _removal_findings(config: Config, stream: Stream) -> Iterator[Finding]:
@@ -73,9 +76,9 @@ def _removal_findings(config: Config, stream: Stream) -> Iterator[Finding]:
             yield Finding(level, setting, message)
 
 
-def _table(config: Config, stream: Stream) -> Table:
+def _table(config: Config, stream: Stream) -> MappingTable:
     """Give a stream's mappings with its settings."""
-    return Table(
+    return MappingTable(
         config.stream(stream.name),
         _setting(config, stream, "mappings"),
         _setting(config, stream, "create_attributes"),
@@ -100,7 +103,7 @@ def _group_findings(config: Config, stream: Stream) -> Iterator[Finding]:
 class _Contacts:
     """Judges a stream of contacts."""
 
-    def __init__(self, config: Config, stream: Stream, workspace: Workspace | None) -> None:
+    def __init__(self, config: Config, stream: Stream, attributes: CustomAttributes | None) -> None:
         """Lay its properties out as a run does.
 
         Raises:
@@ -108,33 +111,49 @@ class _Contacts:
         """
         self._stream = stream
         self._own = config.stream(stream.name)
-        self._workspace = workspace
+        self._attributes = attributes
         self._table = _table(config, stream)
         self._setting = self._table.mappings
-        self._since_2_16 = version_at_least(config.api_version, 2, 16)
+        self._api_version = config.api_version
         self._said: list[str] = []
         mapper = ContactMapper(
-            stream.name, stream.properties, self._own, since_2_16=self._since_2_16, say=self._said.append
+            stream.name, stream.properties, self._own, api_version=config.api_version, say=self._said.append
         )
         self._targets = mapper.targets()
-        self._made: list[str] = []
 
-    def __iter__(self) -> Iterator[Finding]:
-        """Give the findings."""
+    def verdict(self) -> Verdict:
+        """Judge it."""
+        if self._own.sync_mode is SyncMode.REMOVE:
+            return Verdict(tuple(self._matching()))
+        fates = {} if self._attributes is None else dict(self._fates(self._attributes))
+        made = [prop for prop, (fate, _) in fates.items() if fate is Fate.MADE]
+        findings = [*self._matching(), *name_findings(self._table, self._stream.properties)]
+        for prop, attribute in self._targets.items():
+            if not attribute.startswith(CUSTOM_PREFIX):
+                findings += self._standard(prop, attribute)
+            elif prop in fates:
+                findings += self._custom(prop, *fates[prop])
+        return Verdict((*findings, *self._making(made)), frozenset(self._targets[prop] for prop in made))
+
+    def _matching(self) -> Iterator[Finding]:
         for text in dict.fromkeys(self._said):
             yield Finding(Level.WARNING, self._setting, text)
         matched = " or ".join(one.value for one in self._own.match_by if one.value in self._targets.values())
         yield Finding(Level.OK, self._setting, f"Stream '{self._stream.name}' is matched by {matched}")
-        if self._own.sync_mode is SyncMode.REMOVE:
-            return
-        yield from name_findings(self._table, self._stream.properties)
+
+    def _fates(self, attributes: CustomAttributes) -> Iterator[tuple[str, tuple[Fate, list[Finding]]]]:
         for prop, attribute in self._targets.items():
-            if not attribute.startswith(CUSTOM_PREFIX):
-                yield from self._standard(prop, attribute)
-            elif self._workspace is not None:
-                yield from self._custom(prop, attribute, self._workspace)
-        if self._made:
-            message = f"Stream '{self._stream.name}': the run makes {', '.join(self._made)}"
+            if attribute.startswith(CUSTOM_PREFIX):
+                yield prop, judged(self._table, prop, attribute, attributes)
+
+    def _making(self, made: Sequence[str]) -> Iterator[Finding]:
+        kinds = {prop: schema_kind(self._stream.properties[prop]) for prop in made}
+        named = [
+            f"{self._targets[prop]} ({'by its first value' if kind is None else kind.value})"
+            for prop, kind in kinds.items()
+        ]
+        if named:
+            message = f"Stream '{self._stream.name}': the run makes {', '.join(named)}"
             yield Finding(Level.OK, self._table.create_attributes, message)
 
     def _standard(self, prop: str, attribute: str) -> Iterator[Finding]:
@@ -143,19 +162,14 @@ class _Contacts:
             takes = "texts" if which is MatchBy.EMAIL else "texts and whole numbers"
             yield from self._judged(prop, attribute, takes, identifier_fit(schema, which))
             return
-        kind = STANDARD_ATTRIBUTES[attribute].kind
-        if attribute == "owner_id" and not self._since_2_16:
-            kind = Kind.INTEGER
-        yield from self._judged(prop, attribute, taken(kind), fit(schema, kind))
+        kind = STANDARD_ATTRIBUTES[attribute].kind_in(self._api_version)
+        if kind is not None:
+            yield from self._judged(prop, attribute, taken(kind), fit(schema, kind))
 
-    def _custom(self, prop: str, attribute: str, workspace: Workspace) -> Iterator[Finding]:
-        fate, findings = judged(self._table, prop, attribute, workspace)
+    def _custom(self, prop: str, fate: Fate, findings: Sequence[Finding]) -> Iterator[Finding]:
         yield from findings
-        if fate is Fate.MADE:
-            kind = schema_kind(self._stream.properties[prop])
-            self._made.append(f"{attribute} ({'by its first value' if kind is None else kind.value})")
-        elif fate is Fate.LOADED:
-            yield from self._loaded(prop, workspace.known[attribute])
+        if fate is Fate.LOADED and self._attributes is not None:
+            yield from self._loaded(prop, self._attributes.known[self._targets[prop]])
 
     def _loaded(self, prop: str, entry: DataAttribute) -> Iterator[Finding]:
         name, schema, kind = entry.full_name, self._stream.properties[prop], KINDS[entry.data_type]

@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
 
     import requests
 
-    from target_intercom.intercom.client import _Call
+    from target_intercom.intercom.transport import Call
 
 _READS: t.Final = frozenset(["POST /contacts/search"])
 """Calls that change nothing, beside GET."""
@@ -159,7 +159,7 @@ class DryRunClient(IntercomClient):
         self._expected: dict[ContactId, Contact] = {}
         self._tags: dict[TagId, Tag] | None = None
 
-    def _exchange(self, call: _Call) -> requests.Response:
+    def _exchange(self, call: Call) -> requests.Response:
         """Send a call, and make sure that it changes nothing."""
         if call.method != "GET" and call.operation not in _READS:
             raise RuntimeError(f"A dry run does not send {call.operation}")

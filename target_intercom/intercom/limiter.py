@@ -99,8 +99,8 @@ class Window:
     def exceeded(self, now: float, rate: RateLimit, sent_at: float) -> None:
         """Take in a 429: nothing more until the reset, or for a growing pause where none is told."""
         self._note(now, rate, sent_at)
-        if rate.retry_after is not None:
-            self._not_before = max(self._not_before, now + min(rate.retry_after, _LONGEST_WAIT))
+        if rate.retry_after is not None and rate.retry_after > 0:
+            self._not_before = max(self._not_before, now + math.ceil(min(rate.retry_after, _LONGEST_WAIT)))
         elif rate.reset is not None and rate.reset == self._reset and now < self._ends:
             self._not_before = max(self._not_before, self._ends)
         elif sent_at >= self._not_before:
@@ -165,6 +165,13 @@ class RateLimiter:
     def window_used(self) -> float | None:
         """The used share of the window, as `Window.used` tells it."""
         return self._window.used(self._clock())
+
+    @property
+    def closed_for(self) -> float:
+        """For how many seconds nothing is let through, as is known now; 0 where calls in flight decide."""
+        with self._turn:
+            wait = self._window.wait(self._clock(), self._in_flight)
+        return wait if math.isfinite(wait) else 0.0
 
     def stop(self) -> None:
         """Let nothing more through: `slot` raises for whoever waits or comes later."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import email.utils
 import enum
 import json
+import math
 import re
 import typing as t
 from dataclasses import dataclass, replace
@@ -235,6 +236,14 @@ class TaskState(str, enum.Enum):
         """Whether nothing more will come of it."""
         return self in {TaskState.COMPLETED, TaskState.COMPLETED_WITH_ERRORS}
 
+    @classmethod
+    def of(cls, state: Json) -> TaskState:
+        """Read a state; one that nobody knows has not ended."""
+        try:
+            return cls(state)
+        except ValueError:
+            return cls.RUNNING
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -250,12 +259,12 @@ class Job:
         """Read the answer to a submission, or to `GET /contacts/bulk/{id}` (official description, contacts_bulk_job).
 
         Raises:
-            KeyError, TypeError, ValueError: the body is no such job.
+            KeyError, TypeError: the body is no such job.
         """
         tasks = {TaskId(str(task["id"])): task for task in body["tasks"]}
         return cls(
             id=JobId(str(body["id"])),
-            tasks={id_: TaskState(task["state"]) for id_, task in tasks.items()},
+            tasks={id_: TaskState.of(task["state"]) for id_, task in tasks.items()},
             created_at={id_: _seconds(task.get("created_at")) for id_, task in tasks.items()},
         )
 
@@ -320,15 +329,21 @@ class RateLimit:
             remaining=_whole(headers.get("X-RateLimit-Remaining")),
             reset=_whole(headers.get("X-RateLimit-Reset")),
             date=_http_date(date) if date else None,
-            retry_after=_whole(headers.get("Retry-After")),
+            retry_after=_number(headers.get("Retry-After")),
         )
 
 
 def _whole(text: str | None) -> int | None:
+    number = _number(text)
+    return None if number is None else int(number)
+
+
+def _number(text: str | None) -> float | None:
     try:
-        return None if text is None else int(float(text))
-    except (ValueError, OverflowError):
+        number = math.nan if text is None else float(text)
+    except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _http_date(text: str) -> float | None:
@@ -338,10 +353,11 @@ def _http_date(text: str) -> float | None:
         return None
 
 
-def decipher(status: int, headers: Mapping[str, str], body: bytes) -> Json:
+def decipher(status: int, headers: Mapping[str, str], body: bytes, *, token: str | None = None) -> Json:
     """Turn an answer into its value, or raise what it means.
 
     Status first, code second, text last: Intercom uses several codes for one meaning (fact sheet section 1).
+    An error that quotes `token` is told without it.
 
     Returns:
         The parsed body; None where a successful answer has none.
@@ -351,7 +367,7 @@ def decipher(status: int, headers: Mapping[str, str], body: bytes) -> Json:
     """
     if status in range(200, 300):
         return _value(status, body)
-    fault = _fault(status, headers, body)
+    fault = _without(token, _fault(status, headers, body))
     if status == HTTPStatus.NOT_IMPLEMENTED:
         raise RefusedError(fault)  # a proxy or a sandbox that does not know the call: it never will
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
@@ -362,12 +378,16 @@ def decipher(status: int, headers: Mapping[str, str], body: bytes) -> Json:
     raise _CLIENT_ERRORS.get(status, _refused)(fault, headers)
 
 
+_NOT_JSON: t.Final = (ValueError, RecursionError)
+"""What Python raises for a text that is not JSON, or is nested deeper than it can follow."""
+
+
 def _value(status: int, body: bytes) -> Json:
     if not body:
         return None
     try:
         return json.loads(body)
-    except ValueError:
+    except _NOT_JSON:
         fault = Fault(status=status, message="the answer is not JSON")
         raise GarbledAnswerError(fault) from None
 
@@ -377,7 +397,7 @@ def _fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     fault = Fault(status=status, request_id=headers.get("X-Request-Id"))
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except _NOT_JSON:
         return replace(fault, message="the answer is not JSON")
     if not isinstance(parsed, dict):
         return fault
@@ -390,6 +410,16 @@ def _fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
         field=_text(first.get("field")),
         request_id=_text(parsed.get("request_id")) or fault.request_id,
     )
+
+
+def _without(token: str | None, fault: Fault) -> Fault:
+    if not token:
+        return fault
+
+    def kept(text: str | None) -> str | None:
+        return None if text is None else text.replace(token, "<token>")
+
+    return Fault(fault.status, kept(fault.code), kept(fault.message), kept(fault.field), kept(fault.request_id))
 
 
 def _text(value: Json) -> str | None:

@@ -7,41 +7,52 @@ import io
 import json
 import sys
 import typing as t
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from target_intercom.config import ledger_place
 from target_intercom.errors import ConfigValidationError, LedgerError
-from target_intercom.ledger.database import Database
-from target_intercom.ledger.reading import contact_ids, summaries
+from target_intercom.given import config_input, from_environment
+from target_intercom.ledger.read_only import ReadOnlyLedger
+from target_intercom.ledger.summaries import contact_ids, summaries
+from target_intercom.text import columns, printable
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-    from target_intercom.ledger.reading import StreamSummary
+    from target_intercom.ledger.summaries import StreamSummary
 
+_PREFIX: t.Final = "TARGET_INTERCOM_"
+"""Of the target's settings in the environment."""
 _COLUMNS: t.Final = ("workspace", "stream", "contacts", "removed", "tags", "started_at", "finished_at", "last_run")
 
 
 @click.group()
-@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The target's settings.")
+@click.option(
+    "--config",
+    multiple=True,
+    help="The target's settings: a file, or 'ENV' for environment variables; may be given more than once.",
+)
 @click.option("--data-dir", help="The target's folder, where the ledger is by default.")
 @click.option("--ledger-url", help="The ledger's SQLAlchemy URL.")
 @click.pass_context
-def main(context: click.Context, config: Path | None, data_dir: str | None, ledger_url: str | None) -> None:
-    """Look into the ledger of target-intercom: which streams it knows, and which Intercom ids their records have."""
-    given = {"data_dir": data_dir, "ledger_url": ledger_url}
+def main(context: click.Context, config: Sequence[str], data_dir: str | None, ledger_url: str | None) -> None:
+    """Look into the ledger of target-intercom: which streams it knows, and which Intercom ids their records have.
+
+    It is only read.
+    """
+    options = {"data_dir": data_dir, "ledger_url": ledger_url}
+    given = config_input(config)
+    schema = {"properties": {name: {"type": "string"} for name in options}}
+    environment = from_environment(schema, _PREFIX) if given.parse_env else {}
+    named = {name: value for name, value in options.items() if value is not None}
     try:
-        settings = {} if config is None else json.loads(config.read_text(encoding="utf-8"))
-        context.obj = ledger_place({**settings, **{name: value for name, value in given.items() if value is not None}})
+        context.obj = ledger_place({**given.config, **environment, **named})
     except ConfigValidationError as error:
         raise click.UsageError(str(error)) from None
-    except (ValueError, TypeError):
-        message = f"The config file cannot be read ({config}): it is no JSON object"
-        raise click.UsageError(message) from None
 
 
 @main.command()
@@ -49,15 +60,14 @@ def main(context: click.Context, config: Path | None, data_dir: str | None, ledg
 @click.pass_obj
 def streams(place: Path | str | None, as_: str) -> None:
     """List the streams, with their contacts, tags and last runs."""
-    with _opened(place) as database:
-        known = summaries(database)
+    with _opened(place) as ledger:
+        known = ledger.read(summaries)
     if as_ == "json":
         click.echo(json.dumps([asdict(stream) for stream in known], indent=2))
         return
-    rows = [_COLUMNS, *(tuple(_cell(getattr(stream, name)) for name in _COLUMNS) for stream in known)]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    rows = [tuple(_cell(getattr(stream, name)) for name in _COLUMNS) for stream in known]
+    for line in columns([_COLUMNS, *rows]):
+        click.echo(line)
 
 
 @main.command()
@@ -66,13 +76,13 @@ def streams(place: Path | str | None, as_: str) -> None:
 @click.pass_obj
 def export(place: Path | str | None, stream: str, workspace: str | None) -> None:
     """Write a stream's record keys and Intercom ids to stdout, as CSV."""
-    with _opened(place) as database:
-        chosen = _chosen(summaries(database), stream, workspace)
+    with _opened(place) as ledger:
+        chosen = _chosen(ledger.read(summaries), stream, workspace)
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow([*chosen.keys, "intercom_id"])
-        for key, contact in contact_ids(database, chosen):
+        for key, contact in contact_ids(ledger, chosen):
             # CSV has no way to write a NUL that readers agree on (and Python 3.10 refuses to).
             writer.writerow([*(None if part is None else part.replace("\0", "\\x00") for part in key), contact])
 
@@ -89,25 +99,23 @@ def _chosen(known: list[StreamSummary], stream: str, workspace: str | None) -> S
         case []:
             names = ", ".join(sorted({one.stream for one in known})) or "none"
             message = f"The ledger does not know stream '{stream}'. It knows: {names}"
-            raise click.ClickException(message)
+            raise click.ClickException(printable(message))
         case _:
             names = ", ".join(one.workspace for one in matching)
             message = f"Stream '{stream}' is in several workspaces ({names}): name one with --workspace"
-            raise click.ClickException(message)
+            raise click.ClickException(printable(message))
 
 
 @contextmanager
-def _opened(place: Path | str | None) -> Iterator[Database]:
-    """Open a ledger that exists."""
+def _opened(place: Path | str | None) -> Iterator[ReadOnlyLedger]:
+    """Open a ledger that exists, and is of this version."""
     if place is None:
         message = "There is no ledger: 'ledger_url' is \"none\""
         raise click.ClickException(message)
     try:
-        database = Database(place, create=False)
-        try:
-            yield database
-        finally:
-            database.close()
+        with closing(ReadOnlyLedger(place)) as ledger:
+            ledger.check()
+            yield ledger
     except LedgerError as error:
         raise click.ClickException(str(error)) from None
 

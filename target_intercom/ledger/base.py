@@ -16,6 +16,9 @@ if t.TYPE_CHECKING:
 Stamp = t.NewType("Stamp", int)
 """A moment: milliseconds since 1970, by the clock of the machine that wrote it."""
 
+MembershipId: t.TypeAlias = "tuple[str, RecordKey, ContactId, GroupKey]"
+"""The stream, the record, the contact and the group: a record makes one membership of a contact in a group."""
+
 
 def stamp(seconds: float) -> Stamp:
     """Make a stamp of unix seconds."""
@@ -130,6 +133,21 @@ class Holding(str, enum.Enum):
         """Whether the contact is known to have the tag; one that is to be taken off may be off already."""
         return self in {Holding.ON, Holding.MARKED}
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the tag is still to be put on, or looked at."""
+        return self in {Holding.WANTED, Holding.UNCLEAR}
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the record wants the tag on, wherever that stands."""
+        return self.is_open or self is Holding.ON
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the tag is to be taken off."""
+        return self in {Holding.RELEASED, Holding.LEFT}
+
 
 @dataclass(frozen=True, slots=True)
 class Membership:
@@ -154,6 +172,11 @@ class Membership:
     """The version of its stream (ACTIVATE_VERSION), where the tap told one."""
     written_at: Stamp = Stamp(0)
     """When the contact's tag was last put on or taken off; 0: never."""
+
+    @property
+    def id(self) -> MembershipId:
+        """What tells it from every other."""
+        return self.stream, self.key, self.contact, self.group
 
     @property
     def pair(self) -> tuple[ContactId, GroupKey]:

@@ -17,7 +17,7 @@ from sqlalchemy import URL, create_engine, event, make_url, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
 from target_intercom.errors import LedgerError, redact
-from target_intercom.ledger.migrations import is_ledger, migrate
+from target_intercom.ledger.migrations import migrate
 from target_intercom.ledger.tables import MIGRATIONS
 
 if t.TYPE_CHECKING:
@@ -49,8 +49,8 @@ class _CollisionError(LedgerError):
 class Database:
     """The ledger's database: SQLite or PostgreSQL, opened and of this version."""
 
-    def __init__(self, place: str | Path, *, create: bool = True, said: str | None = None) -> None:
-        """Open the ledger at a URL, or in an SQLite file; `create` makes one where there is none.
+    def __init__(self, place: str | Path, *, said: str | None = None) -> None:
+        """Open the ledger at a URL, or in an SQLite file; make one where there is none.
 
         `said` names it in messages where its place is not what a person knows.
 
@@ -61,13 +61,13 @@ class Database:
         self.shown = shown(self.url) if said is None else said
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            _own(Path(self.url.database or ""), self.shown, create=create)
+            _own(Path(self.url.database or ""), self.shown)
         # SQLite has one writer at a time, and lets many that wait starve.
         self._turn = threading.Lock()
         with self.errors():
             self.engine = engine_of(self.url)
         try:
-            self._prepare(create=create)
+            self._prepare()
         except BaseException:
             self.engine.dispose()
             raise
@@ -98,18 +98,14 @@ class Database:
         """Turn the database's errors into ours."""
         return errors_of(self.shown)
 
-    def _prepare(self, *, create: bool) -> None:
+    def _prepare(self) -> None:
         def prepare(connection: Connection) -> None:
-            if not create and not is_ledger(connection):
-                raise LedgerError(f"There is no ledger: there is none in {self.shown}")
+            check_whole(connection, self.shown)
             if not self.is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-            elif connection.scalar(text("PRAGMA quick_check(1)")) != "ok":
-                raise LedgerError(f"The ledger ({self.shown}) {DAMAGED}")
             migrate(connection, self.shown)
-            if create:
-                # A ledger that cannot be written is told before anything else is done.
-                connection.execute(update(MIGRATIONS).values(name=MIGRATIONS.c.name))
+            # A ledger that cannot be written is told before anything else is done.
+            connection.execute(update(MIGRATIONS).values(name=MIGRATIONS.c.name))
 
         self.write(prepare)
 
@@ -130,6 +126,16 @@ _SQLITE_MEANINGS: t.Final = (
     ),
 )
 """SQLite's messages (sqlite.org/rescode.html): Python has told the codes only since 3.11."""
+
+
+def check_whole(connection: Connection, shown: str) -> None:
+    """Look for damage in an SQLite file; another database looks after itself. `shown` names the ledger.
+
+    Raises:
+        LedgerError: it is damaged, or no database.
+    """
+    if connection.dialect.name == "sqlite" and connection.scalar(text("PRAGMA quick_check(1)")) != "ok":
+        raise LedgerError(f"The ledger ({shown}) {DAMAGED}")
 
 
 def parsed(place: str | Path) -> URL:
@@ -224,18 +230,15 @@ def _begin_sqlite(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _own(path: Path, shown: str, *, create: bool) -> None:
+def _own(path: Path, shown: str) -> None:
     """Make the file readable by its owner only, and what SQLite may have put beside it.
 
     One that is there is not opened: closing it would let go of the locks that this process holds on it.
     """
     try:
-        if create:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError):
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        elif not path.exists():
-            raise LedgerError(f"There is no ledger: there is no {path}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise LedgerError(f"The ledger ({shown}) cannot be opened: {error.strerror}") from None
     for one in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):

@@ -6,21 +6,21 @@ import enum
 import os
 import stat
 import typing as t
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import text
 
 from target_intercom.errors import LedgerError
-from target_intercom.ledger.database import DAMAGED, parsed, shown
+from target_intercom.ledger.database import check_whole, parsed, shown
 from target_intercom.ledger.migrations import STEPS, check_steps, create_memberships, is_ledger
-from target_intercom.ledger.read_only import file_of, is_there, reading, written
-from target_intercom.ledger.reading import StreamSummary, summaries
+from target_intercom.ledger.read_only import ReadOnlyLedger, is_there
+from target_intercom.ledger.summaries import StreamSummary, summaries
 from target_intercom.ledger.tables import ENTRIES
 
 if t.TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from sqlalchemy import Connection
 
 
@@ -59,7 +59,8 @@ def look(place: str | Path | None) -> LedgerLook:
     said = str(place) if isinstance(place, Path) else None
     try:
         said = shown(parsed(place))
-        return _twice(_Look(place), said)
+        with closing(ReadOnlyLedger(place)) as ledger:
+            return _look(ledger)
     except LedgerError as error:
         return LedgerLook(said, LedgerState.UNUSABLE, message=str(error))
 
@@ -79,50 +80,28 @@ def cannot_hold(folder: Path) -> str | None:
     return f"{folder} is nowhere"
 
 
-class _Look:
-    """Opens a ledger for reading, each time anew."""
-
-    def __init__(self, place: str | Path) -> None:
-        """Nothing is opened yet."""
-        self._place = place
-        self.file = file_of(place)
-
-    def reading(self) -> AbstractContextManager[Connection]:
-        """Give a connection that cannot write."""
-        return reading(self._place)
-
-
-def _twice(ledger: _Look, said: str) -> LedgerLook:
-    """Look, and once more where somebody has begun to write meanwhile: an unlocked look may have been at half of it."""
-    before = None if ledger.file is None else written(ledger.file)
-    try:
-        return _looked(ledger, said)
-    except LedgerError:
-        if ledger.file is None or written(ledger.file) == before:
-            raise
-    return _looked(ledger, said)
-
-
-def _looked(ledger: _Look, said: str) -> LedgerLook:
+def _look(ledger: ReadOnlyLedger) -> LedgerLook:
     if ledger.file is not None and not is_there(ledger.file):
         trouble = cannot_hold(ledger.file.parent)
         if trouble is not None:
-            raise LedgerError(f"The ledger ({said}) cannot be opened: {trouble}")
-        return LedgerLook(said, LedgerState.NEW)
-    with ledger.reading() as connection:
-        if ledger.file is not None and connection.scalar(text("PRAGMA quick_check(1)")) != "ok":
-            raise LedgerError(f"The ledger ({said}) {DAMAGED}")
-        is_new = not is_ledger(connection)
-        _check_writable(connection, ledger, said, is_new=is_new)
-        if is_new:
-            return LedgerLook(said, LedgerState.NEW)
-        done = check_steps(connection, said)
+            raise LedgerError(f"The ledger ({ledger.shown}) cannot be opened: {trouble}")
+        return LedgerLook(ledger.shown, LedgerState.NEW)
+    return ledger.read(partial(_looked, ledger))
+
+
+def _looked(ledger: ReadOnlyLedger, connection: Connection) -> LedgerLook:
+    check_whole(connection, ledger.shown)
+    is_new = not is_ledger(connection)
+    _check_writable(connection, ledger, is_new=is_new)
+    if is_new:
+        return LedgerLook(ledger.shown, LedgerState.NEW)
+    done = check_steps(connection, ledger.shown)
     state = LedgerState.READY if len(done) == len(STEPS) else LedgerState.OLDER
-    streams = tuple(summaries(ledger)) if create_memberships.__name__ in done else None
-    return LedgerLook(said, state, len(done), streams)
+    streams = tuple(summaries(connection)) if create_memberships.__name__ in done else None
+    return LedgerLook(ledger.shown, state, len(done), streams)
 
 
-def _check_writable(connection: Connection, ledger: _Look, said: str, *, is_new: bool) -> None:
+def _check_writable(connection: Connection, ledger: ReadOnlyLedger, *, is_new: bool) -> None:
     """Tell whether a run could write, without a write.
 
     Raises:
@@ -130,7 +109,7 @@ def _check_writable(connection: Connection, ledger: _Look, said: str, *, is_new:
     """
     if ledger.file is not None:
         if not (os.access(ledger.file, os.W_OK) and cannot_hold(ledger.file.parent) is None):
-            raise LedgerError(f"The ledger ({said}) cannot be written: check the folder's permissions")
+            raise LedgerError(f"The ledger ({ledger.shown}) cannot be written: check the folder's permissions")
         return
     may = (
         "has_schema_privilege(current_schema(), 'CREATE')"
@@ -138,4 +117,4 @@ def _check_writable(connection: Connection, ledger: _Look, said: str, *, is_new:
         else f"has_table_privilege('{ENTRIES.name}', 'INSERT')"
     )
     if not connection.scalar(text(f"SELECT NOT pg_is_in_recovery() AND {may}")):
-        raise LedgerError(f"The ledger ({said}) cannot be written: check what the database's user may do there")
+        raise LedgerError(f"The ledger ({ledger.shown}) cannot be written: check what the database's user may do there")

@@ -8,10 +8,10 @@ from collections import defaultdict
 from dataclasses import replace
 
 from sqlalchemy import and_, bindparam, case, delete, false, func, or_, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from target_intercom.ledger.base import UNNOTED, Holding, Membership, Stamp, stamp
+from target_intercom.ledger.base import UNNOTED, Holding, Membership, stamp
 from target_intercom.ledger.chunks import chunks
+from target_intercom.ledger.rows import Rows
 from target_intercom.ledger.tables import ENTRIES, MEMBERSHIPS
 
 if t.TYPE_CHECKING:
@@ -26,15 +26,14 @@ _KEPT = 86_400.0
 """Seconds for which it is remembered that a tag was taken off: search has caught up long before."""
 
 _M = MEMBERSHIPS.c
-_WANTS = [Holding.WANTED.value, Holding.UNCLEAR.value, Holding.ON.value]
+_WANTS = [one.value for one in Holding if one.is_wanted]
 _MAY_BE_ON = [*_WANTS, Holding.MARKED.value]
 """Where the tag is ours; another run that was about to put it on may have done so."""
-_ENDING = [Holding.RELEASED.value, Holding.LEFT.value]
+_ENDING = [one.value for one in Holding if one.is_ending]
 _MOST_GROUPS = 400
 """Groups that go into one IN, beside a chunk of contacts."""
 _ID = ("workspace", "contact_id", "group_key")
 
-_Key: t.TypeAlias = tuple[str, "RecordKey", "ContactId", "GroupKey"]
 _KEY = tuple(column.name for column in MEMBERSHIPS.primary_key)
 _CHANGING = tuple(column.name for column in MEMBERSHIPS.columns if not column.primary_key)
 
@@ -47,10 +46,9 @@ class Memberships:
         self._database = database
         self._workspace = workspace
         self._run = run
-        self._began = stamp(time.time())
+        self._rows = Rows(database, workspace, MEMBERSHIPS)
         self.has_work = False
         """Whether tags wait to be put on or taken off because of what this run has noted."""
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
 
     # Records.
 
@@ -59,7 +57,7 @@ class Memberships:
         found: dict[RecordKey, list[Membership]] = defaultdict(list)
         with self._database.reading() as connection:
             for chunk in chunks(sorted(keys)):
-                where = (*self._of(stream), _M.key.in_(chunk))
+                where = (*self._rows.of(stream), _M.key.in_(chunk))
                 for row in connection.execute(select(MEMBERSHIPS).where(*where)):
                     found[row.key].append(self._membership(row))
         return found
@@ -99,11 +97,7 @@ class Memberships:
 
         def work(connection: Connection) -> None:
             self._delete(connection, dropped)
-            if rows:
-                insert = self._insert(MEMBERSHIPS)
-                changes: dict[str, ColumnElement[t.Any]] = {name: insert.excluded[name] for name in _CHANGING}
-                changes["version"] = func.coalesce(insert.excluded.version, _M.version)
-                connection.execute(insert.on_conflict_do_update(index_elements=_KEY, set_=changes), rows)
+            self._rows.put(connection, rows, _CHANGING)
             if listed:
                 connection.execute(_list(self._workspace), listed)
 
@@ -112,16 +106,7 @@ class Memberships:
 
     def see(self, stream: str, keys: Collection[RecordKey], version: int | None) -> None:
         """Note that known records came again."""
-        seen: dict[str, object] = {"seen_at": self._now()}
-        if version is not None:
-            seen["version"] = version
-
-        def work(connection: Connection) -> None:
-            for chunk in chunks(sorted(keys)):
-                connection.execute(update(MEMBERSHIPS).where(*self._of(stream), _M.key.in_(chunk)).values(seen))
-
-        if keys:
-            self._database.write(work)
+        self._rows.see(stream, keys, version)
 
     def gone(self, contacts: Collection[ContactId]) -> None:
         """Note that contacts are not there: what they have when they come back has to be looked at."""
@@ -186,11 +171,11 @@ class Memberships:
         Those are theirs from now on. It is all one transaction: of two runs that let go of a tag at the same moment,
         one is the last.
         """
-        pairs, mine = {one.pair for one in rows}, {(one.stream, one.key, *one.pair) for one in rows}
+        pairs, mine = {one.pair for one in rows}, {one.id for one in rows}
 
         def work(connection: Connection) -> set[tuple[ContactId, GroupKey]]:
             locked = self._locked(connection, pairs)
-            staying = {(one.contact_id, one.group_key) for one in locked if self._is_wanted(one, mine)}
+            staying = {one.pair for one in locked if one.holding.is_wanted and one.id not in mine}
             self._share(connection, [one for one in rows if one.pair in staying and one.ours])
             self._delete(connection, [one for one in rows if one.pair in staying])
             self._settle(connection, [_ending(one) for one in rows if one.pair not in staying])
@@ -198,17 +183,13 @@ class Memberships:
 
         return self._database.write(work)
 
-    def _locked(self, connection: Connection, pairs: Collection[tuple[ContactId, GroupKey]]) -> Iterator[Row[t.Any]]:
-        """Give the rows of pairs, which nobody else changes before the transaction ends."""
+    def _locked(self, connection: Connection, pairs: Collection[tuple[ContactId, GroupKey]]) -> Iterator[Membership]:
+        """Give the memberships of pairs, which nobody else changes before the transaction ends."""
         for where in self._around(pairs):
             rows = select(MEMBERSHIPS).where(*where).order_by(*MEMBERSHIPS.primary_key).with_for_update()
             for row in connection.execute(rows):
                 if (row.contact_id, row.group_key) in pairs:
-                    yield row
-
-    def _is_wanted(self, row: Row[t.Any], mine: Collection[_Key]) -> bool:
-        is_wanted = row.holding in _WANTS or (row.holding == Holding.MARKED.value and row.run != self._run)
-        return is_wanted and (row.stream, row.key, row.contact_id, row.group_key) not in mine
+                    yield self._membership(row)
 
     def settle(self, rows: Sequence[Membership]) -> None:
         """Write down what became of memberships' tags."""
@@ -292,23 +273,20 @@ class Memberships:
     # Who left.
 
     def known(self, stream: str) -> int:
-        """Count the memberships of a stream whose tags are ours."""
-        return self._count(*self._of(stream), _M.ours, _M.holding.in_(_MAY_BE_ON))
+        """Count the memberships of a stream whose tags are ours, also of contacts that are away: they may come back."""
+        return self._count(*self._rows.of(stream), _M.ours, _M.holding.in_([*_MAY_BE_ON, Holding.AWAY.value]))
 
     def marked(self, stream: str, whole: Mapping[str, int | None]) -> tuple[int, int]:
         """Count the tags that records of this run end, where nobody else wants them, and these records.
 
         `whole` has the streams whose missing records have left, with their versions; see `missing`.
         """
-        mine = (*self._of(stream), _M.holding == Holding.MARKED.value, _M.run == self._run)
+        mine = (*self._rows.of(stream), _M.holding == Holding.MARKED.value, _M.run == self._run)
         return self._count(*mine, ~self._others(whole)), self._count(*mine, _M.place.is_not(None))
 
     def activate(self, stream: str, version: int) -> None:
         """Note the version of the records that came since this run began, whose tap told it apart from them."""
-        where = (*self._of(stream), _M.seen_at >= self._began)
-        self._database.write(
-            lambda connection: connection.execute(update(MEMBERSHIPS).where(*where).values(version=version))
-        )
+        self._rows.activate(stream, version)
 
     def missing(self, stream: str, whole: Mapping[str, int | None]) -> int:
         """Count the memberships that left a whole table, whose tags are ours, and that nobody else wants.
@@ -351,15 +329,12 @@ class Memberships:
 
     # Rows.
 
-    def _of(self, stream: str) -> tuple[ColumnElement[bool], ...]:
-        return _M.workspace == self._workspace, _M.stream == stream
-
     def _in(self, streams: Collection[str]) -> tuple[ColumnElement[bool], ...]:
         return _M.workspace == self._workspace, _M.stream.in_(sorted(streams))
 
     def _missing(self, table: FromClause, stream: str, version: int | None) -> tuple[ColumnElement[bool], ...]:
         of = table.c
-        missing = (of.workspace == self._workspace, of.stream == stream, of.seen_at < self._began)
+        missing = (of.workspace == self._workspace, of.stream == stream, of.seen_at < self._rows.began)
         return missing if version is None else (*missing, or_(of.version.is_(None), of.version != version))
 
     def _count(self, *where: ColumnElement[bool]) -> int:
@@ -373,10 +348,6 @@ class Memberships:
     def _delete(self, connection: Connection, rows: Sequence[Membership]) -> None:
         if rows:
             connection.execute(delete(MEMBERSHIPS).where(*_this(self._workspace)), list(map(_key_values, rows)))
-
-    def _now(self) -> Stamp:
-        """Give the time; never one before this run began, also where the clock was set back."""
-        return max(self._began, stamp(time.time()))
 
     def _row(self, one: Membership) -> dict[str, object]:
         return {
@@ -393,7 +364,7 @@ class Memberships:
             "place": one.place,
             "run": self._run,
             "written_at": one.written_at,
-            "seen_at": self._now(),
+            "seen_at": self._rows.now(),
             "version": one.version,
         }
 

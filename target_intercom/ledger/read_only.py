@@ -4,44 +4,96 @@ from __future__ import annotations
 
 import sqlite3
 import typing as t
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from target_intercom.errors import LedgerError
-from target_intercom.ledger.database import CANNOT_BE_OPENED, engine_of, errors_of, parsed, shown
+from target_intercom.ledger.database import CANNOT_BE_OPENED, check_whole, engine_of, errors_of, parsed, shown
+from target_intercom.ledger.migrations import STEPS, check_steps, is_ledger
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from sqlalchemy import URL, Connection, Engine
+
+_T = t.TypeVar("_T")
 
 _BUSY_SECONDS = 20.0
 
 
-@contextmanager
-def reading(place: str | Path) -> Iterator[Connection]:
-    """Give a connection that cannot write, and sees a PostgreSQL ledger as it was at one moment.
+class ReadOnlyLedger:
+    """Reads a ledger, whoever else works on it."""
 
-    Raises:
-        LedgerError: it cannot be reached or read; the message is a run's.
-    """
-    url = parsed(place)
-    with errors_of(shown(url)):
-        engine = _engine(url)
-        try:
-            with engine.connect() as connection:
-                yield connection
-        finally:
-            engine.dispose()
+    def __init__(self, place: str | Path) -> None:
+        """Nothing is opened yet.
 
+        Raises:
+            LedgerError: `place` is none that a ledger can have, or the database's driver is not installed.
+        """
+        url = parsed(place)
+        self.shown = shown(url)
+        """Its place, without a login."""
+        self.file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+        """Of an SQLite ledger; None: it is in another database."""
+        with errors_of(self.shown):
+            self._engine = _engine(url)
 
-def file_of(place: str | Path) -> Path | None:
-    """Give the file of an SQLite ledger; None: it is in another database."""
-    url = parsed(place)
-    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+    def check(self) -> None:
+        """Make sure that there is a ledger, and that it is of this version.
+
+        Raises:
+            LedgerError: it is not so; the message says what is, and what to do.
+        """
+        if self.file is not None and not is_there(self.file):
+            raise LedgerError(f"There is no ledger: there is no {self.file}")
+        self.read(self._check)
+
+    def read(self, work: Callable[[Connection], _T]) -> _T:
+        """Do some work on a connection that cannot write, and sees a PostgreSQL ledger as it was at one moment.
+
+        It is done again where somebody has begun to write to an SQLite file meanwhile: without a lock it may have been
+        at half of what was written.
+
+        Raises:
+            LedgerError: the ledger cannot be reached or read; the message is a run's.
+        """
+        while True:
+            before = self._traces()
+            try:
+                found = self._read(work)
+            except LedgerError:
+                if self._is_settled(before):
+                    raise
+                continue
+            if self._is_settled(before):
+                return found
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _read(self, work: Callable[[Connection], _T]) -> _T:
+        with errors_of(self.shown), self._engine.connect() as connection:
+            return work(connection)
+
+    def _traces(self) -> _Traces | None:
+        return None if self.file is None else _traces(self.file)
+
+    def _is_settled(self, before: _Traces | None) -> bool:
+        """Tell whether what was read since then is whole."""
+        after = self._traces()
+        had_lock = before is not None and after is not None and before.is_open and after.is_open
+        return had_lock or before == after
+
+    def _check(self, connection: Connection) -> None:
+        check_whole(connection, self.shown)
+        if not is_ledger(connection):
+            raise LedgerError(f"There is no ledger: there is none in {self.shown}")
+        if len(check_steps(connection, self.shown)) < len(STEPS):
+            raise LedgerError(f"The ledger ({self.shown}) is of an older version; the next run brings it up to date")
 
 
 def is_there(path: Path) -> bool:
@@ -59,17 +111,24 @@ def is_there(path: Path) -> bool:
     return True
 
 
-def is_open(path: Path) -> bool:
-    """Tell whether a process has an SQLite file open, or was killed while it had."""
-    return Path(f"{path}-wal").exists()
+class _Traces(t.NamedTuple):
+    """What is another after somebody has written to an SQLite file, or begun to."""
+
+    changed_at: int
+    size: int
+    is_open: bool
 
 
-def written(path: Path) -> object:
-    """Give what is another after somebody has written to an SQLite file, or begun to."""
+def _traces(path: Path) -> _Traces | None:
     with suppress(OSError, ValueError):
         known = path.stat()
-        return known.st_mtime_ns, known.st_size, is_open(path)
+        return _Traces(known.st_mtime_ns, known.st_size, _is_open(path))
     return None
+
+
+def _is_open(path: Path) -> bool:
+    """Tell whether a process has an SQLite file open, or was killed while it had."""
+    return Path(f"{path}-wal").exists()
 
 
 def _engine(url: URL) -> Engine:
@@ -89,5 +148,5 @@ def _opened(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         # SQLite's words for a folder blame the disk.
         raise sqlite3.OperationalError("unable to open database file")
-    uri = f"{path.absolute().as_uri()}?mode=ro{'' if is_open(path) else '&immutable=1'}"
+    uri = f"{path.absolute().as_uri()}?mode=ro{'' if _is_open(path) else '&immutable=1'}"
     return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)

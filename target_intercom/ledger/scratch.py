@@ -13,10 +13,9 @@ from pathlib import Path
 
 from sqlalchemy import insert, inspect, select
 
-from target_intercom.errors import LedgerError
-from target_intercom.ledger.database import Database, parsed, shown
+from target_intercom.ledger.database import Database
 from target_intercom.ledger.migrations import check_steps
-from target_intercom.ledger.read_only import file_of, is_open, is_there, reading, written
+from target_intercom.ledger.read_only import ReadOnlyLedger, is_there
 from target_intercom.ledger.tables import ENTRIES, INTENTS, MEMBERSHIPS, MIGRATIONS, STREAMS
 
 if t.TYPE_CHECKING:
@@ -48,10 +47,11 @@ class ScratchDatabase(Database):
             if place is None:
                 super().__init__(path)
                 return
-            _copy(place, path)
-            super().__init__(path, said=shown(parsed(place)))
-            if file_of(place) is None:
-                _copy_rows(place, self)
+            with closing(ReadOnlyLedger(place)) as source:
+                _copy(source, path)
+                super().__init__(path, said=source.shown)
+                if source.file is None:
+                    source.read(partial(_copy_rows, self))
         except BaseException:
             self._folder.cleanup()
             raise
@@ -62,39 +62,27 @@ class ScratchDatabase(Database):
         self._folder.cleanup()
 
 
-def _copy(place: str | Path, target: Path) -> None:
+def _copy(source: ReadOnlyLedger, target: Path) -> None:
     """Copy an SQLite ledger as it is at one moment."""
-    source = file_of(place)
-    if source is None or not is_there(source):
-        return
-    while True:
-        before, is_locked = written(source), is_open(source)
-        try:
-            _copy_pages(place, target)
-        except LedgerError:
-            if is_locked or written(source) == before:
-                raise
-        # A copy without a lock is whole where nobody has begun to write meanwhile; the next one has a lock then.
-        if is_locked or written(source) == before:
-            return
+    if source.file is not None and is_there(source.file):
+        source.read(partial(_copy_pages, target))
 
 
-def _copy_pages(place: str | Path, target: Path) -> None:
-    with reading(place) as connection, closing(sqlite3.connect(target)) as copy:
+def _copy_pages(target: Path, connection: Connection) -> None:
+    with closing(sqlite3.connect(target)) as copy:
         driver = t.cast("sqlite3.Connection", connection.connection.driver_connection)
         driver.backup(copy)
 
 
-def _copy_rows(place: str | Path, scratch: Database) -> None:
+def _copy_rows(scratch: Database, source: Connection) -> None:
     """Copy a ledger of another database."""
-    with reading(place) as source:
-        there = set(inspect(source).get_table_names())
-        if MIGRATIONS.name not in there:
-            return
-        check_steps(source, scratch.shown)
-        for table in _COPIED:
-            if table.name in there:
-                _copy_table(source, table, scratch)
+    there = set(inspect(source).get_table_names())
+    if MIGRATIONS.name not in there:
+        return
+    check_steps(source, scratch.shown)
+    for table in _COPIED:
+        if table.name in there:
+            _copy_table(source, table, scratch)
 
 
 def _copy_table(source: Connection, table: Table, scratch: Database) -> None:

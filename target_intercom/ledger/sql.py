@@ -12,23 +12,24 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from sqlalchemy import bindparam, case, delete, func, or_, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from target_intercom.errors import LeadPendingError, LedgerError
 from target_intercom.ledger.base import UNNOTED, Holder, Ledger, LedgerEntry, Prints, Settled, Stamp, Standing, stamp
 from target_intercom.ledger.chunks import chunks
 from target_intercom.ledger.locks import enter, locks_of
 from target_intercom.ledger.memberships import Memberships, forget_contacts, release_records
+from target_intercom.ledger.rows import Rows
 from target_intercom.ledger.tables import ENTRIES, INTENTS, STREAMS
 from target_intercom.model import Contact, ContactId, Identity
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row, Table
+    from sqlalchemy import ColumnElement, Connection, Row
 
     from target_intercom.ledger.base import Loaded
     from target_intercom.ledger.database import Database
+    from target_intercom.ledger.rows import Columns
     from target_intercom.model import Email, RecordKey
 
 _PAGE = 5000
@@ -52,8 +53,9 @@ class SqlLedger(Ledger):
         self._workspace = workspace
         self._run = run
         self._locks = locks_of(database)
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
-        self._began = stamp(time.time())
+        self._streams, self._entries, self._intents = (
+            Rows(database, workspace, table) for table in (STREAMS, ENTRIES, INTENTS)
+        )
         self._entered: set[str] = set()
         self._in_company: set[str] = set()
         self._waiting: list[_Intent] = []
@@ -82,7 +84,7 @@ class SqlLedger(Ledger):
 
         def work(connection: Connection) -> None:
             row = {"workspace": self._workspace, "stream": stream, **values}
-            self._upsert(connection, STREAMS, [row], tuple(values))
+            self._streams.put(connection, [row], tuple(values))
 
         self._database.write(work)
         self._entered.add(stream)
@@ -122,7 +124,7 @@ class SqlLedger(Ledger):
             return known
         with self._database.reading() as connection:
             for chunk in chunks(keys):
-                for row in connection.execute(select(ENTRIES).where(*self._of(stream), _E.key.in_(chunk))):
+                for row in connection.execute(select(ENTRIES).where(*self._entries.of(stream), _E.key.in_(chunk))):
                     known[row.key] = self._entry(row)
         return known
 
@@ -132,7 +134,7 @@ class SqlLedger(Ledger):
         has_its_tags = or_(_E.groups_print.is_(None), (_E.groups_print != UNNOTED) & _E.groups_run.is_(None))
         is_settled = (_E.source.is_not(None), _E.content.is_not(None), _E.role == "user", has_its_tags)
         query = select(_E.key, _E.source, _E.contact_id, _E.external_id, _E.email)
-        query = query.where(*self._of(stream), _E.standing == Standing.SYNCED, *is_settled)
+        query = query.where(*self._entries.of(stream), _E.standing == Standing.SYNCED, *is_settled)
         with self._database.reading() as connection:
             for chunk in chunks(keys):
                 for key, *rest in connection.execute(query.where(_E.key.in_(chunk))):
@@ -141,7 +143,7 @@ class SqlLedger(Ledger):
 
     def know_again(self, stream: str, sources: Mapping[RecordKey, str]) -> None:
         """See `Ledger`."""
-        where = (*self._of(stream), _E.key == bindparam("which"))
+        where = (*self._entries.of(stream), _E.key == bindparam("which"))
         values = [{"which": key, "as": source} for key, source in sorted(sources.items())]
         if values:
             statement = update(ENTRIES).where(*where).values(source=bindparam("as"))
@@ -194,24 +196,15 @@ class SqlLedger(Ledger):
         def work(connection: Connection) -> None:
             self._void(connection, changed)
             # In a fixed order, so that two runs do not wait for each other.
-            self._upsert(connection, ENTRIES, [rows[key] for key in sorted(rows)], _CHANGING)
+            in_order = [rows[key] for key in sorted(rows)]
+            self._entries.put(connection, in_order, _CHANGING, groups_print=_groups_print)
 
         if rows:
             self._database.write(work)
 
     def see(self, stream: str, keys: Sequence[RecordKey], version: int | None) -> None:
         """See `Ledger`."""
-        seen: dict[str, object] = {"seen_at": self._now()}
-        if version is not None:
-            seen["version"] = version
-
-        def work(connection: Connection) -> None:
-            for chunk in chunks(sorted(keys)):
-                where = (*self._of(stream), _E.key.in_(chunk))
-                connection.execute(update(ENTRIES).where(*where).values(seen))
-
-        if keys:
-            self._database.write(work)
+        self._entries.see(stream, keys, version)
 
     def written_since(self, since: Stamp) -> Iterable[Contact]:
         """See `Ledger`."""
@@ -264,8 +257,7 @@ class SqlLedger(Ledger):
             replaces = update(INTENTS).where(*mine, _I.sent_at == intent.replacing).values(row)
             if connection.execute(replaces).rowcount:
                 return
-        attempt = self._insert(INTENTS).values(row).on_conflict_do_nothing()
-        if not connection.execute(attempt.execution_options(preserve_rowcount=True)).rowcount:
+        if not self._intents.add(connection, row):
             intent.pending = connection.scalar(select(_I.sent_at).where(*mine))
 
     def intend_all(
@@ -322,22 +314,22 @@ class SqlLedger(Ledger):
         """See `Ledger`."""
         # Those whose ids are not known count each for itself.
         contacts = func.coalesce(_E.contact_id, case((_E.role.is_not(None), _E.key))).distinct()
-        count = select(func.count(contacts)).where(*self._of(stream), _E.standing == Standing.SYNCED)
+        count = select(func.count(contacts)).where(*self._entries.of(stream), _E.standing == Standing.SYNCED)
         with self._database.reading() as connection:
             return connection.scalar(count) or 0
 
     def misses(self, stream: str) -> bool:
         """See `Ledger`."""
-        where = (*self._of(stream), _E.standing == Standing.SYNCED, _E.seen_at < self._began)
+        where = (*self._entries.of(stream), _E.standing == Standing.SYNCED, _E.seen_at < self._entries.began)
         with self._database.reading() as connection:
             return connection.scalar(select(_E.key).where(*where).limit(1)) is not None
 
     def unseen(self, stream: str) -> Iterator[Holder]:
         """See `Ledger`."""
         after = ""
-        where = (*self._of(stream), _E.standing == Standing.SYNCED, _E.contact_id.is_not(None))
+        where = (*self._entries.of(stream), _E.standing == Standing.SYNCED, _E.contact_id.is_not(None))
         while True:
-            page = select(ENTRIES).where(*where, _E.seen_at < self._began, _E.key > after).order_by(_E.key)
+            page = select(ENTRIES).where(*where, _E.seen_at < self._entries.began, _E.key > after).order_by(_E.key)
             with self._database.reading() as connection:
                 rows = connection.execute(page.limit(_PAGE)).all()
             yield from map(self._holder, rows)
@@ -356,17 +348,14 @@ class SqlLedger(Ledger):
 
     def activate(self, stream: str, version: int) -> None:
         """See `Ledger`."""
-        where = (*self._of(stream), _E.seen_at >= self._began)
-        self._database.write(
-            lambda connection: connection.execute(update(ENTRIES).where(*where).values(version=version))
-        )
+        self._entries.activate(stream, version)
 
     def release(self, stream: str, keys: Sequence[RecordKey]) -> None:
         """See `Ledger`."""
 
         def work(connection: Connection) -> None:
             for chunk in chunks(sorted(keys)):
-                connection.execute(delete(ENTRIES).where(*self._of(stream), _E.key.in_(chunk)))
+                connection.execute(delete(ENTRIES).where(*self._entries.of(stream), _E.key.in_(chunk)))
             release_records(connection, self._workspace, stream, keys)
 
         if keys:
@@ -392,13 +381,6 @@ class SqlLedger(Ledger):
 
     # Rows.
 
-    def _now(self) -> Stamp:
-        """Give the time; never one before this run began, also where the clock was set back."""
-        return max(self._began, stamp(time.time()))
-
-    def _of(self, stream: str) -> tuple[ColumnElement[bool], ...]:
-        return _E.workspace == self._workspace, _E.stream == stream
-
     def _row(self, stream: str, loaded: Loaded) -> dict[str, object]:
         entry, contact, prints = loaded.entry, loaded.entry.contact, loaded.entry.prints
         identity = Identity() if contact is None else Identity.of(contact)
@@ -417,26 +399,11 @@ class SqlLedger(Ledger):
             "single": None if prints is None else prints.single,
             "standing": entry.standing.value,
             "written_at": entry.written_at,
-            "seen_at": self._now(),
+            "seen_at": self._entries.now(),
             "version": loaded.version,
             "groups_print": entry.groups,
             "source": entry.source,
         }
-
-    def _upsert(
-        self, connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], changing: Sequence[str]
-    ) -> None:
-        if rows:
-            insert = self._insert(table)
-            changes: dict[str, ColumnElement[t.Any]] = {name: insert.excluded[name] for name in changing}
-            if "version" in changes:
-                # A run that ends before its tap names the version must not lose the one that was named before.
-                changes["version"] = func.coalesce(insert.excluded.version, table.c.version)
-            if "contact_id" in changes:
-                # The groups were noted for the contact that the record had then.
-                is_kept = (insert.excluded.contact_id == table.c.contact_id) & insert.excluded.groups_print.is_(None)
-                changes["groups_print"] = case((is_kept, table.c.groups_print), else_=insert.excluded.groups_print)
-            connection.execute(insert.on_conflict_do_update(index_elements=table.primary_key, set_=changes), rows)
 
     def _entry(self, row: Row[t.Any]) -> LedgerEntry:
         return LedgerEntry(
@@ -456,7 +423,7 @@ class SqlLedger(Ledger):
             key=row.key,
             contact=row.contact_id,
             identity=Identity(row.external_id, row.email, row.contact_id),
-            seen=row.seen_at >= self._began,
+            seen=row.seen_at >= self._entries.began,
             version=row.version,
         )
 
@@ -497,6 +464,12 @@ _UNKNOWN: t.Final[Mapping[str, object]] = MappingProxyType({})
 _CHANGING: t.Final = tuple(
     column.name for column in ENTRIES.columns if not column.primary_key and column.name != "groups_run"
 )
+
+
+def _groups_print(new: Columns) -> ColumnElement[str | None]:
+    """Tell what stays of the hash of a record's groups: they were noted for the contact that the record had then."""
+    is_kept = (new.contact_id == _E.contact_id) & new.groups_print.is_(None)
+    return case((is_kept, _E.groups_print), else_=new.groups_print)
 
 
 def _contact(row: Row[t.Any]) -> Contact:

@@ -1,1 +1,22 @@
-"""One sync, top to bottom: map, match, plan, write, report."""
+"""One sync, top to bottom: map, match, plan, write, remember, report.
+
+Begin with `contacts`: a batch of a contact stream, step by step. Each step has a module or a few:
+
+- **map**: `mapping` makes drafts of records; `identity` reads identifiers, `coercion` values; `attributes` knows the
+  workspace's custom attributes and makes those that are missing.
+- **match**: `matching` finds the contacts by searches for many records; `memory` is what the ledger knows of a
+  stream's records, by the hashes of `fingerprints`; `recent` what this run wrote and search may not show; `naming`
+  finds contacts that bulk jobs made. `overlay` lays the records of one contact over each other.
+- **plan**: `planning` decides what is to be done.
+- **write**: `writing` by a call each, over the threads of `parallel`; `bulk` by jobs, with `bulk_items` (what a job
+  can carry) and `jobs` (how it is sent and judged). `doubt` looks for leads whose creation got no answer. `dry_run`
+  and `plan` write down what would be written.
+- **remove**, at the end of the pipe: `marks` and `removal` for what is marked, `leaving` for who left a whole table:
+  `pipe` and `whole` tell whether all of it came, `fuse` how many may go.
+- **groups become tags**: `groups` is a groups stream, batch by batch, and the end of the pipe; `joining` makes
+  memberships of its records, `waiting` and `spool` keep them until the end, `resolution` finds their contacts.
+  `listing` does the same for `tags_property`. `claims` decides what a record means for a contact's tags, `claiming`
+  does so for a batch; `tagging` puts tags on and takes them off, `tag_jobs` and `carrying` in bulk; `tags` knows the
+  workspace's, `group_names` what is one name.
+- `objections` words what speaks against settings, for a run and its check.
+"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from target_intercom.errors import CallFailedError, RefusedError, UnknownAttributeError
+from target_intercom.errors import UndoneError, UnknownAttributeError
 from target_intercom.intercom.protocol import CUSTOM_PREFIX
 from target_intercom.model import Kind
 from target_intercom.sync.mapping import AttributeType
@@ -122,7 +122,7 @@ class AttributeCatalog:
             return False
         try:
             made = self._client.create_data_attribute(name.removeprefix(CUSTOM_PREFIX), kind.value)
-        except (RefusedError, CallFailedError) as error:
+        except UndoneError as error:
             # Somebody else, or a try of this very call whose answer was lost, may have made it.
             self._entries = None
             if name in self._known():

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from target_intercom.errors import CallFailedError, ForbiddenError, LeadPendingError, RefusedError
+from target_intercom.errors import ForbiddenError, LeadPendingError, UndoneError
 from target_intercom.model import ContactId, Create, Leave, Refuse, Result, Update
 from target_intercom.sync import bulk_items
 from target_intercom.sync.doubt import LeadInDoubt
@@ -70,7 +70,7 @@ class Teammates:
         if self._admins is None:
             try:
                 self._admins = self._client.admins()
-            except (RefusedError, CallFailedError, ForbiddenError):
+            except (UndoneError, ForbiddenError):
                 self._admins = frozenset()
         return self._admins
 
@@ -298,7 +298,7 @@ def _updated(item: _Item) -> Written:
                 Result.UPDATED if item.attributes else Result.UNCHANGED
             )
             saved = bulk_items.updated(contact, item.attributes) if item.attributes else contact
-            return Saved(group, result, saved, item.dropped, tags_sent=tags is not None)
+            return Saved(group, result, bulk_items.tagged(saved, tags), item.dropped, tags_sent=tags is not None)
         case Create():
             return _created(item)
 

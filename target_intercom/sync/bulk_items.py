@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 from collections import UserDict
+from dataclasses import replace
 from types import MappingProxyType
 
 from target_intercom.intercom.protocol import contact_body, normal_email
@@ -103,8 +104,13 @@ def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactI
     )
 
 
+def tagged(contact: Contact, tags: TagChange | None) -> Contact:
+    """Give a contact as a job has left it whose item had these tags."""
+    return contact if tags is None else replace(contact, tags=(contact.tags | tags.add) - tags.remove)
+
+
 def updated(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
-    """Give a contact as a job has left it."""
+    """Give a contact as a job has left it whose item had these attributes."""
     external_id, email = attributes.get("external_id"), attributes.get("email")
     return Contact(
         id=contact.id,

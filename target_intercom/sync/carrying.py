@@ -26,8 +26,6 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.tagging import Tagging
     from target_intercom.sync.tags import TagCatalog
 
-_OPEN: t.Final = frozenset([Holding.WANTED, Holding.UNCLEAR])
-
 
 @dataclass(slots=True)
 class _Parcel:
@@ -72,7 +70,7 @@ class CarriedTags:
         pairs = self._note(listed)
         rows = self._looked_at(pairs)
         mine = {(one.stream, one.key) for one in listed}
-        elsewhere = {one.pair for one in rows if (one.stream, one.key) not in mine and one.holding in _OPEN}
+        elsewhere = {one.pair for one in rows if (one.stream, one.key) not in mine and one.holding.is_open}
         for one in rows:
             if (one.stream, one.key) in mine and one.pair not in elsewhere:
                 self._take_in(one)
@@ -146,8 +144,8 @@ class CarriedTags:
         parcel = self._parcels.pop(contact, None)
         if parcel is None:
             return
-        kept = {_id(one) for one in parcel.before}
-        self._memberships.note(parcel.before, [one for one in parcel.noted if _id(one) not in kept])
+        kept = {one.id for one in parcel.before}
+        self._memberships.note(parcel.before, [one for one in parcel.noted if one.id not in kept])
         self._memberships.unlist({(one.stream, one.key) for one in parcel.noted})
 
     def write(self) -> None:
@@ -162,7 +160,3 @@ class CarriedTags:
             [replace(one, holding=Holding.ON, tag=self._tagging.tag_of(one), written_at=now) for one in on]
         )
         self._tagging.taken_off_already(off)
-
-
-def _id(one: Membership) -> tuple[str, str, ContactId, GroupKey]:
-    return one.stream, one.key, one.contact, one.group

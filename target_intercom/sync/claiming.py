@@ -6,18 +6,17 @@ import time
 import typing as t
 from collections import defaultdict
 
-from target_intercom.ledger.base import Membership, stamp
+from target_intercom.ledger.base import stamp
 from target_intercom.sync.claims import awaited, settle
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from target_intercom.ledger.base import Membership, MembershipId
     from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import ContactId, GroupKey, RecordKey
     from target_intercom.sync.claims import Claim
     from target_intercom.sync.tags import TagCatalog
-
-_Id: t.TypeAlias = "tuple[str, RecordKey, ContactId, GroupKey]"
 
 
 class Claiming:
@@ -28,11 +27,11 @@ class Claiming:
         self._memberships = memberships
         self._tags = tags
         self._delay = search_delay_seconds
-        self._known: dict[_Id, Membership] = {}
-        self._by_key: dict[tuple[str, RecordKey], set[_Id]] = defaultdict(set)
-        self._by_pair: dict[tuple[ContactId, GroupKey], set[_Id]] = defaultdict(set)
-        self._changed: dict[_Id, Membership] = {}
-        self._dropped: dict[_Id, Membership] = {}
+        self._known: dict[MembershipId, Membership] = {}
+        self._by_key: dict[tuple[str, RecordKey], set[MembershipId]] = defaultdict(set)
+        self._by_pair: dict[tuple[ContactId, GroupKey], set[MembershipId]] = defaultdict(set)
+        self._changed: dict[MembershipId, Membership] = {}
+        self._dropped: dict[MembershipId, Membership] = {}
 
     def recall(self, stream: str, keys: Iterable[RecordKey]) -> None:
         """Read what these records have said before."""
@@ -53,7 +52,7 @@ class Claiming:
         ids.update(*(self._by_pair.get((claim.contact.id, group), ()) for group in claim.groups))
         known = [self._known[one] for one in sorted(ids)]
         earlier = awaited(claim, known)
-        tags = self._tags.ids() if claim.groups else {}
+        tags = {group: tag.id for group in claim.groups if (tag := self._tags.get(group)) is not None}
         settled = settle(claim, known, tags, stamp(time.time() - self._delay))
         self.put(settled.changed)
         self.drop(settled.dropped)
@@ -63,18 +62,17 @@ class Claiming:
         """Change memberships."""
         for one in rows:
             self._index(one)
-            self._changed[_id(one)] = one
-            self._dropped.pop(_id(one), None)
+            self._changed[one.id] = one
+            self._dropped.pop(one.id, None)
 
     def drop(self, rows: Iterable[Membership]) -> None:
         """Forget memberships."""
         for one in rows:
-            id_ = _id(one)
-            self._known.pop(id_, None)
-            self._by_key[one.stream, one.key].discard(id_)
-            self._by_pair[one.pair].discard(id_)
-            self._changed.pop(id_, None)
-            self._dropped[id_] = one
+            self._known.pop(one.id, None)
+            self._by_key[one.stream, one.key].discard(one.id)
+            self._by_pair[one.pair].discard(one.id)
+            self._changed.pop(one.id, None)
+            self._dropped[one.id] = one
 
     def write(self, prints: Mapping[tuple[str, RecordKey], str] | None = None) -> None:
         """Write down what has changed; `prints` has the hash of what each contact record lists."""
@@ -82,14 +80,10 @@ class Claiming:
 
     def _take_in(self, rows: Sequence[Membership]) -> None:
         for one in rows:
-            if _id(one) not in self._changed and _id(one) not in self._dropped:
+            if one.id not in self._changed and one.id not in self._dropped:
                 self._index(one)
 
     def _index(self, one: Membership) -> None:
-        self._known[_id(one)] = one
-        self._by_key[one.stream, one.key].add(_id(one))
-        self._by_pair[one.pair].add(_id(one))
-
-
-def _id(one: Membership) -> _Id:
-    return one.stream, one.key, one.contact, one.group
+        self._known[one.id] = one
+        self._by_key[one.stream, one.key].add(one.id)
+        self._by_pair[one.pair].add(one.id)

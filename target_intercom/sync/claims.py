@@ -13,9 +13,6 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, ContactId, GroupKey, RecordKey, TagId
 
 
-_ENDING: t.Final = frozenset([Holding.RELEASED, Holding.LEFT])
-
-
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A record that says which groups a contact is in: a contact's record all of them, a membership one."""
@@ -47,7 +44,7 @@ def settle(claim: Claim, known: Collection[Membership], tags: Mapping[GroupKey, 
     Args:
         claim: the record.
         known: the memberships that this record has made so far, and those that any record has made of its contact.
-        tags: the workspace's tags.
+        tags: those of its groups' tags that there are.
         lately: since then search may not show what was put on or taken off.
     """
     settled = Settled()
@@ -85,7 +82,7 @@ def _is_of(one: Membership, claim: Claim) -> bool:
 
 def _let_go(mine: Membership, settled: Settled, *, here: ContactId, releases: bool) -> None:
     """Take back a membership that its record no longer names; the contact that it names is `here`."""
-    if mine.holding in _ENDING:
+    if mine.holding.is_ending:
         settled.changed.append(replace(mine, place=None))
         return
     if mine.holding is Holding.OFF and not mine.ours:
@@ -96,7 +93,7 @@ def _let_go(mine: Membership, settled: Settled, *, here: ContactId, releases: bo
         # One that is not known to be on may be so: its run was cut off, or its contact was gone. It has no tag's id.
         tag = mine.tag if mine.holding.is_on else None
         settled.changed.append(replace(mine, holding=Holding.RELEASED, tag=tag, place=None))
-    elif releases or mine.holding in {Holding.WANTED, Holding.UNCLEAR}:
+    elif releases or mine.holding.is_open:
         settled.dropped.append(mine)
     elif mine.holding is not Holding.OFF:
         settled.changed.append(replace(mine, holding=Holding.ON, place=None))

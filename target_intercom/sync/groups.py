@@ -15,7 +15,6 @@ from target_intercom.sync.fuse import Share
 from target_intercom.sync.group_names import group_key
 from target_intercom.sync.identity import no_identifier
 from target_intercom.sync.listing import NotedGroups, UnnamedListings
-from target_intercom.sync.pipe import version_of
 from target_intercom.sync.resolution import Resolution
 from target_intercom.sync.tag_jobs import TagJobs
 from target_intercom.sync.tagging import Tagging
@@ -95,14 +94,9 @@ class GroupSync:
             name=draft.name or "",
             removed=draft.removed,
             content=None if group is None else membership_print(draft.identity, group, self._config.match_by),
-            version=self._version(received),
+            version=self._source.version_of(received.message),
             place=0,
         )
-
-    def _version(self, received: Received) -> int | None:
-        """Tell which version of the stream a record is of."""
-        own = version_of(received.message.get("version"))
-        return self._source.version if own is None else own
 
     def _key(self, received: Received, draft: MembershipDraft) -> RecordKey | None:
         group = None if draft.name is None else group_key(draft.name)
@@ -122,7 +116,7 @@ class GroupSync:
             # The key is made of what is wrong: anybody's membership may be meant.
             self._source.is_unclear = True
         elif key is not None:
-            self._seen[self._version(received)].add(key)
+            self._seen[self._source.version_of(received.message)].add(key)
 
 
 class Groups:

@@ -7,6 +7,7 @@ job of our own, and what did not end well is for the caller to settle, item by i
 from __future__ import annotations
 
 import enum
+import threading
 import time
 import typing as t
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from target_intercom.errors import (
     NoBulkError,
     NotFoundError,
     RefusedError,
+    UndoneError,
 )
 from target_intercom.intercom.protocol import TaskState
 
@@ -38,6 +40,8 @@ _TASKS_A_JOB: t.Final = 25
 """Submissions that go into one job: one look shows how far all of them are."""
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.5, 10.0, 1.5
 """Seconds between two looks at a job, and how they grow."""
+_FAILED_IN_A_ROW = 2
+"""So many submissions whose calls keep failing, one after the other, show that it is not what is in them."""
 _SHORTEST_PATIENCE = 5.0
 """Seconds that a job is given at least."""
 
@@ -102,14 +106,14 @@ class BulkJobs:
         enabled: bool,
         patience_seconds: float,
         say: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """A job in which nothing moves for `patience_seconds` is not waited for any longer."""
         self._client = client
         self._in_parallel = in_parallel
         self._patience = max(patience_seconds, _SHORTEST_PATIENCE)
         self._say = say
-        self._clock = clock
+        self._turn = threading.Lock()
+        self._failed = 0
         self.are_there = enabled
         """Whether it is worth trying."""
         self.given_up: set[ContactId] = set()
@@ -148,7 +152,7 @@ class BulkJobs:
 
     def _carry(self, submissions: Sequence[Submission[_Item]]) -> list[Ended[_Item]]:
         """Carry out some submissions as one job, as long as it takes them."""
-        lane: _Lane[_Item] = _Lane(self._client, self._clock)
+        lane: _Lane[_Item] = _Lane(self._client, self._answered)
         for submission in submissions:
             if not self.are_there:
                 lane.settle(submission, Ending.NOT_SENT)
@@ -156,11 +160,26 @@ class BulkJobs:
             try:
                 lane.submit(submission)
             except NoBulkError as error:
-                self.are_there = False
-                self._say(f"Intercom has no bulk jobs for this workspace ({error.fault}): contacts are written singly")
+                fault = error.fault
+                if self._turns_off():
+                    self._say(f"Intercom has no bulk jobs for this workspace ({fault}): contacts are written singly")
                 lane.settle(submission, Ending.NOT_SENT)
         lane.wait(self._patience)
         return lane.ended
+
+    def _answered(self, fault: Fault | None) -> None:
+        """Note that a submission was answered, or why its call kept failing."""
+        with self._turn:
+            self._failed = 0 if fault is None else self._failed + 1
+            is_enough = self._failed >= _FAILED_IN_A_ROW
+        if is_enough and self._turns_off():
+            self._say(f"Intercom's bulk jobs keep failing ({fault}): contacts are written singly")
+
+    def _turns_off(self) -> bool:
+        """Send no more submissions; True for the first that says so."""
+        with self._turn:
+            were_there, self.are_there = self.are_there, False
+        return were_there
 
 
 @dataclass(slots=True)
@@ -179,7 +198,8 @@ class _Lane(t.Generic[_Item]):
     """Submissions that are sent one after the other, so that a new task in their job is the last one's."""
 
     client: IntercomClient
-    clock: Callable[[], float]
+    answered: Callable[[Fault | None], None]
+    """Takes that a submission was answered (None), or why its call kept failing."""
     ended: list[Ended[_Item]] = field(default_factory=list)
     _job: JobId | None = None
     _jobs: dict[JobId, Job] = field(default_factory=dict)
@@ -206,21 +226,24 @@ class _Lane(t.Generic[_Item]):
             self.settle(submission, Ending.FAILED, error.fault)
 
     def _send(self, submission: Submission[_Item]) -> None:
-        began = self.clock()
+        began = time.monotonic()
         try:
             job = submission.send(self._job)
         except (JobClosedError, NotFoundError):
             raise
         except RefusedError as error:
+            self.answered(None)
             self.settle(submission, Ending.FAILED, error.fault)
         except CallFailedError as error:
+            self.answered(error.fault)
             self._close()
             self.settle(submission, Ending.UNKNOWN, error.fault)
         except InDoubtError as error:
             self._look_for(submission, error.fault, began)
             self._close()
         else:
-            self._sent(submission, job, _NOT_SHOWN, self.clock() - began)
+            self.answered(None)
+            self._sent(submission, job, _NOT_SHOWN, time.monotonic() - began)
 
     def _sent(self, submission: Submission[_Item], job: Job, fault: Fault, took: float) -> None:
         """Note the tasks that a submission, which `took` so many seconds, has added to its job."""
@@ -250,19 +273,19 @@ class _Lane(t.Generic[_Item]):
         if job is None:
             self.settle(submission, Ending.UNKNOWN, fault)
         else:
-            self._sent(submission, job, fault, self.clock() - began)
+            self._sent(submission, job, fault, time.monotonic() - began)
 
     def _look(self, job: JobId) -> Job | None:
         try:
             return self.client.job(job)
-        except (RefusedError, CallFailedError):
+        except (UndoneError, NoBulkError):
             return None
 
     def wait(self, patience: float) -> None:
         """Wait for the tasks to end, with growing pauses, until nothing has moved for so many seconds."""
-        pause, moved_at = _FIRST_PAUSE, self.clock()
+        pause, moved_at = _FIRST_PAUSE, time.monotonic()
         self._settle_ended()
-        while self._waiting and self.clock() - moved_at < patience:
+        while self._waiting and time.monotonic() - moved_at < patience:
             self.client.pause(pause)
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
             before = {id_: job.tasks for id_, job in self._jobs.items()}
@@ -270,7 +293,7 @@ class _Lane(t.Generic[_Item]):
                 if (shown := self._look(id_)) is not None:
                     self._note(shown)
             if any(job.tasks != before[id_] for id_, job in self._jobs.items()):
-                moved_at = self.clock()
+                moved_at = time.monotonic()
             self._settle_ended()
         for one in self._waiting:
             self.settle(one.submission, Ending.UNKNOWN, _TOO_LATE, self._since(one))

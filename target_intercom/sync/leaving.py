@@ -6,7 +6,7 @@ import typing as t
 from itertools import islice
 
 from target_intercom.config import RemovalMode
-from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError
+from target_intercom.errors import MergedError, NotFoundError, UndoneError
 from target_intercom.sync.plan import Origin
 from target_intercom.sync.removal import remove_contact
 
@@ -99,11 +99,11 @@ class Leaving:
         finally:
             self._ledger.removed(gone)
 
-    def _try(self, contact: ContactId, mode: RemovalMode) -> RefusedError | CallFailedError | None:
+    def _try(self, contact: ContactId, mode: RemovalMode) -> UndoneError | None:
         """Remove a contact; a refusal is for the run to say, no record can be blamed for it."""
         try:
             remove_contact(self._client, contact, mode)
-        except (RefusedError, CallFailedError) as error:
+        except UndoneError as error:
             return error
         return None
 

@@ -32,7 +32,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.config import StreamConfig
-    from target_intercom.model import GroupKey, Identity, Json, Received
+    from target_intercom.model import GroupKey, Identity, Json, Received, StandardAttribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class ContactMapper:
         properties: Mapping[str, Mapping[str, Json]],
         config: StreamConfig,
         *,
-        since_2_16: bool = True,
+        api_version: str,
         say: Callable[[str], None],
     ) -> None:
         """Lay out where each property of the schema goes.
@@ -79,7 +79,7 @@ class ContactMapper:
             stream: the stream's name, for messages.
             properties: the schema's properties.
             config: the stream's settings.
-            since_2_16: from API version 2.16 on `owner_id` is a text (before, a number) and `email_verified` is taken.
+            api_version: the `Intercom-Version` that decides what standard attributes take.
             say: takes each message a person should see; told the same more than once, it says it once.
 
         Raises:
@@ -89,8 +89,8 @@ class ContactMapper:
         self._properties = properties
         self._config = config
         self._say = say
-        self._since_2_16 = since_2_16
-        self._readers = _standard_readers(since_2_16=since_2_16)
+        self._kinds = {name: attribute.kind_in(api_version) for name, attribute in STANDARD_ATTRIBUTES.items()}
+        self._readers = _standard_readers(self._kinds)
         self._targets: dict[str, str | None] = {}
         self._sources: dict[str, str] = {}
         for name in sorted(properties, key=lambda prop: (prop not in config.mappings, _clean(prop) != prop)):
@@ -117,7 +117,7 @@ class ContactMapper:
         `describe` tells of attributes how Intercom has them.
         """
         attributes = sorted(set(self.targets().values()))
-        parts = (version("target-intercom"), self._config, self._since_2_16, self._properties, describe(attributes))
+        parts = (version("target-intercom"), self._config, self._kinds, self._properties, describe(attributes))
         return repr(parts)
 
     def says_all(self, mapped: Mapped, record: Mapping[str, Json]) -> bool:
@@ -239,12 +239,13 @@ class ContactMapper:
     def _claim(self, name: str) -> str | None:
         """Decide where a property goes, the first time it is seen; an attribute takes one property."""
         attribute = self._wanted(name)
-        if attribute == "email_verified" and not self._since_2_16:
-            self._say(
-                f"Stream '{self._stream}': property '{name}' is left out: 'email_verified' needs API version 2.16"
-            )
-            return None
         if attribute is None:
+            return None
+        if self._kinds.get(attribute, Kind.STRING) is None:
+            self._say(
+                f"Stream '{self._stream}': property '{name}' is left out: '{attribute}' needs API version "
+                f"{_since(STANDARD_ATTRIBUTES[attribute])}"
+            )
             return None
         holder = self._sources.setdefault(attribute, name)
         if holder != name:
@@ -283,16 +284,16 @@ class ContactMapper:
         return custom_name(name)
 
 
-def _standard_readers(*, since_2_16: bool) -> Mapping[str, Callable[[Json], Json]]:
+def _standard_readers(kinds: Mapping[str, Kind | None]) -> Mapping[str, Callable[[Json], Json]]:
     """Give what makes the value of each standard attribute, but of those that are identifiers."""
-    readers = {name: coercion(attribute.kind) for name, attribute in STANDARD_ATTRIBUTES.items()}
+    readers = {name: coercion(kind) for name, kind in kinds.items() if kind is not None}
     del readers["external_id"], readers["email"]
-    return {
-        **readers,
-        "owner_id": _owner if since_2_16 else coercion(Kind.INTEGER),
-        "phone": _trimmed,
-        "avatar": _trimmed,
-    }
+    as_text = {"owner_id": _owner} if kinds["owner_id"] is Kind.STRING else {}
+    return {**readers, **as_text, "phone": _trimmed, "avatar": _trimmed}
+
+
+def _since(attribute: StandardAttribute) -> str:
+    return ".".join(map(str, attribute.since or ()))
 
 
 def _owner(value: Json) -> Json:

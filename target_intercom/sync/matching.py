@@ -6,7 +6,7 @@ import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
-from target_intercom.errors import CallFailedError, Fault, MergedError, NotFoundError, RefusedError
+from target_intercom.errors import CallFailedError, Fault, MergedError, NotFoundError, RefusedError, UndoneError
 from target_intercom.intercom.protocol import ContactId
 from target_intercom.model import Ambiguous, Found, Identity, MatchBy, MergedAway, NotFound, Unanswered
 
@@ -422,7 +422,7 @@ class Matcher:
             return contact, NotFound()
         except MergedError as error:
             return contact, Merged(self.survivor(error))
-        except (CallFailedError, RefusedError) as error:
+        except UndoneError as error:
             return contact, error.fault
 
     def survivor(self, error: MergedError) -> Contact | None:

@@ -20,7 +20,6 @@ from target_intercom.sync.fingerprints import (
     source_print,
     text_print,
 )
-from target_intercom.sync.pipe import version_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -282,18 +281,13 @@ class StreamMemory:
         self._entries[row.key] = row
         if not self._loaded:
             self._loaded_since = time.monotonic()
-        self._loaded.append(Loaded(row, self._version(received), changed))
+        self._loaded.append(Loaded(row, self._tap_stream.version_of(received.message), changed))
         if len(self._loaded) >= _MOST_UNWRITTEN or time.monotonic() - self._loaded_since >= _LONGEST_UNWRITTEN:
             self.flush()
 
     def _see(self, key: RecordKey, received: Received) -> None:
         if self._config.sync_mode.removes:
-            self._seen[self._version(received)].add(key)
-
-    def _version(self, received: Received) -> int | None:
-        """Tell which version of the stream a record is of."""
-        own = version_of(received.message.get("version"))
-        return self._tap_stream.version if own is None else own
+            self._seen[self._tap_stream.version_of(received.message)].add(key)
 
     def _key(self, entry: Entry) -> RecordKey | None:
         return self._key_of(entry.received, entry.draft.identity)

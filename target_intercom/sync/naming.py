@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from target_intercom.errors import CallFailedError, RefusedError
+from target_intercom.errors import UndoneError
 from target_intercom.model import Identity, MatchBy
 
 if t.TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Naming:
             return None
         try:
             return self._client.find_user(contact.external_id)
-        except (RefusedError, CallFailedError):
+        except UndoneError:
             return None
 
 

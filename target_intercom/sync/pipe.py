@@ -20,7 +20,7 @@ _MOST: t.Final = 2**63
 """Versions beyond have no place in the ledger."""
 
 
-def version_of(value: Json) -> int | None:
+def _version(value: Json) -> int | None:
     """Read a version as RECORD and ACTIVATE_VERSION carry it; None where it is none."""
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST else None
 
@@ -53,12 +53,17 @@ class TapStream:
         self.is_complete = False
         self._records += 1
         self._in_batch = in_batch
-        if version is not None and version_of(version) is not None:
+        if version is not None and _version(version) is not None:
             self.tells_versions = True
+
+    def version_of(self, message: Mapping[str, Json]) -> int | None:
+        """Tell which version of the stream a record is of."""
+        own = _version(message.get("version"))
+        return self.version if own is None else own
 
     def activated(self, version: Json, *, follows: bool) -> None:
         """Take in an ACTIVATE_VERSION; one that does not follow the stream's records only names their version."""
-        self.version = version_of(version)
+        self.version = _version(version)
         if follows:
             self.is_complete = True
 

@@ -8,8 +8,8 @@ import typing as t
 from collections import Counter, defaultdict
 
 from target_intercom.intercom.dry_run import Operation
+from target_intercom.json_lines import json_line
 from target_intercom.model import STANDARD_ATTRIBUTES, Identity
-from target_intercom.report import json_line
 from target_intercom.sync.group_names import group_key
 from target_intercom.sync.planning import same
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from target_intercom.config import RemovalMode
-from target_intercom.errors import CallFailedError, NotFoundError, RefusedError
+from target_intercom.errors import NotFoundError, UndoneError
 from target_intercom.model import Identity, Outcome, Refusal, Result, SkipReason
 from target_intercom.sync.plan import Origin
 
@@ -206,7 +206,7 @@ class Removals:
             except NotFoundError:
                 if contact in deletions.tried:
                     removed.add(modes[contact])
-            except (RefusedError, CallFailedError) as error:
+            except UndoneError as error:
                 refusal = Refusal.by_intercom(error.fault)
                 continue
             gone.append(contact)
@@ -224,7 +224,7 @@ def remove_contact(client: IntercomClient, contact: ContactId, mode: RemovalMode
 
     Raises:
         NotFoundError: it is not there.
-        RefusedError, CallFailedError: Intercom does not do it.
+        UndoneError: Intercom does not do it.
     """
     match mode:
         case RemovalMode.ARCHIVE:

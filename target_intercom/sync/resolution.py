@@ -36,7 +36,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.naming import Naming
     from target_intercom.sync.waiting import Waiting, WaitingRoom
 
-_ENDED: t.Final = frozenset([Holding.OFF, Holding.RELEASED, Holding.LEFT])
+_ENDED: t.Final = frozenset(one for one in Holding if one.is_ending or one is Holding.OFF)
 _AT_ONCE = 2000
 """Memberships that are in memory together."""
 
@@ -127,7 +127,7 @@ class Resolution:
             # What another mode has left of the key is to be taken off.
             return None
         for row in rows:
-            is_waiting = row.place is not None and row.holding in {Holding.WANTED, Holding.UNCLEAR}
+            is_waiting = row.place is not None and row.holding.is_open
             is_on = row.holding.is_on and row.tag is not None
             if row.content == one.content and (is_waiting or is_on):
                 return row

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError
+from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError, UndoneError
 from target_intercom.ledger.base import Holding, stamp
 from target_intercom.model import Outcome, Refusal, Result, SkipReason, TagChange
 from target_intercom.sync.claims import shown
@@ -165,7 +165,7 @@ class Tagging:
         """Read all tags of a contact."""
         try:
             return frozenset(tag.id for tag in self._client.contact_tags(contact))
-        except (RefusedError, CallFailedError) as error:
+        except UndoneError as error:
             return _refusal(contact, error)
 
     def _having(self, one: Membership, answer: frozenset[TagId] | Refusal) -> Holding | Refusal:
@@ -301,7 +301,7 @@ class Tagging:
         ending = {pair: list(ones) for pair, ones in groupby(rows, key=lambda one: one.pair) if pair not in staying}
         if any(one.tag is None for one in rows):
             # Once, before many threads ask for it.
-            self._tags.ids()
+            self._tags.known()
         self._plan.because(_origins(ending))
         done = self._take_off_in_bulk(ending)
         self.taken_off_already([one for pair in done for one in ending.pop(pair)])
@@ -349,7 +349,7 @@ class Tagging:
     def _put_back(self, one: Membership) -> None:
         tag = self.tag_of(one)
         if tag is not None:
-            with suppress(RefusedError, CallFailedError):
+            with suppress(UndoneError):
                 self._client.tag_contact(one.contact, tag)
 
     def _untag(self, rows: Sequence[Membership]) -> t.Literal[Result.UNTAGGED, Result.SKIPPED] | Refusal:
@@ -363,7 +363,7 @@ class Tagging:
                 result = Result.UNTAGGED if error.repeated else result
             except MergedError:
                 pass
-            except (RefusedError, CallFailedError) as error:
+            except UndoneError as error:
                 return Refusal.by_intercom(error.fault)
         return result
 
@@ -442,7 +442,7 @@ def _gone(contact: ContactId) -> Refusal:
     return Refusal(Result.REJECTED, f"contact {contact} is not there any more", _GONE)
 
 
-def _refusal(contact: ContactId, error: RefusedError | CallFailedError) -> Refusal:
+def _refusal(contact: ContactId, error: UndoneError) -> Refusal:
     is_gone = isinstance(error, (NotFoundError, MergedError))
     return _gone(contact) if is_gone else Refusal.by_intercom(error.fault)
 

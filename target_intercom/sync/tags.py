@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from target_intercom.errors import CallFailedError, RefusedError
+from target_intercom.errors import UndoneError
 from target_intercom.sync.group_names import group_key
 
 if t.TYPE_CHECKING:
@@ -30,7 +30,6 @@ class TagCatalog:
         self._client = client
         self._in_parallel = in_parallel
         self._tags: dict[GroupKey, Tag] | None = None
-        self._ids: dict[GroupKey, TagId] | None = None
         self._every: frozenset[TagId] = frozenset()
         self._read_at = 0.0
 
@@ -39,15 +38,15 @@ class TagCatalog:
         """Whether it was asked yet."""
         return self._tags is not None
 
-    def ids(self) -> Mapping[GroupKey, TagId]:
-        """Give the id of each group's tag."""
-        if self._ids is None:
-            self._ids = {group: tag.id for group, tag in self._known().items()}
-        return self._ids
+    def known(self) -> dict[GroupKey, Tag]:
+        """Give each group's tag."""
+        if self._tags is None:
+            self._tags = self._read()
+        return self._tags
 
     def get(self, group: GroupKey) -> Tag | None:
         """Give a group's tag; None: there is none."""
-        return self._known().get(group)
+        return self.known().get(group)
 
     @property
     def known_ids(self) -> frozenset[TagId]:
@@ -56,37 +55,31 @@ class TagCatalog:
 
     def all_ids(self) -> frozenset[TagId]:
         """Give the ids of all tags, read anew."""
-        self._tags, self._ids = self._read(), None
+        self._tags = self._read()
         return self._every
 
     def provide(self, names: Mapping[GroupKey, str]) -> dict[GroupKey, Fault]:
         """Make the tags that are missing; gives those that Intercom refuses, with its reason."""
         refused: dict[GroupKey, Fault] = {}
-        if all(group in self._known() for group in names):
+        if all(group in self.known() for group in names):
             return refused
         if time.monotonic() - self._read_at > _NEW_SECONDS:
-            self._tags, self._ids = self._read(), None
-        missing = [(group, name) for group, name in names.items() if group not in self._known()]
+            self._tags = self._read()
+        missing = [(group, name) for group, name in names.items() if group not in self.known()]
         for group, made in self._in_parallel(lambda one: (one[0], self._make(one[1])), missing):
             match made:
-                case CallFailedError() | RefusedError():
+                case UndoneError():
                     refused[group] = made.fault
                 case _:
                     # Under the name that was asked for, however Intercom writes it.
-                    self._known()[group] = made
-        self._ids = None
+                    self.known()[group] = made
         return refused
 
-    def _make(self, name: str) -> Tag | RefusedError | CallFailedError:
+    def _make(self, name: str) -> Tag | UndoneError:
         try:
             return self._client.create_tag(name)
-        except (RefusedError, CallFailedError) as error:
+        except UndoneError as error:
             return error
-
-    def _known(self) -> dict[GroupKey, Tag]:
-        if self._tags is None:
-            self._tags = self._read()
-        return self._tags
 
     def _read(self) -> dict[GroupKey, Tag]:
         self._read_at = time.monotonic()

@@ -6,11 +6,9 @@ import json
 import typing as t
 from dataclasses import dataclass
 
-import simplejson
-
 from target_intercom.intercom.protocol import ContactId, Email, ExternalId
+from target_intercom.json_lines import json_line, read
 from target_intercom.model import GroupKey, Identity, Received, RecordKey
-from target_intercom.report import json_line
 from target_intercom.sync.spool import Spool
 
 if t.TYPE_CHECKING:
@@ -79,7 +77,7 @@ class WaitingRoom:
         line = self._spool.line(place)
         if not line:
             raise LookupError(place)
-        message: dict[str, Json] = simplejson.loads(line, use_decimal=True)
+        message: dict[str, Json] = read(line)
         return Received(message, message["record"], place)
 
     def close(self) -> None:

@@ -37,9 +37,27 @@ TOKEN = "dG9rOjEyMzQ1Njc4OTA="
 OURS = ("MELTANO_", "TAP_", "TARGET_INTERCOM_")
 
 PEOPLE = """
-create table people (id integer primary key, mail text, full_name text, seats integer);
-insert into people values (1, 'ada@example.com', 'Ada', 3), (2, 'bob@example.com', 'Bob', null), (3, null, 'Cleo', 0);
+create table people (id integer primary key, mail text, full_name text, seats integer, rating integer);
+insert into people values
+(1, 'ada@example.com', 'Ada', 3, 5), (2, 'bob@example.com', 'Bob', null, 1), (3, null, 'Cleo', 0, 2);
+create table guests (id integer primary key, notes text, "last.seat" integer, "full.name" text, diet text);
+insert into guests values (11, 'Owes us money', 7, 'Dot', 'none');
 """
+NULLS = {
+    "stream_maps": {"public-people": {"rating": None}},
+    "streams": {
+        "public-guests": {
+            "mappings": {
+                "id": "external_id",
+                "notes": None,
+                r"last\.seat": None,
+                r"full\.name": "name",
+                "diet": "null",
+            }
+        }
+    },
+}
+"""What stays out, as it stands in meltano.yml; Meltano leaves the nulls out of the config file that it writes."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +104,12 @@ class Project:
         (loader,) = project["plugins"]["loaders"]
         loaded: dict[str, Any] = loader
         return loaded
+
+    def configure(self, settings: dict[str, Any]) -> None:
+        """Write settings of the target into meltano.yml."""
+        project = yaml.safe_load((self.folder / "meltano.yml").read_text())
+        project["plugins"]["loaders"][0]["config"] = settings
+        (self.folder / "meltano.yml").write_text(yaml.safe_dump(project))
 
     def config(self, **environment: str) -> dict[str, Any]:
         """The settings that the target would get."""
@@ -201,7 +225,7 @@ def test_the_definition_s_file_makes_a_plugin_that_loads_a_table(
         "capabilities": ["catalog", "discover", "state"],
         "settings": [{"name": "sqlalchemy_url", "sensitive": True}, {"name": "filter_schemas", "kind": "array"}],
         "config": {"filter_schemas": ["public"]},
-        "select": ["public-people.*"],
+        "select": ["public-people.*", "public-guests.*"],
     }
     project = make_project(tmp_path, wheels, plugins={"extractors": [tap]})
 
@@ -212,6 +236,7 @@ def test_the_definition_s_file_makes_a_plugin_that_loads_a_table(
     sensitive = {setting["name"] for setting in project.loader["settings"] if setting.get("sensitive")}
     assert sensitive == {"access_token", "ledger_url"}
 
+    project.configure(NULLS)
     with running_database() as database:
         with database.connect() as connection:
             connection.execute(PEOPLE)
@@ -229,6 +254,7 @@ def test_the_definition_s_file_makes_a_plugin_that_loads_a_table(
         "1": ("ada@example.com", "Ada", {"seats": 3}),
         "2": ("bob@example.com", "Bob", {}),
         "3": (None, "Cleo", {"seats": 0}),
+        "11": (None, "Dot", {}),
     }
     # Where the definition says that a run leaves its files.
     report = json.loads((tmp_path / SETTINGS["data_dir"]["value"] / "report.json").read_text())

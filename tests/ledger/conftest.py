@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import secrets
-import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +22,7 @@ from target_intercom.ledger.sql import SqlLedger
 from target_intercom.model import Contact, ContactId, Email, ExternalId, RecordKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sqlalchemy import Engine
 
@@ -235,11 +234,3 @@ def loaded(
     whose = contact(of) if isinstance(of, str) else of
     row = entry(name, whose, prints=prints, standing=standing, written_at=written_at)
     return Loaded(row, version, changed)
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.005)

@@ -10,15 +10,19 @@ import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import create_engine, insert, make_url
 
 from demo.processes import free_port
 from target_intercom.config import StreamConfig
 from target_intercom.ledger.__main__ import main
 from target_intercom.ledger.base import Loaded, Standing
+from target_intercom.ledger.migrations import STEPS, check_steps
+from target_intercom.ledger.tables import MIGRATIONS
 from target_intercom.model import ContactId, Email, ExternalId, Identity
 from target_intercom.sync.fingerprints import record_key
 from tests.loading import record, schema
@@ -26,8 +30,6 @@ from tests.loading import record, schema
 from .conftest import Ledgers, contact, entry, loaded
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from click.testing import Result
 
     from target_intercom.ledger.base import Ledger
@@ -425,3 +427,126 @@ def test_help_says_what_there_is() -> None:
     for word in ("streams", "export", "--config", "--data-dir", "--ledger-url"):
         assert word in said
     assert "--workspace" in run("export", "--help").stdout
+
+
+# It only reads.
+
+
+def traces(folder: Path) -> dict[str, tuple[bytes, int, int]]:
+    """What lies in a folder: contents, times and modes."""
+    found = {path.name: (path.read_bytes(), path.stat()) for path in folder.iterdir()}
+    return {name: (content, known.st_mtime_ns, known.st_mode) for name, (content, known) in found.items()}
+
+
+def test_looking_into_a_ledger_leaves_no_trace(on_sqlite: Ledgers, tmp_path: Path, command: list[str]) -> None:
+    ledger = on_sqlite()
+    filled(ledger, loaded("1", "c1"))
+    ledger.close()
+    (tmp_path / "ledger.db").chmod(0o644)
+    before = traces(tmp_path)
+    assert looked(on_sqlite.url, *command)
+    assert traces(tmp_path) == before
+
+
+@pytest.mark.parametrize("steps", [1, len(STEPS) - 1])
+def test_an_older_ledger_is_named_and_not_migrated(new_ledgers: Ledgers, steps: int) -> None:
+    """It has the tables of its version only, so that half of them could not even be read."""
+    is_sqlite = new_ledgers.url.startswith("sqlite")
+    engine = create_engine(make_url(new_ledgers.url).set(drivername="sqlite" if is_sqlite else "postgresql+psycopg"))
+    with engine.begin() as connection:
+        MIGRATIONS.create(connection)
+        for step in STEPS[:steps]:
+            step(connection)
+            connection.execute(insert(MIGRATIONS).values(name=step.__name__, applied_at="2025"))
+    place = Path(make_url(new_ledgers.url).database or "")
+    before = traces(place.parent) if is_sqlite else {}
+    for command in (["streams"], ["export", S]):
+        said = refused("--ledger-url", new_ledgers.url, *command)
+        assert " is of an older version; the next run brings it up to date" in said
+        assert place.name in said
+    assert is_sqlite is bool(before)
+    assert not is_sqlite or traces(place.parent) == before
+    with engine.connect() as connection:
+        assert check_steps(connection, "it") == {step.__name__ for step in STEPS[:steps]}
+    engine.dispose()
+
+
+# Settings.
+
+
+def from_environment(tmp_path: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process, with settings from the environment."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TARGET_INTERCOM_")}
+    given = {f"TARGET_INTERCOM_{name.upper()}": value for name, value in settings.items()}
+    command = [*ROOT_COMMAND, *arguments]
+    return subprocess.run(
+        command, cwd=tmp_path, env={**env, **given}, capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> tuple[str, str]:
+    """The URLs of two ledgers, with contacts c1 and c2."""
+    first, second = (f"sqlite:///{tmp_path / name}.db" for name in ("first", "second"))
+    for url, contact_id in ((first, "c1"), (second, "c2")):
+        with closing(Ledgers(url)) as ledgers:
+            filled(ledgers(), loaded("1", contact_id))
+    return first, second
+
+
+def test_settings_come_from_the_environment_and_no_token_is_needed(tmp_path: Path, two: tuple[str, str]) -> None:
+    done = from_environment(tmp_path, "--config=ENV", "export", S, ledger_url=two[0], bulk_writes="perhaps")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "id,intercom_id\n1,c1\n", "")
+
+
+def test_an_env_file_is_read_and_the_environment_wins_over_it(tmp_path: Path, two: tuple[str, str]) -> None:
+    (tmp_path / ".env").write_text(f"TARGET_INTERCOM_LEDGER_URL={two[0]}\n", encoding="utf-8")
+    assert from_environment(tmp_path, "--config=ENV", "export", S).stdout.endswith("1,c1\n")
+    assert from_environment(tmp_path, "--config=ENV", "export", S, ledger_url=two[1]).stdout.endswith("1,c2\n")
+    assert "there is no .target-intercom" in from_environment(tmp_path, "export", S).stderr
+
+
+def test_of_several_files_the_last_wins_and_the_environment_over_all(tmp_path: Path, two: tuple[str, str]) -> None:
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    for path, url in zip((first, second), two, strict=True):
+        path.write_text(json.dumps({"ledger_url": url}), encoding="utf-8")
+    in_order = ["--config", str(first), "--config", str(second)]
+    assert run(*in_order, "export", S).stdout.endswith("1,c2\n")
+    done = from_environment(tmp_path, "--config=ENV", *in_order, "export", S, ledger_url=two[0])
+    assert done.stdout.endswith("1,c1\n")
+    done = from_environment(tmp_path, "--config=ENV", "--ledger-url", two[1], "export", S, ledger_url=two[0])
+    assert done.stdout.endswith("1,c2\n")
+
+
+def test_a_wrong_setting_in_the_environment_is_told_without_its_password(tmp_path: Path) -> None:
+    done = from_environment(tmp_path, "--config=ENV", "streams", ledger_url=f"mysql://me:{PASSWORD}@db/x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'ledger_url'" in done.stderr
+    assert PASSWORD not in done.stderr
+
+
+@pytest.mark.parametrize("content", ["[]", '[["ledger_url", "none"]]'])
+def test_a_file_with_a_list_is_no_settings(tmp_path: Path, content: str) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(content, encoding="utf-8")
+    said = " ".join(refused("--config", str(config), "streams").split())
+    assert "The config file cannot be read" in said
+    assert "it is no JSON object" in said
+
+
+# Names.
+
+PAINTING = "a\x1b[31m\nb"
+
+
+def test_names_cannot_paint_a_terminal_or_break_a_line(on_sqlite: Ledgers) -> None:
+    filled(on_sqlite("r1", PAINTING), loaded("1", "c1"), stream=PAINTING)
+    filled(on_sqlite("r2", "w2"), loaded("1", "c1"), stream=PAINTING)
+    printed = looked(on_sqlite.url, "streams")
+    assert len(printed.splitlines()) == 3
+    told = refused("--ledger-url", on_sqlite.url, "export", S) + refused(
+        "--ledger-url", on_sqlite.url, "export", PAINTING
+    )
+    for text in (printed, told):
+        assert "\x1b" not in text
+        assert "a\\x1b[31m\\nb" in text

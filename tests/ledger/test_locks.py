@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_intercom.errors import LedgerError, StreamBusyError
+from tests.loading import until
 
-from .conftest import Ledgers, key, loaded, wait_until
+from .conftest import Ledgers, key, loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +103,7 @@ def test_a_run_does_not_become_alone_while_another_is_there(ledgers: Ledgers) ->
     assert not enters(first, alone=True)
     assert not enters(ledgers("r3"), alone=True)
     second.close()
-    wait_until(lambda: enters(first, alone=True))
+    until(lambda: enters(first, alone=True))
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -112,7 +113,7 @@ def test_a_stream_is_free_once_its_run_has_closed_the_ledger(ledgers: Ledgers, a
     first.close()
     first.close()
     # PostgreSQL notices that the connection is gone a moment later.
-    wait_until(lambda: enters(second, alone=True))
+    until(lambda: enters(second, alone=True))
 
 
 def test_a_run_waits_a_moment_for_another_that_is_alone(ledgers: Ledgers) -> None:
@@ -166,7 +167,7 @@ def test_a_run_that_nobody_came_after_was_alone(ledgers: Ledgers, alone: bool) -
     assert enters(earlier)
     earlier.close()
     ledger = ledgers("r1")
-    wait_until(lambda: enters(ledger, alone=alone))
+    until(lambda: enters(ledger, alone=alone))
     assert enters(ledger, alone=True)
     assert ledger.was_alone(S)
 
@@ -185,7 +186,7 @@ def test_a_run_that_another_visited_was_not_alone_though_it_is_now(ledgers: Ledg
     assert enters(second)
     second.finish()
     second.close()
-    wait_until(lambda: enters(first, alone=True))
+    until(lambda: enters(first, alone=True))
     assert not first.was_alone(S)
 
 
@@ -198,7 +199,7 @@ def test_a_run_that_met_another_at_its_beginning_was_not_alone(ledgers: Ledgers,
     if is_done:
         other.finish()
         other.close()
-        wait_until(lambda: enters(ledger, alone=True))
+        until(lambda: enters(ledger, alone=True))
     assert not ledger.was_alone(S)
 
 
@@ -218,7 +219,7 @@ def test_a_run_that_was_refused_leaves_no_trace(ledgers: Ledgers) -> None:
     assert not second.was_alone(S)
     assert ledgers.rows("streams", "last_run") == [("r1",)]
     first.close()
-    wait_until(lambda: enters(second))
+    until(lambda: enters(second))
     assert second.was_alone(S)
     assert ledgers.rows("streams", "last_run") == [("r2",)]
 
@@ -276,7 +277,7 @@ def test_streams_are_free_after_their_process_was_killed(ledgers: Ledgers) -> No
         finally:
             process.kill()
     for stream in (S, T):
-        wait_until(partial(enters, ledger, stream, alone=True))
+        until(partial(enters, ledger, stream, alone=True))
         assert ledger.was_alone(stream)
 
 

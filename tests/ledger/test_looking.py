@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from target_intercom.errors import LedgerError
 from target_intercom.ledger.database import Database
 from target_intercom.ledger.looking import LedgerState, look
 from target_intercom.ledger.migrations import STEPS
+from target_intercom.ledger.read_only import ReadOnlyLedger
 
 from .conftest import contact, loaded
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from .conftest import Ledgers
 
@@ -71,3 +76,25 @@ def test_a_postgresql_user_who_may_not_write_is_told_before_a_run_is(postgresql:
     assert seen.state is LedgerState.UNUSABLE
     assert "what the database's user may do" in (seen.message or "")
     assert "secret" not in (seen.message or "")
+
+
+def test_what_was_read_while_somebody_began_to_write_is_read_again(on_sqlite: Ledgers) -> None:
+    on_sqlite().close()
+    counts: list[int] = []
+
+    def count(connection: Connection) -> int:
+        if not counts:
+            on_sqlite("r2").remember(S, [loaded("1", "c1")])
+        counts.append(connection.scalar(text("SELECT count(*) FROM target_intercom_entries")) or 0)
+        return counts[-1]
+
+    with closing(ReadOnlyLedger(on_sqlite.url)) as ledger:
+        assert ledger.read(count) == 1
+    assert counts == [0, 1]
+
+
+def test_a_ledger_that_is_only_read_cannot_be_written(new_ledgers: Ledgers) -> None:
+    new_ledgers().remember(S, [loaded("1", "c1")])
+    with closing(ReadOnlyLedger(new_ledgers.url)) as ledger, pytest.raises(LedgerError):
+        ledger.read(lambda connection: connection.execute(text("DELETE FROM target_intercom_entries")))
+    assert len(new_ledgers.rows("entries")) == 1

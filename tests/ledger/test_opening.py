@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import stat
 import subprocess
@@ -24,8 +23,9 @@ from target_intercom.ledger.migrations import STEPS
 from target_intercom.ledger.sql import SqlLedger
 from target_intercom.ledger.tables import METADATA
 from target_intercom.model import Email
+from tests.loading import until
 
-from .conftest import Ledgers, contact, key, loaded, wait_until
+from .conftest import Ledgers, contact, key, loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -307,13 +307,6 @@ def test_a_place_that_cannot_be_written_is_told(reachable: Path) -> None:
         assert "permission" in said.lower()
 
 
-@pytest.fixture
-def nothing_masked() -> Iterator[None]:
-    before = os.umask(0)
-    yield
-    os.umask(before)
-
-
 def modes(folder: Path) -> dict[str, str]:
     return {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.glob("ledger.db*")}
 
@@ -420,7 +413,7 @@ def guarded(server: Server, postgresql: str) -> Iterator[str]:
     user = f"user_{free_port()}"
     with server.connect() as connection:
         connection.execute(f"CREATE USER {user} PASSWORD 'right' IN ROLE guarded".encode())
-        wait_until(lambda: not _answers(make_url(postgresql).set(username=user, password="")))
+        until(lambda: not _answers(make_url(postgresql).set(username=user, password="")))
         yield user
         connection.execute(f"DROP USER {user}".encode())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,8 @@ import pytest
 
 from target_intercom.config import StreamConfig
 from target_intercom.ledger.base import Holder, Ledger, Loaded, Prints, Stamp, Standing, stamp
-from target_intercom.ledger.database import Database
-from target_intercom.ledger.reading import contact_ids, summaries
+from target_intercom.ledger.read_only import ReadOnlyLedger
+from target_intercom.ledger.summaries import contact_ids, summaries
 from target_intercom.model import ContactId, Email, Identity, RecordKey
 from target_intercom.sync.fingerprints import record_key
 
@@ -455,14 +456,23 @@ def test_pages_go_on_while_what_they_gave_is_removed_and_released(ledgers: Ledge
 def test_ids_are_exported_page_by_page(ledgers: Ledgers) -> None:
     ledgers().enter(S, ["id"], alone=False)
     fill(ledgers, PAGE + 1)
-    database = Database(ledgers.url)
-    try:
-        (stream,) = (one for one in summaries(database) if one.workspace == ledgers.workspace())
-        ids = list(contact_ids(database, stream))
-    finally:
-        database.close()
+    with closing(ReadOnlyLedger(ledgers.url)) as ledger:
+        (stream,) = (one for one in ledger.read(summaries) if one.workspace == ledgers.workspace())
+        ids = list(contact_ids(ledger, stream))
     assert stream.contacts == PAGE + 1
     assert sorted(ids) == sorted(([str(n)], f"c{n}") for n in range(1, PAGE + 2))
+
+
+def test_ids_are_read_as_they_are_asked_for(ledgers: Ledgers) -> None:
+    runs = ledgers()
+    runs.enter(S, ["id"], alone=False)
+    fill(ledgers, PAGE + 1)
+    with closing(ReadOnlyLedger(ledgers.url)) as ledger:
+        (stream,) = (one for one in ledger.read(summaries) if one.workspace == ledgers.workspace())
+        ids = contact_ids(ledger, stream)
+        first = next(ids)
+        runs.release(S, [max(numbers(PAGE + 1))])
+        assert len([first, *ids]) == PAGE
 
 
 def test_more_records_than_fit_in_one_question_are_dealt_with_at_once(ledgers: Ledgers) -> None:
@@ -544,11 +554,8 @@ def test_streams_are_known_with_their_last_runs(ledgers: Ledgers) -> None:
     second.enter(T, [], alone=False)
     second.enter(S, ["tenant", "id"], alone=False)
 
-    database = Database(ledgers.url)
-    try:
-        accounts, customers = (one for one in summaries(database) if one.workspace == ledgers.workspace())
-    finally:
-        database.close()
+    with closing(ReadOnlyLedger(ledgers.url)) as ledger:
+        accounts, customers = (one for one in ledger.read(summaries) if one.workspace == ledgers.workspace())
     assert (accounts.stream, accounts.keys) == (T, ("identifier", "value"))
     assert (accounts.contacts, accounts.removed, accounts.last_run, accounts.finished_at) == (0, 0, "r2", None)
     assert (customers.stream, customers.keys) == (S, ("tenant", "id"))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
-import runpy
 import signal
 import subprocess
 import sys
@@ -14,20 +12,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 import requests
 
 from target_intercom.sandbox import Conditions, SandboxServer
+from tests.description import DESCRIBED, answers
+from tests.loading import until
 
 from .client import Api, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-SHARED = ROOT.parent / "shared"
-CHECKER = SHARED / "tools" / "openapi_requests.py"
 NOBODY = "0" * 24
 PREVIEW = "Preview"
 CREATE, UPDATE, DELETE = ("POST", "/contacts/bulk"), ("PUT", "/contacts/bulk"), ("POST", "/contacts/bulk/delete")
@@ -73,16 +70,6 @@ class Bulk:
             return job if all(task["completed_at"] for task in job["tasks"]) else None
 
         return until(found)
-
-
-def until(found: Callable[[], Any]) -> Any:
-    """What is found within five seconds."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        if what := found():
-            return what
-        time.sleep(0.002)
-    raise AssertionError("nothing came of it")
 
 
 def workers() -> list[threading.Thread]:
@@ -213,17 +200,9 @@ def test_companies_make_the_whole_call_not_emulated(bulk: Bulk) -> None:
     assert bulk.submit(DELETE, [{"id": NOBODY, "companies": [{"company_id": "6"}]}])
 
 
-@pytest.mark.skipif(not CHECKER.exists(), reason="Intercom's OpenAPI descriptions are not here")
+@DESCRIBED
 def test_answers_have_the_described_shape(bulk: Bulk) -> None:
-    text = (SHARED / "intercom-openapi" / "Preview.json").read_text()
-    description = runpy.run_path(str(CHECKER))["_loosen"](json.loads(text))
-    schemas = description["components"]["schemas"]
-
-    def check(schema: str, answer: Any) -> None:
-        whole = {**schemas[schema], "components": description["components"]}
-        jsonschema.Draft7Validator(whole).validate(answer)
-        assert answer.keys() == schemas[schema]["properties"].keys()
-
+    check = answers("Preview", complete=True)
     job = bulk.submit(CREATE, [{"role": "lead"}])
     check("contacts_bulk_job", job)
     bulk.wait(job["id"])

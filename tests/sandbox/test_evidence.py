@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import runpy
 import subprocess
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import jsonschema
 import pytest
+
+from tests.description import DESCRIBED, SHARED, answers
 
 if TYPE_CHECKING:
     from .client import Api
 
-SHARED = Path(__file__).parents[3] / "shared"
 REPLAYER = SHARED / "tools" / "replay.py"
-CHECKER = SHARED / "tools" / "openapi_requests.py"
 RECORDINGS = sorted((SHARED / "recorded").glob("*.jsonl"))
 
 
@@ -32,17 +28,11 @@ def test_recorded_traffic_replays_without_a_difference(api: Api) -> None:
     assert ended.returncode == 0
 
 
-@pytest.mark.skipif(not CHECKER.exists(), reason="Intercom's OpenAPI descriptions are not here")
+@DESCRIBED
 @pytest.mark.parametrize("version", ["2.16", "Preview"])
 def test_answers_have_the_described_shape(api: Api, version: str) -> None:
     """Intercom's own description of each response, at the version that answers."""
-    text = (SHARED / "intercom-openapi" / f"{version}.json").read_text()
-    description = runpy.run_path(str(CHECKER))["_loosen"](json.loads(text))
-    schemas = description["components"]["schemas"]
-
-    def check(schema: str, answer: Any) -> None:
-        whole = {**schemas[schema], "components": description["components"]}
-        jsonschema.Draft7Validator(whole).validate(answer)
+    check = answers(version)
 
     attribute = {"name": "plan", "model": "contact", "data_type": "date"}
     check("data_attribute", api.ok("POST", "/data_attributes", attribute, version=version))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from target_intercom.sandbox import Request, Sandbox, SandboxServer
+from target_intercom.sandbox import Fault, Request, Sandbox, SandboxServer, TargetedFault
 
 if TYPE_CHECKING:
     import pytest
@@ -29,11 +29,16 @@ def test_a_request_goes_in_and_a_response_comes_out() -> None:
     assert listed.json["data"][0]["id"] == created.json["id"]
 
 
-def test_a_bug_in_the_sandbox_is_told_from_an_error_of_intercom(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+class Bug(TargetedFault):
+    """No fault of Intercom's."""
+
+    def fits(self, request: Request) -> bool:
+        return 1 / 0 > 0
+
+
+def test_a_bug_in_the_sandbox_is_told_from_an_error_of_intercom(caplog: pytest.LogCaptureFixture) -> None:
     sandbox = Sandbox()
-    monkeypatch.setattr(sandbox.workspace.directory, "list", lambda _: 1 / 0)
+    sandbox.conditions.plan.add(Bug(Fault.ERROR))
 
     response = sandbox.handle(Request("GET", "/contacts", headers=HEADERS))
 

@@ -141,3 +141,14 @@ def test_without_scripts_everything_is_there(chromium: Browser, live: Api) -> No
         expect(page.get_by_role("heading", name="Ann")).to_be_visible()
         page.get_by_role("link", name="Calls").click()
         expect(page.locator("tbody tr")).to_have_count(2)
+
+
+def test_on_a_narrow_screen_no_long_name_moves_a_page_sideways(chromium: Browser, live: Api) -> None:
+    contact = live.create(role="user", external_id="x" * 120, name="N" * 120)
+    for name in ("T" * 120, "VIP"):
+        live.ok("POST", "/tags", {"name": name, "users": [{"id": contact["id"]}]})
+    for path in ("/", "/page/tags", f"/page/people/{contact['id']}", "/page/calls"):
+        with visit(chromium, live, path) as page:
+            page.set_viewport_size({"width": 320, "height": 640})
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            assert (path, page.evaluate("document.documentElement.scrollWidth")) == (path, 320)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.front import Front
 from tests.target.remembering import BY_ROW, Row, person
 
 if TYPE_CHECKING:
@@ -27,13 +26,6 @@ def by_jobs(load: Loader, sandbox: SandboxServer, **conditions: Any) -> Iterator
     load.settings = {**BULK, "max_connections": 8}
     yield load
     assert_nothing_dropped(sandbox)
-
-
-def before(load: Loader, sandbox: SandboxServer) -> Iterator[Front]:
-    """Stand before the workspace."""
-    with Front(sandbox, lambda _request: None) as front:
-        load.url = front.url
-        yield front
 
 
 def jobs(sandbox: SandboxServer) -> list[Row]:

@@ -55,6 +55,12 @@ def tag_calls(done: Loaded) -> dict[str, int]:
     return {operation: count for operation, count in done.calls.items() if operation in TAG_CALLS}
 
 
+def tagged(done: Loaded, stream: str = "customers") -> tuple[int, int]:
+    """How many tags a stream put on and took off, in a run in which all went well."""
+    assert (done.exit_code, done.refusals) == (0, [])
+    return done.stream(stream)["tagged"], done.stream(stream)["untagged"]
+
+
 def tags_of(people: People, **wanted: Any) -> set[str]:
     """The names of a contact's tags."""
     return set(people.one(**wanted)["tags"])

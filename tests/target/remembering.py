@@ -44,6 +44,11 @@ def customers(*values: Row, keys: Sequence[str] = ("row",), **types: str) -> lis
     return rows("customers", *values, keys=keys, **types)
 
 
+def log_based(*values: Row) -> list[Row]:
+    """Records as they come from a log: the stream is never complete."""
+    return [schema("customers", ["row"], **TYPES), *(record("customers", **row) for row in values)]
+
+
 def person(number: int, **values: Any) -> Row:
     """Somebody with both identifiers."""
     return {

@@ -17,15 +17,8 @@ if TYPE_CHECKING:
     from target_intercom.sandbox import SandboxServer
     from tests.loading import Loader, People
 
-
+pytestmark = pytest.mark.usefixtures("few_connections")
 VERSION = Version.parse("2.16")
-
-
-@pytest.fixture
-def load(load: Loader) -> Loader:
-    """Few connections: threads take longer to start than these calls take."""
-    load.settings = {"max_connections": 8}
-    return load
 
 
 def customers(properties: dict[str, Any], *rows: Any, stream: str = "customers") -> list[dict[str, Any]]:

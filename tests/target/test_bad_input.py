@@ -9,7 +9,6 @@ import socket
 import stat
 import subprocess
 import threading
-import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -323,13 +322,6 @@ def answering(status: int, body: bytes = b"", *headers: tuple[str, str]) -> Iter
         finally:
             server.shutdown()
             thread.join()
-
-
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses between tries take a fiftieth of their time."""
-    sleep = time.sleep
-    monkeypatch.setattr("time.sleep", lambda seconds: sleep(seconds / 50))
 
 
 @pytest.mark.usefixtures("hurried")

@@ -21,7 +21,6 @@ from tests.target.bulking import (
     LOOK,
     WHO,
     assert_nothing_dropped,
-    before,
     by_email,
     by_jobs,
     crowd,
@@ -30,8 +29,8 @@ from tests.target.bulking import (
     reasons,
     tasks,
 )
+from tests.target.faults import Ended
 from tests.target.remembering import POST, PUT, Row, assert_quiet, customers, person, rows
-from tests.target.test_faults import Ended
 
 if TYPE_CHECKING:
     import subprocess
@@ -57,11 +56,6 @@ STUCK = [*(("leads", share) for share in (0.0, 0.5, 1.0)), ("users", 0.5), ("use
 @pytest.fixture
 def load(load: Loader, sandbox: SandboxServer) -> Iterator[Loader]:
     yield from by_jobs(load, sandbox, fault_timeout=0.3, rate_window=1)
-
-
-@pytest.fixture
-def front(load: Loader, sandbox: SandboxServer) -> Iterator[Front]:
-    yield from before(load, sandbox)
 
 
 def refusal(error: errors.IntercomError) -> Response:

@@ -13,7 +13,7 @@ import pytest
 
 from target_intercom.sandbox import Fault, Response, TargetedFault, errors
 from tests.loading import until
-from tests.target.bulking import LEADS, before, by_email, by_jobs, crowd
+from tests.target.bulking import LEADS, by_email, by_jobs, crowd
 from tests.target.grouping import LISTS, add_people, all_tags, listing
 from tests.target.remembering import Row, assert_quiet, customers, rows
 
@@ -32,11 +32,6 @@ LEDGERS = pytest.mark.parametrize("url", [..., "none"], ids=["ledger", "no ledge
 @pytest.fixture
 def load(load: Loader, sandbox: SandboxServer) -> Iterator[Loader]:
     yield from by_jobs(load, sandbox)
-
-
-@pytest.fixture
-def front(load: Loader, sandbox: SandboxServer) -> Iterator[Front]:
-    yield from before(load, sandbox)
 
 
 def emails(people: People) -> Counter[str]:

@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from tests.target.remembering import customers, person
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_intercom.sandbox import SandboxServer
+    from target_intercom.sandbox import Request, SandboxServer
     from tests.loading import Loader, People
 
 READS = {"GET", "POST /contacts/search"}
@@ -888,3 +889,53 @@ def test_the_command_runs_as_a_module_and_as_it_is_installed(
     assert "refuses the access token" in done.stdout
     assert TOKEN not in done.stdout + done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == [".env"]
+
+
+# The rate limit.
+
+
+def too_many(seconds: int) -> Response:
+    """A 429 that tells how long to wait."""
+    error = {"code": "rate_limit_exceeded", "message": "Exceeded rate limit of 1666 in 10_seconds"}
+    response = Response.of(429, {"type": "error.list", "errors": [error]})
+    response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+def test_a_rate_limit_that_is_reached_is_waited_for_and_said_but_not_for_long(
+    check: Checker, sandbox: SandboxServer
+) -> None:
+    answers = iter([too_many(4)])
+    with Front(sandbox, lambda _request: next(answers, too_many(60))) as front:
+        began = time.monotonic()
+        done = check(api_url=front.url)
+    assert 4 <= time.monotonic() - began < 20
+    assert done.stderr == "Intercom's rate limit is reached: calls wait for the next window\n"
+    assert (done.exit_code, done.json["ok"], done.json["workspace"]) == (1, False, None)
+    (message,) = done.messages("error")
+    assert "rate limit is reached: GET /me got nothing but 429" in message
+    assert "Exceeded rate limit of 1666 in 10_seconds" in message
+
+
+def test_a_check_waits_for_the_rate_limit_once_and_not_call_by_call(check: Checker, sandbox: SandboxServer) -> None:
+    asked: list[str] = []
+
+    def answer(request: Request) -> Response | None:
+        asked.append(request.path)
+        return None if request.path == "/me" else too_many(60)
+
+    with Front(sandbox, answer) as front:
+        done = check(api_url=front.url, bulk_writes=True)
+    assert asked == ["/me", "/data_attributes"]
+    assert done.stderr == ""
+    assert done.json["workspace"]["region"] == "us"
+    assert [one["found"] for one in done.json["permissions"]][:4] == ["yes", "unknown", "unknown", "unknown"]
+    assert "rate limit is reached" in done.json["bulk"]["message"]
+
+
+def test_no_setting_is_to_blame_for_a_rate_limit(check: Checker, sandbox: SandboxServer) -> None:
+    with Front(sandbox, lambda _request: too_many(60)) as front:
+        done = check(api_url=front.url)
+    (finding,) = (one for one in done.json["findings"] if one["level"] == "error")
+    assert finding["message"].startswith("Intercom's rate limit is reached: GET /me got nothing but 429")
+    assert finding["setting"] is None

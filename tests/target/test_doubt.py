@@ -35,13 +35,6 @@ def customers(*rows: dict[str, Any], stream: str = "customers", **types: str) ->
     ]
 
 
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses between tries take a fiftieth of their time."""
-    sleep = time.sleep
-    monkeypatch.setattr("time.sleep", lambda seconds: sleep(seconds / 50))
-
-
 def lose(sandbox: SandboxServer, times: int = 1) -> None:
     """Make the next contacts, and lose the answers."""
     sandbox.conditions.plan.add(TargetedFault(Fault.RESET_AFTER, "POST", "/contacts", times=times))

@@ -7,22 +7,26 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.errors import CallFailedError, RefusedError, UnreachableError
+from target_intercom.errors import CallFailedError, RefusedError, RegionError, UnauthorizedError, UnreachableError
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.protocol import ContactId
-from target_intercom.sandbox import Conditions, Fault, SandboxServer, TargetedFault
+from target_intercom.sandbox import Conditions, Fault, Response, SandboxServer, TargetedFault
 from target_intercom.sandbox.versions import Version
+from tests.front import Front
 from tests.loading import Loaded, Loader, People, record, schema, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from target_intercom.sandbox import Request
 
 USERS = schema("users", id="integer", email="text", name="text", plan="text", seats="integer")
 LEADS = schema("leads", email="text", name="text", plan="text", seats="integer", keys=("email",))
@@ -389,7 +393,16 @@ def test_the_search_for_a_user_in_doubt_may_fail_too(load: Loader, quick: Sandbo
 @pytest.fixture
 def client(sandbox: SandboxServer) -> Iterator[IntercomClient]:
     """A client that does not wait long between its tries."""
-    client = IntercomClient(url=sandbox.url, token="sandbox", version="2.16", backoff_seconds=0.01, outage_seconds=1)
+    client = IntercomClient(
+        url=sandbox.url,
+        token="sandbox",
+        version="2.16",
+        bulk_version="Preview",
+        rate_limit_percent=95,
+        max_connections=8,
+        backoff_seconds=0.01,
+        outage_seconds=1,
+    )
     yield client
     client.close(1)
 
@@ -480,3 +493,156 @@ def test_a_create_that_is_sent_again_counts_as_a_retry(load: Loader, quick: Sand
     assert done.results("users") == {"created": 3}
     assert done.calls["POST /contacts"] == 5
     assert done.report["api"]["retries"] == 2
+
+
+# Answers that Intercom gives once in a while, told by a server before the sandbox.
+
+
+def error(status: int, *, retry_after: int | None = None, message: str = "Something is wrong") -> Response:
+    answer = Response.of(status, {"type": "error.list", "errors": [{"code": "odd", "message": message}]})
+    if retry_after is not None:
+        answer.headers["Retry-After"] = str(retry_after)
+    return answer
+
+
+@contextmanager
+def client_of(url: str, **settings: Any) -> Iterator[IntercomClient]:
+    """A client whose patience is told by the test."""
+    client = IntercomClient(
+        url=url,
+        version="2.16",
+        bulk_version="Preview",
+        rate_limit_percent=95,
+        max_connections=8,
+        backoff_seconds=0.01,
+        **{"token": "sandbox", **settings},
+    )
+    yield client
+    client.close(1)
+
+
+WAIT, FAIL = (429, 1), (503, None)
+
+
+@pytest.mark.parametrize("others_succeed", [True, False])
+@pytest.mark.parametrize("answers", [(WAIT, FAIL), (WAIT, FAIL, FAIL), (FAIL, WAIT, FAIL)])
+def test_what_waited_for_the_rate_limit_is_tried_again_after_a_failure_as_anything_else(
+    sandbox: SandboxServer, answers: Sequence[tuple[int, int | None]], others_succeed: bool
+) -> None:
+    """Neither is the record rejected, where others succeed, nor does the run fail, where they do not."""
+    coming = [error(status, retry_after=seconds) for status, seconds in answers]
+
+    def hook(request: Request) -> Response | None:
+        if request.path == "/contacts/search":
+            return coming.pop(0) if coming else None
+        return error(503) if request.path == "/me" and not others_succeed else None
+
+    with Front(sandbox, hook) as front, client_of(front.url, outage_seconds=0.5) as client:
+        client.data_attributes()
+        assert client.search_contacts({"email": ["ann@example.com"]}) == []
+        assert client.traffic.summary()["calls"]["POST /contacts/search"] == len(answers) + 1
+        assert client.traffic.retries == answers.count(FAIL)
+
+
+def test_an_outage_that_ends_as_it_is_given_up_is_nobodys_fault(sandbox: SandboxServer) -> None:
+    """When the last question whether anything works is answered, so may be the call."""
+    asked: list[str] = []
+
+    def hook(request: Request) -> Response | None:
+        asked.append(request.path)
+        return error(503) if request.path == "/contacts/search" and "/me" not in asked else None
+
+    with Front(sandbox, hook) as front, client_of(front.url, outage_seconds=0) as client:
+        client.data_attributes()
+        assert client.search_contacts({"email": ["ann@example.com"]}) == []
+    assert asked == ["/data_attributes", *["/contacts/search"] * 2, "/me", "/contacts/search"]
+
+
+def test_a_call_that_fails_is_not_given_up_before_it_was_tried_again(sandbox: SandboxServer) -> None:
+    with Front(sandbox, lambda _request: error(503)) as front, client_of(front.url, outage_seconds=0) as client:
+        with pytest.raises(UnreachableError):
+            client.workspace()
+        assert client.traffic.retries >= 1
+
+
+def test_when_there_is_nothing_but_429_the_run_fails(sandbox: SandboxServer) -> None:
+    answer = error(429, message="Exceeded rate limit")
+    with (
+        Front(sandbox, lambda request: None if request.path == "/me" else answer) as front,
+        client_of(front.url, limited_seconds=0) as client,
+    ):
+        client.workspace()
+        with pytest.raises(UnreachableError, match=r"rate limit is reached: POST /contacts/search .* Exceeded"):
+            client.search_contacts({"email": ["ann@example.com"]})
+
+
+def test_what_gets_nothing_but_429_while_others_succeed_is_rejected(sandbox: SandboxServer) -> None:
+    with (
+        Front(sandbox, lambda request: None if request.path == "/me" else error(429)) as front,
+        client_of(front.url, limited_seconds=0) as client,
+        pytest.raises(CallFailedError, match="rate limit is reached: POST /contacts got nothing but 429"),
+    ):
+        client.create_contact({"external_id": "1"}, before=client.workspace)
+
+
+def test_a_429_to_the_question_whether_anything_works_is_no_success(sandbox: SandboxServer) -> None:
+    def hook(request: Request) -> Response:
+        return error(429) if request.path == "/me" else error(503)
+
+    with (
+        Front(sandbox, hook) as front,
+        client_of(front.url, outage_seconds=0, limited_seconds=0) as client,
+        pytest.raises(UnreachableError),
+    ):
+        client.data_attributes()
+
+
+@pytest.mark.parametrize(("level", "is_told"), [("INFO", False), ("DEBUG", True)])
+def test_an_answer_with_odd_headers_puts_no_path_into_the_log(
+    load: Loader, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, level: str, is_told: bool
+) -> None:
+    """The path may end in somebody's external_id."""
+    monkeypatch.setenv("LOGLEVEL", level)
+
+    def hook(request: Request) -> Response:
+        answer = front.handle(request)
+        answer.headers = {" this continues": "nothing", **answer.headers}
+        return answer
+
+    with Front(sandbox, hook) as front:
+        load.url = front.url
+        done = load.pipe(crowd(1, 0))
+    assert done.results("users") == {"created": 1}
+    assert ("/contacts/search" in done.log.replace("POST /contacts/search", "")) is is_told
+
+
+def test_a_token_that_is_sent_back_is_told_to_nobody(sandbox: SandboxServer) -> None:
+    token = "dG9rOjEyMzQ1"
+    answer = error(401, message=f"Access Token Invalid: Bearer {token} is not known")
+    with Front(sandbox, lambda _request: answer) as front, client_of(front.url, token=token) as client:
+        with pytest.raises(UnauthorizedError, match="Bearer <token> is not known") as raised:
+            client.workspace()
+        assert token not in f"{raised.value} {raised.value.fault}"
+
+
+@pytest.mark.parametrize("address", ["https://elsewhere.example/", "http://[::1/\xff", "\xff\xfe"])
+def test_a_redirect_ends_the_run_wherever_it_leads_to(sandbox: SandboxServer, address: str) -> None:
+    answer = error(302)
+    answer.headers["Location"] = address
+    with (
+        Front(sandbox, lambda _request: answer) as front,
+        client_of(front.url) as client,
+        pytest.raises(RegionError, match="Intercom redirects the call"),
+    ):
+        client.workspace()
+
+
+def test_an_answer_nested_without_end_is_tried_again(sandbox: SandboxServer) -> None:
+    deep = Response(200, b"[" * 200_000)
+    answers = [deep]
+    with (
+        Front(sandbox, lambda _request: answers.pop() if answers else None) as front,
+        client_of(front.url) as client,
+    ):
+        assert client.workspace().id
+        assert client.traffic.retries == 1

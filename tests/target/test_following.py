@@ -9,7 +9,6 @@ import pytest
 from target_intercom.sandbox import Fault, TargetedFault
 from tests.loading import record, schema
 from tests.target.remembering import (
-    BY_ROW,
     POST,
     PUT,
     START,
@@ -18,6 +17,7 @@ from tests.target.remembering import (
     Row,
     assert_quiet,
     customers,
+    log_based,
     person,
     rows,
     with_and_without_a_ledger,
@@ -29,15 +29,10 @@ if TYPE_CHECKING:
     from target_intercom.sandbox import SandboxServer
     from tests.loading import Loader, People
 
+pytestmark = pytest.mark.usefixtures("by_row")
 SIZES = pytest.mark.parametrize("size", [1, 2, 10])
 A, B, C = "a@example.com", "b@example.com", "c@example.com"
 ANN: Row = {"row": 1, "id": "1", "email": A, "name": "Ann"}
-
-
-@pytest.fixture
-def load(load: Loader) -> Loader:
-    load.settings = {"mappings": BY_ROW, "max_connections": 8}
-    return load
 
 
 def identity(contact: Row) -> tuple[str | None, str | None]:
@@ -336,10 +331,6 @@ def test_an_external_id_that_somebody_has_spoils_no_earlier_row_of_the_key(
 # Deletions that carry only the key.
 
 GONE = {"row": 1, "_sdc_deleted_at": WHEN}
-
-
-def log_based(*values: Row) -> list[Row]:
-    return [schema("customers", ["row"], **TYPES), *(record("customers", **row) for row in values)]
 
 
 def test_a_deletion_with_only_the_key_removes_the_right_contact(load: Loader, people: People) -> None:

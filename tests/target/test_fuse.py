@@ -8,52 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.loading import Loader, feed, record, schema, state, until
+from tests.loading import another, feed, record, schema, until
+from tests.target.remembering import WHEN, Row
 from tests.target.shares import SHARES
+from tests.target.tables import ORDINARY, SNAPSHOT, Message, Table, alone, gone, person
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterable
 
     from target_intercom.sandbox import SandboxServer
-    from tests.loading import People
+    from tests.loading import Loader, People
 
-Message = dict[str, Any]
-Row = dict[str, Any]
-WHEN = "2024-05-01T12:00:00Z"
-CUSTOMERS = schema("customers", id="integer", email="text", name="text", _sdc_deleted_at="datetime")
-DONE = state({"bookmarks": {"customers": {}}})
-
-
-def person(number: int, **values: Any) -> Row:
-    return {"id": number, "email": f"c{number}@example.com", **values}
+TABLE = Table(schema("customers", id="integer", email="text", name="text", _sdc_deleted_at="datetime"), person)
+rows, activate, whole, versioned = TABLE.rows, TABLE.activate, TABLE.whole, TABLE.versioned
+CUSTOMERS, DONE = TABLE.stream(), TABLE.bookmarks()
 
 
 def marked(numbers: Iterable[int]) -> list[Row]:
     return [person(number, _sdc_deleted_at=WHEN) for number in numbers]
-
-
-def rows(*people: int | Row, of: str = "customers", **more: Any) -> list[Message]:
-    """RECORD messages; `more` are other keys of them."""
-    return [{**record(of, **(person(one) if isinstance(one, int) else one)), **more} for one in people]
-
-
-def whole(*people: int | Row, of: str = "customers") -> list[Message]:
-    """A stream of which the tap says that it is complete."""
-    return [{**CUSTOMERS, "stream": of}, *rows(*people, of=of), state({"bookmarks": {of: {}}})]
-
-
-def activate(version: int) -> Message:
-    return {"type": "ACTIVATE_VERSION", "stream": "customers", "version": version}
-
-
-def versioned(version: int, *people: int) -> list[Message]:
-    return [CUSTOMERS, *rows(*people, version=version), activate(version), DONE]
-
-
-def gone(people: People) -> set[str]:
-    """The external_ids of those who are not live any more."""
-    return {one["external_id"] for one in people.everyone() if one["state"] != "live"}
 
 
 @pytest.fixture
@@ -215,26 +188,9 @@ def begun(load: Loader, people: People, *messages: Message, **settings: Any) -> 
     return process
 
 
-def another(load: Loader) -> Loader:
-    """A run beside the first, with the same ledger and a folder of its own for its report."""
-    ledger = load.data_dir / "ledger.db"
-    return Loader(load.url, load.data_dir.with_name("another"), {**load.settings, "ledger_url": f"sqlite:///{ledger}"})
-
-
-ORDINARY, SNAPSHOT = {"snapshot": False}, {"snapshot": True}
 BEGINNING = [CUSTOMERS, *rows(1, 9)]
 VERSION_BEGINNING = [CUSTOMERS, activate(2), *rows(1, 9)]
-VERSION_FIRST = [CUSTOMERS, activate(2), *rows(1, 2, 3, version=2), activate(2)]
-ALONE: dict[str, tuple[list[Message], dict[str, Any], list[Message], dict[str, Any]]] = {
-    "snapshot beside snapshot": (BEGINNING, SNAPSHOT, whole(1, 2, 3), SNAPSHOT),
-    "ordinary beside snapshot": (BEGINNING, SNAPSHOT, whole(1, 2, 3), ORDINARY),
-    "snapshot beside ordinary": (BEGINNING, ORDINARY, whole(1, 2, 3), SNAPSHOT),
-    "version beside ordinary": (BEGINNING, ORDINARY, VERSION_FIRST, ORDINARY),
-    "version at its end beside ordinary": (BEGINNING, ORDINARY, versioned(2, 1, 2, 3), ORDINARY),
-    "ordinary beside version": (VERSION_BEGINNING, ORDINARY, whole(1, 2, 3), ORDINARY),
-    "snapshot beside version": (VERSION_BEGINNING, ORDINARY, whole(1, 2, 3), SNAPSHOT),
-    "version beside version": (VERSION_BEGINNING, ORDINARY, VERSION_FIRST, ORDINARY),
-}
+ALONE = alone(TABLE, BEGINNING, VERSION_BEGINNING)
 
 
 @pytest.mark.parametrize(("first", "settings", "second", "others"), ALONE.values(), ids=ALONE)

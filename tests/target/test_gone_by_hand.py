@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.loading import record, schema
-from tests.target.remembering import BY_ROW, PUT, TYPES, WHEN, Row, assert_quiet, customers, person
+from tests.loading import People
+from tests.target.remembering import PUT, WHEN, Row, assert_quiet, customers, log_based, person
 
 if TYPE_CHECKING:
     from target_intercom.sandbox import SandboxServer
-    from tests.loading import Loader, People
+    from tests.loading import Loader
 
+pytestmark = pytest.mark.usefixtures("by_row")
 A, B = "a@example.com", "b@example.com"
 ANN: Row = {"row": 1, "id": "1", "email": A, "name": "Ann"}
 LEAD: Row = {"row": 1, "email": A, "name": "Lead"}
@@ -20,26 +21,8 @@ GONE: Row = {"row": 1, "_sdc_deleted_at": WHEN}
 SIZES = pytest.mark.parametrize("size", [1, 10])
 
 
-@pytest.fixture
-def load(load: Loader) -> Loader:
-    load.settings = {"mappings": BY_ROW, "max_connections": 8}
-    return load
-
-
-def archive(people: People, contact: str) -> None:
-    people.call("POST", f"/contacts/{contact}/archive", {})
-
-
-def delete(people: People, contact: str) -> None:
-    people.call("DELETE", f"/contacts/{contact}")
-
-
 def merge(people: People, lead: str, user: str) -> None:
     people.call("POST", "/contacts/merge", {"from": lead, "into": user})
-
-
-def log_based(*values: Row) -> list[Row]:
-    return [schema("customers", ["row"], **TYPES), *(record("customers", **row) for row in values)]
 
 
 def live(people: People) -> list[tuple[str | None, str | None]]:
@@ -49,7 +32,7 @@ def live(people: People) -> list[tuple[str | None, str | None]]:
 # Unchanged records.
 
 
-@pytest.mark.parametrize("act", [archive, delete])
+@pytest.mark.parametrize("act", [People.archive, People.delete])
 @pytest.mark.parametrize(("row", "mode"), [(ANN, "user"), (LEAD, "lead")], ids=["user", "lead"])
 def test_an_unchanged_record_stays_quiet(load: Loader, people: People, act: Any, row: Row, mode: str) -> None:
     load(customers(row, person(9)), creation_mode=mode)
@@ -76,7 +59,7 @@ def test_an_unchanged_record_of_a_merged_lead_stays_quiet(load: Loader, people: 
 def test_a_changed_record_brings_an_archived_user_back(load: Loader, people: People, change: Row, size: int) -> None:
     load(customers(ANN, person(9)))
     contact = people.one(external_id="1")["id"]
-    archive(people, contact)
+    people.archive(contact)
     changed = customers({**ANN, **change}, person(9))
     done = load(changed, batch_size_rows=size)
     assert (done.exit_code, done.results()) == (0, {"updated": 1, "unchanged": 1})
@@ -89,14 +72,14 @@ def test_a_changed_record_brings_an_archived_user_back(load: Loader, people: Peo
 def test_a_new_external_id_and_email_at_once_make_a_new_user_of_an_archived_one(load: Loader, people: People) -> None:
     """Nothing that the record says finds the archived one, as nothing would without a ledger."""
     load(customers(ANN))
-    archive(people, people.one(external_id="1")["id"])
+    people.archive(people.one(external_id="1")["id"])
     done = load(customers({**ANN, "id": "2", "email": B}))
     assert (done.exit_code, done.refusals) == (0, [])
     assert [one["external_id"] for one in people.live()] == ["2"]
 
 
 @SIZES
-@pytest.mark.parametrize("act", [archive, delete])
+@pytest.mark.parametrize("act", [People.archive, People.delete])
 def test_a_changed_record_of_a_lead_that_is_gone_ends_as_one_lead(
     load: Loader, people: People, act: Any, size: int
 ) -> None:
@@ -115,7 +98,7 @@ def test_a_changed_record_of_a_lead_that_is_gone_ends_as_one_lead(
 def test_modes_that_do_not_create_or_update_bring_nobody_back(load: Loader, people: People, mode: str) -> None:
     people.add(external_id="1", email=A)
     load(customers(ANN), sync_mode=mode)
-    archive(people, people.one(external_id="1")["id"])
+    people.archive(people.one(external_id="1")["id"])
     done = load(customers({**ANN, "name": "New"}), sync_mode=mode)
     assert done.results() == {"skipped": 1}
     assert people.live() == []
@@ -129,7 +112,7 @@ def test_a_changed_record_of_a_deleted_user_is_refused_every_time_with_the_reaso
 ) -> None:
     sandbox.conditions.deletion_delay = 0
     load(customers(ANN, person(9)))
-    delete(people, people.one(external_id="1")["id"])
+    people.delete(people.one(external_id="1")["id"])
     changed = customers({**ANN, "name": "New"}, person(9))
     for _ in range(2):
         done = load(changed)
@@ -140,7 +123,7 @@ def test_a_changed_record_of_a_deleted_user_is_refused_every_time_with_the_reaso
 
 def test_a_deleted_user_comes_as_a_new_one_under_new_identifiers(load: Loader, people: People) -> None:
     load(customers(ANN))
-    delete(people, people.one(external_id="1")["id"])
+    people.delete(people.one(external_id="1")["id"])
     done = load(customers({**ANN, "id": "2", "email": B}))
     assert done.results() == {"created": 1}
     assert_quiet(load(customers({**ANN, "id": "2", "email": B})))
@@ -187,7 +170,7 @@ def test_a_merge_is_followed_when_the_record_gets_the_survivors_external_id(load
 
 @pytest.mark.parametrize(
     ("act", "first"),
-    [(delete, "skipped"), (archive, "archived")],  # Intercom archives once more without a word
+    [(People.delete, "skipped"), (People.archive, "archived")],  # Intercom archives once more without a word
 )
 def test_a_removal_of_who_is_gone_already_changes_nothing(load: Loader, people: People, act: Any, first: str) -> None:
     load(customers(ANN, person(9)), sync_mode="sync")

@@ -15,8 +15,8 @@ import pytest
 
 from target_intercom.sandbox import Fault, SandboxServer, TargetedFault, errors
 from target_intercom.sandbox.messages import Request, Response
-from tests.front import Front
 from tests.loading import Loader, People
+from tests.target.faults import break_, fault
 from tests.target.grouping import (
     LIST_TAGS,
     PUT_ONE,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from tests.front import Front
     from tests.loading import Loaded
 
     Hook = Callable[[Request], Response | None]
@@ -55,26 +56,10 @@ SETTINGS: Row = {
 }
 
 
-def fault(kind: Fault, method: str, path: str, body: str | None = None, times: int = 1) -> TargetedFault:
-    return TargetedFault(kind, method=method, path=path, body_contains=body, times=times)
-
-
-def break_(sandbox: SandboxServer, faults: Sequence[TargetedFault]) -> None:
-    for one in faults:
-        sandbox.conditions.plan.add(one)
-
-
 @pytest.fixture
 def load(load: Loader) -> Loader:
     load.settings = SETTINGS
     return load
-
-
-@pytest.fixture
-def quick(sandbox: SandboxServer) -> SandboxServer:
-    """A workspace whose time-outs and rate-limit windows are short."""
-    sandbox.conditions.change({"fault_timeout": 0.3, "rate_window": 1})
-    return sandbox
 
 
 # Groups by contact, in one of two ways.
@@ -136,13 +121,6 @@ def assert_gives_back(load: Loader, people: People, groups: Groups, how: str = "
 
 
 # Intercom with a will of its own.
-
-
-@pytest.fixture
-def front(load: Loader, sandbox: SandboxServer) -> Iterator[Front]:
-    with Front(sandbox, lambda _request: None) as front:
-        load.url = front.url
-        yield front
 
 
 def refusal(status: int = 400, code: str = "parameter_invalid", message: str = "not this one") -> Response:

@@ -34,14 +34,6 @@ def load(load: Loader) -> Loader:
     return load
 
 
-def archive(people: People, contact: str) -> None:
-    people.call("POST", f"/contacts/{contact}/archive", {})
-
-
-def delete(people: People, contact: str) -> None:
-    people.call("DELETE", f"/contacts/{contact}")
-
-
 def bodies(sandbox: SandboxServer, method: str, prefix: str = "/contacts") -> list[Any]:
     return [
         call.body
@@ -154,7 +146,7 @@ def test_an_intercom_id_of_nobody_does_not_keep_a_contact_from_being_made(load: 
 
 def test_only_an_intercom_id_and_it_is_gone_is_rejected(load: Loader, people: People) -> None:
     contact = people.add(external_id="1")
-    archive(people, contact)
+    people.archive(contact)
     done = load(customers({"contact": contact, "name": "Ann"}), match_by=BY_ID)
     assert done.results() == {"rejected": 1}
     assert len(people.everyone()) == 1
@@ -384,7 +376,7 @@ def test_a_conflicting_user_who_is_as_the_record_says_is_unchanged(
 
 def test_an_archived_user_is_brought_back_and_updated(load: Loader, people: People, sandbox: SandboxServer) -> None:
     contact = people.add(external_id="1", email="ann@example.com", phone="1")
-    archive(people, contact)
+    people.archive(contact)
     done = load(customers({"id": "1", "email": "ann@example.com", "name": "Ann"}))
     assert done.results() == {"updated": 1}
     ann = people.one(external_id="1")
@@ -392,7 +384,7 @@ def test_an_archived_user_is_brought_back_and_updated(load: Loader, people: Peop
 
 
 def test_an_archived_user_who_is_as_the_record_says_counts_as_updated(load: Loader, people: People) -> None:
-    archive(people, people.add(external_id="1", name="Ann"))
+    people.archive(people.add(external_id="1", name="Ann"))
     done = load(customers({"id": "1", "name": "Ann"}))
     assert done.results() == {"updated": 1}
     assert people.one(external_id="1")["state"] == "live"
@@ -400,7 +392,7 @@ def test_an_archived_user_who_is_as_the_record_says_counts_as_updated(load: Load
 
 def test_an_archived_user_who_is_another_person_is_archived_again(load: Loader, people: People) -> None:
     eve = people.add(external_id="2", email="ann@example.com", name="Eve")
-    archive(people, eve)
+    people.archive(eve)
     done = load(customers({"id": "1", "email": "ann@example.com", "name": "Ann"}))
     assert done.results() == {"rejected": 1}
     assert eve in reason(done)
@@ -413,7 +405,7 @@ def test_a_user_who_was_deleted_for_good_is_rejected_with_intercoms_reason(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
     sandbox.conditions.deletion_delay = 0
-    delete(people, people.add(external_id="1"))
+    people.delete(people.add(external_id="1"))
     done = load(customers({"id": "1", "name": "Ann"}, {"id": "2", "name": "Bob"}))
     assert done.results() == {"rejected": 1, "created": 1}
     assert "permanent" in reason(done)
@@ -425,7 +417,7 @@ def test_a_user_who_was_deleted_a_moment_ago_is_rejected_although_intercom_answe
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
     sandbox.conditions.deletion_delay = 0.5
-    delete(people, people.add(external_id="1"))
+    people.delete(people.add(external_id="1"))
     done = load(customers({"id": "1", "name": "Ann"}))
     assert done.results() == {"rejected": 1}
     assert people.one(external_id="1")["state"] == "deleted"
@@ -435,15 +427,15 @@ def test_the_tombstone_of_another_person_keeps_an_email_taken(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
     sandbox.conditions.deletion_delay = 0
-    delete(people, people.add(external_id="2", email="ann@example.com"))
+    people.delete(people.add(external_id="2", email="ann@example.com"))
     assert load(customers({"id": "1", "email": "ann@example.com"})).results() == {"rejected": 1}
 
 
 def test_insert_skips_whoever_is_in_the_way_and_brings_nobody_back(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
-    archive(people, people.add(external_id="1", name="Archived"))
-    delete(people, people.add(external_id="2", name="Deleted"))
+    people.archive(people.add(external_id="1", name="Archived"))
+    people.delete(people.add(external_id="2", name="Deleted"))
     sandbox.conditions.search_lag = 60
     people.add(external_id="3", name="Unseen")
     before = people.everyone()
@@ -496,7 +488,7 @@ def test_a_contact_that_search_shows_after_it_was_archived_is_matched_again(
 ) -> None:
     known = people.add(**contact)
     sandbox.conditions.search_lag = 60
-    archive(people, known)
+    people.archive(known)
     creation_mode = contact.get("role", "user")
     done = load(customers({"id": "1", "email": "ann@example.com", "name": "Ann"}), creation_mode=creation_mode)
     assert done.results() in ({"updated": 1}, {"created": 1})
@@ -525,7 +517,7 @@ def test_a_contact_that_was_deleted_after_search_saw_it_is_rejected(
     sandbox.conditions.deletion_delay = 0
     contact = people.add(external_id="1")
     sandbox.conditions.search_lag = 60
-    delete(people, contact)
+    people.delete(contact)
     assert load(customers({"id": "1", "name": "Ann"})).results() == {"rejected": 1}
 
 
@@ -534,7 +526,7 @@ def test_a_vanished_contact_gives_way_to_the_next_identifier(
 ) -> None:
     gone, lead = people.add(role="lead"), people.add(role="lead", email="ann@example.com")
     sandbox.conditions.search_lag = 60
-    archive(people, gone)
+    people.archive(gone)
     done = load(customers({"contact": gone, "email": "ann@example.com", "name": "Ann"}), match_by=BY_ID)
     assert done.results() == {"updated": 1}
     assert people.one(id=lead)["name"] == "Ann"
@@ -543,8 +535,8 @@ def test_a_vanished_contact_gives_way_to_the_next_identifier(
 def test_a_second_contact_that_vanishes_is_one_too_many(load: Loader, people: People, sandbox: SandboxServer) -> None:
     first, second = people.add(role="lead"), people.add(role="lead", email="ann@example.com")
     sandbox.conditions.search_lag = 60
-    archive(people, first)
-    archive(people, second)
+    people.archive(first)
+    people.archive(second)
     rows = ({"contact": first, "email": "ann@example.com", "name": "Ann"}, {"id": "2", "name": "Bob"})
     done = load(customers(*rows), match_by=BY_ID)
     assert done.results() == {"rejected": 1, "created": 1}
@@ -556,7 +548,7 @@ def test_all_records_of_a_vanished_contact_are_matched_again(
 ) -> None:
     contact = people.add(external_id="1")
     sandbox.conditions.search_lag = 60
-    archive(people, contact)
+    people.archive(contact)
     done = load(customers({"id": "1", "name": "Ann"}, {"id": "1", "email": "ann@example.com"}))
     assert done.results() == {"updated": 1, "merged": 1}
     ann = people.one(external_id="1")
@@ -568,6 +560,6 @@ def test_a_vanished_contact_in_enrich_mode_is_not_brought_back(
 ) -> None:
     contact = people.add(external_id="1", name="Old")
     sandbox.conditions.search_lag = 60
-    archive(people, contact)
+    people.archive(contact)
     assert load(customers({"id": "1", "name": "Ann"}), sync_mode="enrich").results() == {"skipped": 1}
     assert people.one(external_id="1")["state"] == "archived"

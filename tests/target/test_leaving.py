@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox import Fault, TargetedFault
-from tests.loading import lines, record, schema, state
+from tests.loading import lines, record, schema
+from tests.target.remembering import WHEN, Row
+from tests.target.tables import (
+    Message,
+    Table,
+    gone,
+    partial_snapshots,
+    partial_versions,
+    person,
+    whole_snapshots,
+    whole_versions,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,53 +27,16 @@ if TYPE_CHECKING:
     from target_intercom.sandbox import SandboxServer
     from tests.loading import Loaded, Loader, People
 
-Message = dict[str, Any]
-Row = dict[str, Any]
-WHEN = "2024-05-01T12:00:00Z"
 ARCHIVE = "POST /contacts/{id}/archive"
-
-
-def stream(name: str = "customers", **more: Any) -> Message:
-    """A SCHEMA message; `more` are other keys of it."""
-    properties = {"id": "integer", "email": "text", "name": "text", "owner": "text"}
-    dates = {"signed_up_at": "datetime", "_sdc_deleted_at": "datetime"}
-    return {**schema(name, **properties, **dates), **more}
-
-
-def person(number: int, **values: Any) -> Row:
-    return {"id": number, "email": f"c{number}@example.com", **values}
+PROPERTIES = {"id": "integer", "email": "text", "name": "text", "owner": "text"}
+DATES = {"signed_up_at": "datetime", "_sdc_deleted_at": "datetime"}
+TABLE = Table(schema("customers", **PROPERTIES, **DATES), person)
+stream, rows, bookmarks, activate = TABLE.stream, TABLE.rows, TABLE.bookmarks, TABLE.activate
+whole, versioned = TABLE.whole, TABLE.versioned
 
 
 def marked(number: int) -> Row:
     return person(number, _sdc_deleted_at=WHEN)
-
-
-def rows(*people: int | Row, of: str = "customers", **more: Any) -> list[Message]:
-    """RECORD messages; `more` are other keys of them."""
-    return [{**record(of, **(person(one) if isinstance(one, int) else one)), **more} for one in people]
-
-
-def bookmarks(*names: str, **bookmark: Any) -> Message:
-    """A STATE that says of these streams that they are done, but for what their bookmark holds."""
-    return state({"bookmarks": dict.fromkeys(names or ("customers",), bookmark)})
-
-
-def activate(version: object, of: str = "customers") -> Message:
-    return {"type": "ACTIVATE_VERSION", "stream": of, "version": version}
-
-
-def whole(*people: int | Row, of: str = "customers") -> list[Message]:
-    """A stream of which the tap says that it is complete."""
-    return [stream(of), *rows(*people, of=of), bookmarks(of)]
-
-
-def versioned(version: object, *people: int | Row) -> list[Message]:
-    return [stream(), *rows(*people, version=version), activate(version), bookmarks()]
-
-
-def gone(people: People) -> set[str]:
-    """The external_ids of those who are not live any more."""
-    return {one["external_id"] for one in people.everyone() if one["state"] != "live"}
 
 
 @pytest.fixture
@@ -75,54 +49,7 @@ def load(load: Loader) -> Loader:
 # A snapshot: what the tap has to say. Four people are known, and the fourth is missing.
 
 CUSTOMERS, ORDERS, THREE, DONE = stream(), stream("orders"), rows(1, 2, 3), bookmarks()
-AN_ORDER = rows(9, of="orders")
-IN_PROGRESS: dict[str, Message] = {
-    "currently_syncing": state({"bookmarks": {"customers": {}}, "currently_syncing": "customers"}),
-    "currently_syncing among several": state({"bookmarks": {"customers": {}}, "currently_syncing": ["o", "customers"]}),
-    "progress_markers": bookmarks(progress_markers={"replication_key": "id", "replication_key_value": 3}),
-    "partitions": bookmarks(partitions=[{"context": {"region": "eu"}}]),
-}
-
-WHOLE: dict[str, list[Message]] = {
-    "STATE at the end": [CUSTOMERS, *THREE, DONE],
-    "STATE, more records, STATE": [CUSTOMERS, *THREE[:2], DONE, THREE[2], DONE],
-    "several STATEs": [CUSTOMERS, *THREE, DONE, DONE],
-    "STATE of several streams": [CUSTOMERS, *THREE, bookmarks("orders", "customers")],
-    "STATE, then another stream": [CUSTOMERS, *THREE, DONE, ORDERS, *AN_ORDER, bookmarks("customers", "orders")],
-    "another stream before": [ORDERS, *AN_ORDER, CUSTOMERS, *THREE, bookmarks("customers", "orders")],
-    "another stream in between": [CUSTOMERS, *THREE[:1], ORDERS, *AN_ORDER, *THREE[1:], DONE],
-    "SCHEMA once more": [CUSTOMERS, *THREE, CUSTOMERS, DONE],
-    "in progress, then done": [CUSTOMERS, *THREE, *IN_PROGRESS.values(), DONE],
-    "another stream is in progress": [
-        CUSTOMERS,
-        *THREE,
-        state({"bookmarks": {"customers": {}}, "currently_syncing": "orders"}),
-    ],
-    "nothing is in progress": [
-        CUSTOMERS,
-        *THREE,
-        state({"bookmarks": {"customers": {"progress_markers": None}}, "currently_syncing": None}),
-    ],
-    "a bookmark that is no object": [CUSTOMERS, *THREE, state({"bookmarks": {"customers": "2026-01-01"}})],
-}
-
-NOT_WHOLE: dict[str, list[Message]] = {
-    "no message": [],
-    "SCHEMA only": [CUSTOMERS],
-    "no record": [CUSTOMERS, DONE],
-    "no record and ACTIVATE_VERSION": [CUSTOMERS, activate(1), activate(1), DONE],
-    "no STATE": [CUSTOMERS, *THREE],
-    "STATE before the records": [DONE, CUSTOMERS, DONE, *THREE],
-    "STATE, then more records": [CUSTOMERS, *THREE[:2], DONE, THREE[2]],
-    "STATE of another stream": [CUSTOMERS, *THREE, bookmarks("orders")],
-    "STATE after another stream's SCHEMA": [CUSTOMERS, *THREE, ORDERS, bookmarks("customers", "orders")],
-    "STATE after another stream": [CUSTOMERS, *THREE, ORDERS, *AN_ORDER, bookmarks("customers", "orders")],
-    "STATE after another stream and its own SCHEMA": [CUSTOMERS, *THREE, ORDERS, *AN_ORDER, CUSTOMERS, DONE],
-    "STATE after another stream's ACTIVATE_VERSION": [CUSTOMERS, *THREE, activate(1, "orders"), DONE],
-    "STATE without bookmarks": [CUSTOMERS, *THREE, state({"customers": {}})],
-    "STATE with odd bookmarks": [CUSTOMERS, *THREE, state({"bookmarks": ["customers"]}), state({"bookmarks": None})],
-    **{f"in progress: {how}": [CUSTOMERS, *THREE, one] for how, one in IN_PROGRESS.items()},
-}
+WHOLE, NOT_WHOLE = whole_snapshots(TABLE, "orders"), partial_snapshots(TABLE, "orders")
 
 
 @pytest.mark.parametrize("messages", WHOLE.values(), ids=WHOLE)
@@ -168,33 +95,7 @@ def test_too_many_rejected_records_remove_nobody(load: Loader, people: People) -
 
 # ACTIVATE_VERSION: the first run was of version 1, and the fourth is missing from the second one.
 
-SECOND = rows(1, 2, 3, version=2)
-WHOLE_VERSION: dict[str, list[Message]] = {
-    "after": [CUSTOMERS, *SECOND, activate(2)],
-    "after, and no version in the records": [CUSTOMERS, *THREE, activate(2)],
-    "before and after": [CUSTOMERS, activate(2), *SECOND, activate(2)],
-    "before and after, and no version in the records": [CUSTOMERS, activate(2), *THREE, activate(2)],
-    "before, and STATE": [CUSTOMERS, activate(2), *SECOND, DONE],
-    "after, and a STATE in progress": [CUSTOMERS, *SECOND, IN_PROGRESS["currently_syncing"], activate(2)],
-    "after, then another stream": [CUSTOMERS, *SECOND, activate(2), ORDERS, *AN_ORDER, bookmarks("orders")],
-    "records of the old version first": [CUSTOMERS, *rows(1, 2, version=1), *rows(3, version=2), activate(2), DONE],
-}
-NOT_WHOLE_VERSION: dict[str, list[Message]] = {
-    "never": [CUSTOMERS, *SECOND, DONE],
-    "before": [CUSTOMERS, activate(2), *SECOND],
-    "before, and a STATE in progress": [CUSTOMERS, activate(2), *SECOND, IN_PROGRESS["currently_syncing"]],
-    "before, and STATE before the last record": [CUSTOMERS, activate(2), *SECOND[:2], DONE, SECOND[2]],
-    "before, and STATE after another stream": [CUSTOMERS, activate(2), *SECOND, ORDERS, *AN_ORDER, DONE],
-    "before the last record": [CUSTOMERS, *SECOND[:2], activate(2), SECOND[2]],
-    "after another stream": [CUSTOMERS, *SECOND, ORDERS, *AN_ORDER, activate(2)],
-    "after another stream, and STATE": [CUSTOMERS, *SECOND, ORDERS, *AN_ORDER, activate(2), DONE],
-    "of another stream": [CUSTOMERS, *SECOND, activate(2, "orders"), bookmarks("orders")],
-    "no record": [CUSTOMERS, activate(2), DONE, activate(2)],
-    "the same version": versioned(1, 1, 2, 3),
-    "the same version, not in the records": [CUSTOMERS, activate(1), *THREE, activate(1), DONE],
-    "no number": [CUSTOMERS, *SECOND, activate("2"), activate(None), activate(2.5), activate(True), DONE],
-    "an incremental stream": [stream(bookmark_properties=["id"]), *SECOND, activate(2), DONE],
-}
+WHOLE_VERSION, NOT_WHOLE_VERSION = whole_versions(TABLE, "orders"), partial_versions(TABLE, "orders")
 
 
 @pytest.mark.parametrize("messages", WHOLE_VERSION.values(), ids=WHOLE_VERSION)

@@ -29,11 +29,7 @@ if TYPE_CHECKING:
     from tests.loading import Loader, People
 
 
-@pytest.fixture
-def load(load: Loader) -> Loader:
-    load.settings = {"mappings": BY_ROW, "max_connections": 8}
-    return load
-
+pytestmark = pytest.mark.usefixtures("by_row")
 
 # Unchanged records.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.loading import once_answered
-from tests.target.remembering import BY_ROW, Row, assert_quiet, customers, person, rows
+from tests.target.remembering import Row, assert_quiet, customers, person, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,14 +22,9 @@ if TYPE_CHECKING:
     from target_intercom.sandbox import SandboxServer
     from tests.loading import Loader, People
 
+pytestmark = pytest.mark.usefixtures("by_row")
 FIVE = customers(*(person(number) for number in range(5)))
 LEADS = customers(*(person(number, id=None) for number in range(5)))
-
-
-@pytest.fixture
-def load(load: Loader) -> Loader:
-    load.settings = {"mappings": BY_ROW, "max_connections": 8}
-    return load
 
 
 @contextmanager
@@ -187,6 +182,12 @@ def locked(load: Loader, until: Callable[[], object]) -> Iterator[threading.Thre
     holder.join()
 
 
+@pytest.fixture
+def soon_tired(load: Loader) -> None:
+    """Twenty seconds are too long for a test: runs wait a fifth of one for the ledger."""
+    load.settings["ledger_url"] = f"sqlite:///{load.data_dir / 'ledger.db'}?timeout=0.2"
+
+
 def test_a_locked_ledger_is_waited_for(load: Loader, people: People) -> None:
     load(customers(person(9)))
     with locked(load, lambda: time.sleep(0.3)) as holder:
@@ -194,11 +195,10 @@ def test_a_locked_ledger_is_waited_for(load: Loader, people: People) -> None:
         assert load(FIVE).results() == {"created": 5}
 
 
+@pytest.mark.usefixtures("soon_tired")
 def test_a_ledger_that_stays_locked_ends_the_run(
-    load: Loader, sandbox: SandboxServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    load: Loader, sandbox: SandboxServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Twenty seconds are too long for a test: the patience is cut short."""
-    monkeypatch.setattr("target_intercom.ledger.database._LOCKED_SECONDS", 0.2)
     load(FIVE)
     enough = threading.Event()
     with locked(load, enough.wait):
@@ -243,14 +243,10 @@ def test_a_ledger_that_fails_under_way_fails_the_run_and_the_next_one_is_right(
     assert_quiet(load(FIVE))
 
 
+@pytest.mark.usefixtures("soon_tired")
 def test_a_ledger_that_is_locked_under_way_fails_the_run_and_the_next_one_is_right(
-    load: Loader,
-    people: People,
-    sandbox: SandboxServer,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+    load: Loader, people: People, sandbox: SandboxServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("target_intercom.ledger.database._LOCKED_SECONDS", 0.2)
     load(rows("others", person(9)))
     enough = threading.Event()
     with ExitStack() as later:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import stat
 from contextlib import closing
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox import Conditions, Fault, SandboxServer, TargetedFault
-from tests.loading import lines
+from tests.loading import feed
 from tests.target.remembering import (
     BY_ROW,
     GET,
@@ -231,15 +230,7 @@ def modes(folder: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in ledger_files(folder)}
 
 
-@pytest.fixture
-def open_to_all() -> Iterator[None]:
-    """New files are for everybody unless somebody takes care."""
-    before = os.umask(0)
-    yield
-    os.umask(before)
-
-
-@pytest.mark.usefixtures("open_to_all")
+@pytest.mark.usefixtures("nothing_masked")
 def test_the_ledger_is_for_its_owner_only_while_it_is_open_and_after(load: Loader, sandbox: SandboxServer) -> None:
     seen: dict[str, int] = {}
 
@@ -258,7 +249,7 @@ def test_the_ledger_is_for_its_owner_only_while_it_is_open_and_after(load: Loade
     } == set()
 
 
-@pytest.mark.usefixtures("open_to_all")
+@pytest.mark.usefixtures("nothing_masked")
 def test_the_locks_say_nothing_and_are_the_owners(load: Loader) -> None:
     """Whoever can open a lock can hold it, and keep the next run off its stream."""
     load(customers(person(1)))
@@ -297,10 +288,7 @@ def test_what_a_killed_run_had_written_costs_a_look_at_most(
     messages = customers(*(person(number) for number in range(40)))
     sandbox.conditions.latency = 0.02
     process = load.start(batch_size_rows=10)
-    assert process.stdin is not None
-    process.stdin.write(lines(messages).encode())
-    process.stdin.close()
-    process.stdin = None
+    feed(process, *messages, end=True)
     while len(people.everyone()) < 25:
         assert process.poll() is None
     process.kill()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox.versions import Version
-from tests.loading import lines, once_answered, record, schema, state, until
+from tests.loading import feed, lines, once_answered, record, schema, state, until
 from tests.target.grouping import (
     TAKE_OFF,
     Row,
@@ -1062,15 +1062,12 @@ def test_only_one_state_comes_out_and_it_comes_after_the_tags(
     others = [*customers(person(2)), state({"n": 2})]
     messages = {"before": [*ours, *others], "after": [*others, *ours], "both": [*ours, *others, *ours]}[where]
     process = load.start(batch_size_rows=1)
-    assert process.stdin is not None
-    process.stdin.write(lines(messages).encode())
-    process.stdin.flush()
+    feed(process, *messages)
     until(lambda: any(one["external_id"] == "2" for one in people.everyone()))
     until(lambda: "members" in running_report(load))
     # All of it is read, and contact 2 is written: no tag may be on, and no STATE out, while more can come.
     assert not any(all_tags(people).values())
-    process.stdin.close()
-    process.stdin = None
+    feed(process, end=True)
     done = load.finish(process)
     assert done.exit_code == 0
     assert done.states == [messages[-1]["value"]]
@@ -1203,9 +1200,7 @@ def test_a_run_that_is_ended_mid_stream_is_made_good_by_a_whole_one(
     add_people(people, [1, 2])
     messages = rows(keyed(1, 1, "VIP"), keyed(2, 2, "VIP"), keyed(3, 2, ""))
     process = load.start(batch_size_rows=1, ledger_url=ledger)
-    assert process.stdin is not None
-    process.stdin.write(lines([*messages, *customers(person(3))]).encode())
-    process.stdin.flush()
+    feed(process, *messages, *customers(person(3)))
     until(lambda: any(one["external_id"] == "3" for one in people.everyone()))
     until(lambda: running_report(load).get("customers", {}).get("read") == 1)
     os.kill(process.pid, number)

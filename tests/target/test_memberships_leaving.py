@@ -10,9 +10,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox.versions import Version
-from tests.loading import Loader, feed, lines, record, schema, state, until
+from tests.loading import another, feed, lines, record, schema, until
 from tests.target.grouping import LIST_TAGS, TAKE_OFF, Row, add_people, tag_by_hand, tag_calls
+from tests.target.remembering import WHEN
 from tests.target.shares import SHARES
+from tests.target.tables import (
+    ORDINARY,
+    SNAPSHOT,
+    Message,
+    Table,
+    alone,
+    partial_snapshots,
+    partial_versions,
+    whole_snapshots,
+    whole_versions,
+)
 
 if TYPE_CHECKING:
     import subprocess
@@ -20,18 +32,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_intercom.sandbox import SandboxServer
-    from tests.loading import Loaded, People
+    from tests.loading import Loaded, Loader, People
 
-Message = dict[str, Any]
-WHEN = "2024-05-01T12:00:00Z"
 CONTACTS = 25
 V = Version.parse("2.16")
-
-
-def stream(name: str = "members", **more: Any) -> Message:
-    """A SCHEMA message; `more` are other keys of it."""
-    properties = {"row": "integer", "external_id": "text", "email": "text", "tag": "any"}
-    return {**schema(name, ["row"], **properties, _sdc_deleted_at="datetime"), **more}
 
 
 def membership(number: int, **values: Any) -> Row:
@@ -43,27 +47,12 @@ def marked(*numbers: int) -> list[Row]:
     return [membership(number, _sdc_deleted_at=WHEN) for number in numbers]
 
 
-def rows(*values: int | Row, of: str = "members", **more: Any) -> list[Message]:
-    """RECORD messages; `more` are other keys of them."""
-    return [{**record(of, **(membership(one) if isinstance(one, int) else one)), **more} for one in values]
-
-
-def bookmarks(*names: str, **bookmark: Any) -> Message:
-    """A STATE that says of these streams that they are done, but for what their bookmark holds."""
-    return state({"bookmarks": dict.fromkeys(names or ("members",), bookmark)})
-
-
-def activate(version: object, of: str = "members") -> Message:
-    return {"type": "ACTIVATE_VERSION", "stream": of, "version": version}
-
-
-def whole(*values: int | Row, of: str = "members") -> list[Message]:
-    """A stream of which the tap says that it is complete."""
-    return [stream(of), *rows(*values, of=of), bookmarks(of)]
-
-
-def versioned(version: object, *values: int | Row) -> list[Message]:
-    return [stream(), *rows(*values, version=version), activate(version), bookmarks()]
+DESCRIBED = schema(
+    "members", ["row"], row="integer", external_id="text", email="text", tag="any", _sdc_deleted_at="datetime"
+)
+TABLE = Table(DESCRIBED, membership)
+stream, rows, bookmarks, activate = TABLE.stream, TABLE.rows, TABLE.bookmarks, TABLE.activate
+whole, versioned = TABLE.whole, TABLE.versioned
 
 
 def customers(*values: Row) -> list[Message]:
@@ -98,44 +87,14 @@ def load(load: Loader, ids: dict[str, str]) -> Loader:
 
 MEMBERS, TEAMS, THREE, DONE = stream(), stream("teams"), rows(1, 2, 3), bookmarks()
 TWO_STREAMS: Row = {"streams": {"teams": {"object": "groups"}}}
-A_TEAM = rows(9, of="teams")
-IN_PROGRESS: dict[str, Message] = {
-    "currently_syncing": state({"bookmarks": {"members": {}}, "currently_syncing": "members"}),
-    "progress_markers": bookmarks(progress_markers={"replication_key": "row", "replication_key_value": 3}),
-    "partitions": bookmarks(partitions=[{"context": {"region": "eu"}}]),
-}
-
 WHOLE: dict[str, list[Message]] = {
-    "STATE at the end": [MEMBERS, *THREE, DONE],
-    "STATE, more records, STATE": [MEMBERS, *THREE[:2], DONE, THREE[2], DONE],
-    "STATE of several streams": [MEMBERS, *THREE, bookmarks("teams", "members")],
-    "STATE, then another stream": [MEMBERS, *THREE, DONE, TEAMS, *A_TEAM, bookmarks("members", "teams")],
-    "another stream before": [TEAMS, *A_TEAM, MEMBERS, *THREE, bookmarks("members", "teams")],
-    "another stream in between": [MEMBERS, *THREE[:1], TEAMS, *A_TEAM, *THREE[1:], DONE],
+    **whole_snapshots(TABLE, "teams"),
     "contacts before": [*customers({"external_id": "1"}), MEMBERS, *THREE, DONE],
     "contacts after": [MEMBERS, *THREE, DONE, *customers({"external_id": "1"})],
-    "in progress, then done": [MEMBERS, *THREE, *IN_PROGRESS.values(), DONE],
-    "another stream is in progress": [
-        MEMBERS,
-        *THREE,
-        state({"bookmarks": {"members": {}}, "currently_syncing": "teams"}),
-    ],
 }
-
 NOT_WHOLE: dict[str, list[Message]] = {
-    "no message": [],
-    "SCHEMA only": [MEMBERS],
-    "no record": [MEMBERS, DONE],
-    "no record and ACTIVATE_VERSION": [MEMBERS, activate(1), activate(1), DONE],
-    "no STATE": [MEMBERS, *THREE],
-    "STATE before the records": [DONE, MEMBERS, DONE, *THREE],
-    "STATE, then more records": [MEMBERS, *THREE[:2], DONE, THREE[2]],
-    "STATE of another stream": [MEMBERS, *THREE, bookmarks("teams")],
+    **partial_snapshots(TABLE, "teams"),
     "STATE of the contacts": [MEMBERS, *THREE, *customers({"external_id": "1"})],
-    "STATE after another stream": [MEMBERS, *THREE, TEAMS, *A_TEAM, bookmarks("members", "teams")],
-    "STATE after another stream's SCHEMA": [MEMBERS, *THREE, TEAMS, bookmarks("members", "teams")],
-    "STATE without bookmarks": [MEMBERS, *THREE, state({"members": {}})],
-    **{f"in progress: {how}": [MEMBERS, *THREE, one] for how, one in IN_PROGRESS.items()},
 }
 
 
@@ -193,32 +152,7 @@ def test_too_many_refused_records_remove_nothing(load: Loader, people: People, b
 
 # ACTIVATE_VERSION: the first run was of version 1, and the fourth is missing from the second one.
 
-SECOND = rows(1, 2, 3, version=2)
-WHOLE_VERSION: dict[str, list[Message]] = {
-    "after": [MEMBERS, *SECOND, activate(2)],
-    "after, and no version in the records": [MEMBERS, *THREE, activate(2)],
-    "before and after": [MEMBERS, activate(2), *SECOND, activate(2)],
-    "before and after, and no version in the records": [MEMBERS, activate(2), *THREE, activate(2)],
-    "before, and STATE": [MEMBERS, activate(2), *SECOND, DONE],
-    "before, and STATE, and no version in the records": [MEMBERS, activate(2), *THREE, DONE],
-    "after, and a STATE in progress": [MEMBERS, *SECOND, IN_PROGRESS["currently_syncing"], activate(2)],
-    "after, then another stream": [MEMBERS, *SECOND, activate(2), TEAMS, *A_TEAM, bookmarks("teams")],
-    "records of the old version first": [MEMBERS, *rows(1, 2, version=1), *rows(3, version=2), activate(2), DONE],
-}
-NOT_WHOLE_VERSION: dict[str, list[Message]] = {
-    "never": [MEMBERS, *SECOND, DONE],
-    "before": [MEMBERS, activate(2), *SECOND],
-    "before, and a STATE in progress": [MEMBERS, activate(2), *SECOND, IN_PROGRESS["currently_syncing"]],
-    "before, and STATE before the last record": [MEMBERS, activate(2), *SECOND[:2], DONE, SECOND[2]],
-    "before the last record": [MEMBERS, *SECOND[:2], activate(2), SECOND[2]],
-    "after another stream": [MEMBERS, *SECOND, TEAMS, *A_TEAM, activate(2)],
-    "of another stream": [MEMBERS, *SECOND, activate(2, "teams"), bookmarks("teams")],
-    "no record": [MEMBERS, activate(2), DONE, activate(2)],
-    "the same version": versioned(1, 1, 2, 3),
-    "the same version, not in the records": [MEMBERS, activate(1), *THREE, activate(1), DONE],
-    "no number": [MEMBERS, *SECOND, activate("2"), activate(None), activate(2.5), activate(True), DONE],
-    "an incremental stream": [stream(bookmark_properties=["row"]), *SECOND, activate(2), DONE],
-}
+WHOLE_VERSION, NOT_WHOLE_VERSION = whole_versions(TABLE, "teams"), partial_versions(TABLE, "teams")
 
 
 @pytest.mark.parametrize("size", [1, 10])
@@ -967,24 +901,9 @@ def begun(load: Loader, *messages: Message, **settings: Any) -> subprocess.Popen
     return process
 
 
-def another(load: Loader) -> Loader:
-    """A run beside the first, with the same ledger and a folder of its own for its report."""
-    ledger = load.data_dir / "ledger.db"
-    return Loader(load.url, load.data_dir.with_name("another"), {**load.settings, "ledger_url": f"sqlite:///{ledger}"})
-
-
-ORDINARY, SNAPSHOT = {"snapshot": False}, {"snapshot": True}
 BEGINNING = [MEMBERS, *rows(1)]
 VERSION_BEGINNING = [MEMBERS, activate(2), *rows(1)]
-VERSION_FIRST = [MEMBERS, activate(2), *rows(1, 2, 3, version=2), activate(2)]
-ALONE: dict[str, tuple[list[Message], Row, list[Message], Row]] = {
-    "snapshot beside snapshot": (BEGINNING, SNAPSHOT, whole(1, 2, 3), SNAPSHOT),
-    "ordinary beside snapshot": (BEGINNING, SNAPSHOT, whole(1, 2, 3), ORDINARY),
-    "snapshot beside ordinary": (BEGINNING, ORDINARY, whole(1, 2, 3), SNAPSHOT),
-    "version beside ordinary": (BEGINNING, ORDINARY, VERSION_FIRST, ORDINARY),
-    "version at its end beside ordinary": (BEGINNING, ORDINARY, versioned(2, 1, 2, 3), ORDINARY),
-    "ordinary beside version": (VERSION_BEGINNING, ORDINARY, whole(1, 2, 3), ORDINARY),
-}
+ALONE = alone(TABLE, BEGINNING, VERSION_BEGINNING)
 
 
 @pytest.mark.parametrize(("first", "settings", "second", "others"), ALONE.values(), ids=ALONE)

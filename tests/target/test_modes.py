@@ -15,13 +15,7 @@ if TYPE_CHECKING:
     from tests.loading import Loader, People
 
 
-@pytest.fixture
-def load(load: Loader) -> Loader:
-    """Few connections: threads take longer to start than these calls take."""
-    load.settings = {"max_connections": 8}
-    return load
-
-
+pytestmark = pytest.mark.usefixtures("few_connections")
 CUSTOMERS = schema("customers", id="integer", email="text", name="text", plan="text", deleted_at="datetime")
 
 

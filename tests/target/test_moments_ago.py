@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox import Fault, TargetedFault
-from tests.loading import record, schema, until
+from tests.loading import hurry, record, schema, until
 from tests.target.remembering import (
     BY_ROW,
     GET,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from target_intercom.sandbox import SandboxServer
     from tests.loading import Loader, People
 
+pytestmark = pytest.mark.usefixtures("by_row")
 A, B = "a@example.com", "b@example.com"
 LAG = 600
 ANN: Row = {"row": 1, "id": "1", "email": A, "name": "Ann"}
@@ -39,12 +40,6 @@ ROLES = pytest.mark.parametrize(
     [(ANN, "user"), ({**ANN, "id": None}, "user"), (LEAD, "lead"), (LEAD, "lifecycle")],
     ids=["user", "user by email", "lead", "lifecycle"],
 )
-
-
-@pytest.fixture
-def load(load: Loader) -> Loader:
-    load.settings = {"mappings": BY_ROW, "max_connections": 8}
-    return load
 
 
 @pytest.fixture
@@ -262,11 +257,9 @@ def test_a_lead_that_was_refused_is_not_in_doubt(load: Loader, people: People, s
 
 
 def test_a_lead_that_stayed_in_doubt_to_the_end_of_a_run_is_settled_by_the_next(
-    load: Loader, people: People, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+    load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
-    sleep = time.sleep
-    with monkeypatch.context() as hurried:
-        hurried.setattr("time.sleep", lambda seconds: sleep(seconds / 50))
+    with hurry():
         sandbox.conditions.plan.add(TargetedFault(Fault.RESET_AFTER, "POST", "/contacts"))
         # The first search is the record's own.
         sandbox.conditions.plan.add(SecondOn(Fault.HTML, "POST", "/contacts/search", times=100_000))

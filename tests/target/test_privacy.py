@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import pytest
 
 from target_intercom.sandbox import Conditions, Fault, SandboxServer, TargetedFault
 from target_intercom.sandbox.conditions import TIMELY_FAULTS
-from tests.loading import Loader, lines, record, schema, state
+from tests.loading import Loader, feed, lines, record, schema, state, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -168,11 +167,10 @@ def test_failing_calls(run: Runner, sandbox: SandboxServer) -> None:
     assert_private(told)
 
 
+@pytest.mark.usefixtures("hurried")
 def test_calls_of_one_record_that_fail_to_the_end(
-    load: Loader, run: Runner, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    load: Loader, run: Runner, sandbox: SandboxServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sleep = time.sleep
-    monkeypatch.setattr("time.sleep", lambda seconds: sleep(seconds / 50))
     sandbox.conditions.plan.add(TargetedFault(Fault.HTML, body_contains="ann@private.example", times=1000))
     sandbox.conditions.plan.add(TargetedFault(Fault.HTML, "GET", "/contacts/find_by_external_id/{id}", times=1000))
     done = load([CUSTOMERS, *customers()], batch_size_rows=1)
@@ -189,11 +187,8 @@ def test_a_token_that_is_refused(
     assert_private(Told(done.exit_code, caplog.text + said.err, said.out, done.data_dir))
 
 
-def test_an_unreachable_host(
-    load: Loader, run: Runner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    sleep = time.sleep
-    monkeypatch.setattr("time.sleep", lambda seconds: sleep(seconds / 50))
+@pytest.mark.usefixtures("hurried")
+def test_an_unreachable_host(load: Loader, run: Runner, caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         done = load([CUSTOMERS, *customers()], api_url=f"http://127.0.0.1:{taken.getsockname()[1]}")
@@ -248,13 +243,8 @@ def test_a_disk_that_breaks_mid_run(
 def test_a_run_that_a_signal_ends(load: Loader, run: Runner, sandbox: SandboxServer) -> None:
     sandbox.conditions.latency = 0.3
     process = load.start(max_connections=2)
-    assert process.stdin is not None
-    process.stdin.write(lines([CUSTOMERS, *customers()]).encode())
-    process.stdin.close()
-    process.stdin = None
-    deadline = time.monotonic() + 15
-    while not any(call.path == "/contacts" for call in sandbox.calls) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    feed(process, CUSTOMERS, *customers(), end=True)
+    until(lambda: any(call.path == "/contacts" for call in list(sandbox.calls)))
     os.kill(process.pid, signal.SIGTERM)
     out, err = process.communicate(timeout=30)
     assert_private(Told(process.returncode, err.decode(), out.decode(), load.data_dir))

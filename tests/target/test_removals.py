@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox import Fault, TargetedFault
-from target_intercom.target import TargetIntercom
 from tests.loading import record, schema, state
 
 if TYPE_CHECKING:
@@ -361,11 +360,9 @@ def test_removals_come_after_all_writes(load: Loader, people: People, sandbox: S
     assert writes[-1] == f"/contacts/{ann}/archive"
 
 
-def test_state_waits_for_the_removals_before_it(
-    load: Loader, ann: str, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("impatient")
+def test_state_waits_for_the_removals_before_it(load: Loader, ann: str, sandbox: SandboxServer) -> None:
     """With a drain at every record: STATE goes out early, but not past a removal that fails the run."""
-    monkeypatch.setattr(TargetIntercom, "_MAX_RECORD_AGE_IN_MINUTES", -1.0)
     sandbox.conditions.deny_scopes = ("write_users",)
     messages = [stream()]
     for number, key in enumerate((2, 3, 1, 4), start=1):
@@ -376,10 +373,8 @@ def test_state_waits_for_the_removals_before_it(
     assert all(value["n"] < 3 for value in done.states)
 
 
-def test_state_goes_out_once_the_removals_are_done(
-    load: Loader, people: People, ann: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(TargetIntercom, "_MAX_RECORD_AGE_IN_MINUTES", -1.0)
+@pytest.mark.usefixtures("impatient")
+def test_state_goes_out_once_the_removals_are_done(load: Loader, people: People, ann: str) -> None:
     messages = [stream(), record("customers", id=1, _sdc_deleted_at=WHEN), state({"n": 1})]
     messages += [record("customers", id=2), state({"n": 2})]
     done = load(messages)
@@ -388,10 +383,8 @@ def test_state_goes_out_once_the_removals_are_done(
     assert state_of(people, ann) == "archived"
 
 
-def test_state_goes_on_where_a_live_row_took_the_mark_back(
-    load: Loader, ann: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(TargetIntercom, "_MAX_RECORD_AGE_IN_MINUTES", -1.0)
+@pytest.mark.usefixtures("impatient")
+def test_state_goes_on_where_a_live_row_took_the_mark_back(load: Loader, ann: str) -> None:
     messages = [stream(), record("customers", **GONE_ANN), state({"n": 1}), record("customers", **ANN), state({"n": 2})]
     messages += [record("customers", **BOB), state({"n": 3})]
     assert {"n": 2} in load(messages).states

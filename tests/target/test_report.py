@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox import Fault, TargetedFault
-from tests.loading import record, schema, state
+from tests.loading import feed, record, schema, state, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -280,14 +280,9 @@ def test_the_report_of_the_run_before_gives_way_to_that_of_the_next(load: Loader
     first = load(customers(1))
     sandbox.conditions.latency = 0.3
     process = load.start()
-    assert process.stdin is not None
-    process.stdin.write((json.dumps(CUSTOMERS) + "\n").encode())
-    process.stdin.write((json.dumps(customer(2)) + "\n").encode())
-    process.stdin.flush()
     calls = len(sandbox.calls)
-    deadline = time.monotonic() + 15
-    while len(sandbox.calls) == calls and time.monotonic() < deadline:
-        time.sleep(0.01)
+    feed(process, CUSTOMERS, customer(2))
+    until(lambda: len(sandbox.calls) > calls)
     time.sleep(0.6)
     current = json.loads((load.data_dir / "report.json").read_text(encoding="utf-8"))
     done = load.finish(process)

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from target_intercom.sandbox import SandboxServer
-from tests.loading import lines, record, schema, state
+from tests.loading import feed, lines, record, schema, state, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -186,12 +186,8 @@ def test_input_that_is_not_utf_8_ends_the_run_with_a_sentence_and_a_line_number(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_is_said_to_have_stopped_the_run(load: Loader, sandbox: SandboxServer, number: signal.Signals) -> None:
     process = load.start()
-    assert process.stdin is not None
-    process.stdin.write(lines(customers(ANN)).encode())
-    process.stdin.flush()
-    deadline = time.monotonic() + 20
-    while not sandbox.calls and time.monotonic() < deadline:
-        time.sleep(0.01)
+    feed(process, *customers(ANN))
+    until(lambda: len(sandbox.calls) > 0)
     time.sleep(0.1)
     process.send_signal(number)
     out, err = process.communicate(timeout=20)

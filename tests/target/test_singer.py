@@ -88,12 +88,6 @@ def run_watched(
     return stdout.seen
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Records count as too old to wait at once, so that all that is pending is written and its STATE printed."""
-    monkeypatch.setattr(TargetIntercom, "_MAX_RECORD_AGE_IN_MINUTES", -1.0)
-
-
 @pytest.mark.usefixtures("impatient")
 def test_a_state_comes_out_only_after_the_records_that_it_covers(load: Loader, people: People) -> None:
     messages: list[dict[str, Any]] = [CUSTOMERS]

@@ -23,6 +23,7 @@ from tests.target.grouping import (
     sent,
     tag_by_hand,
     tag_calls,
+    tagged,
     tags_of,
 )
 from tests.target.remembering import BY_ROW, WHEN
@@ -74,22 +75,12 @@ def by_row(*rows: Row, stream: str = "customers") -> list[Row]:
     ]
 
 
-def tagged(done: Loaded, stream: str = "customers") -> tuple[int, int]:
-    """How many tags a stream put on and took off."""
-    assert (done.exit_code, done.refusals) == (0, [])
-    return done.stream(stream)["tagged"], done.stream(stream)["untagged"]
-
-
 def tag_id(people: People, name: str) -> str:
     return {str(one["name"]): str(one["id"]) for one in people.call("GET", "/tags")["data"]}[name]
 
 
 def take_off(people: People, name: str, contact: str) -> None:
     people.call("DELETE", f"/contacts/{contact}/tags/{tag_id(people, name)}")
-
-
-def archive(people: People, contact: str) -> None:
-    people.call("POST", f"/contacts/{contact}/archive", {})
 
 
 def left_out(done: Loaded) -> int:
@@ -693,7 +684,7 @@ def test_a_tag_that_takes_the_name_of_a_renamed_one_is_not_ours(load: Loader, pe
 @pytest.mark.parametrize("mode", ["user", "lead"])
 def test_an_unchanged_record_of_an_archived_contact_costs_no_tag_call(load: Loader, people: People, mode: str) -> None:
     load(ann("a"), creation_mode=mode)
-    archive(people, people.one()["id"])
+    people.archive(people.one()["id"])
     done = load(ann("a"), creation_mode=mode)
     assert (done.exit_code, tag_calls(done), people.live()) == (0, {}, [])
 
@@ -710,7 +701,7 @@ def test_a_changed_record_of_an_archived_contact_brings_it_back_with_its_groups(
     if loses:
         take_off(people, "a", contact)
         take_off(people, "b", contact)
-    archive(people, contact)
+    people.archive(contact)
     done = load(ann("b", "c", name="New"), search_delay_seconds=delay)
     assert (done.exit_code, done.refusals) == (0, [])
     assert people.one(id=contact)["state"] == "live"
@@ -724,7 +715,7 @@ def test_a_new_list_of_an_archived_contact_ends_the_run_well_and_says_what_it_le
 ) -> None:
     rows = [{"id": "2", "groups": ["a"]}, {"id": "3", "groups": ["a"]}]
     load(listing({**ANN, "groups": ["a"]}, *rows))
-    archive(people, people.one(external_id="1")["id"])
+    people.archive(people.one(external_id="1")["id"])
     new = [{**row, "groups": ["a", "b"]} for row in rows]
     done = load(listing({**ANN, "groups": ["a", "b"]}, *new))
     assert done.exit_code == 0
@@ -745,7 +736,7 @@ def test_a_tag_that_could_not_be_put_on_and_is_put_on_by_hand_later_is_not_ours(
 ) -> None:
     load(ann("a"))
     contact = people.one()["id"]
-    archive(people, contact)
+    people.archive(contact)
     done = load(ann("a", "b"))
     assert (left_out(done), done.stream()["tagged"]) == (1, 0)
     people.call("POST", f"/contacts/{contact}/unarchive", {})
@@ -760,7 +751,7 @@ def test_a_repair_brings_an_archived_contact_back_with_its_groups(load: Loader, 
     load(ann("a", "b"))
     contact = people.one()["id"]
     take_off(people, "a", contact)
-    archive(people, contact)
+    people.archive(contact)
     done = load(ann("a", "b"), repair=True, search_delay_seconds=delay)
     assert (done.exit_code, done.refusals) == (0, [])
     assert people.one(id=contact)["state"] == "live"
@@ -999,7 +990,7 @@ def test_one_missing_contact_costs_the_others_nothing(
 ) -> None:
     rows = [{"id": str(n), "groups": ["a"]} for n in range(4)]
     load(listing(*rows), api_version=version)
-    archive(people, people.one(external_id="2")["id"])
+    people.archive(people.one(external_id="2")["id"])
     done = load(listing(*({**row, "groups": ["a", "b"]} for row in rows)), api_version=version)
     assert done.exit_code == 0
     expected = {str(n): {"a", "b"} for n in (0, 1, 3)}

@@ -11,8 +11,8 @@ import pytest
 
 from target_intercom.check.catalog import CatalogError, read_catalog
 from target_intercom.check.fitting import Fit, fit, identifier_fit, named
-from target_intercom.check.mappings import Workspace
-from target_intercom.config import unflattened
+from target_intercom.check.mappings import CustomAttributes
+from target_intercom.environment import unflattened
 from target_intercom.errors import InvalidRecordError
 from target_intercom.intercom.protocol import DataAttribute
 from target_intercom.model import Kind, MatchBy
@@ -114,7 +114,7 @@ def test_of_messages_the_last_schema_of_a_stream_counts() -> None:
     assert (list(one.schema["properties"]), one.is_incremental) == (["y"], True)
 
 
-@pytest.mark.parametrize("text", ["", "5", '{"streams": {}}', '{"streams": [5]}', '{"streams": [{"schema": {}}]}'])
+@pytest.mark.parametrize("text", ["", "5", '{"streams": {}}', '{"streams": [5]}'])
 def test_what_is_no_catalog_is_refused_without_a_quote(text: str) -> None:
     with pytest.raises(CatalogError, match=r"^it is neither a Singer catalog nor Singer messages$"):
         read_catalog([text])
@@ -124,8 +124,8 @@ def test_a_live_attribute_hides_an_archived_one_of_its_name() -> None:
     archived, live = (
         DataAttribute.from_json({"name": "plan", "custom": True, "archived": archived}) for archived in (True, False)
     )
-    assert Workspace.of([archived, live]).known == Workspace.of([live, archived]).known
-    assert not Workspace.of([archived, live]).known["custom_attributes.plan"].archived
+    assert CustomAttributes.of([archived, live]).known == CustomAttributes.of([live, archived]).known
+    assert not CustomAttributes.of([archived, live]).known["custom_attributes.plan"].archived
 
 
 @pytest.mark.parametrize(
@@ -147,3 +147,16 @@ def test_what_meltano_wrote_flat_into_a_variable_is_nested_again(flat: Any, nest
 def test_a_property_with_a_dot_in_its_name_stays_one() -> None:
     given = {"mappings": {"x.y": "name", r"a\.b": "phone"}, "match_by": ["email"], "streams": None}
     assert unflattened(given) == {**given, "mappings": {"x.y": "name", "a.b": "phone"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ('{"streams": [{"tap_stream_id": "a"}, {"stream": "b", "schema": {}}]}', "tap_stream_id"),
+        ('{"type": "SCHEMA", "schema": {}}', "stream"),
+        ('{"type": "SCHEMA", "stream": "a"}', "schema"),
+    ],
+)
+def test_a_key_that_a_catalog_lacks_is_named(text: str, missing: str) -> None:
+    with pytest.raises(CatalogError, match=rf"^it is neither a Singer catalog .*: a part of it lacks '{missing}'$"):
+        read_catalog([text])

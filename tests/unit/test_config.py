@@ -17,12 +17,12 @@ from target_intercom.config import (
     StreamConfig,
     SyncMode,
     Unmapped,
-    environment_errors,
     json_schema,
     ledger_place,
     parse_config,
     unknown_settings,
 )
+from target_intercom.environment import environment_errors
 from target_intercom.errors import ConfigValidationError
 from target_intercom.model import MatchBy
 

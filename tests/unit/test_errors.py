@@ -138,3 +138,18 @@ def test_errors_that_may_pass_can_be_retried(kind: type[errors.ApiError]) -> Non
 def test_errors_of_one_record_end_no_run(kind: type[Exception]) -> None:
     assert issubclass(kind, errors.SkippableSyncError)
     assert not issubclass(kind, (errors.FatalSyncError, errors.RetriableAPIError))
+
+
+@pytest.mark.parametrize("kind", [errors.RefusedError, errors.CallFailedError, errors.NotFoundError])
+def test_one_clause_takes_every_call_that_was_not_done(kind: type[errors.ApiError]) -> None:
+    assert issubclass(kind, errors.UndoneError)
+
+
+@pytest.mark.parametrize("kind", [errors.InDoubtError, errors.NoBulkError, errors.ForbiddenError])
+def test_what_needs_another_decision_is_no_call_that_was_not_done(kind: type[errors.ApiError]) -> None:
+    assert not issubclass(kind, errors.UndoneError)
+
+
+def test_every_class_of_errors_is_public() -> None:
+    own = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
+    assert own <= set(errors.__all__)

@@ -297,3 +297,52 @@ def test_no_packet_is_larger_than_intercom_takes(count: int, sizes: Sequence[int
     assert [len(packet) for packet in packets] == sizes
     assert [one for packet in packets for one in packet] == list(range(count))
     assert ITEMS_A_CALL == 100
+
+
+# Bulk jobs that are not there any more.
+
+
+def test_a_lost_submission_may_have_arrived_where_looks_say_that_there_are_no_bulk_jobs() -> None:
+    script = Script(job("j", a=COMPLETED), InDoubtError(REFUSED))
+    ended = run(Client(NoBulkError(Fault(status=406))), script, 2)
+    assert [one.ending for one in ended] == [Ending.DONE, Ending.UNKNOWN]
+
+
+# Bulk jobs that keep failing.
+
+
+def test_after_two_submissions_in_a_row_that_keep_failing_no_other_is_sent() -> None:
+    said: list[str] = []
+    failed = CallFailedError(Fault(status=500))
+    script = Script(job("j", a=COMPLETED), failed, failed)
+    jobs = bulk(Client(job("j", a=COMPLETED)), said)
+    ended = sorted(jobs.run(script.submissions(5)), key=lambda one: one.items[0])
+    assert [one.ending for one in ended] == [
+        Ending.DONE,
+        *[Ending.UNKNOWN] * 2,
+        *[Ending.NOT_SENT] * 2,
+    ]
+    assert [one.ending for one in jobs.run(script.submissions(1))] == [Ending.NOT_SENT]
+    assert (jobs.are_there, len(script.sent_to), len(said)) == (False, 3, 1)
+    assert said[0].startswith("Intercom's bulk jobs keep failing (500): contacts are written singly")
+
+
+def test_submissions_that_keep_failing_between_others_turn_nothing_off() -> None:
+    failed = CallFailedError(Fault(status=500))
+    script = Script(failed, job("j", a=COMPLETED), failed, RefusedError(REFUSED), failed, job("k", b=COMPLETED))
+    jobs = bulk(Client(job("j", a=COMPLETED)))
+    ended = sorted(jobs.run(script.submissions(6)), key=lambda one: one.items[0])
+    assert [one.ending for one in ended] == [
+        Ending.UNKNOWN,
+        Ending.DONE,
+        Ending.UNKNOWN,
+        Ending.FAILED,
+        Ending.UNKNOWN,
+        Ending.DONE,
+    ]
+    assert jobs.are_there
+
+
+def test_tasks_in_an_unknown_state_are_waited_for() -> None:
+    odd = Job.from_json({"id": "j", "tasks": [{"id": "a", "state": "queued"}]})
+    assert endings(Client(odd, odd, job("j", a=COMPLETED)), Script(odd), 1) == [Ending.DONE]

@@ -477,3 +477,37 @@ def test_threads_stay_within_the_share_of_a_window() -> None:
         thread.join(timeout=20)
     assert not server.refused
     assert max(server.used.values()) <= 95
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds"), [(told(0, reset=EPOCH + 7), 7), (RateLimit(retry_after=4), 4), (RateLimit(), 1)]
+)
+def test_a_429_tells_for_how_long_nothing_is_let_through(rate: RateLimit, seconds: float) -> None:
+    limiter = RateLimiter(95, clock=lambda: EPOCH)
+    assert limiter.closed_for == 0
+    with limiter.slot(StoppedForTestError) as sent_at:
+        limiter.learn(rate, sent_at, exceeded=True)
+    assert limiter.closed_for == seconds
+
+
+def test_nothing_is_known_of_a_wait_for_calls_in_flight() -> None:
+    limiter = RateLimiter(95, clock=lambda: EPOCH)
+    with limiter.slot(StoppedForTestError) as sent_at:
+        limiter.learn(told(7), sent_at, exceeded=False)
+        assert limiter.closed_for == 0
+
+
+@pytest.mark.parametrize("retry_after", [0, -1, -0.5])
+def test_a_429_that_asks_for_no_pause_is_as_one_without_a_word(retry_after: float) -> None:
+    window = Window(95)
+    window.exceeded(EPOCH, RateLimit(retry_after=retry_after), EPOCH)
+    assert window.wait(EPOCH, 0) == pytest.approx(1)
+    window.exceeded(EPOCH + 1, told(50, retry_after=retry_after), EPOCH + 1)
+    assert window.wait(EPOCH + 1, 0) == pytest.approx(9)
+
+
+@pytest.mark.parametrize(("retry_after", "seconds"), [(0.2, 1), (1.5, 2), (math.inf, 60)])
+def test_a_429_that_asks_for_a_part_of_a_second_is_given_a_whole_one(retry_after: float, seconds: float) -> None:
+    window = Window(95)
+    window.exceeded(EPOCH, RateLimit(retry_after=retry_after), EPOCH)
+    assert window.wait(EPOCH, 0) == pytest.approx(seconds)

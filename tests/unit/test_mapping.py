@@ -30,13 +30,13 @@ class Stream:
 
     properties: Mapping[str, str]
     settings: dict[str, Any]
-    since_2_16: bool = True
+    api_version: str = "2.16"
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         config = parse_config({"access_token": "t", **self.settings}).general
         schemas = {name: TYPES[kind] for name, kind in self.properties.items()}
-        self.mapper = ContactMapper("people", schemas, config, since_2_16=self.since_2_16, say=self.said.append)
+        self.mapper = ContactMapper("people", schemas, config, api_version=self.api_version, say=self.said.append)
 
     def mapped(self, record: Mapping[str, Any], **custom: AttributeType | None) -> Mapped:
         given = {CUSTOM + name: type_ for name, type_ in custom.items()}
@@ -56,8 +56,8 @@ class Stream:
         return error.value
 
 
-def stream(properties: Mapping[str, str], *, since_2_16: bool = True, **settings: Any) -> Stream:
-    return Stream(properties, settings, since_2_16)
+def stream(properties: Mapping[str, str], *, api_version: str = "2.16", **settings: Any) -> Stream:
+    return Stream(properties, settings, api_version)
 
 
 PEOPLE = {"id": "integer", "email": "text", "name": "text", "plan": "text"}
@@ -140,7 +140,7 @@ def test_owner_and_consent_are_taken_when_mapped() -> None:
 
 
 def test_an_owner_is_a_number_before_version_2_16() -> None:
-    people = stream({"email": "text", "owner": "text"}, mappings={"owner": "owner_id"}, since_2_16=False)
+    people = stream({"email": "text", "owner": "text"}, mappings={"owner": "owner_id"}, api_version="2.15")
     assert people.attributes({"email": "ann@example.com", "owner": "7"})["owner_id"] == 7
 
 
@@ -513,3 +513,11 @@ def test_identifiers_that_match_by_does_not_name_or_that_are_not_loaded_do_not_c
 )
 def test_one_identifier_is_enough(properties: dict[str, str], settings: dict[str, Any]) -> None:
     assert stream(properties, **settings).said == []
+
+
+@pytest.mark.parametrize(("api_version", "taken"), [("2.15", None), ("2.16", True), ("2.20", True), ("Preview", True)])
+def test_a_confirmed_email_is_taken_from_version_2_16_on(api_version: str, taken: bool | None) -> None:
+    people = stream({"email": "text", "ok": "boolean"}, mappings={"ok": "email_verified"}, api_version=api_version)
+    assert people.attributes({"email": "ann@example.com", "ok": True}).get("email_verified") is taken
+    said = "Stream 'people': property 'ok' is left out: 'email_verified' needs API version 2.16"
+    assert people.said == ([] if taken else [said])

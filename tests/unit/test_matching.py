@@ -24,6 +24,7 @@ from target_intercom.model import (
 from target_intercom.sync.matching import Matcher, View
 from target_intercom.sync.parallel import InParallel
 from target_intercom.sync.recent import RecentContacts
+from tests.unit.identities import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,14 +43,6 @@ def contact(contact_id: str, role: Role = "user", external_id: str | None = None
         None if external_id is None else ExternalId(external_id),
         None if email is None else Email(email),
         {},
-    )
-
-
-def identity(external_id: str | None = None, email: str | None = None, contact_id: str | None = None) -> Identity:
-    return Identity(
-        None if external_id is None else ExternalId(external_id),
-        None if email is None else Email(email),
-        None if contact_id is None else ContactId(contact_id),
     )
 
 

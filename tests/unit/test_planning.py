@@ -34,6 +34,7 @@ from target_intercom.model import (
     Update,
 )
 from target_intercom.sync.planning import changes, creates, creation, lay_over, plan, refusal
+from tests.unit.identities import identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,14 +43,6 @@ if TYPE_CHECKING:
 
 USER, LEAD, LIFECYCLE = CreationMode.USER, CreationMode.LEAD, CreationMode.LIFECYCLE
 PLAN, CONSENT = "custom_attributes.plan", "unsubscribed_from_emails"
-
-
-def identity(external_id: str | None = None, email: str | None = None, contact_id: str | None = None) -> Identity:
-    return Identity(
-        None if external_id is None else ExternalId(external_id),
-        None if email is None else Email(email),
-        None if contact_id is None else ContactId(contact_id),
-    )
 
 
 def draft(external_id: str | None = None, email: str | None = None, **attributes: Any) -> ContactDraft:

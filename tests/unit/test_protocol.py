@@ -13,6 +13,7 @@ from target_intercom import errors
 from target_intercom.intercom.protocol import (
     Contact,
     DataAttribute,
+    Job,
     RateLimit,
     Workspace,
     contact_body,
@@ -476,3 +477,30 @@ def test_versions_are_compared_by_number_and_preview_is_newest(version: str, new
 def test_a_call_that_is_not_implemented_is_refused_for_good() -> None:
     with pytest.raises(errors.RefusedError):
         decipher(501, {}, b'{"type": "error.list", "errors": [{"code": "not_implemented"}]}')
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("0.5", 0.5), ("7", 7), ("-1", -1), ("soon", None)])
+def test_a_429_may_say_how_long_to_wait(text: str, seconds: float | None) -> None:
+    assert RateLimit.from_headers({"Retry-After": text}).retry_after == seconds
+
+
+@pytest.mark.parametrize(("status", "kind"), [(200, errors.GarbledAnswerError), (500, errors.ServerError)])
+def test_an_answer_nested_without_end_is_not_json(status: int, kind: type[errors.ApiError]) -> None:
+    error = error_of(status, b"[" * 200_000)
+    assert type(error) is kind
+    assert error.fault.message == "the answer is not JSON"
+
+
+def test_a_token_is_taken_out_of_whatever_an_error_says() -> None:
+    body = envelope("bad:tok=1", "of Bearer tok=1.", "tok=1", field="tok=1")
+    with pytest.raises(errors.RefusedError) as error:
+        decipher(422, {}, body, token="tok=1")
+    fault = error.value.fault
+    assert (fault.code, fault.message, fault.field) == ("bad:<token>", "of Bearer <token>.", "<token>")
+    assert "tok=1" not in str(error.value)
+
+
+@pytest.mark.parametrize("state", ["failed", "queued", None, ["running"]])
+def test_a_task_in_a_state_that_nobody_knows_has_not_ended(state: Any) -> None:
+    job = Job.from_json({"id": "j", "tasks": [{"id": "a", "state": state}, {"id": "b", "state": "completed"}]})
+    assert {task: state.has_ended for task, state in job.tasks.items()} == {"a": False, "b": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import typing as t
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import func, select
 
@@ -13,23 +14,15 @@ from target_intercom.ledger.tables import ENTRIES, MEMBERSHIPS, STREAMS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
 
-    from target_intercom.ledger.database import Database
+    from target_intercom.ledger.read_only import ReadOnlyLedger
 
 _E, _M, _S = ENTRIES.c, MEMBERSHIPS.c, STREAMS.c
 _PAGE = 5000
 _UNKEYED: t.Final = ("identifier", "value")
 """Columns of a stream without key properties: which identifier its records are known by, and its value."""
-
-
-class Readable(t.Protocol):
-    """A ledger that can be read."""
-
-    def reading(self) -> AbstractContextManager[Connection]:
-        """Give a connection for reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +45,7 @@ class StreamSummary:
     """When a run that got to its end last did."""
 
 
-def summaries(database: Readable) -> list[StreamSummary]:
+def summaries(connection: Connection) -> list[StreamSummary]:
     """List the streams of all workspaces."""
     counted = (
         select(
@@ -74,35 +67,40 @@ def summaries(database: Readable) -> list[StreamSummary]:
     for part in (counted, tagged):
         same = (part.c.workspace == _S.workspace) & (part.c.stream == _S.stream)
         query = query.join(part, same, isouter=True)
-    with database.reading() as connection:
-        return [
-            StreamSummary(
-                workspace=row.workspace,
-                stream=row.stream,
-                keys=tuple(json.loads(row.key_properties)) or _UNKEYED,
-                contacts=row.contacts or 0,
-                removed=row.removed or 0,
-                tags=row.tags or 0,
-                last_run=row.last_run,
-                started_at=row.started_at,
-                finished_at=row.finished_at,
-            )
-            for row in connection.execute(query.order_by(_S.workspace, _S.stream))
-        ]
+    return [
+        StreamSummary(
+            workspace=row.workspace,
+            stream=row.stream,
+            keys=tuple(json.loads(row.key_properties)) or _UNKEYED,
+            contacts=row.contacts or 0,
+            removed=row.removed or 0,
+            tags=row.tags or 0,
+            last_run=row.last_run,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+        )
+        for row in connection.execute(query.order_by(_S.workspace, _S.stream))
+    ]
 
 
-def contact_ids(database: Database, stream: StreamSummary) -> Iterator[tuple[list[str | None], str | None]]:
-    """Give the key of each record that has a contact, as texts, and the contact's Intercom id, where it is known."""
+def contact_ids(ledger: ReadOnlyLedger, stream: StreamSummary) -> Iterator[tuple[list[str | None], str | None]]:
+    """Give the key of each record that has a contact, as texts, and the contact's Intercom id, where it is known.
+
+    They are read page by page, as they are asked for.
+    """
     after = ""
-    has_contact = func.coalesce(_E.contact_id, _E.role).is_not(None)
-    where = (_E.workspace == stream.workspace, _E.stream == stream.stream, has_contact)
     while True:
-        page = select(_E.key, _E.contact_id).where(*where, _E.key > after).order_by(_E.key).limit(_PAGE)
-        with database.reading() as connection:
-            rows = connection.execute(page).all()
-        for row in rows:
-            key: list[str | None] = json.loads(row.key)
-            yield key + [None] * (len(stream.keys) - len(key)), row.contact_id
-        if len(rows) < _PAGE:
+        page = ledger.read(partial(_page, stream, after))
+        for key, contact in page:
+            parts: list[str | None] = json.loads(key)
+            yield parts + [None] * (len(stream.keys) - len(parts)), contact
+        if len(page) < _PAGE:
             return
-        after = rows[-1].key
+        after, _ = page[-1]
+
+
+def _page(stream: StreamSummary, after: str, connection: Connection) -> list[tuple[str, str | None]]:
+    has_contact = func.coalesce(_E.contact_id, _E.role).is_not(None)
+    where = (_E.workspace == stream.workspace, _E.stream == stream.stream, has_contact, _E.key > after)
+    rows = connection.execute(select(_E.key, _E.contact_id).where(*where).order_by(_E.key).limit(_PAGE))
+    return [(row.key, row.contact_id) for row in rows]

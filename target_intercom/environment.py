@@ -1,0 +1,107 @@
+"""Settings in environment variables: which cannot be read, and what Meltano makes of nested ones."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+from target_intercom.config import SETTINGS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_intercom.model import Json
+
+
+def environment_errors(environment: Mapping[str, str], prefix: str) -> list[str]:
+    """Say which settings in environment variables cannot be read as what they are (the SDK does not)."""
+    errors = []
+    for setting in SETTINGS:
+        types = set(setting.schema["type"]) if isinstance(setting.schema["type"], list) else {setting.schema["type"]}
+        text = environment.get(prefix + setting.name.upper())
+        if text is None:
+            continue
+        for kind, (wanted, fits) in _IN_ENVIRONMENT.items():
+            if kind in types and not fits(text):
+                errors.append(
+                    f"Setting '{setting.name}' does not take {json.dumps(text, ensure_ascii=False)}: give {wanted}"
+                )
+    return errors
+
+
+_NESTED: t.Final = ("mappings", "stream_maps", "streams")
+_MELTANO: t.Final = "MELTANO_LOAD_"
+"""Begins the variables in which Meltano gives a loader all its settings, whatever the loader's own name is."""
+_SEPARATOR = re.compile(r"(?<!\\)\.")
+
+
+def unflattened(environment: Mapping[str, Json]) -> dict[str, Json]:
+    """Give settings from environment variables the shape that they had in meltano.yml.
+
+    Meltano writes nested objects flat into variables, `{"customers.sync_mode": "sync"}`, and a dot in a name with a
+    backslash (meltano 4.4, `flatten` and `nest` in core/utils).
+    """
+    return {
+        name: _unflattened(value, deep=name != "mappings") if name in _NESTED and isinstance(value, dict) else value
+        for name, value in environment.items()
+    }
+
+
+def _unflattened(flat: Mapping[str, Json], *, deep: bool) -> dict[str, Json]:
+    nested: dict[str, Json] = {}
+    for path, value in flat.items():
+        *parents, last = _SEPARATOR.split(path) if deep and not isinstance(value, dict) else [path]
+        place = nested
+        for parent in parents:
+            name = parent.replace(r"\.", ".")
+            if not isinstance(place.get(name), dict):
+                place[name] = {}
+            place = place[name]
+        place[last.replace(r"\.", ".")] = value
+    return nested
+
+
+def restored(given: Mapping[str, Json], environment: Mapping[str, str]) -> dict[str, Json]:
+    """Give settings back what Meltano's config file lost of them; without Meltano, and for what is there, nothing.
+
+    Meltano leaves nulls inside nested settings, and names with a dot, out of the file (meltano 4.4, `process_config` in
+    core/plugin/singer/base); its variables have them.
+    """
+    said = {name: _json(environment.get(_MELTANO + name.upper())) for name in _NESTED}
+    return _with_lost(given, unflattened({name: value for name, value in said.items() if isinstance(value, dict)}))
+
+
+def _with_lost(given: Mapping[str, Json], said: Mapping[str, Json]) -> dict[str, Json]:
+    result = dict(given)
+    for name, value in said.items():
+        if name not in given and (value is None or "." in name):
+            result[name] = value
+        elif isinstance(value, dict) and isinstance(given.get(name, {}), dict):
+            below = _with_lost(given.get(name, {}), value)
+            if below:
+                result[name] = below
+    return result
+
+
+def _json(text: str | None) -> Json:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return None
+
+
+def _parses(read: Callable[[str], Json], text: str) -> bool:
+    try:
+        read(text)
+    except ValueError:
+        return False
+    return True
+
+
+_IN_ENVIRONMENT: t.Final[Mapping[str, tuple[str, Callable[[str], bool]]]] = {
+    "integer": ("a whole number", lambda text: _parses(int, text)),
+    "boolean": ("true or false", lambda text: text.lower() in {"true", "false", "1", "0", "yes", "no", "on", "off"}),
+    "array": ('a JSON list such as ["email"]', lambda text: _parses(json.loads, text)),
+    "object": ('a JSON object such as {"id": "external_id"}', lambda text: _parses(json.loads, text)),
+}

@@ -1,0 +1,88 @@
+"""The rows of one of the ledger's tables: what records and memberships are kept by in the same way."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from sqlalchemy import func, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from target_intercom.ledger.base import Stamp, stamp
+from target_intercom.ledger.chunks import chunks
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from sqlalchemy import ColumnCollection, ColumnElement, Connection, Table
+
+    from target_intercom.ledger.database import Database
+    from target_intercom.model import RecordKey
+
+    Columns: t.TypeAlias = ColumnCollection[str, t.Any]
+
+
+class Rows:
+    """A table's rows of one workspace, in one run."""
+
+    def __init__(self, database: Database, workspace: str, table: Table) -> None:
+        """Work on an open database; the run begins now."""
+        self.began: t.Final = stamp(time.time())
+        self._database = database
+        self._workspace = workspace
+        self._table = table
+        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+
+    def now(self) -> Stamp:
+        """Give the time; never one before this run began, also where the clock was set back."""
+        return max(self.began, stamp(time.time()))
+
+    def of(self, stream: str) -> tuple[ColumnElement[bool], ...]:
+        """Make the condition for the rows of a stream."""
+        return self._table.c.workspace == self._workspace, self._table.c.stream == stream
+
+    def see(self, stream: str, keys: Collection[RecordKey], version: int | None) -> None:
+        """Note that known records came again."""
+        seen: dict[str, object] = {"seen_at": self.now()}
+        if version is not None:
+            seen["version"] = version
+
+        def work(connection: Connection) -> None:
+            for chunk in chunks(sorted(keys)):
+                where = (*self.of(stream), self._table.c.key.in_(chunk))
+                connection.execute(update(self._table).where(*where).values(seen))
+
+        if keys:
+            self._database.write(work)
+
+    def activate(self, stream: str, version: int) -> None:
+        """Note the version of the records that came since this run began, whose tap told it apart from them."""
+        where = (*self.of(stream), self._table.c.seen_at >= self.began)
+        statement = update(self._table).where(*where).values(version=version)
+        self._database.write(lambda connection: connection.execute(statement))
+
+    def add(self, connection: Connection, row: Mapping[str, object]) -> bool:
+        """Write a row where there is none of its key; tells whether it did."""
+        attempt = self._insert(self._table).values(row).on_conflict_do_nothing()
+        return bool(connection.execute(attempt.execution_options(preserve_rowcount=True)).rowcount)
+
+    def put(
+        self,
+        connection: Connection,
+        rows: Sequence[Mapping[str, object]],
+        changing: Sequence[str],
+        **decided: Callable[[Columns], ColumnElement[t.Any]],
+    ) -> None:
+        """Write rows, in place of those of their keys, of which the columns in `changing` change.
+
+        `decided` tells what becomes of a column from what is to be written.
+        """
+        if not rows:
+            return
+        insert = self._insert(self._table)
+        changes: dict[str, ColumnElement[t.Any]] = {name: insert.excluded[name] for name in changing}
+        if "version" in changes:
+            # A run that ends before its tap names the version must not lose the one that was named before.
+            changes["version"] = func.coalesce(insert.excluded.version, self._table.c.version)
+        changes |= {name: decide(insert.excluded) for name, decide in decided.items()}
+        connection.execute(insert.on_conflict_do_update(index_elements=self._table.primary_key, set_=changes), rows)

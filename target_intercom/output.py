@@ -1,0 +1,27 @@
+"""What goes to stdout, where it can."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+
+
+def put_out(what: str, text: str) -> None:
+    """Print a text and a line's end, at once. `what` it is begins the message where that fails.
+
+    Raises:
+        BrokenPipeError: whoever read it has gone.
+        OSError: stdout is closed, or the disk is full.
+    """
+    if sys.stdout is None:  # so Python begins where it was closed
+        message = f"{what} cannot be printed: stdout is closed"
+        raise OSError(message)
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except OSError as error:
+        # Or Python tries again at the end, fails again, and makes the exit code 120.
+        with suppress(OSError):
+            sys.stdout.close()
+        message = f"{what} cannot be printed: {error.strerror}"
+        raise type(error)(message) from None

@@ -1,0 +1,32 @@
+"""Texts for people: names that come from elsewhere, and columns of them."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def printable(text: str) -> str:
+    """Escape what is no printable character: it could break a line, and a terminal obeys some."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def columns(rows: Sequence[Sequence[str]], *, indent: str = "", numbers: bool = False) -> list[str]:
+    """Lay rows out as columns, made printable, a line each.
+
+    Args:
+        rows: the cells, as many in each row.
+        indent: what each line begins with.
+        numbers: all columns but the first stand to the right.
+    """
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        [cell.rjust(width) if numbers and place else cell.ljust(width) for place, (cell, width) in enumerate(pairs)]
+        for pairs in (zip(row, widths, strict=True) for row in cells)
+    ]
+    return [f"{indent}{'  '.join(line)}".rstrip() for line in lines]
