@@ -6,27 +6,28 @@ import json
 import re
 import typing as t
 
-from target_intercom.config import SETTINGS
-
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from target_intercom.model import Json
 
 
-def environment_errors(environment: Mapping[str, str], prefix: str) -> list[str]:
-    """Say which settings in environment variables cannot be read as what they are (the SDK does not)."""
+def environment_errors(
+    environment: Mapping[str, str], prefix: str, settings: Mapping[str, Mapping[str, Json]]
+) -> list[str]:
+    """Say which settings in environment variables cannot be read as what they are (the SDK does not).
+
+    `settings` has the JSON schema of each.
+    """
     errors = []
-    for setting in SETTINGS:
-        types = set(setting.schema["type"]) if isinstance(setting.schema["type"], list) else {setting.schema["type"]}
-        text = environment.get(prefix + setting.name.upper())
+    for name, schema in settings.items():
+        types = set(schema["type"]) if isinstance(schema["type"], list) else {schema["type"]}
+        text = environment.get(prefix + name.upper())
         if text is None:
             continue
         for kind, (wanted, fits) in _IN_ENVIRONMENT.items():
             if kind in types and not fits(text):
-                errors.append(
-                    f"Setting '{setting.name}' does not take {json.dumps(text, ensure_ascii=False)}: give {wanted}"
-                )
+                errors.append(f"Setting '{name}' does not take {json.dumps(text, ensure_ascii=False)}: give {wanted}")
     return errors
 
 

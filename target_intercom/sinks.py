@@ -6,6 +6,7 @@ import math
 import typing as t
 from abc import abstractmethod
 
+from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.sinks import BatchSink
 from singer_sdk.sinks.core import JSONSchemaValidator
 
@@ -86,10 +87,13 @@ class IntercomSink(BatchSink):
         """Keep a record, as it is after stream maps, for the batch.
 
         Raises:
-            MissingKeyPropertiesError: it lacks one.
+            MissingKeyPropertiesError: it lacks a key property.
         """
-        if not self._keys.issubset(record):
-            self._singer_validate_message(record)
+        missing = self._keys.difference(record)
+        if missing:
+            names = ", ".join(f"'{name}'" for name in sorted(missing))
+            error = f"Stream '{self.stream_name}': a record lacks the key property {names}"
+            raise MissingKeyPropertiesError(error)
         self.tally_record_read()
         self.process_record(record, self._get_context(record))
 

@@ -182,6 +182,9 @@ class TargetIntercom(Target):
             parse_config(self.config)
         except ConfigValidationError as error:
             slips = [*error.errors, *slips]
+        rows = self.config.get("batch_size_rows")
+        if isinstance(rows, int) and rows < 1:
+            slips = [*slips, f"Setting 'batch_size_rows' does not take {rows}: give a whole number from 1"]
         if slips and raise_errors:
             raise ConfigValidationError("; ".join(slips), errors=slips)
         return slips or super()._validate_config(raise_errors=raise_errors)
@@ -242,9 +245,13 @@ class TargetIntercom(Target):
         """Keep the message: rejected records are written under it, and sinks are made of it.
 
         Raises:
-            InvalidInputLine: it has no schema.
+            InvalidInputLine: it has no schema, or one without properties.
         """
         self._assert_line_requires(message_dict, requires={"stream", "schema"})
+        stream, schema = message_dict["stream"], message_dict["schema"]
+        if isinstance(schema, dict) and "properties" not in schema:
+            error = f"Stream '{stream}': its SCHEMA names no properties"
+            raise InvalidInputLine(error)
         self._message = message_dict
         self.run.pipe.schema(message_dict["stream"], message_dict.get("bookmark_properties"))
         super()._process_schema_message(message_dict)
@@ -395,7 +402,8 @@ class TargetIntercom(Target):
             target = cls(config=restored(given, os.environ))
         except ValueError as error:
             surprise = error
-        errors = environment_errors(os.environ, cls._env_var_prefix) if config.parse_env else []
+        settings = cls.offered_schema()["properties"]
+        errors = environment_errors(os.environ, cls._env_var_prefix, settings) if config.parse_env else []
         if errors:
             raise ConfigValidationError("; ".join(errors), errors=errors)
         if surprise is not None:

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,8 @@ from target_intercom.intercom.protocol import ContactId
 from target_intercom.sandbox import Conditions, Fault, Response, SandboxServer, TargetedFault
 from target_intercom.sandbox.versions import Version
 from tests.front import Front
-from tests.loading import Loaded, Loader, People, record, schema, state
+from tests.loading import Loader, People, record, schema, state
+from tests.target.faults import Ended, break_, fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,15 +34,6 @@ MODES = {"streams": {"leads": {"creation_mode": "lead"}}}
 KINDS = list(Fault)
 V216 = Version.parse("2.16")
 UNWRITTEN = {"id", "workspace_id", "created_at", "updated_at", "gone_at", "last_seen_at"}
-
-
-def fault(kind: Fault, method: str, path: str, body: str | None = None, times: int = 1) -> TargetedFault:
-    return TargetedFault(kind, method=method, path=path, body_contains=body, times=times)
-
-
-def break_(sandbox: SandboxServer, faults: Sequence[TargetedFault]) -> None:
-    for one in faults:
-        sandbox.conditions.plan.add(one)
 
 
 def crowd(users: int, leads: int) -> list[dict[str, Any]]:
@@ -75,18 +66,6 @@ def as_loaded(people: People) -> list[str]:
 
 
 # Runs that take long because they wait: they do so side by side.
-
-
-@dataclass
-class Ended:
-    """A run in a process of its own, and the workspace that it left."""
-
-    done: Loaded
-    sandbox: SandboxServer
-
-    @property
-    def people(self) -> People:
-        return People(self.sandbox)
 
 
 def run(tmp_path: Path, messages: Sequence[dict[str, Any]], sandbox: SandboxServer, **settings: Any) -> Ended:
@@ -222,13 +201,6 @@ def test_when_nothing_succeeds_any_more_the_run_fails_without_a_state(slow: dict
     assert done.report["api"]["retries"] > 0
     # It is not the records' fault.
     assert done.rejected == []
-
-
-@pytest.fixture
-def quick(sandbox: SandboxServer) -> SandboxServer:
-    """A workspace whose time-outs and rate-limit windows are short."""
-    sandbox.conditions.change({"fault_timeout": 0.3, "rate_window": 1})
-    return sandbox
 
 
 # One fault at each kind of call.

@@ -228,6 +228,15 @@ def test_batch_size_rows_says_how_many_records_a_batch_takes(load: Loader, sandb
     assert searched(sandbox) == [{"1", "2"}, {"3", "4"}, {"5"}]
 
 
+@pytest.mark.parametrize("rows", [0, -5])
+def test_a_batch_of_no_rows_is_refused(
+    load: Loader, sandbox: SandboxServer, rows: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = load([CUSTOMERS, customer(1)], batch_size_rows=rows)
+    assert (done.exit_code, sandbox.calls) == (1, [])
+    assert f"Setting 'batch_size_rows' does not take {rows}: give a whole number from 1" in caplog.text
+
+
 def test_two_streams_are_loaded_each_with_its_own_settings(load: Loader, people: People) -> None:
     orders = schema("trials", keys=["uid"], uid="text", email="text", name="text")
     done = load(
@@ -449,10 +458,10 @@ def test_a_property_outside_the_schema_is_loaded_by_its_value(load: Loader, peop
     ("wrong", "told"),
     [
         (record("orders", id=1, email="secret@example.com"), "orders"),
-        (record("customers", email="secret@example.com"), "key_properties"),
+        (record("customers", email="secret@example.com"), "Stream 'customers': a record lacks the key property 'id'"),
         (
             {"type": "SCHEMA", "stream": "orders", "schema": {"type": "object"}, "key_properties": ["id"]},
-            "lacks properties",
+            "Stream 'orders': its SCHEMA names no properties",
         ),
         ({"type": "SCHEMA", "stream": "orders", "key_properties": ["id"]}, "lacks schema"),
         (schema("orders", id={"type": "teapot"}), "teapot"),

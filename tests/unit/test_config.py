@@ -25,8 +25,11 @@ from target_intercom.config import (
 from target_intercom.environment import environment_errors
 from target_intercom.errors import ConfigValidationError
 from target_intercom.model import MatchBy
+from target_intercom.target import TargetIntercom
 
 TOKEN = "dG9rOnNlY3JldA=="
+
+OFFERED = TargetIntercom.offered_schema()["properties"]
 
 # The table of the design, as far as the settings are offered: name, types, default.
 CONTRACT: dict[str, tuple[set[str], Any]] = {
@@ -419,10 +422,12 @@ def test_names_that_are_known_are_not_said() -> None:
         ("MAPPINGS", "{id: external_id}"),
         ("STREAMS", "nonsense"),
         ("CLEAR_NULLS", "perhaps"),
+        ("BATCH_SIZE_ROWS", "many"),
+        ("FLATTENING_ENABLED", "perhaps"),
     ],
 )
 def test_an_environment_variable_that_cannot_be_read_is_named(name: str, text: str) -> None:
-    (error,) = environment_errors({f"TARGET_INTERCOM_{name}": text, "HOME": "x"}, "TARGET_INTERCOM_")
+    (error,) = environment_errors({f"TARGET_INTERCOM_{name}": text, "HOME": "x"}, "TARGET_INTERCOM_", OFFERED)
     assert f"'{name.lower()}'" in error
     assert json.dumps(text) in error
 
@@ -437,7 +442,7 @@ def test_environment_variables_that_can_be_read_are_fine() -> None:
         "TARGET_INTERCOM_CLEAR_NULLS": "false",
         "MAX_CONNECTIONS": "many",
     }
-    assert environment_errors(environment, "TARGET_INTERCOM_") == []
+    assert environment_errors(environment, "TARGET_INTERCOM_", OFFERED) == []
 
 
 # The ledger.
