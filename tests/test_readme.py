@@ -126,7 +126,8 @@ def test_the_commands_for_a_pipe_and_those_of_the_ledger(sandbox: str, tmp_path:
     assert '"operation": "create"' in said
     assert '"status": "succeeded"' in said
     assert saved_state(tmp_path) == STATE
-    (listed,) = run_all(shell, DOCS / "ledger.md", sandbox, anew=False).values()
+    listed, by_environment = run_all(shell, DOCS / "ledger.md", sandbox, anew=False).values()
+    assert by_environment == listed
     (shown,) = blocks(DOCS / "ledger.md", "text")
     assert listed.split()[:8] == shown.text.split()[:8]
     assert listed.split()[9:13] == shown.text.split()[9:13]
