@@ -64,11 +64,17 @@ def _unflattened(flat: Mapping[str, Json], *, deep: bool) -> dict[str, Json]:
 
 
 def restored(given: Mapping[str, Json], environment: Mapping[str, str]) -> dict[str, Json]:
-    """Give settings back what Meltano's config file lost of them; without Meltano, and for what is there, nothing.
+    """Give settings back what Meltano's config file lost of them; for what is there, nothing.
+
+    The variables have the same names for every loader, and what a loader starts inherits them: they count only where
+    they have our token.
 
     Meltano leaves nulls inside nested settings, and names with a dot, out of the file (meltano 4.4, `process_config` in
     core/plugin/singer/base); its variables have them.
     """
+    token = given.get("access_token")
+    if token is None or environment.get(f"{_MELTANO}ACCESS_TOKEN") != token:
+        return dict(given)
     said = {name: _json(environment.get(_MELTANO + name.upper())) for name in _NESTED}
     return _with_lost(given, unflattened({name: value for name, value in said.items() if isinstance(value, dict)}))
 

@@ -3,7 +3,7 @@
 Three groups, each below the SDK's class of the same meaning:
 
 * **fatal** (`FatalSyncError`, `ConfigValidationError`): the run stops, no STATE past the failure.
-* **retriable** (`RetriableAPIError`): the client tries again; callers see one only wrapped, when it gave up.
+* **retriable** (`RetriableAPIError`): the transport tries again; callers see one only wrapped, when it gave up.
 * **record** (`SkippableSyncError`): one record is concerned; it gets its outcome and the run goes on.
 
 No message holds the token. What Intercom says may quote personal data: `redact` before it is logged.
@@ -155,7 +155,7 @@ class StreamRefusedError(ConfigValidationError):
     """A stream cannot be loaded with these settings; the message says which setting to change."""
 
 
-# Retriable: only the client sees these.
+# Retriable: only the transport sees these.
 
 
 class RetriableError(ApiError, RetriableAPIError):
@@ -228,7 +228,7 @@ class NotFoundError(RefusedError):
     """404: no live contact (or sub-resource) of this id; archived ones answer so, too."""
 
     repeated = False
-    """An earlier try of the same call may have arrived; the client says so."""
+    """An earlier try of the same call may have arrived; the transport says so."""
 
 
 class MergedError(RefusedError):

@@ -16,7 +16,7 @@ _DECODER: t.Final = json.JSONDecoder(parse_float=Decimal)
 """Reads what the SDK's `deserialize_json` reads, which makes a decoder for every line."""
 
 
-def read(line: str | bytes) -> Json:
+def parsed_line(line: str | bytes) -> Json:
     """Read a line; bytes are UTF-8.
 
     Raises:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+import typing as t
+from contextlib import contextmanager, suppress
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def put_out(what: str, text: str) -> None:
-    """Print a text and a line's end, at once. `what` it is begins the message where that fails.
+    """Print a text and a line's end, at once; see `printing`."""
+    with printing(what) as stdout:
+        stdout.write(f"{text}\n")
+
+
+@contextmanager
+def printing(what: str) -> Iterator[t.TextIO]:
+    """Give stdout, and print what is written to it when the block ends; `what` begins the message where that fails.
 
     Raises:
         BrokenPipeError: whoever read it has gone.
@@ -17,7 +28,7 @@ def put_out(what: str, text: str) -> None:
         message = f"{what} cannot be printed: stdout is closed"
         raise OSError(message)
     try:
-        sys.stdout.write(f"{text}\n")
+        yield sys.stdout
         sys.stdout.flush()
     except OSError as error:
         # Or Python tries again at the end, fails again, and makes the exit code 120.

@@ -8,7 +8,7 @@ from collections import Counter
 from singer_sdk.io_base import SingerReader
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from target_intercom.json_lines import read
+from target_intercom.json_lines import parsed_line
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -64,7 +64,7 @@ def _lines(source: t.IO[str]) -> Iterator[tuple[int, str]]:
 
 def _message(number: int, line: str) -> dict[str, t.Any]:
     try:
-        message: object = read(line)
+        message: object = parsed_line(line)
     except (ValueError, RecursionError):
         error = f"Line {number} is not JSON"
         raise InvalidInputLine(error) from None

@@ -25,7 +25,7 @@ from target_intercom.config import json_schema, parse_config, unknown_settings
 from target_intercom.environment import environment_errors, restored
 from target_intercom.errors import redact
 from target_intercom.given import config_input, from_environment
-from target_intercom.json_lines import json_line, read
+from target_intercom.json_lines import json_line, parsed_line
 from target_intercom.metrics import RunMetrics
 from target_intercom.model import Received
 from target_intercom.output import put_out
@@ -429,7 +429,7 @@ def _batch_records(stream: str, number: int, url: str, *, compressed: bool) -> I
         lines = gzip.GzipFile(fileobj=file) if compressed else file
         for line_number, line in enumerate(lines, start=1):
             try:
-                record: object = read(line)
+                record: object = parsed_line(line)
             except (ValueError, RecursionError):
                 record = None
             if not isinstance(record, dict):

@@ -1,4 +1,4 @@
-"""What a run has cost so far."""
+"""Counts of calls and waits."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from target_intercom.errors import ConfigValidationError, LedgerError
 from target_intercom.given import config_input, from_environment
 from target_intercom.ledger.read_only import ReadOnlyLedger
 from target_intercom.ledger.summaries import contact_ids, summaries
+from target_intercom.output import printing
 from target_intercom.text import columns, printable
 
 if t.TYPE_CHECKING:
@@ -62,12 +63,11 @@ def streams(place: Path | str | None, as_: str) -> None:
     """List the streams, with their contacts, tags and last runs."""
     with _opened(place) as ledger:
         known = ledger.read(summaries)
-    if as_ == "json":
-        click.echo(json.dumps([asdict(stream) for stream in known], indent=2))
-        return
     rows = [tuple(_cell(getattr(stream, name)) for name in _COLUMNS) for stream in known]
-    for line in columns([_COLUMNS, *rows]):
-        click.echo(line)
+    as_json = json.dumps([asdict(stream) for stream in known], indent=2)
+    with _printing("The list of streams") as stdout:
+        stdout.write(as_json if as_ == "json" else "\n".join(columns([_COLUMNS, *rows])))
+        stdout.write("\n")
 
 
 @main.command()
@@ -78,13 +78,26 @@ def export(place: Path | str | None, stream: str, workspace: str | None) -> None
     """Write a stream's record keys and Intercom ids to stdout, as CSV."""
     with _opened(place) as ledger:
         chosen = _chosen(ledger.read(summaries), stream, workspace)
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow([*chosen.keys, "intercom_id"])
-        for key, contact in contact_ids(ledger, chosen):
-            # CSV has no way to write a NUL that readers agree on (and Python 3.10 refuses to).
-            writer.writerow([*(None if part is None else part.replace("\0", "\\x00") for part in key), contact])
+        with _printing("The export") as stdout:
+            writer = csv.writer(stdout, lineterminator="\n")
+            writer.writerow([*chosen.keys, "intercom_id"])
+            for key, contact in contact_ids(ledger, chosen):
+                # CSV has no way to write a NUL that readers agree on (and Python 3.10 refuses to).
+                writer.writerow([*(None if part is None else part.replace("\0", "\\x00") for part in key), contact])
+
+
+@contextmanager
+def _printing(what: str) -> Iterator[t.TextIO]:
+    """Give stdout, in UTF-8; where it takes nothing the command ends with a sentence, or in silence if nobody reads."""
+    try:
+        with printing(what) as stdout:
+            if isinstance(stdout, io.TextIOWrapper):
+                stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+            yield stdout
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _cell(value: str | int | None) -> str:

@@ -114,10 +114,11 @@ DAMAGED = (
     "is damaged, or no ledger: restore it, or move it away. A new one costs a search for every 75 records, and no "
     "contact; until a whole run has filled it, nobody who left a snapshot is removed"
 )
+LOCKED = "is locked by another process: wait for it, or end it"
 CANNOT_BE_OPENED = "cannot be opened: check that it is a file, and the permissions"
 _UNREACHABLE = "cannot be reached: check 'ledger_url', the network and the database"
 _SQLITE_MEANINGS: t.Final = (
-    (("database is locked", "database table is locked"), "is locked by another process: wait for it, or end it"),
+    (("database is locked", "database table is locked"), LOCKED),
     (("file is not a database", "database disk image is malformed", "malformed database schema"), DAMAGED),
     (("unable to open",), CANNOT_BE_OPENED),
     (

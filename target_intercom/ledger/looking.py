@@ -1,4 +1,4 @@
-"""A look at a ledger that changes nothing: no file is made, no table migrated."""
+"""What a run would find in a ledger, told without a change to it."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 import typing as t
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from target_intercom.errors import LedgerError
-from target_intercom.ledger.database import CANNOT_BE_OPENED, check_whole, engine_of, errors_of, parsed, shown
+from target_intercom.ledger.database import CANNOT_BE_OPENED, LOCKED, check_whole, engine_of, errors_of, parsed, shown
 from target_intercom.ledger.migrations import STEPS, check_steps, is_ledger
 
 if t.TYPE_CHECKING:
@@ -38,8 +39,10 @@ class ReadOnlyLedger:
         """Its place, without a login."""
         self.file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
         """Of an SQLite ledger; None: it is in another database."""
+        self._had_lock = False
+        """The SQLite file was opened so that nobody could change it under the reader's hands."""
         with errors_of(self.shown):
-            self._engine = _engine(url)
+            self._engine = self._made(url)
 
     def check(self) -> None:
         """Make sure that there is a ledger, and that it is of this version.
@@ -60,7 +63,8 @@ class ReadOnlyLedger:
         Raises:
             LedgerError: the ledger cannot be reached or read; the message is a run's.
         """
-        while True:
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while time.monotonic() < deadline:
             before = self._traces()
             try:
                 found = self._read(work)
@@ -70,6 +74,7 @@ class ReadOnlyLedger:
                 continue
             if self._is_settled(before):
                 return found
+        raise LedgerError(f"The ledger ({self.shown}) {LOCKED}")
 
     def close(self) -> None:
         """Close all connections."""
@@ -84,9 +89,26 @@ class ReadOnlyLedger:
 
     def _is_settled(self, before: _Traces | None) -> bool:
         """Tell whether what was read since then is whole."""
-        after = self._traces()
-        had_lock = before is not None and after is not None and before.is_open and after.is_open
-        return had_lock or before == after
+        return self._had_lock or before == self._traces()
+
+    def _made(self, url: URL) -> Engine:
+        if self.file is None:
+            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True, "stream_results": True}
+            return engine_of(url).execution_options(**options)
+        return create_engine("sqlite://", creator=self._opened, hide_parameters=True, poolclass=NullPool)
+
+    def _opened(self) -> sqlite3.Connection:
+        """Open an SQLite file, without leaving anything beside it.
+
+        In WAL mode even a reader makes files beside the database (sqlite.org/wal.html, "read-only databases"), unless
+        it is said to be immutable: which it is while nobody has it open.
+        """
+        if self.file is None or not self.file.is_file():
+            # SQLite's words for a folder blame the disk.
+            raise sqlite3.OperationalError("unable to open database file")
+        self._had_lock = _is_open(self.file)
+        uri = f"{self.file.absolute().as_uri()}?mode=ro{'' if self._had_lock else '&immutable=1'}"
+        return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)
 
     def _check(self, connection: Connection) -> None:
         check_whole(connection, self.shown)
@@ -129,24 +151,3 @@ def _traces(path: Path) -> _Traces | None:
 def _is_open(path: Path) -> bool:
     """Tell whether a process has an SQLite file open, or was killed while it had."""
     return Path(f"{path}-wal").exists()
-
-
-def _engine(url: URL) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True, "stream_results": True}
-        return engine_of(url).execution_options(**options)
-    path = Path(url.database or "")
-    return create_engine("sqlite://", creator=lambda: _opened(path), hide_parameters=True, poolclass=NullPool)
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    """Open an SQLite file, without leaving anything beside it.
-
-    In WAL mode even a reader makes files beside the database (sqlite.org/wal.html, "read-only databases"), unless it is
-    said to be immutable: which it is while nobody has it open.
-    """
-    if not path.is_file():
-        # SQLite's words for a folder blame the disk.
-        raise sqlite3.OperationalError("unable to open database file")
-    uri = f"{path.absolute().as_uri()}?mode=ro{'' if _is_open(path) else '&immutable=1'}"
-    return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)

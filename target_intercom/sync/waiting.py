@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 from target_intercom.intercom.protocol import ContactId, Email, ExternalId
-from target_intercom.json_lines import json_line, read
+from target_intercom.json_lines import json_line, parsed_line
 from target_intercom.model import GroupKey, Identity, Received, RecordKey
 from target_intercom.sync.spool import Spool
 
@@ -77,7 +77,7 @@ class WaitingRoom:
         line = self._spool.line(place)
         if not line:
             raise LookupError(place)
-        message: dict[str, Json] = read(line)
+        message: dict[str, Json] = parsed_line(line)
         return Received(message, message["record"], place)
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,7 @@ def run(load: Loader, command: Sequence[str], stdout: str) -> subprocess.Complet
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
+        timeout=60,
         check=False,
     )
 
@@ -66,11 +68,32 @@ def test_a_check_that_cannot_print_what_it_found_fails(load: Loader, stdout: str
     assert (done.returncode, done.stderr) == (1, f"Error: What was found cannot be printed: {why}\n")
 
 
-def test_a_check_whose_reader_has_gone_ends_in_silence(load: Loader) -> None:
-    config = str(load.data_dir / "config.json")
-    command = [sys.executable, "-m", "target_intercom.check", "--config", config]
-    done = run(load, command, "| true")
-    assert done.stderr == ""
+@nowhere
+@pytest.mark.parametrize("command", [["export", "customers"], ["streams"], ["streams", "--format=json"]], ids=" ".join)
+def test_a_look_into_the_ledger_that_cannot_be_printed_fails(
+    load: Loader, stdout: str, why: str, command: list[str]
+) -> None:
+    load(MESSAGES)
+    place = ["--data-dir", str(load.data_dir)]
+    done = run(load, [sys.executable, "-m", "target_intercom.ledger", *place, *command], stdout)
+    what = "The export" if "export" in command else "The list of streams"
+    assert (done.returncode, done.stderr) == (1, f"Error: {what} cannot be printed: {why}\n")
+
+
+@pytest.mark.parametrize("module", ["check", "ledger"])
+def test_a_command_whose_reader_has_gone_ends_in_silence(load: Loader, module: str) -> None:
+    load(MESSAGES)
+    place = {
+        "check": ["--config", str(load.data_dir / "config.json")],
+        "ledger": ["--data-dir", str(load.data_dir), "streams"],
+    }
+    (load.data_dir / "config.json").write_text(json.dumps(load.config()), encoding="utf-8")
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", f"target_intercom.{module}", *place[module]]
+    with os.fdopen(write, "wb") as nobody:
+        done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, env=load.env(), timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_a_run_without_a_state_needs_no_stdout(load: Loader) -> None:

@@ -15,7 +15,9 @@ TOKEN = {"access_token": "dG9rOnNlY3JldA=="}
 
 def under_meltano(given: dict[str, Any], **said: Any) -> dict[str, Any]:
     """The settings of a config file under Meltano, which puts all of them into variables, too."""
-    return restored(given, {f"MELTANO_LOAD_{name.upper()}": json.dumps(value) for name, value in said.items()})
+    variables = {f"MELTANO_LOAD_{name.upper()}": json.dumps(value) for name, value in said.items()}
+    settings = restored({**TOKEN, **given}, {**variables, "MELTANO_LOAD_ACCESS_TOKEN": TOKEN["access_token"]})
+    return {name: value for name, value in settings.items() if name not in TOKEN}
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,30 @@ def under_meltano(given: dict[str, Any], **said: Any) -> dict[str, Any]:
 )
 def test_what_meltano_s_config_file_lost_is_given_back(given: Any, said: Any, expected: Any) -> None:
     assert under_meltano(given, **said) == expected
+
+
+STREAMS = json.dumps({r"public\.people.sync_mode": "remove"})
+
+
+@pytest.mark.parametrize(
+    ("given", "variables"),
+    [
+        (TOKEN, {}),
+        (TOKEN, {"MELTANO_LOAD_ACCESS_TOKEN": "another loader's"}),
+        ({}, {"MELTANO_LOAD_ACCESS_TOKEN": TOKEN["access_token"]}),
+        ({}, {}),
+    ],
+    ids=["no token there", "another token", "no token here", "no token"],
+)
+def test_variables_of_another_loader_say_nothing(given: Any, variables: dict[str, str]) -> None:
+    theirs = {"MELTANO_LOAD_STREAMS": STREAMS, "MELTANO_LOAD_STREAM_MAPS": '{"__else__": null}'}
+    assert restored(given, {**variables, **theirs}) == given
+    ours = {"MELTANO_LOAD_ACCESS_TOKEN": TOKEN["access_token"], **theirs}
+    assert restored(TOKEN, ours) == {
+        **TOKEN,
+        "streams": {"public.people": {"sync_mode": "remove"}},
+        "stream_maps": {"__else__": None},
+    }
 
 
 @pytest.mark.parametrize(

@@ -279,7 +279,7 @@ def test_a_job_in_which_nothing_moves_is_given_up(
 ) -> None:
     (ended,), seconds = slow[name].result()
     assert (ended.ending, ended.since) == (Ending.UNKNOWN, 100)
-    assert 5 <= seconds < 7
+    assert seconds >= 5
 
 
 def test_whatever_moves_gives_a_job_its_time_anew(slow: dict[str, Future[tuple[list[Ended[int]], float]]]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.intercom.protocol import ExternalId
-from target_intercom.json_lines import json_line, read
+from target_intercom.json_lines import json_line, parsed_line
 from target_intercom.model import GroupKey, Identity, Received, RecordKey
 from target_intercom.sync.waiting import Waiting, WaitingRoom
 
@@ -25,28 +25,28 @@ LINES = [
 
 @pytest.mark.parametrize("line", LINES)
 def test_what_is_read_is_written_as_it_was(line: str) -> None:
-    assert json_line(read(line)) == line
-    assert read(f"{line}\n".encode()) == read(line)
+    assert json_line(parsed_line(line)) == line
+    assert parsed_line(f"{line}\n".encode()) == parsed_line(line)
 
 
 def test_decimal_numbers_keep_their_digits() -> None:
-    assert str(read("1.50")) == "1.50"
-    assert isinstance(read("1.50"), Decimal)
+    assert str(parsed_line("1.50")) == "1.50"
+    assert isinstance(parsed_line("1.50"), Decimal)
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
 def test_what_is_no_number_is_read_as_python_writes_it(text: str) -> None:
-    assert json_line(read(text)) == text
+    assert json_line(parsed_line(text)) == text
 
 
 def test_bytes_may_begin_with_a_mark_of_their_order() -> None:
-    assert read(b'\xef\xbb\xbf{"name": "\xc3\xbc"}') == {"name": "ü"}
+    assert parsed_line(b'\xef\xbb\xbf{"name": "\xc3\xbc"}') == {"name": "ü"}
 
 
 @pytest.mark.parametrize("line", ["", " ", "{", "{'a': 1}", "01", b"", b"\xff", b'"\xfc"'], ids=repr)
 def test_what_is_not_json_is_refused(line: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"Expecting|Extra|decode"):
-        read(line)
+        parsed_line(line)
 
 
 @pytest.mark.parametrize("value", [Decimal("1.50"), math.inf, None, "x"])
