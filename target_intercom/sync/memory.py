@@ -159,8 +159,8 @@ class StreamMemory:
         """Let go of what is known of records that shared a contact with others and name somebody else now.
 
         The contact is the others' then; without the ledger these find their own, or make it. Where all name somebody
-        else now, in this batch, it is whom the last one names. Another stream's record may be of the same person, whose new email it
-        does not know yet: only a new external_id parts them.
+        else now, in this batch, it is whom the last one names. Another stream's record may be of the same person, whose
+        new email it does not know yet: only a new external_id parts them.
         """
         moved: dict[ContactId, list[Entry]] = defaultdict(list)
         for entry in entries:
