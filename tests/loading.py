@@ -119,6 +119,8 @@ class Loader:
     url: str
     data_dir: Path
     settings: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    """Put into the environment of the target's processes; the tests' own is shared by what runs beside them."""
 
     def config(self, **settings: Any) -> dict[str, Any]:
         """Settings, with those given on top; a value of ... leaves a setting out."""
@@ -181,10 +183,10 @@ class Loader:
         """The command line of the target."""
         return [sys.executable, "-m", "target_intercom", "--config", str(config)]
 
-    @staticmethod
-    def env() -> dict[str, str]:
+    def env(self) -> dict[str, str]:
         """The environment without what would be taken for settings."""
-        return {name: value for name, value in os.environ.items() if not name.startswith("TARGET_INTERCOM_")}
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("TARGET_INTERCOM_")}
+        return ours | self.variables
 
     def _files(self, messages: Iterable[Mapping[str, Any] | str], settings: Mapping[str, Any]) -> tuple[Path, Path]:
         self.data_dir.mkdir(parents=True, exist_ok=True)

@@ -571,10 +571,10 @@ def test_a_429_to_the_question_whether_anything_works_is_no_success(sandbox: San
 
 @pytest.mark.parametrize(("level", "is_told"), [("INFO", False), ("DEBUG", True)])
 def test_an_answer_with_odd_headers_puts_no_path_into_the_log(
-    load: Loader, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, level: str, is_told: bool
+    load: Loader, sandbox: SandboxServer, level: str, is_told: bool
 ) -> None:
     """The path may end in somebody's external_id."""
-    monkeypatch.setenv("LOGLEVEL", level)
+    load.variables["LOGLEVEL"] = level
 
     def hook(request: Request) -> Response:
         answer = front.handle(request)
