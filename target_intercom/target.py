@@ -239,7 +239,6 @@ class TargetIntercom(Target):
         self.is_due = False
         for sink in sorted(t.cast("Iterable[IntercomSink]", sink_list), key=lambda sink: sink.oldest):
             self.drain_one(sink)
-        self.run.drained()
 
     def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
         """Keep the message: rejected records are written under it, and sinks are made of it.

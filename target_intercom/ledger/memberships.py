@@ -46,7 +46,7 @@ class Memberships:
         self._database = database
         self._workspace = workspace
         self._run = run
-        self._rows = Rows(database, workspace, MEMBERSHIPS)
+        self._rows = Rows(database, workspace, run, MEMBERSHIPS)
         self.has_work = False
         """Whether tags wait to be put on or taken off because of what this run has noted."""
 
@@ -276,16 +276,16 @@ class Memberships:
         """Count the memberships of a stream whose tags are ours, also of contacts that are away: they may come back."""
         return self._count(*self._rows.of(stream), _M.ours, _M.holding.in_([*_MAY_BE_ON, Holding.AWAY.value]))
 
-    def marked(self, stream: str, whole: Mapping[str, int | None]) -> tuple[int, int]:
-        """Count the tags that records of this run end, where nobody else wants them, and these records.
+    def marked(self, stream: str, whole: Mapping[str, int | None]) -> int:
+        """Count the tags that records of this run end, where nobody else wants them.
 
         `whole` has the streams whose missing records have left, with their versions; see `missing`.
         """
         mine = (*self._rows.of(stream), _M.holding == Holding.MARKED.value, _M.run == self._run)
-        return self._count(*mine, ~self._others(whole)), self._count(*mine, _M.place.is_not(None))
+        return self._count(*mine, ~self._others(whole))
 
     def activate(self, stream: str, version: int) -> None:
-        """Note the version of the records that came since this run began, whose tap told it apart from them."""
+        """Write the version of the records that came in this run, whose tap told it apart from them."""
         self._rows.activate(stream, version)
 
     def missing(self, stream: str, whole: Mapping[str, int | None]) -> int:
@@ -334,7 +334,7 @@ class Memberships:
 
     def _missing(self, table: FromClause, stream: str, version: int | None) -> tuple[ColumnElement[bool], ...]:
         of = table.c
-        missing = (of.workspace == self._workspace, of.stream == stream, of.seen_at < self._rows.began)
+        missing = (of.workspace == self._workspace, of.stream == stream, ~self._rows.came(table))
         return missing if version is None else (*missing, or_(of.version.is_(None), of.version != version))
 
     def _count(self, *where: ColumnElement[bool]) -> int:
@@ -364,8 +364,8 @@ class Memberships:
             "place": one.place,
             "run": self._run,
             "written_at": one.written_at,
-            "seen_at": self._rows.now(),
             "version": one.version,
+            **self._rows.seen(),
         }
 
     def _membership(self, row: Row[t.Any]) -> Membership:

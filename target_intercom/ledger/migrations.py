@@ -79,11 +79,40 @@ def know_records_again(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE target_intercom_entries ADD COLUMN {column} TEXT")
 
 
+_KNOWN: t.Final = """
+ALTER TABLE target_intercom_streams ADD COLUMN known BIGINT;
+ALTER TABLE target_intercom_entries ADD COLUMN seen_in TEXT;
+ALTER TABLE target_intercom_entries ADD COLUMN merged BOOLEAN;
+ALTER TABLE target_intercom_memberships ADD COLUMN seen_in TEXT;
+UPDATE target_intercom_streams SET known = (
+    SELECT count(DISTINCT coalesce(e.contact_id, CASE WHEN e.role IS NOT NULL THEN e.key END))
+    FROM target_intercom_entries e
+    WHERE e.workspace = target_intercom_streams.workspace AND e.stream = target_intercom_streams.stream
+    AND e.standing = 'synced'
+) WHERE finished_at IS NOT NULL;
+UPDATE target_intercom_streams SET known = (
+    SELECT count(*) FROM target_intercom_memberships m
+    WHERE m.workspace = target_intercom_streams.workspace AND m.stream = target_intercom_streams.stream
+    AND m.ours AND m.holding IN ('wanted', 'unclear', 'on', 'marked', 'away')
+) WHERE finished_at IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM target_intercom_entries e
+    WHERE e.workspace = target_intercom_streams.workspace AND e.stream = target_intercom_streams.stream
+)
+"""
+
+
+def judge_removals_by_runs(connection: Connection) -> None:
+    """Make room for what a stream had when it last succeeded, and for the run in which a record last came."""
+    for statement in _KNOWN.split(";"):
+        connection.exec_driver_sql(statement)
+
+
 STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     create_entries_streams_and_intents,
     create_memberships,
     index_unnamed_entries,
     know_records_again,
+    judge_removals_by_runs,
 )
 """In the order in which they are applied; a step's name is what the ledger keeps of it."""
 

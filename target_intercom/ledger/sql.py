@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sqlalchemy import bindparam, case, delete, func, or_, select, tuple_, update
+from sqlalchemy import bindparam, case, delete, exists, false, func, or_, select, true, tuple_, update
 
 from target_intercom.errors import LeadPendingError, LedgerError
 from target_intercom.ledger.base import UNNOTED, Holder, Ledger, LedgerEntry, Prints, Settled, Stamp, Standing, stamp
@@ -19,7 +19,7 @@ from target_intercom.ledger.chunks import chunks
 from target_intercom.ledger.locks import enter, locks_of
 from target_intercom.ledger.memberships import Memberships, forget_contacts, release_records
 from target_intercom.ledger.rows import Rows
-from target_intercom.ledger.tables import ENTRIES, INTENTS, STREAMS
+from target_intercom.ledger.tables import ENTRIES, INTENTS, MEMBERSHIPS, STREAMS
 from target_intercom.model import Contact, ContactId, Identity
 
 if t.TYPE_CHECKING:
@@ -54,13 +54,31 @@ class SqlLedger(Ledger):
         self._run = run
         self._locks = locks_of(database)
         self._streams, self._entries, self._intents = (
-            Rows(database, workspace, table) for table in (STREAMS, ENTRIES, INTENTS)
+            Rows(database, workspace, run, table) for table in (STREAMS, ENTRIES, INTENTS)
         )
         self._entered: set[str] = set()
         self._in_company: set[str] = set()
         self._waiting: list[_Intent] = []
         self._queue = threading.Lock()
         self._writing = threading.Lock()
+        self._mend_stamps()
+
+    def _mend_stamps(self) -> None:
+        """Write that what was stamped by a clock that was ahead happened just now: search may lag behind it once."""
+        now = stamp(time.time())
+        ahead = [
+            (table, (table.c.workspace == self._workspace, table.c.written_at > now))
+            for table in (ENTRIES, MEMBERSHIPS)
+        ]
+        with self._database.reading() as connection:
+            ahead = [(table, where) for table, where in ahead if connection.scalar(select(exists().where(*where)))]
+
+        def work(connection: Connection) -> None:
+            for table, where in ahead:
+                connection.execute(update(table).where(*where).values(written_at=now))
+
+        if ahead:
+            self._database.write(work)
 
     # Streams.
 
@@ -99,12 +117,18 @@ class SqlLedger(Ledger):
             return connection.scalar(last) == self._run
 
     def finish(self) -> None:
-        """See `Ledger`."""
-        mine = (_S.workspace == self._workspace, _S.last_run == self._run)
+        """See `Ledger`. A stream is of contacts, or of memberships."""
+        known = [
+            {"which": stream, "count": self.known(stream) or self.memberships.known(stream)}
+            for stream in sorted(self._entered)
+        ]
+        mine = (_S.workspace == self._workspace, _S.last_run == self._run, _S.stream == bindparam("which"))
+        ended = update(STREAMS).where(*mine).values(finished_at=_now(), known=bindparam("count"))
         settled = (_I.workspace == self._workspace, _I.sent_at < stamp(time.time() - _INTENTS_KEPT))
 
         def work(connection: Connection) -> None:
-            connection.execute(update(STREAMS).where(*mine).values(finished_at=_now()))
+            if known:
+                connection.execute(ended, known)
             connection.execute(delete(INTENTS).where(*settled))
 
         self._database.write(work)
@@ -318,18 +342,29 @@ class SqlLedger(Ledger):
         with self._database.reading() as connection:
             return connection.scalar(count) or 0
 
+    def known_before(self, stream: str) -> int | None:
+        """See `Ledger`."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(_S.known).where(*self._streams.of(stream)))
+
+    def streams(self) -> Mapping[str, str]:
+        """See `Ledger`."""
+        query = select(_S.stream, _S.started_at).where(_S.workspace == self._workspace).order_by(_S.stream)
+        with self._database.reading() as connection:
+            return {row.stream: row.started_at for row in connection.execute(query)}
+
     def misses(self, stream: str) -> bool:
         """See `Ledger`."""
-        where = (*self._entries.of(stream), _E.standing == Standing.SYNCED, _E.seen_at < self._entries.began)
+        where = (*self._entries.of(stream), _E.standing.in_(_MISSABLE), ~self._entries.came())
         with self._database.reading() as connection:
             return connection.scalar(select(_E.key).where(*where).limit(1)) is not None
 
     def unseen(self, stream: str) -> Iterator[Holder]:
         """See `Ledger`."""
         after = ""
-        where = (*self._entries.of(stream), _E.standing == Standing.SYNCED, _E.contact_id.is_not(None))
+        where = (*self._entries.of(stream), _E.standing.in_(_MISSABLE), _E.contact_id.is_not(None))
         while True:
-            page = select(ENTRIES).where(*where, _E.seen_at < self._entries.began, _E.key > after).order_by(_E.key)
+            page = select(ENTRIES).where(*where, ~self._entries.came(), _E.key > after).order_by(_E.key)
             with self._database.reading() as connection:
                 rows = connection.execute(page.limit(_PAGE)).all()
             yield from map(self._holder, rows)
@@ -346,6 +381,19 @@ class SqlLedger(Ledger):
                 found.extend(map(self._holder, connection.execute(select(ENTRIES).where(*where))))
         return found
 
+    def holds(self, stream: str, identity: Identity) -> bool:
+        """See `Ledger`."""
+        external_id, email = _storable(identity.external_id), _storable(identity.email)
+        names = [
+            *([] if external_id is None else [(_E.role == "user") & (_E.external_id == external_id)]),
+            # Of two external_ids that differ, an email in common says nothing.
+            *([] if email is None else [(_E.email == email) & _may_be(external_id)]),
+            *([] if identity.id is None else [_E.contact_id == identity.id]),
+        ]
+        where = (*self._entries.of(stream), _E.standing == Standing.SYNCED, or_(false(), *names))
+        with self._database.reading() as connection:
+            return connection.scalar(select(_E.key).where(*where).limit(1)) is not None
+
     def activate(self, stream: str, version: int) -> None:
         """See `Ledger`."""
         self._entries.activate(stream, version)
@@ -357,6 +405,35 @@ class SqlLedger(Ledger):
             for chunk in chunks(sorted(keys)):
                 connection.execute(delete(ENTRIES).where(*self._entries.of(stream), _E.key.in_(chunk)))
             release_records(connection, self._workspace, stream, keys)
+
+        if keys:
+            self._database.write(work)
+
+    def miss(self, stream: str, keys: Sequence[RecordKey]) -> None:
+        """See `Ledger`. A record that comes again is compared, and says its groups anew."""
+        missing = {
+            "standing": Standing.MISSING.value,
+            "content": None,
+            "groups_print": case((_E.groups_print.is_not(None), UNNOTED)),
+        }
+
+        def work(connection: Connection) -> None:
+            for chunk in chunks(sorted(keys)):
+                connection.execute(update(ENTRIES).where(*self._entries.of(stream), _E.key.in_(chunk)).values(missing))
+            release_records(connection, self._workspace, stream, keys)
+
+        if keys:
+            self._database.write(work)
+
+    def unlink(self, stream: str, keys: Sequence[RecordKey], *, with_tags: bool) -> None:
+        """See `Ledger`. The keys stay: a log-based tap may send a deletion twice, with nothing but the key."""
+
+        def work(connection: Connection) -> None:
+            for chunk in chunks(sorted(keys)):
+                where = (*self._entries.of(stream), _E.key.in_(chunk))
+                connection.execute(update(ENTRIES).where(*where).values({**_NOTHING, "gone_id": None}))
+            if with_tags:
+                release_records(connection, self._workspace, stream, keys)
 
         if keys:
             self._database.write(work)
@@ -399,7 +476,8 @@ class SqlLedger(Ledger):
             "single": None if prints is None else prints.single,
             "standing": entry.standing.value,
             "written_at": entry.written_at,
-            "seen_at": self._entries.now(),
+            "merged": entry.merged,
+            **self._entries.seen(),
             "version": loaded.version,
             "groups_print": entry.groups,
             "source": entry.source,
@@ -415,6 +493,7 @@ class SqlLedger(Ledger):
             # A run that was cut off may not have put the tags on.
             groups=row.groups_print if row.groups_run in {None, self._run} else UNNOTED,
             source=row.source,
+            merged=bool(row.merged),
         )
 
     def _holder(self, row: Row[t.Any]) -> Holder:
@@ -423,8 +502,10 @@ class SqlLedger(Ledger):
             key=row.key,
             contact=row.contact_id,
             identity=Identity(row.external_id, row.email, row.contact_id),
-            seen=row.seen_at >= self._entries.began,
+            seen=row.seen_in == self._run,
             version=row.version,
+            synced=row.standing == Standing.SYNCED.value,
+            merged=bool(row.merged),
         )
 
 
@@ -455,15 +536,26 @@ _NOTHING: t.Final[Mapping[str, object]] = {
     "groups_print": None,
     "source": None,
     "single": None,
+    "merged": None,
     "standing": Standing.REMOVED.value,
 }
 """What is left of a record whose contact was removed."""
+
+_MISSABLE: t.Final = (Standing.SYNCED.value, Standing.MISSING.value)
+"""Records whose contacts are removed when they are missing."""
 
 _UNKNOWN: t.Final[Mapping[str, object]] = MappingProxyType({})
 
 _CHANGING: t.Final = tuple(
     column.name for column in ENTRIES.columns if not column.primary_key and column.name != "groups_run"
 )
+
+
+def _may_be(external_id: str | None) -> ColumnElement[bool]:
+    """Return the condition that a contact is not surely another person than a record with this external_id."""
+    if external_id is None:
+        return true()
+    return or_(_E.role != "user", _E.external_id.is_(None), _E.external_id == external_id)
 
 
 def _groups_print(new: Columns) -> ColumnElement[str | None]:

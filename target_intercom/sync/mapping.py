@@ -32,7 +32,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.config import StreamConfig
-    from target_intercom.model import GroupKey, Identity, Json, Received, StandardAttribute
+    from target_intercom.model import GroupKey, Identity, Json, MatchBy, Received, StandardAttribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +197,11 @@ class ContactMapper:
     def removes(self, record: Mapping[str, Json]) -> bool:
         """Tell whether a record names a contact to remove."""
         return self._config.sync_mode is SyncMode.REMOVE or is_set(record.get(self._config.deleted_property))
+
+    @property
+    def identifiers(self) -> list[MatchBy]:
+        """The identifiers of `match_by` that the stream has a property for, in their order."""
+        return [which for which in self._config.match_by if which.value in self._sources]
 
     def identity(self, record: Mapping[str, Json]) -> Identity:
         """Read a record's identifiers; what is no identifier is none."""

@@ -39,8 +39,6 @@ class TapStream:
         """It has `bookmark_properties`: what is missing from it has not changed."""
         self.is_complete = False
         """At least one record came, and then the tap's word that it was the last."""
-        self.is_unclear = False
-        """A record came that nobody can tell whose it is: anyone who seems to be missing may be meant."""
         self._records = 0
         self._in_batch = False
 

@@ -77,6 +77,8 @@ class Saved:
     """The changes of its tags went along."""
     may_change: bool = False
     """A job that was given up may still write older values."""
+    by_merge: bool = False
+    """The contact is the survivor of a merge, into which the records' own contact went."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,7 +371,8 @@ class DirectWriter:
             survivor = self._matcher.survivor(error)
             if survivor is None or another_person(group.draft.identity, survivor):
                 return Rejected(group, Refusal.by_intercom(error.fault))
-            return self._bring_up_to_date(group, survivor, Result.UNCHANGED)
+            written = self._bring_up_to_date(group, survivor, Result.UNCHANGED)
+            return replace(written, by_merge=True) if isinstance(written, Saved) else written
 
     def _goes_by_external_id(self, identity: Identity) -> bool:
         """Tell whether who has a record's external_id is meant, before whom its other identifiers find.
