@@ -217,8 +217,8 @@ class _Play:
         """Those of which the documents do not say whether their key is still known."""
         self.orders: dict[int, set[str]] = {}
         self.early_orders: set[int] = set()
-        self.named: set[int] = set()
-        """Whom refused records keep in this run."""
+        self.named: dict[int, set[str]] = {}
+        """Whom refused records keep in this run, and of which streams these are."""
         self.perhaps_named: set[int] = set()
         self.blocked: set[str] = set()
         """Streams of which nobody leaves, since a record's key cannot be read."""
@@ -280,13 +280,13 @@ class _Play:
         self.perhaps_marks.pop(key, None)
         known = self.entries.get(key)
         if row.form not in NAMELESS:
-            self.named.add(row.person)
+            self.named.setdefault(row.person, set()).add(key[0])
         if known is None:
             return
         if known.person != row.person:
             raise Undetermined("a refused record between two persons")
         if known.held:
-            self.named.add(known.person)
+            self.named.setdefault(known.person, set()).add(key[0])
         else:
             self.perhaps_named.add(known.person)
         if Form.LIVE not in self.words[key]:
@@ -297,7 +297,7 @@ class _Play:
         if row.form is Form.NOTHING:
             self.blocked.add(stream)
             return
-        self.named.add(row.person)
+        self.named.setdefault(row.person, set()).add(stream)
         holds = {one.held for (of, _), one in self.before.entries.items() if (of, one.person) == (stream, row.person)}
         if True in holds:
             return
@@ -380,7 +380,9 @@ class _Judgement:
                 self._claim(entry.person, stream.name, LEFT)
             elif entry.held is None:
                 self._doubt(entry.person, stream.name, LEFT)
-            self.entries[key] = replace(entry, keeps=False)
+            # Where a refused record of the stream names the person, it is open whether the record is missing.
+            named = stream.name in self.play.named.get(entry.person, ())
+            self.entries[key] = replace(entry, keeps=False if entry.keeps is False or not named else None)
 
     def _removed(self) -> Iterator[tuple[int, set[tuple[str, str]]]]:
         for person in sorted({*self.claims, *self.doubtful, *self.play.orders} & self.play.live):
