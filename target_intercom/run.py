@@ -40,6 +40,7 @@ from target_intercom.sync.objections import (
     is_in_no_stream,
     is_nameless,
     is_no_snapshot,
+    knows_no_earlier_run,
     lies_elsewhere,
     snapshot_is_idle,
     sync_removes_nobody,
@@ -370,6 +371,7 @@ class _Session:
             )
         )
         self._say = say
+        self._is_first_run = not ledger.streams()
         self._entered: dict[str, Sequence[str]] = {}
 
     def contact_sync(
@@ -383,6 +385,9 @@ class _Session:
         source = sources[0]
         self._enter(stream, config, sources, key_properties, self._complete)
         self.removals.join(stream)
+        warning = knows_no_earlier_run(self.removals.streams, self._config) if self._is_first_run else None
+        if warning is not None:
+            self._say(warning)
         return ContactSync(
             stream,
             config,

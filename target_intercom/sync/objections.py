@@ -7,8 +7,12 @@ import typing as t
 from target_intercom.config import SyncMode
 
 if t.TYPE_CHECKING:
+    from collections.abc import Collection
+
     from target_intercom.config import Config, StreamConfig
     from target_intercom.intercom.protocol import Workspace
+
+_SEVERAL: t.Final = 2
 
 
 def unwritable(why: object) -> str:
@@ -56,6 +60,16 @@ def sync_removes_nobody(stream: str, config: Config) -> str | None:
     if config.stream(stream).sync_mode is not SyncMode.SYNC or config.has_fuse(stream):
         return None
     return f"Stream '{stream}': 'max_removal_percent' is 0: nobody is removed"
+
+
+def knows_no_earlier_run(streams: Collection[str], config: Config) -> str | None:
+    """Return the warning that marks see the records of this run alone, where several streams name contacts."""
+    if len(streams) < _SEVERAL or not any(map(config.has_fuse, streams)):
+        return None
+    return (
+        "The ledger knows of no earlier run, and several streams load contacts: a record that is marked as deleted "
+        "removes its contact unless a record of this run names it. Records that earlier runs loaded are not known"
+    )
 
 
 def is_in_no_stream(prop: str) -> str:

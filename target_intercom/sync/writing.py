@@ -35,6 +35,7 @@ from target_intercom.model import (
     Update,
 )
 from target_intercom.sync.doubt import LeadInDoubt, LeadSearch
+from target_intercom.sync.jobs import patience
 from target_intercom.sync.matching import another_person
 from target_intercom.sync.planning import changes, refusal
 
@@ -53,8 +54,6 @@ _DOUBT_ROUNDS = 5
 """A create whose answer is lost again and again is tried so often."""
 _DOUBT_BACKOFF = 8.0
 """The longest pause, in seconds, before a user in doubt is looked for again."""
-_LONGEST_JOB = 600.0
-"""Seconds ahead that the intent of a lead may lie, which a job was to make."""
 _CLOCK_STEP = 1
 """Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""
 _BEGUN: t.Final = Fault(message="a run that was cut off, or another one, began to create it")
@@ -157,6 +156,7 @@ class DirectWriter:
         self._config = config
         self._doubtful: dict[str, LeadInDoubt] = {}
         self._search = LeadSearch(client, matcher, search_delay_seconds)
+        self._longest_job = patience(search_delay_seconds)
 
     def write(self, operations: Iterable[Operation]) -> Iterator[Written]:
         """Write; leads in doubt come last, settled together."""
@@ -209,7 +209,7 @@ class DirectWriter:
         try:
             return self._post(operation, intent.write)
         except LeadPendingError as error:
-            return LeadInDoubt(operation, _BEGUN, _monotonic(error.since), Stamp(error.since))
+            return LeadInDoubt(operation, _BEGUN, self._sent_at(error.since), Stamp(error.since))
         except InDoubtError as error:
             return LeadInDoubt(operation, error.fault, time.monotonic(), intent.written)
         except UndoneError as error:
@@ -217,6 +217,14 @@ class DirectWriter:
             if isinstance(error, ConflictError):
                 return self._after_conflict(operation.group, error, doubtful=False)
             raise
+
+    def _sent_at(self, since: int) -> float:
+        """Return when an intent says that a lead was sent at the latest, on the monotonic clock.
+
+        That may lie as far ahead as a job is given time; further ahead, a clock was wrong, and it is taken for now.
+        """
+        ahead = since / 1000 - time.time()
+        return time.monotonic() + (ahead if ahead <= self._longest_job else 0.0)
 
     def _post(self, operation: Create, before: Callable[[], object]) -> Saved:
         def create(attributes: Mapping[str, Json]) -> Contact:
@@ -463,14 +471,6 @@ class _Intent:
 
     def write(self) -> None:
         self.written = self._ledger.intend(self._email, self.written)
-
-
-def _monotonic(since: int) -> float:
-    """Give a time of the wall clock, in milliseconds, on the monotonic clock.
-
-    A job may have been given time; nothing is further in the future than that.
-    """
-    return time.monotonic() - max(-_LONGEST_JOB, time.time() - since / 1000)
 
 
 def _nothing() -> None:

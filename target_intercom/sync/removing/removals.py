@@ -64,7 +64,8 @@ class Removals:
         self._refused = RefusedRecords()
         self._still_named = StillNamed(ledger, self._marks, complete, config)
         self._missing = Missing(ledger, complete, self._still_named, self._refused)
-        self._streams: set[str] = set()
+        self.streams: set[str] = set()
+        """The streams of contacts in this run."""
         self._going: dict[ContactId, _Going] = {}
         self._kept: list[Mark] = []
         self._counts: Counter[str] = Counter()
@@ -78,7 +79,7 @@ class Removals:
 
     def join(self, stream: str) -> None:
         """Add a stream of contacts to the run."""
-        self._streams.add(stream)
+        self.streams.add(stream)
 
     def mark(self, mark: Mark) -> Outcome | None:
         """Mark a record's contacts.
@@ -119,7 +120,7 @@ class Removals:
         self._decide_marks(unseen)
         for stream in complete:
             self._count_missing(stream, unseen)
-        for text in unseen.sentences(self._ledger.streams() if unseen.counts else {}, self._streams):
+        for text in unseen.sentences(self._ledger.streams() if unseen.counts else {}, self.streams):
             self._say(text)
 
     def shares(self, streams: Iterable[str]) -> Iterator[Share]:
@@ -177,7 +178,7 @@ class Removals:
     # Decisions.
 
     def _pages(self, stream: str) -> Iterator[t.Any]:
-        return self._missing.pages(stream, self._going.keys(), self._streams.__contains__)
+        return self._missing.pages(stream, self._going.keys(), self.streams.__contains__)
 
     def _count_missing(self, stream: str, unseen: Unseen) -> None:
         merged = 0
