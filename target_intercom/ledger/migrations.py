@@ -79,11 +79,20 @@ def know_records_again(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE target_intercom_entries ADD COLUMN {column} TEXT")
 
 
+def note_unarchived_contacts(connection: Connection) -> None:
+    """Make room for contacts that were brought back from the archive only to be looked at."""
+    connection.exec_driver_sql(
+        "CREATE TABLE target_intercom_unarchived (workspace TEXT NOT NULL, contact_id TEXT NOT NULL, "
+        "run TEXT NOT NULL, stream TEXT NOT NULL, noted_at BIGINT NOT NULL, PRIMARY KEY (workspace, contact_id, run))"
+    )
+
+
 STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     create_entries_streams_and_intents,
     create_memberships,
     index_unnamed_entries,
     know_records_again,
+    note_unarchived_contacts,
 )
 """In the order in which they are applied; a step's name is what the ledger keeps of it."""
 
