@@ -105,6 +105,9 @@ class Holder:
     """The last version of its stream that it came with."""
 
 
+NOBODY: t.Final = ""
+"""In place of the stream: a tag that is this target's, and that no record names since its stream was forgotten."""
+
 UNNOTED: t.Final = ""
 """In place of the hash: the record lists groups that have not all become tags."""
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 
 from target_intercom.config import SyncMode
 from target_intercom.errors import InvalidRecordError
+from target_intercom.ledger.base import NOBODY
 from target_intercom.model import Outcome, Refusal, Result
 from target_intercom.sync.carrying import CarriedTags
 from target_intercom.sync.claiming import Claiming
@@ -256,7 +257,10 @@ class Groups:
         """Take off the tags of memberships that have ended."""
         for stream, version in self._whole.items():
             self._memberships.leave(stream, version)
-        self._tagging.take_off([stream for stream in self._streams if self._takes_off(stream)])
+        streams = [stream for stream in self._streams if self._takes_off(stream)]
+        if streams:
+            self._memberships.release_forgotten(streams, is_whole=bool(self._whole))
+            self._tagging.take_off([*streams, NOBODY])
         self._room.close()
         self._memberships.has_work = False
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError, UndoneError
-from target_intercom.ledger.base import Holding, stamp
+from target_intercom.ledger.base import NOBODY, Holding, stamp
 from target_intercom.model import Outcome, Refusal, Result, SkipReason, TagChange
 from target_intercom.sync.claims import shown
 from target_intercom.sync.plan import Origin
@@ -379,6 +379,8 @@ class Tagging:
         for one, why in refused:
             if one.place is not None:
                 self._reject(one, why)
+            elif one.stream == NOBODY:
+                self._say("Tags of a forgotten stream could not be taken off; the next run tries again")
             elif one.holding is not Holding.MARKED:
                 self._say(f"Stream '{one.stream}': tags could not be taken off; the next run tries again")
         marked = [replace(one, holding=Holding.UNCLEAR) for one, _ in refused if one.holding is Holding.MARKED]
@@ -391,7 +393,7 @@ class Tagging:
     ) -> None:
         """Count what became of one contact's tag, for all records that named the group: once, for the first of them."""
         streams: set[str] = set()
-        for one in rows:
+        for one in _named(rows):
             is_first = not streams
             if not self._is_groups(one.stream):
                 if is_first and result is not Result.SKIPPED:
@@ -435,7 +437,13 @@ class Tagging:
 
 def _origins(pairs: Mapping[_Pair, Sequence[Membership]]) -> dict[Subject, Origin]:
     """Tell on whose account tags change: of several records the first one's."""
-    return {pair: Origin(ones[0].stream, ones[0].key) for pair, ones in pairs.items()}
+    first = {pair: next(iter(_named(ones)), None) for pair, ones in pairs.items()}
+    return {pair: Origin(NOBODY) if one is None else Origin(one.stream, one.key) for pair, one in first.items()}
+
+
+def _named(rows: Iterable[Membership]) -> list[Membership]:
+    """Return the memberships of records, without what is left of forgotten streams."""
+    return [one for one in rows if one.stream != NOBODY]
 
 
 def _gone(contact: ContactId) -> Refusal:
