@@ -195,12 +195,32 @@ class Memberships:
         def work(connection: Connection) -> set[tuple[ContactId, GroupKey]]:
             locked = self._locked(connection, pairs)
             staying = {one.pair for one in locked if one.holding.is_wanted and one.id not in mine}
+            staying |= self._by_tag(connection, rows)
             self._share(connection, [one for one in rows if one.pair in staying and one.ours])
             self._delete(connection, [one for one in rows if one.pair in staying])
             self._settle(connection, [_ending(one) for one in rows if one.pair not in staying])
             return staying
 
         return self._database.write(work)
+
+    def _by_tag(self, connection: Connection, rows: Sequence[Membership]) -> set[tuple[ContactId, GroupKey]]:
+        """Find the pairs whose very tag a record wants for another group, as after it was renamed to that one's name.
+
+        There, too, it is this target's from now on.
+        """
+        tags, mine = {(one.contact, one.tag) for one in rows if one.tag is not None}, {one.id for one in rows}
+        wanted: dict[tuple[ContactId, TagId], list[Membership]] = defaultdict(list)
+        for chunk in chunks(sorted({contact for contact, _ in tags})):
+            where = (_M.workspace == self._workspace, _M.contact_id.in_(chunk), _M.holding.in_(_WANTS))
+            query = select(MEMBERSHIPS).where(*where).order_by(*MEMBERSHIPS.primary_key).with_for_update()
+            for one in map(self._membership, connection.execute(query)):
+                if one.tag is not None and (one.contact, one.tag) in tags and one.id not in mine:
+                    wanted[one.contact, one.tag].append(one)
+        kept = [one for one in rows if one.tag is not None and (one.contact, one.tag) in wanted]
+        heirs = [heir for one in kept if one.ours and one.tag is not None for heir in wanted[one.contact, one.tag]]
+        for heir in heirs:
+            connection.execute(update(MEMBERSHIPS).where(*_this(self._workspace)).values(ours=True), _key_values(heir))
+        return {one.pair for one in kept}
 
     def _locked(self, connection: Connection, pairs: Collection[tuple[ContactId, GroupKey]]) -> Iterator[Membership]:
         """Give the memberships of pairs, which nobody else changes before the transaction ends."""
@@ -264,6 +284,22 @@ class Memberships:
         values = [{"who": contact, "where": group, "id": tag} for (contact, group), tag in sorted(tags.items())]
         if values:
             connection.execute(statement, values)
+
+    def group_tags(self) -> dict[GroupKey, tuple[str, list[TagId]]]:
+        """Return a name of each group and the tags that contacts have, or had, for it, the most frequent one first."""
+        has_tag = (_M.tag_id.is_not(None), or_(_M.holding.in_(_MAY_BE_ON), _M.ours))
+        often = func.count().desc()
+        query = (
+            select(_M.group_key, _M.tag_id, func.min(_M.name).label("name"))
+            .where(_M.workspace == self._workspace, *has_tag)
+            .group_by(_M.group_key, _M.tag_id)
+            .order_by(_M.group_key, often, _M.tag_id)
+        )
+        found: dict[GroupKey, tuple[str, list[TagId]]] = {}
+        with self._database.reading() as connection:
+            for row in connection.execute(query):
+                found.setdefault(row.group_key, (row.name, []))[1].append(row.tag_id)
+        return found
 
     def tags(self, streams: Collection[str]) -> set[TagId]:
         """Give the tags that contacts have because of these streams."""

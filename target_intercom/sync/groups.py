@@ -148,7 +148,7 @@ class Groups:
         self._report = report
         self._streams: list[str] = []
         self._whole: dict[str, int | None] = {}
-        self._tags = TagCatalog(client, in_parallel)
+        self._tags = TagCatalog(client, in_parallel, memberships, say)
         self._jobs = jobs
         self._room = WaitingRoom(config.data_dir)
         self._unnamed = UnnamedListings(config.data_dir, naming, config.search_delay_seconds)

@@ -13,6 +13,7 @@ from target_intercom.errors import CallFailedError, MergedError, NotFoundError, 
 from target_intercom.ledger.base import NOBODY, Holding, stamp
 from target_intercom.model import Outcome, Refusal, Result, SkipReason, TagChange
 from target_intercom.sync.claims import shown
+from target_intercom.sync.group_names import group_key
 from target_intercom.sync.plan import Origin
 
 if t.TYPE_CHECKING:
@@ -231,7 +232,7 @@ class Tagging:
         """Put on tags that are there, one after the other."""
         rows = sorted(rows, key=lambda one: (one.group, one.contact))
         by_pair = {pair: list(ones) for pair, ones in groupby(rows, key=lambda one: one.pair)}
-        self._plan.because(_origins(by_pair))
+        self._plan.because(self._origins(by_pair))
         put_on: list[Membership] = []
         refused: list[tuple[Membership, Refusal]] = []
         unheard: list[tuple[Membership, Refusal]] = []
@@ -302,7 +303,7 @@ class Tagging:
         if any(one.tag is None for one in rows):
             # Once, before many threads ask for it.
             self._tags.known()
-        self._plan.because(_origins(ending))
+        self._plan.because(self._origins(ending))
         done = self._take_off_in_bulk(ending)
         self.taken_off_already([one for pair in done for one in ending.pop(pair)])
         taken_off: list[Membership] = []
@@ -386,6 +387,17 @@ class Tagging:
         marked = [replace(one, holding=Holding.UNCLEAR) for one, _ in refused if one.holding is Holding.MARKED]
         self._memberships.settle([replace(one, written_at=stamp(time.time())) for one in marked])
 
+    def _origins(self, pairs: Mapping[_Pair, Sequence[Membership]]) -> dict[Subject, Origin]:
+        """Return on whose account tags change: of several records the first one's."""
+        origins: dict[Subject, Origin] = {}
+        for (contact, group), ones in pairs.items():
+            first = next(iter(_named(ones)), None)
+            # In the plan a tag is called as in Intercom, whatever its group is called.
+            tag = self._tags.get(group) if self._plan.is_written else None
+            name = group if tag is None else group_key(tag.name)
+            origins[contact, name] = Origin(NOBODY) if first is None else Origin(first.stream, first.key)
+        return origins
+
     # What is said of it.
 
     def _count(
@@ -433,12 +445,6 @@ class Tagging:
     def _reject(self, one: Membership, why: Refusal) -> None:
         if one.place is not None:
             self._report.record(one.stream, Outcome(self._room.record(one.place), why.result, refusal=why))
-
-
-def _origins(pairs: Mapping[_Pair, Sequence[Membership]]) -> dict[Subject, Origin]:
-    """Tell on whose account tags change: of several records the first one's."""
-    first = {pair: next(iter(_named(ones)), None) for pair, ones in pairs.items()}
-    return {pair: Origin(NOBODY) if one is None else Origin(one.stream, one.key) for pair, one in first.items()}
 
 
 def _named(rows: Iterable[Membership]) -> list[Membership]:
