@@ -64,6 +64,8 @@ class ArchivedContacts:
     def archive_again(self) -> None:
         """Archive what earlier runs had brought back to be looked at, and could not archive again."""
         left = {} if self._notes is None else self._notes.take_over()
+        if not left:
+            return
         self._plan.because({contact: Origin(stream) for contact, stream in left.items()})
         answers = self._in_parallel(lambda one: (one[1], self._try_again(*one)), sorted(left.items()))
         archived = Counter(stream for stream, is_archived in answers if is_archived)
