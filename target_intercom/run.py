@@ -23,6 +23,7 @@ from target_intercom.ledger.database import Database
 from target_intercom.ledger.scratch import ScratchDatabase, sweep
 from target_intercom.ledger.sql import SqlLedger
 from target_intercom.report import RejectedRecords, RunReport
+from target_intercom.sync.archived import ArchivedContacts
 from target_intercom.sync.attributes import AttributeCatalog
 from target_intercom.sync.bulk import BulkWriter, Teammates
 from target_intercom.sync.contacts import ContactSync
@@ -273,6 +274,7 @@ class Run:
         )
         doing = "Loading into" if self.plan is None else "Dry run: nothing is written to"
         self._logger.info("%s Intercom workspace '%s' (%s)", doing, workspace.name, workspace.id)
+        self._session.archived.archive_again()
         return self._session
 
     def _open_database(self) -> Database | None:
@@ -323,6 +325,7 @@ class _Session:
         self._in_parallel = in_parallel
         self._ledger = ledger
         self._report = report
+        self.archived = ArchivedContacts(client, in_parallel, ledger, plan=plan, say=say)
         self._catalog = AttributeCatalog(client, say)
         self._recent = RecentContacts(config.search_delay_seconds)
         self._matcher = Matcher(client, self._recent, in_parallel, self._written_lately)
@@ -424,7 +427,9 @@ class _Session:
             self._catalog,
             self._in_parallel,
             self._ledger,
+            stream=stream,
             config=config,
+            archived=self.archived,
             search_delay_seconds=self._config.search_delay_seconds,
         )
         if isinstance(self._client, DryRunClient):
@@ -516,6 +521,8 @@ class _Session:
             self._report.record(stream, outcome)
 
     def end(self, status: Status) -> None:
+        for stream, contacts in self.archived.left().items():
+            self._report.unarchived(stream, contacts)
         try:
             if status == "succeeded":
                 self._ledger.finish()

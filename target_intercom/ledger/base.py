@@ -11,6 +11,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.errors import LeadPendingError
     from target_intercom.ledger.memberships import Memberships
+    from target_intercom.ledger.unarchived import Unarchived
     from target_intercom.model import Contact, ContactId, Email, ExternalId, GroupKey, Identity, RecordKey, TagId
 
 Stamp = t.NewType("Stamp", int)
@@ -112,6 +113,9 @@ class Holder:
     """The contact is the survivor of a merge, not the one that the record was loaded into."""
 
 
+NOBODY: t.Final = ""
+"""In place of the stream: a tag that is this target's, and that no record names since its stream was forgotten."""
+
 UNNOTED: t.Final = ""
 """In place of the hash: the record lists groups that have not all become tags."""
 
@@ -202,6 +206,8 @@ class Ledger:
     """Whether it is of use to make keys and hashes for it."""
     memberships: Memberships | None = None
     """What it knows of groups; None: nothing."""
+    unarchived: Unarchived | None = None
+    """Which archived contacts are brought back to be looked at; None: it does not remember that."""
 
     def enter(self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False) -> None:
         """Begin to work on a stream with these key properties; `alone` keeps every other run off it.

@@ -16,10 +16,11 @@ from sqlalchemy import bindparam, case, delete, exists, false, func, or_, select
 from target_intercom.errors import LeadPendingError, LedgerError
 from target_intercom.ledger.base import UNNOTED, Holder, Ledger, LedgerEntry, Prints, Settled, Stamp, Standing, stamp
 from target_intercom.ledger.chunks import chunks
-from target_intercom.ledger.locks import enter, locks_of
+from target_intercom.ledger.locks import enter, lock_name, locks_of
 from target_intercom.ledger.memberships import Memberships, forget_contacts, release_records
 from target_intercom.ledger.rows import Rows
 from target_intercom.ledger.tables import ENTRIES, INTENTS, MEMBERSHIPS, STREAMS
+from target_intercom.ledger.unarchived import Unarchived, forget_live
 from target_intercom.model import Contact, ContactId, Identity
 
 if t.TYPE_CHECKING:
@@ -53,6 +54,7 @@ class SqlLedger(Ledger):
         self._workspace = workspace
         self._run = run
         self._locks = locks_of(database)
+        self.unarchived: Unarchived = Unarchived(database, workspace, run, self._locks)
         self._streams, self._entries, self._intents = (
             Rows(database, workspace, run, table) for table in (STREAMS, ENTRIES, INTENTS)
         )
@@ -84,7 +86,7 @@ class SqlLedger(Ledger):
 
     def enter(self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False) -> None:
         """See `Ledger`."""
-        name = json.dumps([self._workspace, stream])
+        name = lock_name(self._workspace, stream)
         if removes and not alone and stream not in self._entered:
             # Alone for a moment, to see whether anybody is there; noted before anybody else can come.
             if self._locks.take(name, alone=True):
@@ -216,12 +218,14 @@ class SqlLedger(Ledger):
         rows = {one.entry.key: self._row(stream, one) for one in loaded}
         contacts = [(one.entry.contact, one.changed) for one in loaded if one.entry.contact is not None]
         changed = sorted({contact.id for contact, was_changed in contacts if was_changed and contact.is_named})
+        live = {contact.id for contact, _ in contacts if contact.is_named}
 
         def work(connection: Connection) -> None:
             self._void(connection, changed)
             # In a fixed order, so that two runs do not wait for each other.
             in_order = [rows[key] for key in sorted(rows)]
             self._entries.put(connection, in_order, _CHANGING, groups_print=_groups_print)
+            forget_live(connection, self._workspace, live)
 
         if rows:
             self._database.write(work)

@@ -95,3 +95,13 @@ INTENTS = Table(
     Column("sent_at", BigInteger, nullable=False),
     Column("run", Text, nullable=False),
 )
+
+UNARCHIVED = Table(
+    "target_intercom_unarchived",
+    METADATA,
+    Column("workspace", Text, primary_key=True),
+    Column("contact_id", Text, primary_key=True),
+    Column("run", Text, primary_key=True),
+    Column("stream", Text, nullable=False),
+    Column("noted_at", BigInteger, nullable=False),
+)

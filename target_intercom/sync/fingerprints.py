@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 LONGEST_KEY: t.Final = 1500
 """Characters of a key; a longer one stands as its hash, since databases limit what they index."""
 
-NOBODY: t.Final = Identity()
+NO_IDENTITY: t.Final = Identity()
 """Of a record whose key properties tell all."""
 _ENCODER: t.Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 _MOST_ZEROS = 40

@@ -7,10 +7,11 @@ from collections import defaultdict
 
 from target_intercom.config import SyncMode
 from target_intercom.errors import InvalidRecordError
+from target_intercom.ledger.base import NOBODY
 from target_intercom.model import Outcome, Refusal, Result
 from target_intercom.sync.carrying import CarriedTags
 from target_intercom.sync.claiming import Claiming
-from target_intercom.sync.fingerprints import NOBODY, membership_print, readable_key, record_key
+from target_intercom.sync.fingerprints import NO_IDENTITY, membership_print, readable_key, record_key
 from target_intercom.sync.group_names import group_key
 from target_intercom.sync.identity import no_identifier
 from target_intercom.sync.listing import NotedGroups, UnnamedListings
@@ -116,7 +117,7 @@ class GroupSync:
         """Report a record that cannot be loaded; it is not missing from its stream, or it may be any record of it."""
         why = Refusal(Result.INVALID, error.reason, error.code, error.field)
         self._report.record(self._stream, Outcome(received, Result.INVALID, refusal=why))
-        key = readable_key(received.record, self._key_properties, NOBODY, ())
+        key = readable_key(received.record, self._key_properties, NO_IDENTITY, ())
         if key is None:
             self._unclear.add(self._stream)
         else:
@@ -151,7 +152,7 @@ class Groups:
         self._report = report
         self._streams: list[str] = []
         self._whole: dict[str, int | None] = {}
-        self._tags = TagCatalog(client, in_parallel)
+        self._tags = TagCatalog(client, in_parallel, memberships, say)
         self._jobs = jobs
         self._room = WaitingRoom(config.data_dir)
         self._unnamed = UnnamedListings(config.data_dir, naming, config.search_delay_seconds)
@@ -263,7 +264,10 @@ class Groups:
         """Take off the tags of memberships that have ended."""
         for stream, version in self._whole.items():
             self._memberships.leave(stream, version)
-        self._tagging.take_off([stream for stream in self._streams if self._takes_off(stream)])
+        streams = [stream for stream in self._streams if self._takes_off(stream)]
+        if streams:
+            self._memberships.release_forgotten(streams, is_whole=bool(self._whole))
+            self._tagging.take_off([*streams, NOBODY])
         self._room.close()
         self._memberships.has_work = False
 

@@ -11,7 +11,7 @@ from target_intercom.config import SyncMode
 from target_intercom.ledger.base import UNNOTED, LedgerEntry, Loaded, Stamp, Standing, stamp
 from target_intercom.model import Identity, Known, MatchBy, Trust, Update
 from target_intercom.sync.fingerprints import (
-    NOBODY,
+    NO_IDENTITY,
     has_same_shape,
     lists_news,
     prints_of,
@@ -124,7 +124,7 @@ class StreamMemory:
         on = text_print(basis())
         names = {*relevant, *self._key_properties}
         sources = {received.number: source_print(on, received.record, names) for received in records}
-        keys = [record_key(received.record, self._key_properties, NOBODY, ()) for received in records]
+        keys = [record_key(received.record, self._key_properties, NO_IDENTITY, ()) for received in records]
         # Of records that share a key the last one counts: they have to be looked at together.
         once = [key for key, often in Counter(keys).items() if key is not None and often == 1]
         rows = self._ledger.settled(self._stream, once)

@@ -46,6 +46,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.ledger.base import Ledger
     from target_intercom.model import Email, Group, Identity, Json, Operation
+    from target_intercom.sync.archived import ArchivedContacts
     from target_intercom.sync.attributes import AttributeCatalog
     from target_intercom.sync.matching import Matcher
     from target_intercom.sync.parallel import InParallel
@@ -144,10 +145,14 @@ class DirectWriter:
         in_parallel: InParallel,
         ledger: Ledger,
         *,
+        stream: str,
         config: StreamConfig,
+        archived: ArchivedContacts,
         search_delay_seconds: float,
     ) -> None:
         """Write for one stream; a lead in doubt is looked for up to `search_delay_seconds`."""
+        self._stream = stream
+        self._archived = archived
         self._client = client
         self._ledger = ledger
         self._matcher = matcher
@@ -289,7 +294,7 @@ class DirectWriter:
         if contact_id is None:
             return Rejected(group, Refusal.by_intercom(error.fault))
         try:
-            contact = self._read_conflicting(contact_id, archived=error.archived)
+            contact = self._read_conflicting(contact_id, group.draft.identity, archived=error.archived)
         except NotFoundError:
             return Vanished(group, contact_id)
         except CallFailedError as failure:
@@ -299,21 +304,14 @@ class DirectWriter:
         if not updates and (is_other or not is_ours):
             return Left(group, SkipReason.EXISTS)
         if is_other:
-            if error.archived:
-                self._client.archive_contact(contact_id)
             return Rejected(group, _taken(contact_id, error.fault))
         return self._bring_up_to_date(group, contact, _if_nothing_differs(is_ours=is_ours, archived=error.archived))
 
-    def _read_conflicting(self, contact: ContactId, *, archived: bool) -> Contact:
+    def _read_conflicting(self, contact: ContactId, identity: Identity, *, archived: bool) -> Contact:
         """Read the contact that a 409 names; an archived one has to be brought back for that."""
         if not archived:
             return self._client.get_contact(contact)
-        self._client.unarchive_contact(contact)
-        try:
-            return self._client.get_contact(contact)
-        except CallFailedError:
-            self._client.archive_contact(contact)
-            raise
+        return self._archived.read(contact, self._stream, lambda read: not another_person(identity, read))
 
     def _in_the_way(self, identity: Identity, error: ConflictError) -> ContactId | None:
         if error.contact_id is not None:

@@ -175,8 +175,8 @@ def test_any_text_can_be_a_name_and_is_the_same_group_in_the_next_run(
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("VIP", "vip"), ("x" * 300, "X" * 300), ("Größe", "GRÖSSE"), ("a ", " A")],
-    ids=["case", "long", "folding", "blanks"],
+    [("VIP", "vip"), ("x" * 300, "X" * 300), ("Größe", "GRÖßE"), ("a ", " A")],
+    ids=["case", "long", "umlauts", "blanks"],
 )
 def test_a_name_that_changes_in_case_or_blanks_only_is_no_change(
     load: Loader, people: People, before: str, after: str
@@ -658,15 +658,13 @@ def test_a_renamed_tag_is_taken_off_with_its_group(load: Loader, people: People)
 
 
 @pytest.mark.parametrize("repair", [True, False])
-def test_a_group_whose_tag_was_renamed_gets_a_tag_of_its_name_and_loses_it(
-    load: Loader, people: People, repair: bool
-) -> None:
+def test_a_group_whose_tag_was_renamed_keeps_it_and_loses_it(load: Loader, people: People, repair: bool) -> None:
     load(ann("a"))
     people.call("POST", "/tags", {"id": tag_id(people, "a"), "name": "renamed"})
     load(ann("a", "b"), repair=repair)
-    assert tags_of(people) >= {"a", "b"}
+    assert tags_of(people) == {"renamed", "b"}
     load(ann())
-    assert not {"a", "b"} & tags_of(people)
+    assert tags_of(people) == set()
 
 
 def test_a_tag_that_takes_the_name_of_a_renamed_one_is_not_ours(load: Loader, people: People) -> None:
