@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from target_intercom.sync.objections import holds_position
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -84,6 +86,10 @@ class Tables:
         if table.version is not None and not table.sources[0].tells_versions:
             self._remembered.activate(stream, table.version)
         if not table.is_whole:
+            return False
+        position = next((source.position for source in table.sources if source.position is not None), None)
+        if position is not None:
+            self._say(holds_position(stream, position))
             return False
         if not all(source.is_complete for source in table.sources):
             self._say(
