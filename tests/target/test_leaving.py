@@ -691,7 +691,7 @@ def test_who_is_filtered_out_has_left(load: Loader, people: People) -> None:
 
 
 def test_a_stream_and_its_copy_are_left_together(load: Loader, people: People) -> None:
-    settings = {"stream_maps": {"copies": {"__source__": "customers"}}}
+    settings: Row = {"stream_maps": {"copies": {"__source__": "customers"}}, "streams": {"copies": {}}}
     load(whole(1, 2, 3, 4), **settings)
     assert load(whole(1, 2, 3), **settings).calls[ARCHIVE] == 1
     assert gone(people) == {"4"}
