@@ -54,8 +54,8 @@ def is_no_snapshot(stream: str, own: StreamConfig, *, is_incremental: bool) -> S
 def holds_position(stream: str, position: str) -> str:
     """Say that a stream turned out to be incremental, and what follows; `position`: the part of its bookmark."""
     return (
-        f"Stream '{stream}' is incremental (its bookmark in STATE holds a position, '{position}'): who is missing from it "
-        "is not removed"
+        f"Stream '{stream}' is incremental (its bookmark in STATE holds a position, '{position}'): "
+        "who is missing from it is not removed"
     )
 
 
