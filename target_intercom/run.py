@@ -11,7 +11,6 @@ from target_intercom.errors import (
     ConfigValidationError,
     LedgerError,
     RegionError,
-    StreamRefusedError,
     TooManyRejectedError,
     TooManyRemovalsError,
     redact,
@@ -26,6 +25,7 @@ from target_intercom.report import RejectedRecords, RunReport
 from target_intercom.sync.archived import ArchivedContacts
 from target_intercom.sync.attributes import AttributeCatalog
 from target_intercom.sync.bulk import BulkWriter, Teammates
+from target_intercom.sync.contact_streams import ContactStreams
 from target_intercom.sync.contacts import ContactSync
 from target_intercom.sync.dry_run import DryRunWriter
 from target_intercom.sync.groups import Groups, GroupSync
@@ -62,6 +62,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.config import Config, StreamConfig
+    from target_intercom.errors import StreamRefusedError
     from target_intercom.intercom.protocol import Workspace
     from target_intercom.model import Contact, Json, Outcome
     from target_intercom.report import Status
@@ -82,6 +83,7 @@ class Run:
         self.config = config
         self.schemas: dict[str, Mapping[str, Json]] = {}
         self.pipe = Pipe()
+        self.streams = ContactStreams(config)
         self._logger = logger
         self._said: set[str] = set()
         self._unused_mappings = set(config.general.mappings)
@@ -119,12 +121,14 @@ class Run:
         """Make a stream's sync; the first one asks whose workspace it is. `tap_stream`: its name before stream maps.
 
         Raises:
-            StreamRefusedError: the stream gives no identifier to match by, or cannot be a snapshot.
+            StreamRefusedError: the stream gives no identifier to match by, cannot be a snapshot, or has to be named in
+                `streams`.
             FatalSyncError: the token is refused, the workspace lies elsewhere, Intercom or the ledger cannot be
                 reached, or another run works on the stream.
         """
         config = self.config.stream(stream)
         source = self.pipe.stream(tap_stream)
+        self._raise(self.streams.refusal(stream))
         self._check_snapshot(stream, config, source)
         self._unused_mappings -= set(properties)
         mapper = ContactMapper(
@@ -134,7 +138,10 @@ class Run:
             api_version=self.config.api_version,
             say=self._say,
         )
-        return self._connected().contact_sync(stream, config, self._sources(stream, source), mapper, key_properties)
+        session = self._connected()
+        self._raise(self.streams.refusal(stream, session.contact_streams))
+        self.streams.admit(stream)
+        return session.contact_sync(stream, config, self._sources(stream, source), mapper, key_properties)
 
     def group_sync(
         self, stream: str, tap_stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]
@@ -190,6 +197,11 @@ class Run:
         for name in sorted(self._unused_mappings):
             self._say(is_in_no_stream(name))
 
+    def say_missing_streams(self) -> None:
+        """Warn about names in `streams` and `groups_stream` that no stream had."""
+        for _, message in self.streams.missing():
+            self._say(message)
+
     def check_refused(self) -> None:
         """End the run when too many records were refused.
 
@@ -234,12 +246,15 @@ class Run:
     # The beginning.
 
     def _check_snapshot(self, stream: str, config: StreamConfig, source: TapStream) -> None:
-        message = is_no_snapshot(stream, config, is_incremental=source.is_incremental)
-        if message is not None:
-            raise StreamRefusedError(message, errors=[message])
+        self._raise(is_no_snapshot(stream, config, is_incremental=source.is_incremental))
         warning = snapshot_is_idle(stream, config)
         if warning is not None:
             self._say(warning)
+
+    @staticmethod
+    def _raise(refusal: StreamRefusedError | None) -> None:
+        if refusal is not None:
+            raise refusal
 
     def _connected(self) -> _Session:
         """Ask whose workspace it is, once, when it is sure that the run can say and remember what it does."""
@@ -324,6 +339,8 @@ class _Session:
         self._plan = plan
         self._in_parallel = in_parallel
         self._ledger = ledger
+        self.contact_streams = ledger.contact_streams()
+        """Those that the ledger knew when the run began."""
         self._report = report
         self.archived = ArchivedContacts(client, in_parallel, ledger, plan=plan, say=say)
         self._catalog = AttributeCatalog(client, say)

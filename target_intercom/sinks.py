@@ -10,6 +10,8 @@ from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.sinks import BatchSink
 from singer_sdk.sinks.core import JSONSchemaValidator
 
+from target_intercom.errors import way_out
+
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -92,7 +94,7 @@ class IntercomSink(BatchSink):
         missing = self._keys.difference(record)
         if missing:
             names = ", ".join(f"'{name}'" for name in sorted(missing))
-            error = f"Stream '{self.stream_name}': a record lacks the key property {names}"
+            error = f"Stream '{self.stream_name}': a record lacks the key property {names}. {way_out(self.stream_name)}"
             raise MissingKeyPropertiesError(error)
         self.tally_record_read()
         self.process_record(record, self._get_context(record))

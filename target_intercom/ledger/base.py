@@ -218,6 +218,10 @@ class Ledger:
             StreamBusyError: another run is alone with the stream, or is there while this one has to be alone.
         """
 
+    def contact_streams(self) -> Sequence[str]:
+        """Return the streams of contacts that it knows (`ledger.summaries.contact_streams`)."""
+        return ()
+
     def was_alone(self, stream: str) -> bool:
         """Tell whether no other run has worked on a stream beside this one, which is alone with it by now.
 

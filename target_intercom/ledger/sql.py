@@ -19,6 +19,7 @@ from target_intercom.ledger.chunks import chunks
 from target_intercom.ledger.locks import enter, lock_name, locks_of
 from target_intercom.ledger.memberships import Memberships, forget_contacts, release_records
 from target_intercom.ledger.rows import Rows
+from target_intercom.ledger.summaries import contact_streams
 from target_intercom.ledger.tables import ENTRIES, INTENTS, MEMBERSHIPS, STREAMS
 from target_intercom.ledger.unarchived import Unarchived, forget_live
 from target_intercom.model import Contact, ContactId, Identity
@@ -108,6 +109,11 @@ class SqlLedger(Ledger):
 
         self._database.write(work)
         self._entered.add(stream)
+
+    def contact_streams(self) -> Sequence[str]:
+        """See `Ledger`."""
+        with self._database.reading() as connection:
+            return contact_streams(connection).get(self._workspace, ())
 
     def was_alone(self, stream: str) -> bool:
         """See `Ledger`. Nobody was there when this run entered, and whoever enters writes so: the last was this run."""

@@ -77,6 +77,6 @@ def refuse_without_identifier(
     example = next(iter(properties), "PROPERTY")
     message = (
         f"Stream '{stream}' gives no identifier to match contacts by ({names}). Map the property that "
-        f"holds one, for example 'mappings': {{\"{example}\": \"{match_by[0].value}\"}}, generally or in 'streams'."
+        f"holds one, for example 'mappings': {{\"{example}\": \"{match_by[0].value}\"}}, generally or in 'streams'"
     )
-    raise StreamRefusedError(message, errors=[message])
+    raise StreamRefusedError(stream, message)

@@ -64,9 +64,9 @@ class MembershipMapper:
         if TAG not in self._sources:
             message = (
                 f"Stream '{stream}' has no property that names the group ('tag' or 'group'). Map the one that does, "
-                f"for example 'mappings': {{\"{next(iter(properties))}\": \"{TAG}\"}}, in 'streams'."
+                f"for example 'mappings': {{\"{next(iter(properties))}\": \"{TAG}\"}}, in 'streams'"
             )
-            raise StreamRefusedError(message, errors=[message])
+            raise StreamRefusedError(stream, message)
 
     def map(self, record: Mapping[str, Json]) -> MembershipDraft:
         """Map a record.

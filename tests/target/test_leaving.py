@@ -46,6 +46,64 @@ def load(load: Loader) -> Loader:
     return load
 
 
+# A bookmark that holds a position: the tap sends what changed, whether its SCHEMA says so or not.
+
+BOOKMARKS: dict[str, Row] = {
+    "a date": {"modified_since": "2026-11-30T02:57:00+00:00"},
+    "a number": {"created": 1700000000},
+    "a replication key": {"replication_key": "ulid", "replication_key_value": "01ARZ3"},
+}
+
+
+@pytest.mark.parametrize("bookmark", BOOKMARKS.values(), ids=BOOKMARKS)
+def test_who_is_missing_from_a_stream_whose_bookmark_holds_a_position_stays(
+    load: Loader, people: People, caplog: pytest.LogCaptureFixture, bookmark: Row
+) -> None:
+    done = bookmarks(**bookmark)
+    load([stream(), *rows(1, 2, 3, 4, 5), done])
+    caplog.clear()
+    assert load([stream(), *rows(1, 2, 3), done, done], max_removal_percent=100).exit_code == 0
+    assert gone(people) == set()
+    (said,) = [one for one in caplog.messages if "holds a position" in one]
+    assert f"'{list(bookmark)[-1]}'" in said
+    assert not any(str(value) in said for value in bookmark.values() if value != "ulid")
+
+
+def test_who_is_missing_from_a_version_stays_while_the_bookmark_holds_a_position(load: Loader, people: People) -> None:
+    load.settings["snapshot"] = False
+    position = bookmarks(lsn=29996896, version=1)
+    load([*versioned(1, 1, 2, 3)[:-1], position])
+    assert load([*versioned(2, 1, 2)[:-1], position]).exit_code == 0
+    assert gone(people) == set()
+
+
+def test_a_whole_table_may_keep_its_version_and_a_position_on_its_way_in_its_bookmark(
+    load: Loader, people: People
+) -> None:
+    """As tap-google-sheets and the tap-postgres of singer-io do."""
+    load.settings["snapshot"] = False
+    first, second = (
+        [
+            stream(),
+            *rows(*numbers, version=of),
+            bookmarks(xmin=7, version=of),
+            activate(of),
+            bookmarks(xmin=None, sheet=of),
+        ]
+        for of, numbers in ((1700000000001, (1, 2, 3)), (1700000000002, (1, 2)))
+    )
+    load(first)
+    assert load(second).exit_code == 0
+    assert gone(people) == {"3"}
+
+
+def test_marked_records_of_a_stream_whose_bookmark_holds_a_position_are_removed(load: Loader, people: People) -> None:
+    position = bookmarks(modified_since="2026-11-30")
+    load([stream(), *rows(1, 2), position])
+    assert load([stream(), *rows(marked(2)), position]).exit_code == 0
+    assert gone(people) == {"2"}
+
+
 # A snapshot: what the tap has to say. Four people are known, and the fourth is missing.
 
 CUSTOMERS, ORDERS, THREE, DONE = stream(), stream("orders"), rows(1, 2, 3), bookmarks()
@@ -659,7 +717,7 @@ def test_who_is_filtered_out_has_left(load: Loader, people: People) -> None:
 
 
 def test_a_stream_and_its_copy_are_left_together(load: Loader, people: People) -> None:
-    settings = {"stream_maps": {"copies": {"__source__": "customers"}}}
+    settings: Row = {"stream_maps": {"copies": {"__source__": "customers"}}, "streams": {"copies": {}}}
     load(whole(1, 2, 3, 4), **settings)
     assert load(whole(1, 2, 3), **settings).calls[ARCHIVE] == 1
     assert gone(people) == {"4"}

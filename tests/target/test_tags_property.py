@@ -71,7 +71,7 @@ def by_row(*rows: Row, stream: str = "customers") -> list[Row]:
             _sdc_deleted_at="datetime",
         ),
         *(record(stream, **row) for row in rows),
-        state({"bookmarks": {stream: {"n": len(rows)}}}),
+        state({"bookmarks": {stream: {}}, "n": len(rows)}),
     ]
 
 
@@ -1076,13 +1076,13 @@ def test_no_state_comes_out_before_the_tags_are_done_and_the_next_run_does_them(
     load(ann("a"))
     sandbox.conditions.deny_scopes = ("write_tags",)
     groups = ["a", "b"] if what == "on" else []
-    failed = load([*ann(*groups, name="New"), state({"bookmarks": {"customers": {"n": 2}}})])
+    failed = load([*ann(*groups, name="New"), state({"bookmarks": {"customers": {}}, "n": 2})])
     assert (failed.exit_code, failed.states) == (1, [])
     assert people.one()["name"] == "New"
     sandbox.conditions.deny_scopes = ()
     done = load(ann(*groups, name="New"))
     assert tagged(done) == ((1, 0) if what == "on" else (0, 1))
-    assert done.states == [{"bookmarks": {"customers": {"n": 1}}}]
+    assert done.states == [{"bookmarks": {"customers": {}}, "n": 1}]
     assert tags_of(people) == set(groups)
 
 

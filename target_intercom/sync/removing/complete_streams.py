@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from target_intercom.sync.objections import holds_position
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
@@ -95,6 +97,10 @@ class CompleteStreams:
         if table.version is not None and not table.sources[0].tells_versions:
             self._remembered.activate(stream, table.version)
         if not table.carries_all:
+            return False
+        position = next((source.position for source in table.sources if source.position is not None), None)
+        if position is not None:
+            self._say(holds_position(stream, position))
             return False
         doubt = self._doubt(stream, table, is_unclear=is_unclear)
         if doubt is not None:
