@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_intercom.ledger.base import UNNOTED, Holding, Membership, Stamp
-from target_intercom.ledger.scratch import sweep
 from target_intercom.ledger.temporary import TemporaryMemberships
 from target_intercom.model import ContactId, GroupKey, TagId
 
@@ -337,13 +335,3 @@ def test_without_a_ledger_they_have_a_file_that_ends_with_the_run(tmp_path: Path
     assert folder.stat().st_mode & 0o077 == 0
     memberships.close()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_what_a_killed_run_has_left_is_removed_after_days(tmp_path: Path) -> None:
-    old, new = tmp_path / "scratch-old", tmp_path / "scratch-new"
-    for folder in (old, new):
-        folder.mkdir()
-        (folder / "memberships.db").touch()
-    os.utime(old, (1, 1))
-    sweep(tmp_path)
-    assert list(tmp_path.iterdir()) == [new]
