@@ -10,7 +10,6 @@ from target_intercom.errors import redact
 from target_intercom.json_lines import json_line
 from target_intercom.model import CONTACT_RESULTS, GROUP_RESULTS, Result
 from target_intercom.private_files import LineFile, replace
-from target_intercom.text import printable
 
 if t.TYPE_CHECKING:
     import logging
@@ -208,7 +207,7 @@ class RunReport:
 
     def sentence(self) -> str:
         """Say what the run did, for a log's last line."""
-        streams = [f"stream '{printable(name)}': {counts.sentence()}" for name, counts in self._streams.items()]
+        streams = [f"stream '{name}': {counts.sentence()}" for name, counts in self._streams.items()]
         where = f". Refused records are in {self._rejected.path}" if self._refused else ""
         return ("; ".join(streams) or "no record was processed") + where
 

@@ -17,6 +17,7 @@ from target_intercom.errors import ConfigValidationError, LedgerError
 from target_intercom.given import config_input, from_environment
 from target_intercom.ledger.read_only import ReadOnlyLedger
 from target_intercom.ledger.summaries import contact_ids, summaries
+from target_intercom.log import guard_log
 from target_intercom.output import printing
 from target_intercom.text import columns, printable
 
@@ -45,6 +46,7 @@ def main(context: click.Context, config: Sequence[str], data_dir: str | None, le
 
     It is only read.
     """
+    guard_log()
     options = {"data_dir": data_dir, "ledger_url": ledger_url}
     given = config_input(config)
     schema = {"properties": {name: {"type": "string"} for name in options}}
@@ -53,7 +55,7 @@ def main(context: click.Context, config: Sequence[str], data_dir: str | None, le
     try:
         context.obj = ledger_place({**given.config, **environment, **named})
     except ConfigValidationError as error:
-        raise click.UsageError(str(error)) from None
+        raise click.UsageError(printable(str(error))) from None
 
 
 @main.command()
@@ -97,7 +99,7 @@ def _printing(what: str) -> Iterator[t.TextIO]:
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(printable(str(error))) from None
 
 
 def _cell(value: str | int | None) -> str:
@@ -130,7 +132,7 @@ def _opened(place: Path | str | None) -> Iterator[ReadOnlyLedger]:
             ledger.check()
             yield ledger
     except LedgerError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(printable(str(error))) from None
 
 
 if __name__ == "__main__":
