@@ -19,7 +19,8 @@ from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.dry_run import DryRunClient
 from target_intercom.ledger.base import Ledger, stamp
 from target_intercom.ledger.database import Database
-from target_intercom.ledger.scratch import ScratchDatabase, sweep
+from target_intercom.ledger.scratch import ScratchDatabase
+from target_intercom.ledger.scratch_folder import sweep
 from target_intercom.ledger.sql import SqlLedger
 from target_intercom.report import RejectedRecords, RunReport
 from target_intercom.sync.archived import ArchivedContacts

@@ -280,12 +280,6 @@ def test_a_flood_of_refused_records_does_not_flood_the_log(tmp_path: Path, caplo
     assert len(lines(tmp_path / "rejected-1.jsonl")) == 501
 
 
-def test_a_stream_s_name_cannot_break_or_paint_the_last_line(tmp_path: Path) -> None:
-    run = report(tmp_path)
-    run.record("a\x1b[31m\nb", outcome(Result.CREATED))
-    assert run.sentence().isprintable()
-
-
 def test_the_last_line_says_what_was_done(tmp_path: Path) -> None:
     run = report(tmp_path)
     assert run.sentence()
