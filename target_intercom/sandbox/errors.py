@@ -40,6 +40,38 @@ def invalid(message: str, field: str | None = None) -> IntercomError:
     return IntercomError(400, "parameter_invalid", message, field=field)
 
 
+# --- what comes in (all by choice: an Intercom that cannot be asked under a wrong name, or endlessly) ---
+
+
+def misdirected() -> IntercomError:
+    """The sandbox was asked under a name that is not its own."""
+    message = (
+        "This sandbox is asked under localhost, or the address that it listens on: "
+        "for another name start it with --allowed-hosts NAME"
+    )
+    return IntercomError(421, "misdirected_request", message)
+
+
+def malformed_request(message: str, status: int = 400) -> IntercomError:
+    """What came is no HTTP request."""
+    return IntercomError(status, "bad_request", message)
+
+
+def length_required() -> IntercomError:
+    """The body's length is not known before it ends."""
+    return IntercomError(411, "length_required", "The body's length must be given by Content-Length")
+
+
+def body_too_large(most: int) -> IntercomError:
+    """The body is longer than any that Intercom could mean."""
+    return IntercomError(413, "request_too_large", f"The request body may have {most:,} bytes at most")
+
+
+def request_timeout() -> IntercomError:
+    """The body did not come in time."""
+    return IntercomError(408, "request_timeout", "The request body did not come in time")
+
+
 # --- who asks, and how ---
 
 
