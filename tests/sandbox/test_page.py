@@ -32,7 +32,7 @@ SCRIPT = "<script>alert('x')</script>"
 
 
 def get(api: Api, path: str, **headers: str) -> requests.Response:
-    return requests.get(api.sandbox.url + path, headers=headers, timeout=10)
+    return requests.get(api.sandbox.url + path, headers=headers, timeout=120)
 
 
 def show(api: Api, path: str) -> Html:
@@ -254,7 +254,7 @@ def test_bulk_jobs_are_in_the_history_of_each_contact_of_theirs(api: Api) -> Non
     for method, item in (("POST", {"external_id": "u2"}), ("PUT", {"id": known["id"], "name": "Ann"})):
         answer = api.call(method, "/contacts/bulk", {"contacts": [item]}, version="Preview")
         assert answer.status_code == 202
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 120
     while (everybody := api.ok("GET", "/_sandbox/contacts")["contacts"])[0]["name"] is None or len(everybody) < 2:
         assert time.monotonic() < deadline
 
@@ -372,7 +372,7 @@ def test_looking_is_no_call_and_changes_nothing(api: Api) -> None:
 
     for path in looks:
         get(api, path)
-        requests.head(api.sandbox.url + path, timeout=10)
+        requests.head(api.sandbox.url + path, timeout=120)
     assert {what: api.ok("GET", f"/_sandbox/{what}") for what in whats} == before
     assert api.sandbox.sandbox.history.total == total == len(before["calls"]["calls"])
 
@@ -442,7 +442,7 @@ def test_a_page_beyond_all_numbers_is_the_last(api: Api) -> None:
 
 def test_a_request_without_a_host_is_sent_away(api: Api) -> None:
     host, port = api.sandbox.url.removeprefix("http://").split(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection = http.client.HTTPConnection(host, int(port), timeout=120)
     connection.putrequest("GET", "/", skip_host=True)
     connection.endheaders()
     assert connection.getresponse().status == 421
@@ -451,17 +451,17 @@ def test_a_request_without_a_host_is_sent_away(api: Api) -> None:
 
 def test_the_page_is_only_read(api: Api) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
-        answer = requests.request(method, api.sandbox.url + "/page/calls", timeout=10)
+        answer = requests.request(method, api.sandbox.url + "/page/calls", timeout=120)
         assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
-    assert requests.post(api.sandbox.url + "/", timeout=10).status_code == 401
+    assert requests.post(api.sandbox.url + "/", timeout=120).status_code == 401
 
 
 def test_the_token_is_nowhere_to_be_seen() -> None:
     with SandboxServer(token="t0k3n-of-mine") as sandbox:
         headers = {"Authorization": "Bearer t0k3n-of-mine"}
-        contact = requests.post(f"{sandbox.url}/contacts", json={"role": "lead"}, headers=headers, timeout=10).json()
+        contact = requests.post(f"{sandbox.url}/contacts", json={"role": "lead"}, headers=headers, timeout=120).json()
         for path in (*PAGES, page_of(contact)):
-            assert "t0k3n" not in requests.get(sandbox.url + path, timeout=10).text
+            assert "t0k3n" not in requests.get(sandbox.url + path, timeout=120).text
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/page/nowhere"])
@@ -543,15 +543,15 @@ class Blocker:
 assert not any(name.startswith("jinja2") for name in sys.modules), "imported too early"
 sys.meta_path.insert(0, Blocker())
 with SandboxServer() as sandbox:
-    page = requests.get(sandbox.url + "/", timeout=10)
-    api = requests.get(sandbox.url + "/me", headers={"Authorization": "Bearer sandbox"}, timeout=10)
+    page = requests.get(sandbox.url + "/", timeout=120)
+    api = requests.get(sandbox.url + "/me", headers={"Authorization": "Bearer sandbox"}, timeout=120)
     print(page.status_code, page.headers["Content-Type"], api.status_code, page.text, sep="\\n", end="")
 """
 
 
 def test_without_jinja_the_page_says_what_to_install_and_the_api_works() -> None:
     command = [sys.executable, "-c", WITHOUT_JINJA]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.splitlines() == [

@@ -453,7 +453,7 @@ def test_somebody_made_by_a_job_and_removed_by_hand_is_made_anew_when_the_record
 def test_a_run_that_is_stopped_while_a_job_runs_prints_no_state(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
-    sandbox.conditions.bulk_seconds = 1.5
+    sandbox.conditions.bulk_seconds = 8
     process = load.start()
     feed(process, *customers(*crowd(5, plan=None)), end=True)
     until(lambda: any(call.path == "/contacts/bulk" and call.status for call in sandbox.calls))

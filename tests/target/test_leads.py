@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -218,12 +217,13 @@ def test_leads_in_doubt_are_looked_for_together(load: Loader, people: People, sa
     sandbox.conditions.search_lag = LAG
     lose(sandbox, Fault.RESET_AFTER, times=5)
     lose(sandbox, Fault.RESET_BEFORE, times=5)
-    began = time.monotonic()
     rows = [{"email": f"p{number}@example.com"} for number in range(10)]
     done = load(customers(*rows), creation_mode="lead")
     assert done.results() == {"created": 10}
     assert len(people.everyone()) == 10
-    assert time.monotonic() - began < 4
+    paths = [call.path for call in sandbox.calls]
+    after = [call for call in sandbox.calls[paths.index("/contacts") :] if call.path == "/contacts/search"]
+    assert max(str(call.body).count("@example.com") for call in after) >= 5
 
 
 def test_a_lead_whose_answers_are_lost_again_and_again_is_made_once(
@@ -241,11 +241,10 @@ def test_a_lead_that_is_surely_not_made_is_not_waited_for(load: Loader, people: 
     """A 429 tells that nothing was written."""
     lose(sandbox, Fault.TOO_MANY)
     sandbox.conditions.rate_window = 1
-    began = time.monotonic()
-    done = load(customers({"email": "ann@example.com"}), creation_mode="lead", search_delay_seconds=30)
+    messages = customers({"email": "ann@example.com"})
+    done = load.finish(load.begin(messages, creation_mode="lead", search_delay_seconds=3600))
     assert done.results() == {"created": 1}
     assert len(people.everyone()) == 1
-    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.RESET_BEFORE], ids=lambda fault: fault.value)
