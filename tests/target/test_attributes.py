@@ -523,7 +523,7 @@ def test_an_archived_user_who_unsubscribed_stays_so_when_brought_back(load: Load
 def test_a_user_behind_a_conflict_who_unsubscribed_stays_so(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.add(external_id="1", unsubscribed_from_emails=True)
     load(customers({"off": "boolean", "name": "text"}, {"off": False, "name": "Ann"}), **CONSENT)
     assert unsubscribed(people)

@@ -408,7 +408,7 @@ def test_who_is_told_by_the_end_of_a_task_is_told_while_the_job_goes_on_running(
         shown = front.handle(request)
         return Response.of(shown.status, {**shown.json, "state": "completed", "completed_at": 1})
 
-    sandbox.conditions.bulk_seconds = 0.8
+    sandbox.conditions.bulk_seconds = 3
     front.hook = hook
     done = load(plain("users", 5)[0])
     assert (done.results(), done.calls[LOOK] > 1) == ({"created": 5}, True)

@@ -338,7 +338,7 @@ def test_an_archived_contact_is_brought_back_whatever_the_fault(
 
 
 def test_a_contact_is_read_whatever_the_fault(load: Loader, quick: SandboxServer, people: People) -> None:
-    quick.conditions.search_lag = 60
+    quick.conditions.search_lag = 3600
     ids = [people.add(external_id=str(row["id"]), email=row["email"]) for row in NINE]
     break_(quick, [fault(kind, "GET", f"/contacts/{ids[n]}") for n, kind in enumerate(KINDS)])
     messages = nine()

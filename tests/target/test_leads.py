@@ -167,7 +167,7 @@ def test_what_this_run_wrote_is_known_although_search_shows_an_old_state(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
     people.add(external_id="1", name="A")
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     rows = [{"id": "1", "name": name} for name in ("B", "A", "A", "C", "A")]
     done = load(customers(*rows), batch_size_rows=1)
     assert done.results() == {"updated": 4, "unchanged": 1}
@@ -178,7 +178,7 @@ def test_an_email_that_moved_on_in_this_run_finds_its_new_owner(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
     people.add(external_id="1", email="old@example.com")
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     rows = [{"id": "1", "email": "new@example.com"}, {"email": "old@example.com", "name": "Other"}]
     rows.append({"email": "new@example.com", "name": "Ann"})
     load(customers(*rows), batch_size_rows=1)
@@ -298,7 +298,7 @@ def test_a_second_run_finds_the_lead_whose_answer_was_lost(
 def test_a_user_is_made_once_although_the_answer_to_its_creation_is_lost(
     load: Loader, people: People, sandbox: SandboxServer, fault: Fault, row: dict[str, Any]
 ) -> None:
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     lose(sandbox, fault)
     done = load(customers({**row, "name": "Ann"}, {"id": "2", "name": "Bob"}))
     assert done.results() == {"created": 2}
