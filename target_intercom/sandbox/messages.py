@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _REQUEST_ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuv"
 _REQUEST_ID_LENGTH = 20
 _NOT_READ = object()
+_JSON_TYPES = frozenset({"application/json", "application/*", "*/*"})
 
 
 class Request:
@@ -72,6 +73,12 @@ class Request:
         if self._json is _NOT_READ:
             self._json = _json_of(self.body)
         return self._json
+
+    @property
+    def takes_json(self) -> bool:
+        """Whether the client takes an answer in JSON: it says so, takes anything, or says nothing."""
+        given = [part.partition(";")[0].strip().lower() for part in self.headers.get("accept", "").split(",")]
+        return given == [""] or not _JSON_TYPES.isdisjoint(given)
 
     def bears(self, token: str) -> bool:
         """Whether the call is made with this access token."""

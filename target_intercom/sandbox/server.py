@@ -157,6 +157,8 @@ class Sandbox:
         return self._failing(call.fault)
 
     def _run(self, request: Request, version: Version, touched: Callable[[str], None]) -> Response:
+        if not request.takes_json:
+            raise errors.media_type_not_acceptable()
         route, params = routes.find(request)
         if version.number < route.since:
             raise errors.not_in_this_version()
