@@ -305,9 +305,9 @@ class BeforeACall(TargetedFault):
             self._act()
 
 
-def until(found: Callable[[], Found]) -> Found:
+def until(found: Callable[[], Found], seconds: float = GUARD) -> Found:
     """Wait for something to happen; gives what is found then. It fails when the time is over."""
-    deadline = time.monotonic() + GUARD
+    deadline = time.monotonic() + seconds
     while not (what := found()):
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.005)
