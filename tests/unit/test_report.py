@@ -238,7 +238,7 @@ def test_a_reader_never_sees_half_a_report(tmp_path: Path) -> None:
     for _ in range(100):
         run.save("running", None, {})
     done.set()
-    reader.join(timeout=5)
+    reader.join(timeout=120)
     assert set(seen) == {"running"}
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
