@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import typing as t
+from contextlib import suppress
 from functools import partial
 
 from target_intercom.errors import (
@@ -326,6 +327,7 @@ class _Session:
         self._plan = plan
         self._in_parallel = in_parallel
         self._ledger = ledger
+        self._client.remember(ledger.failures())
         self._report = report
         self._catalog = AttributeCatalog(client, say)
         self._recent = RecentContacts(config.search_delay_seconds)
@@ -518,6 +520,8 @@ class _Session:
 
     def end(self, status: Status) -> None:
         try:
+            with suppress(LedgerError):
+                self._ledger.note_failures(self._client.ended_by, self._client.worked)
             if status == "succeeded":
                 self._ledger.finish()
         finally:

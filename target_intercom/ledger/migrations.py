@@ -79,11 +79,20 @@ def know_records_again(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE target_intercom_entries ADD COLUMN {column} TEXT")
 
 
+def remember_failures(connection: Connection) -> None:
+    """Let a call be remembered that has ended a run."""
+    connection.exec_driver_sql(
+        "CREATE TABLE target_intercom_failures (workspace TEXT NOT NULL, about TEXT NOT NULL, runs BIGINT NOT NULL, "
+        "failed_at BIGINT NOT NULL, PRIMARY KEY (workspace, about))"
+    )
+
+
 STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     create_entries_streams_and_intents,
     create_memberships,
     index_unnamed_entries,
     know_records_again,
+    remember_failures,
 )
 """In the order in which they are applied; a step's name is what the ledger keeps of it."""
 
