@@ -16,6 +16,8 @@ import pytest
 import requests
 from click.testing import CliRunner
 
+from target_intercom.intercom.outages import Patience
+from target_intercom.intercom.transport import Transport
 from target_intercom.model import Result
 from target_intercom.sandbox import Fault, TargetedFault
 from target_intercom.target import TargetIntercom
@@ -276,11 +278,10 @@ def another(load: Loader) -> Loader:
 
 
 @contextmanager
-def hurry() -> Iterator[None]:
-    """Have pauses, those between tries too, take a fiftieth of their time."""
-    sleep = time.sleep
+def hurry(patience: Patience | None = None) -> Iterator[None]:
+    """Have pauses between tries, and the patience with failures, take a fiftieth of their time, or what is given."""
     with pytest.MonkeyPatch.context() as clock:
-        clock.setattr("time.sleep", lambda seconds: sleep(seconds / 50))
+        clock.setattr(Transport, "patience", Patience().shortened(50) if patience is None else patience)
         yield
 
 

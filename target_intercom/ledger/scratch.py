@@ -13,7 +13,7 @@ from target_intercom.ledger.database import Database
 from target_intercom.ledger.migrations import check_steps
 from target_intercom.ledger.read_only import ReadOnlyLedger, is_there
 from target_intercom.ledger.scratch_folder import ScratchFolder
-from target_intercom.ledger.tables import ENTRIES, INTENTS, MEMBERSHIPS, MIGRATIONS, STREAMS, UNARCHIVED
+from target_intercom.ledger.tables import ENTRIES, FAILURES, INTENTS, MEMBERSHIPS, MIGRATIONS, STREAMS, UNARCHIVED
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
 _PAGE = 5000
-_COPIED: t.Final = (STREAMS, ENTRIES, MEMBERSHIPS, INTENTS, UNARCHIVED)
+_COPIED: t.Final = (STREAMS, ENTRIES, MEMBERSHIPS, INTENTS, UNARCHIVED, FAILURES)
 
 
 class ScratchDatabase(Database):
