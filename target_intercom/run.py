@@ -371,6 +371,7 @@ class _Session:
             ledger,
             Remover(client, in_parallel, ledger, self._jobs, plan),
             self._complete,
+            are_expected=config.removes,
             config=config.stream,
             find_ids=self._naming.everyone,
             say=say,

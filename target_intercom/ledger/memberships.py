@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 from sqlalchemy import and_, bindparam, case, delete, false, func, literal, or_, select, true, tuple_, update
@@ -182,6 +182,16 @@ class Memberships:
                 wants = select(_M.contact_id, _M.group_key).where(*where, _M.holding.in_(_WANTS))
                 rows = connection.execute(wants)
                 found.update(pair for row in rows if (pair := (row.contact_id, row.group_key)) in pairs)
+        return found
+
+    def wanted_by(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> Counter[str]:
+        """Count by stream the tags of these contacts and groups that records want."""
+        found: Counter[str] = Counter()
+        with self._database.reading() as connection:
+            for where in self._around(pairs):
+                wants = select(_M.stream, _M.contact_id, _M.group_key).where(*where, _M.holding.in_(_WANTS)).distinct()
+                rows = connection.execute(wants)
+                found.update(row.stream for row in rows if (row.contact_id, row.group_key) in pairs)
         return found
 
     def let_go(self, rows: Sequence[Membership]) -> set[tuple[ContactId, GroupKey]]:

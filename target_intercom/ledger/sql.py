@@ -423,7 +423,7 @@ class SqlLedger(Ledger):
             *([] if email is None else [(_E.email == email) & _may_be(external_id)]),
             *([] if identity.id is None else [_E.contact_id == identity.id]),
         ]
-        where = (*self._entries.of(stream), _E.standing == Standing.SYNCED, or_(false(), *names))
+        where = (*self._entries.of(stream), _E.standing.in_(_MISSABLE), or_(false(), *names))
         with self._database.reading() as connection:
             return connection.scalar(select(_E.key).where(*where).limit(1)) is not None
 

@@ -267,7 +267,7 @@ class Groups:
         streams = [stream for stream in self._streams if self._takes_off(stream)]
         if streams:
             self._memberships.release_forgotten(streams, is_whole=bool(self._whole))
-            self._tagging.take_off([*streams, NOBODY])
+            self._tagging.take_off([*streams, NOBODY], self._streams)
         self._room.close()
         self._memberships.has_work = False
 

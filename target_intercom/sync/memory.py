@@ -188,7 +188,7 @@ class StreamMemory:
     def forget_batch(self) -> None:
         """Let go of what was recalled for a batch, after the last of it is written."""
         self.flush()
-        self._ledger.unlink(self._stream, sorted(self._unlinked), with_tags=self._config.sync_mode is SyncMode.SYNC)
+        self._ledger.unlink(self._stream, sorted(self._unlinked), with_tags=False)
         self._unlinked.clear()
         self._entries.clear()
         self._new_sources.clear()

@@ -159,10 +159,20 @@ def stay_for_old_records(stream: str, other: str, count: int, last_run: str | No
     )
     if last_run is None:
         return f"{why}, which did not come in this run"
+    return f"{why} (it last ran at {last_run}). {_let_go_of(other)}"
+
+
+def tags_stay_for_old_records(other: str, count: int, last_run: str) -> str:
+    """Return the warning that tags stay on contacts for records that no run brings any more."""
     return (
-        f"{why} (it last ran at {last_run}). If it was renamed or is not loaded any more, "
-        f"`python -m target_intercom.ledger forget {shlex.quote(other)}` lets go of it"
+        f"{count} tags that this run would take off stay, because records of stream '{other}' of earlier runs want "
+        f"them (it last ran at {last_run}). {_let_go_of(other)}"
     )
+
+
+def _let_go_of(stream: str) -> str:
+    command = f"python -m target_intercom.ledger forget {shlex.quote(stream)}"
+    return f"If it was renamed or is not loaded any more, `{command}` lets go of it"
 
 
 def stay_after_merge(stream: str, count: int) -> str:

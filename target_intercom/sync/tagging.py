@@ -15,6 +15,7 @@ from target_intercom.ledger.base import NOBODY, Holding, stamp
 from target_intercom.model import Outcome, Refusal, Result, SkipReason, TagChange
 from target_intercom.sync.claims import shown
 from target_intercom.sync.group_names import group_key
+from target_intercom.sync.objections import tags_stay_for_old_records
 from target_intercom.sync.plan import Origin
 
 if t.TYPE_CHECKING:
@@ -124,12 +125,20 @@ class Tagging:
             self._check()
         self._memberships.listed()
 
-    def take_off(self, streams: Collection[str]) -> None:
-        """Take off the tags of memberships that have ended, unless somebody else still wants them."""
+    def take_off(self, streams: Collection[str], in_run: Collection[str]) -> None:
+        """Take off the tags of memberships that have ended, unless another record still wants them.
+
+        `in_run` are the streams of the run: what stays for another, of old, is said.
+        """
         last: Membership | None = None
+        kept: Counter[str] = Counter()
         while rows := _whole_pairs(self._memberships.ending(streams, _FEW, last), _FEW):
             last = rows[-1]
-            self._take_off(rows)
+            kept += self._memberships.wanted_by(self._take_off(rows))
+        last_runs = self._ledger.streams() if kept else {}
+        for stream, count in sorted(kept.items()):
+            if stream in last_runs and stream not in in_run:
+                self._say(tags_stay_for_old_records(stream, count, last_runs[stream]))
 
     # What is there.
 
@@ -313,7 +322,8 @@ class Tagging:
 
     # Off.
 
-    def _take_off(self, rows: Sequence[Membership]) -> None:
+    def _take_off(self, rows: Sequence[Membership]) -> set[_Pair]:
+        """Take off tags; returns the pairs whose tag stays, since another record wants it."""
         staying = self._memberships.let_go(rows)
         for one in rows:
             if one.pair in staying and one.place is not None:
@@ -340,6 +350,7 @@ class Tagging:
             self._memberships.ended({one.pair for one in taken_off})
         self._keep(refused)
         self._give_back({one.pair: one for one in taken_off})
+        return staying
 
     def _take_off_in_bulk(self, ending: Mapping[_Pair, Sequence[Membership]]) -> list[_Pair]:
         """Take tags off through bulk jobs, where that is cheaper; gives those that are off."""

@@ -240,3 +240,15 @@ def test_privacy_requests_are_orders_and_say_who_brings_the_contacts_back(
     assert "1" not in live(people)
     assert "Stream 'requests' removes 1 contacts that records of stream 'customers' still name" in caplog.text
     assert "are brought back" in caplog.text
+
+
+def test_tags_that_stay_for_a_renamed_stream_are_said(
+    load: Loader, people: People, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = {"tags_property": "tags", "streams": {"customers": {}}}
+    load(stream({**ANN, "tags": ["vip"]}, of="users"), **settings)
+    load(stream({**ANN, "tags": ["vip"]}), **settings)
+    caplog.clear()
+    load(stream({**ANN, "tags": []}), **settings)
+    assert "1 tags that this run would take off stay, because records of stream 'users'" in caplog.text
+    assert "python -m target_intercom.ledger forget users" in caplog.text

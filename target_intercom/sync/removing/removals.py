@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import islice
 
-from target_intercom.config import RemovalMode
+from target_intercom.config import RemovalMode, SyncMode
 from target_intercom.model import Identity, Outcome, Refusal, Result, SkipReason
 from target_intercom.sync.objections import could_not_be_removed, removes_who_is_named, stay_after_merge
 from target_intercom.sync.plan import Origin
@@ -51,11 +51,16 @@ class Removals:
         remover: Remover,
         complete: CompleteStreams,
         *,
+        are_expected: bool,
         config: Callable[[str], StreamConfig],
         find_ids: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
-        """`config` returns a stream's settings; `find_ids` finds contacts whose Intercom ids are not known."""
+        """`are_expected`: a stream of the run may remove contacts; `config` returns a stream's settings.
+
+        `find_ids` finds contacts whose Intercom ids are not known.
+        """
+        self._are_expected = are_expected
         self._ledger = ledger
         self._remover = remover
         self._complete = complete
@@ -64,7 +69,7 @@ class Removals:
         self._say = say
         self._marks = Marks()
         self._refused = RefusedRecords()
-        self._still_named = StillNamed(ledger, self._marks, complete, config)
+        self._still_named = StillNamed(ledger, self._marks, complete, self._is_of_orders)
         self._missing = Missing(ledger, complete, self._still_named, self._refused)
         self.streams: set[str] = set()
         """The streams of contacts in this run."""
@@ -104,6 +109,8 @@ class Removals:
         self, stream: str, key: RecordKey | None, number: int, identity: Identity, *, is_mark: bool
     ) -> Iterator[tuple[str, Outcome]]:
         """Keep what a refused record names; a live one takes the marks of its key back. Yields their outcomes."""
+        if not self._are_expected:
+            return
         if key is not None and not is_mark:
             yield from self.live(stream, {key: number})
         self._refused.add(stream, key, number, identity, is_mark=is_mark)
@@ -175,6 +182,9 @@ class Removals:
                         self._say(could_not_be_removed(stream))
 
     # Decisions.
+
+    def _is_of_orders(self, stream: str) -> bool:
+        return stream in self.streams and self._config(stream).sync_mode is SyncMode.REMOVE
 
     def _pages(self, stream: str) -> Iterator[Page]:
         return self._missing.pages(stream, self._going.keys(), self.streams.__contains__)

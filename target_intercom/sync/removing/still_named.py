@@ -6,13 +6,11 @@ import typing as t
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from target_intercom.config import SyncMode
 from target_intercom.sync.objections import stay_for_old_records
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from target_intercom.config import StreamConfig
     from target_intercom.ledger.base import Holder, Ledger
     from target_intercom.model import ContactId
     from target_intercom.sync.removing.complete_streams import CompleteStreams
@@ -49,13 +47,13 @@ class StillNamed:
         ledger: Ledger,
         marks: Marks,
         complete: CompleteStreams,
-        config: Callable[[str], StreamConfig],
+        is_of_orders: Callable[[str], bool],
     ) -> None:
-        """`config` returns the settings of a stream."""
+        """`is_of_orders` tells of a stream whether its records of this run are orders to remove: mode `remove`."""
         self._ledger = ledger
         self._marks = marks
         self._complete = complete
-        self._config = config
+        self._is_of_orders = is_of_orders
 
     def keepers(self, contacts: Sequence[ContactId]) -> dict[ContactId, list[Holder]]:
         """Return the live records that name each contact; a contact that none names is left out."""
@@ -70,5 +68,5 @@ class StillNamed:
             holder.synced
             and (holder.stream, holder.key) not in self._marks
             and not self._complete.misses(holder)
-            and self._config(holder.stream).sync_mode is not SyncMode.REMOVE
+            and not self._is_of_orders(holder.stream)
         )
