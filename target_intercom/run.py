@@ -44,6 +44,7 @@ from target_intercom.sync.objections import (
     is_nameless,
     is_no_snapshot,
     lies_elsewhere,
+    names_nothing,
     snapshot_is_idle,
     sync_removes_nobody,
     unwritable,
@@ -53,6 +54,7 @@ from target_intercom.sync.pipe import Pipe
 from target_intercom.sync.plan import Plan, PlanFile
 from target_intercom.sync.recent import RecentContacts
 from target_intercom.sync.removal import Removals
+from target_intercom.sync.schemas import is_open
 from target_intercom.sync.whole import Tables
 from target_intercom.sync.writing import DirectWriter
 
@@ -114,7 +116,7 @@ class Run:
     # Streams.
 
     def contact_sync(
-        self, stream: str, tap_stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]
+        self, stream: str, tap_stream: str, schema: Mapping[str, Json], key_properties: Sequence[str]
     ) -> ContactSync:
         """Make a stream's sync; the first one asks whose workspace it is. `tap_stream`: its name before stream maps.
 
@@ -126,25 +128,35 @@ class Run:
         config = self.config.stream(stream)
         source = self.pipe.stream(tap_stream)
         self._check_snapshot(stream, config, source)
-        self._unused_mappings -= set(properties)
+        self._check_schema(stream, schema)
         mapper = ContactMapper(
             stream,
-            properties,
+            schema["properties"],
             config,
             api_version=self.config.api_version,
             say=self._say,
+            is_open=is_open(schema),
+            met=self._unused_mappings.difference_update,
         )
         return self._connected().contact_sync(stream, config, self._sources(stream, source), mapper, key_properties)
 
     def group_sync(
-        self, stream: str, tap_stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]
+        self, stream: str, tap_stream: str, schema: Mapping[str, Json], key_properties: Sequence[str]
     ) -> GroupSync:
         """Make a groups stream's sync; as `contact_sync`."""
         config = self.config.stream(stream)
         source = self.pipe.stream(tap_stream)
         self._check_snapshot(stream, config, source)
-        self._unused_mappings -= set(properties)
-        mapper = MembershipMapper(stream, properties, config, has_own_mappings=self.config.has_own_mappings(stream))
+        self._check_schema(stream, schema)
+        mapper = MembershipMapper(
+            stream,
+            schema["properties"],
+            config,
+            has_own_mappings=self.config.has_own_mappings(stream),
+            say=self._say,
+            is_open=is_open(schema),
+            met=self._unused_mappings.difference_update,
+        )
         return self._connected().group_sync(stream, config, self._sources(stream, source), mapper, key_properties)
 
     def _sources(self, stream: str, source: TapStream) -> Sequence[TapStream]:
@@ -245,6 +257,11 @@ class Run:
         warning = snapshot_is_idle(stream, config)
         if warning is not None:
             self._say(warning)
+
+    def _check_schema(self, stream: str, schema: Mapping[str, Json]) -> None:
+        message = names_nothing(stream, schema, has_own_mappings=self.config.has_own_mappings(stream))
+        if message is not None:
+            raise StreamRefusedError(message, errors=[message])
 
     def _connected(self) -> _Session:
         """Ask whose workspace it is, once, when it is sure that the run can say and remember what it does."""

@@ -8,7 +8,6 @@ from abc import abstractmethod
 
 from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.sinks import BatchSink
-from singer_sdk.sinks.core import JSONSchemaValidator
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,13 +42,11 @@ class IntercomSink(BatchSink):
         schema: dict[str, t.Any],
         key_properties: Sequence[str] | None,
     ) -> None:
-        """Refuse a schema that is none, or that gives no identifier.
+        """Refuse a schema that gives no identifier.
 
         Raises:
-            InvalidJSONSchema: the schema is no JSON schema.
             StreamRefusedError: no property gives an identifier to match by.
         """
-        JSONSchemaValidator(schema)
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
         self._keys = frozenset(self.key_properties)
@@ -121,11 +118,11 @@ class ContactSink(IntercomSink):
     """The sink of a stream of contacts."""
 
     def _begin(self, target: TargetIntercom) -> Batches:
-        return target.contact_sync(self.stream_name, self.schema["properties"], self.key_properties)
+        return target.contact_sync(self.stream_name, self.schema, self.key_properties)
 
 
 class GroupSink(IntercomSink):
     """The sink of a stream whose records put contacts into groups."""
 
     def _begin(self, target: TargetIntercom) -> Batches:
-        return target.group_sync(self.stream_name, self.schema["properties"], self.key_properties)
+        return target.group_sync(self.stream_name, self.schema, self.key_properties)

@@ -15,7 +15,7 @@ from functools import cache, cached_property
 
 from singer_sdk import Target
 from singer_sdk.configuration._dict_config import merge_missing_config_jsonschema
-from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.exceptions import ConfigValidationError, InvalidJSONSchema, SingerSDKError
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchFileFormat, StorageTarget
 from singer_sdk.helpers.capabilities import TARGET_BATCH_SIZE_ROWS_CONFIG, PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
@@ -33,6 +33,8 @@ from target_intercom.progress import PACE_SECONDS, Figures, Progress
 from target_intercom.reader import MessageReader
 from target_intercom.sinks import ContactSink, GroupSink, IntercomSink
 from target_intercom.summary import DRY_RUN, last_word
+from target_intercom.sync.objections import is_no_schema
+from target_intercom.sync.schemas import plain_schema
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -97,13 +99,13 @@ class TargetIntercom(Target):
         self._metrics = RunMetrics(self.run.report, self.run.client.traffic)
         self._progress.start()
 
-    def contact_sync(self, stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]) -> ContactSync:
+    def contact_sync(self, stream: str, schema: Mapping[str, Json], key_properties: Sequence[str]) -> ContactSync:
         """Make the sync of a stream, for its sink."""
-        return self.run.contact_sync(stream, self._message["stream"], properties, key_properties)
+        return self.run.contact_sync(stream, self._message["stream"], schema, key_properties)
 
-    def group_sync(self, stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]) -> GroupSync:
+    def group_sync(self, stream: str, schema: Mapping[str, Json], key_properties: Sequence[str]) -> GroupSync:
         """Make the sync of a groups stream, for its sink."""
-        return self.run.group_sync(stream, self._message["stream"], properties, key_properties)
+        return self.run.group_sync(stream, self._message["stream"], schema, key_properties)
 
     def received(self, record: dict[str, t.Any]) -> Received:
         """Pair a record, as it is after stream maps, with the message it came in."""
@@ -242,19 +244,20 @@ class TargetIntercom(Target):
         self.run.drained()
 
     def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
-        """Keep the message: rejected records are written under it, and sinks are made of it.
+        """Keep the message: rejected records are written under it, and sinks are made of what its schema means.
 
         Raises:
-            InvalidInputLine: it has no schema, or one without properties.
+            InvalidInputLine: it has no schema.
+            InvalidJSONSchema: its schema is no object.
         """
         self._assert_line_requires(message_dict, requires={"stream", "schema"})
         stream, schema = message_dict["stream"], message_dict["schema"]
-        if isinstance(schema, dict) and "properties" not in schema:
-            error = f"Stream '{stream}': its SCHEMA names no properties"
-            raise InvalidInputLine(error)
+        if not isinstance(schema, dict):
+            raise InvalidJSONSchema(is_no_schema(stream))
         self._message = message_dict
         self.run.pipe.schema(message_dict["stream"], message_dict.get("bookmark_properties"))
-        super()._process_schema_message(message_dict)
+        plain = plain_schema(schema, message_dict.get("key_properties") or ())
+        super()._process_schema_message({**message_dict, "schema": plain})
         self.run.schemas[message_dict["stream"]] = message_dict
         for stream_map in self.mapper.stream_maps[message_dict["stream"]]:
             self.run.feed(stream_map.stream_alias, message_dict["stream"])

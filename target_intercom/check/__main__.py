@@ -20,6 +20,7 @@ from target_intercom.config import parse_config, unknown_settings
 from target_intercom.errors import ConfigValidationError, redact
 from target_intercom.ledger.looking import cannot_hold, look
 from target_intercom.output import put_out
+from target_intercom.sync.schemas import plain_schema
 from target_intercom.target import TargetIntercom, explained
 
 if t.TYPE_CHECKING:
@@ -146,10 +147,10 @@ def _streams(
 def _mapped(target: TargetIntercom, offered: Sequence[Offered]) -> Iterator[Stream]:
     """Send the tap's streams through the settings' stream maps and flattening."""
     for one in offered:
-        target.mapper.register_raw_stream_schema(one.name, one.schema, one.key_properties)
+        schema = plain_schema(one.schema, one.key_properties)
+        target.mapper.register_raw_stream_schema(one.name, schema, one.key_properties)
         for stream_map in target.mapper.stream_maps[one.name]:
-            properties = stream_map.transformed_schema.get("properties", {})
-            yield Stream(stream_map.stream_alias, properties, one.is_incremental)
+            yield Stream(stream_map.stream_alias, stream_map.transformed_schema, one.is_incremental)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ class ContactSync:
 
     def run(self, records: Sequence[Received]) -> None:
         """Bring a batch into Intercom; every record gets its outcome, marked ones at the end of the pipe."""
+        self._mapper.learn([received.record for received in records])
         familiar, others, sources = self._memory.familiar(records, self._mapper.relevant(), self._basis)
         quiet, entries = in_line(self._memory.recall(self._map(others, sources)))
         view = self._look_up(entries)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import typing as t
 
 from target_intercom.config import SyncMode
+from target_intercom.sync.schemas import is_open
 
 if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from target_intercom.config import Config, StreamConfig
     from target_intercom.intercom.protocol import Workspace
+    from target_intercom.model import Json
 
 
 def unwritable(why: object) -> str:
@@ -61,6 +65,40 @@ def sync_removes_nobody(stream: str, config: Config) -> str | None:
 def is_in_no_stream(prop: str) -> str:
     """Say that a mapped property is nowhere."""
     return f"Setting 'mappings' names the property '{prop}', which no stream has"
+
+
+def is_no_schema(stream: str) -> str:
+    """Say that what should be a stream's schema is none; of an object nothing is refused, whatever draft it is of."""
+    return f"Stream '{stream}': its schema is no JSON object"
+
+
+def names_nothing(stream: str, schema: Mapping[str, Json], *, has_own_mappings: bool) -> str | None:
+    """Say that nobody names a property of a stream: its plain schema, its key, its mappings; None: somebody does."""
+    if schema["properties"] or not is_open(schema) or has_own_mappings:
+        return None
+    return (
+        f"Stream '{stream}': its SCHEMA names no properties, and it has no key_properties. If its records have an "
+        f'identifier, map it for this stream: \'streams\': {{"{stream}": {{"mappings": {{"PROPERTY": '
+        '"external_id"}}}.'
+    )
+
+
+def is_in_doubt(stream: str, names: Sequence[str], wanted: str, setting: str) -> str:
+    """Say that several properties may be the one that is wanted; `setting` is where to name the right one."""
+    quoted = ", ".join(f"'{name}'" for name in names)
+    return (
+        f"Stream '{stream}': properties {quoted} are left out: whatever the case of their names, each of them is "
+        f"'{wanted}'. Name the right one in '{setting}'"
+    )
+
+
+def are_taken(stream: str, taken: Mapping[str, str]) -> str:
+    """Say that properties are taken for others of almost the same name."""
+    pairs = ", ".join(f"'{name}' for '{wanted}'" for name, wanted in sorted(taken.items()))
+    return (
+        f"Stream '{stream}': properties are taken whatever the case of their names, and with blanks and hyphens as "
+        f"'_': {pairs}"
+    )
 
 
 def is_left_out(attribute: str, reason: str) -> str:
