@@ -15,7 +15,7 @@ from functools import cache, cached_property
 
 from singer_sdk import Target
 from singer_sdk.configuration._dict_config import merge_missing_config_jsonschema
-from singer_sdk.exceptions import ConfigValidationError, InvalidJSONSchema, SingerSDKError
+from singer_sdk.exceptions import ConfigValidationError, InvalidJSONSchema, SingerSDKError, StreamMapConfigError
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchFileFormat, StorageTarget
 from singer_sdk.helpers.capabilities import TARGET_BATCH_SIZE_ROWS_CONFIG, PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
@@ -31,7 +31,7 @@ from target_intercom.model import Received
 from target_intercom.output import put_out
 from target_intercom.progress import PACE_SECONDS, Figures, Progress
 from target_intercom.reader import MessageReader
-from target_intercom.sinks import ContactSink, GroupSink, IntercomSink
+from target_intercom.sinks import ContactSink, GroupSink, IntercomSink, failed_map
 from target_intercom.summary import DRY_RUN, last_word
 from target_intercom.sync.objections import is_no_schema
 from target_intercom.sync.schemas import plain_schema
@@ -41,8 +41,10 @@ if t.TYPE_CHECKING:
     from types import FrameType
 
     import click
+    from singer_sdk.mapper import StreamMap
     from singer_sdk.sinks import Sink
 
+    from target_intercom.errors import InvalidRecordError
     from target_intercom.model import Json
     from target_intercom.run import Run
     from target_intercom.sync.contacts import ContactSync
@@ -107,10 +109,10 @@ class TargetIntercom(Target):
         """Make the sync of a groups stream, for its sink."""
         return self.run.group_sync(stream, self._message["stream"], schema, key_properties)
 
-    def received(self, record: dict[str, t.Any]) -> Received:
+    def received(self, record: dict[str, t.Any], trouble: InvalidRecordError | None = None) -> Received:
         """Pair a record, as it is after stream maps, with the message it came in."""
         self._records += 1
-        return Received(self._message, record, self._records)
+        return Received(self._message, record, self._records, trouble)
 
     def batch_done(self) -> None:
         """Save the report after a batch, and end the run when too many records were refused.
@@ -283,13 +285,29 @@ class TargetIntercom(Target):
         if stream not in self.mapper.stream_maps:
             self._assert_sink_exists(stream)
         for stream_map in self.mapper.stream_maps[stream]:
-            mapped = stream_map.transform(record.copy())
-            if mapped is not None:
-                self._assert_sink_exists(stream_map.stream_alias)
-                t.cast("IntercomSink", self._sinks_active[stream_map.stream_alias]).take(mapped)
+            self._map_record(stream_map, record)
         self._handle_max_record_age()
         if self.is_due:
             self._drain_active()
+
+    def _map_record(self, stream_map: StreamMap, record: dict[str, t.Any]) -> None:
+        """Hand a record over to the sink that a stream map leads to."""
+        trouble: InvalidRecordError | None = None
+        mapped: dict[str, t.Any] | None = record
+        try:
+            mapped = stream_map.transform(record.copy())
+        except StreamMapConfigError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an expression of the user's may raise anything
+            trouble = failed_map(error)
+        if mapped is None:
+            return
+        self._assert_sink_exists(stream_map.stream_alias)
+        sink = t.cast("IntercomSink", self._sinks_active[stream_map.stream_alias])
+        if trouble is None:
+            sink.take(mapped)
+        else:
+            sink.refuse(record, trouble)
 
     def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:
         """Read the records of a BATCH message the way RECORD messages go, in order.

@@ -515,3 +515,80 @@ def test_an_array_as_postgres_writes_it_lists_groups(load: Loader, people: Peopl
     listed = {tag["id"]: tag["name"] for tag in people.call("GET", "/tags")["data"]}
     assert sorted(listed.values()) == sorted(names)
     assert len(people.one()["tags"]) == len(names)
+
+
+# Stream maps.
+
+
+@pytest.mark.parametrize(
+    ("expressions", "field"),
+    [
+        ({"name": "first + ' ' + last"}, "name"),
+        ({"note": "last.upper()"}, "note"),
+        ({"note": "float(last or 'secret')"}, "note"),
+        ({"note": "record['last'][0]"}, "note"),
+        ({"__filter__": "last.startswith('B')"}, "__filter__"),
+        ({"id": "id + (0 if last else last)"}, "id"),
+    ],
+)
+def test_a_record_that_a_stream_map_fails_on_is_invalid_and_no_other(
+    load: Loader, people: People, caplog: pytest.LogCaptureFixture, expressions: dict[str, str], field: str
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {"first": "Ann", "last": "Bell"},
+        {"first": "secret", "last": None},
+        {"first": "Cy", "last": "Byrd"},
+    ]
+    if "float" in str(expressions):
+        rows[0]["last"] = rows[2]["last"] = "1"
+    done = load(users({"first": "text", "last": "text"}, *rows), stream_maps={"users": expressions})
+    assert loads(done, created=2, invalid=1)
+    (refusal,) = done.refusals
+    assert (refusal["code"], refusal["field"]) == ("stream_map_failed", field)
+    assert done.rejected[1]["record"] == {"id": 2, **rows[1]}
+    assert f"Stream 'users': a record is invalid: property '{field}'" in caplog.text
+    assert "secret" not in caplog.text.replace("float(last or 'secret')", "")
+    assert "Traceback" not in caplog.text
+
+
+def test_a_record_that_a_stream_map_fails_on_has_not_left_its_stream(load: Loader, people: People) -> None:
+    load.settings = {
+        "sync_mode": "sync",
+        "snapshot": True,
+        "max_removal_percent": 100,
+        "stream_maps": {"users": {"name": "first + last", "__alias__": "people"}},
+    }
+    rows: list[dict[str, str | None]] = [{"first": "A", "last": str(number)} for number in range(4)]
+    whole = state({"bookmarks": {"users": {}}})
+
+    def table(*given: dict[str, Any]) -> Loaded:
+        return load([*users({"first": "text", "last": "text"}, *given)[:-1], whole])
+
+    assert table(*rows).results("people") == {"created": 4}
+    rows[1] = {"first": "A", "last": None}
+    done = table(*rows[:3])
+    assert (done.results("people"), done.stream("people")["left"]) == ({"unchanged": 2, "invalid": 1}, 1)
+    assert {contact["external_id"] for contact in people.live()} == {"1", "2", "3"}
+
+
+def test_a_membership_that_a_stream_map_fails_on_is_invalid(load: Loader, people: People) -> None:
+    people.add(external_id="1")
+    members = [
+        schema("members", id="integer", uid="text", team="text"),
+        record("members", id=1, uid="1", team="a"),
+        record("members", id=2, uid="1", team=None),
+    ]
+    settings: dict[str, Any] = {"streams": {"members": {"object": "groups", "mappings": {"uid": "external_id"}}}}
+    done = load(members, stream_maps={"members": {"tag": "team.upper()"}}, **settings)
+    assert (done.exit_code, done.results("members")) == (0, {"tagged": 1, "invalid": 1})
+    assert done.refusals[0]["code"] == "stream_map_failed"
+
+
+def test_a_stream_map_that_fails_on_every_record_fails_the_run(
+    load: Loader, people: People, caplog: pytest.LogCaptureFixture
+) -> None:
+    messages = users({"last": "text"}, *({"last": "x"} for _ in range(5)))
+    done = load(messages, stream_maps={"users": {"name": "lst.upper()"}}, max_rejected_records=3)
+    assert (done.exit_code, done.states, people.everyone()) == (1, [], [])
+    assert "NameNotDefined" in caplog.text
+    assert "'max_rejected_records'" in caplog.text
