@@ -94,6 +94,8 @@ class StreamObject(str, enum.Enum):
 
     CONTACTS = "contacts"
     GROUPS = "groups"
+    IGNORE = "ignore"
+    """Nothing: the stream is left out."""
 
 
 class Unmapped(str, enum.Enum):
@@ -124,6 +126,21 @@ class StreamConfig:
     def is_groups(self) -> bool:
         """Whether its records put contacts into groups."""
         return self.object is StreamObject.GROUPS
+
+    @property
+    def is_contacts(self) -> bool:
+        """Whether its records are contacts."""
+        return self.object is StreamObject.CONTACTS
+
+    @property
+    def is_ignored(self) -> bool:
+        """Whether the stream is left out."""
+        return self.object is StreamObject.IGNORE
+
+    @property
+    def makes_contacts(self) -> bool:
+        """Whether its records may make contacts."""
+        return self.is_contacts and self.sync_mode.creates
 
 
 @dataclass(frozen=True)
@@ -175,7 +192,12 @@ class Config:
     @property
     def every(self) -> tuple[StreamConfig, ...]:
         """The settings of all streams: the general ones, and those of streams that have some of their own."""
-        return self.general, *self.streams.values()
+        return self.general, *(own for own in self.streams.values() if not own.is_ignored)
+
+    def named_streams(self) -> Iterator[tuple[str, str]]:
+        """Yield the streams that have settings of their own, each after the setting that names it."""
+        for name in self.streams:
+            yield "groups_stream" if name == self.groups_stream else f"streams.{name}", name
 
     def has_fuse(self, name: str) -> bool:
         """Whether a stream's own records decide who is removed: no run may remove too many of them."""
@@ -491,7 +513,8 @@ SETTINGS: t.Final = (
         {"type": ["object", "null"], "additionalProperties": {"type": "object"}, "default": {}},
         lambda value: value,
         "`{stream name: {setting: value}}`: any setting from `sync_mode` to `tags_property` for that stream alone, and "
-        "`object`: `contacts` or `groups`. `mappings` there replaces the general one.",
+        "`object`: `contacts`, `groups`, or `ignore` to leave the stream out. `mappings` there replaces the general "
+        "one. One stream of contacts needs no entry, every further one does (`{}` will do).",
     ),
     Setting(
         "max_removal_percent",
@@ -651,11 +674,11 @@ def _contradictions(
     """Say what means nothing for streams of groups, or for streams of contacts."""
     for name, config in streams.items():
         is_groups = name == groups_stream or config.is_groups
-        if name == groups_stream and given[name].get(_OBJECT) == StreamObject.CONTACTS.value:
+        if name == groups_stream and given[name].get(_OBJECT) not in {None, StreamObject.GROUPS.value}:
             yield f"Setting 'streams.{name}.{_OBJECT}' contradicts 'groups_stream': take one of them out"
         if is_groups and given[name].get("tags_property") is not None:
             yield f"Setting 'streams.{name}.tags_property' is for contacts: a record of a groups stream names one group"
-        if given[name].get("mappings") is not None:
+        if given[name].get("mappings") is not None and not config.is_ignored:
             yield from _misplaced(f"Setting 'streams.{name}.mappings'", config.mappings, is_groups=is_groups)
     has_groups = groups_stream is not None or any(config.is_groups for config in streams.values())
     if not has_groups:
@@ -675,7 +698,7 @@ def _misplaced(setting: str, mappings: Mapping[str, str | None], *, is_groups: b
 def _snapshots_without_ledger(general: StreamConfig, streams: Mapping[str, StreamConfig]) -> Iterator[str]:
     """Say which snapshots nobody could have left, for want of a memory."""
     for name, config in (("snapshot", general), *((f"streams.{name}.snapshot", own) for name, own in streams.items())):
-        if config.snapshot:
+        if config.snapshot and not config.is_ignored:
             yield f"Setting '{name}' needs a ledger to tell who left: take 'ledger_url': \"none\" out"
 
 

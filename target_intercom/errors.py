@@ -11,6 +11,7 @@ No message holds the token. What Intercom says may quote personal data: `redact`
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -58,6 +59,7 @@ __all__ = [
     "UnreachableError",
     "VersionError",
     "redact",
+    "way_out",
 ]
 
 _EMAIL_LIKE = re.compile(r"\S+(?:@|%40)\S+")
@@ -152,7 +154,19 @@ class StreamBusyError(FatalSyncError):
 
 
 class StreamRefusedError(ConfigValidationError):
-    """A stream cannot be loaded with these settings; the message says which setting to change."""
+    """A stream cannot be loaded with these settings; the message says what to change, and how to leave it out."""
+
+    def __init__(self, stream: str, why: str) -> None:
+        """`why` says what is wrong, and which setting mends it."""
+        message = f"{why}. {way_out(stream)}"
+        super().__init__(message, errors=[message])
+
+
+def way_out(stream: str) -> str:
+    """Return the sentence that says how a stream is left out."""
+    return (
+        f'To leave the stream out, add {json.dumps(stream, ensure_ascii=False)}: {{"object": "ignore"}} to \'streams\''
+    )
 
 
 # Retriable: only the transport sees these.

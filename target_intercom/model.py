@@ -254,6 +254,8 @@ class Known:
     """Hash of the groups that were last noted for the contact; empty where they did not all become tags."""
     single: str | None = None
     """Hash of what the contact has that no bulk job can write; None: not known."""
+    merged: bool = False
+    """The contact is the survivor of a merge, not the one that the record was loaded into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +279,10 @@ class Entry:
     def contact(self) -> Contact | None:
         """The contact that the ledger says the record is of."""
         return None if self.known is None else self.known.contact
+
+    def is_linked_by_merge(self, contact: ContactId) -> bool:
+        """Check whether nothing but a merge in Intercom made a contact the record's."""
+        return self.known is not None and self.known.merged and self.contact is not None and self.contact.id == contact
 
     @property
     def has_moved(self) -> bool:
@@ -310,6 +316,8 @@ class Found:
     """One contact, as it was last seen."""
 
     contact: Contact
+    by_merge: bool = False
+    """It is the survivor of a merge, into which the record's own contact went."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,9 +352,11 @@ class Group:
     draft: ContactDraft
     entries: list[Entry]
     ended: list[Entry] = field(default_factory=list)
-    """Marks that no later live record cancelled: the contact is to be removed at the end."""
-    cancelled: list[Entry] = field(default_factory=list)
-    """Marks that a later live record cancelled."""
+    """Records that came after the first of these and mark the contact as to be removed."""
+
+    def in_order(self) -> list[Entry]:
+        """Return its records, those that mark the contact among them, in the order of the pipe."""
+        return sorted([*self.entries, *self.ended], key=lambda entry: entry.received.number)
 
 
 # What is to be done, and what came of it.
@@ -364,7 +374,11 @@ class SkipReason(str, enum.Enum):
     NOT_THERE = "not_there"
     """There is no such contact to remove; an archived one cannot be seen."""
     LIVE_AGAIN = "live_again"
-    """A later record of the same contact, or membership, was live."""
+    """A later record of the same key was live."""
+    STILL_NAMED = "still_named"
+    """The contact stays, because another record names it."""
+    CONTACT_MERGED = "contact_merged"
+    """The record's contact was merged into another, which nobody asked to remove."""
     NOT_TAGGED = "not_tagged"
     """This target did not put the tag on for this record, so it does not take it off."""
     STILL_WANTED = "still_wanted"

@@ -89,6 +89,7 @@ class StreamReport:
         self.cut: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
         self.left = 0
+        self.unarchived = 0
 
     def summary(self) -> dict[str, Json]:
         """Make the stream's part of the report; `read` is the sum of the results."""
@@ -97,6 +98,7 @@ class StreamReport:
             **{result.value: self.results[result] for result in self._outcomes},
             "left": self.left,
             **({} if self.is_groups else {result.value: self.tags[result] for result in _TAGS}),
+            **({} if self.is_groups else {"unarchived": self.unarchived}),
             "reasons": {result.value: _sorted(counts) for result, counts in sorted(self.reasons.items())},
             "cut": _sorted(self.cut),
             "left_out": _sorted(self.left_out),
@@ -111,6 +113,7 @@ class StreamReport:
         counts = [f"{self.results[result]} {result.value}" for result in self._outcomes if self.results[result]]
         beside = [f"{self.left} removed because they left"] if self.left else []
         beside += [f"{self.tags[result]} tags {words}" for result, words in _TAGS.items() if self.tags[result]]
+        beside += [f"{self.unarchived} left unarchived"] if self.unarchived else []
         read = f"{self.results.total()} read" + (f": {', '.join(counts)}" if counts else "")
         return "; ".join([read, *beside])
 
@@ -197,6 +200,10 @@ class RunReport:
     def left(self, stream: str, contacts: int) -> None:
         """Count contacts, or memberships, that were removed because they left the stream."""
         self.stream(stream).left += contacts
+
+    def unarchived(self, stream: str, contacts: int) -> None:
+        """Write down how many contacts were brought back from the archive to be looked at, and not archived again."""
+        self.stream(stream).unarchived = contacts
 
     def groups(self, stream: str) -> None:
         """Note that a stream's records put contacts into groups."""

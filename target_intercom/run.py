@@ -11,7 +11,6 @@ from target_intercom.errors import (
     ConfigValidationError,
     LedgerError,
     RegionError,
-    StreamRefusedError,
     TooManyRejectedError,
     TooManyRemovalsError,
     redact,
@@ -22,17 +21,16 @@ from target_intercom.ledger.base import Ledger, stamp
 from target_intercom.ledger.database import Database
 from target_intercom.ledger.scratch import ScratchDatabase, sweep
 from target_intercom.ledger.sql import SqlLedger
-from target_intercom.ledger.temporary import TemporaryMemberships
 from target_intercom.report import RejectedRecords, RunReport
+from target_intercom.sync.archived import ArchivedContacts
 from target_intercom.sync.attributes import AttributeCatalog
 from target_intercom.sync.bulk import BulkWriter, Teammates
+from target_intercom.sync.contact_streams import ContactStreams
 from target_intercom.sync.contacts import ContactSync
 from target_intercom.sync.dry_run import DryRunWriter
-from target_intercom.sync.fuse import Share, too_many
 from target_intercom.sync.groups import Groups, GroupSync
 from target_intercom.sync.jobs import BulkJobs
 from target_intercom.sync.joining import MembershipMapper
-from target_intercom.sync.leaving import Leaving
 from target_intercom.sync.listing import ListedGroups
 from target_intercom.sync.mapping import ContactMapper
 from target_intercom.sync.marks import StreamMarks
@@ -43,6 +41,7 @@ from target_intercom.sync.objections import (
     is_in_no_stream,
     is_nameless,
     is_no_snapshot,
+    knows_no_earlier_run,
     lies_elsewhere,
     names_nothing,
     snapshot_is_idle,
@@ -53,9 +52,11 @@ from target_intercom.sync.parallel import InParallel
 from target_intercom.sync.pipe import Pipe
 from target_intercom.sync.plan import Plan, PlanFile
 from target_intercom.sync.recent import RecentContacts
-from target_intercom.sync.removal import Removals
+from target_intercom.sync.removing.complete_streams import CompleteStreams
+from target_intercom.sync.removing.limit import Share, too_many
+from target_intercom.sync.removing.removals import Removals
+from target_intercom.sync.removing.remover import Remover
 from target_intercom.sync.schemas import is_open
-from target_intercom.sync.whole import Tables
 from target_intercom.sync.writing import DirectWriter
 
 if t.TYPE_CHECKING:
@@ -63,9 +64,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.config import Config, StreamConfig
+    from target_intercom.errors import StreamRefusedError
     from target_intercom.intercom.protocol import Workspace
-    from target_intercom.ledger.memberships import Memberships
-    from target_intercom.model import Contact, Json
+    from target_intercom.model import Contact, Json, Outcome
     from target_intercom.report import Status
     from target_intercom.sync.pipe import TapStream
     from target_intercom.sync.writing import Writer
@@ -84,6 +85,7 @@ class Run:
         self.config = config
         self.schemas: dict[str, Mapping[str, Json]] = {}
         self.pipe = Pipe()
+        self.streams = ContactStreams(config)
         self._logger = logger
         self._said: set[str] = set()
         self._unused_mappings = set(config.general.mappings)
@@ -121,14 +123,16 @@ class Run:
         """Make a stream's sync; the first one asks whose workspace it is. `tap_stream`: its name before stream maps.
 
         Raises:
-            StreamRefusedError: the stream gives no identifier to match by, or cannot be a snapshot.
+            StreamRefusedError: the stream gives no identifier to match by, cannot be a snapshot, or has to be named in
+                `streams`.
             FatalSyncError: the token is refused, the workspace lies elsewhere, Intercom or the ledger cannot be
                 reached, or another run works on the stream.
         """
         config = self.config.stream(stream)
         source = self.pipe.stream(tap_stream)
+        self._raise(self.streams.refusal(stream))
         self._check_snapshot(stream, config, source)
-        self._check_schema(stream, schema)
+        self._raise(names_nothing(stream, schema, has_own_mappings=self.config.has_own_mappings(stream)))
         mapper = ContactMapper(
             stream,
             schema["properties"],
@@ -138,7 +142,10 @@ class Run:
             is_open=is_open(schema),
             met=self._unused_mappings.difference_update,
         )
-        return self._connected().contact_sync(stream, config, self._sources(stream, source), mapper, key_properties)
+        session = self._connected()
+        self._raise(self.streams.refusal(stream, session.contact_streams))
+        self.streams.admit(stream)
+        return session.contact_sync(stream, config, self._sources(stream, source), mapper, key_properties)
 
     def group_sync(
         self, stream: str, tap_stream: str, schema: Mapping[str, Json], key_properties: Sequence[str]
@@ -147,7 +154,7 @@ class Run:
         config = self.config.stream(stream)
         source = self.pipe.stream(tap_stream)
         self._check_snapshot(stream, config, source)
-        self._check_schema(stream, schema)
+        self._raise(names_nothing(stream, schema, has_own_mappings=self.config.has_own_mappings(stream)))
         mapper = MembershipMapper(
             stream,
             schema["properties"],
@@ -188,11 +195,6 @@ class Run:
         """Whether removals, memberships or tags wait for the end of the pipe."""
         return self._session is not None and self._session.is_unfinished
 
-    def drained(self) -> None:
-        """Note that all that was read so far is processed."""
-        if self._session is not None:
-            self._session.removals.forget_live()
-
     def finish(self) -> None:
         """Put tags on, at the end of the pipe, and take off and remove what is marked and what left.
 
@@ -206,6 +208,11 @@ class Run:
         """Say which mapped properties no stream had: a slip of the pen loads nothing."""
         for name in sorted(self._unused_mappings):
             self._say(is_in_no_stream(name))
+
+    def say_missing_streams(self) -> None:
+        """Warn about names in `streams` and `groups_stream` that no stream had."""
+        for _, message in self.streams.missing():
+            self._say(message)
 
     def check_refused(self) -> None:
         """End the run when too many records were refused.
@@ -251,17 +258,15 @@ class Run:
     # The beginning.
 
     def _check_snapshot(self, stream: str, config: StreamConfig, source: TapStream) -> None:
-        message = is_no_snapshot(stream, config, is_incremental=source.is_incremental)
-        if message is not None:
-            raise StreamRefusedError(message, errors=[message])
+        self._raise(is_no_snapshot(stream, config, is_incremental=source.is_incremental))
         warning = snapshot_is_idle(stream, config)
         if warning is not None:
             self._say(warning)
 
-    def _check_schema(self, stream: str, schema: Mapping[str, Json]) -> None:
-        message = names_nothing(stream, schema, has_own_mappings=self.config.has_own_mappings(stream))
-        if message is not None:
-            raise StreamRefusedError(message, errors=[message])
+    @staticmethod
+    def _raise(refusal: StreamRefusedError | None) -> None:
+        if refusal is not None:
+            raise refusal
 
     def _connected(self) -> _Session:
         """Ask whose workspace it is, once, when it is sure that the run can say and remember what it does."""
@@ -279,7 +284,7 @@ class Run:
         try:
             workspace = self.client.workspace()
             self._check_region(workspace)
-            ledger = _ledger(database, workspace, self.id)
+            ledger = self._ledger(database, workspace)
         except BaseException:
             if database is not None:
                 database.close()
@@ -289,7 +294,6 @@ class Run:
             client=self.client,
             in_parallel=self._in_parallel,
             ledger=ledger,
-            memberships=self._memberships(ledger, workspace),
             plan=self.plan or Plan(),
             report=self.report,
             check=self.check_refused,
@@ -297,18 +301,23 @@ class Run:
         )
         doing = "Loading into" if self.plan is None else "Dry run: nothing is written to"
         self._logger.info("%s Intercom workspace '%s' (%s)", doing, workspace.name, workspace.id)
+        self._session.archived.archive_again()
         return self._session
 
     def _open_database(self) -> Database | None:
         place = self.config.ledger
-        if place is None:
-            return None
-        return Database(place) if self.plan is None else ScratchDatabase(self.config.data_dir, place)
+        if place is not None:
+            return Database(place) if self.plan is None else ScratchDatabase(self.config.data_dir, place)
+        # Who is still named, and who is in which group, has to be known at the end of the pipe: for this run alone.
+        return ScratchDatabase(self.config.data_dir) if self.config.removes or self.config.has_groups else None
 
-    def _memberships(self, ledger: Ledger, workspace: Workspace) -> Memberships | None:
-        if ledger.memberships is not None or not self.config.has_groups:
-            return ledger.memberships
-        return TemporaryMemberships(self.config.data_dir, workspace.id, self.id)
+    def _ledger(self, database: Database | None, workspace: Workspace) -> Ledger:
+        if database is None:
+            return Ledger()
+        message = None if self.config.ledger is None else is_nameless(workspace)
+        if message is not None:
+            raise LedgerError(message)
+        return SqlLedger(database, workspace.id, self.id)
 
     def _check_region(self, workspace: Workspace) -> None:
         message = lies_elsewhere(self.config, workspace)
@@ -331,19 +340,21 @@ class _Session:
         client: IntercomClient,
         in_parallel: InParallel,
         ledger: Ledger,
-        memberships: Memberships | None,
         plan: Plan,
         report: RunReport,
         check: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
-        """`memberships`: None where the run has no ledger and no groups."""
+        """Put the parts together."""
         self._config = config
         self._client = client
         self._plan = plan
         self._in_parallel = in_parallel
         self._ledger = ledger
+        self.contact_streams = ledger.contact_streams()
+        """Those that the ledger knew when the run began."""
         self._report = report
+        self.archived = ArchivedContacts(client, in_parallel, ledger, plan=plan, say=say)
         self._catalog = AttributeCatalog(client, say)
         self._recent = RecentContacts(config.search_delay_seconds)
         self._matcher = Matcher(client, self._recent, in_parallel, self._written_lately)
@@ -364,21 +375,18 @@ class _Session:
             say=say,
         )
         self._teammates = Teammates(client)
-        self.removals = Removals(client, in_parallel, ledger, self._jobs, are_expected=config.removes, plan=plan)
-        self._tables = Tables(ledger, ledger, say)
-        self._leaving = Leaving(
-            client,
-            in_parallel,
+        self._complete = CompleteStreams(ledger, ledger, say)
+        self.removals = Removals(
             ledger,
-            jobs=self._jobs,
-            removals=self.removals,
-            tables=self._tables,
-            plan=plan,
+            Remover(client, in_parallel, ledger, self._jobs, plan),
+            self._complete,
+            config=config.stream,
+            find_ids=self._naming.everyone,
             say=say,
         )
         self._groups = (
             None
-            if memberships is None
+            if ledger.memberships is None
             else Groups(
                 config,
                 client=client,
@@ -386,7 +394,7 @@ class _Session:
                 jobs=self._jobs,
                 matcher=self._matcher,
                 ledger=ledger,
-                memberships=memberships,
+                memberships=ledger.memberships,
                 naming=self._naming,
                 plan=plan,
                 report=report,
@@ -395,6 +403,7 @@ class _Session:
             )
         )
         self._say = say
+        self._is_first_run = not ledger.streams()
         self._entered: dict[str, Sequence[str]] = {}
 
     def contact_sync(
@@ -406,7 +415,11 @@ class _Session:
         key_properties: Sequence[str],
     ) -> ContactSync:
         source = sources[0]
-        self._enter(stream, config, sources, key_properties, self._tables)
+        self._enter(stream, config, sources, key_properties, self._complete)
+        self.removals.join(stream)
+        warning = knows_no_earlier_run(self.removals.streams, self._config) if self._is_first_run else None
+        if warning is not None:
+            self._say(warning)
         return ContactSync(
             stream,
             config,
@@ -443,7 +456,9 @@ class _Session:
             self._catalog,
             self._in_parallel,
             self._ledger,
+            stream=stream,
             config=config,
+            archived=self.archived,
             search_delay_seconds=self._config.search_delay_seconds,
         )
         if isinstance(self._client, DryRunClient):
@@ -479,7 +494,7 @@ class _Session:
     ) -> GroupSync:
         if self._groups is None:
             raise LookupError(stream)
-        self._enter(stream, config, sources, key_properties, self._groups.tables)
+        self._enter(stream, config, sources, key_properties, self._groups.complete_streams)
         return self._groups.sync(stream, config, mapper, key_properties, sources[0])
 
     def _enter(
@@ -488,7 +503,7 @@ class _Session:
         config: StreamConfig,
         sources: Sequence[TapStream],
         key_properties: Sequence[str],
-        tables: Tables,
+        complete: CompleteStreams,
     ) -> None:
         """Begin to work on a stream, once."""
         if stream in self._entered:
@@ -499,7 +514,7 @@ class _Session:
         self._ledger.enter(stream, key_properties, alone=alone, removes=removes)
         self._entered[stream] = key_properties
         if removes:
-            tables.join(stream, config, sources)
+            complete.add(stream, config, sources)
         warning = sync_removes_nobody(stream, self._config)
         if warning is not None:
             self._say(warning)
@@ -509,9 +524,9 @@ class _Session:
         return self.removals.pending or (self._groups is not None and self._groups.pending)
 
     def feed(self, stream: str, source: TapStream) -> None:
-        self._tables.feed(stream, source)
+        self._complete.add_source(stream, source)
         if self._groups is not None:
-            self._groups.tables.feed(stream, source)
+            self._groups.complete_streams.add_source(stream, source)
 
     def be_alone(self, stream: str, source: TapStream) -> None:
         if stream in self._entered and self._config.has_fuse(stream) and not source.is_incremental:
@@ -521,19 +536,22 @@ class _Session:
         if self._groups is not None:
             self._groups.put_on()
             self._groups.decide()
-        self._leaving.decide()
-        if self.removals.pending or self._leaving.is_due:
-            self._naming.everyone()
+        self.removals.decide()
         self._check_fuse([*self._shares(), *([] if self._groups is None else self._groups.shares())])
-        self._leaving.release()
+        self._record(self.removals.release())
         if self._groups is not None:
             self._groups.take_off()
-        for stream, outcome in self.removals.run():
+        self._record(self.removals.remove_marked())
+        for stream in self.removals.remove_missing():
+            self._report.left(stream, 1)
+
+    def _record(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
+        for stream, outcome in outcomes:
             self._report.record(stream, outcome)
-        for stream, contacts in self._leaving.remove():
-            self._report.left(stream, contacts)
 
     def end(self, status: Status) -> None:
+        for stream, contacts in self.archived.left().items():
+            self._report.unarchived(stream, contacts)
         try:
             if status == "succeeded":
                 self._ledger.finish()
@@ -543,13 +561,9 @@ class _Session:
             self._ledger.close()
 
     def _shares(self) -> Iterator[Share]:
-        """Tell how many contacts of each stream are about to be removed."""
-        left = self._leaving.count()
-        for stream in filter(self._config.has_fuse, self._entered):
-            if not self._config.stream(stream).is_groups:
-                marked, marks = self.removals.due(stream)
-                read = self._report.stream(stream).results.total() + marks
-                yield Share(stream, marked, left.get(stream, 0), self._tables.known(stream), read)
+        """Yield how many contacts of each stream are about to be removed."""
+        fused = filter(self._config.has_fuse, self._entered)
+        return self.removals.shares(stream for stream in fused if not self._config.stream(stream).is_groups)
 
     def _check_fuse(self, shares: Iterable[Share]) -> None:
         troubles = [too_many(share, self._config.max_removal_percent) for share in shares]
@@ -559,12 +573,3 @@ class _Session:
     def _written_lately(self) -> Iterable[Contact]:
         since = dt.datetime.now(tz=dt.timezone.utc).timestamp() - self._config.search_delay_seconds
         return self._ledger.written_since(stamp(since))
-
-
-def _ledger(database: Database | None, workspace: Workspace, run: str) -> Ledger:
-    if database is None:
-        return Ledger()
-    message = is_nameless(workspace)
-    if message is not None:
-        raise LedgerError(message)
-    return SqlLedger(database, workspace.id, run)

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.sinks import BatchSink
 
-from target_intercom.errors import InvalidRecordError
+from target_intercom.errors import InvalidRecordError, way_out
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +92,7 @@ class IntercomSink(BatchSink):
         missing = self._keys.difference(record)
         if missing:
             names = ", ".join(f"'{name}'" for name in sorted(missing))
-            error = f"Stream '{self.stream_name}': a record lacks the key property {names}"
+            error = f"Stream '{self.stream_name}': a record lacks the key property {names}. {way_out(self.stream_name)}"
             raise MissingKeyPropertiesError(error)
         self.process_record(record, self._get_context(record))
 

@@ -15,15 +15,16 @@ from functools import cache, cached_property
 
 from singer_sdk import Target
 from singer_sdk.configuration._dict_config import merge_missing_config_jsonschema
-from singer_sdk.exceptions import ConfigValidationError, InvalidJSONSchema, SingerSDKError, StreamMapConfigError
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError, StreamMapConfigError
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchFileFormat, StorageTarget
 from singer_sdk.helpers.capabilities import TARGET_BATCH_SIZE_ROWS_CONFIG, PluginCapabilities
+from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from target_intercom.config import json_schema, parse_config, unknown_settings
 from target_intercom.environment import environment_errors, restored
-from target_intercom.errors import redact
+from target_intercom.errors import redact, way_out
 from target_intercom.given import config_input, from_environment
 from target_intercom.json_lines import json_line, parsed_line
 from target_intercom.metrics import RunMetrics
@@ -44,6 +45,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
     from singer_sdk.sinks import Sink
 
+    from target_intercom.config import Config
     from target_intercom.errors import InvalidRecordError
     from target_intercom.model import Json
     from target_intercom.run import Run
@@ -84,6 +86,8 @@ class TargetIntercom(Target):
         self._message: Mapping[str, t.Any] = {}
         self._records = 0
         self._in_batch = False
+        self._stream_maps: dict[str, list[StreamMap]] = {}
+        """By the tap's streams that came: what is loaded of each."""
         self.is_due = False
         self._metrics: RunMetrics | None = None
         self._progress = Progress(
@@ -126,6 +130,7 @@ class TargetIntercom(Target):
     def end_early(self, why: str) -> None:
         """Stop the calls, save the report of a run that fails, and say why it did and what it had done."""
         trouble = self.run.end_failed()
+        self.run.say_missing_streams()
         self._say_all()
         for text in (trouble, why, f"Failed: {self.run.report.sentence()}"):
             if text is not None:
@@ -225,6 +230,7 @@ class TargetIntercom(Target):
         self.run.check_refused()
         super().process_endofpipe()
         self.run.say_unused()
+        self.run.say_missing_streams()
         self.run.end("succeeded")
         self._say_all()
         doing = "" if self.run.plan is None else "nothing was written; a run would do: "
@@ -243,26 +249,50 @@ class TargetIntercom(Target):
         self.is_due = False
         for sink in sorted(t.cast("Iterable[IntercomSink]", sink_list), key=lambda sink: sink.oldest):
             self.drain_one(sink)
-        self.run.drained()
 
     def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
         """Keep the message: rejected records are written under it, and sinks are made of what its schema means.
 
         Raises:
             InvalidInputLine: it has no schema.
-            InvalidJSONSchema: its schema is no object.
+            StreamRefusedError: its schema is no object.
         """
         self._assert_line_requires(message_dict, requires={"stream", "schema"})
         stream, schema = message_dict["stream"], message_dict["schema"]
-        if not isinstance(schema, dict):
-            raise InvalidJSONSchema(is_no_schema(stream))
         self._message = message_dict
-        self.run.pipe.schema(message_dict["stream"], message_dict.get("bookmark_properties"))
-        plain = plain_schema(schema, message_dict.get("key_properties") or ())
-        super()._process_schema_message({**message_dict, "schema": plain})
-        self.run.schemas[message_dict["stream"]] = message_dict
-        for stream_map in self.mapper.stream_maps[message_dict["stream"]]:
-            self.run.feed(stream_map.stream_alias, message_dict["stream"])
+        self.run.pipe.schema(stream, message_dict.get("bookmark_properties"))
+        self._register(message_dict)
+        loaded = self._stream_maps[stream]
+        if loaded and not isinstance(schema, dict):
+            raise is_no_schema(loaded[0].stream_alias)
+        for stream_map in loaded:
+            self.get_sink(
+                stream_map.stream_alias,
+                schema=stream_map.transformed_schema,
+                key_properties=stream_map.transformed_key_properties,
+            )
+        self.run.schemas[stream] = message_dict
+        for stream_map in loaded:
+            self.run.feed(stream_map.stream_alias, stream)
+
+    def _register(self, message: Mapping[str, t.Any]) -> None:
+        """Write down what is loaded of a stream.
+
+        In place of a part of the SDK's method, which makes a sink of a stream that a stream map takes out, too.
+        """
+        stream = message["stream"]
+        maps = self.mapped(stream, message["schema"], message.get("key_properties"))
+        for stream_map in maps:
+            self.run.streams.came(stream_map.stream_alias, stream)
+        self._stream_maps[stream] = [one for one in maps if is_loaded(one, self.run.config)]
+
+    def mapped(self, stream: str, schema: Json, keys: Sequence[str] | None) -> Sequence[StreamMap]:
+        """Return what stream maps and flattening make of a stream of the tap; its schema may be anything."""
+        schema = plain_schema(schema, keys or ())
+        known = self.mapper.stream_maps.get(stream)
+        if known is None or (known[0].raw_schema, known[0].raw_key_properties) != (schema, keys):
+            self.mapper.register_raw_stream_schema(stream, schema, keys)
+        return self.mapper.stream_maps[stream]
 
     def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
         """Hand a record to its sinks, with the message as it came: a rejected record is kept before stream maps.
@@ -282,9 +312,9 @@ class TargetIntercom(Target):
             raise InvalidInputLine(error)
         self._message = message_dict
         self.run.pipe.record(stream, message_dict.get("version"), in_batch=self._in_batch)
-        if stream not in self.mapper.stream_maps:
+        if stream not in self._stream_maps:
             self._assert_sink_exists(stream)
-        for stream_map in self.mapper.stream_maps[stream]:
+        for stream_map in self._stream_maps[stream]:
             self._map_record(stream_map, record)
         self._handle_max_record_age()
         if self.is_due:
@@ -317,11 +347,16 @@ class TargetIntercom(Target):
         """
         self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
         stream = message_dict["stream"]
+        loaded = self._stream_maps.get(stream)
+        if loaded == []:
+            self.run.pipe.record(stream, in_batch=True)
+            return
         encoding = BaseBatchFileEncoding.from_dict(message_dict["encoding"])
         if encoding.format != BatchFileFormat.JSONL or encoding.compression not in {None, "none", "gzip"}:
             error = (
                 f"Stream '{stream}': BATCH files of format '{encoding.format}', compression "
-                f"'{encoding.compression}', cannot be read; let the tap write jsonl, plain or gzip"
+                f"'{encoding.compression}', cannot be read; let the tap write jsonl, plain or gzip. "
+                f"{way_out(loaded[0].stream_alias if loaded else stream)}"
             )
             raise InvalidInputLine(error)
         self._in_batch = True
@@ -339,7 +374,7 @@ class TargetIntercom(Target):
         self._assert_line_requires(message_dict, requires={"stream", "version"})
         stream = message_dict["stream"]
         self.run.pipe.activate_version(stream, message_dict["version"])
-        for stream_map in self.mapper.stream_maps.get(stream, ()):
+        for stream_map in self._stream_maps.get(stream, ()):
             self.run.be_alone_with(stream_map.stream_alias, stream)
 
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
@@ -430,6 +465,11 @@ class TargetIntercom(Target):
         if surprise is not None:
             raise surprise
         return target
+
+
+def is_loaded(stream_map: StreamMap, config: Config) -> bool:
+    """Return whether the records of a stream map go anywhere: neither the map nor `object: ignore` takes them out."""
+    return not (isinstance(stream_map, RemoveRecordTransform) or config.stream(stream_map.stream_alias).is_ignored)
 
 
 def explained(error: Exception) -> str:

@@ -121,6 +121,10 @@ class Loader:
     settings: dict[str, Any] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     """Put into the environment of the target's processes; the tests' own is shared by what runs beside them."""
+    names_streams: bool = True
+    """Every stream that is piped after the first one gets an entry in `streams`, as a run demands."""
+    piped: dict[str, None] = field(default_factory=dict)
+    """The streams that were piped so far."""
 
     def config(self, **settings: Any) -> dict[str, Any]:
         """Settings, with those given on top; a value of ... leaves a setting out."""
@@ -191,9 +195,20 @@ class Loader:
     def _files(self, messages: Iterable[Mapping[str, Any] | str], settings: Mapping[str, Any]) -> tuple[Path, Path]:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         config, piped = self.data_dir / "config.json", self.data_dir / "input.singer"
-        config.write_text(json.dumps(self.config(**settings)), encoding="utf-8")
+        messages = list(messages)
+        config.write_text(json.dumps(self._named(self.config(**settings), messages)), encoding="utf-8")
         piped.write_text(lines(messages), encoding="utf-8")
         return config, piped
+
+    def _named(self, config: dict[str, Any], messages: Iterable[Mapping[str, Any] | str]) -> dict[str, Any]:
+        """Add what `names_streams` asks for."""
+        schemas = [one for one in messages if isinstance(one, dict) and one.get("type") == "SCHEMA"]
+        self.piped.update(dict.fromkeys(str(one.get("stream")) for one in schemas))
+        streams = config.get("streams", {})
+        if self.names_streams and isinstance(streams, dict) and len(self.piped) > 1:
+            _, *further = self.piped
+            config["streams"] = {**{name: {} for name in further}, **streams}
+        return config
 
     def _loaded(self, code: int, out: str, before: set[Path], log: str = "") -> Loaded:
         report = self.data_dir / "report.json"
@@ -253,7 +268,8 @@ class People:
 def another(load: Loader) -> Loader:
     """A run beside the first, with the same ledger and a folder of its own for its report."""
     ledger = load.data_dir / "ledger.db"
-    return Loader(load.url, load.data_dir.with_name("another"), {**load.settings, "ledger_url": f"sqlite:///{ledger}"})
+    settings = {**load.settings, "ledger_url": f"sqlite:///{ledger}"}
+    return Loader(load.url, load.data_dir.with_name("another"), settings, piped=load.piped)
 
 
 @contextmanager

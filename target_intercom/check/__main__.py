@@ -20,8 +20,7 @@ from target_intercom.config import parse_config, unknown_settings
 from target_intercom.errors import ConfigValidationError, redact
 from target_intercom.ledger.looking import cannot_hold, look
 from target_intercom.output import put_out
-from target_intercom.sync.schemas import plain_schema
-from target_intercom.target import TargetIntercom, explained
+from target_intercom.target import TargetIntercom, explained, is_loaded
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +30,7 @@ if t.TYPE_CHECKING:
     from target_intercom.check.catalog import Offered
     from target_intercom.check.found import Probed
     from target_intercom.config import Config
+    from target_intercom.ledger.looking import LedgerLook
 
 
 @click.command(name="target-intercom-check")
@@ -93,7 +93,7 @@ def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked
         *findings.bulk_findings(settings, probed),
         *findings.ledger_findings(ledger, probed.workspace),
         *findings.folder_findings(settings, cannot_hold(settings.data_dir)),
-        *_judged(target, settings, probed, offered),
+        *_judged(target, settings, probed, offered, _known(ledger, probed)),
     ]
     return Checked(
         findings.sorted_findings(found),
@@ -113,15 +113,24 @@ def _unknown(target: TargetIntercom) -> list[str]:
     return unknown_settings(target.config, target.offered_schema()["properties"])[1]
 
 
+def _known(ledger: LedgerLook, probed: Probed) -> Sequence[str]:
+    """Return the streams of contacts that the ledger knows of the workspace."""
+    return () if probed.workspace is None else ledger.contact_streams.get(probed.workspace.id, ())
+
+
 def _judged(
-    target: TargetIntercom, settings: Config, probed: Probed, offered: Sequence[Offered] | None
+    target: TargetIntercom,
+    settings: Config,
+    probed: Probed,
+    offered: Sequence[Offered] | None,
+    known: Sequence[str],
 ) -> Iterator[Finding]:
-    """Hold the mappings, and the tap's streams where they are known, against the workspace."""
+    """Hold the mappings, and the tap's streams where they are known, against the workspace and the ledger."""
     attributes = None if probed.attributes is None else CustomAttributes.of(probed.attributes)
-    streams, wrong = _streams(target, offered)
+    streams, wrong = _streams(target, settings, offered)
     verdict = Verdict()
     if streams is not None:
-        verdict = stream_verdict(settings, streams, attributes)
+        verdict = stream_verdict(settings, streams, attributes, known)
     elif attributes is not None:
         verdict = mapping_verdict(settings, attributes)
     yield from (*wrong, *verdict.findings)
@@ -130,27 +139,33 @@ def _judged(
 
 
 def _streams(
-    target: TargetIntercom, offered: Sequence[Offered] | None
+    target: TargetIntercom, settings: Config, offered: Sequence[Offered] | None
 ) -> tuple[Sequence[Stream] | None, Sequence[Finding]]:
     """Give the streams as the target sees them, None where they are not known, and what is wrong with them."""
     if offered is None:
         return None, ()
-    troubles = [trouble for one in offered if (trouble := schema_trouble(one)) is not None]
-    if troubles:
-        return None, [Finding(Level.ERROR, None, trouble) for trouble in troubles]
     try:
-        return list(_mapped(target, offered)), ()
+        streams = list(_mapped(target, settings, offered))
     except SingerSDKError as error:
         return None, [Finding(Level.ERROR, "stream_maps", redact(str(error)))]
+    loaded = {stream.tap_stream for stream in streams if stream.is_loaded}
+    troubles = [trouble for one in offered if one.name in loaded and (trouble := schema_trouble(one)) is not None]
+    if troubles:
+        return None, [Finding(Level.ERROR, None, trouble) for trouble in troubles]
+    return streams, ()
 
 
-def _mapped(target: TargetIntercom, offered: Sequence[Offered]) -> Iterator[Stream]:
+def _mapped(target: TargetIntercom, settings: Config, offered: Sequence[Offered]) -> Iterator[Stream]:
     """Send the tap's streams through the settings' stream maps and flattening."""
     for one in offered:
-        schema = plain_schema(one.schema, one.key_properties)
-        target.mapper.register_raw_stream_schema(one.name, schema, one.key_properties)
-        for stream_map in target.mapper.stream_maps[one.name]:
-            yield Stream(stream_map.stream_alias, stream_map.transformed_schema, one.is_incremental)
+        for stream_map in target.mapped(one.name, one.schema, one.key_properties):
+            yield Stream(
+                stream_map.stream_alias,
+                stream_map.transformed_schema,
+                one.is_incremental,
+                one.name,
+                is_loaded(stream_map, settings),
+            )
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def _of_messages(lines: Iterable[_Line]) -> Iterator[Offered]:
 
 def schema_trouble(offered: Offered) -> str | None:
     """Say that a stream's schema is none, in the words of a run; None: it is one."""
-    return None if isinstance(offered.schema, dict) else is_no_schema(offered.name)
+    return None if isinstance(offered.schema, dict) else str(is_no_schema(offered.name))
 
 
 def _of_catalog(whole: Mapping[str, Json]) -> Iterator[Offered]:

@@ -154,7 +154,7 @@ def table_verdict(
 
 def _tables(config: Config) -> Iterator[MappingTable]:
     """Give the mappings, once for all settings that may hold for them."""
-    contacts = {name: own for name, own in config.streams.items() if not own.is_groups and _writes_attributes(own)}
+    contacts = {name: own for name, own in config.streams.items() if own.is_contacts and _writes_attributes(own)}
     others = {
         name: own
         for name, own in contacts.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import typing as t
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from target_intercom.config import StreamConfig, SyncMode
 from target_intercom.errors import StreamRefusedError
 from target_intercom.model import CUSTOM_PREFIX, STANDARD_ATTRIBUTES, MatchBy
 from target_intercom.sync.attributes import KINDS
+from target_intercom.sync.contact_streams import ContactStreams
 from target_intercom.sync.joining import MembershipMapper
 from target_intercom.sync.mapping import ContactMapper
 from target_intercom.sync.names import Meant, meant
@@ -56,6 +56,10 @@ class Stream:
     schema: Mapping[str, Json]
     """Plain: with nothing in it but what is read."""
     is_incremental: bool
+    tap_stream: str
+    """Its name before stream maps."""
+    is_loaded: bool
+    """Neither a stream map nor `object: ignore` takes it out."""
 
     @property
     def properties(self) -> Mapping[str, Json]:
@@ -73,20 +77,41 @@ class Stream:
         return self.is_open or name in Properties(self.properties, [name]).named
 
 
-def stream_verdict(config: Config, streams: Sequence[Stream], attributes: CustomAttributes | None) -> Verdict:
-    """Judge the streams; `attributes` are the workspace's, None where they could not be read."""
-    each = [_verdict(config, stream, attributes) for stream in streams]
-    return Verdict.joined([Verdict(tuple(_name_findings(config, streams))), *each])
+def stream_verdict(
+    config: Config, streams: Sequence[Stream], attributes: CustomAttributes | None, known: Collection[str]
+) -> Verdict:
+    """Judge the streams. `attributes`: the workspace's, None: not known. `known`: the ledger's streams of contacts."""
+    order, loaded, each = ContactStreams(config), [stream for stream in streams if stream.is_loaded], []
+    for stream in streams:
+        order.came(stream.name, stream.tap_stream)
+        if stream.is_loaded:
+            each.append(_verdict(config, stream, attributes, order, known))
+    missing = [Finding(Level.WARNING, setting, message) for setting, message in order.missing()]
+    return Verdict.joined([Verdict((*missing, *_name_findings(config, loaded))), *each])
 
 
-def _verdict(config: Config, stream: Stream, attributes: CustomAttributes | None) -> Verdict:
+def _verdict(
+    config: Config,
+    stream: Stream,
+    attributes: CustomAttributes | None,
+    order: ContactStreams,
+    known: Collection[str],
+) -> Verdict:
+    """Judge a stream as a run does at its SCHEMA."""
+    refusal = order.refusal(stream.name, known)
+    if refusal is not None:
+        return Verdict((Finding(Level.ERROR, "streams", str(refusal)),))
     removals = Verdict(tuple(_removal_findings(config, stream)))
     is_groups = config.stream(stream.name).is_groups
     try:
         _refuse_unknown(config, stream)
-        if is_groups:
-            return Verdict.joined([removals, Verdict(tuple(_group_findings(config, stream)))])
-        return Verdict.joined([removals, _Contacts(config, stream, attributes).verdict()])
+        fits = (
+            Verdict(tuple(_group_findings(config, stream)))
+            if is_groups
+            else _Contacts(config, stream, attributes).verdict()
+        )
+        order.admit(stream.name)
+        return Verdict.joined([removals, fits])
     except StreamRefusedError as error:
         refused = Verdict((Finding(Level.ERROR, _setting(config, stream, "mappings"), str(error)),))
         others = Verdict() if is_groups else table_verdict(_table(config, stream), attributes, _known(config, stream))
@@ -94,9 +119,9 @@ def _verdict(config: Config, stream: Stream, attributes: CustomAttributes | None
 
 
 def _refuse_unknown(config: Config, stream: Stream) -> None:
-    message = names_nothing(stream.name, stream.schema, has_own_mappings=config.has_own_mappings(stream.name))
-    if message is not None:
-        raise StreamRefusedError(message)
+    refusal = names_nothing(stream.name, stream.schema, has_own_mappings=config.has_own_mappings(stream.name))
+    if refusal is not None:
+        raise refusal
 
 
 def _removal_findings(config: Config, stream: Stream) -> Iterator[Finding]:
@@ -105,7 +130,7 @@ def _removal_findings(config: Config, stream: Stream) -> Iterator[Finding]:
     refused = is_no_snapshot(stream.name, own, is_incremental=stream.is_incremental)
     idle = None if refused is not None else snapshot_is_idle(stream.name, own)
     for level, setting, message in (
-        (Level.ERROR, _setting(config, stream, "snapshot"), refused),
+        (Level.ERROR, _setting(config, stream, "snapshot"), None if refused is None else str(refused)),
         (Level.WARNING, _setting(config, stream, "snapshot"), idle),
         (Level.WARNING, "max_removal_percent", sync_removes_nobody(stream.name, config)),
     ):
@@ -273,14 +298,7 @@ def _quoted(values: Sequence[Json]) -> str:
 
 
 def _name_findings(config: Config, streams: Sequence[Stream]) -> Iterator[Finding]:
-    """Say which names of streams and properties the tap does not have."""
-    names = [stream.name for stream in streams]
-    for name in config.streams:
-        if name not in names:
-            setting = "groups_stream" if name == config.groups_stream else f"streams.{name}"
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f". Did you mean '{near[0]}'?" if near else f"; it has {_quoted(sorted(names)) or 'none'}"
-            yield Finding(Level.WARNING, setting, f"The catalog has no stream '{name}'{hint}")
+    """Say which properties the streams do not have."""
     yield from _property_findings(config, streams)
     for setting, default in (("deleted_property", StreamConfig().deleted_property), ("tags_property", None)):
         for where, wanted, among in _wanted(config, streams, setting):

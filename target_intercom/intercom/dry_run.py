@@ -271,17 +271,17 @@ class DryRunClient(IntercomClient):
     def create_tag(self, name: str) -> Tag:
         """See `IntercomClient`."""
         with self._turn:
-            known = self._shadow.new_tags.get(name.casefold())
+            known = self._shadow.new_tags.get(name.lower())
             if known is not None:
                 return known
             tag = Tag(TagId(self._stand_in()), name)
-            self._shadow.new_tags[name.casefold()] = self._known_tags()[tag.id] = tag
+            self._shadow.new_tags[name.lower()] = self._known_tags()[tag.id] = tag
             self._note(Planned(Operation.CREATE_TAG, tag=name))
             return tag
 
     def tag_contacts(self, name: str, contacts: Sequence[ContactId]) -> Tagged:
         """See `IntercomClient`."""
-        named = (tag for tag in self._known_tags().values() if tag.name.casefold() == name.casefold())
+        named = (tag for tag in self._known_tags().values() if tag.name.lower() == name.lower())
         tag = next(named, None) or self.create_tag(name)
         there = {one.id: one for one in self.search_contacts({"id": contacts})}
         done = frozenset(one for one in contacts if one in there)

@@ -9,12 +9,15 @@ import sys
 import typing as t
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from functools import partial
 
 import click
 
 from target_intercom.config import ledger_place
-from target_intercom.errors import ConfigValidationError, LedgerError
+from target_intercom.errors import ConfigValidationError, LedgerError, StreamBusyError
 from target_intercom.given import config_input, from_environment
+from target_intercom.ledger.database import Database
+from target_intercom.ledger.forgetting import forget, held
 from target_intercom.ledger.read_only import ReadOnlyLedger
 from target_intercom.ledger.summaries import contact_ids, summaries
 from target_intercom.output import printing
@@ -24,10 +27,17 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from target_intercom.ledger.forgetting import Held
     from target_intercom.ledger.summaries import StreamSummary
 
 _PREFIX: t.Final = "TARGET_INTERCOM_"
 """Of the target's settings in the environment."""
+_STAY: t.Final = (
+    "The contacts stay in Intercom as they are; no run removes them because of this stream.\n"
+    "The tags stay on until a run in mode 'sync' says otherwise: a record that names the group goes on with the tag;\n"
+    "where a record lists its contact's groups without it, or a whole groups stream came without it, it is taken off.\n"
+    "If the stream was renamed, let a whole run of the new name come first."
+)
 _COLUMNS: t.Final = ("workspace", "stream", "contacts", "removed", "tags", "started_at", "finished_at", "last_run")
 
 
@@ -43,7 +53,7 @@ _COLUMNS: t.Final = ("workspace", "stream", "contacts", "removed", "tags", "star
 def main(context: click.Context, config: Sequence[str], data_dir: str | None, ledger_url: str | None) -> None:
     """Look into the ledger of target-intercom: which streams it knows, and which Intercom ids their records have.
 
-    It is only read.
+    Only `forget` changes it.
     """
     options = {"data_dir": data_dir, "ledger_url": ledger_url}
     given = config_input(config)
@@ -84,6 +94,44 @@ def export(place: Path | str | None, stream: str, workspace: str | None) -> None
             for key, contact in contact_ids(ledger, chosen):
                 # CSV has no way to write a NUL that readers agree on (and Python 3.10 refuses to).
                 writer.writerow([*(None if part is None else part.replace("\0", "\\x00") for part in key), contact])
+
+
+@main.command(name="forget")
+@click.argument("stream")
+@click.option("--workspace", help="The workspace's id, where the ledger knows the stream in several.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def forget_(place: Path | str | None, stream: str, workspace: str | None, *, yes: bool) -> None:
+    """Forget a stream, as after it was renamed: its contacts, and why they have their tags.
+
+    Nothing is changed in Intercom.
+    """
+    with _opened(place) as ledger:
+        chosen = _chosen(ledger.read(summaries), stream, workspace)
+        found = ledger.read(partial(held, chosen.workspace, chosen.stream))
+    click.echo(_stake(chosen, found))
+    if not yes:
+        if not sys.stdin.isatty():
+            message = "Nobody can be asked without a terminal, and nothing was forgotten: add --yes"
+            raise click.UsageError(message)
+        click.confirm("Forget it?", abort=True)
+    try:
+        with closing(Database(t.cast("Path | str", place))) as database:
+            forget(database, chosen.workspace, chosen.stream)
+    except (LedgerError, StreamBusyError) as error:
+        raise click.ClickException(printable(str(error))) from None
+    click.echo(printable(f"Stream '{chosen.stream}' is forgotten"))
+
+
+def _stake(stream: StreamSummary, found: Held) -> str:
+    """Say what is forgotten, and what becomes of it."""
+    last = stream.finished_at or stream.started_at
+    counts = (
+        f"{found.contacts} contacts, {found.alone} of them in no other stream; "
+        f"{found.tags} tags that no other stream wants"
+    )
+    head = f"Stream '{stream.stream}' of workspace {stream.workspace}, last run {last}"
+    return f"{printable(head)}: {counts}\n{_STAY}"
 
 
 @contextmanager

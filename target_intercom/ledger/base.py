@@ -11,6 +11,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.errors import LeadPendingError
     from target_intercom.ledger.memberships import Memberships
+    from target_intercom.ledger.unarchived import Unarchived
     from target_intercom.model import Contact, ContactId, Email, ExternalId, GroupKey, Identity, RecordKey, TagId
 
 Stamp = t.NewType("Stamp", int)
@@ -32,8 +33,10 @@ class Standing(str, enum.Enum):
     """It was brought in line with the record: this target answers for it."""
     FOUND = "found"
     """It was there and the sync mode left it alone: it is not removed when the record is missing."""
+    MISSING = "missing"
+    """It was synced, and is missing from its complete stream: the contact stays for a stream of old that names it."""
     REMOVED = "removed"
-    """It was removed; only the record's key and the contact's id are left."""
+    """It was removed, or the record names it no more; only the record's key, and a removed contact's id, are left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class LedgerEntry:
     """Hash of the groups that the record listed when they were last noted for this contact; see `UNNOTED`."""
     source: str | None = None
     """Hash of the record as it came, and of all that decides what it means; None: it has to be mapped to tell."""
+    merged: bool = False
+    """See `Holder.merged`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +104,17 @@ class Holder:
     contact: ContactId
     identity: Identity
     seen: bool
-    """It came, to any run, since this one began."""
+    """It came in this run."""
     version: int | None
     """The last version of its stream that it came with."""
+    synced: bool = True
+    """The contact was brought in line with it, and not only found."""
+    merged: bool = False
+    """The contact is the survivor of a merge, not the one that the record was loaded into."""
 
+
+NOBODY: t.Final = ""
+"""In place of the stream: a tag that is this target's, and that no record names since its stream was forgotten."""
 
 UNNOTED: t.Final = ""
 """In place of the hash: the record lists groups that have not all become tags."""
@@ -194,6 +206,8 @@ class Ledger:
     """Whether it is of use to make keys and hashes for it."""
     memberships: Memberships | None = None
     """What it knows of groups; None: nothing."""
+    unarchived: Unarchived | None = None
+    """Which archived contacts are brought back to be looked at; None: it does not remember that."""
 
     def enter(self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False) -> None:
         """Begin to work on a stream with these key properties; `alone` keeps every other run off it.
@@ -203,6 +217,10 @@ class Ledger:
         Raises:
             StreamBusyError: another run is alone with the stream, or is there while this one has to be alone.
         """
+
+    def contact_streams(self) -> Sequence[str]:
+        """Return the streams of contacts that it knows (`ledger.summaries.contact_streams`)."""
+        return ()
 
     def was_alone(self, stream: str) -> bool:
         """Tell whether no other run has worked on a stream beside this one, which is alone with it by now.
@@ -283,32 +301,55 @@ class Ledger:
         del stream
         return 0
 
+    def known_before(self, stream: str) -> int | None:
+        """Return how many contacts, or memberships, a stream had when its last run succeeded; None: none did."""
+        del stream
+        return None
+
+    def streams(self) -> Mapping[str, str]:
+        """Return the streams that runs have worked on, and when the last one of each began (UTC, ISO 8601)."""
+        return {}
+
     def misses(self, stream: str) -> bool:
-        """Tell whether a synced record of a stream has not come, to any run, since this one began."""
+        """Check whether a synced record of a stream has not come in this run."""
         del stream
         return False
 
     def unseen(self, stream: str) -> Iterator[Holder]:
-        """Give the synced records of a stream that have not come, to any run, since this one began."""
+        """Yield the synced records of a stream that have not come in this run."""
         del stream
         return iter(())
 
     def holders(self, contacts: Sequence[ContactId]) -> Iterable[Holder]:
-        """Give all records, of any stream, that name one of these contacts."""
+        """Return all records, of any stream, that name one of these contacts."""
         del contacts
         return ()
 
+    def holds(self, stream: str, identity: Identity) -> bool:
+        """Check whether a record of a stream names a contact that has one of these identifiers."""
+        del stream, identity
+        return False
+
     def activate(self, stream: str, version: int) -> None:
-        """Note the version of the records that came since this run began, whose tap told it apart from them."""
+        """Write the version of the records that came in this run, whose tap told it apart from them."""
 
     def release(self, stream: str, keys: Sequence[RecordKey]) -> None:
-        """Forget records of a stream: their contacts are other streams' to remove."""
+        """Delete records that are missing from a stream and whose contacts stay."""
+
+    def miss(self, stream: str, keys: Sequence[RecordKey]) -> None:
+        """Write that records are missing from a stream, and their contacts stay for other streams, of old."""
+
+    def unlink(self, stream: str, keys: Sequence[RecordKey], *, with_tags: bool) -> None:
+        """Write that records are marked as deleted and name their contacts no more, which stay or are gone.
+
+        `with_tags`: the tags that are theirs alone are to be taken off.
+        """
 
     def removed(self, contacts: Sequence[ContactId]) -> None:
-        """Note that contacts are gone, whichever records named them."""
+        """Write that contacts are gone, whichever records named them."""
 
     def finish(self) -> None:
-        """Note that the run got to its end."""
+        """Write that the run succeeded, and how many contacts, or memberships, each of its streams has now."""
 
     def close(self) -> None:
         """Give everything back; safe to call twice."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 import time
@@ -31,6 +32,9 @@ class StreamLocks(t.Protocol):
     def take(self, name: str, *, alone: bool) -> bool:
         """Take a stream's lock, shared with others or alone; False when it cannot be had. It replaces one held."""
 
+    def release(self, name: str) -> None:
+        """Release one lock, if it is held."""
+
     def check(self) -> None:
         """Make sure that what was taken is still held.
 
@@ -40,6 +44,11 @@ class StreamLocks(t.Protocol):
 
     def close(self) -> None:
         """Give everything back."""
+
+
+def lock_name(workspace: str, stream: str) -> str:
+    """Return the name of a stream's lock."""
+    return json.dumps([workspace, stream])
 
 
 def locks_of(database: Database) -> StreamLocks:
@@ -59,9 +68,7 @@ class FileLocks:
 
     def take(self, name: str, *, alone: bool) -> bool:
         """See `StreamLocks`."""
-        held = self._held.pop(name, None)
-        if held is not None:
-            held.close()
+        self.release(name)
         path = f"{self._stem}-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
         try:
             # SQLite would make it readable by others.
@@ -86,6 +93,12 @@ class FileLocks:
         self._held[name] = connection
         return True
 
+    def release(self, name: str) -> None:
+        """See `StreamLocks`."""
+        held = self._held.pop(name, None)
+        if held is not None:
+            held.close()
+
     def check(self) -> None:
         """They are held as long as the process lives."""
 
@@ -109,12 +122,17 @@ class AdvisoryLocks:
         """See `StreamLocks`."""
         connection = self._connected()
         with self._database.errors():
-            if name in self._held:
-                self._call(connection, "pg_advisory_unlock", name, alone=self._held.pop(name))
+            self.release(name)
             if not self._call(connection, "pg_try_advisory_lock", name, alone=alone):
                 return False
         self._held[name] = alone
         return True
+
+    def release(self, name: str) -> None:
+        """See `StreamLocks`."""
+        if name in self._held:
+            with self._database.errors():
+                self._call(self._connected(), "pg_advisory_unlock", name, alone=self._held.pop(name))
 
     def check(self) -> None:
         """Ask whether the connection is still the one that holds them."""

@@ -7,7 +7,7 @@ import os
 import stat
 import typing as t
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +17,12 @@ from target_intercom.errors import LedgerError
 from target_intercom.ledger.database import check_whole, parsed, shown
 from target_intercom.ledger.migrations import STEPS, check_steps, create_memberships, is_ledger
 from target_intercom.ledger.read_only import ReadOnlyLedger, is_there
-from target_intercom.ledger.summaries import StreamSummary, summaries
+from target_intercom.ledger.summaries import StreamSummary, contact_streams, summaries
 from target_intercom.ledger.tables import ENTRIES
 
 if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy import Connection
 
 
@@ -50,6 +52,8 @@ class LedgerLook:
     streams: tuple[StreamSummary, ...] | None = None
     """Of all workspaces; None: not known."""
     message: str | None = None
+    contact_streams: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By workspace, as far as they are known."""
 
 
 def look(place: str | Path | None) -> LedgerLook:
@@ -97,8 +101,10 @@ def _looked(ledger: ReadOnlyLedger, connection: Connection) -> LedgerLook:
         return LedgerLook(ledger.shown, LedgerState.NEW)
     done = check_steps(connection, ledger.shown)
     state = LedgerState.READY if len(done) == len(STEPS) else LedgerState.OLDER
-    streams = tuple(summaries(connection)) if create_memberships.__name__ in done else None
-    return LedgerLook(ledger.shown, state, len(done), streams)
+    if create_memberships.__name__ not in done:
+        return LedgerLook(ledger.shown, state, len(done))
+    streams, of_contacts = tuple(summaries(connection)), contact_streams(connection)
+    return LedgerLook(ledger.shown, state, len(done), streams, contact_streams=of_contacts)
 
 
 def _check_writable(connection: Connection, ledger: ReadOnlyLedger, *, is_new: bool) -> None:

@@ -7,9 +7,10 @@ import typing as t
 from collections import defaultdict
 from dataclasses import replace
 
-from sqlalchemy import and_, bindparam, case, delete, false, func, or_, select, tuple_, update
+from sqlalchemy import and_, bindparam, case, delete, false, func, literal, or_, select, true, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
 
-from target_intercom.ledger.base import UNNOTED, Holding, Membership, stamp
+from target_intercom.ledger.base import NOBODY, UNNOTED, Holding, Membership, Standing, stamp
 from target_intercom.ledger.chunks import chunks
 from target_intercom.ledger.rows import Rows
 from target_intercom.ledger.tables import ENTRIES, MEMBERSHIPS
@@ -46,7 +47,7 @@ class Memberships:
         self._database = database
         self._workspace = workspace
         self._run = run
-        self._rows = Rows(database, workspace, MEMBERSHIPS)
+        self._rows = Rows(database, workspace, run, MEMBERSHIPS)
         self.has_work = False
         """Whether tags wait to be put on or taken off because of what this run has noted."""
 
@@ -122,7 +123,7 @@ class Memberships:
             changed = 0
             for chunk in chunks(sorted(contacts)):
                 of = (_M.workspace == self._workspace, _M.contact_id.in_(chunk))
-                ended = (*of, _M.holding == Holding.OFF.value, _M.ours)
+                ended = (*of, _M.stream != NOBODY, _M.holding == Holding.OFF.value, _M.ours)
                 changed += connection.execute(update(MEMBERSHIPS).where(*ended).values(end)).rowcount
                 wanted = (*of, _M.holding.in_([Holding.ON.value, Holding.MARKED.value, Holding.AWAY.value]))
                 changed += connection.execute(update(MEMBERSHIPS).where(*wanted).values(look)).rowcount
@@ -155,6 +156,24 @@ class Memberships:
             where.append(order > tuple_(*after.pair, after.stream, after.key))
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*order.clauses).limit(limit))
 
+    def release_forgotten(self, streams: Collection[str], *, is_whole: bool) -> None:
+        """Have tags taken off that only a forgotten stream has put on, once others have said who is in which group.
+
+        Of contact records: where a record of one of these streams lists its contact's groups; who wants the tag keeps
+        it. Of groups streams: when one of them came whole (`is_whole`).
+        """
+        lists = select(ENTRIES.c.key).where(
+            ENTRIES.c.workspace == self._workspace,
+            ENTRIES.c.contact_id == _M.contact_id,
+            ENTRIES.c.stream.in_(sorted(streams)),
+            ENTRIES.c.standing == Standing.SYNCED.value,
+            ENTRIES.c.groups_print.is_not(None),
+        )
+        is_due = or_(_M.content.is_(None) & lists.exists(), _M.content.is_not(None) if is_whole else false())
+        of = (*self._in([NOBODY]), _M.holding == Holding.OFF.value, _M.ours, is_due)
+        released = update(MEMBERSHIPS).where(*of).values(holding=Holding.RELEASED.value)
+        self._database.write(lambda connection: connection.execute(released))
+
     def wanted(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> set[tuple[ContactId, GroupKey]]:
         """Tell which of these contacts some record, of any stream, wants in these groups."""
         found: set[tuple[ContactId, GroupKey]] = set()
@@ -176,12 +195,32 @@ class Memberships:
         def work(connection: Connection) -> set[tuple[ContactId, GroupKey]]:
             locked = self._locked(connection, pairs)
             staying = {one.pair for one in locked if one.holding.is_wanted and one.id not in mine}
+            staying |= self._by_tag(connection, rows)
             self._share(connection, [one for one in rows if one.pair in staying and one.ours])
             self._delete(connection, [one for one in rows if one.pair in staying])
             self._settle(connection, [_ending(one) for one in rows if one.pair not in staying])
             return staying
 
         return self._database.write(work)
+
+    def _by_tag(self, connection: Connection, rows: Sequence[Membership]) -> set[tuple[ContactId, GroupKey]]:
+        """Find the pairs whose very tag a record wants for another group, as after it was renamed to that one's name.
+
+        There, too, it is this target's from now on.
+        """
+        tags, mine = {(one.contact, one.tag) for one in rows if one.tag is not None}, {one.id for one in rows}
+        wanted: dict[tuple[ContactId, TagId], list[Membership]] = defaultdict(list)
+        for chunk in chunks(sorted({contact for contact, _ in tags})):
+            where = (_M.workspace == self._workspace, _M.contact_id.in_(chunk), _M.holding.in_(_WANTS))
+            query = select(MEMBERSHIPS).where(*where).order_by(*MEMBERSHIPS.primary_key).with_for_update()
+            for one in map(self._membership, connection.execute(query)):
+                if one.tag is not None and (one.contact, one.tag) in tags and one.id not in mine:
+                    wanted[one.contact, one.tag].append(one)
+        kept = [one for one in rows if one.tag is not None and (one.contact, one.tag) in wanted]
+        heirs = [heir for one in kept if one.ours and one.tag is not None for heir in wanted[one.contact, one.tag]]
+        for heir in heirs:
+            connection.execute(update(MEMBERSHIPS).where(*_this(self._workspace)).values(ours=True), _key_values(heir))
+        return {one.pair for one in kept}
 
     def _locked(self, connection: Connection, pairs: Collection[tuple[ContactId, GroupKey]]) -> Iterator[Membership]:
         """Give the memberships of pairs, which nobody else changes before the transaction ends."""
@@ -224,9 +263,11 @@ class Memberships:
         )
 
     def ended(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> None:
-        """Note that tags were taken off, for every record that has let go of them."""
+        """Note that tags were taken off, for every record that has let go of them, and for those that are forgotten."""
         off = {"holding": Holding.OFF.value, "ours": False, "written_at": stamp(time.time())}
-        statement = update(MEMBERSHIPS).where(*_pair(self._workspace), _is_one_of(_ENDING)).values(off)
+        statement = (
+            update(MEMBERSHIPS).where(*_pair(self._workspace), _is_one_of([*_ENDING, Holding.OFF.value])).values(off)
+        )
         if pairs:
             values = [{"who": contact, "where": group} for contact, group in sorted(pairs)]
             self._database.write(lambda connection: connection.execute(statement, values))
@@ -243,6 +284,22 @@ class Memberships:
         values = [{"who": contact, "where": group, "id": tag} for (contact, group), tag in sorted(tags.items())]
         if values:
             connection.execute(statement, values)
+
+    def group_tags(self) -> dict[GroupKey, tuple[str, list[TagId]]]:
+        """Return a name of each group and the tags that contacts have, or had, for it, the most frequent one first."""
+        has_tag = (_M.tag_id.is_not(None), or_(_M.holding.in_(_MAY_BE_ON), _M.ours))
+        often = func.count().desc()
+        query = (
+            select(_M.group_key, _M.tag_id, func.min(_M.name).label("name"))
+            .where(_M.workspace == self._workspace, *has_tag)
+            .group_by(_M.group_key, _M.tag_id)
+            .order_by(_M.group_key, often, _M.tag_id)
+        )
+        found: dict[GroupKey, tuple[str, list[TagId]]] = {}
+        with self._database.reading() as connection:
+            for row in connection.execute(query):
+                found.setdefault(row.group_key, (row.name, []))[1].append(row.tag_id)
+        return found
 
     def tags(self, streams: Collection[str]) -> set[TagId]:
         """Give the tags that contacts have because of these streams."""
@@ -276,16 +333,16 @@ class Memberships:
         """Count the memberships of a stream whose tags are ours, also of contacts that are away: they may come back."""
         return self._count(*self._rows.of(stream), _M.ours, _M.holding.in_([*_MAY_BE_ON, Holding.AWAY.value]))
 
-    def marked(self, stream: str, whole: Mapping[str, int | None]) -> tuple[int, int]:
-        """Count the tags that records of this run end, where nobody else wants them, and these records.
+    def marked(self, stream: str, whole: Mapping[str, int | None]) -> int:
+        """Count the tags that records of this run end, where nobody else wants them.
 
         `whole` has the streams whose missing records have left, with their versions; see `missing`.
         """
         mine = (*self._rows.of(stream), _M.holding == Holding.MARKED.value, _M.run == self._run)
-        return self._count(*mine, ~self._others(whole)), self._count(*mine, _M.place.is_not(None))
+        return self._count(*mine, ~self._others(whole))
 
     def activate(self, stream: str, version: int) -> None:
-        """Note the version of the records that came since this run began, whose tap told it apart from them."""
+        """Write the version of the records that came in this run, whose tap told it apart from them."""
         self._rows.activate(stream, version)
 
     def missing(self, stream: str, whole: Mapping[str, int | None]) -> int:
@@ -334,7 +391,7 @@ class Memberships:
 
     def _missing(self, table: FromClause, stream: str, version: int | None) -> tuple[ColumnElement[bool], ...]:
         of = table.c
-        missing = (of.workspace == self._workspace, of.stream == stream, of.seen_at < self._rows.began)
+        missing = (of.workspace == self._workspace, of.stream == stream, ~self._rows.came(table))
         return missing if version is None else (*missing, or_(of.version.is_(None), of.version != version))
 
     def _count(self, *where: ColumnElement[bool]) -> int:
@@ -364,8 +421,8 @@ class Memberships:
             "place": one.place,
             "run": self._run,
             "written_at": one.written_at,
-            "seen_at": self._rows.now(),
             "version": one.version,
+            **self._rows.seen(),
         }
 
     def _membership(self, row: Row[t.Any]) -> Membership:
@@ -422,6 +479,48 @@ def release_records(connection: Connection, workspace: str, stream: str, keys: I
         of = (_M.workspace == workspace, _M.stream == stream, _M.key.in_(chunk), _M.holding != Holding.OFF.value)
         holding = case((_M.ours, Holding.RELEASED.value), else_=Holding.OFF.value)
         connection.execute(update(MEMBERSHIPS).where(*of).values(holding=holding))
+
+
+def tags_of_stream_alone(workspace: str, stream: str) -> t.Any:
+    """Make the query that counts the tags which are this target's because of one stream alone."""
+    other = MEMBERSHIPS.alias()
+    wants = [other.c[name] == _M[name] for name in _ID]
+    wants += [other.c.stream != stream, other.c.holding.in_(_MAY_BE_ON)]
+    pairs = (
+        select(_M.contact_id, _M.group_key)
+        .where(_M.workspace == workspace, _M.stream == stream, _M.ours, _M.holding.in_([*_MAY_BE_ON, *_ENDING]))
+        .where(~select(other.c.key).where(*wants).exists())
+        .distinct()
+    )
+    return select(func.count()).select_from(pairs.subquery())
+
+
+def let_go_of_stream(connection: Connection, workspace: str, stream: str, now: int) -> None:
+    """Keep which tags are this target's because of a stream, without its records."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    kept: dict[str, ColumnElement[t.Any]] = {
+        "workspace": _M.workspace,
+        "stream": literal(NOBODY),
+        "key": literal(NOBODY),
+        "contact_id": _M.contact_id,
+        "group_key": _M.group_key,
+        "name": func.max(_M.name),
+        "tag_id": func.max(_M.tag_id),
+        "holding": literal(Holding.OFF.value),
+        "ours": true(),
+        "content": func.max(_M.content),
+        "run": literal(NOBODY),
+        "written_at": func.max(_M.written_at),
+        "seen_at": literal(now),
+    }
+    ours = (
+        select(*(value.label(name) for name, value in kept.items()))
+        .where(_M.workspace == workspace, _M.stream == stream, _M.ours)
+        .group_by(_M.workspace, _M.contact_id, _M.group_key)
+    )
+    keep = insert(MEMBERSHIPS).from_select(list(kept), ours)
+    changing = {name: keep.excluded[name] for name in kept if name not in _KEY}
+    connection.execute(keep.on_conflict_do_update(index_elements=MEMBERSHIPS.primary_key, set_=changing))
 
 
 def _pair(workspace: str) -> tuple[ColumnElement[bool], ...]:

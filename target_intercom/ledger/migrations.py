@@ -6,9 +6,11 @@ A step is never changed once it was released: the next change is a new step, at 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 import typing as t
 
-from sqlalchemy import insert, inspect, select
+from sqlalchemy import insert, inspect, select, text
 
 from target_intercom.errors import LedgerError
 from target_intercom.ledger.tables import MIGRATIONS
@@ -79,11 +81,88 @@ def know_records_again(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE target_intercom_entries ADD COLUMN {column} TEXT")
 
 
+_KNOWN: t.Final = """
+ALTER TABLE target_intercom_streams ADD COLUMN known BIGINT;
+ALTER TABLE target_intercom_entries ADD COLUMN seen_in TEXT;
+ALTER TABLE target_intercom_entries ADD COLUMN merged BOOLEAN;
+ALTER TABLE target_intercom_memberships ADD COLUMN seen_in TEXT;
+UPDATE target_intercom_streams SET known = (
+    SELECT count(DISTINCT coalesce(e.contact_id, CASE WHEN e.role IS NOT NULL THEN e.key END))
+    FROM target_intercom_entries e
+    WHERE e.workspace = target_intercom_streams.workspace AND e.stream = target_intercom_streams.stream
+    AND e.standing = 'synced'
+) WHERE finished_at IS NOT NULL;
+UPDATE target_intercom_streams SET known = (
+    SELECT count(*) FROM target_intercom_memberships m
+    WHERE m.workspace = target_intercom_streams.workspace AND m.stream = target_intercom_streams.stream
+    AND m.ours AND m.holding IN ('wanted', 'unclear', 'on', 'marked', 'away')
+) WHERE finished_at IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM target_intercom_entries e
+    WHERE e.workspace = target_intercom_streams.workspace AND e.stream = target_intercom_streams.stream
+)
+"""
+
+
+def judge_removals_by_runs(connection: Connection) -> None:
+    """Make room for what a stream had when it last succeeded, and for the run in which a record last came."""
+    for statement in _KNOWN.split(";"):
+        connection.exec_driver_sql(statement)
+
+
+def note_unarchived_contacts(connection: Connection) -> None:
+    """Make room for contacts that were brought back from the archive only to be looked at."""
+    connection.exec_driver_sql(
+        "CREATE TABLE target_intercom_unarchived (workspace TEXT NOT NULL, contact_id TEXT NOT NULL, "
+        "run TEXT NOT NULL, stream TEXT NOT NULL, noted_at BIGINT NOT NULL, PRIMARY KEY (workspace, contact_id, run))"
+    )
+
+
+_LONGEST_GROUP_KEY = 200
+
+
+def tell_groups_apart_in_lower_case(connection: Connection) -> None:
+    """Write the keys of groups in small letters, as Intercom compares names, where they were casefolded ("ß" as "ss").
+
+    So are the keys of records that are known by their contact and group. Most names are the same either way.
+    """
+    names = connection.execute(text("SELECT DISTINCT group_key, name FROM target_intercom_memberships")).all()
+    for old, name in names:
+        if (new := _group_key(name.lower())) == old or old != _group_key(name.casefold()):
+            continue
+        of = {"old": old, "new": new, "name": name}
+        unkeyed = text(
+            "SELECT DISTINCT m.key FROM target_intercom_memberships m JOIN target_intercom_streams s "
+            "ON s.workspace = m.workspace AND s.stream = m.stream "
+            "WHERE s.key_properties = '[]' AND m.group_key = :old AND m.name = :name"
+        )
+        for key in connection.scalars(unkeyed, of).all():
+            parts = json.loads(key)
+            if parts[2:] == [old]:
+                renamed = text(
+                    "UPDATE target_intercom_memberships SET key = :to WHERE key = :key "
+                    "AND group_key = :old AND name = :name"
+                )
+                connection.execute(renamed, {**of, "key": key, "to": json.dumps([*parts[:2], new])})
+        keys = text("UPDATE target_intercom_memberships SET group_key = :new WHERE group_key = :old AND name = :name")
+        connection.execute(keys, of)
+
+
+def _group_key(folded: str) -> str:
+    """Make a group's key as it was made when this step was written."""
+    stripped = folded.strip()
+    if len(stripped) <= _LONGEST_GROUP_KEY:
+        return stripped
+    return f"blake2b:{hashlib.blake2b(stripped.encode(), digest_size=16).hexdigest()}"
+
+
 STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     create_entries_streams_and_intents,
     create_memberships,
     index_unnamed_entries,
     know_records_again,
+    judge_removals_by_runs,
+    note_unarchived_contacts,
+    tell_groups_apart_in_lower_case,
 )
 """In the order in which they are applied; a step's name is what the ledger keeps of it."""
 

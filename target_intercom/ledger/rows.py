@@ -8,13 +8,13 @@ import typing as t
 from sqlalchemy import func, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from target_intercom.ledger.base import Stamp, stamp
+from target_intercom.ledger.base import stamp
 from target_intercom.ledger.chunks import chunks
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from sqlalchemy import ColumnCollection, ColumnElement, Connection, Table
+    from sqlalchemy import ColumnCollection, ColumnElement, Connection, FromClause, Table
 
     from target_intercom.ledger.database import Database
     from target_intercom.model import RecordKey
@@ -25,17 +25,21 @@ if t.TYPE_CHECKING:
 class Rows:
     """A table's rows of one workspace, in one run."""
 
-    def __init__(self, database: Database, workspace: str, table: Table) -> None:
-        """Work on an open database; the run begins now."""
-        self.began: t.Final = stamp(time.time())
+    def __init__(self, database: Database, workspace: str, run: str, table: Table) -> None:
+        """Work on an open database; `run` is this run's id."""
         self._database = database
         self._workspace = workspace
+        self._run = run
         self._table = table
         self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
 
-    def now(self) -> Stamp:
-        """Give the time; never one before this run began, also where the clock was set back."""
-        return max(self.began, stamp(time.time()))
+    def seen(self) -> dict[str, object]:
+        """Return the columns that say that a record came, in this run and now."""
+        return {"seen_in": self._run, "seen_at": stamp(time.time())}
+
+    def came(self, table: FromClause | None = None) -> ColumnElement[bool]:
+        """Return the condition for the rows whose records came in this run: the run says so, not a clock."""
+        return func.coalesce((self._table if table is None else table).c.seen_in, "") == self._run
 
     def of(self, stream: str) -> tuple[ColumnElement[bool], ...]:
         """Make the condition for the rows of a stream."""
@@ -43,7 +47,7 @@ class Rows:
 
     def see(self, stream: str, keys: Collection[RecordKey], version: int | None) -> None:
         """Note that known records came again."""
-        seen: dict[str, object] = {"seen_at": self.now()}
+        seen = self.seen()
         if version is not None:
             seen["version"] = version
 
@@ -56,8 +60,8 @@ class Rows:
             self._database.write(work)
 
     def activate(self, stream: str, version: int) -> None:
-        """Note the version of the records that came since this run began, whose tap told it apart from them."""
-        where = (*self.of(stream), self._table.c.seen_at >= self.began)
+        """Write the version of the records that came in this run, whose tap told it apart from them."""
+        where = (*self.of(stream), self.came())
         statement = update(self._table).where(*where).values(version=version)
         self._database.write(lambda connection: connection.execute(statement))
 

@@ -16,7 +16,7 @@ from sqlalchemy import insert, inspect, select
 from target_intercom.ledger.database import Database
 from target_intercom.ledger.migrations import check_steps
 from target_intercom.ledger.read_only import ReadOnlyLedger, is_there
-from target_intercom.ledger.tables import ENTRIES, INTENTS, MEMBERSHIPS, MIGRATIONS, STREAMS
+from target_intercom.ledger.tables import ENTRIES, INTENTS, MEMBERSHIPS, MIGRATIONS, STREAMS, UNARCHIVED
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ _PREFIX = "scratch-"
 _OLD = 2 * 86_400.0
 """Seconds after which a folder is not a running process's any more."""
 _PAGE = 5000
-_COPIED: t.Final = (STREAMS, ENTRIES, MEMBERSHIPS, INTENTS)
+_COPIED: t.Final = (STREAMS, ENTRIES, MEMBERSHIPS, INTENTS, UNARCHIVED)
 
 
 class ScratchDatabase(Database):

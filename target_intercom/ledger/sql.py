@@ -11,15 +11,17 @@ import typing as t
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sqlalchemy import bindparam, case, delete, func, or_, select, tuple_, update
+from sqlalchemy import bindparam, case, delete, exists, false, func, or_, select, true, tuple_, update
 
 from target_intercom.errors import LeadPendingError, LedgerError
 from target_intercom.ledger.base import UNNOTED, Holder, Ledger, LedgerEntry, Prints, Settled, Stamp, Standing, stamp
 from target_intercom.ledger.chunks import chunks
-from target_intercom.ledger.locks import enter, locks_of
+from target_intercom.ledger.locks import enter, lock_name, locks_of
 from target_intercom.ledger.memberships import Memberships, forget_contacts, release_records
 from target_intercom.ledger.rows import Rows
-from target_intercom.ledger.tables import ENTRIES, INTENTS, STREAMS
+from target_intercom.ledger.summaries import contact_streams
+from target_intercom.ledger.tables import ENTRIES, INTENTS, MEMBERSHIPS, STREAMS
+from target_intercom.ledger.unarchived import Unarchived, forget_live
 from target_intercom.model import Contact, ContactId, Identity
 
 if t.TYPE_CHECKING:
@@ -53,20 +55,39 @@ class SqlLedger(Ledger):
         self._workspace = workspace
         self._run = run
         self._locks = locks_of(database)
+        self.unarchived: Unarchived = Unarchived(database, workspace, run, self._locks)
         self._streams, self._entries, self._intents = (
-            Rows(database, workspace, table) for table in (STREAMS, ENTRIES, INTENTS)
+            Rows(database, workspace, run, table) for table in (STREAMS, ENTRIES, INTENTS)
         )
         self._entered: set[str] = set()
         self._in_company: set[str] = set()
         self._waiting: list[_Intent] = []
         self._queue = threading.Lock()
         self._writing = threading.Lock()
+        self._mend_stamps()
+
+    def _mend_stamps(self) -> None:
+        """Write that what was stamped by a clock that was ahead happened just now: search may lag behind it once."""
+        now = stamp(time.time())
+        ahead = [
+            (table, (table.c.workspace == self._workspace, table.c.written_at > now))
+            for table in (ENTRIES, MEMBERSHIPS)
+        ]
+        with self._database.reading() as connection:
+            ahead = [(table, where) for table, where in ahead if connection.scalar(select(exists().where(*where)))]
+
+        def work(connection: Connection) -> None:
+            for table, where in ahead:
+                connection.execute(update(table).where(*where).values(written_at=now))
+
+        if ahead:
+            self._database.write(work)
 
     # Streams.
 
     def enter(self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False) -> None:
         """See `Ledger`."""
-        name = json.dumps([self._workspace, stream])
+        name = lock_name(self._workspace, stream)
         if removes and not alone and stream not in self._entered:
             # Alone for a moment, to see whether anybody is there; noted before anybody else can come.
             if self._locks.take(name, alone=True):
@@ -89,6 +110,11 @@ class SqlLedger(Ledger):
         self._database.write(work)
         self._entered.add(stream)
 
+    def contact_streams(self) -> Sequence[str]:
+        """See `Ledger`."""
+        with self._database.reading() as connection:
+            return contact_streams(connection).get(self._workspace, ())
+
     def was_alone(self, stream: str) -> bool:
         """See `Ledger`. Nobody was there when this run entered, and whoever enters writes so: the last was this run."""
         self._locks.check()
@@ -99,12 +125,18 @@ class SqlLedger(Ledger):
             return connection.scalar(last) == self._run
 
     def finish(self) -> None:
-        """See `Ledger`."""
-        mine = (_S.workspace == self._workspace, _S.last_run == self._run)
+        """See `Ledger`. A stream is of contacts, or of memberships."""
+        known = [
+            {"which": stream, "count": self.known(stream) or self.memberships.known(stream)}
+            for stream in sorted(self._entered)
+        ]
+        mine = (_S.workspace == self._workspace, _S.last_run == self._run, _S.stream == bindparam("which"))
+        ended = update(STREAMS).where(*mine).values(finished_at=_now(), known=bindparam("count"))
         settled = (_I.workspace == self._workspace, _I.sent_at < stamp(time.time() - _INTENTS_KEPT))
 
         def work(connection: Connection) -> None:
-            connection.execute(update(STREAMS).where(*mine).values(finished_at=_now()))
+            if known:
+                connection.execute(ended, known)
             connection.execute(delete(INTENTS).where(*settled))
 
         self._database.write(work)
@@ -192,12 +224,14 @@ class SqlLedger(Ledger):
         rows = {one.entry.key: self._row(stream, one) for one in loaded}
         contacts = [(one.entry.contact, one.changed) for one in loaded if one.entry.contact is not None]
         changed = sorted({contact.id for contact, was_changed in contacts if was_changed and contact.is_named})
+        live = {contact.id for contact, _ in contacts if contact.is_named}
 
         def work(connection: Connection) -> None:
             self._void(connection, changed)
             # In a fixed order, so that two runs do not wait for each other.
             in_order = [rows[key] for key in sorted(rows)]
             self._entries.put(connection, in_order, _CHANGING, groups_print=_groups_print)
+            forget_live(connection, self._workspace, live)
 
         if rows:
             self._database.write(work)
@@ -318,18 +352,29 @@ class SqlLedger(Ledger):
         with self._database.reading() as connection:
             return connection.scalar(count) or 0
 
+    def known_before(self, stream: str) -> int | None:
+        """See `Ledger`."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(_S.known).where(*self._streams.of(stream)))
+
+    def streams(self) -> Mapping[str, str]:
+        """See `Ledger`."""
+        query = select(_S.stream, _S.started_at).where(_S.workspace == self._workspace).order_by(_S.stream)
+        with self._database.reading() as connection:
+            return {row.stream: row.started_at for row in connection.execute(query)}
+
     def misses(self, stream: str) -> bool:
         """See `Ledger`."""
-        where = (*self._entries.of(stream), _E.standing == Standing.SYNCED, _E.seen_at < self._entries.began)
+        where = (*self._entries.of(stream), _E.standing.in_(_MISSABLE), ~self._entries.came())
         with self._database.reading() as connection:
             return connection.scalar(select(_E.key).where(*where).limit(1)) is not None
 
     def unseen(self, stream: str) -> Iterator[Holder]:
         """See `Ledger`."""
         after = ""
-        where = (*self._entries.of(stream), _E.standing == Standing.SYNCED, _E.contact_id.is_not(None))
+        where = (*self._entries.of(stream), _E.standing.in_(_MISSABLE), _E.contact_id.is_not(None))
         while True:
-            page = select(ENTRIES).where(*where, _E.seen_at < self._entries.began, _E.key > after).order_by(_E.key)
+            page = select(ENTRIES).where(*where, ~self._entries.came(), _E.key > after).order_by(_E.key)
             with self._database.reading() as connection:
                 rows = connection.execute(page.limit(_PAGE)).all()
             yield from map(self._holder, rows)
@@ -346,6 +391,19 @@ class SqlLedger(Ledger):
                 found.extend(map(self._holder, connection.execute(select(ENTRIES).where(*where))))
         return found
 
+    def holds(self, stream: str, identity: Identity) -> bool:
+        """See `Ledger`."""
+        external_id, email = _storable(identity.external_id), _storable(identity.email)
+        names = [
+            *([] if external_id is None else [(_E.role == "user") & (_E.external_id == external_id)]),
+            # Of two external_ids that differ, an email in common says nothing.
+            *([] if email is None else [(_E.email == email) & _may_be(external_id)]),
+            *([] if identity.id is None else [_E.contact_id == identity.id]),
+        ]
+        where = (*self._entries.of(stream), _E.standing == Standing.SYNCED, or_(false(), *names))
+        with self._database.reading() as connection:
+            return connection.scalar(select(_E.key).where(*where).limit(1)) is not None
+
     def activate(self, stream: str, version: int) -> None:
         """See `Ledger`."""
         self._entries.activate(stream, version)
@@ -357,6 +415,35 @@ class SqlLedger(Ledger):
             for chunk in chunks(sorted(keys)):
                 connection.execute(delete(ENTRIES).where(*self._entries.of(stream), _E.key.in_(chunk)))
             release_records(connection, self._workspace, stream, keys)
+
+        if keys:
+            self._database.write(work)
+
+    def miss(self, stream: str, keys: Sequence[RecordKey]) -> None:
+        """See `Ledger`. A record that comes again is compared, and says its groups anew."""
+        missing = {
+            "standing": Standing.MISSING.value,
+            "content": None,
+            "groups_print": case((_E.groups_print.is_not(None), UNNOTED)),
+        }
+
+        def work(connection: Connection) -> None:
+            for chunk in chunks(sorted(keys)):
+                connection.execute(update(ENTRIES).where(*self._entries.of(stream), _E.key.in_(chunk)).values(missing))
+            release_records(connection, self._workspace, stream, keys)
+
+        if keys:
+            self._database.write(work)
+
+    def unlink(self, stream: str, keys: Sequence[RecordKey], *, with_tags: bool) -> None:
+        """See `Ledger`. The keys stay: a log-based tap may send a deletion twice, with nothing but the key."""
+
+        def work(connection: Connection) -> None:
+            for chunk in chunks(sorted(keys)):
+                where = (*self._entries.of(stream), _E.key.in_(chunk))
+                connection.execute(update(ENTRIES).where(*where).values({**_NOTHING, "gone_id": None}))
+            if with_tags:
+                release_records(connection, self._workspace, stream, keys)
 
         if keys:
             self._database.write(work)
@@ -399,7 +486,8 @@ class SqlLedger(Ledger):
             "single": None if prints is None else prints.single,
             "standing": entry.standing.value,
             "written_at": entry.written_at,
-            "seen_at": self._entries.now(),
+            "merged": entry.merged,
+            **self._entries.seen(),
             "version": loaded.version,
             "groups_print": entry.groups,
             "source": entry.source,
@@ -415,6 +503,7 @@ class SqlLedger(Ledger):
             # A run that was cut off may not have put the tags on.
             groups=row.groups_print if row.groups_run in {None, self._run} else UNNOTED,
             source=row.source,
+            merged=bool(row.merged),
         )
 
     def _holder(self, row: Row[t.Any]) -> Holder:
@@ -423,8 +512,10 @@ class SqlLedger(Ledger):
             key=row.key,
             contact=row.contact_id,
             identity=Identity(row.external_id, row.email, row.contact_id),
-            seen=row.seen_at >= self._entries.began,
+            seen=row.seen_in == self._run,
             version=row.version,
+            synced=row.standing == Standing.SYNCED.value,
+            merged=bool(row.merged),
         )
 
 
@@ -455,15 +546,26 @@ _NOTHING: t.Final[Mapping[str, object]] = {
     "groups_print": None,
     "source": None,
     "single": None,
+    "merged": None,
     "standing": Standing.REMOVED.value,
 }
 """What is left of a record whose contact was removed."""
+
+_MISSABLE: t.Final = (Standing.SYNCED.value, Standing.MISSING.value)
+"""Records whose contacts are removed when they are missing."""
 
 _UNKNOWN: t.Final[Mapping[str, object]] = MappingProxyType({})
 
 _CHANGING: t.Final = tuple(
     column.name for column in ENTRIES.columns if not column.primary_key and column.name != "groups_run"
 )
+
+
+def _may_be(external_id: str | None) -> ColumnElement[bool]:
+    """Return the condition that a contact is not surely another person than a record with this external_id."""
+    if external_id is None:
+        return true()
+    return or_(_E.role != "user", _E.external_id.is_(None), _E.external_id == external_id)
 
 
 def _groups_print(new: Columns) -> ColumnElement[str | None]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import typing as t
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from target_intercom.ledger.base import Holding, Standing
 from target_intercom.ledger.tables import ENTRIES, MEMBERSHIPS, STREAMS
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -81,6 +82,22 @@ def summaries(connection: Connection) -> list[StreamSummary]:
         )
         for row in connection.execute(query.order_by(_S.workspace, _S.stream))
     ]
+
+
+def contact_streams(connection: Connection) -> Mapping[str, Sequence[str]]:
+    """Return the streams of contacts by workspace: those with records, or that a run got to its end with.
+
+    A groups stream has memberships, and no records. What a run that failed has only begun is not known.
+    """
+    same = {
+        table: (table.c.workspace == _S.workspace) & (table.c.stream == _S.stream) for table in (ENTRIES, MEMBERSHIPS)
+    }
+    has_records, has_memberships = (exists().where(where) for where in same.values())
+    is_of_contacts = has_records | (_S.finished_at.is_not(None) & ~has_memberships)
+    streams: dict[str, list[str]] = defaultdict(list)
+    for row in connection.execute(select(_S.workspace, _S.stream).where(is_of_contacts).order_by(_S.stream)):
+        streams[row.workspace].append(row.stream)
+    return streams
 
 
 def contact_ids(ledger: ReadOnlyLedger, stream: StreamSummary) -> Iterator[tuple[list[str | None], str | None]]:

@@ -25,6 +25,7 @@ STREAMS = Table(
     Column("last_run", Text, nullable=False),
     Column("started_at", Text, nullable=False),
     Column("finished_at", Text),
+    Column("known", BigInteger),  # contacts, or memberships, when a run of the stream last succeeded
 )
 
 ENTRIES = Table(
@@ -43,12 +44,14 @@ ENTRIES = Table(
     Column("settings", Text),
     Column("standing", Text, nullable=False),
     Column("written_at", BigInteger, nullable=False),
-    Column("seen_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),  # for people: which run it was tells `seen_in`
     Column("version", BigInteger),
     Column("groups_print", Text),
     Column("groups_run", Text),  # of a run that has not put their tags on yet
     Column("source", Text),
     Column("single", Text),
+    Column("seen_in", Text),  # the run in which the record last came
+    Column("merged", Boolean),  # the contact is the survivor of a merge, not the one that the record was loaded into
     Index("target_intercom_entries_contact", "workspace", "contact_id"),
     Index("target_intercom_entries_written", "workspace", "written_at"),
     Index(
@@ -77,8 +80,9 @@ MEMBERSHIPS = Table(
     Column("place", BigInteger),
     Column("run", Text, nullable=False),
     Column("written_at", BigInteger, nullable=False),
-    Column("seen_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),  # for people: which run it was tells `seen_in`
     Column("version", BigInteger),
+    Column("seen_in", Text),  # the run in which the record last came
     Index("target_intercom_memberships_contact", "workspace", "contact_id", "group_key"),
     Index("target_intercom_memberships_holding", "workspace", "holding", "group_key", "contact_id"),
 )
@@ -90,4 +94,14 @@ INTENTS = Table(
     Column("email", Text, primary_key=True),
     Column("sent_at", BigInteger, nullable=False),
     Column("run", Text, nullable=False),
+)
+
+UNARCHIVED = Table(
+    "target_intercom_unarchived",
+    METADATA,
+    Column("workspace", Text, primary_key=True),
+    Column("contact_id", Text, primary_key=True),
+    Column("run", Text, primary_key=True),
+    Column("stream", Text, nullable=False),
+    Column("noted_at", BigInteger, nullable=False),
 )

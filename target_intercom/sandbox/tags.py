@@ -58,7 +58,7 @@ class Tags:
         if not isinstance(name, str) or not name.strip():
             raise errors.invalid_tag()
         if body.get("id") is None:
-            return self._by_name.get(name.casefold()) or self._keep(Tag(str(next(self._ids)), name))
+            return self._by_name.get(name.lower()) or self._keep(Tag(str(next(self._ids)), name))
         return self._rename(self.get(str(body["id"])), name)
 
     def delete(self, tag_id: str) -> None:
@@ -68,15 +68,15 @@ class Tags:
             IntercomError: There is none with this id.
         """
         tag = self.get(tag_id)
-        del self._tags[tag.id], self._by_name[tag.name.casefold()]
+        del self._tags[tag.id], self._by_name[tag.name.lower()]
 
     def _rename(self, old: Tag, name: str) -> Tag:
-        holder = self._by_name.get(name.casefold(), old)
+        holder = self._by_name.get(name.lower(), old)
         if holder != old:
             raise errors.invalid_tag()
-        del self._by_name[old.name.casefold()]
+        del self._by_name[old.name.lower()]
         return self._keep(Tag(old.id, name))
 
     def _keep(self, tag: Tag) -> Tag:
-        self._tags[tag.id] = self._by_name[tag.name.casefold()] = tag
+        self._tags[tag.id] = self._by_name[tag.name.lower()] = tag
         return tag

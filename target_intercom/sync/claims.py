@@ -49,8 +49,8 @@ def settle(claim: Claim, known: Collection[Membership], tags: Mapping[GroupKey, 
     """
     settled = Settled()
     for group, name in claim.groups.items():
-        rows = [one for one in known if one.pair == (claim.contact.id, group)]
         tag = tags.get(group)
+        rows = [one for one in known if one.pair == (claim.contact.id, group) or _has(one, claim.contact.id, tag)]
         touched = max((one.written_at for one in rows), default=Stamp(0))
         holding = _holding(claim.contact, rows, tag, is_doubtful=claim.is_doubtful, is_late=touched >= lately)
         settled.changed.append(
@@ -74,6 +74,11 @@ def settle(claim: Claim, known: Collection[Membership], tags: Mapping[GroupKey, 
         if _is_of(mine, claim) and not (mine.contact == claim.contact.id and mine.group in claim.groups):
             _let_go(mine, settled, here=claim.contact.id, releases=claim.releases)
     return settled
+
+
+def _has(one: Membership, contact: ContactId, tag: TagId | None) -> bool:
+    """Tell whether a contact has a tag because of another group: it was renamed to this one's name."""
+    return one.contact == contact and one.tag is not None and one.tag == tag
 
 
 def _is_of(one: Membership, claim: Claim) -> bool:

@@ -155,10 +155,9 @@ class ContactSync:
             last[_whose(entry)] = max(entry.received.number, last.get(_whose(entry), -1))
             if entry.contact is not None:
                 self._groups.unchanged(entry, entry.contact)
-                self._marks.seen_live(entry.contact, entry.received.number)
         self._report.count(self._stream, Result.UNCHANGED, times=len(last))
         self._report.count(self._stream, Result.MERGED, times=len(familiar) + len(quiet) - len(last))
-        self._marks.seen_familiar(familiar)
+        self._marks.live({**{one.key: one.received.number for one in familiar}, **_places(quiet)})
 
     def _refuse_troubled(self, records: Sequence[Received]) -> list[Received]:
         """Report the records that are known to be invalid, and return the others."""
@@ -198,7 +197,8 @@ class ContactSync:
         for entry, unclear in wave.refused:
             self._refuse([entry], refusal(unclear))
         for entry, match in wave.marks:
-            self._marks.place(entry, match, view)
+            if self._marks.place(entry, match, view):
+                self._memory.unlink(entry)
         again: list[Entry] = []
         operations = [plan(group, self._config) for group in wave.groups]
         operations = self._groups.load(operations)
@@ -220,7 +220,6 @@ class ContactSync:
                 return self._rejected(group, why)
             case InDoubt(group, why):
                 self._refuse(group.entries, why)
-                self._marks.void(group.cancelled)
                 return group.ended
             case Vanished(group, contact_id):
                 return self._vanished(group, contact_id)
@@ -232,7 +231,14 @@ class ContactSync:
         self._report.left_out(self._stream, _values_of(saved.dropped, group))
         if contact is not None:
             changed = saved.result is not Result.UNCHANGED
-            self._memory.loaded(group, contact, changed=changed, left_out=saved.dropped, may_change=saved.may_change)
+            self._memory.loaded(
+                group,
+                contact,
+                changed=changed,
+                left_out=saved.dropped,
+                may_change=saved.may_change,
+                by_merge=saved.by_merge or (isinstance(group.match, Found) and group.match.by_merge),
+            )
         if saved.tags_sent:
             self._groups.arrived(group)
         return self._done(group, contact, saved.result)
@@ -249,11 +255,10 @@ class ContactSync:
     def _done(
         self, group: Group, contact: Contact | None, result: Result, reason: SkipReason | None = None
     ) -> list[Entry]:
-        """Report a group whose records went through, and what they mean for the marks of their contact."""
+        """Report a group whose records went through, and mark its contact where some of them do."""
         if contact is not None:
             if contact.is_read and not (isinstance(group.match, Found) and group.match.contact is contact):
                 self._recent.remember(contact)
-            self._marks.seen_live(contact, group.entries[-1].received.number)
             self._groups.saved(group, contact, result)
         first_wins = self._config.sync_mode is SyncMode.INSERT
         winner = group.entries[0] if first_wins else group.entries[-1]
@@ -262,7 +267,11 @@ class ContactSync:
                 self._report.record(self._stream, Outcome(entry.received, result, reason))
             else:
                 self._report.record(self._stream, Outcome(entry.received, Result.MERGED))
-        self._marks.settle(group, contact)
+        for entry in group.in_order():
+            if not entry.draft.removed:
+                self._marks.live(_places([entry]))
+            elif self._marks.place_after(entry, contact):
+                self._memory.unlink(entry)
         return []
 
     def _rejected(self, group: Group, why: Refusal) -> list[Entry]:
@@ -270,14 +279,13 @@ class ContactSync:
         if len(group.entries) > 1:
             return self._one_by_one(group)
         self._refuse(group.entries, why)
-        self._marks.void(group.cancelled)
         # They were placed as if the record had been written: they may mean somebody else now.
         return group.ended
 
     @staticmethod
     def _one_by_one(group: Group) -> list[Entry]:
         """Give a group's records to be tried again, each by itself."""
-        return [*(replace(entry, alone=True) for entry in group.entries), *group.cancelled, *group.ended]
+        return [entry if entry.draft.removed else replace(entry, alone=True) for entry in group.in_order()]
 
     def _vanished(self, group: Group, contact: ContactId) -> list[Entry]:
         """Match the records of a contact that is gone a second time, and no third time."""
@@ -286,9 +294,8 @@ class ContactSync:
         if any(entry.again for entry in group.entries):
             reason = f"contact {contact} is gone, and so is every other match"
             self._refuse(group.entries, Refusal(Result.REJECTED, reason, "contact_gone"))
-            self._marks.void(group.cancelled)
             return group.ended
-        return [_second_try(entry, contact) for entry in (*group.cancelled, *group.entries, *group.ended)]
+        return [_second_try(entry, contact) for entry in group.in_order()]
 
     def _mistaken(self, group: Group, why: Refusal) -> list[Entry]:
         """Match records a second time, without the ledger that named the wrong contact, and no third time.
@@ -299,24 +306,25 @@ class ContactSync:
             return self._one_by_one(group)
         if any(entry.again for entry in group.entries):
             return self._rejected(group, why)
-        entries = (*group.cancelled, *group.entries, *group.ended)
-        return [replace(entry, known=None, again=True) for entry in entries]
+        return [replace(entry, known=None, again=True) for entry in group.in_order()]
 
     # Refusals.
 
     def _invalid(self, received: Received, error: InvalidRecordError) -> None:
         why = Refusal(Result.INVALID, error.reason, error.code, error.field)
         self._report.record(self._stream, Outcome(received, Result.INVALID, refusal=why))
-        identity = self._mapper.identity(received.record)
-        self._memory.saw(received, identity, is_garbled=error.code != "no_identifier")
-        if not self._mapper.removes(received.record):
-            self._marks.seen_refused(identity, received.number)
+        self._keep_refused(received)
 
     def _refuse(self, entries: Iterable[Entry], why: Refusal) -> None:
         for entry in entries:
             self._report.record(self._stream, Outcome(entry.received, why.result, refusal=why))
-            if not entry.draft.removed:
-                self._marks.seen_refused(entry.draft.identity, entry.received.number)
+            self._keep_refused(entry.received)
+
+    def _keep_refused(self, received: Received) -> None:
+        """Keep the contacts that a record may name that could not be loaded: it came, and STATE goes past it."""
+        identity = self._mapper.identity(received.record)
+        key = self._memory.see_refused(received, identity, self._mapper.identifiers)
+        self._marks.refused(received, key, identity, is_mark=self._mapper.removes(received.record))
 
 
 def _values_of(attributes: Iterable[str], group: Group) -> list[str]:
@@ -339,6 +347,11 @@ def _names(entry: Entry) -> set[Identifier]:
     """Give the identifiers by which a record may mean somebody whom another record means."""
     names = set(entry.draft.identity.identifiers())
     return names if entry.contact is None else names.union(Identity.of(entry.contact).identifiers())
+
+
+def _places(entries: Iterable[Entry]) -> dict[RecordKey, int]:
+    """Return the place in the pipe of the last record of each key."""
+    return {entry.key: entry.received.number for entry in entries if entry.key is not None}
 
 
 def _whose(entry: Entry) -> ContactId | int:

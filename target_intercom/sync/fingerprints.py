@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import typing as t
 from dataclasses import fields
 from decimal import Decimal
@@ -11,18 +12,20 @@ from json.encoder import encode_basestring_ascii
 
 from target_intercom.config import StreamConfig
 from target_intercom.ledger.base import Prints
-from target_intercom.model import RecordKey
+from target_intercom.model import Identity, RecordKey
 from target_intercom.sync.bulk_items import single
 
 if t.TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from target_intercom.model import Contact, ContactDraft, Entry, GroupKey, Identity, Json, MatchBy
+    from target_intercom.model import Contact, ContactDraft, Entry, GroupKey, Json, MatchBy
 
 LONGEST_KEY: t.Final = 1500
 """Characters of a key; a longer one stands as its hash, since databases limit what they index."""
 
+NO_IDENTITY: t.Final = Identity()
+"""Of a record whose key properties tell all."""
 _ENCODER: t.Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 _MOST_ZEROS = 40
 """A number that needs more of them is written with an exponent."""
@@ -53,6 +56,29 @@ def record_key(
     # As `json.dumps`, at a third of its time.
     key = f"[{', '.join('null' if part is None else encode_basestring_ascii(part) for part in parts)}]"
     return RecordKey(key if len(key) <= LONGEST_KEY else json.dumps([f"blake2b:{_hash(key)}"]))
+
+
+def readable_key(
+    record: Mapping[str, Json],
+    key_properties: Sequence[str],
+    identity: Identity,
+    match_by: Sequence[MatchBy],
+) -> RecordKey | None:
+    """Return the key of a record that cannot be loaded; None where it is not sure to be the one that it had before.
+
+    `match_by` are the identifiers that the stream has: without key properties, the first of them is the key.
+    """
+    if key_properties:
+        is_readable = all(_is_readable(record.get(name)) for name in key_properties)
+    else:
+        is_readable = bool(match_by) and identity.get(match_by[0]) is not None
+    return record_key(record, key_properties, identity, match_by) if is_readable else None
+
+
+def _is_readable(value: Json) -> bool:
+    if isinstance(value, str):
+        return bool(value.strip())
+    return isinstance(value, (bool, int, Decimal)) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _part(value: Json) -> str | None:

@@ -23,8 +23,11 @@ _LONGEST_KEY = 200
 
 
 def group_key(name: str) -> GroupKey:
-    """Give what names of one group have in common; Intercom's are case-insensitive (OAS-2.16 POST /tags)."""
-    folded = name.strip().casefold()
+    """Return what names of one group have in common; Intercom's are case-insensitive (OAS-2.16 POST /tags).
+
+    In small letters, not casefolded: no more is known, and "Maße" is another word than "Masse".
+    """
+    folded = name.strip().lower()
     if len(folded) <= _LONGEST_KEY:
         return GroupKey(folded)
     return GroupKey(f"blake2b:{hashlib.blake2b(folded.encode(), digest_size=16).hexdigest()}")

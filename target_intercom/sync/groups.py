@@ -7,20 +7,21 @@ from collections import defaultdict
 
 from target_intercom.config import SyncMode
 from target_intercom.errors import InvalidRecordError
+from target_intercom.ledger.base import NOBODY
 from target_intercom.model import Outcome, Refusal, Result
 from target_intercom.sync.carrying import CarriedTags
 from target_intercom.sync.claiming import Claiming
-from target_intercom.sync.fingerprints import membership_print, record_key
-from target_intercom.sync.fuse import Share
+from target_intercom.sync.fingerprints import NO_IDENTITY, membership_print, readable_key, record_key
 from target_intercom.sync.group_names import group_key
 from target_intercom.sync.identity import no_identifier
 from target_intercom.sync.listing import NotedGroups, UnnamedListings
+from target_intercom.sync.removing.complete_streams import CompleteStreams
+from target_intercom.sync.removing.limit import Share
 from target_intercom.sync.resolution import Resolution
 from target_intercom.sync.tag_jobs import TagJobs
 from target_intercom.sync.tagging import Tagging
 from target_intercom.sync.tags import TagCatalog
 from target_intercom.sync.waiting import Waiting, WaitingRoom
-from target_intercom.sync.whole import Tables
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -54,8 +55,12 @@ class GroupSync:
         room: WaitingRoom,
         memberships: Memberships,
         report: RunReport,
+        unclear: set[str],
     ) -> None:
-        """`room` is where the memberships of all streams wait."""
+        """`room` is where the memberships of all streams wait.
+
+        `unclear` takes the stream in when the key of a refused record cannot be read.
+        """
         self._stream = stream
         self._config = config
         self._mapper = mapper
@@ -64,6 +69,7 @@ class GroupSync:
         self._room = room
         self._memberships = memberships
         self._report = report
+        self._unclear = unclear
         self._seen: dict[int | None, set[RecordKey]] = defaultdict(set)
 
     def run(self, records: Sequence[Received]) -> None:
@@ -110,14 +116,13 @@ class GroupSync:
         return any(received.record.get(name) is not None for name in self._key_properties)
 
     def _invalid(self, received: Received, error: InvalidRecordError) -> None:
-        """Report a record that cannot be loaded; it has not left its stream, or it may be anybody's."""
+        """Report a record that cannot be loaded; it is not missing from its stream, or it may be any record of it."""
         why = Refusal(Result.INVALID, error.reason, error.code, error.field)
         self._report.record(self._stream, Outcome(received, Result.INVALID, refusal=why))
-        key = self._key(received, self._mapper.leniently(received.record))
-        if not self._has_key(received):
-            # The key is made of what is wrong: anybody's membership may be meant.
-            self._source.is_unclear = True
-        elif key is not None:
+        key = readable_key(received.record, self._key_properties, NO_IDENTITY, ())
+        if key is None:
+            self._unclear.add(self._stream)
+        else:
             self._seen[self._source.version_of(received.message)].add(key)
 
 
@@ -149,11 +154,13 @@ class Groups:
         self._report = report
         self._streams: list[str] = []
         self._whole: dict[str, int | None] = {}
-        self._tags = TagCatalog(client, in_parallel)
+        self._tags = TagCatalog(client, in_parallel, memberships, say)
         self._jobs = jobs
         self._room = WaitingRoom(config.data_dir)
         self._unnamed = UnnamedListings(config.data_dir, naming, config.search_delay_seconds)
-        self.tables = Tables(ledger, memberships, say)
+        self.complete_streams = CompleteStreams(ledger, memberships, say)
+        self._ledger = ledger
+        self._unclear: set[str] = set()
         self._resolution = Resolution(
             self._room,
             memberships,
@@ -230,6 +237,7 @@ class Groups:
             room=self._room,
             memberships=self._memberships,
             report=self._report,
+            unclear=self._unclear,
         )
 
     def put_on(self) -> None:
@@ -242,23 +250,26 @@ class Groups:
 
     def decide(self) -> None:
         """Decide which groups streams are whole, at the end of the pipe."""
-        self._whole = {stream: self._version(stream) for stream in self.tables.whole()}
+        self.complete_streams.decide(self._unclear)
+        self._whole = self.complete_streams.versions()
 
     def shares(self) -> Iterator[Share]:
         """Tell how many memberships of each stream are about to end."""
         for stream in self._streams:
             if not (self._config.stream(stream).is_groups and self._config.has_fuse(stream)):
                 continue
-            marked, marks = self._memberships.marked(stream, self._whole)
-            left = self._memberships.missing(stream, self._whole) if stream in self._whole else 0
-            read = self._report.stream(stream).results.total() + marks
-            yield Share(stream, marked, left, self.tables.known(stream), read, "memberships")
+            marked = self._memberships.marked(stream, self._whole)
+            missing = self._memberships.missing(stream, self._whole) if stream in self._whole else 0
+            yield Share(stream, marked, missing, self._ledger.known_before(stream), "memberships")
 
     def take_off(self) -> None:
         """Take off the tags of memberships that have ended."""
         for stream, version in self._whole.items():
             self._memberships.leave(stream, version)
-        self._tagging.take_off([stream for stream in self._streams if self._takes_off(stream)])
+        streams = [stream for stream in self._streams if self._takes_off(stream)]
+        if streams:
+            self._memberships.release_forgotten(streams, is_whole=bool(self._whole))
+            self._tagging.take_off([*streams, NOBODY])
         self._room.close()
         self._memberships.has_work = False
 
@@ -267,11 +278,6 @@ class Groups:
         self._room.close()
         self._unnamed.close()
         self._memberships.close()
-
-    def _version(self, stream: str) -> int | None:
-        """Give the version that a membership must have to be there; None where it must only have come."""
-        table = self.tables[stream]
-        return None if table.config.snapshot else table.version
 
     def _removes(self, stream: str) -> bool:
         """Tell whether a groups stream ends memberships."""

@@ -106,6 +106,6 @@ def refuse_without_identifier(
     known = "" if almost is None else f": names in 'mappings' are exact, and it has '{almost}'"
     message = (
         f"Stream '{stream}' gives no identifier to match contacts by ({names}){known}. Map the property that "
-        f"holds one, for example 'mappings': {{\"{example}\": \"{wanted[0]}\"}}, generally or in 'streams'."
+        f"holds one, for example 'mappings': {{\"{example}\": \"{wanted[0]}\"}}, generally or in 'streams'"
     )
-    raise StreamRefusedError(message, errors=[message])
+    raise StreamRefusedError(stream, message)

@@ -95,6 +95,11 @@ _WITH_ERRORS: t.Final = Fault(message="a bulk job ended with errors, and does no
 _TOO_LATE: t.Final = Fault(message="a bulk job did not end in time")
 
 
+def patience(search_delay_seconds: float) -> float:
+    """Return how long a job in which nothing moves is waited for, in seconds."""
+    return max(search_delay_seconds, _SHORTEST_PATIENCE)
+
+
 class BulkJobs:
     """Submits to bulk jobs, and waits for them; shared by a run."""
 
@@ -110,7 +115,7 @@ class BulkJobs:
         """A job in which nothing moves for `patience_seconds` is not waited for any longer."""
         self._client = client
         self._in_parallel = in_parallel
-        self._patience = max(patience_seconds, _SHORTEST_PATIENCE)
+        self._patience = patience(patience_seconds)
         self._say = say
         self._turn = threading.Lock()
         self._failed = 0

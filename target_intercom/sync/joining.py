@@ -89,9 +89,9 @@ class MembershipMapper:
             message = (
                 f"Stream '{stream}' has no property that names the group ('tag' or 'group'). Map the one that does, "
                 f'for example \'mappings\': {{"{next(iter(self._properties.names), "PROPERTY")}": "{TAG}"}}, in '
-                "'streams'."
+                "'streams'"
             )
-            raise StreamRefusedError(message, errors=[message])
+            raise StreamRefusedError(stream, message)
 
     def map(self, record: Mapping[str, Json]) -> MembershipDraft:
         """Map a record.

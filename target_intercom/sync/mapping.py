@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.config import StreamConfig
-    from target_intercom.model import GroupKey, Identity, Json, Received
+    from target_intercom.model import GroupKey, Identity, Json, MatchBy, Received
     from target_intercom.sync.schemas import Values
 
 
@@ -225,6 +225,11 @@ class ContactMapper:
         return self._config.sync_mode is SyncMode.REMOVE or (
             self._places.deleted is not None and is_set(record.get(self._places.deleted))
         )
+
+    @property
+    def identifiers(self) -> list[MatchBy]:
+        """The identifiers of `match_by` that the stream has a property for, in their order."""
+        return [which for which in self._config.match_by if which.value in self._places.sources]
 
     def identity(self, record: Mapping[str, Json]) -> Identity:
         """Read a record's identifiers; what is no identifier is none."""

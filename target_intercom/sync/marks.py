@@ -1,4 +1,4 @@
-"""The deletion marks of one stream: which contacts they mean, and what live records do to them."""
+"""The deletion marks of one stream: which contacts they mean, and which records take them back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from target_intercom.config import SyncMode
 from target_intercom.model import (
     Ambiguous,
     Found,
-    Identity,
     MergedAway,
     NotFound,
     Outcome,
@@ -18,20 +17,20 @@ from target_intercom.model import (
     Unanswered,
 )
 from target_intercom.sync.planning import not_shown, refusal
+from target_intercom.sync.removing.marked import Mark
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping
 
     from target_intercom.config import StreamConfig
-    from target_intercom.model import Contact, Entry, Group, Identifier, Match
+    from target_intercom.model import Contact, Entry, Identity, Match, Received, RecordKey
     from target_intercom.report import RunReport
     from target_intercom.sync.matching import View
-    from target_intercom.sync.memory import Familiar
-    from target_intercom.sync.removal import Removals
+    from target_intercom.sync.removing.removals import Removals
 
 
 class StreamMarks:
-    """Hands a stream's marks to the removals of the run, and takes them back where a live record says so."""
+    """Hands a stream's marks to the removals of the run, and what takes them back."""
 
     def __init__(
         self, stream: str, config: StreamConfig, removals: Removals, report: RunReport, *, removes: bool
@@ -43,55 +42,40 @@ class StreamMarks:
         self._removals = removals
         self._report = report
 
-    def place(self, entry: Entry, match: Match, view: View) -> None:
-        """Mark the contacts that a record names; in `remove` mode the leads with its email go, too.
+    def place(self, entry: Entry, match: Match, view: View) -> bool:
+        """Mark the contacts that a record means; in `remove` mode the leads with its email go, too.
 
         A privacy request means the person.
+
+        Returns:
+            Whether the record names nobody from now on: it is marked as deleted, and none of its contacts will go.
         """
         email = entry.draft.identity.email if self._config.sync_mode is SyncMode.REMOVE else None
-        self._mark(entry, self._to_remove(match, [] if email is None else view.leads_with(email)))
+        return self._mark(entry, self._to_remove(entry, match, [] if email is None else view.leads_with(email)))
 
-    def settle(self, group: Group, contact: Contact | None) -> None:
-        """Deal with the marks among a group's records: those before its last live record are void."""
-        self.void(group.cancelled)
-        for entry in group.ended:
-            self._mark(entry, self._to_remove(NotFound() if contact is None else Found(contact), []))
+    def place_after(self, entry: Entry, contact: Contact | None) -> bool:
+        """Mark the contact of a record that came after live records of it; see `place`."""
+        match = NotFound() if contact is None else Found(contact)
+        return self._mark(entry, self._to_remove(entry, match, []))
 
-    def void(self, marks: Iterable[Entry]) -> None:
-        """Report marks that a later live record took back."""
-        reason = SkipReason.LIVE_AGAIN if self._removes else SkipReason.NOT_REMOVED
-        for entry in marks:
-            self._report.record(self._stream, Outcome(entry.received, Result.SKIPPED, reason))
+    def live(self, places: Mapping[RecordKey, int]) -> None:
+        """Take the marks of records back that came again, live, told with their places in the pipe."""
+        self._tell(self._removals.live(self._stream, places))
 
-    def seen_live(self, contact: Contact, number: int) -> None:
-        """Take back the marks on a contact that came before a live record of it."""
-        if not contact.is_named:
-            self.seen_unnamed(Identity.of(contact).identifiers(), number)
-            return
-        for stream, outcome in self._removals.live(contact.id, number):
+    def refused(self, received: Received, key: RecordKey | None, identity: Identity, *, is_mark: bool) -> None:
+        """Keep whom a record names that could not be loaded; `key` is None where it cannot be read."""
+        self._tell(self._removals.refused(self._stream, key, received.number, identity, is_mark=is_mark))
+
+    def _tell(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
+        for stream, outcome in outcomes:
             self._report.record(stream, outcome)
 
-    def seen_familiar(self, familiar: Sequence[Familiar]) -> None:
-        """Take back the marks on contacts that came before live records of them, which came again as they were."""
-        if not self._removals.are_expected:
-            return
-        for stream, outcome in self._removals.all_live({one.known_by(): one.received.number for one in familiar}):
-            self._report.record(stream, outcome)
-
-    def seen_unnamed(self, identifiers: Iterable[Identifier], number: int) -> None:
-        """Take back the marks on whoever has one of these identifiers: a live record whose contact has no id yet."""
-        for stream, outcome in self._removals.live_named(identifiers, number):
-            self._report.record(stream, outcome)
-
-    def seen_refused(self, identity: Identity, number: int) -> None:
-        """Take back the marks on whoever a live record names, although the record could not be loaded."""
-        for stream, outcome in self._removals.live_identifiers(identity.identifiers(), number):
-            self._report.record(stream, outcome)
-
-    def _to_remove(self, match: Match, leads: list[Contact]) -> list[Contact] | Refusal | SkipReason:
-        """Tell which contacts a mark means."""
+    def _to_remove(self, entry: Entry, match: Match, leads: list[Contact]) -> list[Contact] | Refusal | SkipReason:
+        """Decide which contacts a mark means."""
         if not self._removes:
             return SkipReason.NOT_REMOVED
+        if _is_linked_by_merge(entry, match):
+            return SkipReason.CONTACT_MERGED
         match match:
             case Found(contact) if not contact.is_named:
                 return not_shown()
@@ -104,16 +88,41 @@ class StreamMarks:
             case Ambiguous() | MergedAway() | Unanswered():
                 return refusal(match)
 
-    def _mark(self, entry: Entry, removal: list[Contact] | Refusal | SkipReason) -> None:
+    def _mark(self, entry: Entry, removal: list[Contact] | Refusal | SkipReason) -> bool:
         outcome: Outcome | None
         match removal:
             case list():
-                outcome = self._removals.mark(
-                    self._stream, entry.received, removal, self._config.removal_mode, entry.key
-                )
+                outcome = self._removals.mark(self._new_mark(entry, removal))
             case Refusal():
                 outcome = Outcome(entry.received, removal.result, refusal=removal)
+                self.refused(entry.received, entry.key, entry.draft.identity, is_mark=True)
             case SkipReason():
                 outcome = Outcome(entry.received, Result.SKIPPED, removal)
         if outcome is not None:
             self._report.record(self._stream, outcome)
+        return isinstance(removal, SkipReason)
+
+    def _new_mark(self, entry: Entry, contacts: list[Contact]) -> Mark:
+        if entry.key is None:
+            raise ValueError("a run that removes contacts keeps a ledger, and its records have keys")
+        is_order = self._config.sync_mode is SyncMode.REMOVE
+        return Mark(
+            stream=self._stream,
+            key=entry.key,
+            received=entry.received,
+            contacts=tuple(contacts),
+            mode=self._config.removal_mode,
+            is_order=is_order,
+            is_linked=entry.contact is not None,
+        )
+
+
+def _is_linked_by_merge(entry: Entry, match: Match) -> bool:
+    """Check whether nothing but a merge in Intercom leads from a record to a contact: that removes nobody."""
+    match match:
+        case MergedAway():
+            return entry.contact is not None
+        case Found(contact):
+            return entry.is_linked_by_merge(contact.id)
+        case _:
+            return False

@@ -179,7 +179,7 @@ class View:
         contact = None if survivor is None else self._contacts.get(survivor)
         if not follow or contact is None or another_person(identity, contact):
             return MergedAway(survivor)
-        return Found(contact)
+        return Found(contact, by_merge=True)
 
 
 def _decide(which: MatchBy, identity: Identity, hits: Sequence[Contact]) -> Match:

@@ -11,9 +11,11 @@ from target_intercom.config import SyncMode
 from target_intercom.ledger.base import UNNOTED, LedgerEntry, Loaded, Stamp, Standing, stamp
 from target_intercom.model import Identity, Known, MatchBy, Trust, Update
 from target_intercom.sync.fingerprints import (
+    NO_IDENTITY,
     has_same_shape,
     lists_news,
     prints_of,
+    readable_key,
     record_key,
     says_the_same,
     settings_print,
@@ -50,6 +52,7 @@ class Familiar(t.NamedTuple):
     """A record that came again as it was."""
 
     received: Received
+    key: RecordKey
     row: Settled
 
     def names(self) -> set[Identifier]:
@@ -59,18 +62,6 @@ class Familiar(t.NamedTuple):
     def whose(self) -> ContactId | int:
         """Tell records of one contact."""
         return self.received.number if self.row.contact is None else self.row.contact
-
-    def known_by(self) -> ContactId | Identifier:
-        """Give what tells its contact from all others."""
-        row = self.row
-        if row.contact is not None:
-            return row.contact
-        if row.external_id is not None:
-            return MatchBy.EXTERNAL_ID, row.external_id
-        return MatchBy.EMAIL, row.email or ""
-
-
-_NOBODY: t.Final = Identity()
 
 
 class StreamMemory:
@@ -101,6 +92,8 @@ class StreamMemory:
         self._loaded_since = 0.0
         self._new_sources: dict[RecordKey, str] = {}
         self._seen: dict[int | None, set[RecordKey]] = defaultdict(set)
+        self._unlinked: set[RecordKey] = set()
+        """Records of the batch that name nobody any more."""
 
     def recall(self, entries: Sequence[Entry]) -> list[Entry]:
         """Attach to each record what is known of it by now; not to one on which the ledger was wrong."""
@@ -131,7 +124,7 @@ class StreamMemory:
         on = text_print(basis())
         names = {*relevant, *self._key_properties}
         sources = {received.number: source_print(on, received.record, names) for received in records}
-        keys = [record_key(received.record, self._key_properties, _NOBODY, ()) for received in records]
+        keys = [record_key(received.record, self._key_properties, NO_IDENTITY, ()) for received in records]
         # Of records that share a key the last one counts: they have to be looked at together.
         once = [key for key, often in Counter(keys).items() if key is not None and often == 1]
         rows = self._ledger.settled(self._stream, once)
@@ -142,7 +135,7 @@ class StreamMemory:
             if key is None or row is None or row.source != sources[received.number]:
                 others.append(received)
                 continue
-            familiar.append(Familiar(received, row))
+            familiar.append(Familiar(received, key, row))
             self._see(key, received)
         return familiar, others, sources
 
@@ -195,19 +188,31 @@ class StreamMemory:
     def forget_batch(self) -> None:
         """Let go of what was recalled for a batch, after the last of it is written."""
         self.flush()
+        self._ledger.unlink(self._stream, sorted(self._unlinked), with_tags=self._config.sync_mode is SyncMode.SYNC)
+        self._unlinked.clear()
         self._entries.clear()
         self._new_sources.clear()
 
-    def saw(self, received: Received, identity: Identity, *, is_garbled: bool) -> None:
-        """Note that a record came that could not be mapped: it has not left its stream.
+    def see_refused(self, received: Received, identity: Identity, identifiers: Sequence[MatchBy]) -> RecordKey | None:
+        """Write that a record came that could not be loaded: it is not missing from its stream.
 
-        Where its key is its identifier, and that is garbled, it may be anybody's.
+        `identifiers` are those that the stream has.
+
+        Returns:
+            Its key; None where that cannot be read.
         """
-        key = self._key_of(received, identity)
+        if not self._ledger.remembers:
+            return None
+        key = readable_key(received.record, self._key_properties, identity, identifiers)
         if key is not None:
             self._see(key, received)
-        elif is_garbled:
-            self._tap_stream.is_unclear = True
+        return key
+
+    def unlink(self, entry: Entry) -> None:
+        """Write that a record names nobody any more: it is marked as deleted, and its contact stays or is gone."""
+        row = None if entry.key is None else self._entries.get(entry.key)
+        if row is not None and row.contact is not None:
+            self._unlinked.add(row.key)
 
     def doubt(self, operations: Sequence[Operation]) -> None:
         """Note, before contacts are changed, that nothing holds of them for sure: a kill may come in between."""
@@ -215,11 +220,19 @@ class StreamMemory:
         self._ledger.doubt(sorted({one.contact.id for one in operations if isinstance(one, Update) and one.changes}))
 
     def loaded(
-        self, group: Group, contact: Contact, *, changed: bool, left_out: Collection[str], may_change: bool = False
+        self,
+        group: Group,
+        contact: Contact,
+        *,
+        changed: bool,
+        left_out: Collection[str],
+        may_change: bool = False,
+        by_merge: bool = False,
     ) -> None:
         """Remember the records of a contact that are in line with it now; `left_out` names what it did not take.
 
         One that `may_change`, since a job may still write older values, is compared when the record comes again.
+        `by_merge`: the contact is the survivor of a merge.
         """
         for entry in group.entries:
             if entry.key is not None:
@@ -227,7 +240,8 @@ class StreamMemory:
                 prints = prints_of(entry.draft, self._settings, left_out) if stands else None
                 groups = UNNOTED if lists_news(entry, contact) else None
                 source = entry.source if stands and not left_out else None
-                row = LedgerEntry(entry.key, contact, prints, Standing.SYNCED, Stamp(0), groups, source)
+                merged = by_merge or entry.is_linked_by_merge(contact.id)
+                row = LedgerEntry(entry.key, contact, prints, Standing.SYNCED, Stamp(0), groups, source, merged)
                 self._add(row, entry.received, changed=changed)
 
     def found(self, group: Group, contact: Contact) -> None:
@@ -258,7 +272,7 @@ class StreamMemory:
         if trust is Trust.IN_LINE and entry.source is not None and entry.source != row.source:
             self._new_sources[row.key] = entry.source
         single = None if row.prints is None else row.prints.single
-        return replace(entry, known=Known(row.contact, trust, row.groups, single))
+        return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged))
 
     def _trust(self, entry: Entry, row: LedgerEntry) -> Trust:
         if entry.draft.removed:
@@ -279,6 +293,7 @@ class StreamMemory:
         written_at = stamp(time.time()) if changed else Stamp(0) if earlier is None else earlier.written_at
         row = replace(row, written_at=written_at)
         self._entries[row.key] = row
+        self._unlinked.discard(row.key)
         if not self._loaded:
             self._loaded_since = time.monotonic()
         self._loaded.append(Loaded(row, self._tap_stream.version_of(received.message), changed))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
+import json
+import shlex
 import typing as t
 
 from target_intercom.config import SyncMode
+from target_intercom.errors import StreamRefusedError
 from target_intercom.sync.schemas import is_open
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from target_intercom.config import Config, StreamConfig
     from target_intercom.intercom.protocol import Workspace
     from target_intercom.model import Json
+
+_SEVERAL: t.Final = 2
 
 
 def unwritable(why: object) -> str:
@@ -38,13 +44,22 @@ def is_nameless(workspace: Workspace) -> str | None:
     )
 
 
-def is_no_snapshot(stream: str, own: StreamConfig, *, is_incremental: bool) -> str | None:
+def is_no_snapshot(stream: str, own: StreamConfig, *, is_incremental: bool) -> StreamRefusedError | None:
     """Say that a stream does not carry its whole table, as its settings want; None: it may."""
     if not (own.snapshot and is_incremental):
         return None
-    return (
+    message = (
         f"Stream '{stream}' is incremental (it has bookmark_properties): who is missing from a run has not "
-        "changed, not left. Take 'snapshot' out, or let the tap replicate it as FULL_TABLE."
+        "changed, not left. Take 'snapshot' out, or let the tap replicate it as FULL_TABLE"
+    )
+    return StreamRefusedError(stream, message)
+
+
+def holds_position(stream: str, position: str) -> str:
+    """Say that a stream turned out to be incremental, and what follows; `position`: the part of its bookmark."""
+    return (
+        f"Stream '{stream}' is incremental (its bookmark in STATE holds a position, '{position}'): "
+        "who is missing from it is not removed"
     )
 
 
@@ -62,25 +77,78 @@ def sync_removes_nobody(stream: str, config: Config) -> str | None:
     return f"Stream '{stream}': 'max_removal_percent' is 0: nobody is removed"
 
 
+def knows_no_earlier_run(streams: Collection[str], config: Config) -> str | None:
+    """Return the warning that marks see the records of this run alone, where several streams name contacts."""
+    if len(streams) < _SEVERAL or not any(map(config.has_fuse, streams)):
+        return None
+    return (
+        "The ledger knows of no earlier run, and several streams load contacts: a record that is marked as deleted "
+        "removes its contact unless a record of this run names it. Records that earlier runs loaded are not known"
+    )
+
+
+def is_one_more(stream: str, other: str) -> StreamRefusedError:
+    """Refuse a stream of contacts without an entry, where another goes without one already."""
+    message = f"{_has_no_entry(stream)}: '{other}' does. {_is_about_people(stream)}"
+    return StreamRefusedError(stream, message)
+
+
+def is_one_more_than_known(stream: str, others: Sequence[str]) -> StreamRefusedError:
+    """Refuse a stream of contacts without an entry, where the ledger knows others without one."""
+    names = ", ".join(f"'{other}'" for other in others)
+    forget = " or ".join(f"python -m target_intercom.ledger forget {shlex.quote(other)}" for other in others)
+    message = (
+        f"{_has_no_entry(stream)}: the ledger knows {names}. If that is the same stream by its old name: {forget}. "
+        f"{_is_about_people(stream)}"
+    )
+    return StreamRefusedError(stream, message)
+
+
+def may_be_meant(stream: str, setting: str, name: str) -> StreamRefusedError:
+    """Refuse a stream of contacts that a setting may mean, by which its records would make nobody."""
+    message = (
+        f"Stream '{stream}' has no entry in 'streams', and may be meant by setting '{setting}': there is no stream "
+        f"'{name}'. If so, mend the name there. {_is_about_people(stream)}"
+    )
+    return StreamRefusedError(stream, message)
+
+
+def _has_no_entry(stream: str) -> str:
+    return f"Stream '{stream}' has no entry in 'streams', and only one stream of contacts may go without"
+
+
+def _is_about_people(stream: str) -> str:
+    return f"If its records are contacts, add {json.dumps(stream, ensure_ascii=False)}: {{}} to 'streams'"
+
+
+def has_no_stream(setting: str, name: str, names: Sequence[str], renamed: str | None) -> str:
+    """Say that a setting names a stream that is not there. `renamed`: the name that stream maps give to it."""
+    near = [renamed] if renamed is not None else difflib.get_close_matches(name, names, n=1)
+    known = ", ".join(f"'{one}'" for one in names) or "none"
+    hint = f"Did you mean '{near[0]}'?" if near else f"The streams are: {known}"
+    return f"Setting '{setting}' has no effect: there is no stream '{name}'. {hint}"
+
+
 def is_in_no_stream(prop: str) -> str:
     """Say that a mapped property is nowhere."""
     return f"Setting 'mappings' names the property '{prop}', which no stream has"
 
 
-def is_no_schema(stream: str) -> str:
-    """Say that what should be a stream's schema is none; of an object nothing is refused, whatever draft it is of."""
-    return f"Stream '{stream}': its schema is no JSON object"
+def is_no_schema(stream: str) -> StreamRefusedError:
+    """Refuse a stream whose schema is none; of an object nothing is refused, whatever draft it is of."""
+    return StreamRefusedError(stream, f"Stream '{stream}': its schema is no JSON object")
 
 
-def names_nothing(stream: str, schema: Mapping[str, Json], *, has_own_mappings: bool) -> str | None:
-    """Say that nobody names a property of a stream: its plain schema, its key, its mappings; None: somebody does."""
+def names_nothing(stream: str, schema: Mapping[str, Json], *, has_own_mappings: bool) -> StreamRefusedError | None:
+    """Refuse a stream of which nobody names a property: not its plain schema, its key or its mappings."""
     if schema["properties"] or not is_open(schema) or has_own_mappings:
         return None
-    return (
+    message = (
         f"Stream '{stream}': its SCHEMA names no properties, and it has no key_properties. If its records have an "
         f'identifier, map it for this stream: \'streams\': {{"{stream}": {{"mappings": {{"PROPERTY": '
-        '"external_id"}}}.'
+        '"external_id"}}}'
     )
+    return StreamRefusedError(stream, message)
 
 
 def is_in_doubt(stream: str, names: Sequence[str], wanted: str, setting: str) -> str:

@@ -8,7 +8,6 @@ are written. So any split into batches gives the same workspace.
 from __future__ import annotations
 
 import typing as t
-from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from target_intercom.config import CreationMode, SyncMode
@@ -43,7 +42,7 @@ class Wave:
     """One for each contact that live records name."""
     refused: list[tuple[Entry, MergedAway | Ambiguous | Unanswered]] = field(default_factory=list)
     marks: list[tuple[Entry, Match]] = field(default_factory=list)
-    """Marks to remove a contact that no live record of the wave names."""
+    """Marks to remove a contact that no live record of the wave before them names."""
     waiting: list[Entry] = field(default_factory=list)
 
 
@@ -59,7 +58,6 @@ class _Overlay:
         self._wave = Wave()
         self._groups: dict[ContactId, Group] = {}
         self._written: dict[Identifier, ContactId] = {}
-        self._marked: dict[ContactId, list[Entry]] = defaultdict(list)
         self._blocked: set[Identifier | RecordKey] = set()
         self._waits: set[tuple[Identity, ContactId | None, bool]] = set()
         """Whose records wait, by all that decides it but the key: a long line for one contact is matched once."""
@@ -138,8 +136,6 @@ class _Overlay:
             group.ended.append(entry)
             return
         self._wave.marks.append((entry, match))
-        if isinstance(match, Found):
-            self._marked[match.contact.id].append(entry)
 
     def _live(self, entry: Entry, match: Match, group: Group | None) -> None:
         match match:
@@ -159,21 +155,14 @@ class _Overlay:
                     self._keys.update(dict.fromkeys(_keys_of(entry), None))
 
     def _start(self, contact: Contact, group: Group) -> None:
-        """Begin a contact's group; the marks that came before it no longer hold."""
-        void = self._marked.pop(contact.id, [])
-        if void:
-            group.cancelled.extend(void)
-            numbers = {entry.received.number for entry in void}
-            self._wave.marks = [mark for mark in self._wave.marks if mark[0].received.number not in numbers]
+        """Begin a contact's group."""
         self._wave.groups.append(group)
         self._groups[contact.id] = group
         self._settle(contact, group)
 
     def _add(self, contact: Contact, group: Group, entry: Entry) -> None:
-        """Lay a record over the others of its contact; a mark before it no longer holds."""
+        """Lay a record over the others of its contact."""
         group.entries.append(entry)
-        group.cancelled.extend(group.ended)
-        group.ended.clear()
         if self._config.sync_mode is not SyncMode.INSERT:
             group.draft = ContactDraft(
                 _laid_identity(group.draft.identity, entry.draft),

@@ -2,14 +2,18 @@
 
 A tap that dies leaves a truncated stream and a clean end of input, so that only its own word counts: after a stream's
 last record, and before another stream's messages, a STATE with the stream's bookmark, or an ACTIVATE_VERSION.
+
+Not every tap says in its SCHEMA that a stream is incremental (`bookmark_properties`), so that its bookmark counts, too:
+one that holds a position is of a tap that goes on from there.
 """
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from target_intercom.model import Json
 
@@ -18,6 +22,17 @@ _STATE_EVERY: t.Final = 10_000
 """Records between two STATEs of a tap of the Meltano SDK (`Stream.STATE_MSG_FREQUENCY`)."""
 _MOST: t.Final = 2**63
 """Versions beyond have no place in the ledger."""
+_KEY_VALUES: t.Final = frozenset({"replication_key_value", "starting_replication_value"})
+"""Parts of a bookmark that are a position whatever they hold: a replication key may be any text."""
+_NO_POSITIONS: t.Final = frozenset({"version", "last_pk_fetched", "max_pk_values", "context"})
+"""Parts of a bookmark that a whole table has, too: its version, how far a run got before, whose partition it is."""
+_DATE = re.compile(
+    r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?(?!\d)"
+    r"|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}(?!\d)"
+    r"|([A-Za-z]{3}, *)?\d{1,2} [A-Za-z]{3,9} \d{4}(?!\d)"
+)
+"""How a text begins that is a date: ISO 8601, with other signs, the day first, or as HTTP writes it."""
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 
 
 def _version(value: Json) -> int | None:
@@ -39,10 +54,11 @@ class TapStream:
         """It has `bookmark_properties`: what is missing from it has not changed."""
         self.is_complete = False
         """At least one record came, and then the tap's word that it was the last."""
-        self.is_unclear = False
-        """A record came that nobody can tell whose it is: anyone who seems to be missing may be meant."""
+        self.position: str | None = None
+        """The part of its bookmark, in the last STATE, that holds a position; None: there is none."""
         self._records = 0
         self._in_batch = False
+        self._versions: set[int] = set()
 
     def described(self, bookmark_properties: Json) -> None:
         """Take in its SCHEMA."""
@@ -53,8 +69,10 @@ class TapStream:
         self.is_complete = False
         self._records += 1
         self._in_batch = in_batch
-        if version is not None and _version(version) is not None:
+        own = None if version is None else _version(version)
+        if own is not None:
             self.tells_versions = True
+            self._versions.add(own)
 
     def version_of(self, message: Mapping[str, Json]) -> int | None:
         """Tell which version of the stream a record is of."""
@@ -64,8 +82,18 @@ class TapStream:
     def activated(self, version: Json, *, follows: bool) -> None:
         """Take in an ACTIVATE_VERSION; one that does not follow the stream's records only names their version."""
         self.version = _version(version)
+        if self.version is not None:
+            self._versions.add(self.version)
         if follows:
             self.is_complete = True
+
+    def found(self, bookmark: Json) -> None:
+        """Write down what a STATE says of the stream, whenever it came.
+
+        Only the last one counts: taps that read a whole table may keep a position on their way, and drop it at the end.
+        """
+        parts = _parts(self.name, bookmark)
+        self.position = next((name for name, value in parts if _is_position(name, value, self._versions)), None)
 
     def bookmarked(self, state: Json) -> None:
         """Take in a STATE that follows the stream's records.
@@ -109,7 +137,9 @@ class Pipe:
         named.activated(version, follows=named is self._open)
 
     def state(self, value: Json) -> None:
-        """Note a STATE: it speaks of the stream whose records came last."""
+        """Note a STATE: it speaks of the stream whose records came last, and has the bookmarks of all."""
+        for name, bookmark in _bookmarks(value).items():
+            self.stream(name).found(bookmark)
         if self._open is not None:
             self._open.bookmarked(value)
 
@@ -123,11 +153,42 @@ class Pipe:
 
 def _is_done(state: Json, stream: str) -> bool:
     """Tell whether a STATE names a stream without marking it as in progress or partitioned."""
-    bookmarks = state.get("bookmarks") if isinstance(state, dict) else None
-    if not isinstance(bookmarks, dict) or stream not in bookmarks:
+    bookmarks = _bookmarks(state)
+    if stream not in bookmarks:
         return False
     syncing = state.get("currently_syncing")
     if syncing == stream or (isinstance(syncing, list) and stream in syncing):
         return False
     bookmark: Mapping[str, Json] = bookmarks[stream] if isinstance(bookmarks[stream], dict) else {}
     return all(bookmark.get(name) is None for name in ("currently_syncing", "progress_markers", "partitions"))
+
+
+def _bookmarks(state: Json) -> Mapping[str, Json]:
+    bookmarks = state.get("bookmarks") if isinstance(state, dict) else None
+    return bookmarks if isinstance(bookmarks, dict) else {}
+
+
+def _parts(name: str, value: Json) -> Iterator[tuple[str, Json]]:
+    """Yield the values of a bookmark, each with the name of its part, but for those that are no positions."""
+    if isinstance(value, dict):
+        for part, held in value.items():
+            if part not in _NO_POSITIONS:
+                yield from _parts(part, held)
+    elif isinstance(value, list):
+        for held in value:
+            yield from _parts(name, held)
+    else:
+        yield name, value
+
+
+def _is_position(name: str, value: Json, versions: Collection[int]) -> bool:
+    """Return whether a part of a bookmark holds a position.
+
+    A number that is a version of the stream is none: tap-google-sheets keeps the version of a whole table so.
+    """
+    if value is None or isinstance(value, bool):
+        return False
+    text = str(value).strip()
+    if not isinstance(value, str) or _NUMBER.fullmatch(text):
+        return text not in {str(version) for version in versions}
+    return _DATE.match(text) is not None or (name in _KEY_VALUES and text != "")

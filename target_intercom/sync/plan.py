@@ -38,12 +38,16 @@ Subject: t.TypeAlias = "ContactId | Identifier | tuple[ContactId, GroupKey]"
 class Plan:
     """A plan that nobody asked for, and the interface of the one that is written."""
 
+    is_written: t.ClassVar[bool] = False
+
     def because(self, origins: Mapping[Subject, Origin]) -> None:
         """Tell on whose account the next writes are."""
 
 
 class PlanFile(Plan):
     """A line of JSON for each write that a run would do, readable by its owner only: it holds personal data."""
+
+    is_written: t.ClassVar[bool] = True
 
     def __init__(self, path: Path) -> None:
         """The file is made with the first call of `open` or `note`."""

@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_intercom.config import StreamConfig
-    from target_intercom.model import Contact, ContactDraft, Group, Json, Operation, Role
+    from target_intercom.model import Contact, ContactDraft, ContactId, Group, Json, Operation, Role
 
 _CONSENT: t.Final = "unsubscribed_from_emails"
 
@@ -90,11 +90,16 @@ def refusal(match: MergedAway | Ambiguous | Unanswered) -> Refusal:
         case Ambiguous(contacts):
             return Refusal(Result.REJECTED, f"several contacts match: {', '.join(contacts)}", "ambiguous")
         case MergedAway(survivor):
-            into = "" if survivor is None else f" into {survivor}, which is somebody else or not to be removed"
-            return Refusal(Result.REJECTED, f"the contact was merged{into}", "contact_merged")
+            return merged_away(survivor)
         case Unanswered(fault):
             reason = f"the contact could not be looked up: {fault}"
             return Refusal(Result.REJECTED, reason, fault.code, fault.field, fault.request_id, quotes_intercom=True)
+
+
+def merged_away(survivor: ContactId | None) -> Refusal:
+    """Word why a record cannot be loaded, or its contact removed, when that was merged into another."""
+    into = "" if survivor is None else f" into {survivor}, which is somebody else or not to be removed"
+    return Refusal(Result.REJECTED, f"the contact was merged{into}", "contact_merged")
 
 
 def changes(draft: ContactDraft, contact: Contact, mode: CreationMode) -> Mapping[str, Json]:

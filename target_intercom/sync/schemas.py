@@ -79,7 +79,7 @@ def values_of(schema: Json) -> Values:
     return _Reader(schema).read(schema)
 
 
-def plain_schema(schema: Mapping[str, Json], key_properties: Iterable[str] = ()) -> dict[str, Json]:
+def plain_schema(schema: Json, key_properties: Iterable[str] = ()) -> dict[str, Json]:
     """Write a stream's schema anew, with nothing in it but what is read here: the SDK reads no other.
 
     Where it names no properties `additionalProperties` is true, and the key properties are named, without a type.

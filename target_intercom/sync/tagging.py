@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError, UndoneError
-from target_intercom.ledger.base import Holding, stamp
+from target_intercom.ledger.base import NOBODY, Holding, stamp
 from target_intercom.model import Outcome, Refusal, Result, SkipReason, TagChange
 from target_intercom.sync.claims import shown
+from target_intercom.sync.group_names import group_key
 from target_intercom.sync.plan import Origin
 
 if t.TYPE_CHECKING:
@@ -231,7 +232,7 @@ class Tagging:
         """Put on tags that are there, one after the other."""
         rows = sorted(rows, key=lambda one: (one.group, one.contact))
         by_pair = {pair: list(ones) for pair, ones in groupby(rows, key=lambda one: one.pair)}
-        self._plan.because(_origins(by_pair))
+        self._plan.because(self._origins(by_pair))
         put_on: list[Membership] = []
         refused: list[tuple[Membership, Refusal]] = []
         unheard: list[tuple[Membership, Refusal]] = []
@@ -302,7 +303,7 @@ class Tagging:
         if any(one.tag is None for one in rows):
             # Once, before many threads ask for it.
             self._tags.known()
-        self._plan.because(_origins(ending))
+        self._plan.because(self._origins(ending))
         done = self._take_off_in_bulk(ending)
         self.taken_off_already([one for pair in done for one in ending.pop(pair)])
         taken_off: list[Membership] = []
@@ -379,10 +380,23 @@ class Tagging:
         for one, why in refused:
             if one.place is not None:
                 self._reject(one, why)
+            elif one.stream == NOBODY:
+                self._say("Tags of a forgotten stream could not be taken off; the next run tries again")
             elif one.holding is not Holding.MARKED:
                 self._say(f"Stream '{one.stream}': tags could not be taken off; the next run tries again")
         marked = [replace(one, holding=Holding.UNCLEAR) for one, _ in refused if one.holding is Holding.MARKED]
         self._memberships.settle([replace(one, written_at=stamp(time.time())) for one in marked])
+
+    def _origins(self, pairs: Mapping[_Pair, Sequence[Membership]]) -> dict[Subject, Origin]:
+        """Return on whose account tags change: of several records the first one's."""
+        origins: dict[Subject, Origin] = {}
+        for (contact, group), ones in pairs.items():
+            first = next(iter(_named(ones)), None)
+            # In the plan a tag is called as in Intercom, whatever its group is called.
+            tag = self._tags.get(group) if self._plan.is_written else None
+            name = group if tag is None else group_key(tag.name)
+            origins[contact, name] = Origin(NOBODY) if first is None else Origin(first.stream, first.key)
+        return origins
 
     # What is said of it.
 
@@ -391,7 +405,7 @@ class Tagging:
     ) -> None:
         """Count what became of one contact's tag, for all records that named the group: once, for the first of them."""
         streams: set[str] = set()
-        for one in rows:
+        for one in _named(rows):
             is_first = not streams
             if not self._is_groups(one.stream):
                 if is_first and result is not Result.SKIPPED:
@@ -433,9 +447,9 @@ class Tagging:
             self._report.record(one.stream, Outcome(self._room.record(one.place), why.result, refusal=why))
 
 
-def _origins(pairs: Mapping[_Pair, Sequence[Membership]]) -> dict[Subject, Origin]:
-    """Tell on whose account tags change: of several records the first one's."""
-    return {pair: Origin(ones[0].stream, ones[0].key) for pair, ones in pairs.items()}
+def _named(rows: Iterable[Membership]) -> list[Membership]:
+    """Return the memberships of records, without what is left of forgotten streams."""
+    return [one for one in rows if one.stream != NOBODY]
 
 
 def _gone(contact: ContactId) -> Refusal:

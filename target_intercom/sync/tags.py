@@ -1,4 +1,7 @@
-"""The workspace's tags: which there are, by name without case, and making those that are missing."""
+"""The workspace's tags: which there are, by name without case, and making those that are missing.
+
+A group whose tag was renamed in Intercom keeps it: the ledger knows the tag's id.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ from target_intercom.errors import UndoneError
 from target_intercom.sync.group_names import group_key
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from target_intercom.errors import Fault
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol import Tag
+    from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import GroupKey, TagId
     from target_intercom.sync.parallel import InParallel
 
@@ -25,10 +29,14 @@ _NEW_SECONDS = 5.0
 class TagCatalog:
     """Knows the tags; read when first asked, and again when a name is new."""
 
-    def __init__(self, client: IntercomClient, in_parallel: InParallel) -> None:
-        """Nothing is read yet."""
+    def __init__(
+        self, client: IntercomClient, in_parallel: InParallel, memberships: Memberships, say: Callable[[str], None]
+    ) -> None:
+        """Nothing is read yet; `memberships` knows which tag a group has had."""
         self._client = client
         self._in_parallel = in_parallel
+        self._memberships = memberships
+        self._say = say
         self._tags: dict[GroupKey, Tag] | None = None
         self._every: frozenset[TagId] = frozenset()
         self._read_at = 0.0
@@ -89,4 +97,15 @@ class TagCatalog:
             # Names that differ in blanks alone are one group: the oldest tag is its.
             tags.setdefault(group_key(tag.name), tag)
         self._every = frozenset(tag.id for tag in listed)
-        return tags
+        return {**tags, **dict(self._renamed(listed))}
+
+    def _renamed(self, listed: Iterable[Tag]) -> Iterator[tuple[GroupKey, Tag]]:
+        """Find the tags of groups whose contacts have one that is there, but under no name of the group."""
+        there = {tag.id: tag for tag in listed}
+        for group, (name, known) in self._memberships.group_tags().items():
+            tags = [there[tag] for tag in known if tag in there]
+            if tags and not any(group_key(tag.name) == group for tag in tags):
+                self._say(
+                    f"The tag of group '{name}' is called '{tags[0].name}' in Intercom by now; the group keeps it"
+                )
+                yield group, tags[0]

@@ -35,6 +35,7 @@ from target_intercom.model import (
     Update,
 )
 from target_intercom.sync.doubt import LeadInDoubt, LeadSearch
+from target_intercom.sync.jobs import patience
 from target_intercom.sync.matching import another_person
 from target_intercom.sync.planning import changes, refusal
 
@@ -45,6 +46,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.ledger.base import Ledger
     from target_intercom.model import Email, Group, Identity, Json, Operation
+    from target_intercom.sync.archived import ArchivedContacts
     from target_intercom.sync.attributes import AttributeCatalog
     from target_intercom.sync.matching import Matcher
     from target_intercom.sync.parallel import InParallel
@@ -53,8 +55,6 @@ _DOUBT_ROUNDS = 5
 """A create whose answer is lost again and again is tried so often."""
 _DOUBT_BACKOFF = 8.0
 """The longest pause, in seconds, before a user in doubt is looked for again."""
-_LONGEST_JOB = 600.0
-"""Seconds ahead that the intent of a lead may lie, which a job was to make."""
 _CLOCK_STEP = 1
 """Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""
 _BEGUN: t.Final = Fault(message="a run that was cut off, or another one, began to create it")
@@ -77,6 +77,8 @@ class Saved:
     """The changes of its tags went along."""
     may_change: bool = False
     """A job that was given up may still write older values."""
+    by_merge: bool = False
+    """The contact is the survivor of a merge, into which the records' own contact went."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +145,14 @@ class DirectWriter:
         in_parallel: InParallel,
         ledger: Ledger,
         *,
+        stream: str,
         config: StreamConfig,
+        archived: ArchivedContacts,
         search_delay_seconds: float,
     ) -> None:
         """Write for one stream; a lead in doubt is looked for up to `search_delay_seconds`."""
+        self._stream = stream
+        self._archived = archived
         self._client = client
         self._ledger = ledger
         self._matcher = matcher
@@ -155,6 +161,7 @@ class DirectWriter:
         self._config = config
         self._doubtful: dict[str, LeadInDoubt] = {}
         self._search = LeadSearch(client, matcher, search_delay_seconds)
+        self._longest_job = patience(search_delay_seconds)
 
     def write(self, operations: Iterable[Operation]) -> Iterator[Written]:
         """Write; leads in doubt come last, settled together."""
@@ -207,7 +214,7 @@ class DirectWriter:
         try:
             return self._post(operation, intent.write)
         except LeadPendingError as error:
-            return LeadInDoubt(operation, _BEGUN, _monotonic(error.since), Stamp(error.since))
+            return LeadInDoubt(operation, _BEGUN, self._sent_at(error.since), Stamp(error.since))
         except InDoubtError as error:
             return LeadInDoubt(operation, error.fault, time.monotonic(), intent.written)
         except UndoneError as error:
@@ -215,6 +222,14 @@ class DirectWriter:
             if isinstance(error, ConflictError):
                 return self._after_conflict(operation.group, error, doubtful=False)
             raise
+
+    def _sent_at(self, since: int) -> float:
+        """Return when an intent says that a lead was sent at the latest, on the monotonic clock.
+
+        That may lie as far ahead as a job is given time; further ahead, a clock was wrong, and it is taken for now.
+        """
+        ahead = since / 1000 - time.time()
+        return time.monotonic() + (ahead if ahead <= self._longest_job else 0.0)
 
     def _post(self, operation: Create, before: Callable[[], object]) -> Saved:
         def create(attributes: Mapping[str, Json]) -> Contact:
@@ -279,7 +294,7 @@ class DirectWriter:
         if contact_id is None:
             return Rejected(group, Refusal.by_intercom(error.fault))
         try:
-            contact = self._read_conflicting(contact_id, archived=error.archived)
+            contact = self._read_conflicting(contact_id, group.draft.identity, archived=error.archived)
         except NotFoundError:
             return Vanished(group, contact_id)
         except CallFailedError as failure:
@@ -289,21 +304,14 @@ class DirectWriter:
         if not updates and (is_other or not is_ours):
             return Left(group, SkipReason.EXISTS)
         if is_other:
-            if error.archived:
-                self._client.archive_contact(contact_id)
             return Rejected(group, _taken(contact_id, error.fault))
         return self._bring_up_to_date(group, contact, _if_nothing_differs(is_ours=is_ours, archived=error.archived))
 
-    def _read_conflicting(self, contact: ContactId, *, archived: bool) -> Contact:
+    def _read_conflicting(self, contact: ContactId, identity: Identity, *, archived: bool) -> Contact:
         """Read the contact that a 409 names; an archived one has to be brought back for that."""
         if not archived:
             return self._client.get_contact(contact)
-        self._client.unarchive_contact(contact)
-        try:
-            return self._client.get_contact(contact)
-        except CallFailedError:
-            self._client.archive_contact(contact)
-            raise
+        return self._archived.read(contact, self._stream, lambda read: not another_person(identity, read))
 
     def _in_the_way(self, identity: Identity, error: ConflictError) -> ContactId | None:
         if error.contact_id is not None:
@@ -369,7 +377,8 @@ class DirectWriter:
             survivor = self._matcher.survivor(error)
             if survivor is None or another_person(group.draft.identity, survivor):
                 return Rejected(group, Refusal.by_intercom(error.fault))
-            return self._bring_up_to_date(group, survivor, Result.UNCHANGED)
+            written = self._bring_up_to_date(group, survivor, Result.UNCHANGED)
+            return replace(written, by_merge=True) if isinstance(written, Saved) else written
 
     def _goes_by_external_id(self, identity: Identity) -> bool:
         """Tell whether who has a record's external_id is meant, before whom its other identifiers find.
@@ -460,14 +469,6 @@ class _Intent:
 
     def write(self) -> None:
         self.written = self._ledger.intend(self._email, self.written)
-
-
-def _monotonic(since: int) -> float:
-    """Give a time of the wall clock, in milliseconds, on the monotonic clock.
-
-    A job may have been given time; nothing is further in the future than that.
-    """
-    return time.monotonic() - max(-_LONGEST_JOB, time.time() - since / 1000)
 
 
 def _nothing() -> None:

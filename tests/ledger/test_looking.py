@@ -9,12 +9,14 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from target_intercom.errors import LedgerError
+from target_intercom.ledger.base import Holding, Membership
 from target_intercom.ledger.database import Database
 from target_intercom.ledger.looking import LedgerState, look
 from target_intercom.ledger.migrations import STEPS
 from target_intercom.ledger.read_only import ReadOnlyLedger
+from target_intercom.model import ContactId, GroupKey
 
-from .conftest import contact, loaded
+from .conftest import contact, key, loaded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +47,31 @@ def test_what_is_in_a_ledger_is_told(new_ledgers: Ledgers) -> None:
     assert (seen.state, seen.steps) == (LedgerState.READY, len(STEPS))
     assert [(one.stream, one.contacts) for one in seen.streams or ()] == [(S, 2)]
     assert new_ledgers.rows("entries") == before
+
+
+def test_streams_of_contacts_are_those_with_records_or_that_a_run_finished_but_not_those_of_groups(
+    new_ledgers: Ledgers,
+) -> None:
+    """A run knows them, and a look tells them."""
+    first = new_ledgers("r1")
+    for stream in ("with records", "empty", "of groups"):
+        first.enter(stream, ["id"], alone=False)
+    first.remember("with records", [loaded("1", contact("c1"))])
+    joined = Membership("of groups", key("1"), ContactId("c1"), GroupKey("vip"), "VIP", None, Holding.ON, ours=True)
+    first.memberships.note([joined], [])
+    first.finish()
+    second = new_ledgers("r2")
+    for stream in ("only begun", "with records of a run that failed"):
+        second.enter(stream, ["id"], alone=False)
+    second.remember("with records of a run that failed", [loaded("2", contact("c2"))])
+    new_ledgers("r3", "w2").enter("of another workspace", ["id"], alone=False)
+    new_ledgers("r3", "w2").finish()
+    known = ["empty", "with records", "with records of a run that failed"]
+    assert list(new_ledgers("r4").contact_streams()) == known
+    assert look(new_ledgers.url).contact_streams == {
+        new_ledgers.workspace(): known,
+        new_ledgers.workspace("w2"): ["of another workspace"],
+    }
 
 
 def test_an_older_ledger_is_not_migrated(new_ledgers: Ledgers) -> None:

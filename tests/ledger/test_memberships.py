@@ -10,7 +10,6 @@ import pytest
 
 from target_intercom.ledger.base import UNNOTED, Holding, Membership, Stamp
 from target_intercom.ledger.scratch import sweep
-from target_intercom.ledger.temporary import TemporaryMemberships
 from target_intercom.model import ContactId, GroupKey, TagId
 
 from .conftest import contact, key, loaded
@@ -221,7 +220,7 @@ def test_only_tags_of_ours_are_counted(known: Memberships) -> None:
         ],
         [],
     )
-    assert (known.known(S), known.marked(S, {})) == (3, (1, 0))
+    assert (known.known(S), known.marked(S, {})) == (3, 1)
 
 
 def test_who_was_not_seen_has_left(ledgers: Ledgers) -> None:
@@ -327,16 +326,6 @@ def test_it_is_known_whether_tags_wait(known: Memberships, holding: Holding, *, 
     assert not known.has_work
     known.note([membership(holding=holding)], [])
     assert known.has_work is waits
-
-
-def test_without_a_ledger_they_have_a_file_that_ends_with_the_run(tmp_path: Path) -> None:
-    memberships = TemporaryMemberships(tmp_path, "w1", "r1")
-    memberships.note([membership()], [])
-    assert of(memberships, "1")
-    (folder,) = tmp_path.iterdir()
-    assert folder.stat().st_mode & 0o077 == 0
-    memberships.close()
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_killed_run_has_left_is_removed_after_days(tmp_path: Path) -> None:

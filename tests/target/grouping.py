@@ -32,7 +32,7 @@ def listing(*rows: Row, stream: str = "customers", groups: str | Mapping[str, An
     return [
         schema(stream, id="text", email="text", name="text", groups=groups, _sdc_deleted_at="datetime"),
         *(record(stream, **row) for row in rows),
-        state({"bookmarks": {stream: {"n": len(rows)}}}),
+        state({"bookmarks": {stream: {}}, "n": len(rows)}),
     ]
 
 
@@ -41,7 +41,7 @@ def members(*rows: Row, stream: str = "members", keys: Sequence[str] = ("externa
     return [
         schema(stream, keys, row="integer", external_id="text", email="text", tag="text", _sdc_deleted_at="datetime"),
         *(record(stream, **row) for row in rows),
-        state({"bookmarks": {stream: {"n": len(rows)}}}),
+        state({"bookmarks": {stream: {}}, "n": len(rows)}),
     ]
 
 

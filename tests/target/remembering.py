@@ -35,7 +35,7 @@ def rows(stream: str, *values: Row, keys: Sequence[str] = ("row",), **types: str
     return [
         schema(stream, keys, **{**TYPES, **types}),
         *(record(stream, **row) for row in values),
-        state({"bookmarks": {stream: {"n": len(values)}}}),
+        state({"bookmarks": {stream: {}}, "n": len(values)}),
     ]
 
 

@@ -593,6 +593,78 @@ def test_names_that_the_catalog_does_not_have_are_told(check: Checker) -> None:
     assert done.exit_code == 0
 
 
+# Which streams are about people.
+
+ORDERS = {"id": "integer", "total": "number"}
+
+
+def same_as_a_run(
+    check: Checker, load: Loader, caplog: pytest.LogCaptureFixture, *streams: Any, **settings: Any
+) -> str:
+    """What the check says is wrong, in the words of a run."""
+    done = check(catalog(*(offered(name, **properties) for name, properties in streams)), **settings)
+    assert done.exit_code == 1
+    load.names_streams = False
+    assert load([schema(name, **properties) for name, properties in streams], **settings).exit_code == 1
+    (said,) = done.messages("error")
+    assert said in caplog.messages
+    assert all(message in caplog.messages for message in done.messages("warning") if "there is no stream" in message)
+    caplog.clear()
+    return said
+
+
+def test_a_second_stream_of_contacts_without_an_entry_is_an_error(
+    check: Checker, load: Loader, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = ("customers", CUSTOMERS), ("orders", ORDERS)
+    said = same_as_a_run(check, load, caplog, *both)
+    assert all(part in said for part in ("'customers'", '"orders": {}', '"orders": {"object": "ignore"}'))
+    entry: Any
+    for entry in ({}, {"object": "ignore"}):
+        of = catalog(*(offered(name, **properties) for name, properties in both))
+        done = check(of, streams={"orders": entry})
+        assert (done.exit_code, done.messages("error")) == (0, [])
+
+
+def test_a_stream_beside_the_one_that_the_ledger_knows_is_an_error(
+    check: Checker, load: Loader, caplog: pytest.LogCaptureFixture
+) -> None:
+    load(customers(person(1)))
+    assert "ledger forget customers" in same_as_a_run(check, load, caplog, ("orders", ORDERS))
+    assert check(catalog(offered("customers", **CUSTOMERS))).exit_code == 0
+
+
+def test_a_stream_that_an_entry_may_mean_is_an_error(
+    check: Checker, load: Loader, caplog: pytest.LogCaptureFixture
+) -> None:
+    requests: Any = {"requests": {"sync_mode": "remove"}}
+    said = same_as_a_run(check, load, caplog, ("public-requests", CUSTOMERS), streams=requests)
+    assert "'streams.requests'" in said
+
+
+def test_a_stream_without_an_identifier_takes_no_other_s_place(check: Checker) -> None:
+    done = check(catalog(offered("orders", total="number"), offered("customers", **CUSTOMERS)))
+    (error,) = done.messages("error")
+    assert error.startswith("Stream 'orders' gives no identifier")
+    assert error.endswith('add "orders": {"object": "ignore"} to \'streams\'')
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"streams": {"orders": {"object": "ignore"}}},
+        {"stream_maps": {"orders": None}},
+        {"stream_maps": {"customers": {}, "__else__": None}},
+    ],
+)
+def test_a_stream_that_is_left_out_is_not_looked_at(check: Checker, settings: Any) -> None:
+    orders = {**offered("orders", method="INCREMENTAL", selected=True), "schema": {"type": "strange"}}
+    people = offered("customers", selected=True, **CUSTOMERS)
+    done = check(catalog(orders, people), **settings, snapshot=True, sync_mode="sync")
+    assert (done.exit_code, done.messages("error"), done.messages("warning")) == (0, [], [])
+    assert "orders" not in "".join(done.messages("ok"))
+
+
 def test_a_snapshot_of_an_incremental_stream_is_an_error(
     check: Checker, load: Loader, caplog: pytest.LogCaptureFixture
 ) -> None:

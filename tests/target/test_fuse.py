@@ -59,25 +59,47 @@ def test_how_many_may_be_removed(
         assert gone(people) == set()
 
 
-@pytest.mark.parametrize(("read", "allowed"), [(104, False), (105, True)])
-def test_a_first_run_with_many_marks_is_held_against_the_records_read(
-    load: Loader, people: People, read: int, allowed: bool
+@pytest.mark.parametrize(("marks", "allowed"), [(20, True), (21, False)])
+def test_before_a_run_of_the_stream_has_succeeded_up_to_20_go(
+    load: Loader, people: People, marks: int, allowed: bool
 ) -> None:
-    load(whole(*range(21), of="before"), sync_mode="additive")
-    messages = whole(*range(100, 100 + read - 21), *marked(range(21)))
-    done = load(messages, batch_size_rows=30)
-    assert done.exit_code == (0 if allowed else 1)
-    assert len(gone(people)) == (21 if allowed else 0)
+    load(whole(*range(21), of="before"), sync_mode="additive", snapshot=False)
+    messages = whole(*range(100, 200), *marked(range(marks)))
+    for _ in range(2):
+        done = load(messages, batch_size_rows=30, ledger_url="none", snapshot=False)
+        assert done.exit_code == (0 if allowed else 1)
+        assert len(gone(people)) == (marks if allowed else 0)
+        messages = whole(*range(100, 200), *marked(range(marks if not allowed else 0)))
 
 
-@pytest.mark.parametrize(("read", "allowed"), [(124, False), (125, True)])
-def test_a_table_that_grew_is_held_against_the_records_read(
-    load: Loader, people: People, read: int, allowed: bool
+@pytest.mark.parametrize("kind", ["strangers", "marks six times", "refused beside marks", "marks beside strangers"])
+def test_what_a_failed_run_wrote_or_refused_does_not_make_the_stream_larger(
+    load: Loader, people: People, kind: str
 ) -> None:
-    load(whole(*range(50)))
-    done = load(whole(*range(25, 25 + read)))
-    assert done.exit_code == (0 if allowed else 1)
-    assert len(gone(people)) == (25 if allowed else 0)
+    load(whole(*range(100)))
+    messages = {
+        "strangers": whole(*range(1000, 1450)),
+        "marks six times": whole(*marked([*range(100)] * 6)),
+        "refused beside marks": whole(
+            *marked(range(100)), *({"id": number, "email": "no"} for number in range(200, 650))
+        ),
+        "marks beside strangers": whole(*marked(range(100)), *range(1000, 1450)),
+    }[kind]
+    for _ in range(3):
+        assert load(messages).exit_code == 1
+        assert gone(people) == set()
+    assert load(messages, max_removal_percent=100).exit_code == 0
+    assert gone(people) == set(map(str, range(100)))
+
+
+def test_a_run_that_was_ended_by_a_signal_does_not_make_the_stream_larger(load: Loader, people: People) -> None:
+    load(whole(*range(30)))
+    process = begun(load, people, CUSTOMERS, *rows(*range(1000, 1040)))
+    os.kill(process.pid, signal.SIGTERM)
+    load.finish(process)
+    for _ in range(2):
+        assert load(whole(*range(1000, 1200))).exit_code == 1
+        assert gone(people) == set()
 
 
 def test_the_failure_has_the_figures_and_the_setting_and_raising_it_lets_the_removals_through(
@@ -94,7 +116,7 @@ def test_the_failure_has_the_figures_and_the_setting_and_raising_it_lets_the_rem
         assert (done.exit_code, done.states) == (1, [])
         assert gone(people) == set()
         (said,) = [one.getMessage() for one in caplog.records if "'max_removal_percent'" in one.getMessage()]
-        for figure in ("Stream 'customers'", "24 ", "4 marked", "20 missing", "(47)", "31 records"):
+        for figure in ("Stream 'customers'", "24 ", "4 marked", "20 missing", "(47)", "had 50"):
             assert figure in said
         assert "'others'" not in said
         assert "Failed" in caplog.records[-1].getMessage()

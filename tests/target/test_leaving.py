@@ -46,6 +46,64 @@ def load(load: Loader) -> Loader:
     return load
 
 
+# A bookmark that holds a position: the tap sends what changed, whether its SCHEMA says so or not.
+
+BOOKMARKS: dict[str, Row] = {
+    "a date": {"modified_since": "2026-11-30T02:57:00+00:00"},
+    "a number": {"created": 1700000000},
+    "a replication key": {"replication_key": "ulid", "replication_key_value": "01ARZ3"},
+}
+
+
+@pytest.mark.parametrize("bookmark", BOOKMARKS.values(), ids=BOOKMARKS)
+def test_who_is_missing_from_a_stream_whose_bookmark_holds_a_position_stays(
+    load: Loader, people: People, caplog: pytest.LogCaptureFixture, bookmark: Row
+) -> None:
+    done = bookmarks(**bookmark)
+    load([stream(), *rows(1, 2, 3, 4, 5), done])
+    caplog.clear()
+    assert load([stream(), *rows(1, 2, 3), done, done], max_removal_percent=100).exit_code == 0
+    assert gone(people) == set()
+    (said,) = [one for one in caplog.messages if "holds a position" in one]
+    assert f"'{list(bookmark)[-1]}'" in said
+    assert not any(str(value) in said for value in bookmark.values() if value != "ulid")
+
+
+def test_who_is_missing_from_a_version_stays_while_the_bookmark_holds_a_position(load: Loader, people: People) -> None:
+    load.settings["snapshot"] = False
+    position = bookmarks(lsn=29996896, version=1)
+    load([*versioned(1, 1, 2, 3)[:-1], position])
+    assert load([*versioned(2, 1, 2)[:-1], position]).exit_code == 0
+    assert gone(people) == set()
+
+
+def test_a_whole_table_may_keep_its_version_and_a_position_on_its_way_in_its_bookmark(
+    load: Loader, people: People
+) -> None:
+    """As tap-google-sheets and the tap-postgres of singer-io do."""
+    load.settings["snapshot"] = False
+    first, second = (
+        [
+            stream(),
+            *rows(*numbers, version=of),
+            bookmarks(xmin=7, version=of),
+            activate(of),
+            bookmarks(xmin=None, sheet=of),
+        ]
+        for of, numbers in ((1700000000001, (1, 2, 3)), (1700000000002, (1, 2)))
+    )
+    load(first)
+    assert load(second).exit_code == 0
+    assert gone(people) == {"3"}
+
+
+def test_marked_records_of_a_stream_whose_bookmark_holds_a_position_are_removed(load: Loader, people: People) -> None:
+    position = bookmarks(modified_since="2026-11-30")
+    load([stream(), *rows(1, 2), position])
+    assert load([stream(), *rows(marked(2)), position]).exit_code == 0
+    assert gone(people) == {"2"}
+
+
 # A snapshot: what the tap has to say. Four people are known, and the fourth is missing.
 
 CUSTOMERS, ORDERS, THREE, DONE = stream(), stream("orders"), rows(1, 2, 3), bookmarks()
@@ -326,10 +384,11 @@ def test_many_leave_at_once(load: Loader, people: People) -> None:
         ({"id": 4, "email": "no address"}, "invalid"),
         (person(4, owner="7"), "rejected"),
         ({"id": 4, "email": None, "signed_up_at": "no date"}, "invalid"),
-        (person(44, email="c4@example.com", signed_up_at="no date"), "invalid"),
-        ({"id": 44, "email": "C4@example.com ", "signed_up_at": "no date"}, "invalid"),
+        ({"id": None, "email": "c4@example.com", "signed_up_at": "no date"}, "invalid"),
+        ({"id": " ", "email": "C4@example.com ", "signed_up_at": "no date"}, "invalid"),
+        ({"id": [4], "email": "c4@example.com"}, "invalid"),
     ],
-    ids=["invalid", "invalid email", "refused", "invalid, by its key", "invalid, by its email", "by its email as told"],
+    ids=["invalid", "invalid email", "refused", "by its key", "by its email", "by its email as told", "key in a list"],
 )
 @pytest.mark.parametrize("size", [1, 10])
 def test_a_record_that_cannot_be_loaded_still_counts_as_seen(
@@ -415,10 +474,11 @@ def test_a_person_with_two_rows_leaves_with_the_second_one(load: Loader, people:
 @pytest.mark.parametrize("size", [1, 2, 10])
 @pytest.mark.parametrize("other", ["customers", "orders"])
 @pytest.mark.parametrize("changed", [False, True], ids=["unchanged", "changed"])
-@pytest.mark.parametrize(("first", "removed"), [("mark", False), ("live", True)])
-def test_a_mark_counts_where_no_live_row_of_the_person_comes_after_it(
-    load: Loader, people: People, size: int, other: str, changed: bool, first: str, removed: bool
+@pytest.mark.parametrize("first", ["mark", "live"])
+def test_a_mark_counts_where_no_live_row_of_its_key_comes_after_it_and_none_of_another_at_all(
+    load: Loader, people: People, size: int, other: str, changed: bool, first: str
 ) -> None:
+    removed = first == "live" and other == "customers"
     both = [*whole(1, 2, 3), *whole(1, 11, 12, of="orders")]
     load(both)
     mark = rows(marked(1))
@@ -487,7 +547,31 @@ def test_a_contact_that_another_stream_feeds_stays(
     assert sum(one["left"] for one in done.report["streams"].values()) == len(left)
 
 
-@pytest.mark.parametrize("mode", ["additive", "enrich", "insert"])
+def test_a_refused_record_of_another_person_keeps_nobody(load: Loader, people: People) -> None:
+    load(whole(1, 2, 3, 4, 5))
+    done = load(whole(1, 2, 3, person(44, email="c4@example.com", signed_up_at="no date")))
+    assert done.results() == {"unchanged": 3, "invalid": 1}
+    assert gone(people) == {"4", "5"}
+
+
+@pytest.mark.parametrize("row", [{"id": [7], "email": None}, {"id": None, "email": "new@example.com"}, {"id": " "}])
+@pytest.mark.parametrize("keys", [["id"], []], ids=["keyed", "keyless"])
+def test_nobody_is_missing_while_a_refused_record_may_be_anybody(
+    load: Loader, people: People, row: Row, keys: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    described = stream() | {"key_properties": keys}
+    load([described, *rows(1, 2, 3, 4, 5), DONE])
+    for _ in range(2):
+        caplog.clear()
+        done = load([described, *rows(1, 2, 3, {"signed_up_at": "no date", **row}), DONE])
+        assert done.results() == {"unchanged": 3, "invalid": 1}
+        assert gone(people) == set()
+        assert "the key of a refused record cannot be read" in caplog.text
+    load([described, *rows(1, 2, 3), DONE])
+    assert gone(people) == {"4", "5"}
+
+
+@pytest.mark.parametrize("mode", ["additive", "enrich"])
 def test_another_stream_in_any_mode_keeps_a_contact(load: Loader, people: People, mode: str) -> None:
     settings = {"streams": {"orders": {"sync_mode": mode, "snapshot": False}}}
     load([*whole(1, 2, 3, 4), *whole(4, of="orders")], **settings)
@@ -633,7 +717,7 @@ def test_who_is_filtered_out_has_left(load: Loader, people: People) -> None:
 
 
 def test_a_stream_and_its_copy_are_left_together(load: Loader, people: People) -> None:
-    settings = {"stream_maps": {"copies": {"__source__": "customers"}}}
+    settings: Row = {"stream_maps": {"copies": {"__source__": "customers"}}, "streams": {"copies": {}}}
     load(whole(1, 2, 3, 4), **settings)
     assert load(whole(1, 2, 3), **settings).calls[ARCHIVE] == 1
     assert gone(people) == {"4"}

@@ -55,7 +55,7 @@ def customers(*rows: Row, stream: str = "customers") -> Messages:
     return [
         schema(stream, ["external_id"], external_id="text", email="text", name="text", _sdc_deleted_at="datetime"),
         *(record(stream, **row) for row in rows),
-        state({"bookmarks": {stream: {"n": len(rows)}}}),
+        state({"bookmarks": {stream: {}}, "n": len(rows)}),
     ]
 
 

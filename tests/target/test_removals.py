@@ -271,24 +271,30 @@ def test_two_marks_of_one_contact_remove_it_once(
 
 
 @pytest.mark.parametrize("size", [1, 10])
-@pytest.mark.parametrize("mode", ["sync", "additive", "enrich", "insert"])
-def test_a_later_live_row_of_any_other_stream_cancels_the_mark(
-    load: Loader, people: People, ann: str, mode: str, size: int
+@pytest.mark.parametrize("is_first", [True, False], ids=["live first", "mark first"])
+@pytest.mark.parametrize("mode", ["sync", "additive", "enrich"])
+@pytest.mark.parametrize("url", [..., "none"], ids=["ledger", "no ledger"])
+def test_a_live_row_of_another_stream_keeps_a_marked_contact_whatever_the_order(
+    load: Loader, people: People, ann: str, mode: str, is_first: bool, size: int, url: Any
 ) -> None:
-    messages = [stream(), stream("others"), record("customers", **GONE_ANN), record("others", **ANN)]
-    done = load(messages, streams={"others": {"sync_mode": mode}}, batch_size_rows=size)
-    assert done.results() == {"skipped": 1}
-    assert state_of(people, ann) == "live"
+    pair = [record("others", **ANN), record("customers", **GONE_ANN)]
+    messages = [stream(), stream("others"), *(pair if is_first else reversed(pair))]
+    for _ in range(2):
+        done = load(messages, streams={"others": {"sync_mode": mode}}, batch_size_rows=size, ledger_url=url)
+        assert done.results() == {"skipped": 1}
+        assert done.stream()["reasons"]["skipped"] == {"still_named": 1}
+        assert state_of(people, ann) == "live"
 
 
 @pytest.mark.parametrize("size", [1, 10])
-@pytest.mark.parametrize("mode", ["sync", "additive", "enrich", "insert"])
-def test_an_earlier_live_row_of_another_stream_does_not_cancel_the_mark(
-    load: Loader, people: People, ann: str, mode: str, size: int
+@pytest.mark.parametrize("is_first", [True, False], ids=["live first", "mark first"])
+def test_a_row_that_mode_insert_skips_keeps_no_contact(
+    load: Loader, people: People, ann: str, is_first: bool, size: int
 ) -> None:
-    messages = [stream(), stream("others"), record("others", **ANN), record("customers", **GONE_ANN)]
-    done = load(messages, streams={"others": {"sync_mode": mode}}, batch_size_rows=size)
-    assert done.results() == {"archived": 1}
+    pair = [record("others", **ANN), record("customers", **GONE_ANN)]
+    messages = [stream(), stream("others"), *(pair if is_first else reversed(pair))]
+    done = load(messages, streams={"others": {"sync_mode": "insert"}}, batch_size_rows=size)
+    assert (done.results(), done.results("others")) == ({"archived": 1}, {"skipped": 1})
     assert state_of(people, ann) == "archived"
 
 

@@ -26,6 +26,9 @@ CONFIG: dict[str, Any] = {
         "test:SpecialChars!in?attributes": {"mappings": {"_id": "external_id"}},
         # Streams that share their ids keep apart by attribute, and those without one by a computed identifier.
         "test_strings_in_objects": {"mappings": {"id": "external_id", "info": "custom_attributes.info_object"}},
+        # Streams that come beside another.
+        "test_strings_in_arrays": {},
+        "test_object_schema_no_properties": {},
     },
     "stream_maps": {
         "test_object_schema_with_properties": {"external_id": "'with ' + str(_['object_store']['id'])"},

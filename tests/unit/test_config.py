@@ -327,6 +327,19 @@ def test_a_streams_settings_lie_over_the_general_ones() -> None:
     assert config.stream("rest") == config.stream("another") == config.general
 
 
+def test_the_settings_of_a_stream_that_is_ignored_count_nowhere() -> None:
+    own = {"object": "ignore", "snapshot": True, "sync_mode": "remove", "tags_property": "x", "mappings": {"g": "tag"}}
+    config = parse_config({"access_token": "t", "streams": {"orders": own}, "ledger_url": "none"})
+    assert (config.stream("orders").is_ignored, config.stream("others").is_ignored) == (True, False)
+    assert (config.every, config.removes, config.has_groups) == ((config.general,), False, False)
+
+
+@pytest.mark.parametrize("kind", ["contacts", "ignore"])
+def test_a_groups_stream_that_is_said_to_be_something_else_is_refused(kind: str) -> None:
+    (text,) = refused(groups_stream="members", streams={"members": {"object": kind}})
+    assert "'streams.members.object' contradicts 'groups_stream'" in text
+
+
 def test_null_in_a_stream_stands_for_not_given_there() -> None:
     config = parse(sync_mode="enrich", streams={"a": {"sync_mode": None, "mappings": None}}, mappings={"i": "id"})
     assert config.stream("a") == config.general

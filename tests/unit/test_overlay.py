@@ -182,15 +182,15 @@ def test_a_record_that_finds_nobody_and_makes_nobody_is_a_group_of_its_own() -> 
 
 
 @pytest.mark.parametrize("order", ["mark first", "mark between", "mark last"])
-def test_a_mark_holds_only_behind_the_last_live_record(order: str) -> None:
+def test_a_mark_waits_for_the_live_records_before_it(order: str) -> None:
     ann = contact("c1", "user", "1", "a@x")
     place = {"mark first": 0, "mark between": 1, "mark last": 2}[order]
     entries = [entry(number, "1", removed=number == place) for number in range(3)]
     result = wave(entries, ann)
     (group,) = result.groups
-    assert result.marks == []
-    assert numbers(group.ended) == ([2] if order == "mark last" else [])
-    assert numbers(group.cancelled) == ([] if order == "mark last" else [place])
+    assert numbers(one for one, _ in result.marks) == ([0] if order == "mark first" else [])
+    assert numbers(group.ended) == ([] if order == "mark first" else [place])
+    assert numbers(group.in_order()) == sorted({*numbers(group.entries), *numbers(group.ended)})
     assert not group.draft.removed
 
 
@@ -220,8 +220,7 @@ class World:
     contacts: dict[ContactId, Contact]
     config: StreamConfig
     refused: set[int] = field(default_factory=set)
-    marks: dict[ContactId, int] = field(default_factory=dict)
-    alive: dict[ContactId, int] = field(default_factory=dict)
+    marks: dict[int, ContactId] = field(default_factory=dict)
     conflicts: int = 0
     made: int = 0
 
@@ -290,21 +289,14 @@ class World:
     def mark(self, one: Entry, match: Match) -> None:
         if isinstance(match, Ambiguous):
             self.refused.add(one.received.number)
-        elif isinstance(match, Found) and self.alive.get(match.contact.id, -1) < one.received.number:
-            self.marks[match.contact.id] = max(one.received.number, self.marks.get(match.contact.id, -1))
+        elif isinstance(match, Found):
+            self.marks[one.received.number] = match.contact.id
 
-    def live(self, there: Contact | None, one: Entry) -> None:
-        if there is None:
-            return
-        number = self.alive[there.id] = max(one.received.number, self.alive.get(there.id, -1))
-        if self.marks.get(there.id, number) < number:
-            del self.marks[there.id]
-
-    def shown(self) -> tuple[list[str], list[str], set[int]]:
-        """What can be compared: everybody, who is marked, and the records that were refused."""
+    def shown(self) -> tuple[list[str], dict[int, str], set[int]]:
+        """What can be compared: everybody, whom each mark means, and the records that were refused."""
         return (
             sorted(map(_person, self.contacts.values())),
-            sorted(_person(self.contacts[one]) for one in self.marks),
+            {number: _person(self.contacts[one]) for number, one in self.marks.items()},
             self.refused,
         )
 
@@ -327,10 +319,9 @@ def one_after_the_other(entries: Sequence[Entry], world: World) -> None:
             world.mark(one, match)
         elif isinstance(match, (Found, NotFound)):
             try:
-                world.live(world.write(Group(match, one.draft, [one])), one)
+                world.write(Group(match, one.draft, [one]))
             except RefusedError:
                 world.refused.add(one.received.number)
-                world.live(match.contact if isinstance(match, Found) else None, one)
         else:
             world.refused.add(one.received.number)
 
@@ -345,7 +336,7 @@ def in_waves(entries: Sequence[Entry], world: World, order: random.Random) -> No
         result = overlay(left, View(world.contacts.values()), world.config)
         assert len(result.waiting) < len(left), "a wave gets nothing done"
         placed = [one for one, _ in result.refused] + [one for one, _ in result.marks] + result.waiting
-        placed += [one for group in result.groups for one in (*group.entries, *group.ended, *group.cancelled)]
+        placed += [one for group in result.groups for one in group.in_order()]
         assert sorted(numbers(placed)) == sorted(numbers(left)), "each record has one place"
         world.refused.update(one.received.number for one, _ in result.refused)
         for one, match in result.marks:
@@ -362,12 +353,10 @@ def _written(group: Group, world: World) -> list[Entry]:
         there = world.write(group)
     except RefusedError:
         if len(group.entries) > 1:
-            return [*(replace(one, alone=True) for one in group.entries), *group.cancelled, *group.ended]
+            return [one if one.draft.removed else replace(one, alone=True) for one in group.in_order()]
         # What would have been written was not: the marks behind it have to find their contact again.
         world.refused.add(group.entries[0].received.number)
-        world.live(there, group.entries[0])
         return group.ended
-    world.live(there, group.entries[-1])
     for one in group.ended:
         world.mark(one, NotFound() if there is None else Found(there))
     return []

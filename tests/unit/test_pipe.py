@@ -136,6 +136,110 @@ def test_a_state_says_so_that_names_the_stream_as_done(value: Any, complete: boo
     assert told(SCHEMA, RECORD, ("state", value)).stream(S).is_complete is complete
 
 
+NO_POSITION: dict[str, Any] = {
+    "nothing": {},
+    "null": None,
+    "yes": True,
+    "a word": "done",
+    "singer-io tap-postgres, pipelinewise, FULL_TABLE": {"version": 1700000000000, "xmin": None},
+    "singer-io tap-mysql, FULL_TABLE": {"version": 1700000000000, "initial_full_table_complete": True},
+    "singer-io tap-mysql, FULL_TABLE by key": {"version": 1, "max_pk_values": {"id": 9}, "last_pk_fetched": {"id": 9}},
+    "singer-io tap-mongodb, FULL_TABLE": {"version": 1, "initial_full_table_complete": True},
+    "singer-io tap-salesforce, FULL_TABLE": {"version": 1700000000000},
+    "tap-google-sheets": 5,
+    "the version, by another name": {"activated": 5},
+    "the version as text": {"activated": "5"},
+    "Meltano SDK, partitions of a whole table": {"partitions": [{"context": {"file": "2026-01-01.csv", "tenant": 1}}]},
+    "Meltano SDK, no value yet": {"replication_key": "updated_at", "replication_key_value": None},
+    "an empty value": {"replication_key_value": ""},
+    "paging that is over": {"offset": {}, "page": None},
+    "texts of other kinds": {"log_file": "mysql-bin.000003", "status": "complete", "etag": "33a64df5", "id": "4f-2024"},
+    "a list of names": {"finished_shards": ["shardId-1"]},
+}
+"""Bookmarks of whole tables; 5 is the stream's version."""
+POSITIONS: dict[str, tuple[str, Any]] = {
+    "Meltano SDK, INCREMENTAL": (
+        "replication_key_value",
+        {"replication_key": "updated_at", "replication_key_value": "2026-01-01T00:00:00+00:00"},
+    ),
+    "Meltano SDK, by number": ("replication_key_value", {"replication_key": "id", "replication_key_value": 7}),
+    "Meltano SDK, by text": ("replication_key_value", {"replication_key": "ulid", "replication_key_value": "01ARZ3"}),
+    "Meltano SDK, begun": ("starting_replication_value", {"starting_replication_value": "abc"}),
+    "Meltano SDK, in progress": ("replication_key_value", {"progress_markers": {"replication_key_value": "x"}}),
+    "Meltano SDK, partitions": (
+        "replication_key_value",
+        {"partitions": [{"context": {"tenant": 1}}, {"context": {"tenant": 2}, "replication_key_value": "x"}]},
+    ),
+    "Meltano SDK, LOG_BASED": ("replication_key_value", {"replication_key": "_sdc_lsn", "replication_key_value": 3000}),
+    "pipelinewise-tap-s3-csv": ("modified_since", {"modified_since": "2026-11-30T02:57:00+00:00"}),
+    "singer-io tap-postgres, INCREMENTAL": (
+        "replication_key_value",
+        {"version": 1, "replication_key": "id", "replication_key_value": 3},
+    ),
+    "singer-io tap-postgres, on its way": ("xmin", {"version": 1, "xmin": 7000}),
+    "singer-io tap-postgres, LOG_BASED": ("lsn", {"version": 1, "lsn": 29996896, "xmin": None}),
+    "singer-io tap-mysql, LOG_BASED": ("log_pos", {"version": 1, "log_file": "mysql-bin.000003", "log_pos": 154}),
+    "singer-io tap-mongodb, LOG_BASED": ("oplog_ts_time", {"version": 1, "oplog_ts_time": 1700000000}),
+    "tap-stripe, by number": ("created", {"created": 1700000000}),
+    "tap-stripe, by text": ("updates_created", {"updates_created": "2026-01-01T00:00:00Z"}),
+    "singer-io tap-salesforce": ("SystemModstamp", {"version": 1, "SystemModstamp": "2026-01-01T00:00:00.000000Z"}),
+    "by the key's name": ("updated_at", {"updated_at": "2026-01-01"}),
+    "tap-hubspot, under way": ("vidOffset", {"offset": {"vidOffset": 5001}}),
+    "only a date": (S, "2026-01-01T00:00:00Z"),
+    "only a number": (S, 6),
+    "only a list": (S, ["2026-01-01"]),
+    "a fraction": ("since", {"since": 1700000000.5}),
+    "a number as text": ("since", {"since": "1700000000"}),
+    "a date and a blank": ("since", {"since": " 2026-01-01 00:00:00+00"}),
+    "a month": ("since", {"since": "2026-01"}),
+    "slashes": ("since", {"since": "2026/01/31"}),
+    "the day first": ("since", {"since": "31.01.2026 10:00"}),
+    "no signs between": ("since", {"since": "20260131"}),
+    "as HTTP writes it": ("since", {"since": "Sat, 31 Jan 2026 10:00:00 GMT"}),
+    "deep down": ("since", {"accounts": [{"one": {"since": "2026-01-31"}}]}),
+    "another version": ("activated", {"activated": 4}),
+}
+"""Bookmarks of taps that go on from there, with the part that tells."""
+
+
+@pytest.mark.parametrize("value", NO_POSITION.values(), ids=NO_POSITION)
+def test_the_bookmark_of_a_whole_table_holds_no_position(value: Any) -> None:
+    assert told(SCHEMA, RECORD, VERSION, ("state", {"bookmarks": {S: value}})).stream(S).position is None
+
+
+@pytest.mark.parametrize(("part", "value"), POSITIONS.values(), ids=POSITIONS)
+def test_a_bookmark_that_holds_a_position_is_of_an_incremental_stream(part: str, value: Any) -> None:
+    assert told(SCHEMA, RECORD, VERSION, ("state", {"bookmarks": {S: value}})).stream(S).position == part
+
+
+def test_the_version_that_records_name_is_no_position() -> None:
+    sheet = told(SCHEMA, ("record", S, 7), ("state", {"bookmarks": {S: 7}})).stream(S)
+    assert (sheet.position, sheet.is_complete) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("messages", "position"),
+    [
+        ([RECORD, ("state", bookmark(S, {"xmin": 5})), RECORD, ("state", bookmark(S, {"xmin": None}))], None),
+        ([("state", bookmark(S, {"since": 5})), RECORD, ("state", bookmark(S, {}))], None),
+        ([RECORD, ("state", bookmark(S, {})), ("state", bookmark(S, {"since": 5}))], "since"),
+        ([RECORD, OTHER_RECORD, ("state", {"bookmarks": {S: {"since": 5}, T: {}}})], "since"),
+        ([RECORD, ("state", bookmark(S, {"since": 5})), OTHER_RECORD, ("state", bookmark(T))], "since"),
+        ([RECORD, ("state", bookmark(T, {"since": 5}))], None),
+        ([RECORD, ("state", {S: {"since": 5}})], None),
+        ([RECORD, ("state", {"bookmarks": {S: {}}, "since": 5})], None),
+        ([RECORD, ("state", None)], None),
+    ],
+)
+def test_the_last_state_that_names_the_stream_counts(messages: list[tuple[Any, ...]], position: str | None) -> None:
+    """Whosever turn it is: taps that read a whole table keep a position on their way, and drop it at the end."""
+    assert told(SCHEMA, *messages).stream(S).position == position
+
+
+def test_a_stream_named_like_a_part_of_a_bookmark_has_a_position() -> None:
+    assert told(("schema", "version"), ("state", bookmark("version", "2026-01-01"))).stream("version").position
+
+
 def test_a_state_that_comes_before_everything_is_harmless() -> None:
     pipe = told(STATE)
     assert not pipe.stream(S).is_complete

@@ -1,0 +1,121 @@
+"""Decides which streams delivered their complete table in this run: only there a missing record was deleted."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from target_intercom.sync.objections import holds_position
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from target_intercom.config import StreamConfig
+    from target_intercom.ledger.base import Holder, Ledger
+    from target_intercom.sync.pipe import TapStream
+
+
+class Remembered(t.Protocol):
+    """The part of the ledger that remembers a stream's records."""
+
+    def activate(self, stream: str, version: int) -> None:
+        """Write the version of the records that came in this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A stream of this run whose records decide who is removed."""
+
+    config: StreamConfig
+    sources: list[TapStream]
+    """The tap's streams that it is made of: stream maps may make one of several."""
+
+    @property
+    def version(self) -> int | None:
+        """The version that its tap activated; of several streams' versions nothing follows."""
+        return self.sources[0].version if len(self.sources) == 1 else None
+
+    @property
+    def wanted_version(self) -> int | None:
+        """The version that a record must have to be there; None: it must have come in this run."""
+        return None if self.config.snapshot else self.version
+
+    @property
+    def carries_all(self) -> bool:
+        """Whether each run carries the complete table."""
+        is_incremental = any(source.is_incremental for source in self.sources)
+        return not is_incremental and (self.config.snapshot or self.version is not None)
+
+
+class CompleteStreams:
+    """The streams of mode `sync`, and which of them are complete (docs/removals.md)."""
+
+    def __init__(self, ledger: Ledger, remembered: Remembered, say: Callable[[str], None]) -> None:
+        """`remembered` is the ledger's part for their records."""
+        self._ledger = ledger
+        self._remembered = remembered
+        self._say = say
+        self._tables: dict[str, _Table] = {}
+        self._complete: dict[str, int | None] = {}
+
+    def add(self, stream: str, config: StreamConfig, sources: Iterable[TapStream]) -> None:
+        """Add a stream of mode `sync` when it begins.
+
+        `sources` are the tap's streams that it is known to be made of, also those that have not begun.
+        """
+        self._tables[stream] = _Table(config, list(dict.fromkeys(sources)))
+
+    def add_source(self, stream: str, tap_stream: TapStream) -> None:
+        """Add a stream of the tap that a stream is made of, too."""
+        table = self._tables.get(stream)
+        if table is not None and tap_stream not in table.sources:
+            table.sources.append(tap_stream)
+
+    def decide(self, unclear: Collection[str]) -> None:
+        """Decide which streams are complete, at the end of the pipe.
+
+        `unclear`: streams with a refused record that may be any of their records.
+        """
+        self._complete = {
+            stream: table.wanted_version
+            for stream, table in self._tables.items()
+            if self._is_complete(stream, table, is_unclear=stream in unclear)
+        }
+
+    def versions(self) -> dict[str, int | None]:
+        """Return the complete streams, with the version that a record must have; None: it must have come."""
+        return self._complete.copy()
+
+    def misses(self, record: Holder) -> bool:
+        """Check whether a record is missing from a complete stream."""
+        if record.seen or record.stream not in self._complete:
+            return False
+        version = self._complete[record.stream]
+        return version is None or record.version != version
+
+    def _is_complete(self, stream: str, table: _Table, *, is_unclear: bool) -> bool:
+        if table.version is not None and not table.sources[0].tells_versions:
+            self._remembered.activate(stream, table.version)
+        if not table.carries_all:
+            return False
+        position = next((source.position for source in table.sources if source.position is not None), None)
+        if position is not None:
+            self._say(holds_position(stream, position))
+            return False
+        doubt = self._doubt(stream, table, is_unclear=is_unclear)
+        if doubt is not None:
+            self._say(f"Stream '{stream}': {doubt}: who is missing from it is not removed")
+        return doubt is None
+
+    def _doubt(self, stream: str, table: _Table, *, is_unclear: bool) -> str | None:
+        """Return why a table may not be complete; None: it is."""
+        if not all(source.is_complete for source in table.sources):
+            return (
+                "the tap did not say that it is complete (no record, or no STATE or ACTIVATE_VERSION of the stream "
+                "after its last one; see docs/removals.md)"
+            )
+        if is_unclear:
+            return "the key of a refused record cannot be read, and it may be any record of the stream"
+        if not self._ledger.was_alone(stream):
+            return "another run worked on it, too"
+        return None

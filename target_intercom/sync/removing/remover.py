@@ -1,0 +1,114 @@
+"""Removes contacts from Intercom, whoever decided it: one by one or by bulk jobs, and has the ledger know."""
+
+from __future__ import annotations
+
+import enum
+import typing as t
+from dataclasses import dataclass
+from itertools import islice
+
+from target_intercom.config import RemovalMode
+from target_intercom.errors import MergedError, NotFoundError, UndoneError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from target_intercom.errors import Fault
+    from target_intercom.intercom.client import IntercomClient
+    from target_intercom.intercom.protocol import ContactId
+    from target_intercom.ledger.base import Ledger
+    from target_intercom.sync.jobs import BulkJobs, Deletions
+    from target_intercom.sync.parallel import InParallel
+    from target_intercom.sync.plan import Origin, Plan
+
+_AT_ONCE = 500
+"""Contacts whose removal is written into the ledger as begun together."""
+_MOST_UNWRITTEN = 200
+"""Contacts that may be removed and not written into the ledger as removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A contact to remove, how, and the record on whose account."""
+
+    contact: ContactId
+    mode: RemovalMode
+    origin: Origin
+
+
+class Ending(enum.Enum):
+    """What became of a removal."""
+
+    REMOVED = enum.auto()
+    NOT_THERE = enum.auto()
+    """There was no such contact any more."""
+    MERGED = enum.auto()
+    """It was merged into another contact, which nobody asked to remove."""
+    REFUSED = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What became of a removal; `fault` says why it was refused."""
+
+    removal: Removal
+    ending: Ending
+    fault: Fault | None = None
+
+
+class Remover:
+    """Removes contacts; shared by all that decide who goes."""
+
+    def __init__(
+        self, client: IntercomClient, in_parallel: InParallel, ledger: Ledger, jobs: BulkJobs, plan: Plan
+    ) -> None:
+        """Use `jobs` for what is deleted for good; `plan` is told on whose account a contact goes."""
+        self._client = client
+        self._in_parallel = in_parallel
+        self._ledger = ledger
+        self._jobs = jobs
+        self._plan = plan
+
+    def remove(self, removals: Iterable[Removal]) -> Iterator[Removed]:
+        """Remove contacts, each named once; yields what became of each, in any order."""
+        waiting = iter(removals)
+        while page := list(islice(waiting, _AT_ONCE)):
+            yield from self._remember(self._remove(page))
+
+    def _remove(self, page: Sequence[Removal]) -> Iterator[Removed]:
+        self._ledger.doubt(sorted(one.contact for one in page))
+        self._plan.because({one.contact: one.origin for one in page})
+        deletions = self._jobs.delete(one.contact for one in page if one.mode is RemovalMode.DELETE)
+        yield from (Removed(one, Ending.REMOVED) for one in page if one.contact in deletions.done)
+        singly = [one for one in page if one.contact not in deletions.done]
+        yield from self._in_parallel(lambda one: self._remove_one(one, deletions), singly)
+
+    def _remove_one(self, removal: Removal, deletions: Deletions) -> Removed:
+        try:
+            match removal.mode:
+                case RemovalMode.ARCHIVE:
+                    self._client.archive_contact(removal.contact)
+                case RemovalMode.DELETE:
+                    self._client.delete_contact(removal.contact)
+        except NotFoundError:
+            # A job may have deleted it.
+            return Removed(removal, Ending.REMOVED if removal.contact in deletions.tried else Ending.NOT_THERE)
+        except MergedError as error:
+            return Removed(removal, Ending.MERGED, error.fault)
+        except UndoneError as error:
+            return Removed(removal, Ending.REFUSED, error.fault)
+        return Removed(removal, Ending.REMOVED)
+
+    def _remember(self, removed: Iterable[Removed]) -> Iterator[Removed]:
+        """Write into the ledger which contacts are gone, also where the run ends in between."""
+        gone: list[ContactId] = []
+        try:
+            for one in removed:
+                if one.ending is not Ending.REFUSED:
+                    gone.append(one.removal.contact)
+                if len(gone) >= _MOST_UNWRITTEN:
+                    self._ledger.removed(gone)
+                    gone = []
+                yield one
+        finally:
+            self._ledger.removed(gone)
