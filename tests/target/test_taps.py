@@ -592,3 +592,48 @@ def test_a_stream_map_that_fails_on_every_record_fails_the_run(
     assert (done.exit_code, done.states, people.everyone()) == (1, [], [])
     assert "NameNotDefined" in caplog.text
     assert "'max_rejected_records'" in caplog.text
+
+
+# Snapshots that never look complete.
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (
+            {"bookmarks": {"public-users": {}}},
+            "its STATE names 'public-users', not 'users': if a mapper renames the stream, rename it with '__alias__'",
+        ),
+        ({"bookmarks": {"users": {"partitions": []}}}, "its bookmark in STATE has 'partitions'"),
+        ({"bookmarks": {"users": {"progress_markers": {}}}}, "its bookmark in STATE has 'progress_markers'"),
+        ({"bookmarks": {"users": {}}, "currently_syncing": "users"}, "its STATE says 'currently_syncing'"),
+        ({"bookmarks": {}}, "its STATE has no bookmark of it"),
+        (None, "no STATE, and no ACTIVATE_VERSION of the stream, came after its last record"),
+    ],
+)
+def test_why_nobody_leaves_a_snapshot_is_said(
+    load: Loader, people: People, caplog: pytest.LogCaptureFixture, value: dict[str, Any] | None, why: str
+) -> None:
+    load.settings = {"sync_mode": "sync", "snapshot": True, "max_removal_percent": 100}
+
+    def table(*numbers: int) -> list[Any]:
+        rows = [record("users", id=number) for number in numbers]
+        return [schema("users", id="integer"), *rows, *([] if value is None else [state(value)])]
+
+    load(table(1, 2, 3))
+    done = load(table(1, 2))
+    assert (done.exit_code, len(people.live())) == (0, 3)
+    (said,) = {message for message in caplog.messages if "Stream 'users': the tap did not say" in message}
+    assert f"({why}" in said
+    assert said.endswith("who is missing from it is not removed")
+
+
+def test_a_stream_that_the_targets_own_stream_map_renames_is_complete(load: Loader, people: People) -> None:
+    load.settings = {"sync_mode": "sync", "snapshot": True, "max_removal_percent": 100}
+    load.settings["stream_maps"] = {"public-users": {"__alias__": "users"}}
+    for numbers in ((1, 2, 3), (1, 2)):
+        rows = [record("public-users", id=number) for number in numbers]
+        messages = [schema("public-users", id="integer"), *rows, state({"bookmarks": {"public-users": {}}})]
+        done = load(messages)
+    assert done.stream("users")["left"] == 1
+    assert len(people.live()) == 2

@@ -109,11 +109,9 @@ class CompleteStreams:
 
     def _doubt(self, stream: str, table: _Table, *, is_unclear: bool) -> str | None:
         """Return why a table may not be complete; None: it is."""
-        if not all(source.is_complete for source in table.sources):
-            return (
-                "the tap did not say that it is complete (no record, or no STATE or ACTIVATE_VERSION of the stream "
-                "after its last one; see docs/removals.md)"
-            )
+        missing = next((source.missing for source in table.sources if source.missing is not None), None)
+        if missing is not None:
+            return f"the tap did not say that it is complete ({missing}; see docs/removals.md)"
         if is_unclear:
             return "the key of a refused record cannot be read, and it may be any record of the stream"
         if not self._ledger.was_alone(stream):
