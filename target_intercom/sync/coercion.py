@@ -63,7 +63,9 @@ def is_set(value: Json) -> bool:
 
 def is_null(value: Json) -> bool:
     """Check for no value: null, or the NaN that some taps send for an empty column."""
-    return value is None or (isinstance(value, (float, Decimal)) and Decimal(value).is_nan())
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def identifier(value: Json) -> str | None:
@@ -104,9 +106,9 @@ def cut(text: Json) -> tuple[Json, bool]:
     return text, False
 
 
-def is_lost(value: Json, coerced: Json) -> bool:
-    """Check whether a value was coerced to null although it says something: a date that means "never"."""
-    return coerced is None and isinstance(value, str) and bool(value.strip())
+def is_lost(value: Json) -> bool:
+    """Check whether a value that was coerced to null says something: a date that means "never" does."""
+    return isinstance(value, str) and bool(value.strip())
 
 
 def value_kind(value: Json) -> Kind:
@@ -128,8 +130,6 @@ def shared_kind(kinds: Collection[Kind]) -> Kind:
 
 
 def _string(value: Json) -> str:
-    if isinstance(value, str):
-        return _sound(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (Decimal, float)):
@@ -231,16 +231,23 @@ def _timestamp(value: Json) -> int | None:
     """Read a date: ISO 8601, or unix seconds; without an offset it is UTC. One that means "never" is none."""
     if isinstance(value, (bool, dict, list)):
         raise UncoercibleError("not_a_date", "the attribute takes a date: ISO 8601 text, or unix seconds")
-    if not isinstance(value, str) or _SECONDS.fullmatch(value.strip()):
-        number = _number(value)
-        seconds = math.floor(number) if number.adjusted() < _LONGEST_DIGITS else _MILLISECONDS_FROM
-    elif _is_never(value.strip()):
-        return None
-    else:
-        seconds = math.floor(_iso(value.strip()).timestamp())
+    if isinstance(value, str) and not _SECONDS.fullmatch(value.strip()):
+        return _moment(value.strip())
+    number = _number(value)
+    seconds = math.floor(number) if number.adjusted() < _LONGEST_DIGITS else _MILLISECONDS_FROM
     if not -_MILLISECONDS_FROM < seconds < _MILLISECONDS_FROM:
         raise UncoercibleError("out_of_range", "the date is out of range (milliseconds? seconds are needed)")
     return seconds
+
+
+def _moment(text: str) -> int | None:
+    try:
+        moment = _iso(text)
+    except UncoercibleError:
+        if _is_never(text):
+            return None
+        raise
+    return None if moment.year >= _NEVER_FROM else math.floor(moment.timestamp())
 
 
 def _is_never(text: str) -> bool:
@@ -274,15 +281,19 @@ def _optional(read: Callable[[Json], Json]) -> Callable[[Json], Json]:
     """Take blank text for no value."""
 
     def coerced(value: Json) -> Json:
-        if is_null(value) or (isinstance(value, str) and not value.strip()):
+        if not value.strip() if isinstance(value, str) else is_null(value):
             return None
         return read(value)
 
     return coerced
 
 
+def _text(value: Json) -> str | None:
+    return _sound(value) if isinstance(value, str) else None if is_null(value) else _string(value)
+
+
 _COERCIONS: t.Final[Mapping[Kind, Callable[[Json], Json]]] = {
-    Kind.STRING: lambda value: None if is_null(value) else _string(value),
+    Kind.STRING: _text,
     Kind.INTEGER: _optional(_integer),
     Kind.FLOAT: _optional(_float),
     Kind.BOOLEAN: _optional(_boolean),

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from target_intercom.config import SyncMode
 from target_intercom.errors import InvalidRecordError
 from target_intercom.intercom.protocol import CUSTOM_PREFIX
-from target_intercom.model import STANDARD_ATTRIBUTES, ContactDraft, Kind
+from target_intercom.model import STANDARD_ATTRIBUTES, ContactDraft, Kind, MatchBy
 from target_intercom.sync.coercion import (
     UncoercibleError,
     coerce,
@@ -30,8 +30,12 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.config import StreamConfig
-    from target_intercom.model import GroupKey, Identity, Json, MatchBy, Received
+    from target_intercom.model import GroupKey, Identity, Json, Received
     from target_intercom.sync.schemas import Values
+
+
+_IDENTIFIERS: t.Final = frozenset(which.value for which in MatchBy)
+_NESTED: t.Final = frozenset({dict, list})
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,35 +181,31 @@ class ContactMapper:
         identity = self._identity(record, lenient=removed)
         if removed:
             return Mapped(ContactDraft(identity, {}, removed=True))
-        values = _Values()
-        name = ""
-        try:
-            for name, value in record.items():
-                attribute = self._places.targets[name]
-                if attribute is not None:
-                    self._put(values, name, attribute, value, custom)
-        except UncoercibleError as error:
-            raise InvalidRecordError(str(error), code=error.code, field=name) from None
-        if "email" in self._places.sources and self._places.sources["email"] in record:
+        values = self._values(record, custom)
+        if self._places.sources.get("email") in record:
             values.attributes["email"] = identity.email
         draft = ContactDraft(identity, self._settled(values.attributes), groups=self._groups(record))
         return Mapped(draft, tuple(values.cut), tuple(values.left_out))
 
-    def _put(
-        self,
-        values: _Values,
-        name: str,
-        attribute: str,
-        value: Json,
-        custom: Mapping[str, AttributeType | None],
-    ) -> None:
-        read = self._readers.get(attribute)
-        if read is not None:
-            _put_standard(values, attribute, value, read)
-        elif attribute == CUSTOM:
-            values.left_out.append(attribute)
-        elif attribute.startswith(CUSTOM_PREFIX):
-            self._put_custom(values, name, attribute, value, custom.get(attribute))
+    def _values(self, record: Mapping[str, Json], custom: Mapping[str, AttributeType | None]) -> _Values:
+        """Read the values of attributes; those of identifiers are the identity's."""
+        values, targets, readers = _Values(), self._places.targets, self._readers
+        name = ""
+        try:
+            for name, value in record.items():
+                attribute = targets[name]
+                if attribute is None or attribute in _IDENTIFIERS:
+                    continue
+                read = readers.get(attribute)
+                if read is not None:
+                    _put_standard(values, attribute, value, read)
+                elif attribute == CUSTOM:
+                    values.left_out.append(attribute)
+                else:
+                    self._put_custom(values, name, attribute, value, custom.get(attribute))
+        except UncoercibleError as error:
+            raise InvalidRecordError(str(error), code=error.code, field=name) from None
+        return values
 
     def _put_custom(self, values: _Values, name: str, attribute: str, value: Json, taken: AttributeType | None) -> None:
         if taken is None:
@@ -217,7 +217,7 @@ class ContactMapper:
             values.left_out.append(attribute)
             return
         values.attributes[attribute] = coerced
-        if was_cut or is_lost(value, coerced):
+        if was_cut or (coerced is None and is_lost(value)):
             values.cut.append(attribute)
 
     def removes(self, record: Mapping[str, Json]) -> bool:
@@ -277,11 +277,11 @@ class ContactMapper:
 
 def _put_standard(values: _Values, attribute: str, value: Json, read: Callable[[Json], Json]) -> None:
     """Read the value of a standard attribute; they are flat, and an object or a list says nothing that they take."""
-    if isinstance(value, (dict, list)) and not (attribute == "avatar" and _IMAGE in value):
+    if value.__class__ in _NESTED and not (attribute == "avatar" and _IMAGE in value):
         values.left_out.append(attribute)
         return
     coerced = values.attributes[attribute] = read(value)
-    if is_lost(value, coerced):
+    if coerced is None and is_lost(value):
         values.cut.append(attribute)
 
 
