@@ -65,8 +65,13 @@ class Places:
         for name in sorted(names, key=lambda one: (one not in mappings, allowed(one) != one or _is_almost(one))):
             if name not in self.targets or mappings.get(name) is not None:
                 self.targets[name] = self._claim(name, alike.get(folded(name), ()))
-        for name in names:
-            if folded(name) == "id" and name not in mappings and "external_id" not in self.sources:
+        if "external_id" not in self.sources and any(which.value in self.sources for which in self._config.match_by):
+            self._say_own_id()
+
+    def _say_own_id(self) -> None:
+        """Say that the source's id is not loaded; a stream without any identifier is refused with the same advice."""
+        for name in self._properties.names:
+            if folded(name) == "id" and name not in self._config.mappings:
                 self._say(
                     f"Stream '{self._stream}': property '{name}' is left out: a source's id is never taken for "
                     f'Intercom\'s. To match by it, map it: {{"{name}": "external_id"}}; to silence this, map it to '
