@@ -10,9 +10,6 @@ BENCH_INSTALLED := $(VENV)/.bench-installed
 MELTANO_INSTALLED := $(MELTANO_VENV)/.installed
 PLUGINS_INSTALLED := $(MELTANO_VENV)/.plugins-installed
 
-# Measures rate-limit windows of seconds: not beside tests that take the processor.
-ALONE := tests/target/test_pacing.py
-
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 LOCK := UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
@@ -36,8 +33,7 @@ demo: $(INSTALLED) $(PLUGINS_INSTALLED) ## PostgreSQL -> Meltano -> target-inter
 	@$(BIN)/python -m demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(INSTALLED) $(PLUGINS_INSTALLED) ## Run all tests
-	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --ignore $(ALONE)
-	@$(BIN)/python -m pytest $(ALONE)
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED) ## Check style, types and import layers
 	$(BIN)/ruff check .

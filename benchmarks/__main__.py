@@ -11,7 +11,7 @@ import typing as t
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import loads, plot, progress, start, unchanged, window
+from benchmarks import loads, plot, progress, start, unchanged, window, workers
 from benchmarks.errors import BenchmarkError
 from benchmarks.options import Options, parse
 from demo.errors import DemoError
@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
 _BENCHMARKS: dict[str, Callable[[Options, Path], Findings]] = {
     "table": loads.run,
     "window": window.run,
+    "workers": workers.run,
     "unchanged": unchanged.run,
     "start": start.run,
 }

@@ -52,17 +52,17 @@ class Edition(enum.IntEnum):
     """An attribute of each, and one tag on and one off."""
 
 
-def write(path: Path, count: int, edition: Edition = Edition.FIRST) -> None:
-    """Write the messages that a tap would pipe for so many customers."""
+def write(path: Path, count: int, edition: Edition = Edition.FIRST, *, part: int = 0, parts: int = 1) -> None:
+    """Write the messages that a tap would pipe for so many customers, or for a part of them."""
     with path.open("w", encoding="utf-8") as file:
-        for message in _messages(count, edition):
+        for message in _messages(range(part, count, parts), edition):
             json.dump(message, file, ensure_ascii=False)
             file.write("\n")
 
 
-def _messages(count: int, edition: Edition) -> Iterator[dict[str, t.Any]]:
+def _messages(numbers: range, edition: Edition) -> Iterator[dict[str, t.Any]]:
     yield {"type": "SCHEMA", "stream": STREAM, "schema": _SCHEMA, "key_properties": ["external_id"]}
-    for number in range(count):
+    for number in numbers:
         yield {"type": "RECORD", "stream": STREAM, "record": _customer(number, edition)}
     yield {"type": "STATE", "value": {"bookmarks": {STREAM: {"edition": int(edition)}}}}
 

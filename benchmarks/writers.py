@@ -42,6 +42,8 @@ class Loader:
     folder: Path
     mode: str = "sync"
     """The sync mode; tags are taken off in this one only."""
+    ledger: Path | None = None
+    """An SQLite file that several share; without one, each has its own."""
 
     def load(self, messages: Path) -> Usage:
         """Run to the end of a file of Singer messages.
@@ -65,6 +67,7 @@ class Loader:
 
     def _config(self) -> dict[str, t.Any]:
         """All else is the default: the ledger an SQLite file in `data_dir`."""
+        shared = {} if self.ledger is None else {"ledger_url": f"sqlite:///{self.ledger}"}
         bulk = {"bulk_writes": True} if self.writer is Writer.BULK else {}
         return {
             "access_token": TOKEN,
@@ -72,6 +75,7 @@ class Loader:
             "data_dir": str(self.folder / "data"),
             "sync_mode": self.mode,
             "tags_property": TAGS_PROPERTY,
+            **shared,
             **bulk,
         }
 

@@ -149,7 +149,7 @@ class Terminal:
         screen.draw(self.drawn)
         return screen
 
-    def until(self, condition: Callable[[list[str]], bool], seconds: float = 30.0) -> Screen:
+    def until(self, condition: Callable[[list[str]], bool], seconds: float = 120.0) -> Screen:
         """Wait until the lines are as wanted; gives them.
 
         Raises:
@@ -162,7 +162,7 @@ class Terminal:
             time.sleep(0.02)
         return screen
 
-    def wait(self, seconds: float = 60.0) -> int:
+    def wait(self, seconds: float = 240.0) -> int:
         """Wait for the process and for the last that it wrote; gives its exit code."""
         code = self.process.wait(seconds)
         self._reader.join(seconds)

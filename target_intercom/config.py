@@ -525,8 +525,9 @@ SETTINGS: t.Final = (
             "default": _DEFAULTS.max_removal_percent,
         },
         _whole(0, 100),
-        "In `sync` mode, when a stream's removals are more than 20 and beyond this share of its known contacts (or "
-        "more than half of them left a snapshot), none is removed and the run fails. `0`: never remove.",
+        "In `sync` mode, when a stream's removals are more than 20 and beyond this share of the contacts that it had "
+        "when its last run succeeded (or more than half of these are missing), none is removed and the run fails. `0`: "
+        "never remove; `100`: no fuse.",
     ),
     Setting(
         "max_rejected_records",

@@ -72,11 +72,21 @@ def restored(given: Mapping[str, Json], environment: Mapping[str, str]) -> dict[
     Meltano leaves nulls inside nested settings, and names with a dot, out of the file (meltano 4.4, `process_config` in
     core/plugin/singer/base); its variables have them.
     """
-    token = given.get("access_token")
-    if token is None or environment.get(f"{_MELTANO}ACCESS_TOKEN") != token:
+    if not is_of_meltano(given, environment):
         return dict(given)
-    said = {name: _json(environment.get(_MELTANO + name.upper())) for name in _NESTED}
+    said = {name: _json(environment.get(meltano_variable(name))) for name in _NESTED}
     return _with_lost(given, unflattened({name: value for name, value in said.items() if isinstance(value, dict)}))
+
+
+def is_of_meltano(given: Mapping[str, Json], environment: Mapping[str, str]) -> bool:
+    """Return whether Meltano has given the settings: its variables have our token."""
+    token = given.get("access_token")
+    return token is not None and environment.get(meltano_variable("access_token")) == token
+
+
+def meltano_variable(name: str) -> str:
+    """Return the name of the variable in which Meltano gives a setting."""
+    return _MELTANO + name.upper()
 
 
 def _with_lost(given: Mapping[str, Json], said: Mapping[str, Json]) -> dict[str, Json]:

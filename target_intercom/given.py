@@ -7,12 +7,13 @@ import typing as t
 from pathlib import Path
 
 import click
-from dotenv import find_dotenv, load_dotenv
+from dotenv import dotenv_values, find_dotenv, load_dotenv
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.json import deserialize_json
 
 from target_intercom.environment import unflattened
+from target_intercom.text import printable
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +49,16 @@ def _read(name: str) -> dict[str, Json]:
     except ValueError:
         pass
     message = f"The config file cannot be read ({name}): {why}"
-    raise click.UsageError(message)
+    raise click.UsageError(printable(message))
+
+
+def surroundings() -> dict[str, str]:
+    """Return the environment's variables, and under them those of `.env` as `from_environment` finds it."""
+    try:
+        file = dotenv_values(find_dotenv(usecwd=True))
+    except (OSError, UnicodeError):
+        file = {}
+    return {**{name: value for name, value in file.items() if value is not None}, **os.environ}
 
 
 def from_environment(schema: Mapping[str, Json], prefix: str) -> dict[str, Json]:

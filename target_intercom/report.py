@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import typing as t
 from collections import Counter, defaultdict
 
 from target_intercom.errors import redact
 from target_intercom.json_lines import json_line
 from target_intercom.model import CONTACT_RESULTS, GROUP_RESULTS, Result
-from target_intercom.text import printable
+from target_intercom.private_files import LineFile, replace
 
 if t.TYPE_CHECKING:
     import logging
@@ -27,6 +26,8 @@ _WRITTEN: t.Final = frozenset(
     {Result.CREATED, Result.UPDATED, Result.ARCHIVED, Result.DELETED, Result.TAGGED, Result.UNTAGGED}
 )
 """Something was changed in Intercom."""
+_FOR_ALL: t.Final = 0o666
+"""The report has no personal data: its readers are as the umask says."""
 _MOST_LOGGED = 20
 """Refused records that get a log line of their own; all of them are in the file."""
 
@@ -43,7 +44,7 @@ class RejectedRecords:
         self.lines = 0
         self._schemas = schemas
         self._written: dict[str, Json] = {}
-        self._file: int | None = None
+        self._file: LineFile | None = None
 
     def write(self, message: Mapping[str, Json], refusal: Refusal) -> int:
         """Append a RECORD message as it was received, with the reason; gives its line number."""
@@ -65,15 +66,13 @@ class RejectedRecords:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
             self._file = None
 
     def _append(self, message: Mapping[str, Json]) -> None:
-        """Write a line in one piece, so that a signal leaves no half of it."""
         if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.write(self._file, f"{json_line(message)}\n".encode())
+            self._file = LineFile(self.path)
+        self._file.append(json_line(message))
         self.lines += 1
 
 
@@ -215,7 +214,7 @@ class RunReport:
 
     def sentence(self) -> str:
         """Say what the run did, for a log's last line."""
-        streams = [f"stream '{printable(name)}': {counts.sentence()}" for name, counts in self._streams.items()]
+        streams = [f"stream '{name}': {counts.sentence()}" for name, counts in self._streams.items()]
         where = f". Refused records are in {self._rejected.path}" if self._refused else ""
         return ("; ".join(streams) or "no record was processed") + where
 
@@ -230,10 +229,8 @@ class RunReport:
             "streams": {name: counts.summary() for name, counts in self._streams.items()},
             "api": api,
         }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         draft = self._path.with_name(f"{self._path.name}.{self._run_id}")
-        draft.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        draft.replace(self._path)
+        replace(self._path, draft, json.dumps(report, indent=2) + "\n", _FOR_ALL)
         self._is_saved = True
 
     def _refuse(self, stream: str, message: Mapping[str, Json], refusal: Refusal) -> None:

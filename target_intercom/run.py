@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import typing as t
+from contextlib import suppress
 from functools import partial
 
 from target_intercom.errors import (
@@ -19,7 +20,8 @@ from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.dry_run import DryRunClient
 from target_intercom.ledger.base import Ledger, stamp
 from target_intercom.ledger.database import Database
-from target_intercom.ledger.scratch import ScratchDatabase, sweep
+from target_intercom.ledger.scratch import ScratchDatabase
+from target_intercom.ledger.scratch_folder import sweep
 from target_intercom.ledger.sql import SqlLedger
 from target_intercom.report import RejectedRecords, RunReport
 from target_intercom.sync.archived import ArchivedContacts
@@ -353,6 +355,7 @@ class _Session:
         self._ledger = ledger
         self.contact_streams = ledger.contact_streams()
         """Those that the ledger knew when the run began."""
+        self._client.remember(ledger.failures())
         self._report = report
         self.archived = ArchivedContacts(client, in_parallel, ledger, plan=plan, say=say)
         self._catalog = AttributeCatalog(client, say)
@@ -553,6 +556,8 @@ class _Session:
         for stream, contacts in self.archived.left().items():
             self._report.unarchived(stream, contacts)
         try:
+            with suppress(LedgerError):
+                self._ledger.note_failures(self._client.ended_by, self._client.worked)
             if status == "succeeded":
                 self._ledger.finish()
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from target_intercom.model import Result
-from target_intercom.text import columns, printable
+from target_intercom.text import Lines, columns
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ _MOST_REASONS: t.Final = 10
 
 def last_word(
     streams: Mapping[str, StreamReport], files: Mapping[str, Path], title: str = DONE, beside: Sequence[str] = ()
-) -> str:
+) -> Lines:
     """Make the lines to be logged at the end of a run; without streams there is no table.
 
     Args:
@@ -34,7 +34,7 @@ def last_word(
         beside: lines that stand below it.
     """
     lines = [title, *_table(streams), *beside, *_refusals(streams)] if streams else []
-    return "\n".join([*lines, *(f"{what}: {path}" for what, path in files.items())])
+    return Lines([*lines, *(f"{what}: {path}" for what, path in files.items())])
 
 
 def _table(streams: Mapping[str, StreamReport]) -> list[str]:
@@ -51,7 +51,7 @@ def _table(streams: Mapping[str, StreamReport]) -> list[str]:
 def _refusals(streams: Mapping[str, StreamReport]) -> list[str]:
     """Say by stream and result why records were refused, the most frequent reason first."""
     return [
-        f"{result.value} of {printable(name)}: {_reasons(counts.reasons[result])}"
+        f"{result.value} of {name}: {_reasons(counts.reasons[result])}"
         for name, counts in streams.items()
         for result in (Result.INVALID, Result.REJECTED)
         if counts.reasons.get(result)
@@ -60,7 +60,7 @@ def _refusals(streams: Mapping[str, StreamReport]) -> list[str]:
 
 def _reasons(counts: Mapping[str, int]) -> str:
     ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    named = [f"{times} {printable(reason)}" for reason, times in ordered[:_MOST_REASONS]]
+    named = [f"{times} {reason}" for reason, times in ordered[:_MOST_REASONS]]
     others = sum(times for _, times in ordered[_MOST_REASONS:])
     return ", ".join([*named, *([f"{others} for other reasons"] if others else [])])
 

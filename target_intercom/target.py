@@ -13,7 +13,9 @@ import traceback
 import typing as t
 from functools import cache, cached_property
 
+import click
 from singer_sdk import Target
+from singer_sdk.cli import plugin_cli
 from singer_sdk.configuration._dict_config import merge_missing_config_jsonschema
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError, StreamMapConfigError
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchFileFormat, StorageTarget
@@ -25,8 +27,9 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from target_intercom.config import json_schema, parse_config, unknown_settings
 from target_intercom.environment import environment_errors, restored
 from target_intercom.errors import redact, way_out
-from target_intercom.given import config_input, from_environment
+from target_intercom.given import config_input, from_environment, surroundings
 from target_intercom.json_lines import json_line, parsed_line
+from target_intercom.log import guard_log
 from target_intercom.metrics import RunMetrics
 from target_intercom.model import Received
 from target_intercom.output import put_out
@@ -36,12 +39,13 @@ from target_intercom.sinks import ContactSink, GroupSink, IntercomSink, failed_m
 from target_intercom.summary import DRY_RUN, last_word
 from target_intercom.sync.objections import is_no_schema
 from target_intercom.sync.schemas import plain_schema
+from target_intercom.text import Lines
+from target_intercom.variables import unread_variables
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
-    import click
     from singer_sdk.mapper import StreamMap
     from singer_sdk.sinks import Sink
 
@@ -89,6 +93,8 @@ class TargetIntercom(Target):
         self._stream_maps: dict[str, list[StreamMap]] = {}
         """By the tap's streams that came: what is loaded of each."""
         self.is_due = False
+        self.unread_variables: Sequence[str] = ()
+        """Sentences about environment variables that look like settings and are not read."""
         self._metrics: RunMetrics | None = None
         self._progress = Progress(
             self._figures, say=self.logger.info, beside=self._tell_metrics, pace_seconds=self.pace_seconds
@@ -127,14 +133,14 @@ class TargetIntercom(Target):
         self.run.save("running")
         self.run.check_refused()
 
-    def end_early(self, why: str) -> None:
+    def end_early(self, why: Lines | str) -> None:
         """Stop the calls, save the report of a run that fails, and say why it did and what it had done."""
         trouble = self.run.end_failed()
         self.run.say_missing_streams()
         self._say_all()
         for text in (trouble, why, f"Failed: {self.run.report.sentence()}"):
             if text is not None:
-                self.logger.error("%s", text)
+                self.logger.error(text)
 
     # What a person, and a program, is told.
 
@@ -164,7 +170,7 @@ class TargetIntercom(Target):
         else:
             told = last_word(report.streams(), {**report.files, "Plan": plan.path}, DRY_RUN, plan.summary())
         if told:
-            self.logger.info("%s", told)
+            self.logger.info(told)
 
     # Settings.
 
@@ -409,6 +415,20 @@ class TargetIntercom(Target):
             signal.signal(name, lambda _signum, _frame: None)
         raise SystemExit(128 + signum)
 
+    @plugin_cli
+    def cli(cls) -> click.Command:  # noqa: N805 - the decorator makes it the class's
+        """Make the command; nothing is logged before the log is guarded."""
+        guard_log()
+        return super().cli
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Add our own flag to the SDK's command."""
+        command = super().get_singer_command()
+        text = "Write nothing, and say what a run would do, whatever 'dry_run' says."
+        command.params.append(click.Option(["--dry-run"], is_flag=True, help=text))
+        return command
+
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
         """Read the config files; one that cannot be read ends in a sentence with its name."""
@@ -422,6 +442,7 @@ class TargetIntercom(Target):
         about: bool = False,
         about_format: str | None = None,
         config: _ConfigInput | None = None,
+        dry_run: bool = False,
         file_input: t.IO[str] | None = None,
     ) -> None:
         """Run the target; errors end it with a message and without personal data.
@@ -431,7 +452,9 @@ class TargetIntercom(Target):
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         gc.set_threshold(_COLLECT_AFTER)
-        target = cls.configured(config or _ConfigInput())
+        target = cls.configured(config or _ConfigInput(), dry_run=dry_run)
+        for text in target.unread_variables:
+            cls.logger.warning(text)
         try:
             target.begin()
             target.listen(file_input)
@@ -439,21 +462,29 @@ class TargetIntercom(Target):
             target.end_early("Stopped by a signal: no STATE is printed for what is not done")
             raise
         except Exception as error:
-            target.end_early(redact(explained(error)))
+            target.end_early(explained(error))
             cls.logger.debug("The error in full", exc_info=True)
             sys.exit(1)
 
     @classmethod
-    def configured(cls, config: _ConfigInput) -> TargetIntercom:
+    def configured(cls, config: _ConfigInput, *, dry_run: bool = False) -> TargetIntercom:
         """Make the target; settings from the environment are checked here, since the SDK has its own idea of them.
 
         Under Meltano, what its config file lost is taken from the environment, too.
+
+        Args:
+            config: the config files, and whether the environment is read.
+            dry_run: stands above the setting.
+
+        Raises:
+            ConfigValidationError: a setting is wrong or missing, or a variable that asks for a dry run is not read.
         """
         surprise: ValueError | None = None
         try:
             given = {
                 **config.config,
                 **(from_environment(cls.offered_schema(), cls._env_var_prefix) if config.parse_env else {}),
+                **({"dry_run": True} if dry_run else {}),
             }
             target = cls(config=restored(given, os.environ))
         except ValueError as error:
@@ -464,6 +495,12 @@ class TargetIntercom(Target):
             raise ConfigValidationError("; ".join(errors), errors=errors)
         if surprise is not None:
             raise surprise
+        unread = unread_variables(
+            surroundings(), cls._env_var_prefix, settings, target.config, are_read=config.parse_env
+        )
+        if unread.errors:
+            raise ConfigValidationError("; ".join(unread.errors), errors=unread.errors)
+        target.unread_variables = unread.warnings
         return target
 
 
@@ -472,15 +509,15 @@ def is_loaded(stream_map: StreamMap, config: Config) -> bool:
     return not (isinstance(stream_map, RemoveRecordTransform) or config.stream(stream_map.stream_alias).is_ignored)
 
 
-def explained(error: Exception) -> str:
+def explained(error: Exception) -> Lines:
     """Say what ended the run: the message of an error that has a meaning, the place of a surprise.
 
     The text of a surprise may quote a record; it is shown at DEBUG only.
     """
     if isinstance(error, (SingerSDKError, InvalidInputLine, OSError)):
-        return str(error)
-    stack = "".join(traceback.format_tb(error.__traceback__))
-    return f"Unexpected {type(error).__name__}; with LOGLEVEL=DEBUG the log says more\n{stack}"
+        return Lines([redact(str(error))])
+    stack = "".join(traceback.format_tb(error.__traceback__)).splitlines()
+    return Lines([f"Unexpected {type(error).__name__}; with LOGLEVEL=DEBUG the log says more", *map(redact, stack)])
 
 
 def _batch_records(stream: str, number: int, url: str, *, compressed: bool) -> Iterator[dict[str, t.Any]]:

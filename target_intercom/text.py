@@ -15,6 +15,16 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+class Lines(tuple[str, ...]):
+    """A text of several lines, each made printable: the only text that may break a line of the log."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Put the lines below each other."""
+        return "\n".join(map(printable, self))
+
+
 def columns(rows: Sequence[Sequence[str]], *, indent: str = "", numbers: bool = False) -> list[str]:
     """Lay rows out as columns, made printable, a line each.
 

@@ -28,6 +28,7 @@ LONGEST = (
     "test_faults",
     "test_groups_kills",
     "test_leaving",
+    "test_removals_property",
 )
 """Files of few tests that take long: they begin first, so that no process is left with one at the end."""
 

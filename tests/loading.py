@@ -7,7 +7,6 @@ import logging
 import os
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,16 +16,22 @@ import pytest
 import requests
 from click.testing import CliRunner
 
+from target_intercom.intercom.outages import Patience
+from target_intercom.intercom.transport import Transport
 from target_intercom.model import Result
+from target_intercom.sandbox import Fault, TargetedFault
 from target_intercom.target import TargetIntercom
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from target_intercom.sandbox import SandboxServer
+    from target_intercom.sandbox import Request, SandboxServer
 
 Found = TypeVar("Found")
+GUARD = 120.0
+"""Seconds after which a test gives up on what does not happen: long enough for any machine, however busy."""
 TYPES: dict[str, dict[str, Any]] = {
     "text": {"type": ["string", "null"]},
     "integer": {"type": ["integer", "null"]},
@@ -177,9 +182,9 @@ class Loader:
                 self.command(config), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env()
             )
 
-    def finish(self, process: subprocess.Popen[bytes], before: set[Path] | None = None, timeout: float = 60) -> Loaded:
+    def finish(self, process: subprocess.Popen[bytes], before: set[Path] | None = None) -> Loaded:
         """Wait for a process, and read what it left behind."""
-        out, err = process.communicate(timeout=timeout)
+        out, err = process.communicate(timeout=3 * GUARD)
         return self._loaded(process.returncode, out.decode(), before or set(), err.decode())
 
     @staticmethod
@@ -247,7 +252,7 @@ class People:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Do as somebody else in the workspace does."""
         headers = {"Authorization": f"Bearer {self._sandbox.token}", "Intercom-Version": "2.16"}
-        response = requests.request(method, self._sandbox.url + path, json=body, headers=headers, timeout=10)
+        response = requests.request(method, self._sandbox.url + path, json=body, headers=headers, timeout=120)
         response.raise_for_status()
         return response.json()
 
@@ -273,47 +278,64 @@ def another(load: Loader) -> Loader:
 
 
 @contextmanager
-def hurry() -> Iterator[None]:
-    """Have pauses, those between tries too, take a fiftieth of their time."""
-    sleep = time.sleep
+def hurry(patience: Patience | None = None) -> Iterator[None]:
+    """Have pauses between tries, and the patience with failures, take a fiftieth of their time, or what is given."""
     with pytest.MonkeyPatch.context() as clock:
-        clock.setattr("time.sleep", lambda seconds: sleep(seconds / 50))
+        clock.setattr(Transport, "patience", Patience().shortened(50) if patience is None else patience)
         yield
 
 
 @contextmanager
 def once_answered(sandbox: SandboxServer, method: str, path: str, act: Callable[[], object]) -> Iterator[None]:
-    """Have something happen in the workspace right after the first answer to a call; all calls are slowed down for it.
+    """Have something happen in the workspace after the first answer to a call, and before any call that comes then.
 
-    `act` works on the workspace itself, to be done before the next call is.
+    `act` works on the workspace itself: it is done within the next call.
     """
-    sandbox.conditions.latency = 0.1
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.is_set():
-            if any((call.method, call.path) == (method, path) and call.status for call in list(sandbox.calls)):
-                act()
-                return
-            time.sleep(0.002)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
-        sandbox.conditions.latency = 0
+    before = len(sandbox.calls)
+    moment = BeforeACall(
+        lambda _: any((one.method, one.path) == (method, path) and one.status for one in sandbox.calls[before:]), act
+    )
+    sandbox.conditions.plan.add(moment)
+    yield
+    moment.pass_by()
 
 
-def until(found: Callable[[], Found], seconds: float = 20.0) -> Found:
+class BeforeACall(TargetedFault):
+    """No fault: has something done in the workspace before the first call at which a condition holds."""
+
+    def __init__(self, condition: Callable[[Request], bool], act: Callable[[], object]) -> None:
+        super().__init__(Fault.ERROR)
+        self._condition = condition
+        self._act = act
+        self._done = False
+
+    def fits(self, request: Request) -> bool:
+        """Act when it is time; it is never meant for the call."""
+        if not self._done and self._condition(request):
+            self.pass_by()
+        return False
+
+    def pass_by(self) -> None:
+        """Act, unless that is done."""
+        if not self._done:
+            self._done = True
+            self._act()
+
+
+def until(found: Callable[[], Found], seconds: float = GUARD) -> Found:
     """Wait for something to happen; gives what is found then. It fails when the time is over."""
     deadline = time.monotonic() + seconds
     while not (what := found()):
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.005)
     return what
+
+
+def send_before(
+    sandbox: SandboxServer, process: subprocess.Popen[bytes], number: signal.Signals, condition: Callable[[], bool]
+) -> None:
+    """Have a run that has just begun get a signal right before its first call at which a condition holds."""
+    sandbox.conditions.plan.add(BeforeACall(lambda _: condition(), lambda: process.send_signal(number)))
 
 
 def feed(process: subprocess.Popen[bytes], *messages: Mapping[str, Any] | str, end: bool = False) -> None:

@@ -45,7 +45,7 @@ class Shell:
     def __call__(self, command: str, *, fails: bool = False, **environment: str) -> str:
         """Run a command to its end; gives all that it said."""
         process = self.start(command, **environment)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
         assert (process.returncode != 0) is fails, f"{command}\n{out}\n{err}"
         return out + err
 
@@ -90,4 +90,4 @@ def make_shell(folder: Path) -> Shell:
 
 def empty(url: str) -> None:
     """Start over with a sandbox."""
-    requests.post(f"{url}/_sandbox/reset", headers={"Authorization": "Bearer sandbox"}, timeout=10).raise_for_status()
+    requests.post(f"{url}/_sandbox/reset", headers={"Authorization": "Bearer sandbox"}, timeout=120).raise_for_status()

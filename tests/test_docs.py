@@ -122,7 +122,7 @@ def test_the_errors_page_has_every_message() -> None:
     said = {beginning for path in modules for beginning in beginnings(path)}
     known = {
         "Intercom does not answer as",
-        "contacts that left it could",
+        "contacts that are missing from",
         "has let go of this",
         "another run worked on it",
         "max_removal_percent' is 0: nobody is",

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -168,12 +167,11 @@ def test_the_container_s_script_keeps_the_state_of_runs_that_succeed(container: 
 
 def test_sigterm_to_the_container_s_script_ends_both_ends_of_the_pipe(container: Shell) -> None:
     report = container.folder / "data" / "target-intercom" / "report.json"
-    process = container.start("exec bash sync.sh", TAP_SLEEPS="60")
+    process = container.start("exec bash sync.sh", TAP_SLEEPS="3600")
     until(report.exists)
     process.send_signal(signal.SIGTERM)
-    began = time.monotonic()
-    _, log = process.communicate(timeout=30)
-    assert (process.returncode, time.monotonic() - began < 20) == (128 + signal.SIGTERM, True)
+    _, log = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM
     assert "Stopped by a signal" in log
     assert json.loads(report.read_text())["status"] == "failed"
     assert not (container.folder / "data" / "state.json").exists()

@@ -19,8 +19,10 @@ from target_intercom.check.streams import Stream, stream_verdict
 from target_intercom.config import parse_config, unknown_settings
 from target_intercom.errors import ConfigValidationError, redact
 from target_intercom.ledger.looking import cannot_hold, look
+from target_intercom.log import guard_log
 from target_intercom.output import put_out
 from target_intercom.target import TargetIntercom, explained, is_loaded
+from target_intercom.text import printable
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,6 +53,7 @@ def main(config: _ConfigInput, catalog: t.IO[str] | None, as_: str) -> None:
 
     The exit code is 0 when nothing is wrong, 1 when something is.
     """
+    guard_log()
     offered = _offered(catalog)
     try:
         checked = _checked(config, offered)
@@ -62,7 +65,7 @@ def main(config: _ConfigInput, catalog: t.IO[str] | None, as_: str) -> None:
     except Exception as error:
         logger = TargetIntercom.logger
         logger.debug("The error in full", exc_info=True)
-        raise click.ClickException(redact(explained(error))) from None
+        raise click.ClickException(str(explained(error))) from None
     sys.exit(0 if checked.is_ok else 1)
 
 
@@ -74,7 +77,7 @@ def _offered(catalog: t.IO[str] | None) -> list[Offered] | None:
     except (CatalogError, UnicodeError, OSError) as error:
         why = str(error) if isinstance(error, CatalogError) else type(error).__name__
         message = f"The catalog cannot be read ({catalog.name}): {why}"
-        raise click.UsageError(message) from None
+        raise click.UsageError(printable(message)) from None
 
 
 def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked:
@@ -87,7 +90,7 @@ def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked
     ledger = look(settings.ledger)
     listed = () if probed.attributes is None else attribute_rows(probed.attributes, settings.api_version)
     found = [
-        *findings.setting_findings(_unknown(target), Level.WARNING),
+        *findings.setting_findings([*_unknown(target), *target.unread_variables], Level.WARNING),
         *findings.workspace_findings(settings, probed, ledger),
         *findings.permission_findings(settings, probed),
         *findings.bulk_findings(settings, probed),
@@ -106,7 +109,7 @@ def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked
 
 
 def _say(text: str) -> None:
-    click.echo(redact(text), err=True)
+    click.echo(printable(redact(text)), err=True)
 
 
 def _unknown(target: TargetIntercom) -> list[str]:

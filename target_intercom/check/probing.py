@@ -18,6 +18,7 @@ from target_intercom.errors import (
     redact,
 )
 from target_intercom.intercom.client import IntercomClient
+from target_intercom.intercom.outages import Patience
 from target_intercom.intercom.protocol import JobId
 
 if t.TYPE_CHECKING:
@@ -29,10 +30,8 @@ _T = t.TypeVar("_T")
 
 _NOBODY: t.Final = "target-intercom-check"
 """An external_id, and the id of a bulk job, that nobody has."""
-_FIRST_PAUSE = 0.1
-"""Seconds before a call is tried again, at most; they double: a person waits."""
-_LONGEST_LIMITED = 30.0
-"""Seconds of nothing but 429 after which Intercom is given up."""
+_PATIENCE: t.Final = Patience(first_pause=0.1, longest_pause=1.0, start=5.0, outage=5.0, limited=30.0)
+"""A person waits."""
 
 
 def maps_owner(config: Config) -> bool:
@@ -49,8 +48,7 @@ def probe(config: Config, say: Callable[[str], None]) -> Probed:
         bulk_version=config.bulk_api_version,
         rate_limit_percent=config.rate_limit_percent,
         max_connections=config.max_connections,
-        backoff_seconds=_FIRST_PAUSE,
-        limited_seconds=_LONGEST_LIMITED,
+        patience=_PATIENCE,
         tries_permissions=True,
         say=cache(say),
     )

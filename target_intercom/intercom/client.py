@@ -28,8 +28,11 @@ from target_intercom.intercom.protocol import (
     Workspace,
     contact_body,
     contacts_of,
+    entries_of,
+    halves,
     next_cursor,
     search_body,
+    search_halves,
     search_query,
     version_at_least,
 )
@@ -39,6 +42,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from target_intercom.errors import ApiError
+    from target_intercom.intercom.outages import Tries
 
 
 class IntercomClient(Transport):
@@ -46,7 +50,7 @@ class IntercomClient(Transport):
 
     Every method may raise the fatal errors (`UnauthorizedError`, `ForbiddenError`, `VersionError`,
     `UnreachableError`, `StoppedError`), `RefusedError` with its subclasses for what Intercom refuses, and
-    `CallFailedError` for a call that keeps failing, or gets nothing but 429, while others succeed.
+    `CallFailedError` for a call that keeps failing while others of its operation are answered.
     """
 
     def __init__(self, *, version: str, bulk_version: str, **kwargs: t.Any) -> None:
@@ -64,11 +68,17 @@ class IntercomClient(Transport):
             raise UnreachableError(error.fault, message) from None
 
     def create_contact(
-        self, attributes: Mapping[str, Json], *, before: Callable[[], object] | None = None, again: bool = False
+        self,
+        attributes: Mapping[str, Json],
+        *,
+        before: Callable[[], object] | None = None,
+        again: bool = False,
+        tries: Tries | None = None,
     ) -> Contact:
         """`POST /contacts`. Never repeated by itself once Intercom may have seen it; `again` counts it as a retry.
 
         `before` is called right before each time it is sent, when its turn has come; what it raises keeps it back.
+        `tries` has the failures of earlier creations of the same contact.
 
         Raises:
             InDoubtError: the answer was lost; the contact may exist.
@@ -76,8 +86,16 @@ class IntercomClient(Transport):
         """
         if again:
             self.traffic.retried()
-        body = contact_body(attributes)
-        return self._request("POST", "/contacts", Contact.from_json, body=body, repeatable=False, before=before)
+        return self._request(
+            "POST",
+            "/contacts",
+            Contact.from_json,
+            body=contact_body(attributes),
+            repeatable=False,
+            before=before,
+            subject=(attributes.get("external_id"), attributes.get("email")),
+            tries=tries,
+        )
 
     def get_contact(self, contact: ContactId) -> Contact:
         """`GET /contacts/{id}`: the contact as it is now, without the search index's lag.
@@ -132,15 +150,30 @@ class IntercomClient(Transport):
         """`POST /contacts/search`: every contact that has one of the values in one of the fields, all pages.
 
         What it shows may be minutes old.
+
+        Raises:
+            CallFailedError: it keeps failing; where it asks for several values, each half is worth a search of its own.
         """
         query = search_query(wanted)
+        parts = [search_body(search_query(half), None) for half in search_halves(wanted)]
         found: list[Contact] = []
         cursor: str | None = None
+        met = {cursor}
         while True:
-            contacts, cursor = self._request("POST", "/contacts/search", _page, body=search_body(query, cursor))
+            contacts, cursor = self._request(
+                "POST",
+                "/contacts/search",
+                _page,
+                body=search_body(query, cursor),
+                reads=True,
+                parts=parts,
+            )
             found.extend(contacts)
-            if cursor is None:
-                return found
+            if cursor in met:
+                # None on the last page; one that comes again leads nowhere.
+                break
+            met.add(cursor)
+        return found
 
     def submit_creates(
         self, contacts: Sequence[Mapping[str, Json]], job: JobId | None = None, *, repeatable: bool = True
@@ -243,14 +276,25 @@ class IntercomClient(Transport):
         """`POST /tags` with a name: a new tag, or the one that has the name, in any case."""
         return self._request("POST", "/tags", Tag.from_json, body={"name": name})
 
-    def tag_contacts(self, name: str, contacts: Sequence[ContactId]) -> Tagged:
+    def tag_contacts(
+        self, name: str, contacts: Sequence[ContactId], others: Sequence[Sequence[ContactId]] = ()
+    ) -> Tagged:
         """`POST /tags` with users: one tag on many contacts, made where there is none. Repeating it is harmless.
+
+        `others` are to get the tag, too: it may be put on them to see whether tags can be put on at all.
 
         Raises:
             NotFoundError: before API version 2.16, one of them is not there, and none was tagged.
+            CallFailedError: it keeps failing; each half of several contacts is worth a call of its own.
         """
-        body = {"name": name, "users": [{"id": contact} for contact in contacts]}
-        return self._request("POST", "/tags", Tagged.from_json, body=body)
+        return self._request(
+            "POST",
+            "/tags",
+            Tagged.from_json,
+            body=_tag_body(name, contacts),
+            parts=[_tag_body(name, half) for half in halves(contacts)],
+            others=[_tag_body(name, one) for one in others],
+        )
 
     def contact_tags(self, contact: ContactId) -> list[Tag]:
         """`GET /contacts/{id}/tags`: all tags of a contact, without the search index's lag.
@@ -282,7 +326,7 @@ class IntercomClient(Transport):
         return self._request(
             "GET",
             "/data_attributes",
-            lambda body: [DataAttribute.from_json(entry) for entry in body["data"]],
+            lambda body: [DataAttribute.from_json(entry) for entry in entries_of(body)],
             params={"model": "contact", "include_archived": "true"},
         )
 
@@ -306,11 +350,15 @@ def _nothing(_body: Json) -> None:
 
 
 def _admins(body: Json) -> frozenset[AdminId]:
-    return frozenset(AdminId(str(one["id"])) for one in body["admins"])
+    return frozenset(AdminId(str(one["id"])) for one in entries_of(body, "admins"))
 
 
 def _tags(body: Json) -> list[Tag]:
-    return [Tag.from_json(entry) for entry in body["data"]]
+    return [Tag.from_json(entry) for entry in entries_of(body)]
+
+
+def _tag_body(name: str, contacts: Sequence[ContactId]) -> dict[str, Json]:
+    return {"name": name, "users": [{"id": contact} for contact in contacts]}
 
 
 def _page(body: Json) -> tuple[list[Contact], str | None]:

@@ -31,6 +31,7 @@ if t.TYPE_CHECKING:
 
     import requests
 
+    from target_intercom.intercom.outages import Tries
     from target_intercom.intercom.transport import Call
 
 _READS: t.Final = frozenset(["POST /contacts/search"])
@@ -177,10 +178,15 @@ class DryRunClient(IntercomClient):
     # Contacts.
 
     def create_contact(
-        self, attributes: Mapping[str, Json], *, before: Callable[[], object] | None = None, again: bool = False
+        self,
+        attributes: Mapping[str, Json],
+        *,
+        before: Callable[[], object] | None = None,
+        again: bool = False,
+        tries: Tries | None = None,
     ) -> Contact:
         """See `IntercomClient`."""
-        del again
+        del again, tries
         if before is not None:
             before()
         with self._turn:
@@ -279,8 +285,11 @@ class DryRunClient(IntercomClient):
             self._note(Planned(Operation.CREATE_TAG, tag=name))
             return tag
 
-    def tag_contacts(self, name: str, contacts: Sequence[ContactId]) -> Tagged:
+    def tag_contacts(
+        self, name: str, contacts: Sequence[ContactId], others: Sequence[Sequence[ContactId]] = ()
+    ) -> Tagged:
         """See `IntercomClient`."""
+        del others
         named = (tag for tag in self._known_tags().values() if tag.name.lower() == name.lower())
         tag = next(named, None) or self.create_tag(name)
         there = {one.id: one for one in self.search_contacts({"id": contacts})}

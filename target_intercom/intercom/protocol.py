@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email.utils
 import enum
+import html
 import json
 import math
 import re
@@ -15,6 +16,7 @@ import typing as t
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from types import MappingProxyType
+from urllib.parse import quote
 
 from target_intercom.errors import (
     ConflictError,
@@ -56,6 +58,9 @@ Role: t.TypeAlias = t.Literal["user", "lead"]
 
 CUSTOM_PREFIX = "custom_attributes."
 """Custom attributes are named as in Intercom's `full_name`: with this before the name."""
+
+_Item = t.TypeVar("_Item")
+_FEWEST_PARTED: t.Final = 2
 
 SEARCH_PAGE = 150
 """The largest `per_page` of a contact search (developers.intercom.com, pagination)."""
@@ -367,7 +372,7 @@ def decipher(status: int, headers: Mapping[str, str], body: bytes, *, token: str
     """
     if status in range(200, 300):
         return _value(status, body)
-    fault = _without(token, _fault(status, headers, body))
+    fault = _without(token, _fault(status, headers, body, token))
     if status == HTTPStatus.NOT_IMPLEMENTED:
         raise RefusedError(fault)  # a proxy or a sandbox that does not know the call: it never will
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
@@ -378,6 +383,12 @@ def decipher(status: int, headers: Mapping[str, str], body: bytes, *, token: str
     raise _CLIENT_ERRORS.get(status, _refused)(fault, headers)
 
 
+_NO_JSON: t.Final = "the answer is not JSON"
+_INVISIBLE: t.Final = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>?")
+"""What a browser does not show of a page."""
+_WORD: t.Final = re.compile(r"[A-Za-z0-9]{2}")
+_LONGEST_PAGE: t.Final = 5_000
+_LONGEST_TEXT: t.Final = 200
 _NOT_JSON: t.Final = (ValueError, RecursionError)
 """What Python raises for a text that is not JSON, or is nested deeper than it can follow."""
 
@@ -388,21 +399,21 @@ def _value(status: int, body: bytes) -> Json:
     try:
         return json.loads(body)
     except _NOT_JSON:
-        fault = Fault(status=status, message="the answer is not JSON")
-        raise GarbledAnswerError(fault) from None
+        raise GarbledAnswerError(Fault(status=status, message=_NO_JSON)) from None
 
 
-def _fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-    """Read the error envelope; a proxy's HTML page leaves only the status and the header's request id."""
+def _fault(status: int, headers: Mapping[str, str], body: bytes, token: str | None) -> Fault:
+    """Read the error envelope; of anything else the text is kept, as far as people can read it."""
     fault = Fault(status=status, request_id=headers.get("X-Request-Id"))
     try:
         parsed = json.loads(body)
     except _NOT_JSON:
-        return replace(fault, message="the answer is not JSON")
-    if not isinstance(parsed, dict):
-        return fault
-    errors = parsed.get("errors")
-    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+        text = _readable(_visible(body), token)
+        return replace(fault, message=f"{_NO_JSON}: {text}" if text else _NO_JSON)
+    errors = parsed.get("errors") if isinstance(parsed, dict) else None
+    if not (isinstance(errors, list) and errors and isinstance(errors[0], dict)):
+        return replace(fault, message=_readable(_one_notation(parsed), token))
+    first = errors[0]
     return replace(
         fault,
         code=_text(first.get("code")),
@@ -412,12 +423,39 @@ def _fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     )
 
 
-def _without(token: str | None, fault: Fault) -> Fault:
-    if not token:
-        return fault
+def _one_notation(parsed: Json) -> str:
+    """Write JSON so that a token in it is written as we know it; nothing where it is nested too deep."""
+    try:
+        return json.dumps(parsed, ensure_ascii=False)
+    except RecursionError:
+        return ""
 
+
+def _visible(page: bytes) -> str:
+    """Return what a browser shows of a page, or the beginning of it."""
+    text = html.unescape(_INVISIBLE.sub(" ", page[:_LONGEST_PAGE].decode("utf-8", "replace")))
+    # The last word may be the half of a token.
+    return text if len(page) <= _LONGEST_PAGE else " ".join(text.split()[:-1])
+
+
+def _readable(text: str, token: str | None) -> str | None:
+    """Put a text into one short line, without the token; None where no word is in it."""
+    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    text = _redacted(token, text)
+    if not _WORD.search(text):
+        return None
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
+
+
+def _redacted(token: str | None, text: str) -> str:
+    for known in (token, quote(token, safe="")) if token else ():
+        text = text.replace(known, "<token>")
+    return text
+
+
+def _without(token: str | None, fault: Fault) -> Fault:
     def kept(text: str | None) -> str | None:
-        return None if text is None else text.replace(token, "<token>")
+        return None if text is None else _redacted(token, text)
 
     return Fault(fault.status, kept(fault.code), kept(fault.message), kept(fault.field), kept(fault.request_id))
 
@@ -504,6 +542,23 @@ def search_query(wanted: Mapping[str, Sequence[str]]) -> Json:
     return filters[0] if len(filters) == 1 else {"operator": "OR", "value": filters}
 
 
+def search_halves(wanted: Mapping[str, Sequence[str]]) -> list[dict[str, Sequence[str]]]:
+    """Part what a search asks for; nothing where it asks for one value of a field at most."""
+    if max(map(len, wanted.values()), default=0) < _FEWEST_PARTED:
+        return []
+    middles = {field: len(values) // 2 for field, values in wanted.items()}
+    return [
+        {field: values[: middles[field]] for field, values in wanted.items()},
+        {field: values[middles[field] :] for field, values in wanted.items()},
+    ]
+
+
+def halves(items: Sequence[_Item]) -> list[Sequence[_Item]]:
+    """Part items into two; nothing where there are fewer."""
+    middle = len(items) // 2
+    return [items[:middle], items[middle:]] if len(items) >= _FEWEST_PARTED else []
+
+
 def search_body(query: Json, starting_after: str | None) -> Json:
     """Make the body of one page of a search; the cursor only works in the body (fact sheet section 5)."""
     pagination: dict[str, Json] = {"per_page": SEARCH_PAGE}
@@ -530,5 +585,25 @@ def contact_body(attributes: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def contacts_of(page: Mapping[str, Json]) -> Iterable[Contact]:
-    """Read the contacts of a page; a 200 without a data array has been seen (RudderStack) and means none."""
-    return [Contact.from_json(entry) for entry in page.get("data") or []]
+    """Read the contacts of a page.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no list of contacts.
+    """
+    if page.get("type") == "list" and page.get("total_count") == 0 and "data" not in page:
+        return []  # a list without its array has been seen (RudderStack)
+    return [Contact.from_json(entry) for entry in entries_of(page)]
+
+
+def entries_of(body: Mapping[str, Json], name: str = "data") -> Sequence[Json]:
+    """Return the entries of a list, as Intercom answers one.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none: what it holds is not known, which is not the same as nothing.
+    """
+    entries = body[name]
+    if not isinstance(entries, list):
+        raise TypeError(name)
+    if not str(body.get("type", "list")).endswith("list") or "errors" in body:
+        raise ValueError(name)
+    return entries

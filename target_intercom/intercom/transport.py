@@ -8,15 +8,16 @@ import math
 import re
 import time
 import typing as t
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
-import backoff
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
 from target_intercom.errors import (
+    ApiError,
     CallFailedError,
     ConnectionLostError,
     Fault,
@@ -26,35 +27,35 @@ from target_intercom.errors import (
     NotFoundError,
     RateLimitedError,
     RefusedError,
+    RegionError,
     RetriableError,
     StoppedError,
     UnauthorizedError,
     UnreachableError,
 )
 from target_intercom.intercom.limiter import RateLimiter
-from target_intercom.intercom.protocol import Json, RateLimit, Workspace, decipher
+from target_intercom.intercom.outages import Outages, Patience, Tries, Turn, Verdict, about
+from target_intercom.intercom.protocol import Json, RateLimit, decipher
 from target_intercom.intercom.traffic import Traffic
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from requests import PreparedRequest
 
 _T = t.TypeVar("_T")
 
+_What: t.TypeAlias = "tuple[str, bytes | None]"
+"""The path and the body of a call."""
+
 _PLACEHOLDER: t.Final = re.compile(r"\{\w+\}")
 
 _TIMEOUT = (10.0, 20.0)
 """Seconds to connect and to wait for an answer; the slowest recorded answer took 1.8 s (fact sheet section 13)."""
-_MAX_TRIES = 6
-"""So often a call is tried at least."""
-_LONGEST_OUTAGE = 45.0
-"""When nothing succeeds for so many seconds, the run is given up; an outage that is shorter is waited for."""
-_LONGEST_BACKOFF = 20.0
+_RUNS_ENDED: t.Final = 2
+"""A call that has ended so many runs in a row, alone, is to blame the next time."""
 _LONG_WAIT = 3.0
 """Waits for the rate limit that are longer, in seconds, are said."""
-_LONGEST_LIMITED = 900.0
-"""A call that gets nothing but 429 for so many seconds is given up."""
 
 
 class _BearerAuth(requests.auth.AuthBase):
@@ -79,6 +80,9 @@ class _Session(requests.Session):
 class Transport:
     """Sends calls at the pace that Intercom allows, and tries them again; safe to use from any number of threads."""
 
+    patience: t.ClassVar[Patience] = Patience()
+    """How long failures are borne where nothing else is said."""
+
     def __init__(
         self,
         *,
@@ -87,9 +91,7 @@ class Transport:
         version: str,
         rate_limit_percent: int,
         max_connections: int,
-        backoff_seconds: float = 1.0,
-        outage_seconds: float = _LONGEST_OUTAGE,
-        limited_seconds: float = _LONGEST_LIMITED,
+        patience: Patience | None = None,
         tries_permissions: bool = False,
         say: Callable[[str], None] = lambda _text: None,
     ) -> None:
@@ -101,10 +103,7 @@ class Transport:
             version: the `Intercom-Version` header.
             rate_limit_percent: how full the rate-limit window may get.
             max_connections: how many connections are kept open at most.
-            backoff_seconds: the first pause after a failure; it doubles from there.
-            outage_seconds: how long nothing may succeed before the run is given up; waits for the rate limit do not
-                count.
-            limited_seconds: how long a call may get nothing but 429 before it is given up.
+            patience: how long failures are borne; None: as long as `Transport.patience` says.
             tries_permissions: a call that is forbidden does not keep others from being sent.
             say: takes what a person who watches should know, such as why nothing moves; told the same more than
                 once, it says it once.
@@ -113,7 +112,9 @@ class Transport:
         self._url = url.rstrip("/")
         self._say = say
         self._limiter = RateLimiter(rate_limit_percent, on_wait=self._note_wait)
-        self._succeeded_at = -1.0
+        self._patience = self.patience if patience is None else patience
+        self._answered: dict[str, Sequence[_What]] = {}
+        self._outages = Outages(self._patience, on_wait=self._note_outage)
         self._stopped_at = math.inf
         self._why_stopped: Exception | None = None
         self._token = token
@@ -122,9 +123,6 @@ class Transport:
         self._session.headers.update({"Accept": "application/json", "Intercom-Version": version})
         adapter = HTTPAdapter(pool_maxsize=max_connections, max_retries=0)
         self._session.mount(self._url, adapter)
-        self._backoff_seconds = backoff_seconds
-        self._outage_seconds = outage_seconds
-        self._limited_seconds = limited_seconds
         self._tries_permissions = tries_permissions
         _hush()
 
@@ -133,11 +131,26 @@ class Transport:
         """The used share of the rate-limit window, 0 to 1; None before Intercom has told."""
         return self._limiter.window_used
 
+    def remember(self, failures: Mapping[str, int]) -> None:
+        """Take in what calls were about that ended earlier runs alone, and how many runs in a row each did."""
+        self._outages.remember(failures, [call for call, runs in failures.items() if runs >= _RUNS_ENDED])
+
+    @property
+    def ended_by(self) -> str | None:
+        """What the call was about that failed alone until its operation was given up; None: several did, or none."""
+        return self._outages.ended_by
+
+    @property
+    def worked(self) -> frozenset[str]:
+        """What calls were about that ended earlier runs, and that were answered in this one."""
+        return frozenset(self._outages.worked)
+
     def stop(self, why: Exception | None = None) -> None:
         """Send nothing more: whoever waits or comes later gets `why`, or `StoppedError`."""
         self._why_stopped = self._why_stopped or why
         self._stopped_at = min(self._stopped_at, time.monotonic())
         self._limiter.stop()
+        self._outages.stop()
 
     def close(self, grace_seconds: float) -> bool:
         """Stop, and wait for what is in flight; False when some did not come back within the grace after the stop."""
@@ -169,44 +182,75 @@ class Transport:
         before: Callable[[], object] | None = None,
         version: str | None = None,
         optional: bool = False,
+        subject: tuple[object, ...] = (),
+        tries: Tries | None = None,
+        reads: bool = False,
+        parts: Sequence[Json] = (),
+        others: Sequence[Json] = (),
     ) -> _T:
-        """Make a call: wait for its turn, send, decipher, and try again where that is safe."""
+        """Make a call: wait for its turn, send, decipher, and try again where that is safe.
+
+        Args:
+            method: the HTTP method.
+            template: the path, with placeholders for `ids`.
+            read: reads the value of the answer.
+            ids: what the placeholders stand for.
+            body: what is sent.
+            params: the query.
+            repeatable: False: once Intercom may have seen it, `InDoubtError` is raised in place of a repetition.
+            before: is called right before each time it is sent.
+            version: its own `Intercom-Version`.
+            optional: that it is forbidden does not end the run.
+            subject: what the call is about, where neither `ids` nor the body tells it from every other.
+            tries: the failures of earlier calls for the same.
+            reads: it changes nothing, as GET does: what was answered last may be asked again, to see whether the
+                operation answers at all.
+            parts: bodies of calls that ask for the same together; a call that has some is given up sooner.
+            others: bodies of calls that may be sent in its place for the same purpose.
+        """
         values = iter(ids)
         path = _PLACEHOLDER.sub(lambda _match: quote(next(values), safe=""), template)
         content = None if body is None else _json(body)
         call = Call(f"{method} {template}", method, path, content, params, before, version, optional)
-
-        def attempt() -> _T:
+        call.tries, call.subject = Tries() if tries is None else tries, subject or ids or (content,)
+        call.is_harmless = reads or method == "GET"
+        stand_ins = [(path, _json(one)) for one in (*parts, *others)]
+        while True:
+            self._wait_again(call)
             try:
+                if self._ask_instead(call, read, stand_ins) and parts:
+                    raise CallFailedError(call.fault, _kept_failing(call))
                 return self._unlimited(call, read)
             except RetriableError as error:
-                call.maybe_sent = call.maybe_sent or _maybe_sent(error)
+                self._check(call, error, many=bool(parts))
                 if call.maybe_sent and not repeatable:
                     raise InDoubtError(error.fault) from None
+                self._note_retry(error)
+            except NotFoundError as error:
+                error.repeated = call.maybe_sent
                 raise
 
-        retrying = backoff.on_exception(
-            backoff.expo,
-            RetriableError,
-            factor=self._backoff_seconds,
-            max_value=_LONGEST_BACKOFF,
-            giveup=lambda error: self._gives_up(call, error),
-            on_backoff=lambda details: self._note_retry(
-                details["wait"], t.cast("RetriableError", details["exception"])
-            ),
-            logger=None,
-        )
-        try:
-            return retrying(attempt)()
-        except RetriableError as error:
-            raise self._given_up(call, error) from None
-        except NotFoundError as error:
-            error.repeated = call.maybe_sent
-            raise
+    def _wait_again(self, call: Call) -> None:
+        """Let time pass before a call is tried again."""
+        pause = self._outages.pause(call.operation, call.tries)
+        if pause:
+            self.pause(pause)
+
+    def _ask_instead(self, call: Call, read: Callable[[Json], object], stand_ins: Sequence[_What]) -> bool:
+        """Send something else in place of a call that keeps failing alone; returns whether it was answered."""
+        answered = [one for one in self._answered.get(call.operation, ()) if one != (call.path, call.body)]
+        choice = [*stand_ins, *answered]
+        number = call.tries.stand_in(len(choice))
+        if number is None or not self._outages.suspects(call.operation, call.tries):
+            return False
+        path, body = choice[number]
+        with suppress(RefusedError):
+            self._unlimited(replace(call, path=path, body=body, before=None, subject=()), read)
+        return True
 
     def _unlimited(self, call: Call, read: Callable[[Json], _T]) -> _T:
         """Send a call as often as 429 answers it, as long as its next turn is in time: that is pacing, not failure."""
-        deadline = time.monotonic() + self._limited_seconds
+        deadline = time.monotonic() + self._patience.limited
         while True:
             try:
                 return self._send(call, read)
@@ -216,32 +260,49 @@ class Transport:
                     raise
 
     def _send(self, call: Call, read: Callable[[Json], _T]) -> _T:
-        """Send a call once, when the limiter lets it through."""
-        asked_at = time.monotonic()
-        with self._limiter.slot(self._stopped) as sent_at:
-            call.paced += time.monotonic() - asked_at
-            if call.before is not None:
-                call.before()
-            call.success_before = self._succeeded_at
-            self.traffic.called(call.operation)
-            response = self._exchange(call)
-            self._limiter.learn(
-                RateLimit.from_headers(response.headers),
-                sent_at,
-                exceeded=response.status_code == requests.codes.too_many_requests,
-            )
-        try:
-            value = _read(response, read, self._token)
-        except RefusedError:
-            self._succeeded_at = time.monotonic()
-            raise
-        except (UnauthorizedError, ForbiddenError) as error:
-            is_borne = call.optional or self._tries_permissions
-            if not (is_borne and isinstance(error, ForbiddenError)):
-                self.stop(error)
-            raise
-        self._succeeded_at = time.monotonic()
+        """Send a call once, when an outage and the rate limit let it through."""
+        with self._outages.turn(call.operation, call.tries, self._stopped) as turn:
+            asked_at = time.monotonic()
+            sent_at = asked_at
+            try:
+                with self._limiter.slot(self._stopped) as granted_at:
+                    sent_at = time.monotonic()
+                    call.tries.paced += sent_at - asked_at
+                    response = self._sent(call, granted_at)
+                value = _read(response, read, self._token)
+            except RateLimitedError:
+                raise
+            except RetriableError:
+                turn.failed(sent_at)
+                raise
+            except (ApiError, RegionError) as error:
+                self._note_answer(turn, call)
+                is_borne = call.optional or self._tries_permissions
+                if isinstance(error, UnauthorizedError) or (isinstance(error, ForbiddenError) and not is_borne):
+                    self.stop(error)
+                raise
+            self._note_answer(turn, call)
         return value
+
+    def _note_answer(self, turn: Turn, call: Call) -> None:
+        turn.answered()
+        if call.is_harmless:
+            self._answered[call.operation] = ((call.path, call.body),)
+        if self._outages.has_notes and call.subject:
+            self._outages.note_work(about(call.operation, *call.subject))
+
+    def _sent(self, call: Call, granted_at: float) -> requests.Response:
+        """Send a call now, and learn the pace from its answer."""
+        if call.before is not None:
+            call.before()
+        self.traffic.called(call.operation)
+        response = self._exchange(call)
+        self._limiter.learn(
+            RateLimit.from_headers(response.headers),
+            granted_at,
+            exceeded=response.status_code == requests.codes.too_many_requests,
+        )
+        return response
 
     def _exchange(self, call: Call) -> requests.Response:
         """The only place that touches the network; a subclass may keep a call from it.
@@ -263,57 +324,53 @@ class Transport:
             fault = Fault(message=f"{_cause(error)} at {self._url}")
             raise ConnectionLostError(fault, sent=not _never_connected(error)) from None
 
-    def _gives_up(self, call: Call, error: BaseException) -> bool:
-        """Decide after a failure whether a call is tried again.
+    def _check(self, call: Call, error: RetriableError, *, many: bool) -> None:
+        """Raise what a failure ends: the run, or this call.
 
-        Others succeeding while it goes on failing shows that it is this call; as long as nothing succeeds it is an
-        outage, which may pass. Where nothing ever succeeded, it is the settings or the network.
+        Raises:
+            UnreachableError: the operation was out for too long.
+            CallFailedError: the call kept failing while others of its operation were answered.
         """
-        if isinstance(error, RateLimitedError):
-            return True
-        call.failed(time.monotonic())
-        is_long = call.failing_seconds > self._outage_seconds
-        if call.failed_alone or not (is_long or call.tries >= _MAX_TRIES):
-            return call.failed_alone and call.tries >= _MAX_TRIES
-        # Where nothing else is under way, this makes known whether anything can succeed; then the next failure counts.
-        return not self._answers() and (is_long or self._succeeded_at < 0)
-
-    def _given_up(self, call: Call, error: RetriableError) -> Exception:
-        """Tell whether it is this call or everything that fails."""
         fault = error.fault
+        call.maybe_sent = call.maybe_sent or _maybe_sent(error)
         if isinstance(error, RateLimitedError):
             message = f"Intercom's rate limit is reached: {call.operation} got nothing but 429 ({fault})"
-            others_succeed = self._succeeded_at > call.began
-            return CallFailedError(fault, message) if others_succeed else UnreachableError(fault, message)
-        if call.failed_alone:
-            return CallFailedError(fault, f"{call.operation} failed {call.tries} times: {fault}")
-        return UnreachableError(
-            fault,
-            f"Intercom cannot be reached: {fault}. Check 'region' and 'api_url', the network, and "
-            "Intercom's status; then run again.",
-        )
+            raise UnreachableError(fault, message) from None
+        call.fault = fault
+        call.tries.about = call.tries.about or about(call.operation, *call.subject)
+        match self._outages.judge(call.operation, call.tries, many=many):
+            case Verdict.GIVE_UP:
+                raise CallFailedError(fault, _kept_failing(call)) from None
+            case Verdict.OUTAGE:
+                raise UnreachableError(fault, self._unreachable(call, fault)) from None
+            case Verdict.AGAIN:
+                pass
 
-    def _answers(self) -> bool:
-        """Ask once whether anything works at all."""
-        probe = Call("GET /me", "GET", "/me", None, None)
-        try:
-            self._unlimited(probe, Workspace.from_json)
-        except RefusedError:
-            return True
-        except RetriableError:
-            return False
-        return True
+    def _unreachable(self, call: Call, fault: Fault) -> str:
+        if not self._outages.has_answered:
+            return (
+                f"Intercom cannot be reached: {fault}. Check 'region' and 'api_url', the network, and "
+                "Intercom's status; then run again."
+            )
+        return (
+            f"Intercom cannot be reached: {call.operation} did not work for {_minutes(self._patience.outage)} "
+            f"({fault}). Look at Intercom's status; then run again: what was not done is repeated."
+        )
 
     def _stopped(self) -> Exception:
         """Say why a call is not sent: what ended the run, where it was a call."""
         return self._why_stopped or StoppedError("The run was stopped before this call was sent")
 
-    def _note_retry(self, wait: float, error: RetriableError) -> None:
+    def _note_retry(self, error: RetriableError) -> None:
         self.traffic.retried()
-        self.traffic.waits(wait)
         fault = error.fault
         trouble = fault.message if fault.status is None else f"it answers {fault.status}"
         self._say(f"Intercom does not answer as it should ({trouble}): calls are tried again")
+
+    def _note_outage(self, operation: str, wait: float) -> None:
+        self.traffic.waits(wait)
+        if wait > _LONG_WAIT:
+            self._say(f"Intercom does not answer {operation}: the run waits, {_minutes(self._patience.outage)} at most")
 
     def _note_wait(self, wait: float) -> None:
         self.traffic.waits(wait)
@@ -335,36 +392,27 @@ class Call:
     """Its own `Intercom-Version`, where not every version has it."""
     optional: bool = False
     """The run may do without it: that it is forbidden does not keep others from being sent."""
+    subject: tuple[object, ...] = ()
+    """What it is about, beside its operation."""
+    is_harmless: bool = False
+    """It changes nothing."""
+    tries: Tries = field(default_factory=Tries)
     maybe_sent: bool = False
-    began: float = field(default_factory=time.monotonic)
-    tries: int = 0
-    success_before: float = -1.0
-    """When any call had last succeeded, as the last try began."""
-    failing_since: float = math.inf
-    """When it first failed, or last failed alone."""
-    paced: float = 0.0
-    """Seconds that it has waited for its turn since then."""
-    failed_at: float = math.inf
-    failed_alone: bool = False
-    """Another call succeeded between the last two failures of this one, before its last try began."""
+    fault: Fault = field(default_factory=Fault)
+    """Why it failed the last time."""
 
     def headers(self) -> dict[str, str]:
         """Give the headers that not every call has."""
         headers = {} if self.body is None else {"Content-Type": "application/json"}
         return headers if self.version is None else {**headers, "Intercom-Version": self.version}
 
-    def failed(self, now: float) -> None:
-        """Count a failure."""
-        self.tries += 1
-        self.failed_alone = self.success_before > self.failed_at
-        self.failed_at = now
-        if self.failed_alone or self.tries == 1:
-            self.failing_since, self.paced = now, 0.0
 
-    @property
-    def failing_seconds(self) -> float:
-        """For how long nothing has succeeded, as far as this call shows; 0 at its first failure."""
-        return self.failed_at - self.failing_since - self.paced
+def _kept_failing(call: Call) -> str:
+    return f"{call.operation} failed {call.tries.failures} times, while others were answered: {call.fault}"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes"
 
 
 def _hush() -> None:

@@ -20,6 +20,7 @@ from target_intercom.ledger.database import Database
 from target_intercom.ledger.forgetting import forget, held
 from target_intercom.ledger.read_only import ReadOnlyLedger
 from target_intercom.ledger.summaries import contact_ids, summaries
+from target_intercom.log import guard_log
 from target_intercom.output import printing
 from target_intercom.text import columns, printable
 
@@ -55,6 +56,7 @@ def main(context: click.Context, config: Sequence[str], data_dir: str | None, le
 
     Only `forget` changes it.
     """
+    guard_log()
     options = {"data_dir": data_dir, "ledger_url": ledger_url}
     given = config_input(config)
     schema = {"properties": {name: {"type": "string"} for name in options}}
@@ -63,7 +65,7 @@ def main(context: click.Context, config: Sequence[str], data_dir: str | None, le
     try:
         context.obj = ledger_place({**given.config, **environment, **named})
     except ConfigValidationError as error:
-        raise click.UsageError(str(error)) from None
+        raise click.UsageError(printable(str(error))) from None
 
 
 @main.command()
@@ -145,7 +147,7 @@ def _printing(what: str) -> Iterator[t.TextIO]:
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(printable(str(error))) from None
 
 
 def _cell(value: str | int | None) -> str:
@@ -178,7 +180,7 @@ def _opened(place: Path | str | None) -> Iterator[ReadOnlyLedger]:
             ledger.check()
             yield ledger
     except LedgerError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(printable(str(error))) from None
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.errors import LeadPendingError
     from target_intercom.ledger.memberships import Memberships
@@ -347,6 +347,13 @@ class Ledger:
 
     def removed(self, contacts: Sequence[ContactId]) -> None:
         """Write that contacts are gone, whichever records named them."""
+
+    def failures(self) -> Mapping[str, int]:
+        """Return what calls were about that ended runs alone, and how many runs in a row each did."""
+        return {}
+
+    def note_failures(self, ended_by: str | None, worked: Collection[str]) -> None:
+        """Write down what the call was about that ended this run alone, and forget those that were answered."""
 
     def finish(self) -> None:
         """Write that the run succeeded, and how many contacts, or memberships, each of its streams has now."""

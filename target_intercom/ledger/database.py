@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlche
 from target_intercom.errors import LedgerError, redact
 from target_intercom.ledger.migrations import migrate
 from target_intercom.ledger.tables import MIGRATIONS
+from target_intercom.private_files import create
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -234,12 +235,14 @@ def _begin_sqlite(connection: Connection) -> None:
 def _own(path: Path, shown: str) -> None:
     """Make the file readable by its owner only, and what SQLite may have put beside it.
 
-    One that is there is not opened: closing it would let go of the locks that this process holds on it.
+    A ledger may be a link to where its owner keeps it: SQLite, too, puts its files beside what the link leads to. One
+    that is there is not opened: closing it would let go of the locks that this process holds on it.
     """
     try:
+        path = Path(os.path.realpath(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            os.close(create(path))
     except OSError as error:
         raise LedgerError(f"The ledger ({shown}) cannot be opened: {error.strerror}") from None
     for one in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
 import time
 import typing as t
@@ -15,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from target_intercom.errors import LedgerError, StreamBusyError
+from target_intercom.private_files import ensure
 
 if t.TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -71,10 +71,8 @@ class FileLocks:
         self.release(name)
         path = f"{self._stem}-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
         try:
-            # SQLite would make it readable by others.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        except FileExistsError:
-            pass
+            # SQLite would make it readable by others, and follow a link.
+            ensure(Path(path))
         except OSError as error:
             raise LedgerError(f"The ledger's lock file {path} cannot be made: {error.strerror}") from None
         try:

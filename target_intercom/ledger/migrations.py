@@ -155,6 +155,14 @@ def _group_key(folded: str) -> str:
     return f"blake2b:{hashlib.blake2b(stripped.encode(), digest_size=16).hexdigest()}"
 
 
+def remember_failures(connection: Connection) -> None:
+    """Let a call be remembered that has ended a run."""
+    connection.exec_driver_sql(
+        "CREATE TABLE target_intercom_failures (workspace TEXT NOT NULL, about TEXT NOT NULL, runs BIGINT NOT NULL, "
+        "failed_at BIGINT NOT NULL, PRIMARY KEY (workspace, about))"
+    )
+
+
 STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     create_entries_streams_and_intents,
     create_memberships,
@@ -163,6 +171,7 @@ STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     judge_removals_by_runs,
     note_unarchived_contacts,
     tell_groups_apart_in_lower_case,
+    remember_failures,
 )
 """In the order in which they are applied; a step's name is what the ledger keeps of it."""
 

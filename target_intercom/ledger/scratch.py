@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import tempfile
-import time
 import typing as t
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
-from pathlib import Path
 
 from sqlalchemy import insert, inspect, select
 
 from target_intercom.ledger.database import Database
 from target_intercom.ledger.migrations import check_steps
 from target_intercom.ledger.read_only import ReadOnlyLedger, is_there
-from target_intercom.ledger.tables import ENTRIES, INTENTS, MEMBERSHIPS, MIGRATIONS, STREAMS, UNARCHIVED
+from target_intercom.ledger.scratch_folder import ScratchFolder
+from target_intercom.ledger.tables import ENTRIES, FAILURES, INTENTS, MEMBERSHIPS, MIGRATIONS, STREAMS, UNARCHIVED
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from sqlalchemy import Connection, Table
 
-_PREFIX = "scratch-"
-_OLD = 2 * 86_400.0
-"""Seconds after which a folder is not a running process's any more."""
 _PAGE = 5000
-_COPIED: t.Final = (STREAMS, ENTRIES, MEMBERSHIPS, INTENTS, UNARCHIVED)
+_COPIED: t.Final = (STREAMS, ENTRIES, MEMBERSHIPS, INTENTS, UNARCHIVED, FAILURES)
 
 
 class ScratchDatabase(Database):
@@ -41,8 +36,8 @@ class ScratchDatabase(Database):
         Raises:
             LedgerError: the ledger cannot be read, or a newer version has been at it.
         """
-        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder)
-        path = Path(self._folder.name) / "ledger.db"
+        self._folder = ScratchFolder(folder)
+        path = self._folder.ledger
         try:
             if place is None:
                 super().__init__(path)
@@ -53,13 +48,13 @@ class ScratchDatabase(Database):
                 if source.file is None:
                     source.read(partial(_copy_rows, self))
         except BaseException:
-            self._folder.cleanup()
+            self._folder.close()
             raise
 
     def close(self) -> None:
         """See `Database`."""
         super().close()
-        self._folder.cleanup()
+        self._folder.close()
 
 
 def _copy(source: ReadOnlyLedger, target: Path) -> None:
@@ -94,11 +89,3 @@ def _copy_table(source: Connection, table: Table, scratch: Database) -> None:
 
 def _insert(table: Table, rows: Sequence[Mapping[str, object]], connection: Connection) -> None:
     connection.execute(insert(table), rows)
-
-
-def sweep(folder: Path) -> None:
-    """Remove what runs have left that were killed."""
-    for left in folder.glob(f"{_PREFIX}*"):
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > _OLD:
-                shutil.rmtree(left)

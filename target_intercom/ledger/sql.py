@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sqlalchemy import bindparam, case, delete, exists, false, func, or_, select, true, tuple_, update
+from sqlalchemy import bindparam, case, delete, exists, false, func, insert, or_, select, true, tuple_, update
 
 from target_intercom.errors import LeadPendingError, LedgerError
 from target_intercom.ledger.base import UNNOTED, Holder, Ledger, LedgerEntry, Prints, Settled, Stamp, Standing, stamp
@@ -20,12 +20,12 @@ from target_intercom.ledger.locks import enter, lock_name, locks_of
 from target_intercom.ledger.memberships import Memberships, forget_contacts, release_records
 from target_intercom.ledger.rows import Rows
 from target_intercom.ledger.summaries import contact_streams
-from target_intercom.ledger.tables import ENTRIES, INTENTS, MEMBERSHIPS, STREAMS
+from target_intercom.ledger.tables import ENTRIES, FAILURES, INTENTS, MEMBERSHIPS, STREAMS
 from target_intercom.ledger.unarchived import Unarchived, forget_live
 from target_intercom.model import Contact, ContactId, Identity
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Row
 
@@ -40,7 +40,10 @@ _LONGEST_EMAIL = 500
 _INTENTS_KEPT = 86_400.0
 """Seconds after which search shows every lead for sure: its intent is of no use any more."""
 
-_E, _I, _S = ENTRIES.c, INTENTS.c, STREAMS.c
+_FAILURES_KEPT = 30 * 86_400.0
+"""Seconds after which a failure says nothing any more of the next."""
+
+_E, _F, _I, _S = ENTRIES.c, FAILURES.c, INTENTS.c, STREAMS.c
 
 
 class SqlLedger(Ledger):
@@ -141,6 +144,26 @@ class SqlLedger(Ledger):
 
         self._database.write(work)
         self.memberships.finish()
+
+    def failures(self) -> Mapping[str, int]:
+        """See `Ledger`."""
+        recent = (_F.workspace == self._workspace, _F.failed_at > stamp(time.time() - _FAILURES_KEPT))
+        with self._database.reading() as connection:
+            return {row.about: row.runs for row in connection.execute(select(FAILURES).where(*recent))}
+
+    def note_failures(self, ended_by: str | None, worked: Collection[str]) -> None:
+        """See `Ledger`."""
+        runs = 0 if ended_by is None else self.failures().get(ended_by, 0) + 1
+        over = {*worked, *(() if ended_by is None else (ended_by,))}
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(FAILURES).where(_F.workspace == self._workspace, _F.about.in_(sorted(over))))
+            if ended_by is not None:
+                row = {"workspace": self._workspace, "about": ended_by, "runs": runs, "failed_at": stamp(time.time())}
+                connection.execute(insert(FAILURES), [row])
+
+        if over:
+            self._database.write(work)
 
     def close(self) -> None:
         """See `Ledger`."""

@@ -87,6 +87,15 @@ MEMBERSHIPS = Table(
     Index("target_intercom_memberships_holding", "workspace", "holding", "group_key", "contact_id"),
 )
 
+FAILURES = Table(
+    "target_intercom_failures",
+    METADATA,
+    Column("workspace", Text, primary_key=True),
+    Column("about", Text, primary_key=True),  # a hash of what it is about
+    Column("runs", BigInteger, nullable=False),
+    Column("failed_at", BigInteger, nullable=False),
+)
+
 INTENTS = Table(
     "target_intercom_intents",
     METADATA,

@@ -12,8 +12,10 @@ from target_intercom.sandbox.conditions import BulkAccess, Conditions
 from target_intercom.sandbox.faults import Fault, TargetedFault
 from target_intercom.sandbox.messages import Call, Request, Response
 from target_intercom.sandbox.server import Sandbox, SandboxServer
+from target_intercom.sandbox.wire import Bounds
 
 __all__ = [
+    "Bounds",
     "BulkAccess",
     "Call",
     "Conditions",

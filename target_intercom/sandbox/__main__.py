@@ -50,6 +50,7 @@ def _server(parser: _Parser, options: argparse.Namespace) -> SandboxServer:
             _conditions(options),
             host=options.host,
             port=options.port,
+            allowed_hosts=options.allowed_hosts,
             token=options.token,
             region=options.region,
         )
@@ -74,6 +75,8 @@ def _parser() -> _Parser:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     add("--port", type=_port, default=8030, help="0 takes a free one (default %(default)s)")
+    allowed = "further names that it may be asked under, of a container for instance"
+    add("--allowed-hosts", type=_listed, default=[], metavar="LIST", help=allowed)
     add("--token", default="sandbox", help="the access token (default %(default)s)")
     add("--region", type=str.upper, choices=_REGIONS, default="US", help="where /me says it is")
     _add_conditions(parser)

@@ -19,6 +19,7 @@ class IntercomError(Exception):
         *,
         field: str | None = None,
         headers: Mapping[str, str] | None = None,
+        identified: bool = True,
     ) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
@@ -26,18 +27,52 @@ class IntercomError(Exception):
         self.message = message
         self.field = field
         self.headers = dict(headers or {})
+        self._identified = identified
 
     def body(self, request_id: str) -> dict[str, Any]:
         """The `error.list` (docs http-responses; OAS-P #error)."""
         error = {"code": self.code, "message": self.message}
         if self.field is not None:
             error["field"] = self.field
-        return {"type": "error.list", "request_id": request_id, "errors": [error]}
+        identity = {"request_id": request_id} if self._identified else {}
+        return {"type": "error.list", **identity, "errors": [error]}
 
 
 def invalid(message: str, field: str | None = None) -> IntercomError:
     """400 `parameter_invalid`: the code of nearly all refused values (OAS-P, many paths)."""
     return IntercomError(400, "parameter_invalid", message, field=field)
+
+
+# --- what comes in (all by choice: an Intercom that cannot be asked under a wrong name, or endlessly) ---
+
+
+def misdirected() -> IntercomError:
+    """The sandbox was asked under a name that is not its own."""
+    message = (
+        "This sandbox is asked under localhost, or the address that it listens on: "
+        "for another name start it with --allowed-hosts NAME"
+    )
+    return IntercomError(421, "misdirected_request", message)
+
+
+def malformed_request(message: str, status: int = 400) -> IntercomError:
+    """What came is no HTTP request."""
+    return IntercomError(status, "bad_request", message)
+
+
+def length_required() -> IntercomError:
+    """The body's length is not known before it ends."""
+    return IntercomError(411, "length_required", "The body's length must be given by Content-Length")
+
+
+def body_too_large(most: int) -> IntercomError:
+    """The body is longer than any that Intercom could mean."""
+    return IntercomError(413, "request_too_large", f"The request body may have {most:,} bytes at most")
+
+
+def request_timeout() -> IntercomError:
+    """The body did not come in time."""
+    return IntercomError(408, "request_timeout", "The request body did not come in time")
 
 
 # --- who asks, and how ---
@@ -95,6 +130,17 @@ def resource_not_found() -> IntercomError:
 def plan_restricted() -> IntercomError:
     """The workspace's plan does not have it (OAS-P example)."""
     return IntercomError(403, "api_plan_restricted", "Active subscription needed.")
+
+
+def media_type_not_acceptable() -> IntercomError:
+    """The client takes no JSON (amp-labs/connectors and rudder-transformer record it; without a request id)."""
+    message = "The Accept header should send a media type of application/json"
+    return IntercomError(406, "media_type_not_acceptable", message, identified=False)
+
+
+def admin_not_found() -> IntercomError:
+    """No teammate has that id (OAS-2.16 GET /admins/{admin_id})."""
+    return IntercomError(404, "admin_not_found", "Admin not found")
 
 
 def not_acceptable() -> IntercomError:

@@ -16,6 +16,8 @@ MAX_EMBEDDED = 10
 _UNSET: dict[str, Any] = {
     "social_profiles": {"type": "list", "data": []},
     "has_hard_bounced": False,
+    "sms_consent": False,
+    "unsubscribed_from_sms": False,
     "marked_email_as_spam": False,
     **dict.fromkeys(
         [
@@ -48,7 +50,10 @@ _UNSET: dict[str, Any] = {
             "enabled_push_messaging",
         ]
     ),
-    "location": {"type": "location", "country": None, "region": None, "city": None},
+    "location": {
+        "type": "location",
+        **dict.fromkeys(["country", "region", "city", "country_code", "continent_code"]),
+    },
 }
 _EMPTY_LISTS = {
     "notes": "notes",

@@ -82,7 +82,7 @@ def _refuse_not_emulated(request: Request) -> None:
     for method, parts in _NOT_EMULATED:
         if method == request.method and _params(parts, request.segments) is not None:
             raise errors.not_emulated(request.method, request.path)
-    if request.segments[0] in NOT_EMULATED_RESOURCES:
+    if request.segments[0] in NOT_EMULATED_RESOURCES and match(request) is None:
         raise errors.not_emulated(request.method, request.path)
 
 
@@ -130,6 +130,42 @@ def _list_admins(_: Errand) -> dict[str, Any]:
     """All who may own a contact (OAS-P GET /admins)."""
     more = {"away_mode_enabled": False, "away_mode_reassign": False, "team_ids": list[int]()}
     return {"type": "admin.list", "admins": [{**_admin_json(admin_id), **more} for admin_id in ADMINS]}
+
+
+def _show_admin(errand: Errand) -> dict[str, Any]:
+    """One who may own a contact (OAS-2.16 GET /admins/{admin_id})."""
+    (admin_id,) = errand.params
+    if admin_id not in ADMINS:
+        raise errors.admin_not_found()
+    away = {"away_mode_enabled": False, "away_mode_reassign": False, "away_status_reason_id": None}
+    return {**_admin_json(admin_id), **away, "team_ids": []}
+
+
+# --- what there is none of, for clients that read it all ---
+
+
+def _list_teams(_: Errand) -> dict[str, Any]:
+    return {"type": "team.list", "teams": []}
+
+
+def _list_segments(_: Errand) -> dict[str, Any]:
+    return {"type": "segment.list", "segments": []}
+
+
+def _list_subscription_types(_: Errand) -> dict[str, Any]:
+    return {"type": "list", "data": []}
+
+
+def _list_none_of_contact(errand: Errand) -> dict[str, Any]:
+    """Return a contact's segments or subscriptions."""
+    errand.workspace.contact(errand.params[0], errand.version)
+    return {"type": "list", "data": []}
+
+
+def _page_none_of_contact(errand: Errand) -> dict[str, Any]:
+    """Return a contact's notes or companies: these have pages (OAS-2.16; total_pages 0 as recorded of contacts)."""
+    pages = {"type": "pages", "page": 1, "per_page": _PER_PAGE_OF_NONE, "total_pages": 0}
+    return {**_list_none_of_contact(errand), "total_count": 0, "pages": pages}
 
 
 # --- contacts ---
@@ -291,10 +327,15 @@ _TAGS, _WRITE_TAGS = "read_tags", "write_tags"
 _ATTRIBUTES, _WRITE_ATTRIBUTES = "read_data_attributes", "write_data_attributes"
 _BULK_SINCE = PREVIEW.number  # in OAS-P, not in OAS-2.16; of 2.17 nothing is known
 _ACCEPTED = 202
+_PER_PAGE_OF_NONE = 50
 
 ROUTES = [
     Route("GET", "/me", _show_me, "read_admins"),
     Route("GET", "/admins", _list_admins, "read_admins"),
+    Route("GET", "/admins/{id}", _show_admin, "read_admins"),
+    Route("GET", "/teams", _list_teams, "read_admins"),
+    Route("GET", "/segments", _list_segments, _USERS),
+    Route("GET", "/subscription_types", _list_subscription_types, _USERS),
     Route("POST", "/contacts", _create_contact, _WRITE_USERS),
     Route("GET", "/contacts", _list_contacts, _USERS),
     Route("POST", "/contacts/search", _search_contacts, _USERS),
@@ -315,6 +356,10 @@ ROUTES = [
     Route("DELETE", "/contacts/{id}", _delete_contact, _WRITE_USERS),
     Route("POST", "/contacts/{id}/archive", _archive_contact, _WRITE_USERS),
     Route("POST", "/contacts/{id}/unarchive", _unarchive_contact, _WRITE_USERS),
+    Route("GET", "/contacts/{id}/notes", _page_none_of_contact, _USERS),
+    Route("GET", "/contacts/{id}/companies", _page_none_of_contact, _USERS),
+    Route("GET", "/contacts/{id}/segments", _list_none_of_contact, _USERS),
+    Route("GET", "/contacts/{id}/subscriptions", _list_none_of_contact, _USERS),
     Route("GET", "/contacts/{id}/tags", _list_contact_tags, _TAGS),
     Route("POST", "/contacts/{id}/tags", _tag_contact, _WRITE_TAGS),
     Route("DELETE", "/contacts/{id}/tags/{tag_id}", _untag_contact, _WRITE_TAGS),
@@ -332,14 +377,9 @@ NOT_EMULATED = {
     "GET": (
         "/admins/activity_log_event_types",
         "/admins/activity_logs",
-        "/admins/{id}",
         "/contacts/activities",
         "/contacts/{id}/banners",
-        "/contacts/{id}/companies",
         "/contacts/{id}/merge_history",
-        "/contacts/{id}/notes",
-        "/contacts/{id}/segments",
-        "/contacts/{id}/subscriptions",
     ),
     "POST": (
         "/admins/activity_logs/search",
@@ -382,6 +422,6 @@ NOT_EMULATED_RESOURCES = frozenset(
         "visitors",
     ]
 )
-"""First parts of paths that Intercom has and the sandbox has not at all."""
+"""First parts of paths that Intercom has and the sandbox has not, but for a list of them that is empty."""
 
 _NOT_EMULATED = [(method, _parts(template)) for method, templates in NOT_EMULATED.items() for template in templates]

@@ -75,7 +75,7 @@ class FieldKind:
             return None
         if field == "owner_id":
             value = str(value)
-        if self.is_date and isinstance(value, str) and value.isdecimal():
+        if self.is_date and _is_whole(value):
             value = int(value)
         if not _fits(self.data_type, value):
             message = f"The value for {field} must be of type {self.data_type}"
@@ -106,6 +106,11 @@ def _custom_kind(field: str, attributes: DataAttributes) -> FieldKind:
     except errors.IntercomError:
         raise errors.invalid_field(field) from None
     return FieldKind(attribute.data_type, lambda contact: contact.custom_attributes.get(name))
+
+
+def _is_whole(value: object) -> bool:
+    """Return whether a time is written as text, or as a float (tap-intercom's bookmarks), and has whole seconds."""
+    return (isinstance(value, str) and value.isdecimal()) or (isinstance(value, float) and value.is_integer())
 
 
 def _fits(data_type: str, value: object) -> bool:

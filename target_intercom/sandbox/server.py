@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from target_intercom.sandbox import control, errors, routes, subjects
+from target_intercom.sandbox import call_log, control, errors, routes, subjects
+from target_intercom.sandbox.call_log import CallLog
 from target_intercom.sandbox.conditions import Conditions
 from target_intercom.sandbox.faults import Fault
 from target_intercom.sandbox.history import Entry, History
 from target_intercom.sandbox.limits import RateWindows
-from target_intercom.sandbox.messages import Call, Fate, Request, Response, readable_body
-from target_intercom.sandbox.page import Page, guard
+from target_intercom.sandbox.messages import Call, Fate, Request, Response, new_request_id
+from target_intercom.sandbox.names import Names
+from target_intercom.sandbox.page import Page
 from target_intercom.sandbox.versions import DEFAULT, Version
-from target_intercom.sandbox.wire import HttpServer
+from target_intercom.sandbox.wire import Bounds, HttpServer
 from target_intercom.sandbox.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from target_intercom.sandbox.limits import Allowance
 
 _log = logging.getLogger(__name__)
-_REQUEST_ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuv"
-_REQUEST_ID_LENGTH = 20
 _WITH_BODY = frozenset({"POST", "PUT"})
 
 
@@ -45,19 +44,20 @@ class Sandbox:
         token: str = "sandbox",  # noqa: S107 - it guards nothing
         region: str = "US",
         clock: Callable[[], float] = time.time,
+        remembered_bytes: int = call_log.MEMORY,
     ) -> None:
         self.token = token
         self.region = region
         self.conditions = conditions or Conditions()
         self._clock = clock
-        self._lock = threading.Lock()
+        self._remembered_bytes = remembered_bytes
         self._initial = self.conditions.copy()
         self._start()
 
     def _start(self) -> None:
         self.workspace = Workspace(self.conditions, self._clock)
         self.windows = RateWindows()
-        self.calls: list[Call] = []
+        self.calls = CallLog(self._remembered_bytes)
         self.history = History()
 
     def reset(self) -> None:
@@ -71,7 +71,7 @@ class Sandbox:
         """Answer a request."""
         if request.path.startswith(control.PREFIX):
             return self._guarded(lambda: self._control(request))
-        call, entry = self._noted(request), self._entered(request)
+        call, entry = self.calls.record(self._clock(), request), self._entered(request)
         began = time.perf_counter()
         response = self._guarded(lambda: self._api(request, call, entry))
         call.status = response.status or None
@@ -83,45 +83,38 @@ class Sandbox:
         """What its clock shows, in UNIX seconds."""
         return self._clock()
 
-    def _noted(self, request: Request) -> Call:
-        call = Call(
-            n=0,
-            at=self._clock(),
-            method=request.method,
-            path=request.path,
-            query=request.query,
-            body=readable_body(request),
-            version=request.headers.get("intercom-version"),
-        )
-        with self._lock:
-            self.calls.append(call)
-            call.n = len(self.calls)
-        return call
-
     def _entered(self, request: Request) -> Entry:
         """Begin what the page tells of a call, also of one that will be refused."""
         found = routes.match(request)
+        entry = self.history.begin(self._clock(), request, None if found is None else found[0].template)
+        self._touch(entry, request, None)
+        return entry
+
+    def _touch(self, entry: Entry, request: Request, body: object) -> None:
+        """Note the contacts that a call's path and body name."""
+        found = routes.match(request)
         if found is None:
-            return self.history.begin(self._clock(), request, None)
-        route, params = found
-        entry = self.history.begin(self._clock(), request, route.template)
-        for contact_id in subjects.named(route, params, readable_body(request)):
+            return
+        for contact_id in subjects.named(*found, body):
             if self.workspace.known(contact_id):
                 self.history.touch(entry, contact_id)
-        return entry
+
+    def _read(self, request: Request, call: Call, entry: Entry) -> None:
+        """Read the body of a call that bears the token. Of any other call nothing is kept."""
+        self.calls.record_body(call, request.body)
+        self._touch(entry, request, call.body)
 
     def _guarded(self, answer: Callable[[], Response]) -> Response:
         """Turn refusals into answers, and give each answer the headers that all have."""
-        request_id = _request_id()
         try:
             response = answer()
         except errors.IntercomError as error:
-            response = _refusal(error, request_id)
+            response = Response.refusing(error)
         except Exception:  # noqa: BLE001 - a bug here is an answer there, not a lost connection
             _log.exception("The sandbox broke")
             broken = errors.IntercomError(500, "sandbox_error", "The sandbox broke: see its log")
-            response = _refusal(broken, request_id)
-        response.headers["X-Request-Id"] = request_id
+            response = Response.refusing(broken)
+        response.headers.setdefault("X-Request-Id", new_request_id())
         response.headers["Date"] = formatdate(self._clock(), usegmt=True)
         response.headers.setdefault("Intercom-Version", DEFAULT.name)
         return response
@@ -136,6 +129,7 @@ class Sandbox:
         conditions = self.conditions
         if conditions.token_revoked or not request.bears(self.token):
             raise errors.unauthorized()
+        self._read(request, call, entry)
         allowance = self.windows.arrive(self._clock(), conditions.rate_limit, conditions.rate_window)
         headers = allowance.headers()
         try:
@@ -163,6 +157,8 @@ class Sandbox:
         return self._failing(call.fault)
 
     def _run(self, request: Request, version: Version, touched: Callable[[str], None]) -> Response:
+        if not request.takes_json:
+            raise errors.media_type_not_acceptable()
         route, params = routes.find(request)
         if version.number < route.since:
             raise errors.not_in_this_version()
@@ -207,16 +203,19 @@ class SandboxServer:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        allowed_hosts: Iterable[str] = (),
+        bounds: Bounds | None = None,
         **sandbox: Any,
     ) -> None:
-        """Bind the port; `sandbox` are the keywords of `Sandbox`.
+        """Bind the port; `sandbox` are the keywords of `Sandbox`, `allowed_hosts` further names to be asked under.
 
         Raises:
             OSError: The address cannot be used.
         """
         self.sandbox = Sandbox(conditions, **sandbox)
-        self._http = HttpServer((host, port), self._answer)
-        self._page = Page(self.sandbox, guard.Names.of(host, str(self._http.server_address[0])))
+        self._http = HttpServer((host, port), self._answer, bounds)
+        self._names = Names.of(host, str(self._http.server_address[0]), allowed_hosts)
+        self._page = Page(self.sandbox)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
@@ -264,7 +263,9 @@ class SandboxServer:
         self.workspace.jobs.stop()
 
     def _answer(self, request: Request) -> Response:
-        """The page lies beside the API: what is asked of it is no call."""
+        """The page lies beside the API: what is asked of it is no call, nor is what is asked under another's name."""
+        if not self._names.admit(request):
+            return Response.refusing(errors.misdirected())
         return self._page.answer(request) or self.sandbox.handle(request)
 
     def __enter__(self) -> Self:
@@ -285,16 +286,6 @@ def _run_quietly(run: Callable[[], Response]) -> None:
         run()
     except errors.IntercomError:
         _log.debug("A call whose answer is lost was refused")
-
-
-def _refusal(error: errors.IntercomError, request_id: str) -> Response:
-    response = Response.of(error.status, error.body(request_id))
-    response.headers.update(error.headers)
-    return response
-
-
-def _request_id() -> str:
-    return "".join(random.choices(_REQUEST_ID_CHARACTERS, k=_REQUEST_ID_LENGTH))
 
 
 def _base_url(request: Request) -> str:

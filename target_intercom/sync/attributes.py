@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from target_intercom.errors import UndoneError, UnknownAttributeError
+from target_intercom.errors import CallFailedError, UndoneError, UnknownAttributeError, UnreachableError
 from target_intercom.intercom.protocol import CUSTOM_PREFIX
 from target_intercom.model import Kind
 from target_intercom.sync.mapping import AttributeType
@@ -129,6 +129,11 @@ class AttributeCatalog:
                 self._created.add(name)
                 self.unproven.add(name)
                 return True
+            if isinstance(error, CallFailedError):
+                message = (
+                    f"Attribute '{name}' could not be created ({error.fault}): create it in Intercom, or run again"
+                )
+                raise UnreachableError(error.fault, message) from None
             self._refuse(name, f"Intercom does not create it: {error}")
             return False
         self._known()[name] = made

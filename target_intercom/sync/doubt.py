@@ -10,6 +10,7 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
+from target_intercom.intercom.outages import Tries
 from target_intercom.model import Ambiguous, Found, NotFound
 
 if t.TYPE_CHECKING:
@@ -38,6 +39,8 @@ class LeadInDoubt:
     """Its stamp in the ledger."""
     may_come: bool = False
     """A job that may still make it is under way: it must not be sent again, also where it is not found."""
+    tries: Tries = field(default_factory=Tries)
+    """The failures of its creation."""
 
 
 @dataclass(slots=True)

@@ -294,9 +294,12 @@ class _Lane(t.Generic[_Item]):
             self.client.pause(pause)
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
             before = {id_: job.tasks for id_, job in self._jobs.items()}
+            looked_at = time.monotonic()
             for id_ in {one.job for one in self._waiting}:
                 if (shown := self._look(id_)) is not None:
                     self._note(shown)
+            # An outage of looks is no time in which nothing moved.
+            moved_at += time.monotonic() - looked_at
             if any(job.tasks != before[id_] for id_, job in self._jobs.items()):
                 moved_at = time.monotonic()
             self._settle_ended()

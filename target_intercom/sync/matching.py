@@ -6,7 +6,7 @@ import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
-from target_intercom.errors import CallFailedError, Fault, MergedError, NotFoundError, RefusedError, UndoneError
+from target_intercom.errors import Fault, MergedError, NotFoundError, RefusedError, UndoneError
 from target_intercom.intercom.protocol import ContactId
 from target_intercom.model import Ambiguous, Found, Identity, MatchBy, MergedAway, NotFound, Unanswered
 
@@ -379,7 +379,7 @@ class Matcher:
         return (identities[start : start + size] for start in range(0, len(identities), size))
 
     def _search(self, chunk: Sequence[Identity], fields: Sequence[MatchBy]) -> _Answer:
-        """Search for a chunk; halved when Intercom refuses it, so that a limit or one odd value costs little."""
+        """Search for a chunk; halved when Intercom refuses it or keeps failing, down to the one value that it is."""
         wanted = {
             which.value: list(dict.fromkeys(value for one in chunk if (value := one.get(which)) is not None))
             for which in fields
@@ -388,14 +388,13 @@ class Matcher:
             return _Answer()
         try:
             return _Answer(self._client.search_contacts(wanted))
-        except CallFailedError as error:
-            return _Answer(failed=[(one, error.fault) for one in chunk])
-        except RefusedError as error:
+        except UndoneError as error:
             if len(chunk) == 1:
                 return _Answer(failed=[(chunk[0], error.fault)])
+            is_too_large = isinstance(error, RefusedError)
         middle = len(chunk) // 2
         halves = self._search(chunk[:middle], fields), self._search(chunk[middle:], fields)
-        if not any(half.failed for half in halves):
+        if is_too_large and not any(half.failed for half in halves):
             self._size = min(self._size, middle * _asked(chunk, fields))
         return _Answer(
             [contact for half in halves for contact in half.contacts], [one for half in halves for one in half.failed]

@@ -7,7 +7,7 @@ import json
 import shlex
 import typing as t
 
-from target_intercom.config import SyncMode
+from target_intercom.config import RemovalMode, SyncMode
 from target_intercom.errors import StreamRefusedError
 from target_intercom.sync.schemas import is_open
 
@@ -127,6 +127,66 @@ def has_no_stream(setting: str, name: str, names: Sequence[str], renamed: str | 
     known = ", ".join(f"'{one}'" for one in names) or "none"
     hint = f"Did you mean '{near[0]}'?" if near else f"The streams are: {known}"
     return f"Setting '{setting}' has no effect: there is no stream '{name}'. {hint}"
+
+
+def may_be_cut_off(stream: str, missing: str) -> str:
+    """Return the warning that a stream may have been cut off; `missing`: what would say otherwise."""
+    return (
+        f"Stream '{stream}': the tap did not say that it is complete ({missing}; see docs/removals.md): who is missing "
+        "from it is not removed"
+    )
+
+
+def has_unreadable_key(stream: str) -> str:
+    """Return the warning that a refused record may be any record of a stream."""
+    return (
+        f"Stream '{stream}': the key of a refused record cannot be read, and it may be any record of the stream: who "
+        "is missing from it is not removed"
+    )
+
+
+def was_shared(stream: str) -> str:
+    """Return the warning that a run was not alone with a stream."""
+    return f"Stream '{stream}': another run worked on it, too: who is missing from it is not removed"
+
+
+def stay_for_old_records(stream: str, other: str, count: int, last_run: str | None) -> str:
+    """Return the warning that contacts stay for records that no run brings any more.
+
+    `last_run`: when the other stream last ran; None: it is one of this run, and the records did not come.
+    """
+    why = (
+        f"Stream '{stream}': {count} contacts that it no longer names stay, because records of stream '{other}' of "
+        "earlier runs name them"
+    )
+    if last_run is None:
+        return f"{why}, which did not come in this run"
+    return (
+        f"{why} (it last ran at {last_run}). If it was renamed or is not loaded any more, "
+        f"`python -m target_intercom.ledger forget {shlex.quote(other)}` lets go of it"
+    )
+
+
+def stay_after_merge(stream: str, count: int) -> str:
+    """Return the warning that contacts stay which only a merge made those of missing records."""
+    return (
+        f"Stream '{stream}': {count} contacts that are missing from it stay: they are survivors of merges in Intercom, "
+        "into which the records' own contacts went"
+    )
+
+
+def removes_who_is_named(stream: str, other: str, count: int, mode: RemovalMode) -> str:
+    """Return the warning that orders remove contacts that another stream will bring again."""
+    again = "are brought back" if mode is RemovalMode.ARCHIVE else "are rejected"
+    return (
+        f"Stream '{stream}' removes {count} contacts that records of stream '{other}' still name: when these come "
+        f"again, they {again}"
+    )
+
+
+def could_not_be_removed(stream: str) -> str:
+    """Return the warning that Intercom refused to remove missing contacts."""
+    return f"Stream '{stream}': contacts that are missing from it could not be removed; the next run tries again"
 
 
 def is_in_no_stream(prop: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import typing as t
 from collections import Counter, defaultdict
 
 from target_intercom.intercom.dry_run import Operation
 from target_intercom.json_lines import json_line
 from target_intercom.model import STANDARD_ATTRIBUTES, Identity
+from target_intercom.private_files import LineFile
 from target_intercom.sync.group_names import group_key
 from target_intercom.sync.planning import same
 
@@ -55,24 +55,23 @@ class PlanFile(Plan):
         self._changed: Counter[str] = Counter()
         self._made: dict[Operation, list[str]] = defaultdict(list)
         self._origins: Mapping[Subject, Origin] = {}
-        self._file: int | None = None
+        self._file: LineFile | None = None
 
     def because(self, origins: Mapping[Subject, Origin]) -> None:
         """See `Plan`."""
         self._origins = origins
 
-    def open(self) -> int:
+    def open(self) -> LineFile:
         """Make the file, where it is not yet: a plan without a line says that there is nothing to do."""
         if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._file = LineFile(self.path)
         return self._file
 
     def note(self, planned: Planned) -> None:
         """Append what would be written."""
         origin = self._origin(planned)
         line = {"operation": planned.operation.value, **_origin_fields(origin), **_fields(planned)}
-        os.write(self.open(), f"{json_line(line)}\n".encode())
+        self.open().append(json_line(line))
         if planned.operation is Operation.UPDATE:
             self._changed.update(list(line["changes"]))
         elif planned.attribute is not None:
@@ -94,7 +93,7 @@ class PlanFile(Plan):
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
             self._file = None
 
     def _origin(self, planned: Planned) -> Origin | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError, UndoneError
+from target_intercom.intercom.protocol import halves
 from target_intercom.ledger.base import NOBODY, Holding, stamp
 from target_intercom.model import Outcome, Refusal, Result, SkipReason, TagChange
 from target_intercom.sync.claims import shown
@@ -51,7 +52,7 @@ class _Chunk:
     """Contacts that get one tag in one call."""
 
     tag: Tag
-    contacts: list[ContactId]
+    contacts: Sequence[ContactId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ class _Answer:
     refused: Mapping[ContactId, Refusal] = field(default_factory=dict)
     unheard: Mapping[ContactId, Refusal] = field(default_factory=dict)
     """Contacts of which it is not known whether they have it: calls kept failing."""
+
+    def beside(self, other: _Answer, chunk: _Chunk) -> _Answer:
+        """Return what came of a chunk of which this and another answer are the halves."""
+        refused, unheard = {**self.refused, **other.refused}, {**self.unheard, **other.unheard}
+        return _Answer(chunk, other.tag, refused, unheard)
 
 
 class Tagging:
@@ -269,15 +275,28 @@ class Tagging:
     def _tag(self, one: tuple[GroupKey, _Chunk]) -> tuple[GroupKey, _Answer]:
         """Give many contacts a tag; those that the answer does not say to have it are asked for one by one."""
         group, chunk = one
+        return group, self._tag_many(chunk, halves(chunk.contacts))
+
+    def _tag_many(self, chunk: _Chunk, others: Sequence[Sequence[ContactId]]) -> _Answer:
+        """Give the contacts of a chunk its tag; in halves where that keeps failing, down to the one that it is.
+
+        `others` are to get it, too.
+        """
         try:
-            tagged = self._client.tag_contacts(chunk.tag.name, chunk.contacts)
+            tagged = self._client.tag_contacts(chunk.tag.name, chunk.contacts, others)
         except CallFailedError as error:
-            why = Refusal.by_intercom(error.fault)
-            return group, _Answer(chunk, chunk.tag.id, unheard=dict.fromkeys(chunk.contacts, why))
+            parts = halves(chunk.contacts)
+            if not parts:
+                why = Refusal.by_intercom(error.fault)
+                return _Answer(chunk, chunk.tag.id, unheard=dict.fromkeys(chunk.contacts, why))
+            first, second = parts
+            return self._tag_many(replace(chunk, contacts=first), [second, *others]).beside(
+                self._tag_many(replace(chunk, contacts=second), [first, *others]), chunk
+            )
         except RefusedError:
-            return group, self._tag_singly(chunk, chunk.contacts, chunk.tag.id)
+            return self._tag_singly(chunk, chunk.contacts, chunk.tag.id)
         missing = [] if tagged.contacts is None else [one for one in chunk.contacts if one not in tagged.contacts]
-        return group, self._tag_singly(chunk, missing, tagged.tag.id)
+        return self._tag_singly(chunk, missing, tagged.tag.id)
 
     def _tag_singly(self, chunk: _Chunk, contacts: Iterable[ContactId], tag: TagId) -> _Answer:
         """Give some contacts of a chunk its tag, each by a call of its own: then Intercom says why it does not."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from target_intercom.errors import UndoneError
+from target_intercom.errors import CallFailedError, RefusedError, UnreachableError
 from target_intercom.sync.group_names import group_key
 
 if t.TYPE_CHECKING:
@@ -76,18 +76,21 @@ class TagCatalog:
         missing = [(group, name) for group, name in names.items() if group not in self.known()]
         for group, made in self._in_parallel(lambda one: (one[0], self._make(one[1])), missing):
             match made:
-                case UndoneError():
+                case RefusedError():
                     refused[group] = made.fault
                 case _:
                     # Under the name that was asked for, however Intercom writes it.
                     self.known()[group] = made
         return refused
 
-    def _make(self, name: str) -> Tag | UndoneError:
+    def _make(self, name: str) -> Tag | RefusedError:
         try:
             return self._client.create_tag(name)
-        except UndoneError as error:
+        except RefusedError as error:
             return error
+        except CallFailedError as error:
+            message = f"A tag could not be created ({error.fault}): run again, or create it in Intercom"
+            raise UnreachableError(error.fault, message) from None
 
     def _read(self) -> dict[GroupKey, Tag]:
         self._read_at = time.monotonic()

@@ -7,8 +7,6 @@ import typing as t
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-import backoff
-
 from target_intercom.errors import (
     CallFailedError,
     ConflictError,
@@ -19,6 +17,7 @@ from target_intercom.errors import (
     NotFoundError,
     UndoneError,
 )
+from target_intercom.intercom.outages import Tries
 from target_intercom.intercom.protocol import ContactId
 from target_intercom.ledger.base import Stamp
 from target_intercom.model import (
@@ -51,10 +50,6 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.matching import Matcher
     from target_intercom.sync.parallel import InParallel
 
-_DOUBT_ROUNDS = 5
-"""A create whose answer is lost again and again is tried so often."""
-_DOUBT_BACKOFF = 8.0
-"""The longest pause, in seconds, before a user in doubt is looked for again."""
 _CLOCK_STEP = 1
 """Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""
 _BEGUN: t.Final = Fault(message="a run that was cut off, or another one, began to create it")
@@ -199,24 +194,37 @@ class DirectWriter:
         if operation.role == "lead" and email is not None:
             earlier = self._doubtful.pop(email, None)
             return (
-                self._create_lead(operation, email, None) if earlier is None else replace(earlier, operation=operation)
+                self._create_lead(operation, email, None, Tries())
+                if earlier is None
+                else replace(earlier, operation=operation)
             )
+        tries = Tries()
         try:
-            return self._post(operation, _nothing)
+            return self._post(operation, _nothing, tries)
         except ConflictError as error:
             return self._after_conflict(operation.group, error, doubtful=False)
-        except InDoubtError as error:
-            return self._user_in_doubt(operation, error.fault)
+        except InDoubtError:
+            return self._user_in_doubt(operation, tries)
 
-    def _create_lead(self, operation: Create, email: Email, replacing: Stamp | None) -> Written | LeadInDoubt:
-        """Make a lead, with its intent in the ledger right before each try; what surely failed leaves none."""
+    def _create_lead(
+        self, operation: Create, email: Email, replacing: Stamp | None, tries: Tries
+    ) -> Written | LeadInDoubt:
+        """Make a lead, with its intent in the ledger right before each try; what surely failed leaves none.
+
+        Raises:
+            CallFailedError: it keeps failing, and may have been made.
+        """
         intent = _Intent(self._ledger, email, replacing)
         try:
-            return self._post(operation, intent.write)
+            return self._post(operation, intent.write, tries)
         except LeadPendingError as error:
-            return LeadInDoubt(operation, _BEGUN, self._sent_at(error.since), Stamp(error.since))
+            return LeadInDoubt(operation, _BEGUN, self._sent_at(error.since), Stamp(error.since), tries=tries)
         except InDoubtError as error:
-            return LeadInDoubt(operation, error.fault, time.monotonic(), intent.written)
+            return LeadInDoubt(operation, error.fault, time.monotonic(), intent.written, tries=tries)
+        except CallFailedError as error:
+            return self._left_in_doubt(
+                LeadInDoubt(operation, error.fault, time.monotonic(), intent.written, tries=tries)
+            )
         except UndoneError as error:
             self._ledger.drop_intents([email])
             if isinstance(error, ConflictError):
@@ -231,30 +239,32 @@ class DirectWriter:
         ahead = since / 1000 - time.time()
         return time.monotonic() + (ahead if ahead <= self._longest_job else 0.0)
 
-    def _post(self, operation: Create, before: Callable[[], object]) -> Saved:
+    def _post(self, operation: Create, before: Callable[[], object], tries: Tries) -> Saved:
         def create(attributes: Mapping[str, Json]) -> Contact:
-            return self._client.create_contact(attributes, before=before, again=operation.again)
+            return self._client.create_contact(attributes, before=before, again=operation.again, tries=tries)
 
         contact, dropped = self._catalog.sending(create, operation.attributes)
         return Saved(operation.group, Result.CREATED, contact, dropped)
 
-    def _user_in_doubt(self, operation: Create, fault: Fault) -> Written:
+    def _user_in_doubt(self, operation: Create, tries: Tries) -> Written:
         """Look for a user whose create got no answer before it is repeated; a 409 on the repetition finds it, too."""
         operation = replace(operation, again=True)
         identity = operation.group.draft.identity
-        for round_ in range(_DOUBT_ROUNDS):
+        while True:
             found = self._find_user(identity)
             if found is not None:
                 return self._adopt(operation, found)
-            self._client.pause(backoff.full_jitter(min(2.0**round_, _DOUBT_BACKOFF)))
             try:
-                return self._post(operation, _nothing)
+                return self._post(operation, _nothing, tries)
             except ConflictError as error:
                 return self._after_conflict(operation.group, error, doubtful=True)
-            except InDoubtError as error:
-                fault = error.fault
-        found = self._find_user(identity)
-        return InDoubt(operation.group, _doubt(fault)) if found is None else self._adopt(operation, found)
+            except InDoubtError:
+                continue
+            except CallFailedError as error:
+                found = self._find_user(identity)
+                if found is None:
+                    return InDoubt(operation.group, _doubt(error.fault))
+                return self._adopt(operation, found)
 
     def _find_user(self, identity: Identity) -> Contact | None:
         """Look for a user without the index's lag where that is possible."""
@@ -344,12 +354,13 @@ class DirectWriter:
                 contact = self._client.find_user(external_id)
             if contact is not None:
                 return self._adopt(operation, contact, since)
+            tries = Tries()
             try:
-                return self._post(operation, _nothing)
+                return self._post(operation, _nothing, tries)
             except ConflictError as error:
                 return self._after_conflict(operation.group, error, doubtful=True, since=since)
-            except InDoubtError as error:
-                return self._user_in_doubt(operation, error.fault)
+            except InDoubtError:
+                return self._user_in_doubt(operation, tries)
         except UndoneError as error:
             return Rejected(operation.group, Refusal.by_intercom(error.fault))
 
@@ -417,9 +428,7 @@ class DirectWriter:
 
     def _settle_leads(self, doubts: list[LeadInDoubt]) -> Iterator[Written]:
         """Look for leads in doubt before they are repeated; one that stays in doubt is rejected."""
-        for _ in range(_DOUBT_ROUNDS):
-            if not doubts:
-                return
+        while doubts:
             search = self._search.run(doubts)
             for doubt, match in search.found:
                 yield self._found_lead(doubt, match)
@@ -431,8 +440,6 @@ class DirectWriter:
                     doubts.append(written)
                 else:
                     yield written
-        for doubt in doubts:
-            yield self._left_in_doubt(doubt)
 
     def _left_in_doubt(self, doubt: LeadInDoubt) -> InDoubt:
         """Give a lead up, and remember that it may turn up."""
@@ -446,7 +453,7 @@ class DirectWriter:
         if email is None:
             raise ValueError("a lead is not made without an email")
         try:
-            return self._create_lead(operation, email, doubt.intent)
+            return self._create_lead(operation, email, doubt.intent, doubt.tries)
         except UndoneError as error:
             return Rejected(operation.group, Refusal.by_intercom(error.fault))
 

@@ -403,7 +403,7 @@ def test_any_key_is_written_in_utf_8_whatever_the_terminal_takes(on_sqlite: Ledg
     filled(on_sqlite(), *(keyed(f"c{n}", {"id": one}) for n, one in enumerate(keys)))
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     command = [*ROOT_COMMAND, "--ledger-url", on_sqlite.url, "export", S]
-    done = subprocess.run(command, capture_output=True, check=False, env=env, timeout=30)
+    done = subprocess.run(command, capture_output=True, check=False, env=env, timeout=120)
     assert (done.returncode, done.stderr) == (0, b"")
     header, *lines = csv.reader(io.StringIO(done.stdout.decode(), newline=""))
     assert header == ["id", "intercom_id"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
+import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -116,14 +116,18 @@ def test_a_stream_is_free_once_its_run_has_closed_the_ledger(ledgers: Ledgers, a
     until(lambda: enters(second, alone=True))
 
 
-def test_a_run_waits_a_moment_for_another_that_is_alone(ledgers: Ledgers) -> None:
+def test_a_run_waits_a_moment_for_another_that_is_alone(ledgers: Ledgers, monkeypatch: pytest.MonkeyPatch) -> None:
     """That one may only have looked whether anybody is there."""
     first, second = ledgers("r1"), ledgers("r2")
     assert enters(first, alone=True)
-    leaving = threading.Timer(0.15, first.close)
-    leaving.start()
+    sleep = time.sleep
+
+    def leave(seconds: float) -> None:
+        first.close()
+        sleep(seconds)
+
+    monkeypatch.setattr("time.sleep", leave)
     assert enters(second)
-    leaving.join()
 
 
 @pytest.mark.parametrize("removes", [True, False])
@@ -254,6 +258,7 @@ def test_a_stream_is_told_of_a_run_when_it_enters_first_and_not_again(ledgers: L
 
 HOLD = """
 import sys
+import time
 from target_intercom.ledger.database import Database
 from target_intercom.ledger.sql import SqlLedger
 ledger = SqlLedger(Database(sys.argv[1]), sys.argv[2], "r9")

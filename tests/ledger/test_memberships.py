@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_intercom.ledger.base import UNNOTED, Holding, Membership, Stamp
-from target_intercom.ledger.scratch import sweep
 from target_intercom.model import ContactId, GroupKey, TagId
 
 from .conftest import contact, key, loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from target_intercom.ledger.memberships import Memberships
     from target_intercom.ledger.sql import SqlLedger
@@ -326,13 +323,3 @@ def test_it_is_known_whether_tags_wait(known: Memberships, holding: Holding, *, 
     assert not known.has_work
     known.note([membership(holding=holding)], [])
     assert known.has_work is waits
-
-
-def test_what_a_killed_run_has_left_is_removed_after_days(tmp_path: Path) -> None:
-    old, new = tmp_path / "scratch-old", tmp_path / "scratch-new"
-    for folder in (old, new):
-        folder.mkdir()
-        (folder / "memberships.db").touch()
-    os.utime(old, (1, 1))
-    sweep(tmp_path)
-    assert list(tmp_path.iterdir()) == [new]

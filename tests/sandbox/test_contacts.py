@@ -225,3 +225,11 @@ def test_the_admin_names_the_workspace_and_its_region(api: Api) -> None:
     assert me["app"]["id_code"] == api.create(role="lead")["workspace_id"]
     assert me["app"]["region"] == "US"
     assert me["app"]["timezone"]
+
+
+def test_a_contact_has_what_no_call_sets(api: Api) -> None:
+    """Recorded by others in 2023 to 2026."""
+    contact = api.create(role="lead")
+    assert (contact["sms_consent"], contact["unsubscribed_from_sms"]) == (False, False)
+    codes = ("country", "region", "city", "country_code", "continent_code")
+    assert contact["location"] == {"type": "location", **dict.fromkeys(codes)}

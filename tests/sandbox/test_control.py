@@ -27,7 +27,7 @@ def test_calls_are_remembered(api: Api, clock: Clock) -> None:
         "fault": None,
     }
     assert (calls[1]["query"], calls[1]["version"]) == ({"per_page": "7", "x": ""}, None)
-    assert (calls[2]["n"], calls[2]["body"], calls[2]["status"]) == (3, "{oops", 401)
+    assert (calls[2]["n"], calls[2]["body"], calls[2]["status"]) == (3, None, 401)
     assert len(calls) == len(api.sandbox.calls) == 3
 
 

@@ -22,7 +22,7 @@ def test_recorded_traffic_replays_without_a_difference(api: Api) -> None:
     """298 exchanges with the real API, of 2021."""
     where = ["--url", api.sandbox.url, "--token", "sandbox"]
     command = [sys.executable, str(REPLAYER), *where, *map(str, RECORDINGS)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
     assert ended.stdout.endswith(" 0 differences\n"), ended.stdout
     assert ended.returncode == 0

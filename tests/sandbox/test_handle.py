@@ -60,7 +60,7 @@ def test_the_same_user_created_at_the_same_time_is_created_once(api: Api) -> Non
     def create() -> None:
         headers = {"Authorization": "Bearer sandbox"}
         body = {"role": "user", "external_id": "u1"}
-        answer = requests.post(f"{api.sandbox.url}/contacts", json=body, headers=headers, timeout=5)
+        answer = requests.post(f"{api.sandbox.url}/contacts", json=body, headers=headers, timeout=120)
         statuses.append(answer.status_code)
 
     threads = [threading.Thread(target=create) for _ in range(12)]
@@ -75,5 +75,5 @@ def test_the_same_user_created_at_the_same_time_is_created_once(api: Api) -> Non
 def test_a_body_of_unknown_length_is_refused(api: Api) -> None:
     chunks = iter([b"{}"])
 
-    answer = api.session.post(f"{api.sandbox.url}/contacts", data=chunks, timeout=5)
+    answer = api.session.post(f"{api.sandbox.url}/contacts", data=chunks, timeout=120)
     assert answer.status_code == 411

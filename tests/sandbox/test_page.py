@@ -15,7 +15,8 @@ import requests
 
 from target_intercom.sandbox import Request, SandboxServer
 from target_intercom.sandbox.history import CALLS_OF_A_CONTACT, LAST_CALLS, NOTES, History
-from target_intercom.sandbox.page import guard, rendering
+from target_intercom.sandbox.names import Names
+from target_intercom.sandbox.page import rendering
 from target_intercom.sandbox.page.calls import WindowView
 from target_intercom.sandbox.page.person import Attribute, PersonView
 from target_intercom.sandbox.page.values import Value
@@ -31,7 +32,7 @@ SCRIPT = "<script>alert('x')</script>"
 
 
 def get(api: Api, path: str, **headers: str) -> requests.Response:
-    return requests.get(api.sandbox.url + path, headers=headers, timeout=10)
+    return requests.get(api.sandbox.url + path, headers=headers, timeout=120)
 
 
 def show(api: Api, path: str) -> Html:
@@ -253,7 +254,7 @@ def test_bulk_jobs_are_in_the_history_of_each_contact_of_theirs(api: Api) -> Non
     for method, item in (("POST", {"external_id": "u2"}), ("PUT", {"id": known["id"], "name": "Ann"})):
         answer = api.call(method, "/contacts/bulk", {"contacts": [item]}, version="Preview")
         assert answer.status_code == 202
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 120
     while (everybody := api.ok("GET", "/_sandbox/contacts")["contacts"])[0]["name"] is None or len(everybody) < 2:
         assert time.monotonic() < deadline
 
@@ -371,7 +372,7 @@ def test_looking_is_no_call_and_changes_nothing(api: Api) -> None:
 
     for path in looks:
         get(api, path)
-        requests.head(api.sandbox.url + path, timeout=10)
+        requests.head(api.sandbox.url + path, timeout=120)
     assert {what: api.ok("GET", f"/_sandbox/{what}") for what in whats} == before
     assert api.sandbox.sandbox.history.total == total == len(before["calls"]["calls"])
 
@@ -412,21 +413,21 @@ def test_the_names_of_this_machine_are_fine_on_any_port(api: Api, name: str) -> 
 
 
 def test_the_address_that_it_was_bound_to_is_fine() -> None:
-    names = guard.Names.of("Sandbox.test", "10.1.2.3")
+    names = Names.of("Sandbox.test", "10.1.2.3")
     for host, fine in (
         ("sandbox.test:8030", True),
         ("10.1.2.3:8030", True),
         ("localhost:8030", True),
         ("10.1.2.4:8030", False),
     ):
-        assert guard.admits(Request("GET", "/", headers={"host": host}), names) == fine
+        assert names.admit(Request("GET", "/", headers={"host": host})) == fine
 
 
 def test_bound_to_all_addresses_it_is_shown_under_any_of_them_and_under_no_name() -> None:
     everywhere = str(IPv4Address(0))
-    names = guard.Names.of(everywhere, everywhere)
+    names = Names.of(everywhere, everywhere)
     for host, fine in (("192.0.2.7:8030", True), ("localhost:9000", True), ("evil.example:8030", False), ("", False)):
-        assert guard.admits(Request("GET", "/", headers={"host": host}), names) == fine
+        assert names.admit(Request("GET", "/", headers={"host": host})) == fine
 
 
 def test_texts_that_no_browser_can_be_shown_do_not_break_a_page(api: Api) -> None:
@@ -441,33 +442,26 @@ def test_a_page_beyond_all_numbers_is_the_last(api: Api) -> None:
 
 def test_a_request_without_a_host_is_sent_away(api: Api) -> None:
     host, port = api.sandbox.url.removeprefix("http://").split(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection = http.client.HTTPConnection(host, int(port), timeout=120)
     connection.putrequest("GET", "/", skip_host=True)
     connection.endheaders()
     assert connection.getresponse().status == 421
     connection.close()
 
 
-def test_the_api_takes_any_host_as_before(api: Api) -> None:
-    headers = {"Authorization": "Bearer sandbox", "Host": "proxy.example"}
-
-    assert get(api, "/me", **headers).status_code == 200
-    assert get(api, "/", **headers).json()["type"] == "error.list"
-
-
 def test_the_page_is_only_read(api: Api) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
-        answer = requests.request(method, api.sandbox.url + "/page/calls", timeout=10)
+        answer = requests.request(method, api.sandbox.url + "/page/calls", timeout=120)
         assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
-    assert requests.post(api.sandbox.url + "/", timeout=10).status_code == 401
+    assert requests.post(api.sandbox.url + "/", timeout=120).status_code == 401
 
 
 def test_the_token_is_nowhere_to_be_seen() -> None:
     with SandboxServer(token="t0k3n-of-mine") as sandbox:
         headers = {"Authorization": "Bearer t0k3n-of-mine"}
-        contact = requests.post(f"{sandbox.url}/contacts", json={"role": "lead"}, headers=headers, timeout=10).json()
+        contact = requests.post(f"{sandbox.url}/contacts", json={"role": "lead"}, headers=headers, timeout=120).json()
         for path in (*PAGES, page_of(contact)):
-            assert "t0k3n" not in requests.get(sandbox.url + path, timeout=10).text
+            assert "t0k3n" not in requests.get(sandbox.url + path, timeout=120).text
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/page/nowhere"])
@@ -549,15 +543,15 @@ class Blocker:
 assert not any(name.startswith("jinja2") for name in sys.modules), "imported too early"
 sys.meta_path.insert(0, Blocker())
 with SandboxServer() as sandbox:
-    page = requests.get(sandbox.url + "/", timeout=10)
-    api = requests.get(sandbox.url + "/me", headers={"Authorization": "Bearer sandbox"}, timeout=10)
+    page = requests.get(sandbox.url + "/", timeout=120)
+    api = requests.get(sandbox.url + "/me", headers={"Authorization": "Bearer sandbox"}, timeout=120)
     print(page.status_code, page.headers["Content-Type"], api.status_code, page.text, sep="\\n", end="")
 """
 
 
 def test_without_jinja_the_page_says_what_to_install_and_the_api_works() -> None:
     command = [sys.executable, "-c", WITHOUT_JINJA]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.splitlines() == [

@@ -214,7 +214,7 @@ class _Play:
         self.seen: set[Key] = set()
         self.marks: dict[Key, int] = {}
         self.perhaps_marks: dict[Key, int] = {}
-        """Those of which the documents do not say whether their key is still known."""
+        """Those whose key may be forgotten, and those that found nobody at their place."""
         self.orders: dict[int, set[str]] = {}
         self.early_orders: set[int] = set()
         self.named: dict[int, set[str]] = {}
@@ -273,7 +273,10 @@ class _Play:
             if known.held is not True:
                 self.perhaps_marks[key] = known.person
                 return
-        self.marks[key] = row.person
+        if row.person in self.live:
+            self.marks[key] = row.person
+        else:
+            self.perhaps_marks[key] = row.person
 
     def _refuse(self, key: Key, row: Row) -> None:
         self.marks.pop(key, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -374,12 +373,14 @@ def test_an_attribute_of_this_run_that_intercom_takes_a_moment_to_accept_is_writ
             if one["custom"]
         ]
         show(sandbox, str(plan), archived=True)
-        time.sleep(0.4)
-        show(sandbox, str(plan), archived=False)
+        hidden.append(str(plan))
 
-    with once_answered(sandbox, "POST", "/data_attributes", hide):
+    hidden: list[str] = []
+    accepted = once_answered(sandbox, "POST", "/contacts", lambda: show(sandbox, hidden[0], archived=False))
+    with once_answered(sandbox, "POST", "/data_attributes", hide), accepted:
         done = load(customers({"plan": "text"}, {"plan": "pro"}))
     assert done.results() == {"created": 1}
+    assert [call.status for call in sandbox.calls if call.path == "/contacts"] == [400, 200]
     assert custom(people) == {"plan": "pro"}
     assert done.stream()["left_out"] == {}
 
@@ -522,7 +523,7 @@ def test_an_archived_user_who_unsubscribed_stays_so_when_brought_back(load: Load
 def test_a_user_behind_a_conflict_who_unsubscribed_stays_so(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.add(external_id="1", unsubscribed_from_emails=True)
     load(customers({"off": "boolean", "name": "text"}, {"off": False, "name": "Ann"}), **CONSENT)
     assert unsubscribed(people)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.loading import lines, record, schema, state
+from tests.loading import BeforeACall, lines, record, schema, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -239,11 +239,11 @@ def test_a_wrong_token_stops_the_run_at_once(
 def test_a_token_that_is_revoked_mid_run_stops_it(
     load: Loader, sandbox: SandboxServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sandbox.conditions.latency = 0.02
-    timer = threading.Timer(0.5, lambda: setattr(sandbox.conditions, "token_revoked", True))
-    timer.start()
+    revoked = BeforeACall(
+        lambda _: len(contact_calls(sandbox)) > 50, lambda: setattr(sandbox.conditions, "token_revoked", True)
+    )
+    sandbox.conditions.plan.add(revoked)
     done = run(load, *(customer(n) for n in range(300)), max_connections=2)
-    timer.join()
     assert (done.exit_code, done.states) == (1, [])
     assert done.report["status"] == "failed"
     assert "access token" in caplog.text

@@ -386,7 +386,7 @@ def test_a_later_record_of_somebody_whom_a_job_has_just_made_updates_that_contac
 def test_a_few_users_whom_a_job_has_just_made_are_asked_for_and_not_waited_for(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     messages = customers(*crowd(4), *crowd(4, name="New"))
     done = load(messages, batch_size_rows=4, search_delay_seconds=60)
     assert (done.exit_code, done.results()) == (0, {"created": 4, "updated": 4})
@@ -453,7 +453,7 @@ def test_somebody_made_by_a_job_and_removed_by_hand_is_made_anew_when_the_record
 def test_a_run_that_is_stopped_while_a_job_runs_prints_no_state(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
-    sandbox.conditions.bulk_seconds = 1.5
+    sandbox.conditions.bulk_seconds = 8
     process = load.start()
     feed(process, *customers(*crowd(5, plan=None)), end=True)
     until(lambda: any(call.path == "/contacts/bulk" and call.status for call in sandbox.calls))
@@ -470,7 +470,7 @@ def test_a_run_that_is_stopped_while_a_job_runs_prints_no_state(
 
 
 def test_a_state_comes_when_the_job_is_done(load: Loader, people: People, sandbox: SandboxServer) -> None:
-    sandbox.conditions.bulk_seconds = 0.6
+    sandbox.conditions.bulk_seconds = 3
     done = load([*customers(*crowd(5)), schema("b", id="text"), record("b", id="b1"), record("b", id="b2")])
     assert (done.exit_code, len(done.states)) == (0, 1)
     assert done.calls[LOOK] >= 2

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox import Conditions, Fault, Response, SandboxServer, TargetedFault, errors
-from tests.loading import Loader, People, until
+from tests.loading import BeforeACall, Loader, People
 from tests.target.bulking import (
     BULK,
     BULK_POST,
@@ -118,12 +118,15 @@ def stuck(tmp_path: Path, *, who: str, share: float, known: bool = False) -> End
 
 def stuck_at_last(tmp_path: Path) -> Ended:
     """A load of 150 leads of which the second half's task never ends."""
-    with SandboxServer(Conditions(bulk_seconds=0, latency=0.3)) as sandbox:
+    with SandboxServer(Conditions(bulk_seconds=0)) as sandbox:
         load = Loader(sandbox.url, tmp_path, {**BULK, **LEADS})
-        process = load.begin(plain("leads", 150)[0])
-        until(lambda: len(tasks(sandbox)) == 1)
-        sandbox.conditions.change({"bulk_stuck": 1, "bulk_stuck_share": 0.5})
-        return Ended(load.finish(process), sandbox)
+
+        def stick() -> None:
+            sandbox.conditions.bulk_stuck, sandbox.conditions.bulk_stuck_share = 1, 0.5
+
+        second = BeforeACall(lambda request: request.path == "/contacts/bulk" and len(tasks(sandbox)) == 1, stick)
+        sandbox.conditions.plan.add(second)
+        return Ended(load.pipe(plain("leads", 150)[0]), sandbox)
 
 
 def lost(tmp_path: Path, *, fault: Fault) -> Ended:
@@ -178,6 +181,7 @@ def mixed(tmp_path: Path, *, seed: int | None, bulk: bool = True) -> Ended:
         return Ended(load.pipe(crowd_with_bad_ones(), bulk_writes=bulk), sandbox)
 
 
+SIDE_BY_SIDE = 8
 SLOW: dict[str, Callable[[Path], Ended]] = {
     **{f"mixed {seed}": partial(mixed, seed=seed) for seed in (1, 2)},
     "mixed, singly": partial(mixed, seed=None, bulk=False),
@@ -195,7 +199,7 @@ SLOW: dict[str, Callable[[Path], Ended]] = {
 @pytest.fixture(scope="module", autouse=True)
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Ended]]]:
     """The runs of SLOW, all under way while the other tests are made."""
-    with ThreadPoolExecutor(len(SLOW)) as pool:
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         yield {name: pool.submit(work, tmp_path_factory.mktemp("slow")) for name, work in SLOW.items()}
 
 
@@ -404,7 +408,7 @@ def test_who_is_told_by_the_end_of_a_task_is_told_while_the_job_goes_on_running(
         shown = front.handle(request)
         return Response.of(shown.status, {**shown.json, "state": "completed", "completed_at": 1})
 
-    sandbox.conditions.bulk_seconds = 0.8
+    sandbox.conditions.bulk_seconds = 3
     front.hook = hook
     done = load(plain("users", 5)[0])
     assert (done.results(), done.calls[LOOK] > 1) == ({"created": 5}, True)

@@ -132,7 +132,7 @@ def test_what_a_job_that_was_given_up_overwrites_later_is_mended_by_the_next_run
 ) -> None:
     add_people(people, range(1, 6))
     load(customers(*crowd(5)))
-    sandbox.conditions.bulk_seconds = 2
+    sandbox.conditions.bulk_seconds = 10
 
     def hook(request: Request) -> Response | None:
         if not is_submission(request, "PUT") or not sandbox.conditions.bulk_seconds:

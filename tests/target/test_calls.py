@@ -126,7 +126,7 @@ def test_intercom_may_take_one_value_at_a_time(load: Loader, sandbox: SandboxSer
 
 def test_records_that_come_again_in_the_same_run_cost_no_further_search(load: Loader, sandbox: SandboxServer) -> None:
     """In the same batch they are merged; in a later one the run knows the contact, and the index may not."""
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     hundred = PEOPLE[:100]
     renamed = [{**row, "name": "New name"} for row in hundred]
     done = load(customers([*hundred, *hundred, *hundred, *renamed]), batch_size_rows=100, search_delay_seconds=60)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import subprocess
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -92,7 +91,7 @@ def test_users_in_doubt_that_have_only_an_email_do_not_hang_a_run_of_few_connect
     lose(sandbox, times=len(emails))
     process = load.start(max_connections=connections)
     try:
-        out, err = process.communicate(lines(customers(*({"email": email} for email in emails))).encode(), timeout=25)
+        out, err = process.communicate(lines(customers(*({"email": email} for email in emails))).encode(), timeout=120)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -110,12 +109,12 @@ def test_a_lead_in_doubt_for_good_is_never_sent_a_second_time(
     from_the_creation_on(sandbox, people)
     rows = [{"email": "ann@example.com", "name": "Ann"}, {"email": "Ann@Example.com", "plan": "pro"}]
     done = load(customers(*rows), creation_mode="lead", search_delay_seconds=0, batch_size_rows=size)
+    assert (done.exit_code, done.states, done.refusals) == (1, [], [])
+    sandbox.conditions.plan.clear()
+    done = load(customers(*rows), creation_mode="lead", batch_size_rows=size)
+    assert (done.exit_code, len(done.states), done.refusals) == (0, 1, [])
     assert creations(sandbox, "ann@example.com") == 1
-    assert [contact["role"] for contact in people.everyone()] == ["lead"]
-    assert done.results() == {"rejected": 2}
-    assert done.refusals[0]["code"] == "in_doubt"
-    if size > 1:
-        assert done.refusals[1]["code"] == "in_doubt"
+    assert [(contact["role"], contact["name"]) for contact in people.everyone()] == [("lead", "Ann")]
 
 
 def test_a_lead_in_doubt_that_somebody_changes_at_once_is_not_made_again_in_insert_mode(
@@ -148,21 +147,14 @@ def test_a_lead_in_doubt_never_takes_a_user_with_its_email_for_itself(
 
 
 @pytest.mark.usefixtures("hurried")
-def test_an_outage_of_some_seconds_loses_no_record_and_rejects_none(
+def test_an_outage_of_some_calls_loses_no_record_and_rejects_none(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
-    """With pauses a fiftieth as long, three seconds are far more than the tries that every call has."""
-    over: list[float] = []
-    outage = FromThenOn(
-        Fault.HTML,
-        times=100_000,
-        condition=lambda: len(people.everyone()) >= 30 and not (over and time.monotonic() > over[0]),
-        first=lambda: over.append(time.monotonic() + 3),
-    )
-    sandbox.conditions.plan.add(outage)
+    """Of four calls at a time, far more fail than each of them has tries."""
+    sandbox.conditions.plan.add(FromThenOn(Fault.HTML, times=80, condition=lambda: len(people.everyone()) >= 30))
     rows = [{"id": number, "email": f"c{number}@example.com"} for number in range(80)]
     done = load(customers(*rows), max_connections=4, batch_size_rows=20)
-    assert sum(call.status == 503 for call in sandbox.calls) > 10
+    assert sum(call.status == 503 for call in sandbox.calls) == 80
     assert (done.exit_code, done.states[-1:]) == (0, [{"n": 80}])
     assert done.results() == {"created": 80}
     assert Counter(contact["external_id"] for contact in people.everyone()) == Counter(map(str, range(80)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.loading import another, feed, record, schema, until
+from tests.loading import another, feed, record, schema, send_before, until
 from tests.target.remembering import WHEN, Row
 from tests.target.shares import SHARES
 from tests.target.tables import ORDINARY, SNAPSHOT, Message, Table, alone, gone, person
@@ -321,16 +321,13 @@ def test_a_run_that_is_ended_between_two_removals_is_completed_by_the_next_one(
     load: Loader, people: People, sandbox: SandboxServer, number: signal.Signals, removal_mode: str
 ) -> None:
     load(whole(*range(12)))
-    sandbox.conditions.latency = 0.2
     process = load.start(max_connections=1, removal_mode=removal_mode)
+    send_before(sandbox, process, number, lambda: len(gone(people)) >= 2)
     feed(process, *whole(*range(6)), end=True)
-    until(lambda: len(gone(people)) >= 2)
-    os.kill(process.pid, number)
     done = load.finish(process)
     assert done.exit_code == (-number if number is signal.SIGKILL else 128 + number)
     assert done.states == []  # which comes after the removals
     assert 2 <= len(gone(people)) < 6
-    sandbox.conditions.latency = 0
     done = load(whole(*range(6)), removal_mode=removal_mode)
     assert (done.exit_code, done.states) == (0, [DONE["value"]])
     assert gone(people) == set(map(str, range(6, 12)))

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -460,7 +460,8 @@ def tag_nobody(front: Front, request: Request, spared: Sequence[str] = (), answe
     body: Row = {"name": request.json["name"]}
     if kept:
         body["users"] = kept
-    response = front.handle(replace(request, body=json.dumps(body).encode()))
+    sent = json.dumps(body).encode()
+    response = front.handle(Request(request.method, request.path, headers=request.headers, body=sent))
     content = response.json
     if answer == "false":
         content["users"] = [{"id": one, "tagged": one in spared} for one in users]

@@ -120,7 +120,7 @@ def test_a_search_that_fails_at_first_makes_nobody_twice(load: Loader, people: P
 def test_an_intercom_id_that_search_does_not_show_yet_is_asked_for(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     contact = people.add(role="lead", email="ann@example.com")
     done = load(customers({"contact": contact, "name": "Ann"}), match_by=["id"])
     assert done.results() == {"updated": 1}
@@ -177,7 +177,7 @@ def test_a_contact_that_is_merged_between_search_and_update_leads_to_its_survivo
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
     lead, user = people.add(role="lead", email="ann@example.com"), people.add(email="ann@example.com")
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.call("POST", "/contacts/merge", {"from": lead, "into": user})
     done = load(customers({"contact": lead, "name": "Ann"}), match_by=BY_ID)
     assert done.results() == {"updated": 1}
@@ -189,7 +189,7 @@ def test_a_contact_that_is_merged_into_somebody_else_before_its_update_is_reject
 ) -> None:
     lead = people.add(role="lead", email="ann@example.com")
     user = people.add(external_id="2", email="ann@example.com", name="Eve")
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.call("POST", "/contacts/merge", {"from": lead, "into": user})
     done = load(customers({"contact": lead, "id": "1", "name": "Ann"}), match_by=BY_ID)
     assert done.results() == {"rejected": 1}
@@ -355,7 +355,7 @@ def test_external_ids_of_any_characters_find_their_contact(load: Loader, people:
 def test_a_user_that_search_does_not_show_yet_is_updated_after_the_conflict(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.add(external_id="1", email="ann@example.com", phone="1")
     done = load(customers({"id": "1", "email": "ann@example.com", "name": "Ann"}))
     assert done.results() == {"updated": 1}
@@ -367,7 +367,7 @@ def test_a_user_that_search_does_not_show_yet_is_updated_after_the_conflict(
 def test_a_conflicting_user_who_is_as_the_record_says_is_unchanged(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.add(external_id="1", email="ann@example.com", name="Ann")
     done = load(customers({"id": "1", "email": "ann@example.com", "name": "Ann"}))
     assert done.results() == {"unchanged": 1}
@@ -436,7 +436,7 @@ def test_insert_skips_whoever_is_in_the_way_and_brings_nobody_back(
 ) -> None:
     people.archive(people.add(external_id="1", name="Archived"))
     people.delete(people.add(external_id="2", name="Deleted"))
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.add(external_id="3", name="Unseen")
     before = people.everyone()
     done = load(customers(*({"id": str(number), "name": "New"} for number in (1, 2, 3))), sync_mode="insert")
@@ -465,7 +465,7 @@ def test_the_holder_of_the_external_id_is_meant_although_search_shows_only_the_e
 ) -> None:
     """external_id comes before email in `match_by`, whoever search shows."""
     people.add(role=role, email="ann@example.com", name="By email")
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     holder = people.add(external_id="1", email="old@example.com")
     row = {"id": "1", "email": "ann@example.com", "name": "Ann"}
     done = load(customers(row), creation_mode="lifecycle" if role == "lead" else "user")
@@ -487,7 +487,7 @@ def test_a_contact_that_search_shows_after_it_was_archived_is_matched_again(
     load: Loader, people: People, sandbox: SandboxServer, contact: dict[str, Any], state: list[str]
 ) -> None:
     known = people.add(**contact)
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.archive(known)
     creation_mode = contact.get("role", "user")
     done = load(customers({"id": "1", "email": "ann@example.com", "name": "Ann"}), creation_mode=creation_mode)
@@ -516,7 +516,7 @@ def test_a_contact_that_was_deleted_after_search_saw_it_is_rejected(
 ) -> None:
     sandbox.conditions.deletion_delay = 0
     contact = people.add(external_id="1")
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.delete(contact)
     assert load(customers({"id": "1", "name": "Ann"})).results() == {"rejected": 1}
 
@@ -525,7 +525,7 @@ def test_a_vanished_contact_gives_way_to_the_next_identifier(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
     gone, lead = people.add(role="lead"), people.add(role="lead", email="ann@example.com")
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.archive(gone)
     done = load(customers({"contact": gone, "email": "ann@example.com", "name": "Ann"}), match_by=BY_ID)
     assert done.results() == {"updated": 1}
@@ -534,7 +534,7 @@ def test_a_vanished_contact_gives_way_to_the_next_identifier(
 
 def test_a_second_contact_that_vanishes_is_one_too_many(load: Loader, people: People, sandbox: SandboxServer) -> None:
     first, second = people.add(role="lead"), people.add(role="lead", email="ann@example.com")
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.archive(first)
     people.archive(second)
     rows = ({"contact": first, "email": "ann@example.com", "name": "Ann"}, {"id": "2", "name": "Bob"})
@@ -547,7 +547,7 @@ def test_all_records_of_a_vanished_contact_are_matched_again(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
     contact = people.add(external_id="1")
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.archive(contact)
     done = load(customers({"id": "1", "name": "Ann"}, {"id": "1", "email": "ann@example.com"}))
     assert done.results() == {"updated": 1, "merged": 1}
@@ -559,7 +559,7 @@ def test_a_vanished_contact_in_enrich_mode_is_not_brought_back(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
     contact = people.add(external_id="1", name="Old")
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.archive(contact)
     assert load(customers({"id": "1", "name": "Ann"}), sync_mode="enrich").results() == {"skipped": 1}
     assert people.one(external_id="1")["state"] == "archived"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.loading import once_answered
+from tests.loading import GUARD, once_answered
 from tests.target.remembering import Row, assert_quiet, customers, person, rows
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def locked(load: Loader, until: Callable[[], object]) -> Iterator[threading.Thre
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert taken.wait(5)
+    assert taken.wait(GUARD)
     yield holder
     holder.join()
 

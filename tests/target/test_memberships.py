@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox.versions import Version
-from tests.loading import feed, lines, once_answered, record, schema, state, until
+from tests.loading import feed, lines, once_answered, record, schema, send_before, state, until
 from tests.target.grouping import (
     TAKE_OFF,
     Row,
@@ -1226,16 +1226,13 @@ def test_a_run_that_is_ended_between_tags_is_completed_by_the_next_one_and_all_a
     add_people(people, [1])
     groups = [f"g{n}" for n in range(8)]
     messages = rows(*(keyed(n, 1, group) for n, group in enumerate(groups)))
-    sandbox.conditions.latency = 0.3
     process = load.begin(messages, max_connections=1, **SYNC)
-    until(lambda: len(tags_of(people)) >= 2)
-    os.kill(process.pid, number)
+    send_before(sandbox, process, number, lambda: len(tags_of(people)) >= 2)
     done = load.finish(process)
     # A call that was under way arrives all the same.
     until(lambda: all(call.status is not None for call in sandbox.calls))
     assert done.states == []
     assert 2 <= len(tags_of(people)) < len(groups)
-    sandbox.conditions.latency = 0
     done = load(messages, **SYNC)
     assert done.exit_code == 0
     outcomes(done, len(groups))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox.versions import Version
-from tests.loading import another, feed, lines, record, schema, until
+from tests.loading import another, feed, lines, record, schema, send_before, until
 from tests.target.grouping import LIST_TAGS, TAKE_OFF, Row, add_people, tag_by_hand, tag_calls
 from tests.target.remembering import WHEN
 from tests.target.shares import SHARES
@@ -1002,15 +1002,12 @@ def test_a_run_that_is_ended_between_two_removals_is_completed_by_the_next_one(
 ) -> None:
     load(whole(*range(12)))
     messages = whole(*range(6), *(marked(*range(6, 12)) if how == "marked" else []))
-    sandbox.conditions.latency = 0.15
     process = load.begin(messages, max_connections=1)
-    until(lambda: len(there(people)) <= 10)
-    os.kill(process.pid, number)
+    send_before(sandbox, process, number, lambda: len(there(people)) <= 10)
     done = load.finish(process)
     assert done.exit_code == (-number if number is signal.SIGKILL else 128 + number)
     assert done.states == []  # which comes after the removals
     assert 6 < len(there(people)) <= 10
-    sandbox.conditions.latency = 0
     done = load(messages)
     assert (done.exit_code, done.states) == (0, [DONE["value"]])
     assert there(people) == set(range(6))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -183,7 +182,7 @@ def killed_with_its_creates(
     **settings: Any,
 ) -> None:
     """A run that dies while it waits for the answers to its creates; those with `lost` in them do not arrive."""
-    sandbox.conditions.fault_timeout = 60
+    sandbox.conditions.fault_timeout = 3600
     if lost is not None:
         sandbox.conditions.plan.add(TargetedFault(Fault.TIMEOUT_BEFORE, "POST", "/contacts", lost, times=count))
     sandbox.conditions.plan.add(TargetedFault(Fault.TIMEOUT_AFTER, "POST", "/contacts", times=count))
@@ -240,20 +239,16 @@ def test_a_lead_long_in_doubt_costs_no_wait(load: Loader, people: People, sandbo
     killed_with_its_creates(load, people, sandbox, customers(LEAD), 1, A)
     with closing(sqlite3.connect(load.data_dir / "ledger.db", isolation_level=None)) as ledger:
         ledger.execute("UPDATE target_intercom_intents SET sent_at = sent_at - 1000 * 3600")
-    began = time.monotonic()
-    done = load(customers(LEAD), search_delay_seconds=120)
-    assert time.monotonic() - began < 5
+    done = load.finish(load.begin(customers(LEAD), search_delay_seconds=3600))
     assert done.results() == {"created": 1}
     assert len(people.everyone()) == 1
     assert_quiet(load(customers(LEAD)))
 
 
 def test_a_lead_that_was_refused_is_not_in_doubt(load: Loader, people: People, sandbox: SandboxServer) -> None:
-    load.settings |= {"creation_mode": "lead", "mappings": {**BY_ROW, "plan": "owner_id"}, "search_delay_seconds": 20}
+    load.settings |= {"creation_mode": "lead", "mappings": {**BY_ROW, "plan": "owner_id"}, "search_delay_seconds": 3600}
     assert load(customers({**LEAD, "plan": "7"})).results() == {"rejected": 1}
-    began = time.monotonic()
-    assert load(customers(LEAD)).results() == {"created": 1}
-    assert time.monotonic() - began < 10
+    assert load.finish(load.begin(customers(LEAD))).results() == {"created": 1}
 
 
 def test_a_lead_that_stayed_in_doubt_to_the_end_of_a_run_is_settled_by_the_next(
@@ -264,7 +259,7 @@ def test_a_lead_that_stayed_in_doubt_to_the_end_of_a_run_is_settled_by_the_next(
         # The first search is the record's own.
         sandbox.conditions.plan.add(SecondOn(Fault.HTML, "POST", "/contacts/search", times=100_000))
         done = load(customers(LEAD), creation_mode="lead", search_delay_seconds=0)
-        assert done.refusals[0]["code"] == "in_doubt"
+        assert (done.exit_code, done.states, done.refusals) == (1, [], [])
     sandbox.conditions.plan.clear()
     done = load(customers({**LEAD, "name": "New"}), creation_mode="lead")
     assert done.results() == {"updated": 1}
@@ -298,9 +293,9 @@ def test_a_lead_that_another_run_is_about_to_make_is_not_made_twice(
     sandbox.conditions.fault_timeout = 0.3
     sandbox.conditions.plan.add(TargetedFault(fault, "POST", "/contacts"))
     other = load.begin(customers(LEAD))
-    until(lambda: creates(sandbox) == 1)
+    until(lambda: creates(sandbox) >= 1)
     done = load([schema(stream, ["row"], **TYPES), record(stream, **{**LEAD, "row": 2, "plan": "pro"})])
-    other.communicate(timeout=30)
+    other.communicate(timeout=120)
     assert (other.returncode, done.exit_code) == (0, 0)
     assert done.results(stream) in ({"updated": 1}, {"created": 1})
     (lead,) = people.everyone()
@@ -315,7 +310,7 @@ def test_many_leads_that_two_runs_make_at_once_are_made_once(
     other = load.begin(customers(*leads(20)))
     until(lambda: creates(sandbox) >= 4)
     done = load(shop(*reversed(leads(20))))
-    other.communicate(timeout=30)
+    other.communicate(timeout=120)
     assert (other.returncode, done.exit_code) == (0, 0)
     assert Counter(one["email"] for one in people.everyone()) == Counter(row["email"] for row in leads(20))
     assert done.calls.get(PUT, 0) == 0

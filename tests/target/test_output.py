@@ -44,7 +44,7 @@ def run(load: Loader, command: Sequence[str], stdout: str) -> subprocess.Complet
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -92,7 +92,7 @@ def test_a_command_whose_reader_has_gone_ends_in_silence(load: Loader, module: s
     os.close(read)
     command = [sys.executable, "-m", f"target_intercom.{module}", *place[module]]
     with os.fdopen(write, "wb") as nobody:
-        done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, env=load.env(), timeout=60, check=False)
+        done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, env=load.env(), timeout=120, check=False)
     assert (done.returncode, done.stderr) == (1, b"")
 
 

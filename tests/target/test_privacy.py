@@ -246,7 +246,7 @@ def test_a_run_that_a_signal_ends(load: Loader, run: Runner, sandbox: SandboxSer
     feed(process, CUSTOMERS, *customers(), end=True)
     until(lambda: any(call.path == "/contacts" for call in list(sandbox.calls)))
     os.kill(process.pid, signal.SIGTERM)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert_private(Told(process.returncode, err.decode(), out.decode(), load.data_dir))
 
 

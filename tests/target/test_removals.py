@@ -138,7 +138,7 @@ def test_removing_who_is_not_there_is_skipped(load: Loader, people: People, mode
 def test_a_contact_that_search_still_shows_after_its_deletion_is_skipped(
     load: Loader, people: People, sandbox: SandboxServer, ann: str
 ) -> None:
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.call("DELETE", f"/contacts/{ann}")
     for removal_mode in ("archive", "delete"):
         assert load(customers(GONE_ANN), removal_mode=removal_mode).results() == {"skipped": 1}
@@ -345,7 +345,7 @@ def test_sync_mode_leaves_the_leads_with_the_email_alone(load: Loader, people: P
 def test_remove_mode_takes_leads_that_this_run_made_before(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     messages = [stream(), record("customers", id=None, email="ann@example.com")]
     messages += [stream("requests"), record("requests", id=1, email="ann@example.com")]
     settings = {"requests": {"sync_mode": "remove"}, "customers": {"creation_mode": "lead"}}
@@ -400,7 +400,7 @@ def test_a_refused_removal_is_rejected_and_the_others_go_on(
     load: Loader, people: People, sandbox: SandboxServer, ann: str
 ) -> None:
     lead, user = people.add(role="lead", email="x@example.com"), people.add(email="x@example.com")
-    sandbox.conditions.search_lag = 60
+    sandbox.conditions.search_lag = 3600
     people.call("POST", "/contacts/merge", {"from": lead, "into": user})
     messages = [
         schema("customers", id="integer", contact="text"),

@@ -6,13 +6,12 @@ import datetime as dt
 import json
 import re
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_intercom.sandbox import Fault, TargetedFault
-from tests.loading import feed, record, schema, state, until
+from tests.loading import BeforeACall, feed, record, schema, state, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -212,22 +211,30 @@ def test_identifiers_never_name_an_operation(load: Loader, sandbox: SandboxServe
 
 
 @pytest.fixture
-def seen(load: Loader) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """Reads report.json as often as it can; gives every state of it, in order. A half-written one would not parse."""
+def seen(load: Loader, sandbox: SandboxServer) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Reads report.json as often as it can, at every call at least; gives every state of it, in order.
+
+    A half-written one would not parse.
+    """
     reports: list[dict[str, Any]] = []
     path = load.data_dir / "report.json"
     stop = threading.Event()
     broken: list[str] = []
+    turn = threading.Lock()
 
-    def look() -> None:
-        text = path.read_text(encoding="utf-8") if path.exists() else "{}"
-        try:
-            report = json.loads(text)
-        except ValueError:
-            broken.append(text)
-        else:
-            if report and (not reports or report != reports[-1]):
-                reports.append(report)
+    def look(_: object = None) -> bool:
+        with turn:
+            text = path.read_text(encoding="utf-8") if path.exists() else "{}"
+            try:
+                report = json.loads(text)
+            except ValueError:
+                broken.append(text)
+            else:
+                if report and (not reports or report != reports[-1]):
+                    reports.append(report)
+        return False
+
+    sandbox.conditions.plan.add(BeforeACall(look, lambda: None))
 
     def watch() -> None:
         while not stop.wait(0.001):
@@ -251,7 +258,6 @@ def seen(load: Loader) -> Iterator[Callable[[], list[dict[str, Any]]]]:
 def test_the_report_grows_with_every_batch_and_is_whole_at_any_moment(
     load: Loader, sandbox: SandboxServer, seen: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    sandbox.conditions.latency = 0.02
     done = load(customers(60), batch_size_rows=10)
     reports = seen()
     assert [report["status"] for report in reports[:-1]] == ["running"] * (len(reports) - 1)
@@ -275,6 +281,10 @@ def test_a_failing_run_goes_from_running_to_failed(
     assert len(reports) >= 2
 
 
+def report_of(load: Loader) -> Any:
+    return json.loads((load.data_dir / "report.json").read_text(encoding="utf-8"))
+
+
 def test_the_report_of_the_run_before_gives_way_to_that_of_the_next(load: Loader, sandbox: SandboxServer) -> None:
     """A report left by a run that is over must not be taken for that of the run that goes on."""
     first = load(customers(1))
@@ -283,8 +293,8 @@ def test_the_report_of_the_run_before_gives_way_to_that_of_the_next(load: Loader
     calls = len(sandbox.calls)
     feed(process, CUSTOMERS, customer(2))
     until(lambda: len(sandbox.calls) > calls)
-    time.sleep(0.6)
-    current = json.loads((load.data_dir / "report.json").read_text(encoding="utf-8"))
+    until(lambda: report_of(load)["run_id"] != first.report["run_id"])
+    current = report_of(load)
     done = load.finish(process)
     assert done.report["run_id"] != first.report["run_id"]
     assert (current["run_id"], current["status"]) == (done.report["run_id"], "running")

@@ -32,7 +32,9 @@ def from_environment(load: Loader, **settings: str) -> subprocess.CompletedProce
     env = {f"TARGET_INTERCOM_{name.upper()}": value for name, value in settings.items()}
     command = [*load.command(load.data_dir)[:-2], "--config=ENV"]
     piped = lines(customers(ANN)).encode()
-    return subprocess.run(command, input=piped, capture_output=True, check=False, env={**load.env(), **env}, timeout=30)
+    return subprocess.run(
+        command, input=piped, capture_output=True, check=False, env={**load.env(), **env}, timeout=120
+    )
 
 
 # Refusals.
@@ -43,7 +45,7 @@ def test_intercoms_own_words_are_in_the_file_of_rejected_records_and_not_in_the_
 ) -> None:
     headers = {"Authorization": f"Bearer {sandbox.token}", "Intercom-Version": "2.16"}
     body = {"role": "user", "external_id": "2", "owner_id": "99999999"}
-    (told,) = requests.post(f"{sandbox.url}/contacts", json=body, headers=headers, timeout=10).json()["errors"]
+    (told,) = requests.post(f"{sandbox.url}/contacts", json=body, headers=headers, timeout=120).json()["errors"]
     mappings = {"id": "external_id", "owner": "owner_id"}
     done = load(customers({**ANN, "owner": "99999999"}), mappings=mappings)
     (refusal,) = done.refusals
@@ -71,7 +73,9 @@ def test_an_address_with_a_wrong_path_is_said_to_be_one(load: Loader, caplog: py
 
 def test_a_config_file_that_is_missing_is_named_with_the_reason(load: Loader, tmp_path: Path) -> None:
     config = tmp_path / "nowhere.json"
-    done = subprocess.run(load.command(config), input=b"", capture_output=True, check=False, env=load.env(), timeout=30)
+    done = subprocess.run(
+        load.command(config), input=b"", capture_output=True, check=False, env=load.env(), timeout=120
+    )
     told = " ".join(done.stderr.decode().split())
     assert done.returncode != 0
     assert done.stdout == b""
@@ -175,7 +179,7 @@ def test_input_that_is_not_utf_8_ends_the_run_with_a_sentence_and_a_line_number(
     command = load.command(load.data_dir / "config.json")
     piped = lines([CUSTOMERS, record("customers", **ANN)]).encode() + b'{"type": "RECORD", "name": "Zo\xeb"}\n'
     env = {**load.env(), "PYTHONIOENCODING": "utf-8:strict"}
-    done = subprocess.run(command, input=piped, capture_output=True, check=False, env=env, timeout=30)
+    done = subprocess.run(command, input=piped, capture_output=True, check=False, env=env, timeout=120)
     log = done.stderr.decode()
     assert (done.returncode, done.stdout) == (1, b"")
     assert re.search(r"[Ll]ine \d+\b.*UTF-8", log)
@@ -190,7 +194,7 @@ def test_a_signal_is_said_to_have_stopped_the_run(load: Loader, sandbox: Sandbox
     until(lambda: len(sandbox.calls) > 0)
     time.sleep(0.1)
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (128 + number, b"")
     assert "Stopped by a signal" in err.decode()
     assert "Traceback" not in err.decode()

@@ -74,7 +74,7 @@ def measured(load: Loader, config: Path, piped: Path) -> tuple[Loaded, int]:
     command = [*shell, sys.executable, "-c", MEASURED, "--config", str(config)]
     with piped.open("rb") as stdin:
         process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=load.env())
-    done = load.finish(process, timeout=300)
+    done = load.finish(process)
     (peak,) = re.findall(r"PEAK (\d+)", done.log)
     return done, int(peak)
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tests.loading import Loaded, Loader, People
 
 CUSTOMERS = schema("customers", id="integer", email="text", name="text")
-SOON = 8.0
-"""A run is over so many seconds after its signal: supervisors kill after some ten."""
+LONG = 3600.0
+"""Seconds for which a test has a run wait: nobody waits for their end, the run's neither."""
 
 
 def customers(count: int, first: int = 1) -> list[dict[str, Any]]:
@@ -53,13 +53,10 @@ class Running:
         self.process.stdin = None
 
     def signalled(self, *signals: signal.Signals) -> Loaded:
-        """Send signals and see the run end soon."""
+        """Send signals and see the run end."""
         for one in signals:
             os.kill(self.process.pid, one)
-        began = time.monotonic()
-        done = self._load.finish(self.process)
-        assert time.monotonic() - began < SOON
-        return done
+        return self._load.finish(self.process)
 
 
 def assert_ended(done: Loaded, number: signal.Signals) -> None:
@@ -134,13 +131,13 @@ def test_a_signal_keeps_a_state_back_whose_records_are_written(
     """Batches that are done count in the report; a STATE comes out only at the end of the pipe."""
     sandbox.conditions.latency = 0.1
     run = Running(load, max_connections=4, batch_size_rows=10)
-    run.feed(CUSTOMERS, *customers(10), state({"n": 10}), *customers(90, first=11), state({"n": 100}))
+    run.feed(CUSTOMERS, *customers(10), state({"n": 10}), *customers(390, first=11), state({"n": 400}))
     until(lambda: len(people.everyone()) > 12)
     done = run.signalled(signal.SIGTERM)
     assert_ended(done, signal.SIGTERM)
-    assert 10 <= done.stream()["created"] < 100
+    assert 10 <= done.stream()["created"] < 400
     sandbox.conditions.latency = 0.0
-    assert_completed_by_the_next_run(load, people, customers(100))
+    assert_completed_by_the_next_run(load, people, customers(400))
 
 
 @pytest.mark.parametrize(
@@ -174,9 +171,9 @@ def test_a_second_signal_while_calls_come_back_does_not_break_the_end(
 ) -> None:
     sandbox.conditions.latency = 0.6
     run = Running(load, max_connections=4)
-    run.feed(CUSTOMERS, *customers(50))
+    run.feed(CUSTOMERS, *customers(500))
     run.end_of_input()
-    until(lambda: sent(sandbox, "POST", "/contacts") == 4)
+    until(lambda: sent(sandbox, "POST", "/contacts") >= 4)
     os.kill(run.process.pid, signal.SIGINT)
     time.sleep(0.3)
     done = run.signalled(signal.SIGTERM)
@@ -187,12 +184,11 @@ def test_a_signal_during_a_wait_for_the_rate_limit_ends_it(
     load: Loader, sandbox: SandboxServer, people: People
 ) -> None:
     sandbox.conditions.rate_limit = 10
-    sandbox.conditions.rate_window = 60.0
+    sandbox.conditions.rate_window = 100 * LONG
     run = Running(load, rate_limit_percent=100)
     run.feed(CUSTOMERS, *customers(40), state({"n": 40}))
     run.end_of_input()
-    until(lambda: len(people.everyone()) >= 2)
-    time.sleep(0.5)
+    until(lambda: len([call for call in sandbox.calls if call.status]) == 10)
     there = len(people.everyone())
     done = run.signalled(signal.SIGTERM)
     assert_ended(done, signal.SIGTERM)
@@ -208,9 +204,9 @@ def test_a_signal_during_a_wait_for_the_rate_limit_ends_it(
 def test_a_signal_while_a_lead_in_doubt_is_looked_for_ends_the_run(
     load: Loader, sandbox: SandboxServer, people: People
 ) -> None:
-    sandbox.conditions.search_lag = 30.0
+    sandbox.conditions.search_lag = LONG
     sandbox.conditions.plan.add(TargetedFault(Fault.RESET_AFTER, "POST", "/contacts"))
-    run = Running(load, creation_mode="lead", search_delay_seconds=120, mappings={"id": "custom_attributes.number"})
+    run = Running(load, creation_mode="lead", search_delay_seconds=3600, mappings={"id": "custom_attributes.number"})
     run.feed(CUSTOMERS, *customers(1), state({"n": 1}))
     run.end_of_input()
     until(lambda: sent(sandbox, "POST", "/contacts/search") >= 2)
@@ -224,6 +220,7 @@ def test_a_signal_while_a_lead_in_doubt_is_looked_for_ends_the_run(
 
 
 def test_a_signal_while_the_server_hangs_ends_the_run(load: Loader, sandbox: SandboxServer, people: People) -> None:
+    sandbox.conditions.fault_timeout = LONG
     sandbox.conditions.plan.add(TargetedFault(Fault.TIMEOUT_AFTER, "POST", "/contacts", times=20))
     run = Running(load, max_connections=4)
     run.feed(CUSTOMERS, *customers(20), state({"n": 20}))
@@ -237,6 +234,7 @@ def test_a_signal_while_the_server_hangs_ends_the_run(load: Loader, sandbox: San
 
 
 def test_a_signal_while_the_server_hangs_at_the_first_call_ends_the_run(load: Loader, sandbox: SandboxServer) -> None:
+    sandbox.conditions.fault_timeout = LONG
     sandbox.conditions.plan.add(TargetedFault(Fault.TIMEOUT_BEFORE, "GET", "/me"))
     run = Running(load)
     run.feed(CUSTOMERS, *customers(1))
@@ -250,7 +248,7 @@ def test_a_signal_between_two_tries_of_a_call_ends_the_run(load: Loader, sandbox
     sandbox.conditions.faults = (Fault.ERROR,)
     run = Running(load)
     run.feed(CUSTOMERS, *customers(1))
-    until(lambda: sent(sandbox, "GET", "/me") == 2)
+    until(lambda: sent(sandbox, "GET", "/me") >= 2)
     done = run.signalled(signal.SIGTERM)
     assert_ended(done, signal.SIGTERM)
     assert done.report["api"]["retries"] >= 1
@@ -316,6 +314,6 @@ def test_a_reader_of_states_that_is_gone_does_not_undo_the_work(load: Loader, pe
     assert run.process.stderr is not None
     log = run.process.stderr.read().decode()
     run.process.stderr.close()
-    assert run.process.wait(timeout=30) != 0
+    assert run.process.wait(timeout=120) != 0
     assert len(people.everyone()) == 3
     assert "example.com" not in log

@@ -168,7 +168,9 @@ def test_a_link_that_came_by_a_merge_removes_nobody(load: Loader, people: People
     settings = {"streams": {"customers": {"creation_mode": "lead"}}}
     load(stream(lead, *OTHERS), **settings)
     user = people.add(external_id="9", email="lead@example.com")
-    people.call("POST", "/contacts/merge", {"from": people.one(email="lead@example.com")["id"], "into": user})
+    people.call(
+        "POST", "/contacts/merge", {"from": people.one(email="lead@example.com", role="lead")["id"], "into": user}
+    )
     load(stream({**lead, "name": "Followed", "email": None}, *OTHERS), **settings)
     assert people.one(external_id="9")["name"] == "Followed"
     gone = [schema("customers", ["row"], **TYPES), record("customers", row=5, _sdc_deleted_at=WHEN)]

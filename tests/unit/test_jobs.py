@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import pytest
@@ -20,6 +17,7 @@ from target_intercom.errors import (
     UnauthorizedError,
 )
 from target_intercom.intercom.protocol import Job, JobId, TaskId, TaskState
+from target_intercom.sync import jobs as jobs_module
 from target_intercom.sync.jobs import ITEMS_A_CALL, BulkJobs, Ended, Ending, Submission, parted
 
 if TYPE_CHECKING:
@@ -42,12 +40,16 @@ def job(name: str, **tasks: TaskState) -> Job:
 
 
 class Client:
-    """Answers looks from a script, the last of which holds on; an exception is raised. It does not wait long."""
+    """Answers looks from a script, the last of which holds on; an exception is raised.
+
+    Its pauses are short, and pass on a clock of its own only.
+    """
 
     def __init__(self, *looks: Job | Exception, longest_pause: float = 0.0) -> None:
         self._looks = list(looks)
         self._longest = longest_pause
         self.looked_at: list[JobId] = []
+        self.now = 0.0
 
     def job(self, job: JobId) -> Job:
         self.looked_at.append(job)
@@ -57,7 +59,10 @@ class Client:
         return look
 
     def pause(self, seconds: float) -> None:
-        time.sleep(min(seconds, self._longest))
+        self.now += min(seconds, self._longest)
+
+    def monotonic(self) -> float:
+        return self.now
 
 
 class Script:
@@ -247,13 +252,13 @@ def test_looks_that_fail_in_between_do_no_harm() -> None:
     assert len(client.looked_at) == 6
 
 
-# Jobs in which nothing moves: waits of seconds, side by side.
+# Jobs in which nothing moves, by the clock of the client.
 
 
-def waited(client: Client, **tasks: TaskState) -> tuple[list[Ended[int]], float]:
-    began = time.monotonic()
-    ended = run(client, Script(job("j", **tasks)), 1)
-    return ended, time.monotonic() - began
+def waited(monkeypatch: pytest.MonkeyPatch, client: Client, **tasks: TaskState) -> Ended[int]:
+    monkeypatch.setattr(jobs_module, "time", client)
+    (ended,) = run(client, Script(job("j", **tasks)), 1)
+    return ended
 
 
 def moving() -> Client:
@@ -262,30 +267,23 @@ def moving() -> Client:
     return Client(*looks, longest_pause=0.5)
 
 
-@pytest.fixture(scope="module")
-def slow() -> Iterator[dict[str, Future[tuple[list[Ended[int]], float]]]]:
-    works = {
-        "still": partial(waited, Client(job("j", a=RUNNING), longest_pause=0.5), a=RUNNING),
-        "unseen": partial(waited, Client(NotFoundError(Fault()), longest_pause=0.5), a=PENDING),
-        "moving": partial(waited, moving(), a=PENDING),
-    }
-    with ThreadPoolExecutor(len(works)) as pool:
-        yield {name: pool.submit(work) for name, work in works.items()}
-
-
-@pytest.mark.parametrize("name", ["still", "unseen"])
+@pytest.mark.parametrize(
+    ("look", "state"), [(job("j", a=RUNNING), RUNNING), (NotFoundError(Fault()), PENDING)], ids=["still", "unseen"]
+)
 def test_a_job_in_which_nothing_moves_is_given_up(
-    slow: dict[str, Future[tuple[list[Ended[int]], float]]], name: str
+    monkeypatch: pytest.MonkeyPatch, look: Job | Exception, state: TaskState
 ) -> None:
-    (ended,), seconds = slow[name].result()
+    client = Client(look, longest_pause=0.5)
+    ended = waited(monkeypatch, client, a=state)
     assert (ended.ending, ended.since) == (Ending.UNKNOWN, 100)
-    assert seconds >= 5
+    assert 5 <= client.now < 6
 
 
-def test_whatever_moves_gives_a_job_its_time_anew(slow: dict[str, Future[tuple[list[Ended[int]], float]]]) -> None:
-    (ended,), seconds = slow["moving"].result()
+def test_whatever_moves_gives_a_job_its_time_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = moving()
+    ended = waited(monkeypatch, client, a=PENDING)
     assert ended.ending is Ending.DONE
-    assert seconds > 5
+    assert client.now > 5
 
 
 # Packets.

@@ -167,8 +167,48 @@ def test_whatever_is_answered_has_a_meaning(status: int, body: bytes) -> None:
     assert str(error_of(status, body))
 
 
-def test_a_proxys_page_is_not_quoted() -> None:
+def test_of_a_proxys_page_the_words_are_kept() -> None:
+    page = b"<html><style>h1 {color: red}</style><h1>503\r\n Busy &amp; away</h1><script>x()</script></html>"
+    assert str(error_of(503, page)) == "503: the answer is not JSON: 503 Busy & away"
     assert "html" not in str(error_of(503, HTML)).lower()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"message": "blocked by policy 17"}', "blocked by policy 17"),
+        (b'{"error": {"message": "too large"}}', "too large"),
+        (b'{"errors": ["upstream connect error"]}', "upstream connect error"),
+        (b'"not today"', "not today"),
+        (b"upstream connect error", "upstream connect error"),
+        (b"error code: 520", "error code: 520"),
+        (b"two\n\x1b[31mlines", "two [31mlines"),
+    ],
+)
+def test_an_error_of_another_shape_keeps_its_words(body: bytes, words: str) -> None:
+    message = error_of(400, body).fault.message
+    assert words in message
+    assert message.isprintable()
+
+
+def test_of_a_long_error_the_beginning_is_kept() -> None:
+    assert error_of(400, b"word " * 10_000).fault.message.startswith("the answer is not JSON: word word")
+    assert len(error_of(400, b"word " * 10_000).fault.message) < 250
+
+
+@pytest.mark.parametrize("before", [0, 150, 195, 4_995])
+@pytest.mark.parametrize(
+    "written", ["dG9r/Oj+EyMzQ1=", "dG9r\\/Oj+EyMzQ1=", "dG9r%2FOj%2BEyMzQ1%3D", "dG9r/Oj&#43;EyMzQ1&#61;"]
+)
+@pytest.mark.parametrize("frame", ["%s", '{"message": "%s"}', "<p>%s</p>"])
+def test_the_token_is_in_no_error_of_any_shape(before: int, written: str, frame: str) -> None:
+    """Nor is the half of it, where the text is cut."""
+    if ("&#" in written) is not frame.startswith("<") or ("\\" in written) is not frame.startswith("{"):
+        written = "dG9r/Oj+EyMzQ1="
+    body = (frame % ("x" * before + " " + written)).encode()
+    with pytest.raises(errors.RefusedError) as raised:
+        decipher(400, {}, body, token="dG9r/Oj+EyMzQ1=")
+    assert "dG9" not in str(raised.value)
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -321,9 +361,30 @@ def test_the_next_page_starts_where_the_last_one_says(page: dict[str, Any], curs
     assert next_cursor(page) == cursor
 
 
-@pytest.mark.parametrize("page", [{}, {"data": None}, {"data": []}])
-def test_a_page_without_data_has_no_contacts(page: dict[str, Any]) -> None:
+@pytest.mark.parametrize("page", [{"data": []}, {"type": "list", "data": []}, {"type": "list", "total_count": 0}])
+def test_a_page_may_have_no_contacts(page: dict[str, Any]) -> None:
     assert list(contacts_of(page)) == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {},
+        {"data": None},
+        {"data": {}},
+        {"data": "none"},
+        {"type": "list"},
+        {"type": "list", "total_count": 1},
+        {"type": "contact", "id": "1"},
+        {"type": "contact", "data": []},
+        {"type": "error.list", "errors": [], "data": []},
+        {"data": [{"type": "contact"}]},
+        {"data": [None]},
+    ],
+)
+def test_what_is_no_list_is_not_taken_for_nobody(page: dict[str, Any]) -> None:
+    with pytest.raises((AttributeError, KeyError, TypeError, ValueError)):
+        contacts_of(page)
 
 
 def test_a_page_gives_its_contacts_in_order() -> None:

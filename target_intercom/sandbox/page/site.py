@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from target_intercom.sandbox.messages import Response
-from target_intercom.sandbox.page import addresses, calls, guard, people, person, tags
+from target_intercom.sandbox.page import addresses, calls, people, person, tags
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from target_intercom.sandbox.server import Sandbox
 
 WITHOUT_JINJA = "This page needs Jinja2: install target-intercom with its extra 'sandbox', or Jinja2 itself\n"
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; connect-src 'self'; img-src 'self'; script-src 'self'; style-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+# Every answer of the page carries them: nothing is loaded from, sent to or shown inside another place.
 
 _READING = frozenset({"GET", "HEAD"})
 _STATIC = {
@@ -33,22 +46,18 @@ _JINJA = frozenset({"jinja2", "markupsafe"})
 class Page:
     """Answers browsers. It reads the sandbox, and changes nothing."""
 
-    def __init__(self, sandbox: Sandbox, names: guard.Names) -> None:
-        """Show a sandbox to those who come under one of its names."""
+    def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        self._names = names
 
     def answer(self, request: Request) -> Response | None:
         """Answer what is asked of the page; None for what is asked of the API."""
         if not _is_ours(request):
             return None
-        if not guard.admits(request, self._names):
-            response = _text(421, "This page is shown under the sandbox's own address only.\n")
-        elif request.method not in _READING:
+        if request.method not in _READING:
             response = _text(405, "This page is only read.\n", Allow="GET, HEAD")
         else:
             response = self._shown(request)
-        response.headers.update(guard.HEADERS)
+        response.headers.update(_HEADERS)
         return response
 
     def _shown(self, request: Request) -> Response:

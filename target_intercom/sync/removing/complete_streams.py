@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from target_intercom.sync.objections import holds_position
+from target_intercom.sync.objections import has_unreadable_key, holds_position, may_be_cut_off, was_shared
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -98,22 +98,19 @@ class CompleteStreams:
             self._remembered.activate(stream, table.version)
         if not table.carries_all:
             return False
-        position = next((source.position for source in table.sources if source.position is not None), None)
-        if position is not None:
-            self._say(holds_position(stream, position))
-            return False
         doubt = self._doubt(stream, table, is_unclear=is_unclear)
         if doubt is not None:
-            self._say(f"Stream '{stream}': {doubt}: who is missing from it is not removed")
+            self._say(doubt)
         return doubt is None
 
     def _doubt(self, stream: str, table: _Table, *, is_unclear: bool) -> str | None:
         """Return why a table may not be complete; None: it is."""
+        position = next((source.position for source in table.sources if source.position is not None), None)
+        if position is not None:
+            return holds_position(stream, position)
         missing = next((source.missing for source in table.sources if source.missing is not None), None)
         if missing is not None:
-            return f"the tap did not say that it is complete ({missing}; see docs/removals.md)"
+            return may_be_cut_off(stream, missing)
         if is_unclear:
-            return "the key of a refused record cannot be read, and it may be any record of the stream"
-        if not self._ledger.was_alone(stream):
-            return "another run worked on it, too"
-        return None
+            return has_unreadable_key(stream)
+        return None if self._ledger.was_alone(stream) else was_shared(stream)

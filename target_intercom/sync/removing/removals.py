@@ -9,6 +9,7 @@ from itertools import islice
 
 from target_intercom.config import RemovalMode
 from target_intercom.model import Identity, Outcome, Refusal, Result, SkipReason
+from target_intercom.sync.objections import could_not_be_removed, removes_who_is_named, stay_after_merge
 from target_intercom.sync.plan import Origin
 from target_intercom.sync.planning import merged_away
 from target_intercom.sync.removing.limit import Share
@@ -22,10 +23,11 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.config import StreamConfig
-    from target_intercom.ledger.base import Ledger
+    from target_intercom.ledger.base import Holder, Ledger
     from target_intercom.model import Contact, ContactId, RecordKey
     from target_intercom.sync.removing.complete_streams import CompleteStreams
     from target_intercom.sync.removing.marked import Mark
+    from target_intercom.sync.removing.missing import Page
     from target_intercom.sync.removing.remover import Removed, Remover
 
 _AT_ONCE = 500
@@ -170,14 +172,11 @@ class Removals:
                     if removed.ending is Ending.REMOVED:
                         yield stream
                     elif removed.ending is Ending.REFUSED:
-                        self._say(
-                            f"Stream '{stream}': contacts that are missing from it could not be removed; the next run "
-                            "tries again"
-                        )
+                        self._say(could_not_be_removed(stream))
 
     # Decisions.
 
-    def _pages(self, stream: str) -> Iterator[t.Any]:
+    def _pages(self, stream: str) -> Iterator[Page]:
         return self._missing.pages(stream, self._going.keys(), self.streams.__contains__)
 
     def _count_missing(self, stream: str, unseen: Unseen) -> None:
@@ -188,10 +187,7 @@ class Removals:
             for keepers in page.kept.values():
                 unseen.add(stream, keepers)
         if merged:
-            self._say(
-                f"Stream '{stream}': {merged} contacts that are missing from it stay: they are survivors of merges in "
-                "Intercom, into which the records' own contacts went"
-            )
+            self._say(stay_after_merge(stream, merged))
 
     def _decide_marks(self, unseen: Unseen) -> None:
         unresolved = Names(Identity.of(contact) for contact, _ in self._ledger.unnamed()) if self._marks else Names(())
@@ -211,9 +207,9 @@ class Removals:
                 self._kept.append(mark)
                 unseen.add(mark.stream, [one for contact in mark.contacts for one in keepers.get(contact.id, ())])
         for (stream, other, mode), count in sorted(named_by.items()):
-            self._say(_still_named_anyway(stream, other, mode, count))
+            self._say(removes_who_is_named(stream, other, count, mode))
 
-    def _keepers(self, contacts: Sequence[ContactId]) -> dict[ContactId, list[t.Any]]:
+    def _keepers(self, contacts: Sequence[ContactId]) -> dict[ContactId, list[Holder]]:
         waiting, keepers = iter(contacts), {}
         while page := list(islice(waiting, _AT_ONCE)):
             keepers.update(self._still_named.keepers(page))
@@ -229,14 +225,6 @@ class Removals:
             self._going[contact.id] = _Going(mark, mark.mode)
         elif mark.mode is RemovalMode.DELETE:
             self._going[contact.id] = _Going(earlier.mark, mark.mode)
-
-
-def _still_named_anyway(stream: str, other: str, mode: RemovalMode, count: int) -> str:
-    again = "are brought back" if mode is RemovalMode.ARCHIVE else "are rejected"
-    return (
-        f"Stream '{stream}' removes {count} contacts that records of stream '{other}' still name: when these change or "
-        f"come to a run without the ledger, they {again}"
-    )
 
 
 def _outcome(mark: Mark, removed: Sequence[Removed]) -> Outcome:

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from target_intercom.config import SyncMode
+from target_intercom.sync.objections import stay_for_old_records
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -30,22 +31,14 @@ class Unseen:
             self.counts[stream].update({holder.stream for holder in keepers})
 
     def sentences(self, last_runs: Mapping[str, str], streams: Collection[str]) -> list[str]:
-        """Say which contacts stay for records of old; `streams` are those of this run."""
+        """Return which contacts stay for records of old; `streams` are those of this run."""
         return [
-            f"Stream '{stream}': {count} contacts that it no longer names stay, because records of stream '{other}' "
-            f"of earlier runs name them{_advice(other, last_runs, streams)}"
+            stay_for_old_records(
+                stream, other, count, None if other in streams else last_runs.get(other, "no known time")
+            )
             for stream, counts in self.counts.items()
             for other, count in sorted(counts.items())
         ]
-
-
-def _advice(stream: str, last_runs: Mapping[str, str], streams: Collection[str]) -> str:
-    if stream in streams:
-        return ", which did not come in this run"
-    return (
-        f" (it last ran at {last_runs.get(stream, 'a time that is not known')}). If it was renamed or is not loaded "
-        f"any more, `python -m target_intercom.ledger forget {stream}` lets go of it"
-    )
 
 
 class StillNamed:
