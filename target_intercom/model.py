@@ -22,7 +22,7 @@ from target_intercom.intercom.protocol import (
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_intercom.errors import Fault
+    from target_intercom.errors import Fault, InvalidRecordError
 
 __all__ = [
     "CONTACT_RESULTS",
@@ -212,6 +212,8 @@ class Received:
     record: Mapping[str, Json]
     number: int
     """Its place in the pipe, over all streams: what comes later wins."""
+    trouble: InvalidRecordError | None = None
+    """Why it cannot be loaded, where that was seen before; the record is as it was before stream maps then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 
+_MARK: t.Final = "\ufeff"
+
+
 class MessageReader(SingerReader):
     """The SDK's reader, with errors that name the line's number in place of its text. Blank lines are skipped."""
 
@@ -52,11 +55,11 @@ class MessageReader(SingerReader):
 
 
 def _lines(source: t.IO[str]) -> Iterator[tuple[int, str]]:
-    """Give each line with its number."""
+    """Yield each line with its number; before the first, Windows writes the mark of a Unicode file."""
     number = 0
     try:
         for number, line in enumerate(source, start=1):
-            yield number, line
+            yield number, line if number > 1 else line.removeprefix(_MARK)
     except UnicodeDecodeError:
         error = f"Line {number + 1}, or one soon after it, is not UTF-8"
         raise InvalidInputLine(error) from None

@@ -45,6 +45,7 @@ from target_intercom.sync.objections import (
     is_no_snapshot,
     knows_no_earlier_run,
     lies_elsewhere,
+    names_nothing,
     snapshot_is_idle,
     sync_removes_nobody,
     unwritable,
@@ -57,6 +58,7 @@ from target_intercom.sync.removing.complete_streams import CompleteStreams
 from target_intercom.sync.removing.limit import Share, too_many
 from target_intercom.sync.removing.removals import Removals
 from target_intercom.sync.removing.remover import Remover
+from target_intercom.sync.schemas import is_open
 from target_intercom.sync.writing import DirectWriter
 
 if t.TYPE_CHECKING:
@@ -118,7 +120,7 @@ class Run:
     # Streams.
 
     def contact_sync(
-        self, stream: str, tap_stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]
+        self, stream: str, tap_stream: str, schema: Mapping[str, Json], key_properties: Sequence[str]
     ) -> ContactSync:
         """Make a stream's sync; the first one asks whose workspace it is. `tap_stream`: its name before stream maps.
 
@@ -132,13 +134,15 @@ class Run:
         source = self.pipe.stream(tap_stream)
         self._raise(self.streams.refusal(stream))
         self._check_snapshot(stream, config, source)
-        self._unused_mappings -= set(properties)
+        self._raise(names_nothing(stream, schema, has_own_mappings=self.config.has_own_mappings(stream)))
         mapper = ContactMapper(
             stream,
-            properties,
+            schema["properties"],
             config,
             api_version=self.config.api_version,
             say=self._say,
+            is_open=is_open(schema),
+            met=self._unused_mappings.difference_update,
         )
         session = self._connected()
         self._raise(self.streams.refusal(stream, session.contact_streams))
@@ -146,14 +150,22 @@ class Run:
         return session.contact_sync(stream, config, self._sources(stream, source), mapper, key_properties)
 
     def group_sync(
-        self, stream: str, tap_stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]
+        self, stream: str, tap_stream: str, schema: Mapping[str, Json], key_properties: Sequence[str]
     ) -> GroupSync:
         """Make a groups stream's sync; as `contact_sync`."""
         config = self.config.stream(stream)
         source = self.pipe.stream(tap_stream)
         self._check_snapshot(stream, config, source)
-        self._unused_mappings -= set(properties)
-        mapper = MembershipMapper(stream, properties, config, has_own_mappings=self.config.has_own_mappings(stream))
+        self._raise(names_nothing(stream, schema, has_own_mappings=self.config.has_own_mappings(stream)))
+        mapper = MembershipMapper(
+            stream,
+            schema["properties"],
+            config,
+            has_own_mappings=self.config.has_own_mappings(stream),
+            say=self._say,
+            is_open=is_open(schema),
+            met=self._unused_mappings.difference_update,
+        )
         return self._connected().group_sync(stream, config, self._sources(stream, source), mapper, key_properties)
 
     def _sources(self, stream: str, source: TapStream) -> Sequence[TapStream]:

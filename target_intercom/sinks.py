@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+import traceback
 import typing as t
 from abc import abstractmethod
 
 from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.sinks import BatchSink
-from singer_sdk.sinks.core import JSONSchemaValidator
 
-from target_intercom.errors import way_out
+from target_intercom.errors import InvalidRecordError, way_out
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,13 +45,11 @@ class IntercomSink(BatchSink):
         schema: dict[str, t.Any],
         key_properties: Sequence[str] | None,
     ) -> None:
-        """Refuse a schema that is none, or that gives no identifier.
+        """Refuse a schema that gives no identifier.
 
         Raises:
-            InvalidJSONSchema: the schema is no JSON schema.
             StreamRefusedError: no property gives an identifier to match by.
         """
-        JSONSchemaValidator(schema)
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
         self._keys = frozenset(self.key_properties)
@@ -96,13 +94,19 @@ class IntercomSink(BatchSink):
             names = ", ".join(f"'{name}'" for name in sorted(missing))
             error = f"Stream '{self.stream_name}': a record lacks the key property {names}. {way_out(self.stream_name)}"
             raise MissingKeyPropertiesError(error)
-        self.tally_record_read()
         self.process_record(record, self._get_context(record))
 
     def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:
         """Keep the record together with the message it came in."""
         del context
-        received = self._target.received(record)
+        self._keep(self._target.received(record))
+
+    def refuse(self, record: dict[str, t.Any], trouble: InvalidRecordError) -> None:
+        """Keep a record that stream maps fail on, as it was before them, to be reported in its turn."""
+        self._keep(self._target.received(record, trouble))
+
+    def _keep(self, received: Received) -> None:
+        self.tally_record_read()
         if not self._records:
             self._oldest = received.number
         self._records.append(received)
@@ -119,15 +123,27 @@ class IntercomSink(BatchSink):
         self._target.batch_done()
 
 
+def failed_map(error: Exception) -> InvalidRecordError:
+    """Word what an expression of a stream map fails on; the error's text may quote the record, so its name is said."""
+    named = (
+        frame.f_locals["property_name"] or "__filter__"
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_name == "_eval" and "property_name" in frame.f_locals
+    )
+    what = type(error.__cause__ or error).__name__
+    reason = f"the expression that 'stream_maps' has for it fails on this record ({what})"
+    return InvalidRecordError(reason, code="stream_map_failed", field=next(named, None))
+
+
 class ContactSink(IntercomSink):
     """The sink of a stream of contacts."""
 
     def _begin(self, target: TargetIntercom) -> Batches:
-        return target.contact_sync(self.stream_name, self.schema["properties"], self.key_properties)
+        return target.contact_sync(self.stream_name, self.schema, self.key_properties)
 
 
 class GroupSink(IntercomSink):
     """The sink of a stream whose records put contacts into groups."""
 
     def _begin(self, target: TargetIntercom) -> Batches:
-        return target.group_sync(self.stream_name, self.schema["properties"], self.key_properties)
+        return target.group_sync(self.stream_name, self.schema, self.key_properties)

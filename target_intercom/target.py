@@ -17,7 +17,7 @@ import click
 from singer_sdk import Target
 from singer_sdk.cli import plugin_cli
 from singer_sdk.configuration._dict_config import merge_missing_config_jsonschema
-from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError, StreamMapConfigError
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchFileFormat, StorageTarget
 from singer_sdk.helpers.capabilities import TARGET_BATCH_SIZE_ROWS_CONFIG, PluginCapabilities
 from singer_sdk.mapper import RemoveRecordTransform
@@ -35,8 +35,10 @@ from target_intercom.model import Received
 from target_intercom.output import put_out
 from target_intercom.progress import PACE_SECONDS, Figures, Progress
 from target_intercom.reader import MessageReader
-from target_intercom.sinks import ContactSink, GroupSink, IntercomSink
+from target_intercom.sinks import ContactSink, GroupSink, IntercomSink, failed_map
 from target_intercom.summary import DRY_RUN, last_word
+from target_intercom.sync.objections import is_no_schema
+from target_intercom.sync.schemas import plain_schema
 from target_intercom.text import Lines
 from target_intercom.variables import unread_variables
 
@@ -48,6 +50,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.sinks import Sink
 
     from target_intercom.config import Config
+    from target_intercom.errors import InvalidRecordError
     from target_intercom.model import Json
     from target_intercom.run import Run
     from target_intercom.sync.contacts import ContactSync
@@ -108,18 +111,18 @@ class TargetIntercom(Target):
         self._metrics = RunMetrics(self.run.report, self.run.client.traffic)
         self._progress.start()
 
-    def contact_sync(self, stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]) -> ContactSync:
+    def contact_sync(self, stream: str, schema: Mapping[str, Json], key_properties: Sequence[str]) -> ContactSync:
         """Make the sync of a stream, for its sink."""
-        return self.run.contact_sync(stream, self._message["stream"], properties, key_properties)
+        return self.run.contact_sync(stream, self._message["stream"], schema, key_properties)
 
-    def group_sync(self, stream: str, properties: Mapping[str, Json], key_properties: Sequence[str]) -> GroupSync:
+    def group_sync(self, stream: str, schema: Mapping[str, Json], key_properties: Sequence[str]) -> GroupSync:
         """Make the sync of a groups stream, for its sink."""
-        return self.run.group_sync(stream, self._message["stream"], properties, key_properties)
+        return self.run.group_sync(stream, self._message["stream"], schema, key_properties)
 
-    def received(self, record: dict[str, t.Any]) -> Received:
+    def received(self, record: dict[str, t.Any], trouble: InvalidRecordError | None = None) -> Received:
         """Pair a record, as it is after stream maps, with the message it came in."""
         self._records += 1
-        return Received(self._message, record, self._records)
+        return Received(self._message, record, self._records, trouble)
 
     def batch_done(self) -> None:
         """Save the report after a batch, and end the run when too many records were refused.
@@ -254,10 +257,11 @@ class TargetIntercom(Target):
             self.drain_one(sink)
 
     def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
-        """Keep the message: rejected records are written under it, and sinks are made of it.
+        """Keep the message: rejected records are written under it, and sinks are made of what its schema means.
 
         Raises:
-            InvalidInputLine: it has no schema, or one without properties.
+            InvalidInputLine: it has no schema.
+            StreamRefusedError: its schema is no object.
         """
         self._assert_line_requires(message_dict, requires={"stream", "schema"})
         stream, schema = message_dict["stream"], message_dict["schema"]
@@ -265,9 +269,8 @@ class TargetIntercom(Target):
         self.run.pipe.schema(stream, message_dict.get("bookmark_properties"))
         self._register(message_dict)
         loaded = self._stream_maps[stream]
-        if loaded and (not isinstance(schema, dict) or "properties" not in schema):
-            error = f"Stream '{stream}': its SCHEMA names no properties. {way_out(loaded[0].stream_alias)}"
-            raise InvalidInputLine(error)
+        if loaded and not isinstance(schema, dict):
+            raise is_no_schema(loaded[0].stream_alias)
         for stream_map in loaded:
             self.get_sink(
                 stream_map.stream_alias,
@@ -289,11 +292,9 @@ class TargetIntercom(Target):
             self.run.streams.came(stream_map.stream_alias, stream)
         self._stream_maps[stream] = [one for one in maps if is_loaded(one, self.run.config)]
 
-    def mapped(self, stream: str, schema: dict[str, t.Any], keys: Sequence[str] | None) -> Sequence[StreamMap]:
-        """Return what stream maps and flattening make of a stream of the tap."""
-        if isinstance(schema, dict):
-            # A stream that is left out may have any schema, and flattening reads them all.
-            schema = {"properties": {}, **schema}
+    def mapped(self, stream: str, schema: Json, keys: Sequence[str] | None) -> Sequence[StreamMap]:
+        """Return what stream maps and flattening make of a stream of the tap; its schema may be anything."""
+        schema = plain_schema(schema, keys or ())
         known = self.mapper.stream_maps.get(stream)
         if known is None or (known[0].raw_schema, known[0].raw_key_properties) != (schema, keys):
             self.mapper.register_raw_stream_schema(stream, schema, keys)
@@ -320,13 +321,29 @@ class TargetIntercom(Target):
         if stream not in self._stream_maps:
             self._assert_sink_exists(stream)
         for stream_map in self._stream_maps[stream]:
-            mapped = stream_map.transform(record.copy())
-            if mapped is not None:
-                self._assert_sink_exists(stream_map.stream_alias)
-                t.cast("IntercomSink", self._sinks_active[stream_map.stream_alias]).take(mapped)
+            self._map_record(stream_map, record)
         self._handle_max_record_age()
         if self.is_due:
             self._drain_active()
+
+    def _map_record(self, stream_map: StreamMap, record: dict[str, t.Any]) -> None:
+        """Hand a record over to the sink that a stream map leads to."""
+        trouble: InvalidRecordError | None = None
+        mapped: dict[str, t.Any] | None = record
+        try:
+            mapped = stream_map.transform(record.copy())
+        except StreamMapConfigError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an expression of the user's may raise anything
+            trouble = failed_map(error)
+        if mapped is None:
+            return
+        self._assert_sink_exists(stream_map.stream_alias)
+        sink = t.cast("IntercomSink", self._sinks_active[stream_map.stream_alias])
+        if trouble is None:
+            sink.take(mapped)
+        else:
+            sink.refuse(record, trouble)
 
     def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:
         """Read the records of a BATCH message the way RECORD messages go, in order.

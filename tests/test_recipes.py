@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from target_intercom.config import SETTINGS, parse_config
+from target_intercom.target import TargetIntercom
 from tests.documents import DOCS, README, blocks
 from tests.loading import record, schema, state
 
@@ -23,6 +24,8 @@ Settings = dict[str, Any]
 Row = dict[str, Any]
 RECIPES = DOCS / "recipes.md"
 NAMES = {setting.name for setting in SETTINGS}
+OFFERED = set(TargetIntercom.offered_schema()["properties"])
+"""The SDK's settings, too."""
 WHEN = "2026-05-01T12:00:00Z"
 
 
@@ -54,7 +57,7 @@ GIVEN = [
 
 @pytest.mark.parametrize("settings", GIVEN)
 def test_settings_in_the_documents_are_accepted(settings: Settings) -> None:
-    assert set(settings) <= NAMES
+    assert set(settings) <= OFFERED
     parse_config({**settings, "access_token": "sandbox"})
 
 
@@ -134,6 +137,36 @@ def test_a_deletion_from_the_log_needs_nothing_but_the_key(load: Loader, people:
     assert people.one()["custom_attributes"] == {}
     load([rows[0], record("customers", id=1, _sdc_deleted_at=WHEN)], **settings)
     assert people.one()["state"] == "archived"
+
+
+def test_the_users_of_a_workspace_come_into_another_with_their_attributes(load: Loader, people: People) -> None:
+    shown = {"type": "avatar", "image_url": "https://cdn.example.com/a.png"}
+    ann = {
+        "id": "63a07ddf05a32042dffac965",
+        "role": "user",
+        "external_id": "7",
+        "email": "ann@example.com",
+        "phone": "+1",
+        "name": "Ann",
+        "avatar": shown,
+        "signed_up_at": "2026-01-01T00:00:00.000000Z",
+        "last_seen_at": None,
+        "unsubscribed_from_emails": True,
+        "custom_attributes": {"plan": "pro", "seats": 3, "vip": None},
+        "updated_at": "2026-01-02T00:00:00.000000Z",
+    }
+    lead = {**ann, "id": "63a07ddf05a32042dffac966", "role": "lead", "external_id": "8c53b2a1", "email": None}
+    rows = [record("contacts", **one) for one in (ann, lead)]
+    types = {"custom_attributes": "object", "unsubscribed_from_emails": "boolean", "signed_up_at": "datetime"}
+    described = schema("contacts", **{name: types.get(name, "text") for name in ann})
+    settings = recipe("From workspace to workspace")
+    assert load([described, *rows], **settings).results("contacts") == {"created": 1}
+    came = people.one()
+    same = ("role", "external_id", "email", "phone", "name", "unsubscribed_from_emails")
+    assert {name: came[name] for name in same} == {name: ann[name] for name in same}
+    assert (came["avatar"], came["signed_up_at"]) == (shown["image_url"], 1767225600)
+    assert came["custom_attributes"] == {"plan": "pro", "seats": 3}
+    assert load([described, *rows], **settings).writes == 0
 
 
 def test_enriching_touches_one_attribute_and_makes_nobody(load: Loader, people: People) -> None:

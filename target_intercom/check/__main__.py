@@ -162,9 +162,12 @@ def _mapped(target: TargetIntercom, settings: Config, offered: Sequence[Offered]
     """Send the tap's streams through the settings' stream maps and flattening."""
     for one in offered:
         for stream_map in target.mapped(one.name, one.schema, one.key_properties):
-            properties = stream_map.transformed_schema.get("properties", {})
             yield Stream(
-                stream_map.stream_alias, properties, one.is_incremental, one.name, is_loaded(stream_map, settings)
+                stream_map.stream_alias,
+                stream_map.transformed_schema,
+                one.is_incremental,
+                one.name,
+                is_loaded(stream_map, settings),
             )
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from singer_sdk.singerlib import CatalogEntry
-from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
+
+from target_intercom.sync.objections import is_no_schema
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,8 +20,6 @@ _BOM: t.Final = "\ufeff"
 _SCHEMA: t.Final = '"SCHEMA"'
 _TYPES: t.Final = frozenset({"SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION", "BATCH"})
 _NEITHER: t.Final = "it is neither a Singer catalog nor Singer messages"
-_MOST_SHOWN: t.Final = 40
-"""Characters of what is wrong that are shown."""
 _Line: t.TypeAlias = tuple[int, str]
 """A line with its number, from 1."""
 
@@ -34,7 +33,7 @@ class Offered:
     """A stream as the tap sends it."""
 
     name: str
-    schema: dict[str, Json]
+    schema: Json
     key_properties: Sequence[str]
     is_incremental: bool
 
@@ -78,7 +77,7 @@ def _no_message(number: int) -> CatalogError:
 def _parsed(text: str) -> dict[str, Json] | None:
     try:
         value: Json = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
@@ -92,23 +91,13 @@ def _of_messages(lines: Iterable[_Line]) -> Iterator[Offered]:
         if message is not None and message.get("type") == "SCHEMA":
             bookmarks = message.get("bookmark_properties")
             yield Offered(
-                str(message["stream"]), dict(message["schema"]), message.get("key_properties") or (), bool(bookmarks)
+                str(message["stream"]), message["schema"], message.get("key_properties") or (), bool(bookmarks)
             )
 
 
 def schema_trouble(offered: Offered) -> str | None:
-    """Say that a stream's schema is none; None: it is one. A catalog can be right where a schema in it is not."""
-    rules = DEFAULT_JSONSCHEMA_VALIDATOR(DEFAULT_JSONSCHEMA_VALIDATOR.META_SCHEMA)
-    error = next(iter(rules.iter_errors(offered.schema)), None)
-    if error is None:
-        return None
-    place = ".".join(str(part) for part in error.absolute_path)
-    return f"Stream '{offered.name}': its schema is no JSON schema: '{place}' cannot be {_shown(error.instance)}"
-
-
-def _shown(value: Json) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+    """Say that a stream's schema is none, in the words of a run; None: it is one."""
+    return None if isinstance(offered.schema, dict) else str(is_no_schema(offered.name))
 
 
 def _of_catalog(whole: Mapping[str, Json]) -> Iterator[Offered]:
@@ -124,11 +113,11 @@ def _of_catalog(whole: Mapping[str, Json]) -> Iterator[Offered]:
 
 
 def _of_entry(entry: CatalogEntry, raw: Mapping[str, Json], *, whole: bool) -> Offered:
-    schema: dict[str, Json] = dict(raw.get("schema") or {})
-    properties = schema.get("properties")
+    schema: Json = raw.get("schema", {})
+    properties = schema.get("properties") if isinstance(schema, dict) else None
     if not whole and isinstance(properties, dict):
         mask = entry.metadata.resolve_selection()
-        schema["properties"] = {name: one for name, one in properties.items() if mask["properties", name]}
+        schema = {**schema, "properties": {name: one for name, one in properties.items() if mask["properties", name]}}
     root: Mapping[str, Json] = next((one["metadata"] for one in raw["metadata"] if not one["breadcrumb"]), {})
     methods = (entry.replication_method, root.get("replication-method"), root.get("forced-replication-method"))
     return Offered(

@@ -1,6 +1,7 @@
 """Whether the values of a property fit an attribute, as far as their types tell. Pure.
 
-The rules are those of `sync/coercion.py` and `sync/identity.py`; a test holds them together.
+The rules are those of `sync/coercion.py` and `sync/identity.py`; a test holds them together. What the types are is read
+as a run reads it (`sync/schemas.py`).
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ import enum
 import typing as t
 
 from target_intercom.model import Kind, MatchBy
-from target_intercom.sync.coercion import schema_kind, schema_types
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_intercom.model import Json
+    from target_intercom.sync.schemas import Values
 
 
 class Fit(enum.IntEnum):
@@ -79,23 +80,26 @@ _WORDS: t.Final[Mapping[Kind, str]] = {
 }
 
 
-def shapes(schema: Json) -> frozenset[Shape]:
-    """Tell what a property's values are, by its JSON schema; nothing where that names no type."""
-    types = schema_types(schema)
-    text = schema_kind(schema) if types == {"string"} else Kind.STRING
-    return frozenset(_SHAPES.get(one, text or Kind.STRING) for one in types)
+def shapes(values: Values) -> frozenset[Shape]:
+    """Return the types of a property's values; nothing where its schema names none."""
+    return frozenset(_SHAPES.get(one, values.text_kind) for one in values.types or ())
 
 
-def fit(schema: Json, kind: Kind) -> Fit | None:
-    """Tell how many values of a property fit an attribute of a type; None: the schema does not tell."""
-    return _overall(shapes(schema), _FITS[kind])
+def fit(values: Values, kind: Kind) -> Fit | None:
+    """Return how many values of a property fit an attribute of a type; None: the schema does not tell."""
+    return _overall(shapes(values), _FITS[kind])
 
 
-def identifier_fit(schema: Json, which: MatchBy) -> Fit | None:
-    """Tell how many values of a property can be an identifier; None: the schema does not tell."""
+def fit_in_standard(values: Values, kind: Kind) -> Fit | None:
+    """Return the same of a standard attribute, into which objects and lists do not go."""
+    return _overall(shapes(values) - {Nested.NESTED}, _FITS[kind])
+
+
+def identifier_fit(values: Values, which: MatchBy) -> Fit | None:
+    """Return how many values of a property can be an identifier; None: the schema does not tell."""
     if which is MatchBy.EMAIL:
-        return _overall(shapes(schema), {Kind.STRING: Fit.ALL})
-    return _overall(shapes(schema), _ID_FITS)
+        return _overall(shapes(values), {Kind.STRING: Fit.ALL})
+    return _overall(shapes(values), _ID_FITS)
 
 
 def taken(kind: Kind) -> str:
@@ -103,15 +107,14 @@ def taken(kind: Kind) -> str:
     return _WORDS[kind]
 
 
-def allowed_values(schema: Json) -> list[Json] | None:
-    """Give the values that a property's schema allows, but null; None where it lists none."""
-    values = schema.get("enum") if isinstance(schema, dict) else None
-    return [value for value in values if value is not None] if isinstance(values, list) else None
+def allowed_values(values: Values) -> list[Json] | None:
+    """Return the values that a property's schema allows, but null; None where it lists none."""
+    return None if values.allowed is None else [value for value in values.allowed if value is not None]
 
 
-def named(schema: Json) -> str:
+def named(values: Values) -> str:
     """Name a property's types."""
-    names = {one.value for one in shapes(schema)}
+    names = {one.value for one in shapes(values)}
     return " or ".join(sorted(names))
 
 

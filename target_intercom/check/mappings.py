@@ -12,7 +12,7 @@ from target_intercom.check.found import AttributeRow, Finding, Level
 from target_intercom.config import SyncMode
 from target_intercom.model import CUSTOM_PREFIX, READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES
 from target_intercom.sync.attributes import MOST_ATTRIBUTES, obstacle
-from target_intercom.sync.mapping import custom_name
+from target_intercom.sync.names import custom_name
 from target_intercom.sync.objections import is_left_out, is_not_made
 
 if t.TYPE_CHECKING:

@@ -5,23 +5,36 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from target_intercom.check.fitting import Fit, allowed_values, fit, identifier_fit, named, taken
+from target_intercom.check.fitting import (
+    Fit,
+    Nested,
+    allowed_values,
+    fit,
+    fit_in_standard,
+    identifier_fit,
+    named,
+    shapes,
+    taken,
+)
 from target_intercom.check.found import Finding, Level
 from target_intercom.check.mappings import Fate, MappingTable, Verdict, judged, name_findings, table_verdict
 from target_intercom.config import StreamConfig, SyncMode
 from target_intercom.errors import StreamRefusedError
 from target_intercom.model import CUSTOM_PREFIX, STANDARD_ATTRIBUTES, MatchBy
 from target_intercom.sync.attributes import KINDS
-from target_intercom.sync.coercion import schema_kind
 from target_intercom.sync.contact_streams import ContactStreams
 from target_intercom.sync.joining import MembershipMapper
 from target_intercom.sync.mapping import ContactMapper
+from target_intercom.sync.names import Meant, meant
 from target_intercom.sync.objections import (
     is_in_no_stream,
     is_no_snapshot,
+    names_nothing,
     snapshot_is_idle,
     sync_removes_nobody,
 )
+from target_intercom.sync.properties import Properties
+from target_intercom.sync.schemas import is_open
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -30,6 +43,7 @@ if t.TYPE_CHECKING:
     from target_intercom.config import Config
     from target_intercom.intercom.protocol import DataAttribute
     from target_intercom.model import Json
+    from target_intercom.sync.schemas import Values
 
 _IDENTIFIERS: t.Final = {which.value: which for which in MatchBy}
 
@@ -39,12 +53,28 @@ class Stream:
     """A stream as the target sees it, after stream maps and flattening."""
 
     name: str
-    properties: Mapping[str, Json]
+    schema: Mapping[str, Json]
+    """Plain: with nothing in it but what is read."""
     is_incremental: bool
     tap_stream: str
     """Its name before stream maps."""
     is_loaded: bool
     """Neither a stream map nor `object: ignore` takes it out."""
+
+    @property
+    def properties(self) -> Mapping[str, Json]:
+        """The JSON schemas of its properties."""
+        properties: Mapping[str, Json] = self.schema["properties"]
+        return properties
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its records may have any properties, since the tap names none."""
+        return is_open(self.schema)
+
+    def has(self, name: str) -> bool:
+        """Check whether a mapping can name something in its records: a property, or a member by a path."""
+        return self.is_open or name in Properties(self.properties, [name]).named
 
 
 def stream_verdict(
@@ -74,6 +104,7 @@ def _verdict(
     removals = Verdict(tuple(_removal_findings(config, stream)))
     is_groups = config.stream(stream.name).is_groups
     try:
+        _refuse_unknown(config, stream)
         fits = (
             Verdict(tuple(_group_findings(config, stream)))
             if is_groups
@@ -83,8 +114,14 @@ def _verdict(
         return Verdict.joined([removals, fits])
     except StreamRefusedError as error:
         refused = Verdict((Finding(Level.ERROR, _setting(config, stream, "mappings"), str(error)),))
-        others = Verdict() if is_groups else table_verdict(_table(config, stream), attributes, stream.properties)
+        others = Verdict() if is_groups else table_verdict(_table(config, stream), attributes, _known(config, stream))
         return Verdict.joined([removals, refused, others])
+
+
+def _refuse_unknown(config: Config, stream: Stream) -> None:
+    refusal = names_nothing(stream.name, stream.schema, has_own_mappings=config.has_own_mappings(stream.name))
+    if refusal is not None:
+        raise refusal
 
 
 def _removal_findings(config: Config, stream: Stream) -> Iterator[Finding]:
@@ -99,6 +136,11 @@ def _removal_findings(config: Config, stream: Stream) -> Iterator[Finding]:
     ):
         if message is not None:
             yield Finding(level, setting, message)
+
+
+def _known(config: Config, stream: Stream) -> Collection[str] | None:
+    """Return what mappings can name in a stream; None: anything."""
+    return None if stream.is_open else [name for name in config.stream(stream.name).mappings if stream.has(name)]
 
 
 def _table(config: Config, stream: Stream) -> MappingTable:
@@ -120,7 +162,17 @@ def _setting(config: Config, stream: Stream, setting: str) -> str:
 
 def _group_findings(config: Config, stream: Stream) -> Iterator[Finding]:
     own = config.stream(stream.name)
-    MembershipMapper(stream.name, stream.properties, own, has_own_mappings=config.has_own_mappings(stream.name))
+    said: list[str] = []
+    MembershipMapper(
+        stream.name,
+        stream.properties,
+        own,
+        has_own_mappings=config.has_own_mappings(stream.name),
+        say=said.append,
+        is_open=stream.is_open,
+    )
+    for text in said:
+        yield Finding(Level.WARNING, _setting(config, stream, "mappings"), text)
     message = f"Stream '{stream.name}' puts contacts into groups: its schema names both"
     yield Finding(Level.OK, _setting(config, stream, "mappings"), message)
 
@@ -141,10 +193,16 @@ class _Contacts:
         self._setting = self._table.mappings
         self._api_version = config.api_version
         self._said: list[str] = []
-        mapper = ContactMapper(
-            stream.name, stream.properties, self._own, api_version=config.api_version, say=self._said.append
+        self._mapper = ContactMapper(
+            stream.name,
+            stream.properties,
+            self._own,
+            api_version=config.api_version,
+            say=self._said.append,
+            is_open=stream.is_open,
         )
-        self._targets = mapper.targets()
+        self._known = _known(config, stream)
+        self._targets = self._mapper.targets()
 
     def verdict(self) -> Verdict:
         """Judge it."""
@@ -152,7 +210,7 @@ class _Contacts:
             return Verdict(tuple(self._matching()))
         fates = {} if self._attributes is None else dict(self._fates(self._attributes))
         made = [prop for prop, (fate, _) in fates.items() if fate is Fate.MADE]
-        findings = [*self._matching(), *name_findings(self._table, self._stream.properties)]
+        findings = [*self._matching(), *name_findings(self._table, self._known)]
         for prop, attribute in self._targets.items():
             if not attribute.startswith(CUSTOM_PREFIX):
                 findings += self._standard(prop, attribute)
@@ -172,9 +230,9 @@ class _Contacts:
                 yield prop, judged(self._table, prop, attribute, attributes)
 
     def _making(self, made: Sequence[str]) -> Iterator[Finding]:
-        kinds = {prop: schema_kind(self._stream.properties[prop]) for prop in made}
+        kinds = {prop: self._mapper.values(prop).kind for prop in made}
         named = [
-            f"{self._targets[prop]} ({'by its first value' if kind is None else kind.value})"
+            f"{self._targets[prop]} ({'by its first values' if kind is None else kind.value})"
             for prop, kind in kinds.items()
         ]
         if named:
@@ -182,14 +240,19 @@ class _Contacts:
             yield Finding(Level.OK, self._table.create_attributes, message)
 
     def _standard(self, prop: str, attribute: str) -> Iterator[Finding]:
-        schema, which = self._stream.properties[prop], _IDENTIFIERS.get(attribute)
+        values, which = self._mapper.values(prop), _IDENTIFIERS.get(attribute)
         if which is not None:
             takes = "texts" if which is MatchBy.EMAIL else "texts and whole numbers"
-            yield from self._judged(prop, attribute, takes, identifier_fit(schema, which))
+            yield from self._judged(prop, attribute, takes, identifier_fit(values, which))
             return
         kind = STANDARD_ATTRIBUTES[attribute].kind_in(self._api_version)
-        if kind is not None:
-            yield from self._judged(prop, attribute, taken(kind), fit(schema, kind))
+        if kind is None:
+            return
+        if Nested.NESTED in shapes(values):
+            but = ", but for the 'image_url' of an object" if attribute == "avatar" else ""
+            message = f"{self._where(prop)} goes into '{attribute}', which takes {taken(kind)}: objects and lists are "
+            yield Finding(Level.WARNING, self._setting, f"{message}left out{but}")
+        yield from self._judged(prop, attribute, taken(kind), fit_in_standard(values, kind))
 
     def _custom(self, prop: str, fate: Fate, findings: Sequence[Finding]) -> Iterator[Finding]:
         yield from findings
@@ -197,13 +260,16 @@ class _Contacts:
             yield from self._loaded(prop, self._attributes.known[self._targets[prop]])
 
     def _loaded(self, prop: str, entry: DataAttribute) -> Iterator[Finding]:
-        name, schema, kind = entry.full_name, self._stream.properties[prop], KINDS[entry.data_type]
-        yield from self._judged(prop, name, taken(kind), fit(schema, kind))
+        name, values, kind = entry.full_name, self._mapper.values(prop), KINDS[entry.data_type]
+        yield from self._judged(prop, name, taken(kind), fit(values, kind))
         if entry.options is not None:
-            yield from self._options(prop, name, entry.options, schema)
+            yield from self._options(prop, name, entry.options, values)
+
+    def _where(self, prop: str) -> str:
+        return f"Stream '{self._stream.name}': '{prop}' ({named(self._mapper.values(prop))})"
 
     def _judged(self, prop: str, attribute: str, takes: str, fits: Fit | None) -> Iterator[Finding]:
-        where = f"Stream '{self._stream.name}': '{prop}' ({named(self._stream.properties[prop])})"
+        where = self._where(prop)
         if fits is Fit.NONE:
             message = (
                 f"{where} does not fit '{attribute}', which takes {takes}: its records become invalid. Map it to "
@@ -214,9 +280,9 @@ class _Contacts:
             message = f"{where} goes into '{attribute}', which takes {takes}: records with other values become invalid"
             yield Finding(Level.WARNING, self._setting, message)
 
-    def _options(self, prop: str, attribute: str, options: Sequence[str], schema: Json) -> Iterator[Finding]:
-        values = allowed_values(schema)
-        strange = None if values is None else [value for value in values if value not in options]
+    def _options(self, prop: str, attribute: str, options: Sequence[str], values: Values) -> Iterator[Finding]:
+        allowed = allowed_values(values)
+        strange = None if allowed is None else [value for value in allowed if value not in options]
         if strange == []:
             return
         which = "values that are none of its options are" if strange is None else f"{_quoted(strange)} is none, and"
@@ -236,7 +302,9 @@ def _name_findings(config: Config, streams: Sequence[Stream]) -> Iterator[Findin
     yield from _property_findings(config, streams)
     for setting, default in (("deleted_property", StreamConfig().deleted_property), ("tags_property", None)):
         for where, wanted, among in _wanted(config, streams, setting):
-            if wanted not in {None, default} and not any(wanted in one.properties for one in among):
+            if wanted is None or wanted == default or any(one.is_open for one in among):
+                continue
+            if all(meant(wanted, one.properties) == Meant() for one in among):
                 yield Finding(Level.WARNING, where, f"No stream has the property '{wanted}'")
 
 
@@ -256,12 +324,13 @@ def _wanted(
 
 def _property_findings(config: Config, streams: Sequence[Stream]) -> Iterator[Finding]:
     """Say which mapped properties no stream has, in the words of a run."""
-    everything = {name for stream in streams for name in stream.properties}
-    for prop in sorted(set(config.general.mappings) - everything):
-        yield Finding(Level.WARNING, "mappings", is_in_no_stream(prop))
+    for prop in sorted(config.general.mappings):
+        if not any(stream.has(prop) for stream in streams):
+            yield Finding(Level.WARNING, "mappings", is_in_no_stream(prop))
     for stream in streams:
         if config.has_own_mappings(stream.name):
             setting = f"streams.{stream.name}.mappings"
-            for prop in sorted(set(config.stream(stream.name).mappings) - set(stream.properties)):
-                message = f"Setting '{setting}' names the property '{prop}', which the stream does not have"
-                yield Finding(Level.WARNING, setting, message)
+            for prop in sorted(config.stream(stream.name).mappings):
+                if not stream.has(prop):
+                    message = f"Setting '{setting}' names the property '{prop}', which the stream does not have"
+                    yield Finding(Level.WARNING, setting, message)

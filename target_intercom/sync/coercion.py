@@ -11,12 +11,13 @@ import json
 import math
 import re
 import typing as t
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 
 from target_intercom.model import Kind
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from target_intercom.model import Json
 
@@ -30,7 +31,12 @@ _LONGEST_DIGITS = 40
 """A number with more digits before or behind the point is written with an exponent."""
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
-_SECONDS = re.compile(r"-?\d{9,}")
+_SECONDS = re.compile(r"-?[1-9]\d{8,}")
+_NEVER_FROM = 5138
+"""The year in which unix seconds reach 10^11: databases write a later one for "never", or for infinity."""
+_DAY = re.compile(r"(?:\+?(\d{4,})-\d\d-\d\d|(\d{4})\d{4})(?!\d)")
+_NOTHING = re.compile(r"[+-]?0+(\.0*)?(e[+-]?\d+)?|nan|[+-]?infinity")
+"""Texts, in lower case, that mark nothing as deleted: zero, NaN, and a date of PostgreSQL that never comes."""
 _FRACTION = re.compile(r"(?<=\d)[.,](\d{1,6})\d*")
 _OFFSET = re.compile(r"(?<=\d) ?(?:([zZ]|UTC)|([+-]\d{2}):?(\d{2})?)$")
 
@@ -45,15 +51,21 @@ class UncoercibleError(Exception):
 
 
 def is_set(value: Json) -> bool:
-    """Tell whether a `deleted_property` marks its record: null, false, 0, blank and words of no are not set."""
+    """Check whether a `deleted_property` marks its record.
+
+    Null, false, zero, NaN, blank text, words of no and dates that mean "never" do not.
+    """
     if isinstance(value, str):
-        return bool(value.strip()) and value.strip().lower() not in _FALSE
-    return value is not None and value is not False and value != 0 and not _is_nan(value)
+        text = value.strip().lower()
+        return bool(text) and text not in _FALSE and not _NOTHING.fullmatch(text) and not _is_never(text)
+    return not is_null(value) and value is not False and value != 0
 
 
-def _is_nan(value: Json) -> bool:
-    """Tell whether it is what some taps send for an empty column: NaN, which equals nothing, itself included."""
-    return isinstance(value, (float, Decimal)) and Decimal(value).is_nan()
+def is_null(value: Json) -> bool:
+    """Check for no value: null, or the NaN that some taps send for an empty column."""
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def identifier(value: Json) -> str | None:
@@ -62,19 +74,19 @@ def identifier(value: Json) -> str | None:
     Raises:
         UncoercibleError: it is no text and no whole number.
     """
-    if value is None:
-        return None
     if isinstance(value, str):
         return _sound(value.strip()) or None
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+    if is_null(value):
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise UncoercibleError("not_an_identifier", "an identifier is a text or a whole number")
-    return str(_whole(value) if isinstance(value, Decimal) else value)
+    return str(value if isinstance(value, int) else _whole(Decimal(str(value))))
 
 
 def coerce(value: Json, kind: Kind) -> Json:
-    """Turn a record's value into one of the attribute's type. None stays None.
+    """Turn a record's value into one of the attribute's type. None stays None, and NaN is none.
 
-    Blank text is no value for any type but text.
+    Blank text is no value for any type but text, and a date that means "never" is no date.
 
     Raises:
         UncoercibleError: the value does not fit.
@@ -94,24 +106,13 @@ def cut(text: Json) -> tuple[Json, bool]:
     return text, False
 
 
-def schema_kind(schema: Mapping[str, Json]) -> Kind | None:
-    """Give the attribute type that fits a property's JSON schema; None where it names no type."""
-    types = schema_types(schema)
-    if not types:
-        return None
-    if types == {"boolean"}:
-        return Kind.BOOLEAN
-    if types == {"integer"}:
-        return Kind.INTEGER
-    if types <= {"integer", "number"}:
-        return Kind.FLOAT
-    if types == {"string"}:
-        return _FORMATS.get(_format(schema), Kind.STRING)
-    return Kind.STRING
+def is_lost(value: Json) -> bool:
+    """Check whether a value that was coerced to null says something: a date that means "never" does."""
+    return isinstance(value, str) and bool(value.strip())
 
 
 def value_kind(value: Json) -> Kind:
-    """Give the attribute type that fits a value whose property has no schema."""
+    """Return the attribute type that fits a value whose property has no type."""
     if isinstance(value, bool):
         return Kind.BOOLEAN
     if isinstance(value, int):
@@ -121,45 +122,30 @@ def value_kind(value: Json) -> Kind:
     return Kind.STRING
 
 
-_FORMATS: t.Final[Mapping[str | None, Kind]] = {
-    "date": Kind.DATE,
-    "date-time": Kind.DATETIME,
-    "singer.decimal": Kind.FLOAT,
-}
-
-
-def schema_types(schema: Mapping[str, Json]) -> set[str]:
-    """Give the types that a property's JSON schema names, but null."""
-    if not isinstance(schema, dict):
-        return set()  # JSON Schema allows true and false for any and none
-    own = schema.get("type", [])
-    types = {own} if isinstance(own, str) else set(own)
-    for branch in _branches(schema):
-        types |= schema_types(branch)
-    return types - {"null"}
-
-
-def _format(schema: Mapping[str, Json]) -> str | None:
-    formats = {schema.get("format"), *(_format(branch) for branch in _branches(schema))} - {None}
-    return formats.pop() if len(formats) == 1 else None
-
-
-def _branches(schema: Mapping[str, Json]) -> list[Mapping[str, Json]]:
-    return [branch for word in ("anyOf", "oneOf") for branch in schema.get(word, []) if isinstance(branch, dict)]
+def shared_kind(kinds: Collection[Kind]) -> Kind:
+    """Return the attribute type that fits values of several types."""
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    return Kind.FLOAT if set(kinds) == {Kind.INTEGER, Kind.FLOAT} else Kind.STRING
 
 
 def _string(value: Json) -> str:
-    if isinstance(value, str):
-        return _sound(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (Decimal, float)) and not Decimal(value).is_finite():
-        raise UncoercibleError("not_finite", "the number is not finite")
-    if isinstance(value, Decimal):
-        return format(value, "f") if abs(value.adjusted()) < _LONGEST_DIGITS else str(value)
+    if isinstance(value, (Decimal, float)):
+        return _digits(Decimal(str(value)))
     if isinstance(value, (dict, list)):
         return _json(value)
     return str(value)
+
+
+def _digits(number: Decimal) -> str:
+    """Write a number as text, a whole one without a point: taps of warehouses write phone numbers as decimals."""
+    if not number.is_finite():
+        raise UncoercibleError("not_finite", "the number is not finite")
+    if abs(number.adjusted()) >= _LONGEST_DIGITS:
+        return str(number)
+    return str(int(number)) if number == number.to_integral_value() else format(number, "f")
 
 
 def _json(value: Json) -> str:
@@ -228,26 +214,47 @@ def _float(value: Json) -> float | int:
 def _boolean(value: Json) -> bool:
     if isinstance(value, bool):
         return value
-    word = str(value).strip().lower()
+    word = value.strip().lower() if isinstance(value, str) else str(value)
     if word in _TRUE:
         return True
     if word in _FALSE:
         return False
+    # Taps without booleans write 1.0.
+    with suppress(UncoercibleError):
+        number = _number(value)
+        if number in {0, 1}:
+            return bool(number)
     raise UncoercibleError("not_a_boolean", "the attribute takes true or false")
 
 
-def _timestamp(value: Json) -> int:
-    """Read a date: ISO 8601, or unix seconds; without an offset it is UTC."""
+def _timestamp(value: Json) -> int | None:
+    """Read a date: ISO 8601, or unix seconds; without an offset it is UTC. One that means "never" is none."""
     if isinstance(value, (bool, dict, list)):
         raise UncoercibleError("not_a_date", "the attribute takes a date: ISO 8601 text, or unix seconds")
-    if not isinstance(value, str) or _SECONDS.fullmatch(value.strip()):
-        number = _number(value)
-        seconds = math.floor(number) if number.adjusted() < _LONGEST_DIGITS else _MILLISECONDS_FROM
-    else:
-        seconds = math.floor(_iso(value.strip()).timestamp())
+    if isinstance(value, str) and not _SECONDS.fullmatch(value.strip()):
+        return _moment(value.strip())
+    number = _number(value)
+    seconds = math.floor(number) if number.adjusted() < _LONGEST_DIGITS else _MILLISECONDS_FROM
     if not -_MILLISECONDS_FROM < seconds < _MILLISECONDS_FROM:
         raise UncoercibleError("out_of_range", "the date is out of range (milliseconds? seconds are needed)")
     return seconds
+
+
+def _moment(text: str) -> int | None:
+    try:
+        moment = _iso(text)
+    except UncoercibleError:
+        if _is_never(text):
+            return None
+        raise
+    return None if moment.year >= _NEVER_FROM else math.floor(moment.timestamp())
+
+
+def _is_never(text: str) -> bool:
+    """Check whether a date stands for none: of the year 0 (`0000-00-00`), or later than seconds can tell."""
+    day = _DAY.match(text)
+    year = 1 if day is None else int(day[1] or day[2])
+    return year == 0 or year >= _NEVER_FROM
 
 
 def _iso(text: str) -> dt.datetime:
@@ -274,15 +281,19 @@ def _optional(read: Callable[[Json], Json]) -> Callable[[Json], Json]:
     """Take blank text for no value."""
 
     def coerced(value: Json) -> Json:
-        if value is None or (isinstance(value, str) and not value.strip()):
+        if not value.strip() if isinstance(value, str) else is_null(value):
             return None
         return read(value)
 
     return coerced
 
 
+def _text(value: Json) -> str | None:
+    return _sound(value) if isinstance(value, str) else None if is_null(value) else _string(value)
+
+
 _COERCIONS: t.Final[Mapping[Kind, Callable[[Json], Json]]] = {
-    Kind.STRING: lambda value: None if value is None else _string(value),
+    Kind.STRING: _text,
     Kind.INTEGER: _optional(_integer),
     Kind.FLOAT: _optional(_float),
     Kind.BOOLEAN: _optional(_boolean),

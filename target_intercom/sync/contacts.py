@@ -79,6 +79,8 @@ class ContactSync:
 
     def run(self, records: Sequence[Received]) -> None:
         """Bring a batch into Intercom; every record gets its outcome, marked ones at the end of the pipe."""
+        records = self._refuse_troubled(records)
+        self._mapper.learn([received.record for received in records])
         familiar, others, sources = self._memory.familiar(records, self._mapper.relevant(), self._basis)
         quiet, entries = in_line(self._memory.recall(self._map(others, sources)))
         view = self._look_up(entries)
@@ -156,6 +158,13 @@ class ContactSync:
         self._report.count(self._stream, Result.UNCHANGED, times=len(last))
         self._report.count(self._stream, Result.MERGED, times=len(familiar) + len(quiet) - len(last))
         self._marks.live({**{one.key: one.received.number for one in familiar}, **_places(quiet)})
+
+    def _refuse_troubled(self, records: Sequence[Received]) -> list[Received]:
+        """Report the records that are known to be invalid, and return the others."""
+        for received in records:
+            if received.trouble is not None:
+                self._invalid(received, received.trouble)
+        return [received for received in records if received.trouble is None]
 
     def _refuse_unidentified(self, entries: Sequence[Entry]) -> list[Entry]:
         """Refuse records without an identifier that the ledger does not know, and will not know within the batch."""

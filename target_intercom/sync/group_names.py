@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import typing as t
 from contextlib import suppress
 
@@ -15,6 +16,8 @@ if t.TYPE_CHECKING:
 
     from target_intercom.model import Json
 
+_ELEMENT: t.Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|((?:[^",{}\\]|\\.)+?))\s*(?=,|$)', re.DOTALL)
+_ESCAPED: t.Final = re.compile(r"\\(.)", re.DOTALL)
 _LONGEST_KEY = 200
 """Characters; a longer name stands as its hash, since databases limit what they index."""
 
@@ -49,8 +52,8 @@ def group_name(value: Json) -> str | None:
 def group_names(value: Json) -> Mapping[GroupKey, str]:
     """Read the groups that a contact's record lists, in an array or in a text with commas.
 
-    A text that is a JSON array is one: the SDK's flattening, and some warehouses, write arrays so. Blanks and nulls
-    name none; of names that differ in case only, the first is taken.
+    A text that is a JSON array is one: the SDK's flattening, and some warehouses, write arrays so; PostgreSQL writes
+    `{a,"b c"}`. Blanks and nulls name none; of names that differ in case only, the first is taken.
 
     Raises:
         UncoercibleError: one of them is no name.
@@ -69,4 +72,22 @@ def _listed(value: Json) -> Iterable[Json]:
         with suppress(ValueError, RecursionError):
             parsed: Json = json.loads(value)
             return parsed if isinstance(parsed, list) else (value,)
-    return value.split(",")
+    elements = _postgres_array(value.strip())
+    return value.split(",") if elements is None else elements
+
+
+def _postgres_array(text: str) -> list[str | None] | None:
+    """Read an array as PostgreSQL writes it (its manual, 8.15.6); None: it is none, or one of arrays."""
+    if not (text.startswith("{") and text.endswith("}")):
+        return None
+    inner, place = text[1:-1], 0
+    elements: list[str | None] = []
+    while inner.strip() and place <= len(inner):
+        element = _ELEMENT.match(inner, place)
+        if element is None:
+            return None
+        quoted, bare = element.groups()
+        name = _ESCAPED.sub(r"\1", bare if quoted is None else quoted)
+        elements.append(None if quoted is None and name.upper() == "NULL" else name)
+        place = element.end() + 1
+    return elements

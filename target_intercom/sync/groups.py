@@ -84,6 +84,8 @@ class GroupSync:
         self._seen.clear()
 
     def _take_in(self, received: Received) -> None:
+        if received.trouble is not None:
+            raise received.trouble
         draft = self._mapper.map(received.record)
         key = self._key(received, draft)
         if key is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+import unicodedata
 
 from target_intercom.errors import InvalidRecordError, StreamRefusedError
 from target_intercom.intercom.protocol import ContactId, ExternalId, normal_email
@@ -11,9 +12,10 @@ from target_intercom.model import Identity, MatchBy
 from target_intercom.sync.coercion import UncoercibleError, identifier
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from target_intercom.model import Json
+    from target_intercom.sync.properties import Properties
 
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
@@ -52,9 +54,25 @@ def _identifier(record: Mapping[str, Json], name: str | None, which: MatchBy) ->
         value = identifier(record.get(name))
     except UncoercibleError as error:
         raise InvalidRecordError(str(error), code=error.code, field=name) from None
-    if which is MatchBy.EMAIL and value is not None and not _ADDRESS.fullmatch(value):
-        raise InvalidRecordError("it is no email address", code="invalid_email", field=name)
+    if value is not None:
+        _refuse_unseen(value, name)
+        if which is MatchBy.EMAIL and not _ADDRESS.fullmatch(value):
+            raise InvalidRecordError("it is no email address", code="invalid_email", field=name)
     return value
+
+
+def _refuse_unseen(identifier: str, field: str) -> None:
+    """Refuse an identifier that reads like another and is not: with a NUL, or a character of no width.
+
+    Raises:
+        InvalidRecordError: it names the character.
+    """
+    if identifier.isascii() and "\0" not in identifier:
+        return
+    for char in identifier:
+        if char == "\0" or unicodedata.category(char) == "Cf":
+            reason = f"it holds a character that cannot be seen (U+{ord(char):04X})"
+            raise InvalidRecordError(reason, code="unseen_character", field=field)
 
 
 def no_identifier(match_by: Sequence[MatchBy]) -> InvalidRecordError:
@@ -64,19 +82,30 @@ def no_identifier(match_by: Sequence[MatchBy]) -> InvalidRecordError:
 
 
 def refuse_without_identifier(
-    stream: str, properties: Mapping[str, object], sources: Mapping[str, str], match_by: Sequence[MatchBy]
+    stream: str,
+    properties: Properties,
+    sources: Container[str],
+    match_by: Sequence[MatchBy],
+    mappings: Mapping[str, str | None],
 ) -> None:
     """Refuse a stream that tells nobody apart.
+
+    Where its schema names no properties, those that `mappings` names are taken for there.
 
     Raises:
         StreamRefusedError: no property gives an identifier of `match_by`; says which mapping to add.
     """
-    if any(which.value in sources for which in match_by):
+    wanted = [which.value for which in match_by]
+    if any(one in sources or (properties.is_open and one in mappings.values()) for one in wanted):
         return
-    names = " or ".join(f"'{which.value}'" for which in match_by)
-    example = next(iter(properties), "PROPERTY")
+    names = " or ".join(f"'{one}'" for one in wanted)
+    almost = next(
+        (one for name, to in mappings.items() if to in wanted and (one := properties.find(name).property)), None
+    )
+    example = almost or next(iter(properties.names), "PROPERTY")
+    known = "" if almost is None else f": names in 'mappings' are exact, and it has '{almost}'"
     message = (
-        f"Stream '{stream}' gives no identifier to match contacts by ({names}). Map the property that "
-        f"holds one, for example 'mappings': {{\"{example}\": \"{match_by[0].value}\"}}, generally or in 'streams'"
+        f"Stream '{stream}' gives no identifier to match contacts by ({names}){known}. Map the property that "
+        f"holds one, for example 'mappings': {{\"{example}\": \"{wanted[0]}\"}}, generally or in 'streams'"
     )
     raise StreamRefusedError(stream, message)

@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import typing as t
-import unicodedata
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
-from target_intercom.config import TAG, SyncMode, Unmapped
+from target_intercom.config import SyncMode
 from target_intercom.errors import InvalidRecordError
 from target_intercom.intercom.protocol import CUSTOM_PREFIX
-from target_intercom.model import (
-    READ_ONLY_ATTRIBUTES,
-    STANDARD_ATTRIBUTES,
-    ContactDraft,
-    Kind,
-)
+from target_intercom.model import STANDARD_ATTRIBUTES, ContactDraft, Kind, MatchBy
 from target_intercom.sync.coercion import (
     UncoercibleError,
     coerce,
     coercion,
     cut,
+    is_lost,
+    is_null,
     is_set,
-    schema_kind,
+    shared_kind,
     value_kind,
 )
 from target_intercom.sync.group_names import group_names
 from target_intercom.sync.identity import read_identity, refuse_without_identifier
+from target_intercom.sync.places import Places
+from target_intercom.sync.properties import CUSTOM, Properties, object_of, unheard
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.config import StreamConfig
-    from target_intercom.model import GroupKey, Identity, Json, MatchBy, Received, StandardAttribute
+    from target_intercom.model import GroupKey, Identity, Json, Received
+    from target_intercom.sync.schemas import Values
+
+
+_IDENTIFIERS: t.Final = frozenset(which.value for which in MatchBy)
+_NESTED: t.Final = frozenset({dict, list})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,87 +70,103 @@ class ContactMapper:
     def __init__(
         self,
         stream: str,
-        properties: Mapping[str, Mapping[str, Json]],
+        properties: Mapping[str, Json],
         config: StreamConfig,
         *,
         api_version: str,
         say: Callable[[str], None],
+        is_open: bool = False,
+        met: Callable[[Iterable[str]], object] = unheard,
     ) -> None:
         """Lay out where each property of the schema goes.
 
         Args:
             stream: the stream's name, for messages.
-            properties: the schema's properties.
+            properties: the JSON schemas of the properties that the stream's schema names.
             config: the stream's settings.
             api_version: the `Intercom-Version` that decides what standard attributes take.
             say: takes each message a person should see; told the same more than once, it says it once.
+            is_open: the stream's schema names no properties of its own.
+            met: takes the names of properties that the stream has, as they come.
 
         Raises:
             StreamRefusedError: no property gives an identifier of `match_by`.
         """
         self._stream = stream
-        self._properties = properties
+        self._schemas = properties
         self._config = config
         self._say = say
+        self._met = met
         self._kinds = {name: attribute.kind_in(api_version) for name, attribute in STANDARD_ATTRIBUTES.items()}
         self._readers = _standard_readers(self._kinds)
-        self._targets: dict[str, str | None] = {}
-        self._sources: dict[str, str] = {}
-        for name in sorted(properties, key=lambda prop: (prop not in config.mappings, _clean(prop) != prop)):
-            self._target(name)
-        refuse_without_identifier(stream, properties, self._sources, config.match_by)
-        if "id" in properties and "id" not in config.mappings and "external_id" not in self._sources:
-            self._say(
-                f"Stream '{stream}': property 'id' is left out: a source's id is never taken for Intercom's. To match "
-                'by it, map it: {"id": "external_id"}; to silence this, map it to null.'
-            )
+        self._properties = Properties(properties, config.mappings, is_open=is_open)
+        self._places = self._lay_out()
+        refuse_without_identifier(stream, self._properties, self._places.sources, config.match_by, config.mappings)
+
+    def learn(self, records: Sequence[Mapping[str, Json]]) -> None:
+        """Note the properties of records, also those that the schema does not name."""
+        if self._properties.learn(records):
+            self._places = self._lay_out()
+
+    def _lay_out(self) -> Places:
+        self._met(self._properties.names)
+        return Places(self._stream, self._properties, self._config, self._kinds, self._say)
 
     def targets(self) -> dict[str, str]:
-        """Give the attribute that each property of the schema goes into; those that go nowhere are left out."""
-        return {name: attribute for name in self._properties if (attribute := self._target(name)) is not None}
+        """Return the attribute that each property goes into; those that go nowhere are left out."""
+        return {name: to for name, to in self._places.targets.items() if to is not None and to != CUSTOM}
+
+    def values(self, name: str) -> Values:
+        """Return what the schema says of a property's values."""
+        return self._properties.values(name)
 
     def relevant(self) -> set[str]:
-        """Give the properties that decide what a record means; others, as `_sdc_batched_at`, change in every run."""
-        named = {name for name in (self._config.deleted_property, self._config.tags_property) if name is not None}
-        return named.union(self.targets())
+        """Return the properties that decide what a record means; others, as `_sdc_batched_at`, change in every run."""
+        named = {name for name in (self._places.deleted, self._places.groups) if name is not None}
+        return named.union(self._properties.column(name) for name, to in self._places.targets.items() if to is not None)
 
     def basis(self, describe: Callable[[Sequence[str]], Json]) -> str:
         """Name all that decides what a record of this stream means, beside the record itself.
 
         `describe` tells of attributes how Intercom has them.
         """
-        attributes = sorted(set(self.targets().values()))
-        parts = (version("target-intercom"), self._config, self._kinds, self._properties, describe(attributes))
+        attributes = sorted({to for name in self._properties.named if (to := self._places.targets[name]) is not None})
+        parts = (version("target-intercom"), self._config, self._kinds, self._schemas, describe(attributes))
         return repr(parts)
 
     def says_all(self, mapped: Mapped, record: Mapping[str, Json]) -> bool:
-        """Tell whether a record need not be mapped when it comes again as it is, on the same basis."""
+        """Check whether a record need not be mapped when it comes again as it is, on the same basis."""
         if mapped.cut or mapped.left_out:
             return False
-        return all(self._target(name) is None for name in record.keys() - self._properties.keys())
+        unknown = self._properties.read(record).keys() - self._properties.named.keys()
+        return all(self._places.targets[name] is None for name in unknown)
 
     def custom_kinds(
         self, records: Iterable[Mapping[str, Json]], known: Mapping[str, object]
     ) -> dict[str, Kind | None]:
-        """Give the custom attributes of these records that are not `known`, with the types that fit.
+        """Return the custom attributes of these records that are not `known`, with the types that fit.
 
-        The type is None for an attribute that the records only clear: no reason to make it.
+        Where the schema names no type, it is the one that all values share. The type is None for an attribute that the
+        records only clear: no reason to make it.
         """
         wanted: dict[str, Kind | None] = {}
+        untyped: dict[str, set[Kind]] = {}
         settled: set[str] = set()
         for record in records:
             if settled.issuperset(record):
                 continue
-            for name, value in record.items():
-                attribute = None if name in settled else self._target(name)
+            for name, value in self._read(record).items():
+                attribute = None if name in settled else self._places.targets[name]
                 if attribute is None or attribute in known or not attribute.startswith(CUSTOM_PREFIX):
                     settled.add(name)
-                elif value is None:
+                elif is_null(value):
                     wanted.setdefault(attribute)
-                else:
-                    wanted[attribute] = schema_kind(self._properties.get(name, {})) or value_kind(value)
+                elif (kind := self._properties.values(name).kind) is not None:
+                    wanted[attribute] = kind
                     settled.add(name)
-        return wanted
+                else:
+                    untyped.setdefault(attribute, set()).add(value_kind(value))
+        return wanted | {attribute: shared_kind(kinds) for attribute, kinds in untyped.items()}
 
     def map(self, received: Received, custom: Mapping[str, AttributeType | None]) -> Mapped:
         """Map a record. `custom` has the type of each custom attribute; None for one that cannot be written.
@@ -157,33 +176,40 @@ class ContactMapper:
         Raises:
             InvalidRecordError: a value does not fit.
         """
-        record = received.record
+        record = self._read(received.record)
         removed = self.removes(record)
         identity = self._identity(record, lenient=removed)
         if removed:
             return Mapped(ContactDraft(identity, {}, removed=True))
-        values = _Values()
-        name = ""
-        try:
-            for name, value in record.items():
-                attribute = self._target(name)
-                if attribute is None:
-                    continue
-                read = self._readers.get(attribute)
-                if read is not None:
-                    values.attributes[attribute] = read(value)
-                elif attribute == "email":
-                    values.attributes[attribute] = identity.email
-                elif attribute not in {"id", "external_id"}:
-                    self._put_custom(values, name, attribute, value, custom.get(attribute))
-        except UncoercibleError as error:
-            raise InvalidRecordError(str(error), code=error.code, field=name) from None
+        values = self._values(record, custom)
+        if self._places.sources.get("email") in record:
+            values.attributes["email"] = identity.email
         draft = ContactDraft(identity, self._settled(values.attributes), groups=self._groups(record))
         return Mapped(draft, tuple(values.cut), tuple(values.left_out))
 
+    def _values(self, record: Mapping[str, Json], custom: Mapping[str, AttributeType | None]) -> _Values:
+        """Read the values of attributes; those of identifiers are the identity's."""
+        values, targets, readers = _Values(), self._places.targets, self._readers
+        name = ""
+        try:
+            for name, value in record.items():
+                attribute = targets[name]
+                if attribute is None or attribute in _IDENTIFIERS:
+                    continue
+                read = readers.get(attribute)
+                if read is not None:
+                    _put_standard(values, attribute, value, read)
+                elif attribute == CUSTOM:
+                    values.left_out.append(attribute)
+                else:
+                    self._put_custom(values, name, attribute, value, custom.get(attribute))
+        except UncoercibleError as error:
+            raise InvalidRecordError(str(error), code=error.code, field=name) from None
+        return values
+
     def _put_custom(self, values: _Values, name: str, attribute: str, value: Json, taken: AttributeType | None) -> None:
         if taken is None:
-            if value is not None:
+            if not is_null(value):
                 values.left_out.append(attribute)
             return
         coerced, was_cut = cut(coerce(value, taken.kind))
@@ -191,32 +217,45 @@ class ContactMapper:
             values.left_out.append(attribute)
             return
         values.attributes[attribute] = coerced
-        if was_cut:
+        if was_cut or (coerced is None and is_lost(value)):
             values.cut.append(attribute)
 
     def removes(self, record: Mapping[str, Json]) -> bool:
-        """Tell whether a record names a contact to remove."""
-        return self._config.sync_mode is SyncMode.REMOVE or is_set(record.get(self._config.deleted_property))
+        """Check whether a record names a contact to remove."""
+        return self._config.sync_mode is SyncMode.REMOVE or (
+            self._places.deleted is not None and is_set(record.get(self._places.deleted))
+        )
 
     @property
     def identifiers(self) -> list[MatchBy]:
         """The identifiers of `match_by` that the stream has a property for, in their order."""
-        return [which for which in self._config.match_by if which.value in self._sources]
+        return [which for which in self._config.match_by if which.value in self._places.sources]
 
     def identity(self, record: Mapping[str, Json]) -> Identity:
         """Read a record's identifiers; what is no identifier is none."""
-        return self._identity(record, lenient=True)
+        return self._identity(self._read(record), lenient=True)
+
+    def _read(self, record: Mapping[str, Json]) -> Mapping[str, Json]:
+        """Read a record flat; all its properties have their place then."""
+        flat = self._properties.read(record)
+        if flat.keys() <= self._places.targets.keys():
+            return flat
+        self.learn([record])
+        return self._properties.read(record)
 
     def _identity(self, record: Mapping[str, Json], *, lenient: bool) -> Identity:
-        return read_identity(record, self._sources, self._config.match_by, lenient=lenient)
+        return read_identity(record, self._places.sources, self._config.match_by, lenient=lenient)
 
     def _groups(self, record: Mapping[str, Json]) -> Mapping[GroupKey, str] | None:
         """Read the groups that a record lists; None where it says nothing of them."""
-        name = self._config.tags_property
-        if name is None or name not in record or (record[name] is None and not self._config.clear_nulls):
+        name = self._places.groups
+        if name is None or name not in record:
+            return None
+        value = None if is_null(record[name]) else record[name]
+        if value is None and not self._config.clear_nulls:
             return None
         try:
-            return group_names(record[name])
+            return group_names(value)
         except UncoercibleError as error:
             raise InvalidRecordError(str(error), code=error.code, field=name) from None
 
@@ -235,70 +274,23 @@ class ContactMapper:
             attributes["unsubscribed_from_emails"] = False
         return attributes
 
-    def _target(self, name: str) -> str | None:
-        """Tell which attribute a property goes into; None: nowhere."""
-        if name not in self._targets:
-            self._targets[name] = self._claim(name)
-        return self._targets[name]
 
-    def _claim(self, name: str) -> str | None:
-        """Decide where a property goes, the first time it is seen; an attribute takes one property."""
-        attribute = self._wanted(name)
-        if attribute is None:
-            return None
-        if self._kinds.get(attribute, Kind.STRING) is None:
-            self._say(
-                f"Stream '{self._stream}': property '{name}' is left out: '{attribute}' needs API version "
-                f"{_since(STANDARD_ATTRIBUTES[attribute])}"
-            )
-            return None
-        holder = self._sources.setdefault(attribute, name)
-        if holder != name:
-            self._say(
-                f"Stream '{self._stream}': property '{name}' is left out: '{holder}' goes into '{attribute}' already"
-            )
-            return None
-        return attribute
-
-    def _wanted(self, name: str) -> str | None:
-        config = self._config
-        if name == config.tags_property and config.mappings.get(name) is None:
-            return None
-        if name in config.mappings:
-            attribute = config.mappings[name]
-            if attribute == TAG:
-                return None
-            return (
-                attribute
-                if attribute is None or not attribute.startswith(CUSTOM_PREFIX)
-                else custom_name(attribute.removeprefix(CUSTOM_PREFIX))
-            )
-        if config.unmapped is Unmapped.IGNORE or name.startswith("_sdc_") or name == config.deleted_property:
-            return None
-        standard = STANDARD_ATTRIBUTES.get(name)
-        if standard is not None and not standard.only_when_mapped:
-            return name
-        if _clean(name) in STANDARD_ATTRIBUTES or _clean(name) in READ_ONLY_ATTRIBUTES:
-            if name != "id":
-                self._say(
-                    f"Stream '{self._stream}': property '{name}' is left out: Intercom has a standard attribute of "
-                    f'that name. To load it, map it, for example {{"{name}": "{_elsewhere(name)}"}}; to silence this, '
-                    "map it to null."
-                )
-            return None
-        return custom_name(name)
+def _put_standard(values: _Values, attribute: str, value: Json, read: Callable[[Json], Json]) -> None:
+    """Read the value of a standard attribute; they are flat, and an object or a list says nothing that they take."""
+    if value.__class__ in _NESTED and not (attribute == "avatar" and _IMAGE in value):
+        values.left_out.append(attribute)
+        return
+    coerced = values.attributes[attribute] = read(value)
+    if coerced is None and is_lost(value):
+        values.cut.append(attribute)
 
 
 def _standard_readers(kinds: Mapping[str, Kind | None]) -> Mapping[str, Callable[[Json], Json]]:
-    """Give what makes the value of each standard attribute, but of those that are identifiers."""
+    """Return what makes the value of each standard attribute, but of those that are identifiers."""
     readers = {name: coercion(kind) for name, kind in kinds.items() if kind is not None}
     del readers["external_id"], readers["email"]
     as_text = {"owner_id": _owner} if kinds["owner_id"] is Kind.STRING else {}
-    return {**readers, **as_text, "phone": _trimmed, "avatar": _trimmed}
-
-
-def _since(attribute: StandardAttribute) -> str:
-    return ".".join(map(str, attribute.since or ()))
+    return {**readers, **as_text, "phone": _trimmed, "avatar": _avatar}
 
 
 def _owner(value: Json) -> Json:
@@ -310,20 +302,10 @@ def _trimmed(value: Json) -> Json:
     return None if text is None else text.strip()
 
 
-def _elsewhere(name: str) -> str:
-    """Give an attribute that a property of this name can go into."""
-    return name if name in STANDARD_ATTRIBUTES else custom_name(f"source_{name}")
+_IMAGE: t.Final = "image_url"
+"""The member of an avatar, as Intercom shows it, that is what Intercom takes."""
 
 
-def _clean(name: str) -> str:
-    """Replace the characters that Intercom does not allow in attribute names (fact sheet sections 3.4 and 8)."""
-    return "".join(char if _allowed(char) else "_" for char in name.strip())
-
-
-def _allowed(char: str) -> bool:
-    return char.isalnum() or char in "_- " or (char != "$" and unicodedata.category(char) == "Sc")
-
-
-def custom_name(name: str) -> str:
-    """Give the full name of a custom attribute; characters that Intercom does not allow are replaced."""
-    return CUSTOM_PREFIX + (_clean(name) or "_")
+def _avatar(value: Json) -> Json:
+    shown = object_of(value)
+    return _trimmed(value if shown is None else shown.get(_IMAGE))

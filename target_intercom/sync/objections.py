@@ -9,12 +9,14 @@ import typing as t
 
 from target_intercom.config import RemovalMode, SyncMode
 from target_intercom.errors import StreamRefusedError
+from target_intercom.sync.schemas import is_open
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from target_intercom.config import Config, StreamConfig
     from target_intercom.intercom.protocol import Workspace
+    from target_intercom.model import Json
 
 _SEVERAL: t.Final = 2
 
@@ -127,11 +129,11 @@ def has_no_stream(setting: str, name: str, names: Sequence[str], renamed: str | 
     return f"Setting '{setting}' has no effect: there is no stream '{name}'. {hint}"
 
 
-def may_be_cut_off(stream: str) -> str:
-    """Return the warning that a stream may have been cut off."""
+def may_be_cut_off(stream: str, missing: str) -> str:
+    """Return the warning that a stream may have been cut off; `missing`: what would say otherwise."""
     return (
-        f"Stream '{stream}': the tap did not say that it is complete (no record, or no STATE or ACTIVATE_VERSION of "
-        "the stream after its last one; see docs/removals.md): who is missing from it is not removed"
+        f"Stream '{stream}': the tap did not say that it is complete ({missing}; see docs/removals.md): who is missing "
+        "from it is not removed"
     )
 
 
@@ -200,6 +202,41 @@ def could_not_be_removed(stream: str) -> str:
 def is_in_no_stream(prop: str) -> str:
     """Say that a mapped property is nowhere."""
     return f"Setting 'mappings' names the property '{prop}', which no stream has"
+
+
+def is_no_schema(stream: str) -> StreamRefusedError:
+    """Refuse a stream whose schema is none; of an object nothing is refused, whatever draft it is of."""
+    return StreamRefusedError(stream, f"Stream '{stream}': its schema is no JSON object")
+
+
+def names_nothing(stream: str, schema: Mapping[str, Json], *, has_own_mappings: bool) -> StreamRefusedError | None:
+    """Refuse a stream of which nobody names a property: not its plain schema, its key or its mappings."""
+    if schema["properties"] or not is_open(schema) or has_own_mappings:
+        return None
+    message = (
+        f"Stream '{stream}': its SCHEMA names no properties, and it has no key_properties. If its records have an "
+        f'identifier, map it for this stream: \'streams\': {{"{stream}": {{"mappings": {{"PROPERTY": '
+        '"external_id"}}}'
+    )
+    return StreamRefusedError(stream, message)
+
+
+def is_in_doubt(stream: str, names: Sequence[str], wanted: str, setting: str) -> str:
+    """Say that several properties may be the one that is wanted; `setting` is where to name the right one."""
+    quoted = ", ".join(f"'{name}'" for name in names)
+    return (
+        f"Stream '{stream}': properties {quoted} are left out: whatever the case of their names, each of them is "
+        f"'{wanted}'. Name the right one in '{setting}'"
+    )
+
+
+def are_taken(stream: str, taken: Mapping[str, str]) -> str:
+    """Say that properties are taken for others of almost the same name."""
+    pairs = ", ".join(f"'{name}' for '{wanted}'" for name, wanted in sorted(taken.items()))
+    return (
+        f"Stream '{stream}': properties are taken whatever the case of their names, and with blanks and hyphens as "
+        f"'_': {pairs}"
+    )
 
 
 def is_left_out(attribute: str, reason: str) -> str:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 import typing as t
+from itertools import islice
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.model import Json
 
@@ -22,6 +23,7 @@ _STATE_EVERY: t.Final = 10_000
 """Records between two STATEs of a tap of the Meltano SDK (`Stream.STATE_MSG_FREQUENCY`)."""
 _MOST: t.Final = 2**63
 """Versions beyond have no place in the ledger."""
+_MOST_NAMED: t.Final = 3
 _KEY_VALUES: t.Final = frozenset({"replication_key_value", "starting_replication_value"})
 """Parts of a bookmark that are a position whatever they hold: a replication key may be any text."""
 _NO_POSITIONS: t.Final = frozenset({"version", "last_pk_fetched", "max_pk_values", "context"})
@@ -52,13 +54,21 @@ class TapStream:
         """Its records name their version themselves."""
         self.is_incremental = False
         """It has `bookmark_properties`: what is missing from it has not changed."""
-        self.is_complete = False
-        """At least one record came, and then the tap's word that it was the last."""
+        self.missing: str | None = "no record came"
+        """What is missing to say that all of it came: a record, and then the tap's word that it was the last.
+
+        None: nothing is.
+        """
         self.position: str | None = None
         """The part of its bookmark, in the last STATE, that holds a position; None: there is none."""
         self._records = 0
         self._in_batch = False
         self._versions: set[int] = set()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether at least one record came, and then the tap's word that it was the last."""
+        return self.missing is None
 
     def described(self, bookmark_properties: Json) -> None:
         """Take in its SCHEMA."""
@@ -66,7 +76,7 @@ class TapStream:
 
     def record(self, version: Json, *, in_batch: bool) -> None:
         """Take in that a record came, with the version it names."""
-        self.is_complete = False
+        self.missing = "no STATE, and no ACTIVATE_VERSION of the stream, came after its last record"
         self._records += 1
         self._in_batch = in_batch
         own = None if version is None else _version(version)
@@ -85,7 +95,7 @@ class TapStream:
         if self.version is not None:
             self._versions.add(self.version)
         if follows:
-            self.is_complete = True
+            self.missing = None
 
     def found(self, bookmark: Json) -> None:
         """Write down what a STATE says of the stream, whenever it came.
@@ -101,10 +111,12 @@ class TapStream:
         Taps of the Meltano SDK send one after every 10,000 records, and after a BATCH, and of a whole table it looks
         like the last one: it proves nothing where it may be one of these.
         """
-        if self._in_batch or self._records % _STATE_EVERY == 0:
+        if self.missing is None:
             return
-        if _is_done(state, self.name):
-            self.is_complete = True
+        if self._in_batch or self._records % _STATE_EVERY == 0:
+            self.missing = "its last STATE may be one of those that taps send on their way"
+        else:
+            self.missing = _missing(state, self.name)
 
 
 class Pipe:
@@ -151,16 +163,32 @@ class Pipe:
         return named
 
 
-def _is_done(state: Json, stream: str) -> bool:
-    """Tell whether a STATE names a stream without marking it as in progress or partitioned."""
+def _missing(state: Json, stream: str) -> str | None:
+    """Return why a STATE does not say that a stream is complete; None: it does, and names it without a reserve."""
     bookmarks = _bookmarks(state)
     if stream not in bookmarks:
-        return False
+        return _is_not_named(stream, bookmarks)
     syncing = state.get("currently_syncing")
     if syncing == stream or (isinstance(syncing, list) and stream in syncing):
-        return False
+        return "its STATE says 'currently_syncing'"
     bookmark: Mapping[str, Json] = bookmarks[stream] if isinstance(bookmarks[stream], dict) else {}
-    return all(bookmark.get(name) is None for name in ("currently_syncing", "progress_markers", "partitions"))
+    if bookmark.get("partitions") is not None:
+        return (
+            "its bookmark in STATE has 'partitions', and whether all of them came is not known: let the tap read it "
+            "without, or have deletions marked ('deleted_property')"
+        )
+    marks = [mark for mark in ("currently_syncing", "progress_markers") if bookmark.get(mark) is not None]
+    return f"its bookmark in STATE has '{marks[0]}'" if marks else None
+
+
+def _is_not_named(stream: str, bookmarks: Iterable[str]) -> str:
+    names = ", ".join(f"'{name}'" for name in islice(bookmarks, _MOST_NAMED))
+    if not names:
+        return "its STATE has no bookmark of it"
+    return (
+        f"its STATE names {names}, not '{stream}': if a mapper renames the stream, rename it with '__alias__' in the "
+        "target's 'stream_maps' instead"
+    )
 
 
 def _bookmarks(state: Json) -> Mapping[str, Json]:

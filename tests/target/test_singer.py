@@ -460,11 +460,14 @@ def test_a_property_outside_the_schema_is_loaded_by_its_value(load: Loader, peop
         (record("orders", id=1, email="secret@example.com"), "orders"),
         (record("customers", email="secret@example.com"), "Stream 'customers': a record lacks the key property 'id'"),
         (
-            {"type": "SCHEMA", "stream": "orders", "schema": {"type": "object"}, "key_properties": ["id"]},
-            "Stream 'orders': its SCHEMA names no properties",
+            {"type": "SCHEMA", "stream": "orders", "schema": {"type": "object"}, "key_properties": []},
+            "Stream 'orders': its SCHEMA names no properties, and it has no key_properties",
+        ),
+        *(
+            ({"type": "SCHEMA", "stream": "orders", "schema": wrong}, "Stream 'orders': its schema is no JSON object")
+            for wrong in (["secret@example.com"], True, None, "object")
         ),
         ({"type": "SCHEMA", "stream": "orders", "key_properties": ["id"]}, "lacks schema"),
-        (schema("orders", id={"type": "teapot"}), "teapot"),
         ({"type": "RECORD", "stream": "customers"}, "lacks record"),
         ({"type": "STATE"}, "lacks value"),
         ({"type": "MOCKERY", "email": "secret@example.com"}, "MOCKERY"),

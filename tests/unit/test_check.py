@@ -18,6 +18,7 @@ from target_intercom.intercom.protocol import DataAttribute
 from target_intercom.model import Kind, MatchBy
 from target_intercom.sync.coercion import UncoercibleError, coerce
 from target_intercom.sync.identity import read_identity
+from target_intercom.sync.schemas import values_of
 from tests.loading import TYPES, lines, record, schema
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def expected(read: Callable[[Any], object], values: list[Any]) -> Fit:
 @pytest.mark.parametrize("kind", list(Kind))
 @pytest.mark.parametrize(("of", "values"), VALUES)
 def test_what_is_said_to_fit_is_what_can_be_coerced(of: dict[str, Any], values: list[Any], kind: Kind) -> None:
-    assert fit(of, kind) in {expected(lambda value: coerce(value, kind), values), _cautious(of, kind)}
+    assert fit(values_of(of), kind) in {expected(lambda value: coerce(value, kind), values), _cautious(of, kind)}
 
 
 def _cautious(of: dict[str, Any], kind: Kind) -> Fit | None:
@@ -70,25 +71,25 @@ def test_what_is_said_to_be_an_identifier_can_be_one(of: dict[str, Any], values:
     def read(value: Any) -> object:
         return read_identity({"key": value}, {which.value: "key"}, [which], lenient=False)
 
-    assert identifier_fit(of, which) is expected(read, values)
+    assert identifier_fit(values_of(of), which) is expected(read, values)
 
 
 def test_only_texts_are_addresses() -> None:
-    fits = {name: identifier_fit(of, MatchBy.EMAIL) for name, of in TYPES.items()}
+    fits = {name: identifier_fit(values_of(of), MatchBy.EMAIL) for name, of in TYPES.items()}
     assert {name for name, one in fits.items() if one is Fit.ALL} == {"text"}
     assert fits["any"] is None
 
 
 @pytest.mark.parametrize("of", [{}, True, {"type": "null"}, {"type": ["null"]}])
 def test_a_schema_that_names_no_type_tells_nothing(of: Any) -> None:
-    assert {fit(of, kind) for kind in Kind} == {None}
+    assert {fit(values_of(of), kind) for kind in Kind} == {None}
 
 
 @pytest.mark.parametrize(
     ("of", "name"), [(DECIMAL, "float"), (TYPES["date"], "date"), (EITHER, "boolean or integer"), ({}, "")]
 )
 def test_types_are_named_as_intercom_names_them(of: dict[str, Any], name: str) -> None:
-    assert named(of) == name
+    assert named(values_of(of)) == name
 
 
 def test_a_catalog_on_one_line_or_many_is_the_same() -> None:

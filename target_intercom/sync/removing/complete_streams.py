@@ -108,8 +108,9 @@ class CompleteStreams:
         position = next((source.position for source in table.sources if source.position is not None), None)
         if position is not None:
             return holds_position(stream, position)
-        if not all(source.is_complete for source in table.sources):
-            return may_be_cut_off(stream)
+        missing = next((source.missing for source in table.sources if source.missing is not None), None)
+        if missing is not None:
+            return may_be_cut_off(stream, missing)
         if is_unclear:
             return has_unreadable_key(stream)
         return None if self._ledger.was_alone(stream) else was_shared(stream)

@@ -1,0 +1,191 @@
+"""JSON schemas of any draft into what may come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from target_intercom.model import Kind
+from target_intercom.sync.schemas import is_open, plain_schema, values_of
+
+DATE = {"type": ["null", "string"], "format": "date-time"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind"),
+    [
+        ({"type": "string"}, Kind.STRING),
+        ({"type": ["null", "string"]}, Kind.STRING),
+        ({"type": ["integer", "null"]}, Kind.INTEGER),
+        ({"type": ["number", "null"]}, Kind.FLOAT),
+        ({"type": ["integer", "number"]}, Kind.FLOAT),
+        ({"type": ["boolean", "null"]}, Kind.BOOLEAN),
+        ({"type": ["string", "null"], "format": "date"}, Kind.DATE),
+        ({"type": ["string", "null"], "format": "date-time"}, Kind.DATETIME),
+        ({"type": ["string", "null"], "format": "time"}, Kind.STRING),
+        ({"type": ["string", "null"], "format": "uuid"}, Kind.STRING),
+        ({"type": ["string", "null"], "format": "singer.decimal"}, Kind.FLOAT),
+        ({"type": ["integer", "null"], "format": "date-time"}, Kind.INTEGER),
+        ({"type": ["object", "null"]}, Kind.STRING),
+        ({"type": "array", "items": {"type": "integer"}}, Kind.STRING),
+        ({"type": ["string", "number", "integer", "array", "object", "boolean", "null"]}, Kind.STRING),
+        ({"type": ["boolean", "integer"]}, Kind.STRING),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, Kind.INTEGER),
+        ({"oneOf": [{"type": "boolean"}, {"type": "null"}]}, Kind.BOOLEAN),
+        ({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}, Kind.DATETIME),
+        ({"anyOf": [{"type": "string", "format": "date-time"}, {"type": ["string", "null"]}]}, Kind.DATETIME),
+        ({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}, Kind.STRING),
+        ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, Kind.STRING),
+        ({"oneOf": [{"type": "integer"}, {"anyOf": [{"type": "number"}, {"type": "null"}]}]}, Kind.FLOAT),
+        ({}, None),
+        ({"type": "null"}, None),
+        ({"type": ["null"]}, None),
+        ({"description": "anything"}, None),
+        ({"anyOf": [{}, {"type": "null"}]}, None),
+        # Formats of other taps, and types in turn.
+        ({"type": ["string", "null"], "format": "x-singer.decimal"}, Kind.FLOAT),
+        ({"type": ["number", "string", "null"], "format": "singer.decimal"}, Kind.FLOAT),
+        ({"anyOf": [{"type": "string", "format": "singer.decimal"}, {"type": "number"}]}, Kind.FLOAT),
+        ({"type": ["integer", "string"], "format": "date-time"}, Kind.DATETIME),
+        ({"type": ["object", "string"], "format": "date-time"}, Kind.STRING),
+        # All of several.
+        ({"allOf": [{"type": "string"}, {"format": "date-time"}]}, Kind.DATETIME),
+        ({"allOf": [{"type": ["integer", "null"]}, {"type": "number"}]}, Kind.INTEGER),
+        ({"allOf": [{"type": ["integer", "number"]}, {"type": "number"}]}, Kind.FLOAT),
+        ({"allOf": [{"type": "integer"}, {"description": "seats"}]}, Kind.INTEGER),
+        ({"allOf": [{"type": "integer"}, {"type": "boolean"}]}, Kind.STRING),
+        ({"type": ["string", "null"], "anyOf": [{"format": "date"}, {}]}, Kind.DATE),
+        # Other drafts, and what is none of them.
+        ({"type": "any"}, None),
+        ({"type": ["any", "null"]}, None),
+        ({"type": ["string", "any"]}, None),
+        ({"type": "varchar"}, None),
+        ({"type": [{"type": "integer"}, "null"]}, Kind.INTEGER),
+        ({"type": ["string"], "required": True}, Kind.STRING),
+        ({"type": "number", "exclusiveMaximum": True, "maximum": 9, "multipleOf": 0}, Kind.FLOAT),
+        ({"type": "number", "divisibleBy": "x", "minimum": None}, Kind.FLOAT),
+        ({"type": "array", "items": [{"type": "string"}], "uniqueItems": 1}, Kind.STRING),
+        ({"type": "integer", "anyOf": "x", "allOf": {"type": "string"}, "enum": 5, "format": 7}, Kind.INTEGER),
+        ({"type": 5}, None),
+        ({"type": []}, None),
+        ({"type": {"type": "integer"}}, Kind.INTEGER),
+        ({"properties": {"a": {}}}, Kind.STRING),
+        (True, None),
+        (False, None),
+        (None, None),
+        ([], None),
+        ("string", None),
+    ],
+    ids=repr,
+)
+def test_the_type_that_fits_a_schema(schema: Any, kind: Kind | None) -> None:
+    assert values_of(schema).kind is kind
+
+
+# References.
+
+
+@pytest.mark.parametrize(
+    ("reference", "kind"),
+    [
+        ("#/definitions/d", Kind.DATETIME),
+        ("#/$defs/a~1b%20c", Kind.BOOLEAN),
+        ("#/properties/day", Kind.DATE),
+        ("#/definitions/list/anyOf/0", Kind.INTEGER),
+        ("#/definitions/twice", Kind.DATETIME),
+        ("#/definitions/nowhere", None),
+        ("#/definitions/d/type", None),
+        ("#", Kind.STRING),
+        ("https://example.com/schema.json#/definitions/d", None),
+        ("#anchor", None),
+        (5, None),
+    ],
+)
+def test_a_reference_within_the_schema_is_followed(reference: Any, kind: Kind | None) -> None:
+    schema = {
+        "type": "object",
+        "definitions": {
+            "d": DATE,
+            "twice": {"$ref": "#/definitions/d"},
+            "list": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        },
+        "$defs": {"a/b c": {"type": "boolean"}},
+        "properties": {"x": {"$ref": reference}, "day": {"type": "string", "format": "date"}},
+    }
+    members = values_of(schema).members
+    assert members is not None
+    assert members["x"].kind is kind
+
+
+@pytest.mark.parametrize(
+    "one",
+    [{"$ref": "#/definitions/one"}, {"$ref": "#/definitions/other"}, {"anyOf": [{"$ref": "#/definitions/one"}]}],
+)
+def test_references_in_a_circle_say_nothing(one: dict[str, Any]) -> None:
+    definitions = {"one": one, "other": {"allOf": [{"$ref": "#/definitions/one"}]}}
+    schema = {"definitions": definitions, "properties": {"x": {"$ref": "#/definitions/one"}}}
+    members = values_of(schema).members
+    assert members is not None
+    assert members["x"].kind is None
+
+
+def test_a_schema_that_refers_to_itself_is_read_once() -> None:
+    schema: dict[str, Any] = {"properties": {"id": {"type": "integer"}, "parent": {"$ref": "#"}}}
+    plain = plain_schema(schema)
+    assert plain["properties"]["id"] == {"type": ["null", "integer"]}
+    assert "object" in plain["properties"]["parent"]["type"]
+
+
+def test_a_schema_of_any_depth_and_width_is_read_at_once() -> None:
+    deep: dict[str, Any] = {"type": "integer"}
+    for _ in range(900):
+        deep = {"anyOf": [{"properties": {"x": deep}}]}
+    wide = {f"d{n}": {"allOf": [{"$ref": f"#/definitions/d{n + 1}"}] * 2} for n in range(200)}
+    plain = plain_schema({"definitions": wide, "properties": {"deep": deep, "wide": {"$ref": "#/definitions/d0"}}})
+    assert set(plain["properties"]) == {"deep", "wide"}
+
+
+# The schema of a stream.
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"id": {"type": "integer"}}},
+        {"$ref": "#/definitions/row", "definitions": {"row": {"properties": {"id": {"type": "integer"}}}}},
+        {"allOf": [{"type": "object"}, {"properties": {"id": {"type": "integer"}}}]},
+        {"type": ["null", "object"], "properties": {"id": {"type": ["integer", "null"], "required": True}}},
+    ],
+)
+def test_a_plain_schema_names_the_properties_and_their_types(schema: dict[str, Any]) -> None:
+    plain = plain_schema(schema, ["id"])
+    assert plain == {"type": "object", "properties": {"id": {"type": ["null", "integer"]}}}
+    assert not is_open(plain)
+
+
+@pytest.mark.parametrize(
+    "schema", [{}, {"type": "object"}, {"properties": {}}, {"properties": None}, {"properties": []}]
+)
+def test_a_schema_without_properties_is_open_and_has_those_of_the_key(schema: dict[str, Any]) -> None:
+    plain = plain_schema(schema, ["id"])
+    assert set(plain["properties"]) == {"id"}
+    assert values_of(plain["properties"]["id"]).kind is None
+    assert is_open(plain)
+
+
+def test_a_plain_schema_means_what_it_was_made_of() -> None:
+    properties: dict[str, Any] = {
+        "any": {},
+        "never": {"type": "null"},
+        "when": DATE,
+        "amount": {"type": ["string", "null"], "format": "singer.decimal"},
+        "plan": {"enum": ["free", "pro", None], "type": ["string", "null"]},
+        "address": {"type": "object", "properties": {"city": {"type": "string"}}},
+        "list": {"anyOf": [{"type": "array", "items": [{}]}, {"type": "null"}]},
+    }
+    plain = plain_schema({"properties": properties})
+    again = plain_schema(plain)
+    assert again == plain
+    for name, schema in properties.items():
+        assert values_of(plain["properties"][name]) == values_of(schema)
