@@ -225,17 +225,16 @@ def is_in_doubt(stream: str, names: Sequence[str], wanted: str, setting: str) ->
     """Say that several properties may be the one that is wanted; `setting` is where to name the right one."""
     quoted = ", ".join(f"'{name}'" for name in names)
     return (
-        f"Stream '{stream}': properties {quoted} are left out: whatever the case of their names, each of them is "
-        f"'{wanted}'. Name the right one in '{setting}'"
+        f"Stream '{stream}': properties {quoted} are left out: names are compared without case, and each of them may "
+        f"be '{wanted}'. Name the right one in '{setting}'"
     )
 
 
-def are_taken(stream: str, taken: Mapping[str, str]) -> str:
-    """Say that properties are taken for others of almost the same name."""
-    pairs = ", ".join(f"'{name}' for '{wanted}'" for name, wanted in sorted(taken.items()))
+def is_taken(stream: str, name: str, wanted: str) -> str:
+    """Say that a property is taken for one of almost the same name."""
     return (
-        f"Stream '{stream}': properties are taken whatever the case of their names, and with blanks and hyphens as "
-        f"'_': {pairs}"
+        f"Stream '{stream}': property '{name}' is taken for '{wanted}': names are compared without case, and with "
+        "blanks and hyphens as '_'"
     )
 
 

@@ -12,7 +12,7 @@ from target_intercom.config import TAG, Unmapped
 from target_intercom.intercom.protocol import CUSTOM_PREFIX
 from target_intercom.model import READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES, Kind
 from target_intercom.sync.names import allowed, custom_name, folded
-from target_intercom.sync.objections import are_taken, is_in_doubt
+from target_intercom.sync.objections import is_in_doubt, is_taken
 from target_intercom.sync.properties import CUSTOM
 
 if t.TYPE_CHECKING:
@@ -43,7 +43,6 @@ class Places:
         self._config = config
         self._kinds = kinds
         self._say = say
-        self._taken: dict[str, str] = {}
         self.targets: dict[str, str | None] = {}
         """The attribute of each property; None: it goes nowhere."""
         self.sources: dict[str, str] = {}
@@ -53,8 +52,6 @@ class Places:
         self.groups = self._setting("tags_property", config.tags_property)
         """The property that lists a contact's groups."""
         self._lay_out()
-        if self._taken:
-            say(are_taken(stream, self._taken))
 
     def _lay_out(self) -> None:
         names, mappings = self._properties.names, self._config.mappings
@@ -87,7 +84,7 @@ class Places:
         if named.property is not None:
             self.targets[named.property] = None
             if named.property != wanted:
-                self._taken[named.property] = wanted
+                self._say(is_taken(self._stream, named.property, wanted))
         if named.property is None and named.others:
             self._say(is_in_doubt(self._stream, named.others, wanted, setting))
             return None
@@ -113,7 +110,7 @@ class Places:
             )
             return None
         if name not in self._config.mappings and name != attribute and attribute in STANDARD_ATTRIBUTES:
-            self._taken[name] = attribute
+            self._say(is_taken(self._stream, name, attribute))
         return attribute
 
     def _wanted(self, name: str, alike: Sequence[str]) -> str | None:

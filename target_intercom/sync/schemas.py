@@ -176,7 +176,8 @@ def _listed(schemas: Json) -> Sequence[Json]:
 def _pointed_to(root: Json, reference: str) -> Json:
     """Find what a JSON pointer within the schema points to; None: nothing."""
     document, _, pointer = reference.partition("#")
-    if document or not (pointer == "" or pointer.startswith("/")):
+    own = {root.get("$id"), root.get("id")} if isinstance(root, dict) else set()
+    if document not in {"", *own} or not (pointer == "" or pointer.startswith("/")):
         return None
     found = root
     for part in unquote(pointer).split("/")[1:]:

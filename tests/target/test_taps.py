@@ -177,8 +177,8 @@ def test_names_in_any_case_are_those_of_standard_attributes_and_that_is_said_onc
     assert (ann["email"], ann["name"], ann["owner_id"]) == ("c1@example.com", "Ann", None)
     assert (ann["signed_up_at"], ann["last_seen_at"]) == (1767225600, 1767312000)
     assert custom(people) == {"PLAN": "pro", "Full-Name": "x"}
-    (said,) = [message for message in caplog.messages if "'EMAIL' for 'email'" in message]
-    assert "'Signed Up At' for 'signed_up_at'" in said
+    for name, attribute in (("EMAIL", "email"), ("Name", "name"), ("Signed Up At", "signed_up_at")):
+        assert sum(f"'{name}' is taken for '{attribute}'" in message for message in caplog.messages) == 1
     for name in ("UPDATED_AT", "Owner_Id"):
         assert sum(f"'{name}' is left out" in message for message in caplog.messages) == 1
 
@@ -216,7 +216,7 @@ def test_where_a_mapping_differs_from_a_property_in_case_only_the_refusal_says_s
         ),
         (["EMAIL", "Email"], {}, None, "properties 'EMAIL', 'Email' are left out"),
         (["EMAIL", "Email"], {"EMAIL": "email"}, "EMAIL", "'Email' is left out: 'EMAIL' goes into 'email' already"),
-        (["EMAIL", "Email"], {"EMAIL": None}, "Email", "'Email' for 'email'"),
+        (["EMAIL", "Email"], {"EMAIL": None}, "Email", "'Email' is taken for 'email'"),
     ],
 )
 @pytest.mark.parametrize("turned", [False, True])

@@ -97,13 +97,15 @@ def test_the_type_that_fits_a_schema(schema: Any, kind: Kind | None) -> None:
         ("#/definitions/nowhere", None),
         ("#/definitions/d/type", None),
         ("#", Kind.STRING),
-        ("https://example.com/schema.json#/definitions/d", None),
+        ("https://example.com/other.json#/definitions/d", None),
+        ("https://example.com/users.json#/definitions/d", Kind.DATETIME),
         ("#anchor", None),
         (5, None),
     ],
 )
 def test_a_reference_within_the_schema_is_followed(reference: Any, kind: Kind | None) -> None:
     schema = {
+        "$id": "https://example.com/users.json",
         "type": "object",
         "definitions": {
             "d": DATE,
