@@ -17,7 +17,7 @@ import time
 import typing as t
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -44,10 +44,6 @@ class Patience:
     """A call that fails for a shorter time is not given up, however often it does."""
     limited: float = 900.0
     """A call that gets nothing but 429 for so long is given up."""
-
-    def shortened(self, factor: float) -> Patience:
-        """Return the same for people in a hurry."""
-        return replace(self, **{name: getattr(self, name) / factor for name in self.__slots__})
 
     def pause(self, failures: int) -> float:
         """Return the longest pause after so many failures."""

@@ -65,11 +65,6 @@ class TapStream:
         self._in_batch = False
         self._versions: set[int] = set()
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether at least one record came, and then the tap's word that it was the last."""
-        return self.missing is None
-
     def described(self, bookmark_properties: Json) -> None:
         """Take in its SCHEMA."""
         self.is_incremental = self.is_incremental or bool(bookmark_properties)
