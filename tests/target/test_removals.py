@@ -246,6 +246,23 @@ def test_a_live_row_that_cannot_be_loaded_cancels_the_mark_too(
 
 
 @pytest.mark.parametrize("size", [1, 10])
+def test_the_last_of_several_refused_rows_decides_whichever_is_refused_first(
+    load: Loader, people: People, ann: str, size: int
+) -> None:
+    """Of a batch, what a stream map fails on is refused before what cannot be mapped."""
+    messages = [
+        schema("customers", id="integer", name="text", signed_up_at="text"),
+        record("customers", id=1, name="1", signed_up_at="no date"),
+        record("customers", id=1, name="1", _sdc_deleted_at=WHEN),
+        record("customers", id=1, name="no number"),
+    ]
+    done = load(messages, batch_size_rows=size, stream_maps={"customers": {"number": "int(name)"}})
+    assert done.results() == {"invalid": 2, "skipped": 1}
+    assert done.stream()["reasons"]["skipped"] == {"live_again": 1}
+    assert state_of(people, ann) == "live"
+
+
+@pytest.mark.parametrize("size", [1, 10])
 def test_a_live_row_with_an_unclear_match_cancels_the_mark_of_whom_it_may_mean(
     load: Loader, people: People, ann: str, size: int
 ) -> None:
