@@ -303,6 +303,18 @@ def test_a_live_row_of_another_stream_keeps_a_marked_contact_whatever_the_order(
         assert state_of(people, ann) == "live"
 
 
+@pytest.mark.parametrize("mode", ["sync", "additive", "enrich"])
+def test_a_row_that_came_again_as_it_was_is_no_row_of_old(
+    load: Loader, people: People, ann: str, caplog: pytest.LogCaptureFixture, mode: str
+) -> None:
+    messages = [stream(), stream("others"), record("others", **ANN), record("customers", **GONE_ANN)]
+    for _ in range(2):
+        done = load(messages, streams={"others": {"sync_mode": mode}})
+        assert done.stream()["reasons"]["skipped"] == {"still_named": 1}
+    assert done.results("others") == {"unchanged": 1}
+    assert "of earlier runs" not in caplog.text
+
+
 @pytest.mark.parametrize("size", [1, 10])
 @pytest.mark.parametrize("is_first", [True, False], ids=["live first", "mark first"])
 def test_a_row_that_mode_insert_skips_keeps_no_contact(
