@@ -303,6 +303,23 @@ def test_a_live_row_of_another_stream_keeps_a_marked_contact_whatever_the_order(
         assert state_of(people, ann) == "live"
 
 
+@pytest.mark.parametrize("is_whole", [True, False], ids=["missing", "marked later"])
+def test_a_mark_that_means_another_contact_lets_go_of_the_one_its_row_had(
+    load: Loader, people: People, ann: str, is_whole: bool
+) -> None:
+    """Two rows shared Ann; the one that is marked now names Bob."""
+    bob = people.add(external_id="2", email="bob@example.com")
+    load.settings |= {"mappings": {"row": None, "id": "external_id"}, "snapshot": is_whole, "max_removal_percent": 100}
+    described = {**stream(), "key_properties": ["row"]}
+    stays, done = record("customers", row=9, id=9), state({"bookmarks": {"customers": {}}})
+    load([described, *(record("customers", row=row, **ANN) for row in (1, 2)), stays, done])
+    load([described, record("customers", row=1, **{**GONE_ANN, **BOB}), stays, done])
+    if not is_whole:
+        assert (state_of(people, ann), state_of(people, bob)) == ("live", "archived")
+        load([described, record("customers", row=2, **GONE_ANN), stays, done])
+    assert (state_of(people, ann), state_of(people, bob)) == ("archived", "archived")
+
+
 @pytest.mark.parametrize("mode", ["sync", "additive", "enrich"])
 def test_a_row_that_came_again_as_it_was_is_no_row_of_old(
     load: Loader, people: People, ann: str, caplog: pytest.LogCaptureFixture, mode: str
