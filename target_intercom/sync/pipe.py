@@ -144,7 +144,7 @@ class Pipe:
         named.activated(version, follows=named is self._open)
 
     def state(self, value: Json) -> None:
-        """Note a STATE: it speaks of the stream whose records came last, and has the bookmarks of all."""
+        """Read a STATE: it speaks of the stream whose records came last, and has the bookmarks of all."""
         for name, bookmark in _bookmarks(value).items():
             self.stream(name).found(bookmark)
         if self._open is not None:

@@ -43,7 +43,7 @@ class _Going:
 
 
 class Removals:
-    """Takes marks and refusals in, batch by batch; at the end decides who goes, and removes them."""
+    """Keeps marks and refused records, batch by batch; at the end decides which contacts go, and removes them."""
 
     def __init__(
         self,
