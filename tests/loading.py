@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 GUARD = 120.0
 """Seconds after which a test gives up on what does not happen: long enough for any machine, however busy."""
+HURRIED = Patience(**{one.name: getattr(Patience(), one.name) / 50 for one in fields(Patience)})
+"""Failures are borne for a fiftieth of their time."""
 TYPES: dict[str, dict[str, Any]] = {
     "text": {"type": ["string", "null"]},
     "integer": {"type": ["integer", "null"]},
@@ -281,7 +283,7 @@ def another(load: Loader) -> Loader:
 def hurry(patience: Patience | None = None) -> Iterator[None]:
     """Have pauses between tries, and the patience with failures, take a fiftieth of their time, or what is given."""
     with pytest.MonkeyPatch.context() as clock:
-        clock.setattr(Transport, "patience", Patience().shortened(50) if patience is None else patience)
+        clock.setattr(Transport, "patience", HURRIED if patience is None else patience)
         yield
 
 

@@ -96,7 +96,7 @@ def _of_messages(lines: Iterable[_Line]) -> Iterator[Offered]:
 
 
 def schema_trouble(offered: Offered) -> str | None:
-    """Say that a stream's schema is none, in the words of a run; None: it is one."""
+    """Return why a stream's schema is none, in the words of a run; None: it is one."""
     return None if isinstance(offered.schema, dict) else str(is_no_schema(offered.name))
 
 

@@ -17,7 +17,7 @@ import time
 import typing as t
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -44,10 +44,6 @@ class Patience:
     """A call that fails for a shorter time is not given up, however often it does."""
     limited: float = 900.0
     """A call that gets nothing but 429 for so long is given up."""
-
-    def shortened(self, factor: float) -> Patience:
-        """Return the same for people in a hurry."""
-        return replace(self, **{name: getattr(self, name) / factor for name in self.__slots__})
 
     def pause(self, failures: int) -> float:
         """Return the longest pause after so many failures."""
@@ -125,22 +121,22 @@ class Operation:
         return math.inf if self._probes else max(0.0, self._not_before - now)
 
     def send(self) -> bool:
-        """Note that a call is sent; returns whether others wait for it."""
+        """Record that a call is sent; returns whether others wait for it."""
         self._probes += self.is_out
         return self.is_out
 
     def come_back(self, *, probe: bool) -> None:
-        """Note that a call is not under way any more."""
+        """Record that a call is not under way any more."""
         self._probes -= probe
 
     def answered(self, now: float) -> None:
-        """Note that a call was answered, whatever the answer says."""
+        """Record that a call was answered, whatever the answer says."""
         self._answered_at = now
         self._since, self._rounds = math.inf, 0
         self._suspects.clear()
 
     def failed(self, now: float, tries: Tries, sent_at: float) -> None:
-        """Note that a call, which was sent at a time, failed."""
+        """Record that a call, which was sent at a time, failed."""
         tries.failed(now)
         if not self._rounds:
             self._since = now
@@ -222,11 +218,11 @@ class Outages:
         return self._has_answered
 
     def remember(self, noted: Collection[str], known: Collection[str]) -> None:
-        """Take in what calls were about that have ended runs alone; `known` did so twice in a row."""
+        """Keep what calls were about that have ended runs alone; `known` did so twice in a row."""
         self._noted, self._known = frozenset(noted), frozenset(known)
 
     def stop(self) -> None:
-        """Let nothing more through: `turn` raises for whoever waits or comes later."""
+        """Stop all calls: `turn` raises for those that wait or come later."""
         with self._turn:
             self._is_stopped = True
             self._turn.notify_all()
@@ -280,18 +276,18 @@ class Outages:
             return verdict
 
     def note_answer(self, operation: Operation) -> None:
-        """Note that a call was answered."""
+        """Record that a call was answered."""
         with self._turn:
             self._has_answered = True
             operation.answered(self._clock())
 
     def note_work(self, about: str) -> None:
-        """Note what a call was about that was answered."""
+        """Keep what a call was about that was answered, where it has ended a run before."""
         with self._turn:
             self.worked |= self._noted & {about}
 
     def note_failure(self, operation: Operation, tries: Tries, sent_at: float) -> None:
-        """Note that a call failed which was sent at a time."""
+        """Record that a call failed which was sent at a time."""
         with self._turn:
             operation.failed(self._clock(), tries, sent_at)
 
@@ -305,11 +301,11 @@ class Turn:
     tries: Tries
 
     def answered(self) -> None:
-        """Note that the call was answered, whatever the answer says."""
+        """Record that the call was answered, whatever the answer says."""
         self.outages.note_answer(self.operation)
 
     def failed(self, sent_at: float) -> None:
-        """Note that the call failed; it was sent at a time."""
+        """Record that the call failed; it was sent at a time."""
         self.outages.note_failure(self.operation, self.tries, sent_at)
 
 

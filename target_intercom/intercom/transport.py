@@ -132,7 +132,7 @@ class Transport:
         return self._limiter.window_used
 
     def remember(self, failures: Mapping[str, int]) -> None:
-        """Take in what calls were about that ended earlier runs alone, and how many runs in a row each did."""
+        """Keep what calls were about that ended earlier runs alone, and how many runs in a row each did."""
         self._outages.remember(failures, [call for call, runs in failures.items() if runs >= _RUNS_ENDED])
 
     @property
@@ -231,7 +231,7 @@ class Transport:
                 raise
 
     def _wait_again(self, call: Call) -> None:
-        """Let time pass before a call is tried again."""
+        """Wait before a call is tried again."""
         pause = self._outages.pause(call.operation, call.tries)
         if pause:
             self.pause(pause)

@@ -273,7 +273,7 @@ class Memberships:
         )
 
     def ended(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> None:
-        """Note that tags were taken off, for every record that has let go of them, and for those that are forgotten."""
+        """Write that tags were taken off, for every record that has let go of them, and for forgotten ones."""
         off = {"holding": Holding.OFF.value, "ours": False, "written_at": stamp(time.time())}
         statement = (
             update(MEMBERSHIPS).where(*_pair(self._workspace), _is_one_of([*_ENDING, Holding.OFF.value])).values(off)

@@ -156,7 +156,7 @@ def _group_key(folded: str) -> str:
 
 
 def remember_failures(connection: Connection) -> None:
-    """Let a call be remembered that has ended a run."""
+    """Make room for calls that have ended a run."""
     connection.exec_driver_sql(
         "CREATE TABLE target_intercom_failures (workspace TEXT NOT NULL, about TEXT NOT NULL, runs BIGINT NOT NULL, "
         "failed_at BIGINT NOT NULL, PRIMARY KEY (workspace, about))"

@@ -129,8 +129,9 @@ class SqlLedger(Ledger):
 
     def finish(self) -> None:
         """See `Ledger`. A stream is of contacts, or of memberships."""
+        of_contacts = set(self.contact_streams())
         known = [
-            {"which": stream, "count": self.known(stream) or self.memberships.known(stream)}
+            {"which": stream, "count": (self if stream in of_contacts else self.memberships).known(stream)}
             for stream in sorted(self._entered)
         ]
         mine = (_S.workspace == self._workspace, _S.last_run == self._run, _S.stream == bindparam("which"))

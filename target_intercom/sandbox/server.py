@@ -91,7 +91,7 @@ class Sandbox:
         return entry
 
     def _touch(self, entry: Entry, request: Request, body: object) -> None:
-        """Note the contacts that a call's path and body name."""
+        """Keep the contacts that a call's path and body name."""
         found = routes.match(request)
         if found is None:
             return

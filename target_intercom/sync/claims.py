@@ -77,7 +77,7 @@ def settle(claim: Claim, known: Collection[Membership], tags: Mapping[GroupKey, 
 
 
 def _has(one: Membership, contact: ContactId, tag: TagId | None) -> bool:
-    """Tell whether a contact has a tag because of another group: it was renamed to this one's name."""
+    """Check whether a contact has a tag because of another group: it was renamed to this one's name."""
     return one.contact == contact and one.tag is not None and one.tag == tag
 
 

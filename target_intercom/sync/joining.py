@@ -118,7 +118,7 @@ class MembershipMapper:
         return self._config.sync_mode is SyncMode.REMOVE or is_set(record.get(self._deleted))
 
     def _notice(self) -> None:
-        """Tell which properties there are, and find the one that marks a membership as ended."""
+        """Read which properties there are, and find the one that marks a membership as ended."""
         self._met(self._properties.names)
         wanted = self._config.deleted_property
         self._deleted = self._properties.find(wanted).property or wanted

@@ -104,7 +104,7 @@ class ContactMapper:
         refuse_without_identifier(stream, self._properties, self._places.sources, config.match_by, config.mappings)
 
     def learn(self, records: Sequence[Mapping[str, Json]]) -> None:
-        """Note the properties of records, also those that the schema does not name."""
+        """Keep the properties of records, also those that the schema does not name."""
         if self._properties.learn(records):
             self._places = self._lay_out()
 

@@ -77,8 +77,12 @@ class StreamMemory:
         ledger: Ledger,
         naming: Naming,
         repair: bool,
+        sees: bool,
     ) -> None:
-        """`naming` finds the contacts that bulk jobs have made; `repair` trusts no record to be in line."""
+        """`naming` finds the contacts that bulk jobs have made; `repair` trusts no record to be in line.
+
+        `sees`: also of records that change nothing it is written that they came, since this run may remove contacts.
+        """
         self._stream = stream
         self._config = config
         self._key_properties = key_properties
@@ -86,6 +90,7 @@ class StreamMemory:
         self._ledger = ledger
         self._naming = naming
         self._repair = repair
+        self._sees = sees
         self._settings = settings_print(config)
         self._entries: dict[RecordKey, LedgerEntry] = {}
         self._loaded: list[Loaded] = []
@@ -301,7 +306,7 @@ class StreamMemory:
             self.flush()
 
     def _see(self, key: RecordKey, received: Received) -> None:
-        if self._config.sync_mode.removes:
+        if self._sees:
             self._seen[self._tap_stream.version_of(received.message)].add(key)
 
     def _key(self, entry: Entry) -> RecordKey | None:

@@ -56,7 +56,7 @@ def is_no_snapshot(stream: str, own: StreamConfig, *, is_incremental: bool) -> S
 
 
 def holds_position(stream: str, position: str) -> str:
-    """Say that a stream turned out to be incremental, and what follows; `position`: the part of its bookmark."""
+    """Return the warning that a stream turned out to be incremental; `position`: the part of its bookmark."""
     return (
         f"Stream '{stream}' is incremental (its bookmark in STATE holds a position, '{position}'): "
         "who is missing from it is not removed"
@@ -122,7 +122,7 @@ def _is_about_people(stream: str) -> str:
 
 
 def has_no_stream(setting: str, name: str, names: Sequence[str], renamed: str | None) -> str:
-    """Say that a setting names a stream that is not there. `renamed`: the name that stream maps give to it."""
+    """Return the warning that a setting names a missing stream. `renamed`: the name that stream maps give to it."""
     near = [renamed] if renamed is not None else difflib.get_close_matches(name, names, n=1)
     known = ", ".join(f"'{one}'" for one in names) or "none"
     hint = f"Did you mean '{near[0]}'?" if near else f"The streams are: {known}"
@@ -222,7 +222,7 @@ def names_nothing(stream: str, schema: Mapping[str, Json], *, has_own_mappings: 
 
 
 def is_in_doubt(stream: str, names: Sequence[str], wanted: str, setting: str) -> str:
-    """Say that several properties may be the one that is wanted; `setting` is where to name the right one."""
+    """Return the warning that several properties may be the wanted one; `setting` is where to name the right one."""
     quoted = ", ".join(f"'{name}'" for name in names)
     return (
         f"Stream '{stream}': properties {quoted} are left out: names are compared without case, and each of them may "
@@ -231,7 +231,7 @@ def is_in_doubt(stream: str, names: Sequence[str], wanted: str, setting: str) ->
 
 
 def is_taken(stream: str, name: str, wanted: str) -> str:
-    """Say that a property is taken for one of almost the same name."""
+    """Return the warning that a property is taken for one of almost the same name."""
     return (
         f"Stream '{stream}': property '{name}' is taken for '{wanted}': names are compared without case, and with "
         "blanks and hyphens as '_'"

@@ -65,11 +65,6 @@ class TapStream:
         self._in_batch = False
         self._versions: set[int] = set()
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether at least one record came, and then the tap's word that it was the last."""
-        return self.missing is None
-
     def described(self, bookmark_properties: Json) -> None:
         """Take in its SCHEMA."""
         self.is_incremental = self.is_incremental or bool(bookmark_properties)
@@ -149,7 +144,7 @@ class Pipe:
         named.activated(version, follows=named is self._open)
 
     def state(self, value: Json) -> None:
-        """Note a STATE: it speaks of the stream whose records came last, and has the bookmarks of all."""
+        """Read a STATE: it speaks of the stream whose records came last, and has the bookmarks of all."""
         for name, bookmark in _bookmarks(value).items():
             self.stream(name).found(bookmark)
         if self._open is not None:

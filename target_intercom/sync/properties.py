@@ -50,7 +50,7 @@ class Properties:
         self._decimals = tuple(name for name, values in self.named.items() if values.are_decimal_texts)
 
     def learn(self, records: Sequence[Mapping[str, Json]]) -> bool:
-        """Note the properties of records, and return whether there are new ones."""
+        """Keep the properties of records, and return whether there are new ones."""
         came: set[str] = set().union(*records)
         before = len(self.names)
         self._add(came)

@@ -287,7 +287,7 @@ class Tagging:
         return group, self._tag_many(chunk, halves(chunk.contacts))
 
     def _tag_many(self, chunk: _Chunk, others: Sequence[Sequence[ContactId]]) -> _Answer:
-        """Give the contacts of a chunk its tag; in halves where that keeps failing, down to the one that it is.
+        """Put a chunk's tag on its contacts; in halves where that keeps failing, down to the one that it is.
 
         `others` are to get it, too.
         """

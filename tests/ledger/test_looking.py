@@ -64,8 +64,9 @@ def test_streams_of_contacts_are_those_with_records_or_that_a_run_finished_but_n
     for stream in ("only begun", "with records of a run that failed"):
         second.enter(stream, ["id"], alone=False)
     second.remember("with records of a run that failed", [loaded("2", contact("c2"))])
-    new_ledgers("r3", "w2").enter("of another workspace", ["id"], alone=False)
-    new_ledgers("r3", "w2").finish()
+    third = new_ledgers("r3", "w2")
+    third.enter("of another workspace", ["id"], alone=False)
+    third.finish()
     known = ["empty", "with records", "with records of a run that failed"]
     assert list(new_ledgers("r4").contact_streams()) == known
     assert look(new_ledgers.url).contact_streams == {

@@ -161,6 +161,18 @@ def test_the_fuse_counts_contacts_and_not_their_rows(load: Loader, people: Peopl
     assert gone(people) == {"4", "5"}
 
 
+def test_the_fuse_counts_contacts_and_not_the_tags_that_removed_ones_had(load: Loader, people: People) -> None:
+    tagged = [person(number, tags=list("abcdefghijkl")) for number in range(10)]
+    messages = [schema("customers", id="integer", email="text", tags="array"), *rows(*tagged)]
+    load(messages, tags_property="tags", snapshot=False)
+    load([CUSTOMERS, *rows(*marked(range(10)))], tags_property="tags", snapshot=False, max_removal_percent=100)
+    strangers = range(100, 121)
+    for number in strangers:
+        people.add(external_id=str(number))
+    done = load([CUSTOMERS, *rows(*marked(strangers))], tags_property="tags", snapshot=False)
+    assert (done.exit_code, gone(people)) == (1, set(map(str, range(10))))
+
+
 def test_who_stays_for_another_stream_does_not_count(load: Loader, people: People) -> None:
     load([*whole(1, 2, 3, 4, 5), *whole(2, 3, 4, of="others")])
     assert load(whole(1)).exit_code == 0

@@ -11,7 +11,7 @@ import pytest
 
 from target_intercom.intercom.outages import Patience
 from target_intercom.sandbox import Response
-from tests.loading import hurry, record, schema, state
+from tests.loading import HURRIED, hurry, record, schema, state
 from tests.target.bulking import LEADS
 from tests.target.grouping import LISTS, add_people
 
@@ -29,7 +29,7 @@ BRIEF = Patience(first_pause=0.01, longest_pause=0.2, start=1.0, outage=1.0, poi
 """An outage is waited for as long as for a second, and no call is given up before."""
 STUBBORN = replace(BRIEF, start=60, outage=60, poison=0.2)
 """The other way round."""
-CALM = replace(Patience().shortened(50), start=60, outage=60, poison=60)
+CALM = replace(HURRIED, start=60, outage=60, poison=60)
 """Pauses take a fiftieth of their time, and nothing is given up."""
 JSON = Response.of(503, {"type": "error.list", "errors": [{"code": "service_unavailable", "message": "Sorry"}]})
 HTML = Response(503, b"<html><body><h1>503 Service Unavailable</h1></body></html>", {"Content-Type": "text/html"})

@@ -246,6 +246,23 @@ def test_a_live_row_that_cannot_be_loaded_cancels_the_mark_too(
 
 
 @pytest.mark.parametrize("size", [1, 10])
+def test_the_last_of_several_refused_rows_decides_whichever_is_refused_first(
+    load: Loader, people: People, ann: str, size: int
+) -> None:
+    """Of a batch, what a stream map fails on is refused before what cannot be mapped."""
+    messages = [
+        schema("customers", id="integer", name="text", signed_up_at="text"),
+        record("customers", id=1, name="1", signed_up_at="no date"),
+        record("customers", id=1, name="1", _sdc_deleted_at=WHEN),
+        record("customers", id=1, name="no number"),
+    ]
+    done = load(messages, batch_size_rows=size, stream_maps={"customers": {"number": "int(name)"}})
+    assert done.results() == {"invalid": 2, "skipped": 1}
+    assert done.stream()["reasons"]["skipped"] == {"live_again": 1}
+    assert state_of(people, ann) == "live"
+
+
+@pytest.mark.parametrize("size", [1, 10])
 def test_a_live_row_with_an_unclear_match_cancels_the_mark_of_whom_it_may_mean(
     load: Loader, people: People, ann: str, size: int
 ) -> None:
@@ -284,6 +301,35 @@ def test_a_live_row_of_another_stream_keeps_a_marked_contact_whatever_the_order(
         assert done.results() == {"skipped": 1}
         assert done.stream()["reasons"]["skipped"] == {"still_named": 1}
         assert state_of(people, ann) == "live"
+
+
+@pytest.mark.parametrize("is_whole", [True, False], ids=["missing", "marked later"])
+def test_a_mark_that_means_another_contact_lets_go_of_the_one_its_row_had(
+    load: Loader, people: People, ann: str, is_whole: bool
+) -> None:
+    """Two rows shared Ann; the one that is marked now names Bob."""
+    bob = people.add(external_id="2", email="bob@example.com")
+    load.settings |= {"mappings": {"row": None, "id": "external_id"}, "snapshot": is_whole, "max_removal_percent": 100}
+    described = {**stream(), "key_properties": ["row"]}
+    stays, done = record("customers", row=9, id=9), state({"bookmarks": {"customers": {}}})
+    load([described, *(record("customers", row=row, **ANN) for row in (1, 2)), stays, done])
+    load([described, record("customers", row=1, **{**GONE_ANN, **BOB}), stays, done])
+    if not is_whole:
+        assert (state_of(people, ann), state_of(people, bob)) == ("live", "archived")
+        load([described, record("customers", row=2, **GONE_ANN), stays, done])
+    assert (state_of(people, ann), state_of(people, bob)) == ("archived", "archived")
+
+
+@pytest.mark.parametrize("mode", ["sync", "additive", "enrich"])
+def test_a_row_that_came_again_as_it_was_is_no_row_of_old(
+    load: Loader, people: People, ann: str, caplog: pytest.LogCaptureFixture, mode: str
+) -> None:
+    messages = [stream(), stream("others"), record("others", **ANN), record("customers", **GONE_ANN)]
+    for _ in range(2):
+        done = load(messages, streams={"others": {"sync_mode": mode}})
+        assert done.stream()["reasons"]["skipped"] == {"still_named": 1}
+    assert done.results("others") == {"unchanged": 1}
+    assert "of earlier runs" not in caplog.text
 
 
 @pytest.mark.parametrize("size", [1, 10])

@@ -58,18 +58,22 @@ class RefusedRecords:
     def add(self, stream: str, key: RecordKey | None, number: int, identity: Identity, *, is_mark: bool) -> None:
         """Keep a record; `key` is None where it cannot be read, `number` is the record's place in the pipe."""
         name = number if key is None else (stream, key)
-        self._refused[name] = _Refused(stream, identity, is_mark, has_key=key is not None, number=number)
+        if not self._is_later(name, number):
+            self._refused[name] = _Refused(stream, identity, is_mark, has_key=key is not None, number=number)
 
     def replace(self, stream: str, places: Mapping[RecordKey, int]) -> None:
         """Forget refused records that came before others of the same key, told with their places."""
         for key, place in places.items() if self._refused else ():
-            if not self.is_after(stream, key, place):
+            if not self._is_later((stream, key), place):
                 self._refused.pop((stream, key), None)
 
     def is_after(self, stream: str, key: RecordKey, place: int) -> bool:
         """Check whether a live record of a key was refused that came after a place in the pipe."""
-        refused = self._refused.get((stream, key))
-        return refused is not None and refused.number > place and not refused.is_mark
+        return self._is_later((stream, key), place) and not self._refused[stream, key].is_mark
+
+    def _is_later(self, name: RecordName | int, place: int) -> bool:
+        refused = self._refused.get(name)
+        return refused is not None and refused.number > place
 
     def keyless(self) -> Iterator[tuple[str, Identity]]:
         """Yield the stream and the identifiers of each record whose key cannot be read."""

@@ -43,7 +43,7 @@ class _Going:
 
 
 class Removals:
-    """Takes marks and refusals in, batch by batch; at the end decides who goes, and removes them."""
+    """Keeps marks and refused records, batch by batch; at the end decides which contacts go, and removes them."""
 
     def __init__(
         self,
@@ -141,12 +141,8 @@ class Removals:
 
     def release(self) -> Iterator[tuple[str, Outcome]]:
         """Forget records that name their contacts no more, whose contacts stay; yields the outcomes of the marked."""
-        kept: dict[str, list[RecordKey]] = defaultdict(list)
-        for mark in self._kept:
-            kept[mark.stream].append(mark.key)
-            yield mark.stream, Outcome(mark.received, Result.SKIPPED, SkipReason.STILL_NAMED)
-        for stream, keys in kept.items():
-            self._ledger.unlink(stream, keys, with_tags=True)
+        yield from ((one.stream, Outcome(one.received, Result.SKIPPED, SkipReason.STILL_NAMED)) for one in self._kept)
+        self._unlink_marked()
         for stream in self._complete.versions():
             for page in self._pages(stream):
                 self._ledger.release(stream, page.released)
@@ -182,6 +178,17 @@ class Removals:
                         self._say(could_not_be_removed(stream))
 
     # Decisions.
+
+    def _unlink_marked(self) -> None:
+        """Write that marked records name contacts no more that stay, also where a mark meant another contact."""
+        marked: dict[str, list[RecordKey]] = defaultdict(list)
+        for mark in self._marks:
+            if not mark.is_order:
+                marked[mark.stream].append(mark.key)
+        for stream, keys in marked.items():
+            named = {key: row.contact.id for key, row in self._ledger.recall(stream, keys).items() if row.contact}
+            staying = [key for key, contact in named.items() if contact not in self._going]
+            self._ledger.unlink(stream, staying, with_tags=True)
 
     def _is_of_orders(self, stream: str) -> bool:
         return stream in self.streams and self._config(stream).sync_mode is SyncMode.REMOVE
