@@ -439,6 +439,7 @@ class _Session:
                 ledger=self._ledger,
                 naming=self._naming,
                 repair=self._config.repair,
+                notes_who_came=self._config.removes,
             ),
             naming=self._naming,
             writer=self._writer(stream, config, key_properties),

@@ -77,8 +77,12 @@ class StreamMemory:
         ledger: Ledger,
         naming: Naming,
         repair: bool,
+        notes_who_came: bool,
     ) -> None:
-        """`naming` finds the contacts that bulk jobs have made; `repair` trusts no record to be in line."""
+        """`naming` finds the contacts that bulk jobs have made; `repair` trusts no record to be in line.
+
+        `notes_who_came`: a stream of the run, not only this one, may remove contacts.
+        """
         self._stream = stream
         self._config = config
         self._key_properties = key_properties
@@ -86,6 +90,7 @@ class StreamMemory:
         self._ledger = ledger
         self._naming = naming
         self._repair = repair
+        self._notes_who_came = notes_who_came
         self._settings = settings_print(config)
         self._entries: dict[RecordKey, LedgerEntry] = {}
         self._loaded: list[Loaded] = []
@@ -301,7 +306,7 @@ class StreamMemory:
             self.flush()
 
     def _see(self, key: RecordKey, received: Received) -> None:
-        if self._config.sync_mode.removes:
+        if self._notes_who_came:
             self._seen[self._tap_stream.version_of(received.message)].add(key)
 
     def _key(self, entry: Entry) -> RecordKey | None:

@@ -74,7 +74,8 @@ class Removals:
         self.streams: set[str] = set()
         """The streams of contacts in this run."""
         self._going: dict[ContactId, _Going] = {}
-        self._kept: list[Mark] = []
+        self._kept: dict[Mark, bool] = {}
+        """Marks that remove nobody, and whether records of the ledger keep their contacts, not only refused ones."""
         self._counts: Counter[str] = Counter()
 
     # While records come.
@@ -141,12 +142,16 @@ class Removals:
 
     def release(self) -> Iterator[tuple[str, Outcome]]:
         """Forget records that name their contacts no more, whose contacts stay; yields the outcomes of the marked."""
-        kept: dict[str, list[RecordKey]] = defaultdict(list)
-        for mark in self._kept:
-            kept[mark.stream].append(mark.key)
+        kept: dict[tuple[str, bool], list[RecordKey]] = defaultdict(list)
+        for mark, is_named in self._kept.items():
+            kept[mark.stream, is_named].append(mark.key)
             yield mark.stream, Outcome(mark.received, Result.SKIPPED, SkipReason.STILL_NAMED)
-        for stream, keys in kept.items():
-            self._ledger.unlink(stream, keys, with_tags=True)
+        for (stream, is_named), keys in kept.items():
+            if is_named:
+                self._ledger.unlink(stream, keys, with_tags=True)
+            else:
+                # A refused record may never come again: then this one alone knows the contact.
+                self._ledger.miss(stream, keys)
         for stream in self._complete.versions():
             for page in self._pages(stream):
                 self._ledger.release(stream, page.released)
@@ -157,9 +162,8 @@ class Removals:
         waiting: dict[Mark, list[ContactId]] = defaultdict(list)
         for contact, going in self._going.items():
             waiting[going.mark].append(contact)
-        kept = set(self._kept)
         for mark in self._marks:
-            if mark not in waiting and mark not in kept:
+            if mark not in waiting and mark not in self._kept:
                 yield mark.stream, Outcome(mark.received, Result.MERGED)
         removals = [Removal(id_, one.mode, Origin(one.mark.stream, one.mark.key)) for id_, one in self._going.items()]
         done: dict[Mark, list[Removed]] = defaultdict(list)
@@ -214,8 +218,9 @@ class Removals:
                     by = {one.stream for one in keepers.get(contact.id, ())}
                     named_by.update((mark.stream, stream, mark.mode) for stream in by)
             if not going and not any(one.id in self._going for one in mark.contacts):
-                self._kept.append(mark)
-                unseen.add(mark.stream, [one for contact in mark.contacts for one in keepers.get(contact.id, ())])
+                named_in = [one for contact in mark.contacts for one in keepers.get(contact.id, ())]
+                self._kept[mark] = bool(named_in)
+                unseen.add(mark.stream, named_in)
         for (stream, other, mode), count in sorted(named_by.items()):
             self._say(removes_who_is_named(stream, other, count, mode))
 
