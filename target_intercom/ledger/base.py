@@ -34,7 +34,7 @@ class Standing(str, enum.Enum):
     FOUND = "found"
     """It was there and the sync mode left it alone: it is not removed when the record is missing."""
     MISSING = "missing"
-    """It was synced, and is missing from its complete stream: the contact stays for a stream of old that names it."""
+    """It was synced, and keeps its contact no more: that stays for a stream of old, or for a refused record."""
     REMOVED = "removed"
     """It was removed, or the record names it no more; only the record's key, and a removed contact's id, are left."""
 
@@ -316,7 +316,7 @@ class Ledger:
         return False
 
     def unseen(self, stream: str) -> Iterator[Holder]:
-        """Yield the synced records of a stream that have not come in this run."""
+        """Yield the synced records of a stream that have not come in this run, those of one contact together."""
         del stream
         return iter(())
 
@@ -337,7 +337,7 @@ class Ledger:
         """Delete records that are missing from a stream and whose contacts stay."""
 
     def miss(self, stream: str, keys: Sequence[RecordKey]) -> None:
-        """Write that records are missing from a stream, and their contacts stay for other streams, of old."""
+        """Write that records are missing, or marked, and their contacts stay for streams of old, or refused records."""
 
     def unlink(self, stream: str, keys: Sequence[RecordKey], *, with_tags: bool) -> None:
         """Write that records are marked as deleted and name their contacts no more, which stay or are gone.

@@ -395,16 +395,17 @@ class SqlLedger(Ledger):
 
     def unseen(self, stream: str) -> Iterator[Holder]:
         """See `Ledger`."""
-        after = ""
-        where = (*self._entries.of(stream), _E.standing.in_(_MISSABLE), _E.contact_id.is_not(None))
+        after = ("", "")
+        order = tuple_(_E.contact_id, _E.key)
+        where = (*self._entries.of(stream), _E.standing.in_(_MISSABLE), ~self._entries.came())
+        page = select(ENTRIES).where(*where).order_by(*order.clauses).limit(_PAGE)
         while True:
-            page = select(ENTRIES).where(*where, ~self._entries.came(), _E.key > after).order_by(_E.key)
             with self._database.reading() as connection:
-                rows = connection.execute(page.limit(_PAGE)).all()
+                rows = connection.execute(page.where(order > tuple_(*after))).all()
             yield from map(self._holder, rows)
             if len(rows) < _PAGE:
                 return
-            after = rows[-1].key
+            after = rows[-1].contact_id, rows[-1].key
 
     def holders(self, contacts: Sequence[ContactId]) -> Iterable[Holder]:
         """See `Ledger`."""
@@ -453,7 +454,8 @@ class SqlLedger(Ledger):
 
         def work(connection: Connection) -> None:
             for chunk in chunks(sorted(keys)):
-                connection.execute(update(ENTRIES).where(*self._entries.of(stream), _E.key.in_(chunk)).values(missing))
+                where = (*self._entries.of(stream), _E.key.in_(chunk), _E.standing.in_(_MISSABLE))
+                connection.execute(update(ENTRIES).where(*where).values(missing))
             release_records(connection, self._workspace, stream, keys)
 
         if keys:

@@ -42,13 +42,14 @@ def record_key(
 ) -> RecordKey | None:
     """Make a record's key of its key properties, or of its first identifier (and its group) where it has none.
 
-    The same value is the same key, as text or as a number: taps differ in that between replication methods.
+    The same value is the same key, as text or as a number: taps differ in that between replication methods. Blank
+    texts, null and NaN are no key: records of several people may have them.
 
     Returns:
         A JSON list, in ASCII; None where the record has neither.
     """
     parts = [_part(record.get(name)) for name in key_properties]
-    if not parts or all(part is None for part in parts):
+    if not any(part is not None and part.strip() for part in parts):
         first = next(((which, value) for which in match_by if (value := identity.get(which)) is not None), None)
         if first is None:
             return None
@@ -78,12 +79,16 @@ def readable_key(
 def _is_readable(value: Json) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
-    return isinstance(value, (bool, int, Decimal)) or (isinstance(value, float) and math.isfinite(value))
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, (int, Decimal)) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _part(value: Json) -> str | None:
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, (float, Decimal)) and math.isnan(value):
+        return None
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
         return _number(Decimal(str(value)))
     return _canonical(value)

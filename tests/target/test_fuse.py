@@ -173,6 +173,20 @@ def test_the_fuse_counts_contacts_and_not_the_tags_that_removed_ones_had(load: L
     assert (done.exit_code, gone(people)) == (1, set(map(str, range(10))))
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_contact_with_many_rows_counts_once_however_many_are_looked_at_together(
+    load: Loader, people: People, dry_run: bool
+) -> None:
+    keyed = schema("customers", keys=["row"], row="text", id="integer", email="text")
+    settings = {"mappings": {"id": "external_id", "row": None}, "max_removal_percent": 60}
+    table = [(first, number) for first in "abcdefg" for number in range(100)]
+    load([keyed, *(record("customers", row=f"{first}{n}", **person(n)) for first, n in table), DONE], **settings)
+    staying = [record("customers", row=f"{first}{n}", **person(n)) for first, n in table if n >= 55]
+    done = load([keyed, *staying, DONE], dry_run=dry_run, **settings)
+    assert (done.exit_code, done.stream()["left"]) == (0, 55)
+    assert gone(people) == (set() if dry_run else set(map(str, range(55))))
+
+
 def test_who_stays_for_another_stream_does_not_count(load: Loader, people: People) -> None:
     load([*whole(1, 2, 3, 4, 5), *whole(2, 3, 4, of="others")])
     assert load(whole(1)).exit_code == 0

@@ -571,6 +571,53 @@ def test_nobody_is_missing_while_a_refused_record_may_be_anybody(
     assert gone(people) == {"4", "5"}
 
 
+@pytest.mark.parametrize("keys", [["id"], ["id", "email"]], ids=["one key property", "two"])
+def test_a_truth_value_is_no_key_that_can_be_read(load: Loader, people: People, keys: list[str]) -> None:
+    described = stream() | {"key_properties": keys}
+    load([described, *rows(1, 2, 3, 4, 5), DONE])
+    refused = {"id": True, "email": "no address", "name": "N"}
+    assert load([described, *rows(1, 2, 3, 4, refused), DONE]).results() == {"unchanged": 4, "invalid": 1}
+    assert gone(people) == set()
+
+
+@pytest.mark.parametrize("blank", ["", " ", None, float("nan")], ids=["empty", "blank", "null", "NaN"])
+def test_a_blank_key_makes_one_person_of_no_two(load: Loader, people: People, blank: object) -> None:
+    keyed = schema("customers", keys=["row"], row={}, id="integer", email="text")
+    settings = {"mappings": {"id": "external_id", "row": None}}
+    everybody = [person(number, row=blank) for number in range(1, 6)]
+    assert load([keyed, *rows(*everybody), DONE], **settings).results() == {"created": 5}
+    assert load([keyed, *rows(*everybody[1:]), DONE], **settings).stream()["left"] == 1
+    assert gone(people) == {"1"}
+    assert load([keyed, *rows(*everybody[1:]), DONE], **settings).writes == 0
+
+
+@pytest.mark.parametrize("complete", [True, False], ids=["whole", "not whole"])
+def test_whom_a_refused_record_kept_from_a_mark_leaves_with_it(load: Loader, people: People, complete: bool) -> None:
+    """The mark is used up, and the refused record is in no ledger: that may not keep the contact for ever."""
+    keyed = schema("customers", keys=["row"], row="integer", **PROPERTIES, **DATES)
+    settings = {"mappings": {"id": "external_id", "row": None}}
+    others = rows(*(person(number, row=number) for number in range(2, 6)))
+    load([keyed, *rows(person(1, row=1)), *others, DONE], **settings)
+    refused = person(1, row=9, signed_up_at="no date")
+    both = rows(person(1, row=1, _sdc_deleted_at=WHEN), refused)
+    done = load([keyed, *others, *both, *([DONE] if complete else [])], **settings)
+    assert done.stream()["reasons"]["skipped"] == {"still_named": 1}
+    assert gone(people) == set()
+    assert load([keyed, *others, *rows(refused), DONE], **settings).stream()["left"] == 0
+    assert load([keyed, *others, DONE], **settings).stream()["left"] == 1
+    assert gone(people) == {"1"}
+
+
+def test_a_stream_that_removes_nobody_is_not_said_to_have_sent_nothing(
+    load: Loader, people: People, caplog: pytest.LogCaptureFixture
+) -> None:
+    streams = {"others": {"sync_mode": "additive", "snapshot": False}}
+    load([*whole(1, 2, 3), *whole(1, of="others")], streams=streams)
+    assert load([*whole(2, 3), *whole(1, of="others")], streams=streams).exit_code == 0
+    assert gone(people) == set()
+    assert "did not come in this run" not in caplog.text
+
+
 @pytest.mark.parametrize("mode", ["additive", "enrich"])
 def test_another_stream_in_any_mode_keeps_a_contact(load: Loader, people: People, mode: str) -> None:
     settings = {"streams": {"orders": {"sync_mode": mode, "snapshot": False}}}

@@ -33,6 +33,13 @@ def key_of(value: Any) -> str | None:
 
 # Keys.
 
+BLANK: list[tuple[dict[str, Any], list[str]]] = [
+    ({"id": ""}, ["id"]),
+    ({"id": " ", "tenant": None}, ["id", "tenant"]),
+    ({"id": float("nan")}, ["id"]),
+    ({"id": Decimal("NaN")}, ["id"]),
+]
+
 
 @pytest.mark.parametrize(
     ("values", "expected"),
@@ -51,7 +58,6 @@ def key_of(value: Any) -> str | None:
         (["0.1", 0.1, Decimal("0.1")], '["0.1"]'),
         (["001"], '["001"]'),
         ([" 1 "], '[" 1 "]'),
-        ([""], '[""]'),
         (["é"], '["\\u00e9"]'),
         (["🎈"], '["\\ud83c\\udf88"]'),
         (["a\0b"], '["a\\u0000b"]'),
@@ -72,9 +78,7 @@ def test_the_same_value_is_the_same_key_as_text_or_as_a_number(values: list[Any]
     [
         float("inf"),
         float("-inf"),
-        float("nan"),
         Decimal("Infinity"),
-        Decimal("NaN"),
         Decimal("1E+400"),
         Decimal("1E-400"),
         Decimal("1E+5000"),
@@ -96,7 +100,7 @@ def test_an_odd_number_makes_a_key_all_the_same(value: Any) -> None:
         ({"a": 1}, ["a", "b"], '["1", null]'),
         ({"a": "null", "b": None}, ["a", "b"], '["null", null]'),
         ({"a": "1, 2"}, ["a"], '["1, 2"]'),
-        ({"a": "", "b": ""}, ["a", "b"], '["", ""]'),
+        ({"a": "", "b": 2}, ["a", "b"], '["", "2"]'),
     ],
 )
 def test_a_key_is_made_of_all_key_properties_in_their_order(
@@ -116,7 +120,7 @@ def test_a_key_is_made_of_all_key_properties_in_their_order(
         (NOBODY, (*BY_BOTH, MatchBy.ID), None),
     ],
 )
-@pytest.mark.parametrize(("record", "names"), [({"id": 1}, []), ({"id": None}, ["id"]), ({}, ["id", "tenant"])])
+@pytest.mark.parametrize(("record", "names"), [({"id": 1}, []), ({"id": None}, ["id"]), ({}, ["id", "tenant"]), *BLANK])
 def test_without_a_key_the_first_identifier_is_it(
     record: dict[str, Any], names: list[str], identity: Identity, match_by: tuple[MatchBy, ...], expected: str | None
 ) -> None:
@@ -164,7 +168,7 @@ def test_any_key_is_a_short_list_in_ascii(parts: list[Any]) -> None:
 
 @given(st.lists(texts, min_size=1, max_size=3), st.lists(texts, min_size=1, max_size=3))
 def test_different_texts_are_different_keys(some: list[str], others: list[str]) -> None:
-    assume(some != others)
+    assume(some != others and all(any(part.strip() for part in parts) for parts in (some, others)))
     first, second = ({str(number): part for number, part in enumerate(parts)} for parts in (some, others))
     assert key(first, *first) != key(second, *second)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby
+from operator import attrgetter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.ledger.base import Holder, Ledger
     from target_intercom.model import ContactId, RecordKey
@@ -16,7 +17,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.removing.still_named import StillNamed
 
 _AT_ONCE = 500
-"""Records that are looked at together."""
+"""Records that are looked at together, or a few more: those of one contact stay together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,7 @@ class Missing:
 
     def pages(self, stream: str, marked: Collection[ContactId], is_in_run: Callable[[str], bool]) -> Iterator[Page]:
         """Yield who is missing from a complete stream; `marked` contacts go otherwise."""
-        missing = filter(self._complete.misses, self._ledger.unseen(stream))
-        while records := list(islice(missing, _AT_ONCE)):
+        for records in _pages(filter(self._complete.misses, self._ledger.unseen(stream))):
             contacts = {one.contact for one in records}
             kept = self._still_named.keepers(sorted(contacts))
             spared = {one.contact for one in records if self._refused.names(one.identity, or_marks=True)}
@@ -64,3 +64,15 @@ class Missing:
                 released=[one.key for one in records if one.contact in current | merged],
                 missed=[one.key for one in records if one.contact in kept.keys() - current],
             )
+
+
+def _pages(records: Iterable[Holder]) -> Iterator[list[Holder]]:
+    """Yield records some at once: what becomes of a contact follows from all of its records, and counts once."""
+    page: list[Holder] = []
+    for _, of_contact in groupby(records, key=attrgetter("contact")):
+        page.extend(of_contact)
+        if len(page) >= _AT_ONCE:
+            yield page
+            page = []
+    if page:
+        yield page

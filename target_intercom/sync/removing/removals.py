@@ -74,7 +74,8 @@ class Removals:
         self.streams: set[str] = set()
         """The streams of contacts in this run."""
         self._going: dict[ContactId, _Going] = {}
-        self._kept: list[Mark] = []
+        self._kept: dict[Mark, bool] = {}
+        """Marks that remove nobody, and whether records of the ledger keep their contacts, not only refused ones."""
         self._counts: Counter[str] = Counter()
 
     # While records come.
@@ -153,9 +154,8 @@ class Removals:
         waiting: dict[Mark, list[ContactId]] = defaultdict(list)
         for contact, going in self._going.items():
             waiting[going.mark].append(contact)
-        kept = set(self._kept)
         for mark in self._marks:
-            if mark not in waiting and mark not in kept:
+            if mark not in waiting and mark not in self._kept:
                 yield mark.stream, Outcome(mark.received, Result.MERGED)
         removals = [Removal(id_, one.mode, Origin(one.mark.stream, one.mark.key)) for id_, one in self._going.items()]
         done: dict[Mark, list[Removed]] = defaultdict(list)
@@ -180,10 +180,15 @@ class Removals:
     # Decisions.
 
     def _unlink_marked(self) -> None:
-        """Write that marked records name contacts no more that stay, also where a mark meant another contact."""
+        """Write that marked records name contacts no more that stay, also where a mark meant another contact.
+
+        Where only a refused record keeps the contact, which may never come again, the marked one goes on knowing it.
+        """
         marked: dict[str, list[RecordKey]] = defaultdict(list)
         for mark in self._marks:
-            if not mark.is_order:
+            if self._kept.get(mark) is False:
+                self._ledger.miss(mark.stream, [mark.key])
+            elif not mark.is_order:
                 marked[mark.stream].append(mark.key)
         for stream, keys in marked.items():
             named = {key: row.contact.id for key, row in self._ledger.recall(stream, keys).items() if row.contact}
@@ -221,8 +226,9 @@ class Removals:
                     by = {one.stream for one in keepers.get(contact.id, ())}
                     named_by.update((mark.stream, stream, mark.mode) for stream in by)
             if not going and not any(one.id in self._going for one in mark.contacts):
-                self._kept.append(mark)
-                unseen.add(mark.stream, [one for contact in mark.contacts for one in keepers.get(contact.id, ())])
+                named_in = [one for contact in mark.contacts for one in keepers.get(contact.id, ())]
+                self._kept[mark] = bool(named_in)
+                unseen.add(mark.stream, named_in)
         for (stream, other, mode), count in sorted(named_by.items()):
             self._say(removes_who_is_named(stream, other, count, mode))
 
