@@ -30,6 +30,7 @@ from target_intercom.intercom.protocol import (
     contacts_of,
     entries_of,
     halves,
+    id_of,
     next_cursor,
     search_body,
     search_halves,
@@ -117,7 +118,7 @@ class IntercomClient(Transport):
 
     def archive_contact(self, contact: ContactId) -> None:
         """`POST /contacts/{id}/archive`. Repeating it is harmless (recorded)."""
-        self._request("POST", "/contacts/{id}/archive", _nothing, ids=(contact,), body={})
+        self._request("POST", "/contacts/{id}/archive", id_of, ids=(contact,), body={})
 
     def unarchive_contact(self, contact: ContactId) -> None:
         """`POST /contacts/{id}/unarchive`.
@@ -125,7 +126,7 @@ class IntercomClient(Transport):
         Raises:
             RefusedError: it was permanently deleted or merged (fact sheet section 4).
         """
-        self._request("POST", "/contacts/{id}/unarchive", _nothing, ids=(contact,), body={})
+        self._request("POST", "/contacts/{id}/unarchive", id_of, ids=(contact,), body={})
 
     def delete_contact(self, contact: ContactId) -> None:
         """`DELETE /contacts/{id}`: permanent.
@@ -134,7 +135,7 @@ class IntercomClient(Transport):
             NotFoundError: it is not there; not raised when a lost try of this very call removed it.
         """
         try:
-            self._request("DELETE", "/contacts/{id}", _nothing, ids=(contact,))
+            self._request("DELETE", "/contacts/{id}", id_of, ids=(contact,))
         except NotFoundError as error:
             if not error.repeated:
                 raise
@@ -310,7 +311,7 @@ class IntercomClient(Transport):
         Raises:
             NotFoundError, MergedError: as for `get_contact`, or there is no such tag.
         """
-        self._request("POST", "/contacts/{id}/tags", _nothing, ids=(contact,), body={"id": tag})
+        self._request("POST", "/contacts/{id}/tags", id_of, ids=(contact,), body={"id": tag})
 
     def untag_contact(self, contact: ContactId, tag: TagId) -> None:
         """`DELETE /contacts/{id}/tags/{tag_id}`.
@@ -319,7 +320,7 @@ class IntercomClient(Transport):
             NotFoundError: the contact is not there, or does not have the tag.
             MergedError: as for `get_contact`.
         """
-        self._request("DELETE", "/contacts/{id}/tags/{tag_id}", _nothing, ids=(contact, tag))
+        self._request("DELETE", "/contacts/{id}/tags/{tag_id}", id_of, ids=(contact, tag))
 
     def data_attributes(self) -> list[DataAttribute]:
         """`GET /data_attributes` of contacts, archived ones too."""
@@ -345,12 +346,8 @@ class IntercomClient(Transport):
         )
 
 
-def _nothing(_body: Json) -> None:
-    """Read nothing from an answer."""
-
-
 def _admins(body: Json) -> frozenset[AdminId]:
-    return frozenset(AdminId(str(one["id"])) for one in entries_of(body, "admins"))
+    return frozenset(AdminId(id_of(one)) for one in entries_of(body, "admins"))
 
 
 def _tags(body: Json) -> list[Tag]:

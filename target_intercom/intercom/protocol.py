@@ -111,8 +111,10 @@ class Contact:
         written as a URL and read as an object (official description).
 
         Raises:
-            KeyError, TypeError: the body is not a contact.
+            KeyError, TypeError, ValueError: the body is not a contact.
         """
+        if body.get("type", "contact") != "contact":
+            raise ValueError("type")
         address = body.get("email")
         mail = normal_email(address) if address else None
         avatar = body.get("avatar")
@@ -123,7 +125,7 @@ class Contact:
             attributes[CUSTOM_PREFIX + name] = value
         external = body.get("external_id")
         return cls(
-            id=ContactId(str(body["id"])),
+            id=ContactId(id_of(body)),
             role="lead" if body.get("role") == "lead" else "user",
             external_id=None if external is None else ExternalId(str(external)),
             email=mail,
@@ -131,6 +133,18 @@ class Contact:
             created_at=_seconds(body.get("created_at")),
             **_tags_of(body.get("tags")),
         )
+
+
+def id_of(body: Mapping[str, Json]) -> str:
+    """Return the id of what an answer is about.
+
+    Raises:
+        KeyError, TypeError: it has none, so it is about nothing.
+    """
+    value = body["id"]
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        raise TypeError("id")
+    return str(value)
 
 
 def _seconds(value: Json) -> int | None:
@@ -141,7 +155,7 @@ def _tags_of(shown: Json) -> dict[str, Json]:
     """Read the tags that a contact embeds: ten at most, without names (fact sheet section 4)."""
     if not isinstance(shown, dict):
         return {}
-    tags = frozenset(TagId(str(tag["id"])) for tag in shown.get("data") or ())
+    tags = frozenset(TagId(id_of(tag)) for tag in shown.get("data") or ())
     more, total = shown.get("has_more"), shown.get("total_count")
     is_all = total == len(tags) if total is not None else more is False
     return {"tags": tags, "shows_all_tags": is_all and more is not True}
@@ -205,7 +219,7 @@ class Tag:
         Raises:
             KeyError, TypeError: the body is no tag.
         """
-        return cls(TagId(str(body["id"])), str(body["name"]))
+        return cls(TagId(id_of(body)), str(body["name"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +238,7 @@ class Tagged:
             KeyError, TypeError: the body is no such answer.
         """
         users = body.get("users")
-        done = None if users is None else frozenset(ContactId(str(one["id"])) for one in users if one["tagged"] is True)
+        done = None if users is None else frozenset(ContactId(id_of(one)) for one in users if one["tagged"] is True)
         return cls(Tag.from_json(body), done)
 
 
@@ -266,9 +280,9 @@ class Job:
         Raises:
             KeyError, TypeError: the body is no such job.
         """
-        tasks = {TaskId(str(task["id"])): task for task in body["tasks"]}
+        tasks = {TaskId(id_of(task)): task for task in body["tasks"]}
         return cls(
-            id=JobId(str(body["id"])),
+            id=JobId(id_of(body)),
             tasks={id_: TaskState.of(task["state"]) for id_, task in tasks.items()},
             created_at={id_: _seconds(task.get("created_at")) for id_, task in tasks.items()},
         )
@@ -371,7 +385,10 @@ def decipher(status: int, headers: Mapping[str, str], body: bytes, *, token: str
         ApiError: the subclass that says what can be done.
     """
     if status in range(200, 300):
-        return _value(status, body)
+        value = _value(status, body)
+        if not (isinstance(value, dict) and value.get("type") == "error.list"):
+            return value
+        raise GarbledAnswerError(_without(token, _fault(status, headers, body, token)))
     fault = _without(token, _fault(status, headers, body, token))
     if status == HTTPStatus.NOT_IMPLEMENTED:
         raise RefusedError(fault)  # a proxy or a sandbox that does not know the call: it never will
@@ -570,7 +587,7 @@ def search_body(query: Json, starting_after: str | None) -> Json:
 def next_cursor(page: Mapping[str, Json]) -> str | None:
     """Tell where the next page starts, or None on the last."""
     following = (page.get("pages") or {}).get("next")
-    return _text(following.get("starting_after")) if isinstance(following, dict) else None
+    return None if following is None else _text(following.get("starting_after"))
 
 
 def contact_body(attributes: Mapping[str, Json]) -> dict[str, Json]:
@@ -590,7 +607,9 @@ def contacts_of(page: Mapping[str, Json]) -> Iterable[Contact]:
     Raises:
         KeyError, TypeError, ValueError: it is no list of contacts.
     """
-    if page.get("type") == "list" and page.get("total_count") == 0 and "data" not in page:
+    if page["type"] != "list":
+        raise ValueError("type")  # a list of other things: of contacts it says nothing
+    if page.get("total_count") == 0 and "data" not in page:
         return []  # a list without its array has been seen (RudderStack)
     return [Contact.from_json(entry) for entry in entries_of(page)]
 

@@ -337,6 +337,15 @@ class Memberships:
 
         return self._database.write(work) if tags else 0
 
+    def take_over(self, streams: Collection[str]) -> None:
+        """Have this run look whether contacts have the tags that an earlier one may have put on for their records.
+
+        It could not find out, and went on; a record of a groups stream was rejected for that.
+        """
+        unheard = (_M.holding == Holding.UNCLEAR.value, _M.ours, _M.content.is_(None), _M.run != self._run)
+        mine = update(MEMBERSHIPS).where(*self._in(streams), *unheard).values(run=self._run, place=None)
+        self._database.write(lambda connection: connection.execute(mine))
+
     # Who left.
 
     def known(self, stream: str) -> int:

@@ -115,6 +115,7 @@ class Tagging:
     def put_on(self, streams: Collection[str]) -> None:
         """Put on all tags that are wanted; nothing is sent for a contact that has its tag."""
         self._restore(streams)
+        self._memberships.take_over(streams)
         while rows := _whole_pairs(self._memberships.pending(Holding.UNCLEAR, _AT_ONCE), _AT_ONCE):
             self.look(rows)
             self._check()

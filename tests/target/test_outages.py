@@ -375,6 +375,12 @@ def test_records_that_end_run_after_run_together_are_no_lone_one(load: Loader, p
         {"type": "contact", "id": "1", "data": []},
         {"type": "error.list", "errors": [{"code": "x"}], "data": []},
         {"type": "list", "data": [{"type": "contact"}]},
+        {"type": "list", "data": [{"type": "contact", "id": None}]},
+        {"type": "list", "data": [{"type": "contact", "id": ""}]},
+        {"type": "list", "data": [{"type": "tag", "id": "12"}]},
+        {"type": "list", "data": [], "pages": {"next": "https://api.intercom.io/contacts?page=2"}},
+        {"type": "tag.list", "data": []},
+        {"data": []},
         None,
     ],
 )
@@ -389,6 +395,46 @@ def test_an_answer_that_is_no_list_is_not_taken_for_nobody(
     done = load(customers(*leads_of(3)), **LEADS)
     assert (done.exit_code, done.results(), len(people.everyone())) == (0, {"updated": 3}, 3)
     assert answers == []
+
+
+NO_CONFIRMATION = {
+    "nothing": Response(200),
+    "null": Response(200, b"null"),
+    "a list": Response.of(200, []),
+    "a text": Response.of(200, "done"),
+    "no id": Response.of(200, {"id": None}),
+    "an error": Response.of(200, {"type": "error.list", "id": "1", "errors": [{"code": "server_error"}]}),
+}
+
+
+@pytest.mark.usefixtures("calm")
+@pytest.mark.parametrize("kind", NO_CONFIRMATION)
+@pytest.mark.parametrize("what", ["create", "update", "archive", "delete", "take off"])
+def test_what_does_not_name_the_thing_it_is_about_confirms_no_write(
+    load: Loader, people: People, front: Front, what: str, kind: str
+) -> None:
+    """The first calls of the operation have no effect: what comes back for them is from something in between."""
+    settings: Row = {"sync_mode": "sync", "deleted_property": "gone", "max_removal_percent": 100, **LISTS}
+    if what == "delete":
+        settings["removal_mode"] = "delete"
+    if what != "create":
+        assert load(customers(*people_of(3, groups=["vip"])), **settings).exit_code == 0
+    method, end = {
+        "create": ("POST", "/contacts"),
+        "update": ("PUT", ""),
+        "archive": ("POST", "/archive"),
+        "delete": ("DELETE", ""),
+        "take off": ("DELETE", ""),
+    }[what]
+    answers = [NO_CONFIRMATION[kind]] * 2
+    front.hook = lambda call: answers.pop() if answers and call.method == method and call.path.endswith(end) else None
+    gone, plan = what in {"archive", "delete"}, "pro" if what == "update" else None
+    groups = [] if what == "take off" else ["vip"]
+    done = load(customers(*people_of(3, gone=gone, groups=groups, plan=plan)), **settings)
+    assert (done.exit_code, done.refusals, len(done.states), answers) == (0, [], 1, [])
+    left = [(one["custom_attributes"].get("plan"), one["tags"]) for one in people.live()]
+    assert left == ([] if gone else [(plan, groups)] * 3)
+    assert len(people.everyone()) == 3
 
 
 def test_a_cursor_that_comes_again_ends_a_search(load: Loader, people: People, front: Front) -> None:

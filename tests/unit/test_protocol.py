@@ -361,7 +361,13 @@ def test_the_next_page_starts_where_the_last_one_says(page: dict[str, Any], curs
     assert next_cursor(page) == cursor
 
 
-@pytest.mark.parametrize("page", [{"data": []}, {"type": "list", "data": []}, {"type": "list", "total_count": 0}])
+@pytest.mark.parametrize("following", ["https://api.intercom.io/contacts?page=2", 2, ["abc"]])
+def test_a_next_page_that_cannot_be_asked_for_is_not_the_end(following: object) -> None:
+    with pytest.raises(AttributeError):
+        next_cursor({"pages": {"next": following}})
+
+
+@pytest.mark.parametrize("page", [{"type": "list", "data": []}, {"type": "list", "total_count": 0}])
 def test_a_page_may_have_no_contacts(page: dict[str, Any]) -> None:
     assert list(contacts_of(page)) == []
 
@@ -378,8 +384,14 @@ def test_a_page_may_have_no_contacts(page: dict[str, Any]) -> None:
         {"type": "contact", "id": "1"},
         {"type": "contact", "data": []},
         {"type": "error.list", "errors": [], "data": []},
-        {"data": [{"type": "contact"}]},
-        {"data": [None]},
+        {"data": []},
+        {"type": "tag.list", "data": []},
+        {"type": "list", "data": [{"type": "contact"}]},
+        {"type": "list", "data": [{"type": "contact", "id": None}]},
+        {"type": "list", "data": [{"type": "contact", "id": True}]},
+        {"type": "list", "data": [{"type": "contact", "id": ""}]},
+        {"type": "list", "data": [{"type": "tag", "id": "1"}]},
+        {"type": "list", "data": [None]},
     ],
 )
 def test_what_is_no_list_is_not_taken_for_nobody(page: dict[str, Any]) -> None:
@@ -388,7 +400,7 @@ def test_what_is_no_list_is_not_taken_for_nobody(page: dict[str, Any]) -> None:
 
 
 def test_a_page_gives_its_contacts_in_order() -> None:
-    assert [one.id for one in contacts_of({"data": [{"id": "b"}, {"id": "a"}]})] == ["b", "a"]
+    assert [one.id for one in contacts_of({"type": "list", "data": [{"id": "b"}, {"id": "a"}]})] == ["b", "a"]
 
 
 # Contacts.
