@@ -640,6 +640,8 @@ def test_a_stream_that_an_entry_may_mean_is_an_error(
     requests: Any = {"requests": {"sync_mode": "remove"}}
     said = same_as_a_run(check, load, caplog, ("public-requests", CUSTOMERS), streams=requests)
     assert "'streams.requests'" in said
+    load(customers(person(1)))
+    assert said == same_as_a_run(check, load, caplog, ("public-requests", CUSTOMERS), streams=requests)
 
 
 def test_a_stream_without_an_identifier_takes_no_other_s_place(check: Checker) -> None:
