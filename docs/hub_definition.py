@@ -120,6 +120,11 @@ _COMMANDS: t.Final = {
         "description": "Test the connection and the settings. Nothing is written.",
         "executable": f"{NAME}-check",
     },
+    "ledger": {
+        "args": "-m target_intercom.ledger --config=ENV",
+        "description": "List the ledger's streams, export their Intercom ids, forget a stream that was renamed.",
+        "executable": "python",
+    },
 }
 
 

@@ -45,7 +45,9 @@ def as_text(checked: Checked) -> str:
     """Write a check for a person."""
     parts = [list(_connection(checked))]
     if checked.probed is not None:
-        parts.append(["", "Permissions", *_indented(_permission_cells(checked.probed))])
+        unasked = {one.message for one in checked.probed.permissions if one.found is Answer.NOT_ASKED}
+        notes = [f"  {Answer.NOT_ASKED.value}: {message}" for message in sorted(filter(None, unasked))]
+        parts.append(["", "Permissions", *_indented(_permission_cells(checked.probed)), *notes])
     if checked.attributes:
         title = "Attributes of contacts, by the names that 'mappings' takes"
         parts.append(["", title, *_indented(_attribute_cells(checked.attributes))])
@@ -93,11 +95,8 @@ def _account(name: str | None, account_id: str | None) -> str:
 
 
 def _permission_cells(probed: Probed) -> list[list[str]]:
-    rows = [["permission", "call", "needed", "found"]]
-    for one in probed.permissions:
-        why = f" ({one.message})" if one.found is Answer.NOT_ASKED else ""
-        rows.append([one.name, one.call, "yes" if one.needed else "no", one.found.value + why])
-    return rows
+    rows = [[one.name, one.call, "yes" if one.needed else "no", one.found.value] for one in probed.permissions]
+    return [["permission", "call", "needed", "found"], *rows]
 
 
 def _attribute_cells(attributes: Sequence[AttributeRow]) -> list[list[str]]:

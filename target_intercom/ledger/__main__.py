@@ -34,9 +34,9 @@ if t.TYPE_CHECKING:
 _PREFIX: t.Final = "TARGET_INTERCOM_"
 """Of the target's settings in the environment."""
 _STAY: t.Final = (
-    "The contacts stay in Intercom as they are; no run removes them because of this stream.\n"
-    "The tags stay on until a run in mode 'sync' says otherwise: a record that names the group goes on with the tag;\n"
-    "where a record lists its contact's groups without it, or a whole groups stream came without it, it is taken off.\n"
+    "The contacts stay in Intercom; no run removes them because of this stream.\n"
+    "The tags stay on, too. A later run in mode 'sync' takes one off where a record lists\n"
+    "its contact's groups without it, or where a whole groups stream comes without it.\n"
     "If the stream was renamed, let a whole run of the new name come first."
 )
 _COLUMNS: t.Final = ("workspace", "stream", "contacts", "removed", "tags", "started_at", "finished_at", "last_run")
@@ -104,9 +104,9 @@ def export(place: Path | str | None, stream: str, workspace: str | None) -> None
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def forget_(place: Path | str | None, stream: str, workspace: str | None, *, yes: bool) -> None:
-    """Forget a stream, as after it was renamed: its contacts, and why they have their tags.
+    """Forget a stream that was renamed.
 
-    Nothing is changed in Intercom.
+    The ledger forgets its records, and why contacts have their tags. Nothing is changed in Intercom.
     """
     with _opened(place) as ledger:
         chosen = _chosen(ledger.read(summaries), stream, workspace)

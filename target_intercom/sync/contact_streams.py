@@ -42,13 +42,13 @@ class ContactStreams:
             return None
         if self._unnamed is not None:
             return is_one_more(stream, self._unnamed)
-        others = [name for name in known if name not in self._config.streams]
-        if others and stream not in others:
-            return is_one_more_than_known(stream, others)
         for setting, name in self._config.named_streams():
             makes_nobody = not self._config.stream(name).makes_contacts
             if makes_nobody and name not in self._names and is_nearly(stream, name):
                 return may_be_meant(stream, setting, name)
+        others = [name for name in known if name not in self._config.streams]
+        if others and stream not in others:
+            return is_one_more_than_known(stream, others)
         return None
 
     def admit(self, stream: str) -> None:

@@ -324,3 +324,8 @@ def test_the_check_is_a_command_of_the_plugin(from_hub: Project, workspace: Work
     )
     assert workspace.url in said
     assert "custom_attributes" in said or "external_id" in said
+
+
+def test_the_ledger_is_a_command_of_the_plugin(from_hub: Project) -> None:
+    said = from_hub("invoke", f"{TARGET}:ledger", "--help")
+    assert all(command in said for command in ("export", "forget", "streams"))

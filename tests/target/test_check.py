@@ -184,6 +184,9 @@ def test_the_text_shows_all_of_it(check: Checker, attribute: Any) -> None:
         assert f"\n{title}" in f"\n{done.stdout}"
     assert "  custom_attributes.plan    string   yes       no        yes          free, pro\n" in done.stdout
     assert done.stdout.endswith("\n\nNot ready: 1 error\n")
+    permissions = done.stdout.partition("\nPermissions\n")[2].partition("\n\n")[0]
+    assert "  not asked: only a write would tell" in permissions.splitlines()
+    assert max(map(len, permissions.splitlines())) <= 80
 
 
 def test_a_wrong_token_is_said_and_the_ledger_is_looked_at_all_the_same(check: Checker) -> None:
@@ -640,6 +643,8 @@ def test_a_stream_that_an_entry_may_mean_is_an_error(
     requests: Any = {"requests": {"sync_mode": "remove"}}
     said = same_as_a_run(check, load, caplog, ("public-requests", CUSTOMERS), streams=requests)
     assert "'streams.requests'" in said
+    load(customers(person(1)))
+    assert said == same_as_a_run(check, load, caplog, ("public-requests", CUSTOMERS), streams=requests)
 
 
 def test_a_stream_without_an_identifier_takes_no_other_s_place(check: Checker) -> None:
