@@ -20,7 +20,7 @@ from target_intercom.errors import ConfigValidationError
 from target_intercom.model import CUSTOM_PREFIX, READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES, Json, MatchBy
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 NO_LEDGER: t.Final = "none"
 """The `ledger_url` of a run without a ledger."""
@@ -246,6 +246,24 @@ class _WrongValueError(Exception):
         self.shown = shown
         self.where = where
 
+    def sentences(self, name: str, value: Json) -> Iterator[str]:
+        """Yield what to say of it: where it stands, what was given, and what to give."""
+        shown = "this value" if name == "access_token" else _shown(value if self.shown is None else self.shown)
+        yield f"Setting '{name}'{self.where} does not take {shown}: give {self.allowed}"
+
+
+class _WrongValuesError(_WrongValueError):
+    """Several values within a setting that it does not take."""
+
+    def __init__(self, wrong: Sequence[_WrongValueError]) -> None:
+        super().__init__(wrong[0].allowed)
+        self._wrong = wrong
+
+    def sentences(self, name: str, value: Json) -> Iterator[str]:
+        """Yield what to say of each."""
+        for one in self._wrong:
+            yield from one.sentences(name, value)
+
 
 def _text(value: Json) -> str:
     if not isinstance(value, str) or not value.strip():
@@ -347,19 +365,30 @@ def _mappings(value: Json) -> Mapping[str, str | None]:
     if not isinstance(value, dict):
         raise _WrongValueError("an object of {property: attribute}")
     taken: dict[str, str] = {}
+    wrong: list[_WrongValueError] = []
     # `meltano config set` stores the text.
     given = {prop: None if attribute == _NULL else attribute for prop, attribute in value.items()}
     for prop, attribute in given.items():
-        where = f"[{_shown(prop)}]"
-        if attribute is None:
-            continue
-        _check_attribute(attribute, where)
-        if attribute in taken:
-            raise _WrongValueError(
-                f"each attribute once ({_shown(taken[attribute])} is mapped to it, too)", shown=attribute, where=where
-            )
-        taken[attribute] = prop
+        try:
+            _check_mapping(prop, attribute, taken)
+        except _WrongValueError as error:
+            wrong.append(error)
+    if wrong:
+        raise _WrongValuesError(wrong)
     return MappingProxyType(given)
+
+
+def _check_mapping(prop: str, attribute: Json, taken: dict[str, str]) -> None:
+    """Refuse a wrong attribute, and one that another property is mapped to. `taken`: the property of each attribute."""
+    where = f"[{_shown(prop)}]"
+    if attribute is None:
+        return
+    _check_attribute(attribute, where)
+    if attribute in taken:
+        raise _WrongValueError(
+            f"each attribute once ({_shown(taken[attribute])} is mapped to it, too)", shown=attribute, where=where
+        )
+    taken[attribute] = prop
 
 
 def _check_attribute(attribute: Json, where: str) -> None:
@@ -731,10 +760,7 @@ def _read(
         try:
             values[name] = readers[name](value)
         except _WrongValueError as error:
-            shown = _shown(value if error.shown is None else error.shown)
-            if name == "access_token":
-                shown = "this value"
-            errors.append(f"Setting '{prefix}{name}'{error.where} does not take {shown}: give {error.allowed}")
+            errors.extend(error.sentences(f"{prefix}{name}", value))
     return values
 
 

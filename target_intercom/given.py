@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import typing as t
 from pathlib import Path
@@ -39,14 +40,20 @@ def config_input(names: Sequence[str]) -> _ConfigInput:
 def _read(name: str) -> dict[str, Json]:
     why: str | None = "it is no JSON object"
     try:
-        settings: Json = deserialize_json(Path(name).read_text(encoding="utf-8"))
+        # Editors on Windows put a mark before the text.
+        settings: Json = deserialize_json(Path(name).read_text(encoding="utf-8-sig"))
         if isinstance(settings, dict):
             return settings
     except FileNotFoundError:
         why = "there is no such file"
     except OSError as error:
         why = error.strerror
-    except ValueError:
+    except json.JSONDecodeError as error:
+        # Of what stands there nothing is quoted: it may be the token.
+        why = f"it is no JSON, from line {error.lineno}, column {error.colno} on: {error.msg}"
+    except UnicodeDecodeError:
+        why = "it is not UTF-8"
+    except (ValueError, RecursionError):
         pass
     message = f"The config file cannot be read ({name}): {why}"
     raise click.UsageError(printable(message))

@@ -474,6 +474,7 @@ class _Session:
                 client=self._client,
                 direct=direct,
                 matcher=self._matcher,
+                ledger=self._ledger,
                 plan=self._plan,
             )
         if not self._config.bulk_writes:

@@ -48,14 +48,14 @@ def as_text(checked: Checked) -> str:
         unasked = {one.message for one in checked.probed.permissions if one.found is Answer.NOT_ASKED}
         notes = [f"  {Answer.NOT_ASKED.value}: {message}" for message in sorted(filter(None, unasked))]
         parts.append(["", "Permissions", *_indented(_permission_cells(checked.probed)), *notes])
-    if checked.attributes:
-        title = "Attributes of contacts, by the names that 'mappings' takes"
-        parts.append(["", title, *_indented(_attribute_cells(checked.attributes))])
     if checked.ledger is not None:
         parts.append(["", "Ledger", *_indented(list(_ledger_cells(checked.ledger)))])
     parts.append(
         ["", "Findings", *_indented([[one.level.value, one.setting or "-", one.message] for one in checked.findings])]
     )
+    if checked.attributes:
+        title = "Attributes of contacts, by the names that 'mappings' takes"
+        parts.append(["", title, *_indented(_attribute_cells(checked.attributes))])
     parts.append(["", _verdict(checked)])
     lines = [line for part in parts for line in part]
     return "\n".join(lines if lines[0] else lines[1:])
@@ -100,7 +100,7 @@ def _permission_cells(probed: Probed) -> list[list[str]]:
 
 
 def _attribute_cells(attributes: Sequence[AttributeRow]) -> list[list[str]]:
-    rows = [["name", "type", "writable", "archived", "in mappings", "options"]]
+    rows = [["name", "type", "writable", "archived", "mappable", "options"]]
     for one in sorted(attributes, key=lambda row: not row.mappable):
         flags = (one.writable, one.archived, one.mappable)
         rows.append([one.name, one.type, *("yes" if flag else "no" for flag in flags), _options(one.options)])

@@ -6,7 +6,7 @@ import enum
 import threading
 import typing as t
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from types import MappingProxyType
@@ -158,6 +158,7 @@ class DryRunClient(IntercomClient):
         self._ids = count(1)
         self._turn = threading.RLock()
         self._expected: dict[ContactId, Contact] = {}
+        self._holders: dict[str, list[ContactId]] = {}
         self._tags: dict[TagId, Tag] | None = None
 
     def _exchange(self, call: Call) -> requests.Response:
@@ -167,13 +168,20 @@ class DryRunClient(IntercomClient):
         return super()._exchange(call)
 
     @contextmanager
-    def expecting(self, contacts: Iterable[Contact]) -> Iterator[None]:
-        """Take in contacts as they were just read: until the block ends, changing them needs no further look."""
+    def expecting(self, contacts: Iterable[Contact], holders: Iterable[Contact] = ()) -> Iterator[None]:
+        """Take in contacts as they were just read: until the block ends, changing them needs no further look.
+
+        `holders`: users of whom it is known that they had these emails; no other user can be made with one.
+        """
         self._expected = {contact.id: contact for contact in contacts}
+        self._holders = {}
+        for contact in holders:
+            if contact.email is not None:
+                self._holders.setdefault(contact.email, []).append(contact.id)
         try:
             yield
         finally:
-            self._expected = {}
+            self._expected, self._holders = {}, {}
 
     # Contacts.
 
@@ -187,6 +195,8 @@ class DryRunClient(IntercomClient):
     ) -> Contact:
         """See `IntercomClient`."""
         del again, tries
+        if attributes.get("role") != "lead":
+            self._refuse_held(attributes.get("email"))
         if before is not None:
             before()
         with self._turn:
@@ -219,8 +229,19 @@ class DryRunClient(IntercomClient):
         """Refuse an external_id that another user has, as Intercom does."""
         holder = self.find_user(external_id)
         if holder is not None and holder.id != contact:
-            words = f"A contact matching those details already exists with id={holder.id}"
-            raise ConflictError(Fault(409, "conflict", words), contact_id=holder.id, archived=False)
+            raise _conflict(holder)
+
+    def _refuse_held(self, email: str | None) -> None:
+        """Refuse the email of a user who is known, and who still has it, as Intercom does."""
+        if email is None:
+            return
+        with self._turn:
+            ids = {*self._holders.get(email, ()), *self._shadow.having("email", [email])}
+        for id_ in sorted(ids):
+            with suppress(NotFoundError):
+                holder = self.get_contact(id_)
+                if (holder.role, holder.email) == ("user", email):
+                    raise _conflict(holder)
 
     def archive_contact(self, contact: ContactId) -> None:
         """See `IntercomClient`."""
@@ -363,6 +384,11 @@ class DryRunClient(IntercomClient):
 
     def _stand_in(self) -> str:
         return f"{_STAND_IN}{next(self._ids)}"
+
+
+def _conflict(holder: Contact) -> ConflictError:
+    words = f"A contact matching those details already exists with id={holder.id}"
+    return ConflictError(Fault(409, "conflict", words), contact_id=holder.id, archived=False)
 
 
 def _blank(contact: ContactId) -> Contact:

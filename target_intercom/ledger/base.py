@@ -325,6 +325,11 @@ class Ledger:
         del contacts
         return ()
 
+    def users_with(self, emails: Sequence[Email]) -> Iterable[Contact]:
+        """Return the users that records name and that had one of these emails when they were last written."""
+        del emails
+        return ()
+
     def holds(self, stream: str, identity: Identity) -> bool:
         """Check whether a record of a stream names a contact that has one of these identifiers."""
         del stream, identity

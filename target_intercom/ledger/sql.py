@@ -416,6 +416,16 @@ class SqlLedger(Ledger):
                 found.extend(map(self._holder, connection.execute(select(ENTRIES).where(*where))))
         return found
 
+    def users_with(self, emails: Sequence[Email]) -> Iterable[Contact]:
+        """See `Ledger`."""
+        found: dict[ContactId, Contact] = {}
+        with self._database.reading() as connection:
+            for chunk in chunks(email for email in emails if _storable(email) is not None):
+                named = (_E.role == "user") & _E.contact_id.is_not(None) & _E.email.in_(chunk)
+                where = select(ENTRIES).where(_E.workspace == self._workspace, named)
+                found.update((contact.id, contact) for contact in map(_contact, connection.execute(where)))
+        return found.values()
+
     def holds(self, stream: str, identity: Identity) -> bool:
         """See `Ledger`."""
         external_id, email = _storable(identity.external_id), _storable(identity.email)

@@ -13,6 +13,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.config import StreamConfig
     from target_intercom.intercom.dry_run import DryRunClient
+    from target_intercom.ledger.base import Ledger
     from target_intercom.model import Contact, Operation
     from target_intercom.sync.matching import Matcher
     from target_intercom.sync.plan import Plan, Subject
@@ -31,6 +32,7 @@ class DryRunWriter:
         client: DryRunClient,
         direct: DirectWriter,
         matcher: Matcher,
+        ledger: Ledger,
         plan: Plan,
     ) -> None:
         """Plan for one stream."""
@@ -40,13 +42,17 @@ class DryRunWriter:
         self._client = client
         self._direct = direct
         self._matcher = matcher
+        self._ledger = ledger
         self._plan = plan
 
     def write(self, operations: Iterable[Operation]) -> Iterator[Written]:
         """See `Writer`."""
         planned = list(operations)
         self._plan.because({subject: origin for one in planned for subject, origin in self._origins(one)})
-        with self._client.expecting(self._read([one.contact for one in planned if isinstance(one, Update)])):
+        read = self._read([one.contact for one in planned if isinstance(one, Update)])
+        emails = (one.group.draft.identity.email for one in planned if isinstance(one, Create))
+        holders = self._ledger.users_with(list({email for email in emails if email is not None}))
+        with self._client.expecting(read, holders):
             yield from self._direct.write(planned)
 
     def _origins(self, operation: Operation) -> Iterator[tuple[Subject, Origin]]:

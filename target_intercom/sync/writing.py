@@ -25,6 +25,7 @@ from target_intercom.model import (
     Contact,
     Create,
     Found,
+    Identity,
     Leave,
     MatchBy,
     Refusal,
@@ -44,7 +45,7 @@ if t.TYPE_CHECKING:
     from target_intercom.config import StreamConfig
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.ledger.base import Ledger
-    from target_intercom.model import Email, Group, Identity, Json, Operation
+    from target_intercom.model import Email, Group, Json, Operation
     from target_intercom.sync.archived import ArchivedContacts
     from target_intercom.sync.attributes import AttributeCatalog
     from target_intercom.sync.matching import Matcher
@@ -283,7 +284,7 @@ class DirectWriter:
         if not updates and (is_other or _is_older(contact, since)):
             return Left(operation.group, SkipReason.EXISTS)
         if is_other:
-            return Rejected(operation.group, _taken(contact.id))
+            return Rejected(operation.group, _taken(operation.group.draft.identity, contact))
         if _is_older(contact, since):
             return self._bring_up_to_date(operation.group, contact, Result.UNCHANGED)
         if not updates:
@@ -314,7 +315,7 @@ class DirectWriter:
         if not updates and (is_other or not is_ours):
             return Left(group, SkipReason.EXISTS)
         if is_other:
-            return Rejected(group, _taken(contact_id, error.fault))
+            return Rejected(group, _taken(group.draft.identity, contact, error.fault))
         return self._bring_up_to_date(group, contact, _if_nothing_differs(is_ours=is_ours, archived=error.archived))
 
     def _read_conflicting(self, contact: ContactId, identity: Identity, *, archived: bool) -> Contact:
@@ -502,10 +503,14 @@ def _unchanged(group: Group) -> Saved:
     return Saved(group, Result.UNCHANGED, contact)
 
 
-def _taken(contact: ContactId, fault: Fault | None = None) -> Refusal:
+def _taken(identity: Identity, contact: Contact, fault: Fault | None = None) -> Refusal:
+    """Word that a contact has an identifier of a record and is another person; Intercom does not tell which one."""
     request_id = None if fault is None else fault.request_id
-    reason = f"contact {contact} has one of these identifiers and is another person: its external_id differs"
-    return Refusal(Result.REJECTED, reason, "another_person", None, request_id)
+    theirs = Identity.of(contact)
+    shared = [one.value for one in MatchBy if identity.get(one) is not None and identity.get(one) == theirs.get(one)]
+    named = f"this {' and '.join(shared)}" if shared else "one of these identifiers"
+    reason = f"contact {contact.id} has {named} and is another person: its external_id differs"
+    return Refusal(Result.REJECTED, reason, "another_person", shared[0] if shared else None, request_id)
 
 
 def _not_restorable(contact: ContactId, fault: Fault) -> Refusal:

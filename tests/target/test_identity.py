@@ -241,6 +241,8 @@ def test_an_email_match_with_another_external_id_is_another_person(
     done = load(customers({"id": "1", "email": "ann@example.com", "name": "Ann"}), match_by=match_by)
     assert done.results() == {"rejected": 1}
     assert str(before[0]["id"]) in reason(done)
+    assert "this email" in reason(done)
+    assert (done.refusals[0]["code"], done.refusals[0]["field"]) == ("another_person", "email")
     assert people.everyone() == before
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,44 @@ def test_a_config_file_that_is_missing_is_named_with_the_reason(load: Loader, tm
     assert "no such file" in told.lower()
     assert "None" not in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (b'{\n  "access_token": "very-secret",\n  "mappings": {"id": "external_id",}\n}', "line 3, column 3"),
+        (b'{\n  "access_token": "very-secret"\n  "region": "eu"\n}', "line 3, column 3"),
+        (b"{'access_token': 'very-secret'}", "line 1, column 2"),
+        (b"", "line 1, column 1"),
+        (b'{"access_token": "very-secret\xe9"}', "not UTF-8"),
+        (b'["very-secret"]', "no JSON object"),
+        (b"[" * 100_000, "no JSON object"),
+    ],
+)
+def test_a_config_file_that_is_no_json_is_named_with_line_and_column(
+    load: Loader, tmp_path: Path, text: bytes, place: str
+) -> None:
+    config = tmp_path / "broken.json"
+    config.write_bytes(text)
+    for command in (load.command(config), [sys.executable, "-m", "target_intercom.check", "--config", str(config)]):
+        done = subprocess.run(command, input=b"", capture_output=True, check=False, env=load.env(), timeout=120)
+        told = " ".join(done.stderr.decode().replace("│", "").split())
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert config.name in told
+        assert place in told
+        assert "very-secret" not in told
+        assert "Traceback" not in told
+
+
+def test_a_config_file_may_begin_with_a_mark(load: Loader) -> None:
+    process = load.start()
+    process.kill()
+    process.communicate()
+    config = load.data_dir / "config.json"
+    config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())
+    command, piped = load.command(config), lines(customers(ANN)).encode()
+    done = subprocess.run(command, input=piped, capture_output=True, check=False, env=load.env(), timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 @pytest.mark.parametrize(("settings", "made"), [({}, 0), ({"sync_mode": "additive"}, 1)])

@@ -385,6 +385,19 @@ def test_what_is_no_setting_of_a_stream_is_refused_with_those_that_are(name: str
         assert known in text
 
 
+def test_every_wrong_mapping_is_told() -> None:
+    wrong = {"a": "nmae", "b": 7, "c": "email", "d": "email", "e": "role", "f": None, "g": "custom_attributes."}
+    texts = refused(mappings=wrong, streams={"leads": {"mappings": {"x": "nmae", "y": "emial"}}}, region="xx")
+    told = [text.partition(" does not take")[0] for text in texts]
+    assert sorted(told) == sorted(
+        [
+            *(f"Setting 'mappings'[\"{name}\"]" for name in "abdeg"),
+            *(f"Setting 'streams.leads.mappings'[\"{name}\"]" for name in "xy"),
+            "Setting 'region'",
+        ]
+    )
+
+
 # Names that are no settings.
 
 
