@@ -626,7 +626,7 @@ def test_streams_and_workspaces_may_have_odd_names(ledgers: Ledgers) -> None:
         assert finished is not None
 
 
-KEY_VALUES = [*ODD, "", "\0", "a\0b", "\ud800", "\udc00\ud800", "y" * 100_000, 0, 10**40, True, {"a": ["\ud800\0"]}]
+KEY_VALUES = [*ODD, "\0", "a\0b", "\ud800", "\udc00\ud800", "y" * 100_000, 0, 10**40, True, {"a": ["\ud800\0"]}]
 
 
 def keyed(own: RecordKey, contact_id: str) -> Loaded:

@@ -179,7 +179,7 @@ def test_a_contact_with_many_rows_counts_once_however_many_are_looked_at_togethe
 ) -> None:
     keyed = schema("customers", keys=["row"], row="text", id="integer", email="text")
     settings = {"mappings": {"id": "external_id", "row": None}, "max_removal_percent": 60}
-    table = [(first, number) for first in "abcdefg" for number in range(100)]
+    table = [(first, number) for first in "abcdefghij" for number in range(100)]
     load([keyed, *(record("customers", row=f"{first}{n}", **person(n)) for first, n in table), DONE], **settings)
     staying = [record("customers", row=f"{first}{n}", **person(n)) for first, n in table if n >= 55]
     done = load([keyed, *staying, DONE], dry_run=dry_run, **settings)
