@@ -61,6 +61,7 @@ __all__ = [
     "Role",
     "SkipReason",
     "StandardAttribute",
+    "StreamSchema",
     "TagChange",
     "TagId",
     "Trust",
@@ -205,6 +206,24 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamSchema:
+    """What a SCHEMA message says of the records that come under it."""
+
+    stream: str
+    """The stream's name, after stream maps."""
+    text: str
+    """The message as JSON: messages that say the same are one schema."""
+    message: Mapping[str, Json] = field(compare=False)
+    plain: Mapping[str, Json] = field(compare=False)
+    """Its schema, after stream maps."""
+
+    @property
+    def tap_stream(self) -> str:
+        """The stream's name, before stream maps."""
+        return str(self.message["stream"])
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """A record as it came: the Singer message, and the record after stream maps."""
 
@@ -212,6 +231,8 @@ class Received:
     record: Mapping[str, Json]
     number: int
     """Its place in the pipe, over all streams: what comes later wins."""
+    schema: StreamSchema
+    """The schema that it came under; others may hold now."""
     trouble: InvalidRecordError | None = None
     """Why it cannot be loaded, where that was seen before; the record is as it was before stream maps then."""
 

@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from target_intercom.model import Json, Outcome, Refusal, SkipReason
+    from target_intercom.model import Json, Outcome, Received, Refusal, SkipReason
 
 Status: t.TypeAlias = t.Literal["running", "succeeded", "failed"]
 
@@ -38,19 +38,18 @@ class RejectedRecords:
     The file appears with the first record and is readable by its owner only: it holds personal data.
     """
 
-    def __init__(self, path: Path, schemas: Mapping[str, Mapping[str, Json]]) -> None:
-        """`schemas` has the SCHEMA message that holds now, by stream, as received."""
+    def __init__(self, path: Path) -> None:
+        """Nothing is refused yet."""
         self.path = path
         self.lines = 0
-        self._schemas = schemas
         self._written: dict[str, Json] = {}
+        """The SCHEMA message that holds at the end of the file, by stream."""
         self._file: LineFile | None = None
 
-    def write(self, message: Mapping[str, Json], refusal: Refusal) -> int:
-        """Append a RECORD message as it was received, with the reason; gives its line number."""
-        stream = message["stream"]
-        schema = self._schemas.get(stream)
-        if schema is not None and self._written.get(stream) != schema:
+    def write(self, received: Received, refusal: Refusal) -> int:
+        """Append a RECORD message as it was received, with the reason, and return its line number."""
+        stream, schema = received.schema.tap_stream, received.schema.message
+        if self._written.get(stream) != schema:
             self._append(schema)
             self._written[stream] = schema
         rejected = {
@@ -60,7 +59,7 @@ class RejectedRecords:
             "field": refusal.field,
             "request_id": refusal.request_id,
         }
-        self._append({**message, "rejected": rejected})
+        self._append({**received.message, "rejected": rejected})
         return self.lines
 
     def close(self) -> None:
@@ -179,7 +178,7 @@ class RunReport:
         counts = self.stream(stream)
         if outcome.refusal is not None:
             counts.reasons[outcome.result][outcome.refusal.code or "other"] += 1
-            self._refuse(stream, outcome.received.message, outcome.refusal)
+            self._refuse(stream, outcome.received, outcome.refusal)
 
     def count(self, stream: str, result: Result, reason: SkipReason | None = None, *, times: int = 1) -> None:
         """Count the outcome of a record that was not refused, or of so many."""
@@ -233,8 +232,8 @@ class RunReport:
         replace(self._path, draft, json.dumps(report, indent=2) + "\n", _FOR_ALL)
         self._is_saved = True
 
-    def _refuse(self, stream: str, message: Mapping[str, Json], refusal: Refusal) -> None:
-        line = self._rejected.write(message, refusal)
+    def _refuse(self, stream: str, received: Received, refusal: Refusal) -> None:
+        line = self._rejected.write(received, refusal)
         self._refused += 1
         if self._refused > _MOST_LOGGED:
             return

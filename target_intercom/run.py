@@ -34,6 +34,7 @@ from target_intercom.sync.groups import Groups, GroupSync
 from target_intercom.sync.jobs import BulkJobs
 from target_intercom.sync.joining import MembershipMapper
 from target_intercom.sync.listing import ListedGroups
+from target_intercom.sync.mappers import Mappers
 from target_intercom.sync.mapping import ContactMapper
 from target_intercom.sync.marks import StreamMarks
 from target_intercom.sync.matching import Matcher
@@ -63,12 +64,12 @@ from target_intercom.sync.writing import DirectWriter
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from target_intercom.config import Config, StreamConfig
     from target_intercom.errors import StreamRefusedError
     from target_intercom.intercom.protocol import Workspace
-    from target_intercom.model import Contact, Json, Outcome
+    from target_intercom.model import Contact, Outcome, StreamSchema
     from target_intercom.report import Status
     from target_intercom.sync.pipe import TapStream
     from target_intercom.sync.writing import Writer
@@ -85,7 +86,6 @@ class Run:
         started = dt.datetime.now(tz=dt.timezone.utc)
         self.id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         self.config = config
-        self.schemas: dict[str, Mapping[str, Json]] = {}
         self.pipe = Pipe()
         self.streams = ContactStreams(config)
         self._logger = logger
@@ -95,7 +95,7 @@ class Run:
         self.plan = PlanFile(config.data_dir / f"plan-{self.id}.jsonl") if config.dry_run else None
         self.client = self._client()
         self._in_parallel = InParallel(config.max_connections, self.client.stop, _GRACE_SECONDS)
-        self._rejected = RejectedRecords(config.data_dir / f"rejected-{self.id}.jsonl", self.schemas)
+        self._rejected = RejectedRecords(config.data_dir / f"rejected-{self.id}.jsonl")
         self.report = RunReport(
             config.data_dir / "report.json",
             self._rejected,
@@ -119,10 +119,8 @@ class Run:
 
     # Streams.
 
-    def contact_sync(
-        self, stream: str, tap_stream: str, schema: Mapping[str, Json], key_properties: Sequence[str]
-    ) -> ContactSync:
-        """Make a stream's sync; the first one asks whose workspace it is. `tap_stream`: its name before stream maps.
+    def contact_sync(self, stream: str, schema: StreamSchema, key_properties: Sequence[str]) -> ContactSync:
+        """Make a stream's sync, with the first schema that its records come under; the first sync asks whose workspace.
 
         Raises:
             StreamRefusedError: the stream gives no identifier to match by, cannot be a snapshot, or has to be named in
@@ -131,42 +129,52 @@ class Run:
                 reached, or another run works on the stream.
         """
         config = self.config.stream(stream)
-        source = self.pipe.stream(tap_stream)
+        source = self.pipe.stream(schema.tap_stream)
         self._raise(self.streams.refusal(stream))
         self._check_snapshot(stream, config, source)
-        self._raise(names_nothing(stream, schema, has_own_mappings=self.config.has_own_mappings(stream)))
-        mapper = ContactMapper(
-            stream,
-            schema["properties"],
-            config,
-            api_version=self.config.api_version,
-            say=self._say,
-            is_open=is_open(schema),
-            met=self._unused_mappings.difference_update,
-        )
+        mappers = Mappers(self._contact_mapper)
+        mappers.of(schema)
         session = self._connected()
         self._raise(self.streams.refusal(stream, session.contact_streams))
         self.streams.admit(stream)
-        return session.contact_sync(stream, config, self._sources(stream, source), mapper, key_properties)
+        return session.contact_sync(stream, config, self._sources(stream, source), mappers, key_properties)
 
-    def group_sync(
-        self, stream: str, tap_stream: str, schema: Mapping[str, Json], key_properties: Sequence[str]
-    ) -> GroupSync:
+    def group_sync(self, stream: str, schema: StreamSchema, key_properties: Sequence[str]) -> GroupSync:
         """Make a groups stream's sync; as `contact_sync`."""
         config = self.config.stream(stream)
-        source = self.pipe.stream(tap_stream)
+        source = self.pipe.stream(schema.tap_stream)
         self._check_snapshot(stream, config, source)
-        self._raise(names_nothing(stream, schema, has_own_mappings=self.config.has_own_mappings(stream)))
-        mapper = MembershipMapper(
-            stream,
-            schema["properties"],
-            config,
-            has_own_mappings=self.config.has_own_mappings(stream),
+        mappers = Mappers(self._membership_mapper)
+        mappers.of(schema)
+        return self._connected().group_sync(stream, config, self._sources(stream, source), mappers, key_properties)
+
+    def _contact_mapper(self, schema: StreamSchema) -> ContactMapper:
+        self._check_names(schema)
+        return ContactMapper(
+            schema.stream,
+            schema.plain["properties"],
+            self.config.stream(schema.stream),
+            api_version=self.config.api_version,
             say=self._say,
-            is_open=is_open(schema),
+            is_open=is_open(schema.plain),
             met=self._unused_mappings.difference_update,
         )
-        return self._connected().group_sync(stream, config, self._sources(stream, source), mapper, key_properties)
+
+    def _membership_mapper(self, schema: StreamSchema) -> MembershipMapper:
+        self._check_names(schema)
+        return MembershipMapper(
+            schema.stream,
+            schema.plain["properties"],
+            self.config.stream(schema.stream),
+            has_own_mappings=self.config.has_own_mappings(schema.stream),
+            say=self._say,
+            is_open=is_open(schema.plain),
+            met=self._unused_mappings.difference_update,
+        )
+
+    def _check_names(self, schema: StreamSchema) -> None:
+        has_own_mappings = self.config.has_own_mappings(schema.stream)
+        self._raise(names_nothing(schema.stream, schema.plain, has_own_mappings=has_own_mappings))
 
     def _sources(self, stream: str, source: TapStream) -> Sequence[TapStream]:
         """Give the tap's streams that a stream is known to be made of, first the one at hand."""
@@ -415,7 +423,7 @@ class _Session:
         stream: str,
         config: StreamConfig,
         sources: Sequence[TapStream],
-        mapper: ContactMapper,
+        mappers: Mappers[ContactMapper],
         key_properties: Sequence[str],
     ) -> ContactSync:
         source = sources[0]
@@ -427,7 +435,7 @@ class _Session:
         return ContactSync(
             stream,
             config,
-            mapper=mapper,
+            mappers=mappers,
             catalog=self._catalog,
             matcher=self._matcher,
             recent=self._recent,
@@ -495,13 +503,13 @@ class _Session:
         stream: str,
         config: StreamConfig,
         sources: Sequence[TapStream],
-        mapper: MembershipMapper,
+        mappers: Mappers[MembershipMapper],
         key_properties: Sequence[str],
     ) -> GroupSync:
         if self._groups is None:
             raise LookupError(stream)
         self._enter(stream, config, sources, key_properties, self._groups.complete_streams)
-        return self._groups.sync(stream, config, mapper, key_properties, sources[0])
+        return self._groups.sync(stream, config, mappers, key_properties, sources[0])
 
     def _enter(
         self,

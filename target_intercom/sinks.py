@@ -17,12 +17,15 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.conform import DatetimeErrorTreatmentEnum
 
-    from target_intercom.model import Received
+    from target_intercom.model import Received, StreamSchema
     from target_intercom.target import TargetIntercom
 
 
 class Batches(t.Protocol):
-    """Takes a stream's records, batch by batch."""
+    """Takes a stream's records, batch by batch; those of one may have come under several schemas."""
+
+    def meet(self, schema: StreamSchema) -> None:
+        """Check that records can be loaded that come under a schema."""
 
     def run(self, records: Sequence[Received]) -> None:
         """Bring a batch where it belongs; every record gets its outcome."""
@@ -75,6 +78,9 @@ class IntercomSink(BatchSink):
     def get_validator(self) -> None:
         """Validate nothing: coercion does, and rejects one record in place of the run."""
 
+    def _remove_sdc_metadata_from_schema(self) -> None:
+        """Keep `_sdc_deleted_at` in the schema, too, which is the stream map's."""
+
     def _remove_sdc_metadata_from_record(self, record: dict[str, t.Any]) -> None:
         """Keep `_sdc_deleted_at`: without it a log-based delete would look like an update."""
 
@@ -83,7 +89,15 @@ class IntercomSink(BatchSink):
     ) -> None:
         """Leave dates as text: the SDK ends the run on one it cannot parse."""
 
-    def take(self, record: dict[str, t.Any]) -> None:
+    def meet(self, schema: StreamSchema) -> None:
+        """Check that records can be loaded that come under a schema; nothing that came before has to be written first.
+
+        Raises:
+            StreamRefusedError: they cannot.
+        """
+        self._sync.meet(schema)
+
+    def take(self, record: dict[str, t.Any], schema: StreamSchema) -> None:
         """Keep a record, as it is after stream maps, for the batch.
 
         Raises:
@@ -94,16 +108,11 @@ class IntercomSink(BatchSink):
             names = ", ".join(f"'{name}'" for name in sorted(missing))
             error = f"Stream '{self.stream_name}': a record lacks the key property {names}. {way_out(self.stream_name)}"
             raise MissingKeyPropertiesError(error)
-        self.process_record(record, self._get_context(record))
+        self._keep(self._target.received(record, schema))
 
-    def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:
-        """Keep the record together with the message it came in."""
-        del context
-        self._keep(self._target.received(record))
-
-    def refuse(self, record: dict[str, t.Any], trouble: InvalidRecordError) -> None:
+    def refuse(self, record: dict[str, t.Any], schema: StreamSchema, trouble: InvalidRecordError) -> None:
         """Keep a record that stream maps fail on, as it was before them, to be reported in its turn."""
-        self._keep(self._target.received(record, trouble))
+        self._keep(self._target.received(record, schema, trouble))
 
     def _keep(self, received: Received) -> None:
         self.tally_record_read()
@@ -139,11 +148,11 @@ class ContactSink(IntercomSink):
     """The sink of a stream of contacts."""
 
     def _begin(self, target: TargetIntercom) -> Batches:
-        return target.contact_sync(self.stream_name, self.schema, self.key_properties)
+        return target.contact_sync(self.stream_name, self.key_properties)
 
 
 class GroupSink(IntercomSink):
     """The sink of a stream whose records put contacts into groups."""
 
     def _begin(self, target: TargetIntercom) -> Batches:
-        return target.group_sync(self.stream_name, self.schema, self.key_properties)
+        return target.group_sync(self.stream_name, self.key_properties)

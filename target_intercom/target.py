@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 import typing as t
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 import click
 from singer_sdk import Target
@@ -26,12 +26,12 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from target_intercom.config import json_schema, parse_config, unknown_settings
 from target_intercom.environment import environment_errors, restored
-from target_intercom.errors import redact, way_out
+from target_intercom.errors import StreamRefusedError, redact, way_out
 from target_intercom.given import config_input, from_environment, surroundings
 from target_intercom.json_lines import json_line, parsed_line
 from target_intercom.log import guard_log
 from target_intercom.metrics import RunMetrics
-from target_intercom.model import Received
+from target_intercom.model import Received, StreamSchema
 from target_intercom.output import put_out
 from target_intercom.progress import PACE_SECONDS, Figures, Progress
 from target_intercom.reader import MessageReader
@@ -62,6 +62,18 @@ _COLLECT_AFTER: t.Final = 10_000
 statements of SQLAlchemy make some, which with 100,000 took 40 MB of memory for a million records."""
 
 
+_MOST_SCHEMAS: t.Final = 200
+"""SCHEMA messages of which it is kept where their records go."""
+
+
+class Route(t.NamedTuple):
+    """Where the records of a stream of the tap go."""
+
+    stream_map: StreamMap
+    schema: StreamSchema
+    """What they come under then."""
+
+
 class TargetIntercom(Target):
     """Loads Singer streams into Intercom's contacts."""
 
@@ -88,10 +100,14 @@ class TargetIntercom(Target):
         # One sink after the other, in the order of their schemas; the calls run on threads of our own.
         self.max_parallelism = 1
         self._message: Mapping[str, t.Any] = {}
+        self._schema: StreamSchema
+        """What the SCHEMA at hand says of the stream whose sink is made."""
         self._records = 0
         self._in_batch = False
-        self._stream_maps: dict[str, list[StreamMap]] = {}
-        """By the tap's streams that came: what is loaded of each."""
+        self._routes: dict[str, Sequence[Route]] = {}
+        """By the tap's streams that came: where the records go that come now."""
+        self._routes_of = lru_cache(_MOST_SCHEMAS)(self._lay_routes)
+        """Those of a SCHEMA, told as a line: a tap may send several in turn."""
         self.is_due = False
         self.unread_variables: Sequence[str] = ()
         """Sentences about environment variables that look like settings and are not read."""
@@ -111,18 +127,20 @@ class TargetIntercom(Target):
         self._metrics = RunMetrics(self.run.report, self.run.client.traffic)
         self._progress.start()
 
-    def contact_sync(self, stream: str, schema: Mapping[str, Json], key_properties: Sequence[str]) -> ContactSync:
+    def contact_sync(self, stream: str, key_properties: Sequence[str]) -> ContactSync:
         """Make the sync of a stream, for its sink."""
-        return self.run.contact_sync(stream, self._message["stream"], schema, key_properties)
+        return self.run.contact_sync(stream, self._schema, key_properties)
 
-    def group_sync(self, stream: str, schema: Mapping[str, Json], key_properties: Sequence[str]) -> GroupSync:
+    def group_sync(self, stream: str, key_properties: Sequence[str]) -> GroupSync:
         """Make the sync of a groups stream, for its sink."""
-        return self.run.group_sync(stream, self._message["stream"], schema, key_properties)
+        return self.run.group_sync(stream, self._schema, key_properties)
 
-    def received(self, record: dict[str, t.Any], trouble: InvalidRecordError | None = None) -> Received:
+    def received(
+        self, record: dict[str, t.Any], schema: StreamSchema, trouble: InvalidRecordError | None = None
+    ) -> Received:
         """Pair a record, as it is after stream maps, with the message it came in."""
         self._records += 1
-        return Received(self._message, record, self._records, trouble)
+        return Received(self._message, record, self._records, schema, trouble)
 
     def batch_done(self) -> None:
         """Save the report after a batch, and end the run when too many records were refused.
@@ -218,14 +236,15 @@ class TargetIntercom(Target):
         schema: dict[str, t.Any] | None = None,
         key_properties: Sequence[str] | None = None,
     ) -> Sink:
-        """Give the stream's sink; when its schema changes, what came under the old one is written first."""
+        """Return the stream's sink, whatever its schema; when its key changes, what came under the old one is written.
+
+        Records keep the schema that they came under, and a batch may hold those of several.
+        """
         old = self._sinks_active.get(stream_name)
         key_properties = key_properties or []
-        if (
-            schema is not None
-            and old is not None
-            and (old.original_schema != schema or old.key_properties != key_properties)
-        ):
+        if schema is not None and old is not None:
+            if old.key_properties == key_properties:
+                return old
             self._drain_active()
         return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
 
@@ -257,40 +276,53 @@ class TargetIntercom(Target):
             self.drain_one(sink)
 
     def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
-        """Keep the message: rejected records are written under it, and sinks are made of what its schema means.
+        """Have the records that follow come under a schema.
 
         Raises:
             InvalidInputLine: it has no schema.
-            StreamRefusedError: its schema is no object.
+            StreamRefusedError: its schema is no object, or its records cannot be loaded.
         """
         self._assert_line_requires(message_dict, requires={"stream", "schema"})
-        stream, schema = message_dict["stream"], message_dict["schema"]
-        self._message = message_dict
+        stream = message_dict["stream"]
         self.run.pipe.schema(stream, message_dict.get("bookmark_properties"))
-        self._register(message_dict)
-        loaded = self._stream_maps[stream]
-        if loaded and not isinstance(schema, dict):
-            raise is_no_schema(loaded[0].stream_alias)
-        for stream_map in loaded:
-            self.get_sink(
-                stream_map.stream_alias,
-                schema=stream_map.transformed_schema,
-                key_properties=stream_map.transformed_key_properties,
-            )
-        self.run.schemas[stream] = message_dict
-        for stream_map in loaded:
-            self.run.feed(stream_map.stream_alias, stream)
+        routes = self._routes[stream] = self._routes_of(json_line(message_dict))
+        if routes and not isinstance(message_dict["schema"], dict):
+            raise is_no_schema(routes[0].schema.stream)
+        for route in routes:
+            self._meet(route)
+        for route in routes:
+            self.run.feed(route.schema.stream, stream)
 
-    def _register(self, message: Mapping[str, t.Any]) -> None:
-        """Write down what is loaded of a stream.
+    def _lay_routes(self, line: str) -> Sequence[Route]:
+        """Find where the records go that come under a SCHEMA.
 
         In place of a part of the SDK's method, which makes a sink of a stream that a stream map takes out, too.
         """
+        message: dict[str, t.Any] = parsed_line(line)
         stream = message["stream"]
         maps = self.mapped(stream, message["schema"], message.get("key_properties"))
         for stream_map in maps:
             self.run.streams.came(stream_map.stream_alias, stream)
-        self._stream_maps[stream] = [one for one in maps if is_loaded(one, self.run.config)]
+        return [
+            Route(one, StreamSchema(one.stream_alias, line, message, one.transformed_schema))
+            for one in maps
+            if is_loaded(one, self.run.config)
+        ]
+
+    def _meet(self, route: Route) -> None:
+        """Find, or make, the sink of records that will come; where they cannot be loaded, those that came are, first.
+
+        Raises:
+            StreamRefusedError: they cannot be loaded.
+        """
+        self._schema = route.schema
+        keys = route.stream_map.transformed_key_properties
+        sink = self.get_sink(route.schema.stream, schema=route.stream_map.transformed_schema, key_properties=keys)
+        try:
+            t.cast("IntercomSink", sink).meet(route.schema)
+        except StreamRefusedError:
+            self._drain_active()
+            raise
 
     def mapped(self, stream: str, schema: Json, keys: Sequence[str] | None) -> Sequence[StreamMap]:
         """Return what stream maps and flattening make of a stream of the tap; its schema may be anything."""
@@ -318,32 +350,32 @@ class TargetIntercom(Target):
             raise InvalidInputLine(error)
         self._message = message_dict
         self.run.pipe.record(stream, message_dict.get("version"), in_batch=self._in_batch)
-        if stream not in self._stream_maps:
+        if stream not in self._routes:
             self._assert_sink_exists(stream)
-        for stream_map in self._stream_maps[stream]:
-            self._map_record(stream_map, record)
+        for route in self._routes[stream]:
+            self._map_record(route, record)
         self._handle_max_record_age()
         if self.is_due:
             self._drain_active()
 
-    def _map_record(self, stream_map: StreamMap, record: dict[str, t.Any]) -> None:
-        """Hand a record over to the sink that a stream map leads to."""
+    def _map_record(self, route: Route, record: dict[str, t.Any]) -> None:
+        """Hand a record over to the sink that its stream map leads to."""
         trouble: InvalidRecordError | None = None
         mapped: dict[str, t.Any] | None = record
         try:
-            mapped = stream_map.transform(record.copy())
+            mapped = route.stream_map.transform(record.copy())
         except StreamMapConfigError:
             raise
         except Exception as error:  # noqa: BLE001 - an expression of the user's may raise anything
             trouble = failed_map(error)
         if mapped is None:
             return
-        self._assert_sink_exists(stream_map.stream_alias)
-        sink = t.cast("IntercomSink", self._sinks_active[stream_map.stream_alias])
+        self._assert_sink_exists(route.schema.stream)
+        sink = t.cast("IntercomSink", self._sinks_active[route.schema.stream])
         if trouble is None:
-            sink.take(mapped)
+            sink.take(mapped, route.schema)
         else:
-            sink.refuse(record, trouble)
+            sink.refuse(record, route.schema, trouble)
 
     def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:
         """Read the records of a BATCH message the way RECORD messages go, in order.
@@ -353,8 +385,8 @@ class TargetIntercom(Target):
         """
         self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
         stream = message_dict["stream"]
-        loaded = self._stream_maps.get(stream)
-        if loaded == []:
+        routes = self._routes.get(stream)
+        if routes == []:
             self.run.pipe.record(stream, in_batch=True)
             return
         encoding = BaseBatchFileEncoding.from_dict(message_dict["encoding"])
@@ -362,7 +394,7 @@ class TargetIntercom(Target):
             error = (
                 f"Stream '{stream}': BATCH files of format '{encoding.format}', compression "
                 f"'{encoding.compression}', cannot be read; let the tap write jsonl, plain or gzip. "
-                f"{way_out(loaded[0].stream_alias if loaded else stream)}"
+                f"{way_out(routes[0].schema.stream if routes else stream)}"
             )
             raise InvalidInputLine(error)
         self._in_batch = True
@@ -380,8 +412,8 @@ class TargetIntercom(Target):
         self._assert_line_requires(message_dict, requires={"stream", "version"})
         stream = message_dict["stream"]
         self.run.pipe.activate_version(stream, message_dict["version"])
-        for stream_map in self._stream_maps.get(stream, ()):
-            self.run.be_alone_with(stream_map.stream_alias, stream)
+        for route in self._routes.get(stream, ()):
+            self.run.be_alone_with(route.schema.stream, stream)
 
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
         super()._process_state_message(message_dict)

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from target_intercom.intercom.outages import Patience
 from target_intercom.intercom.transport import Transport
-from target_intercom.model import Result
+from target_intercom.model import Received, Result, StreamSchema
 from target_intercom.sandbox import Fault, TargetedFault
 from target_intercom.target import TargetIntercom
 
@@ -61,6 +61,13 @@ def schema(stream: str, keys: Sequence[str] = ("id",), **properties: str | Mappi
 def record(stream: str, **values: Any) -> dict[str, Any]:
     """A RECORD message."""
     return {"type": "RECORD", "stream": stream, "record": values}
+
+
+def received(message: Mapping[str, Any], under: Mapping[str, Any] | None = None, number: int = 0) -> Received:
+    """A record as it came, under a SCHEMA message."""
+    known = schema(message["stream"]) if under is None else under
+    came_under = StreamSchema(message["stream"], json.dumps(known), known, known["schema"])
+    return Received(message, message["record"], number, came_under)
 
 
 def state(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from target_intercom.model import (
     SkipReason,
 )
 from target_intercom.sync.identity import no_identifier
-from target_intercom.sync.memory import in_line
+from target_intercom.sync.mapping import Wanted
+from target_intercom.sync.memory import Ground, in_line
 from target_intercom.sync.overlay import overlay
 from target_intercom.sync.planning import plan, refusal
 from target_intercom.sync.writing import InDoubt, Left, Mistaken, Rejected, Saved, Vanished
@@ -29,10 +30,11 @@ if t.TYPE_CHECKING:
 
     from target_intercom.config import StreamConfig
     from target_intercom.intercom.protocol import ContactId
-    from target_intercom.model import Contact, Group, Identifier, Received, RecordKey
+    from target_intercom.model import Contact, Group, Identifier, Received, RecordKey, StreamSchema
     from target_intercom.report import RunReport
     from target_intercom.sync.attributes import AttributeCatalog
     from target_intercom.sync.listing import ListedGroups
+    from target_intercom.sync.mappers import Mappers
     from target_intercom.sync.mapping import AttributeType, ContactMapper
     from target_intercom.sync.marks import StreamMarks
     from target_intercom.sync.matching import Matcher, View
@@ -51,7 +53,7 @@ class ContactSync:
         stream: str,
         config: StreamConfig,
         *,
-        mapper: ContactMapper,
+        mappers: Mappers[ContactMapper],
         catalog: AttributeCatalog,
         matcher: Matcher,
         recent: RecentContacts,
@@ -65,7 +67,7 @@ class ContactSync:
         """Put the parts together: All but `catalog`, `matcher`, `recent` and `report` are this stream's own."""
         self._stream = stream
         self._config = config
-        self._mapper = mapper
+        self._mappers = mappers
         self._catalog = catalog
         self._matcher = matcher
         self._recent = recent
@@ -77,11 +79,20 @@ class ContactSync:
         self._report = report
         self._custom: dict[str, AttributeType | None] = {}
 
+    def meet(self, schema: StreamSchema) -> None:
+        """Check that records can be loaded that come under a schema.
+
+        Raises:
+            StreamRefusedError: they cannot.
+        """
+        self._mappers.of(schema)
+
     def run(self, records: Sequence[Received]) -> None:
         """Bring a batch into Intercom; every record gets its outcome, marked ones at the end of the pipe."""
         records = self._refuse_troubled(records)
-        self._mapper.learn([received.record for received in records])
-        familiar, others, sources = self._memory.familiar(records, self._mapper.relevant(), self._basis)
+        for mapper, some in self._mappers.parted(records):
+            mapper.learn([received.record for received in some])
+        familiar, others, sources = self._memory.familiar(records, self._ground)
         quiet, entries = in_line(self._memory.recall(self._map(others, sources)))
         view = self._look_up(entries)
         entries = self._leave(familiar, quiet, entries, view)
@@ -101,25 +112,32 @@ class ContactSync:
         self._memory.know_again()
         self._memory.forget_batch()
 
-    def _basis(self) -> str:
-        return self._mapper.basis(self._catalog.describe)
+    def _ground(self, schema: StreamSchema) -> Ground:
+        mapper = self._mappers.of(schema)
+        return Ground(mapper.relevant(), mapper.basis(self._catalog.describe))
 
     def _map(self, records: Sequence[Received], sources: Mapping[int, str]) -> list[Entry]:
-        live = (received.record for received in records if not self._mapper.removes(received.record))
-        wanted = self._mapper.custom_kinds(live, self._custom)
-        self._custom |= self._catalog.provide(wanted, create=self._config.create_attributes)
+        self._provide_attributes(records)
         entries: list[Entry] = []
-        for received in records:
-            try:
-                mapped = self._mapper.map(received, self._custom)
-            except InvalidRecordError as error:
-                self._invalid(received, error)
-                continue
-            self._report.cut(self._stream, mapped.cut)
-            self._report.left_out(self._stream, mapped.left_out)
-            says_all = self._mapper.says_all(mapped, received.record)
-            entries.append(Entry(received, mapped.draft, source=sources.get(received.number) if says_all else None))
+        for mapper, some in self._mappers.runs(records):
+            for received in some:
+                try:
+                    mapped = mapper.map(received, self._custom)
+                except InvalidRecordError as error:
+                    self._invalid(received, error)
+                    continue
+                self._report.cut(self._stream, mapped.cut)
+                self._report.left_out(self._stream, mapped.left_out)
+                source = sources.get(received.number) if mapper.says_all(mapped, received.record) else None
+                entries.append(Entry(received, mapped.draft, source=source))
         return entries
+
+    def _provide_attributes(self, records: Sequence[Received]) -> None:
+        """Find, or make, the custom attributes that records want: of the schemas that name a type the first counts."""
+        wanted = Wanted(self._custom)
+        for mapper, some in self._mappers.runs(records):
+            mapper.want((one.record for one in some if not mapper.removes(one.record)), wanted)
+        self._custom |= self._catalog.provide(wanted.kinds(), create=self._config.create_attributes)
 
     def _look_up(self, entries: Sequence[Entry]) -> View:
         """Ask Intercom whom these records mean; where the ledger knows, it is not asked, unless there is a doubt."""
@@ -322,9 +340,10 @@ class ContactSync:
 
     def _keep_refused(self, received: Received) -> None:
         """Keep the contacts that a record may name that could not be loaded: it came, and STATE goes past it."""
-        identity = self._mapper.identity(received.record)
-        key = self._memory.see_refused(received, identity, self._mapper.identifiers)
-        self._marks.refused(received, key, identity, is_mark=self._mapper.removes(received.record))
+        mapper = self._mappers.of(received.schema)
+        identity = mapper.identity(received.record)
+        key = self._memory.see_refused(received, identity, mapper.identifiers)
+        self._marks.refused(received, key, identity, is_mark=mapper.removes(received.record))
 
 
 def _values_of(attributes: Iterable[str], group: Group) -> list[str]:

@@ -30,10 +30,11 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.ledger.base import Ledger
     from target_intercom.ledger.memberships import Memberships
-    from target_intercom.model import Received, RecordKey
+    from target_intercom.model import Received, RecordKey, StreamSchema
     from target_intercom.report import RunReport
     from target_intercom.sync.jobs import BulkJobs
     from target_intercom.sync.joining import MembershipDraft, MembershipMapper
+    from target_intercom.sync.mappers import Mappers
     from target_intercom.sync.matching import Matcher
     from target_intercom.sync.naming import Naming
     from target_intercom.sync.parallel import InParallel
@@ -49,7 +50,7 @@ class GroupSync:
         stream: str,
         config: StreamConfig,
         *,
-        mapper: MembershipMapper,
+        mappers: Mappers[MembershipMapper],
         key_properties: Sequence[str],
         source: TapStream,
         room: WaitingRoom,
@@ -63,7 +64,7 @@ class GroupSync:
         """
         self._stream = stream
         self._config = config
-        self._mapper = mapper
+        self._mappers = mappers
         self._key_properties = key_properties
         self._source = source
         self._room = room
@@ -71,6 +72,14 @@ class GroupSync:
         self._report = report
         self._unclear = unclear
         self._seen: dict[int | None, set[RecordKey]] = defaultdict(set)
+
+    def meet(self, schema: StreamSchema) -> None:
+        """Check that records can be loaded that come under a schema.
+
+        Raises:
+            StreamRefusedError: they cannot.
+        """
+        self._mappers.of(schema)
 
     def run(self, records: Sequence[Received]) -> None:
         """Let a batch wait; what is wrong in itself is told at once."""
@@ -86,7 +95,7 @@ class GroupSync:
     def _take_in(self, received: Received) -> None:
         if received.trouble is not None:
             raise received.trouble
-        draft = self._mapper.map(received.record)
+        draft = self._mappers.of(received.schema).map(received.record)
         key = self._key(received, draft)
         if key is None:
             raise no_identifier(self._config.match_by)
@@ -220,7 +229,7 @@ class Groups:
         self,
         stream: str,
         config: StreamConfig,
-        mapper: MembershipMapper,
+        mappers: Mappers[MembershipMapper],
         key_properties: Sequence[str],
         source: TapStream,
     ) -> GroupSync:
@@ -231,7 +240,7 @@ class Groups:
         return GroupSync(
             stream,
             config,
-            mapper=mapper,
+            mappers=mappers,
             key_properties=key_properties,
             source=source,
             room=self._room,

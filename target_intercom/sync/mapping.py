@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections import defaultdict
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
@@ -53,6 +54,36 @@ class Mapped:
     draft: ContactDraft
     cut: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+
+
+class Wanted:
+    """The custom attributes that records want and that are not known yet, with the types that fit."""
+
+    def __init__(self, known: Mapping[str, object]) -> None:
+        """`known` has the others."""
+        self.known = known
+        self._named: dict[str, Kind | None] = {}
+        self._shared: dict[str, set[Kind]] = defaultdict(set)
+
+    def cleared(self, attribute: str) -> None:
+        """Add an attribute that a record clears: no reason to make it."""
+        self._named.setdefault(attribute)
+
+    def named(self, attribute: str, kind: Kind) -> None:
+        """Add an attribute whose type a schema names; the first one counts."""
+        self._named[attribute] = self._named.get(attribute) or kind
+
+    def untyped(self, attribute: str, value: Json) -> None:
+        """Add a value of which no schema names a type."""
+        self._shared[attribute].add(value_kind(value))
+
+    def kinds(self) -> dict[str, Kind | None]:
+        """Return their types; None for an attribute that the records only clear.
+
+        Where no schema names a type, it is the one that all values share.
+        """
+        shared = {attribute: shared_kind(kinds) for attribute, kinds in self._shared.items()}
+        return {name: self._named.get(name) or shared.get(name) for name in {**self._named, **shared}}
 
 
 @dataclass(slots=True)
@@ -141,32 +172,23 @@ class ContactMapper:
         unknown = self._properties.read(record).keys() - self._properties.named.keys()
         return all(self._places.targets[name] is None for name in unknown)
 
-    def custom_kinds(
-        self, records: Iterable[Mapping[str, Json]], known: Mapping[str, object]
-    ) -> dict[str, Kind | None]:
-        """Return the custom attributes of these records that are not `known`, with the types that fit.
-
-        Where the schema names no type, it is the one that all values share. The type is None for an attribute that the
-        records only clear: no reason to make it.
-        """
-        wanted: dict[str, Kind | None] = {}
-        untyped: dict[str, set[Kind]] = {}
+    def want(self, records: Iterable[Mapping[str, Json]], wanted: Wanted) -> None:
+        """Add the custom attributes of these records to those that are wanted."""
         settled: set[str] = set()
         for record in records:
             if settled.issuperset(record):
                 continue
             for name, value in self._read(record).items():
                 attribute = None if name in settled else self._places.targets[name]
-                if attribute is None or attribute in known or not attribute.startswith(CUSTOM_PREFIX):
+                if attribute is None or attribute in wanted.known or not attribute.startswith(CUSTOM_PREFIX):
                     settled.add(name)
                 elif is_null(value):
-                    wanted.setdefault(attribute)
+                    wanted.cleared(attribute)
                 elif (kind := self._properties.values(name).kind) is not None:
-                    wanted[attribute] = kind
+                    wanted.named(attribute, kind)
                     settled.add(name)
                 else:
-                    untyped.setdefault(attribute, set()).add(value_kind(value))
-        return wanted | {attribute: shared_kind(kinds) for attribute, kinds in untyped.items()}
+                    wanted.untyped(attribute, value)
 
     def map(self, received: Received, custom: Mapping[str, AttributeType | None]) -> Mapped:
         """Map a record. `custom` has the type of each custom attribute; None for one that cannot be written.

@@ -6,6 +6,7 @@ import time
 import typing as t
 from collections import Counter, defaultdict
 from dataclasses import replace
+from functools import cache, partial
 
 from target_intercom.config import SyncMode
 from target_intercom.ledger.base import UNNOTED, LedgerEntry, Loaded, Stamp, Standing, stamp
@@ -39,6 +40,7 @@ if t.TYPE_CHECKING:
         Operation,
         Received,
         RecordKey,
+        StreamSchema,
     )
     from target_intercom.sync.naming import Naming
     from target_intercom.sync.pipe import TapStream
@@ -62,6 +64,15 @@ class Familiar(t.NamedTuple):
     def whose(self) -> ContactId | int:
         """Tell records of one contact."""
         return self.received.number if self.row.contact is None else self.row.contact
+
+
+class Ground(t.NamedTuple):
+    """What decides what the records of a schema mean."""
+
+    relevant: AbstractSet[str]
+    """The properties that do; others, as `_sdc_batched_at`, change in every run."""
+    basis: str
+    """All else that does."""
 
 
 class StreamMemory:
@@ -113,12 +124,12 @@ class StreamMemory:
         return self._parted([entry if entry.is_in_line else next(changed) for entry in recalled])
 
     def familiar(
-        self, records: Sequence[Received], relevant: AbstractSet[str], basis: Callable[[], str]
+        self, records: Sequence[Received], ground: Callable[[StreamSchema], Ground]
     ) -> tuple[list[Familiar], list[Received], dict[int, str]]:
         """Part records that came before as they are, and whose contacts are in line with them, from the others.
 
-        That needs no mapping: it is what makes a run without a difference cheap. Properties that are not `relevant`
-        do not count; `basis` tells all else that decides what a record means.
+        That needs no mapping: it is what makes a run without a difference cheap. `ground` tells what records of a
+        schema are known by.
 
         Returns:
             The familiar ones, the others, and by their numbers the hashes by which the others may be known next time.
@@ -126,9 +137,11 @@ class StreamMemory:
         if not self._may_know_again():
             return [], list(records), {}
         self.flush()
-        on = text_print(basis())
-        names = {*relevant, *self._key_properties}
-        sources = {received.number: source_print(on, received.record, names) for received in records}
+        known_by = cache(partial(self._known_by, ground))
+        sources: dict[int, str] = {}
+        for received in records:
+            on, names = known_by(received.schema)
+            sources[received.number] = source_print(on, received.record, names)
         keys = [record_key(received.record, self._key_properties, NO_IDENTITY, ()) for received in records]
         # Of records that share a key the last one counts: they have to be looked at together.
         once = [key for key, often in Counter(keys).items() if key is not None and often == 1]
@@ -143,6 +156,10 @@ class StreamMemory:
             familiar.append(Familiar(received, key, row))
             self._see(key, received)
         return familiar, others, sources
+
+    def _known_by(self, ground: Callable[[StreamSchema], Ground], schema: StreamSchema) -> tuple[str, frozenset[str]]:
+        relevant, basis = ground(schema)
+        return text_print(basis), frozenset({*relevant, *self._key_properties})
 
     def _may_know_again(self) -> bool:
         is_told_by_id = MatchBy.ID in self._config.match_by

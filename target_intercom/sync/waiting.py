@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from target_intercom.model import Json
+    from target_intercom.model import Json, StreamSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class WaitingRoom:
     def __init__(self, folder: Path) -> None:
         """They lie in a file in `folder`."""
         self._spool = Spool(folder)
+        self._schemas: dict[StreamSchema, int] = {}
+        """Those that the records came under, with their numbers."""
 
     @property
     def is_empty(self) -> bool:
@@ -64,7 +66,8 @@ class WaitingRoom:
             waiting.content,
             waiting.version,
         ]
-        self._spool.add(json.dumps(fields), json_line(received.message))
+        schema = self._schemas.setdefault(received.schema, len(self._schemas))
+        self._spool.add(json.dumps(fields), json_line([schema, received.message]))
 
     def __iter__(self) -> Iterator[Waiting]:
         """Give all that wait, in their order."""
@@ -77,8 +80,8 @@ class WaitingRoom:
         line = self._spool.line(place)
         if not line:
             raise LookupError(place)
-        message: dict[str, Json] = parsed_line(line)
-        return Received(message, message["record"], place)
+        schema, message = parsed_line(line)
+        return Received(message, message["record"], place, list(self._schemas)[schema])
 
     def close(self) -> None:
         """Give the file back."""

@@ -17,7 +17,7 @@ import pytest
 from target_intercom.model import Refusal, Result
 from target_intercom.report import RejectedRecords
 from target_intercom.sync.plan import PlanFile
-from tests.loading import feed, lines, record, schema, state, until
+from tests.loading import feed, lines, received, record, schema, state, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -217,7 +217,7 @@ def test_links_in_place_of_files_with_personal_data_are_not_followed(tmp_path: P
     for path in (rejected, plan):
         path.symlink_to(victim)
     with pytest.raises(FileExistsError):
-        RejectedRecords(rejected, {}).write(ANN, Refusal(Result.REJECTED, "no such owner"))
+        RejectedRecords(rejected).write(received(ANN), Refusal(Result.REJECTED, "no such owner"))
     with pytest.raises(FileExistsError):
         PlanFile(plan).open()
     assert victim.exists() is there

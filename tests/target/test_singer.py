@@ -167,7 +167,7 @@ def test_no_state_is_printed_past_a_failure_not_even_one_that_is_covered(load: L
 # The order of messages.
 
 
-def test_records_before_a_schema_change_are_written_before_those_after_it(load: Loader, people: People) -> None:
+def test_records_before_a_schema_change_come_before_those_after_it(load: Loader, people: People) -> None:
     wider = schema("customers", id="integer", email="text", name="text", plan="text", seats="integer")
     done = load(
         [
@@ -179,7 +179,7 @@ def test_records_before_a_schema_change_are_written_before_those_after_it(load: 
             customer(1, name="third"),
         ]
     )
-    assert done.results() == {"created": 1, "updated": 2}
+    assert done.results() == {"created": 1, "merged": 2}
     user = people.one(external_id="1")
     assert user["name"] == "third"
     assert user["custom_attributes"] == {"plan": "old", "seats": 3}

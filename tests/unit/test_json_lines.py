@@ -10,8 +10,9 @@ import pytest
 
 from target_intercom.intercom.protocol import ExternalId
 from target_intercom.json_lines import json_line, parsed_line
-from target_intercom.model import GroupKey, Identity, Received, RecordKey
+from target_intercom.model import GroupKey, Identity, RecordKey
 from target_intercom.sync.waiting import Waiting, WaitingRoom
+from tests.loading import received
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +65,7 @@ def test_a_membership_that_waits_is_found_again_as_it_came(tmp_path: Path, value
         version=None,
         place=0,
     )
-    room.add(waiting, Received(message, message, 1))
+    room.add(waiting, received(message))
     (found,) = room
     assert room.record(found.place).message == message
     room.close()

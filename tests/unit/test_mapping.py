@@ -10,10 +10,10 @@ import pytest
 
 from target_intercom.config import parse_config
 from target_intercom.errors import InvalidRecordError, StreamRefusedError
-from target_intercom.model import ExternalId, Identity, Kind, MatchBy, Received
+from target_intercom.model import ExternalId, Identity, Kind, MatchBy
 from target_intercom.sync.identity import no_identifier
-from target_intercom.sync.mapping import AttributeType, ContactMapper
-from tests.loading import TYPES
+from target_intercom.sync.mapping import AttributeType, ContactMapper, Wanted
+from tests.loading import TYPES, received
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,9 +40,9 @@ class Stream:
 
     def mapped(self, record: Mapping[str, Any], **custom: AttributeType | None) -> Mapped:
         given = {CUSTOM + name: type_ for name, type_ in custom.items()}
-        wanted = self.mapper.custom_kinds([record], given)
+        wanted = wanted_kinds(self.mapper, [record], given)
         made = {name: None if kind is None else AttributeType(kind) for name, kind in wanted.items()}
-        return self.mapper.map(Received(message={}, record=record, number=0), {**made, **given})
+        return self.mapper.map(received({"stream": "people", "record": record}), {**made, **given})
 
     def draft(self, record: Mapping[str, Any], **custom: AttributeType | None) -> ContactDraft:
         return self.mapped(record, **custom).draft
@@ -54,6 +54,14 @@ class Stream:
         with pytest.raises(InvalidRecordError) as error:
             self.mapped(record)
         return error.value
+
+
+def wanted_kinds(
+    mapper: ContactMapper, records: list[Mapping[str, Any]], known: Mapping[str, object]
+) -> dict[str, Kind | None]:
+    wanted = Wanted(known)
+    mapper.want(records, wanted)
+    return wanted.kinds()
 
 
 def stream(properties: Mapping[str, str], *, api_version: str = "2.16", **settings: Any) -> Stream:
@@ -251,7 +259,7 @@ def test_a_property_that_the_schema_does_not_know_is_taken_as_its_value_shows() 
 def test_custom_attributes_are_made_with_the_type_of_the_schema() -> None:
     people = stream({"email": "text", "seats": "integer", "day": "date", "tags": "array", "any": "any", "gone": "text"})
     record = {"email": "a@b.c", "seats": None, "day": "2024-01-01", "tags": [1], "any": True, "gone": None}
-    wanted = people.mapper.custom_kinds([record, {"seats": 5}], {CUSTOM + "tags": object()})
+    wanted = wanted_kinds(people.mapper, [record, {"seats": 5}], {CUSTOM + "tags": object()})
     assert wanted == {
         CUSTOM + "seats": Kind.INTEGER,
         CUSTOM + "day": Kind.DATE,

@@ -26,14 +26,13 @@ from target_intercom.model import (
     Leave,
     MatchBy,
     NotFound,
-    Received,
     Refuse,
     Update,
 )
 from target_intercom.sync.matching import View, another_person
 from target_intercom.sync.overlay import overlay
 from target_intercom.sync.planning import changes, plan, role_of
-from tests.loading import record, schema
+from tests.loading import received, record, schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,7 +74,7 @@ def entry(
     )
     known = {} if email is None else {"email": email}
     draft = ContactDraft(identity, {} if removed else {**known, **attributes}, removed=removed)
-    return Entry(received=Received(message={}, record={}, number=number), draft=draft, alone=alone)
+    return Entry(received=received(record("people"), number=number), draft=draft, alone=alone)
 
 
 def wave(entries: Iterable[Entry], *there: Contact, **config: Any) -> Wave:

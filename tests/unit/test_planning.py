@@ -26,7 +26,6 @@ from target_intercom.model import (
     Leave,
     MergedAway,
     NotFound,
-    Received,
     Refuse,
     Result,
     SkipReason,
@@ -34,6 +33,7 @@ from target_intercom.model import (
     Update,
 )
 from target_intercom.sync.planning import changes, creates, creation, lay_over, plan, refusal
+from tests.loading import received, record
 from tests.unit.identities import identity
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def contact(
 def planned(
     match: NotFound | Found, wanted: ContactDraft, mode: SyncMode, creation_mode: CreationMode = USER
 ) -> Operation:
-    entry = Entry(received=Received(message={}, record={}, number=0), draft=wanted)
+    entry = Entry(received=received(record("people")), draft=wanted)
     return plan(Group(match, wanted, [entry]), StreamConfig(sync_mode=mode, creation_mode=creation_mode))
 
 
@@ -401,7 +401,7 @@ def test_an_update_sends_nothing_that_is_there_already(
 @settings(max_examples=300, deadline=None)
 @given(wanted=drafts(), mode=MODES)
 def test_nothing_differs_from_a_contact_made_of_the_same_record(wanted: ContactDraft, mode: CreationMode) -> None:
-    group = Group(NotFound(), wanted, [Entry(received=Received(message={}, record={}, number=0), draft=wanted)])
+    group = Group(NotFound(), wanted, [Entry(received=received(record("people")), draft=wanted)])
     operation = plan(group, StreamConfig(creation_mode=mode))
     if isinstance(operation, Create):
         body = operation.attributes

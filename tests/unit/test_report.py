@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from target_intercom.model import CONTACT_RESULTS, Outcome, Received, Refusal, Result, SkipReason
 from target_intercom.report import RejectedRecords, RunReport
-from tests.loading import record, schema
+from tests.loading import received, record, schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,12 +26,16 @@ RESULTS = ["created", "updated", "unchanged", "merged", "skipped", "archived", "
 LOGGER = logging.getLogger("tests.report")
 
 
-def rejected_records(folder: Path, **schemas: Any) -> RejectedRecords:
-    return RejectedRecords(folder / "rejected-1.jsonl", schemas)
+def rejected_records(folder: Path) -> RejectedRecords:
+    return RejectedRecords(folder / "rejected-1.jsonl")
 
 
-def report(folder: Path, schemas: dict[str, Any] | None = None) -> RunReport:
-    rejected = RejectedRecords(folder / "rejected-1.jsonl", schemas or {"customers": SCHEMA})
+def customer(**values: Any) -> Received:
+    return received(record("customers", **values), SCHEMA)
+
+
+def report(folder: Path) -> RunReport:
+    rejected = rejected_records(folder)
     return RunReport(folder / "report.json", rejected, "run1", "2026-11-20T00:00:00+00:00", LOGGER)
 
 
@@ -48,8 +52,8 @@ def outcome(result: Result, stream: str = "customers", **values: Any) -> Outcome
     refusal = REFUSAL if result in {Result.INVALID, Result.REJECTED} else None
     if refusal is not None and result is Result.INVALID:
         refusal = Refusal(Result.INVALID, "it is no email address", "invalid_email", "email")
-    received = Received(message=record(stream, **values), record=values, number=0)
-    return Outcome(received, result, SkipReason.EXISTS if result is Result.SKIPPED else None, refusal)
+    came = received(record(stream, **values))
+    return Outcome(came, result, SkipReason.EXISTS if result is Result.SKIPPED else None, refusal)
 
 
 # Rejected records.
@@ -63,19 +67,19 @@ def test_nothing_is_left_where_nothing_was_rejected(tmp_path: Path) -> None:
 
 def test_only_the_owner_can_read_rejected_records(tmp_path: Path) -> None:
     rejected = rejected_records(tmp_path / "data")
-    rejected.write(record("customers", id=1), REFUSAL)
+    rejected.write(customer(id=1), REFUSAL)
     rejected.close()
     assert stat.S_IMODE(rejected.path.stat().st_mode) == 0o600
 
 
 def test_a_rejected_record_stands_as_received_with_the_reason(tmp_path: Path) -> None:
-    rejected = rejected_records(tmp_path, customers=SCHEMA)
+    rejected = rejected_records(tmp_path)
     message = {
         **record("customers", id=1, email="ann@example.com", n=None),
         "time_extracted": "2026-11-20",
         "version": 5,
     }
-    rejected.write(message, REFUSAL)
+    rejected.write(received(message, SCHEMA), REFUSAL)
     written, line = lines(rejected.path)
     assert written == SCHEMA
     assert line == {
@@ -90,17 +94,11 @@ def test_a_rejected_record_stands_as_received_with_the_reason(tmp_path: Path) ->
     }
 
 
-def test_a_record_is_rejected_before_anything_is_known_of_a_schema(tmp_path: Path) -> None:
-    rejected = rejected_records(tmp_path)
-    rejected.write(record("customers", id=1), REFUSAL)
-    assert [line["type"] for line in lines(rejected.path)] == ["RECORD"]
-
-
 def test_the_schema_of_a_stream_stands_once_and_before_its_records(tmp_path: Path) -> None:
     other = schema("people", id="integer")
-    rejected = rejected_records(tmp_path, customers=SCHEMA, people=other, unused=schema("unused", id="text"))
+    rejected = rejected_records(tmp_path)
     for stream in ("customers", "people", "customers", "people", "customers"):
-        rejected.write(record(stream, id=1), REFUSAL)
+        rejected.write(received(record(stream, id=1), other if stream == "people" else SCHEMA), REFUSAL)
     kinds = [(line["type"], line["stream"]) for line in lines(rejected.path)]
     assert kinds == [
         ("SCHEMA", "customers"),
@@ -113,25 +111,24 @@ def test_the_schema_of_a_stream_stands_once_and_before_its_records(tmp_path: Pat
     ]
 
 
-def test_a_changed_schema_stands_again(tmp_path: Path) -> None:
-    schemas = {"customers": SCHEMA}
-    rejected = RejectedRecords(tmp_path / "rejected-1.jsonl", schemas)
-    rejected.write(record("customers", id=1), REFUSAL)
-    schemas["customers"] = schema("customers", id="text", email="text")
-    rejected.write(record("customers", id="x"), REFUSAL)
-    rejected.write(record("customers", id="y"), REFUSAL)
-    assert [line["type"] for line in lines(rejected.path)] == ["SCHEMA", "RECORD", "SCHEMA", "RECORD", "RECORD"]
+def test_a_record_stands_under_the_schema_that_it_came_under(tmp_path: Path) -> None:
+    other = schema("customers", id="text", email="text")
+    rejected = rejected_records(tmp_path)
+    for number, under in enumerate([SCHEMA, other, other, SCHEMA]):
+        rejected.write(received(record("customers", id=number), under), REFUSAL)
+    kinds = [line["schema"] if line["type"] == "SCHEMA" else line["record"]["id"] for line in lines(rejected.path)]
+    assert kinds == [SCHEMA["schema"], 0, other["schema"], 1, 2, SCHEMA["schema"], 3]
 
 
 def test_the_line_of_a_rejected_record_is_told(tmp_path: Path) -> None:
-    rejected = rejected_records(tmp_path, customers=SCHEMA)
-    assert [rejected.write(record("customers", id=number), REFUSAL) for number in range(3)] == [2, 3, 4]
+    rejected = rejected_records(tmp_path)
+    assert [rejected.write(customer(id=number), REFUSAL) for number in range(3)] == [2, 3, 4]
 
 
 def test_rejected_records_stand_in_the_file_at_once_and_whole(tmp_path: Path) -> None:
     """A run that is killed leaves what it rejected so far."""
-    rejected = rejected_records(tmp_path, customers=SCHEMA)
-    rejected.write(record("customers", id=1, bio="x" * 100_000), REFUSAL)
+    rejected = rejected_records(tmp_path)
+    rejected.write(customer(id=1, bio="x" * 100_000), REFUSAL)
     assert len(lines(rejected.path)) == 2
     assert rejected.path.read_text(encoding="utf-8").endswith("\n")
 
@@ -150,15 +147,15 @@ def test_rejected_records_stand_in_the_file_at_once_and_whole(tmp_path: Path) ->
 )
 def test_values_are_written_as_they_came(tmp_path: Path, value: Any, text: str) -> None:
     rejected = rejected_records(tmp_path)
-    rejected.write(record("customers", id=value), REFUSAL)
+    rejected.write(customer(id=value), REFUSAL)
     assert f'"id":{text}' in rejected.path.read_text(encoding="utf-8").replace(" ", "")
 
 
 @pytest.mark.parametrize("value", ['山田\n"q" \\', "half a character: \ud800", "\u2028", "👩\u200d💻", ""], ids=repr)
 def test_text_is_read_back_as_it_came(tmp_path: Path, value: str) -> None:
     rejected = rejected_records(tmp_path)
-    rejected.write(record("customers", id=1, name=value), REFUSAL)
-    (line,) = lines(rejected.path)
+    rejected.write(customer(id=1, name=value), REFUSAL)
+    _, line = lines(rejected.path)
     assert line["record"]["name"] == value
 
 
@@ -252,8 +249,8 @@ def test_the_reports_folder_is_made(tmp_path: Path) -> None:
 def test_no_personal_data_stands_in_the_report_or_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run = report(tmp_path)
     reason = "A contact with ann@example.com exists"
-    received = Received(message=record("customers", email="ann@example.com", name="Ann"), record={}, number=0)
-    run.record("customers", Outcome(received, Result.REJECTED, refusal=Refusal(Result.REJECTED, reason, "conflict")))
+    came = customer(email="ann@example.com", name="Ann")
+    run.record("customers", Outcome(came, Result.REJECTED, refusal=Refusal(Result.REJECTED, reason, "conflict")))
     run.save("failed", None, {})
     for text in (caplog.text, (tmp_path / "report.json").read_text(encoding="utf-8"), run.sentence()):
         assert "ann@example.com" not in text
