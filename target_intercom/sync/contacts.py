@@ -12,6 +12,7 @@ from target_intercom.model import (
     Entry,
     Found,
     Identity,
+    MatchBy,
     NotFound,
     Outcome,
     Refusal,
@@ -147,7 +148,18 @@ class ContactSync:
         removes = self._config.sync_mode is SyncMode.REMOVE
         leads = removes or self._config.creation_mode is not CreationMode.USER
         known = {entry.contact.id for entry in asked if entry.contact is not None}
-        return self._matcher.look_up(identities, self._config.match_by, known=known, leads=leads, everyone=removes)
+        view = self._matcher.look_up(identities, self._config.match_by, known=known, leads=leads, everyone=removes)
+        if removes:
+            self._look_up_leads(view, entries)
+        return view
+
+    def _look_up_leads(self, view: View, entries: Sequence[Entry]) -> None:
+        """Ask Intercom for all contacts with the emails of those that orders to remove find: they mean the person."""
+        linked = (entry.contact for entry in entries if entry.contact is not None)
+        emails = {contact.email for contact in (*view.contacts(), *linked) if contact.email is not None}
+        emails -= {entry.draft.identity.email for entry in entries if entry.draft.identity.email is not None}
+        identities = [Identity(email=email) for email in sorted(emails)]
+        view.absorb(self._matcher.look_up(identities, [MatchBy.EMAIL], leads=True, everyone=True))
 
     def _leave(
         self, familiar: Sequence[Familiar], quiet: Sequence[Entry], others: Sequence[Entry], view: View

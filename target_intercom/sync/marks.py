@@ -8,6 +8,7 @@ from target_intercom.config import SyncMode
 from target_intercom.model import (
     Ambiguous,
     Found,
+    MatchBy,
     MergedAway,
     NotFound,
     Outcome,
@@ -43,15 +44,16 @@ class StreamMarks:
         self._report = report
 
     def place(self, entry: Entry, match: Match, view: View) -> bool:
-        """Mark the contacts that a record means; in `remove` mode the leads with its email go, too.
+        """Mark the contacts that a record means.
 
-        A privacy request means the person.
+        In `remove` mode the leads with its email, or with that of the contact found, go, too: a privacy request means
+        the person. Where several users have the email, they may be anybody's.
 
         Returns:
             Whether the record names nobody from now on: it is marked as deleted, and none of its contacts will go.
         """
-        email = entry.draft.identity.email if self._config.sync_mode is SyncMode.REMOVE else None
-        return self._mark(entry, self._to_remove(entry, match, [] if email is None else view.leads_with(email)))
+        leads = _leads(entry, match, view) if self._config.sync_mode is SyncMode.REMOVE else []
+        return self._mark(entry, self._to_remove(entry, match, leads))
 
     def place_after(self, entry: Entry, contact: Contact | None) -> bool:
         """Mark the contact of a record that came after live records of it; see `place`."""
@@ -115,6 +117,15 @@ class StreamMarks:
             is_order=is_order,
             is_linked=entry.contact is not None,
         )
+
+
+def _leads(entry: Entry, match: Match, view: View) -> list[Contact]:
+    emails = {entry.draft.identity.email, match.contact.email if isinstance(match, Found) else None} - {None}
+    found: list[Contact] = []
+    for email in sorted(filter(None, emails)):
+        users = [contact for contact in view.named(MatchBy.EMAIL, email) if contact.role == "user"]
+        found.extend(view.leads_with(email) if len(users) <= 1 else ())
+    return found
 
 
 def _is_linked_by_merge(entry: Entry, match: Match) -> bool:

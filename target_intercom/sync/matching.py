@@ -94,6 +94,10 @@ class View:
         """Give a contact; None: it is not there, or not known."""
         return self._contacts.get(contact)
 
+    def contacts(self) -> list[Contact]:
+        """Return all contacts."""
+        return list(self._contacts.values())
+
     def ids(self) -> list[ContactId]:
         """Give the ids of all contacts."""
         return list(self._contacts)

@@ -375,6 +375,22 @@ def test_remove_mode_takes_the_leads_with_the_email(load: Loader, people: People
     assert [contact["id"] for contact in people.live()] == [other]
 
 
+@pytest.mark.parametrize("size", [1, 10])
+def test_remove_mode_takes_the_leads_with_the_email_of_the_contact_found(
+    load: Loader, people: People, size: int
+) -> None:
+    people.add(external_id="1", email="ann@example.com")
+    people.add(role="lead", email="ann@example.com")
+    people.add(external_id="2", email="shared@example.com")
+    second = people.add(external_id="3")
+    people.call("PUT", f"/contacts/{second}", {"email": "shared@example.com"})
+    lead = people.add(role="lead", email="shared@example.com")
+    done = load(customers({"id": 1}, {"id": 2}), sync_mode="remove", batch_size_rows=size)
+    assert done.results() == {"archived": 2}
+    # Two users have the other email: whose lead it is cannot be told.
+    assert {contact["id"] for contact in people.live()} == {second, lead}
+
+
 def test_remove_mode_takes_several_leads_where_there_is_no_user(load: Loader, people: People) -> None:
     for _ in range(3):
         people.add(role="lead", email="ann@example.com")
