@@ -103,7 +103,7 @@ def settings_of_meltano(environment: Mapping[str, str], settings: Mapping[str, M
         words = name.split("_")
         nested = ("_".join(words[:count]) for count in range(1, len(words)))
         slip = next((one for one in nested if difflib.get_close_matches(one, objects, n=1, cutoff=_CLOSE)), None)
-        found |= {name: value} if slip is None else {slip: {}}
+        found[slip or name] = value if slip is None else {}
     return found
 
 

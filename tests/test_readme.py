@@ -178,7 +178,7 @@ def test_sigterm_to_the_container_s_script_ends_both_ends_of_the_pipe(container:
 
 
 DOCKER = """#!/usr/bin/env bash
-# Stands in for docker: "build" looks for what the Dockerfile copies, "run" starts the script with the env file's values.
+# Stands in for docker: "build" looks for what the Dockerfile copies, "run" starts the script with the env file.
 set -eu
 command=$1; shift
 if test "$command" = build; then test -f sync.sh -a -f catalog.json; exit; fi
