@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import typing as t
@@ -34,6 +35,8 @@ def environment_errors(
 _NESTED: t.Final = ("mappings", "stream_maps", "streams")
 _MELTANO: t.Final = "MELTANO_LOAD_"
 """Begins the variables in which Meltano gives a loader all its settings, whatever the loader's own name is."""
+_CLOSE: t.Final = 0.85
+"""As for the names of settings in a config file."""
 _SEPARATOR = re.compile(r"(?<!\\)\.")
 
 
@@ -82,6 +85,26 @@ def is_of_meltano(given: Mapping[str, Json], environment: Mapping[str, str]) -> 
     """Return whether Meltano has given the settings: its variables have our token."""
     token = given.get("access_token")
     return token is not None and environment.get(meltano_variable("access_token")) == token
+
+
+def settings_of_meltano(environment: Mapping[str, str], settings: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
+    """Return what a plugin of Meltano has in its config beside the settings that there are: a run would get it.
+
+    `settings` has the JSON schema of each. Of a nested one Meltano names the members, each in a variable of its own.
+    """
+    objects = [name for name, schema in settings.items() if "object" in schema["type"]]
+    found: dict[str, Json] = {}
+    for variable, value in environment.items():
+        name = variable.removeprefix(_MELTANO).lower()
+        if not variable.startswith(_MELTANO) or name.startswith("_") or name in settings:
+            continue
+        if any(name.startswith(f"{one}_") for one in objects):
+            continue
+        words = name.split("_")
+        nested = ("_".join(words[:count]) for count in range(1, len(words)))
+        slip = next((one for one in nested if difflib.get_close_matches(one, objects, n=1, cutoff=_CLOSE)), None)
+        found[slip or name] = value if slip is None else {}
+    return found
 
 
 def meltano_variable(name: str) -> str:

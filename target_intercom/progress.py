@@ -64,12 +64,22 @@ def is_live(stream: t.TextIO | None, environ: Mapping[str, str]) -> bool:
 
     A closed stream is None.
     """
-    if stream is None or not stream.isatty() or environ.get("TERM") in _DUMB:
-        return False
+    return environ.get("TERM") not in _DUMB and (columns_of(stream) or 0) >= _NARROWEST
+
+
+def takes_colours(stream: t.TextIO | None, environ: Mapping[str, str]) -> bool:
+    """Return whether what is written to a stream may have colours (no-color.org)."""
+    return stream is not None and stream.isatty() and environ.get("TERM") not in _DUMB and not environ.get("NO_COLOR")
+
+
+def columns_of(stream: t.TextIO | None) -> int | None:
+    """Return how many characters a line of a terminal has; None: it is none, or does not tell."""
+    if stream is None or not stream.isatty():
+        return None
     try:
-        return os.get_terminal_size(stream.fileno()).columns >= _NARROWEST
+        return os.get_terminal_size(stream.fileno()).columns or None
     except (OSError, ValueError):
-        return False
+        return None
 
 
 class Progress:

@@ -12,10 +12,10 @@ from target_intercom.model import CONTACT_RESULTS, GROUP_RESULTS, Result
 from target_intercom.private_files import LineFile, replace
 
 if t.TYPE_CHECKING:
-    import logging
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from target_intercom.log import Repeated
     from target_intercom.model import Json, Outcome, Received, Refusal, SkipReason
 
 Status: t.TypeAlias = t.Literal["running", "succeeded", "failed"]
@@ -28,8 +28,6 @@ _WRITTEN: t.Final = frozenset(
 """Something was changed in Intercom."""
 _FOR_ALL: t.Final = 0o666
 """The report has no personal data: its readers are as the umask says."""
-_MOST_LOGGED = 20
-"""Refused records that get a log line of their own; all of them are in the file."""
 
 
 class RejectedRecords:
@@ -129,7 +127,7 @@ class RunReport:
         rejected: RejectedRecords,
         run_id: str,
         started_at: str,
-        logger: logging.Logger,
+        warnings: Repeated,
         *,
         dry_run: bool = False,
     ) -> None:
@@ -139,7 +137,7 @@ class RunReport:
         self._rejected = rejected
         self._run_id = run_id
         self._started_at = started_at
-        self._logger = logger
+        self._warnings = warnings
         self._streams: dict[str, StreamReport] = {}
         self._refused = 0
         self._is_saved = False
@@ -235,21 +233,12 @@ class RunReport:
     def _refuse(self, stream: str, received: Received, refusal: Refusal) -> None:
         line = self._rejected.write(received, refusal)
         self._refused += 1
-        if self._refused > _MOST_LOGGED:
-            return
         where = "" if refusal.field is None else f"property '{refusal.field}': "
         why = f"Intercom's reason stands there, code {refusal.code}" if refusal.quotes_intercom else refusal.reason
-        self._logger.warning(
-            "Stream '%s': a record is %s: %s%s (line %d of %s)",
-            stream,
-            refusal.result.value,
-            where,
-            redact(why),
-            line,
-            self._rejected.path,
+        what = f"Stream '{stream}': a record is {refusal.result.value}: {where}"
+        self._warnings.say(
+            f"{what}{redact(why)} (line {line} of {self._rejected.path})", f"{what}{refusal.code or 'other'}"
         )
-        if self._refused == _MOST_LOGGED:
-            self._logger.warning("Further refused records are only in %s", self._rejected.path)
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:

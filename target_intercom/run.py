@@ -23,6 +23,7 @@ from target_intercom.ledger.database import Database
 from target_intercom.ledger.scratch import ScratchDatabase
 from target_intercom.ledger.scratch_folder import sweep
 from target_intercom.ledger.sql import SqlLedger
+from target_intercom.log import Repeated
 from target_intercom.report import RejectedRecords, RunReport
 from target_intercom.sync.archived import ArchivedContacts
 from target_intercom.sync.attributes import AttributeCatalog
@@ -90,6 +91,7 @@ class Run:
         self.streams = ContactStreams(config)
         self._logger = logger
         self._said: set[str] = set()
+        self._warnings = Repeated(lambda text: logger.warning("%s", text))
         self._unused_mappings = set(config.general.mappings)
         self._session: _Session | None = None
         self.plan = PlanFile(config.data_dir / f"plan-{self.id}.jsonl") if config.dry_run else None
@@ -101,7 +103,7 @@ class Run:
             self._rejected,
             self.id,
             started.isoformat(timespec="seconds"),
-            logger,
+            self._warnings,
             dry_run=config.dry_run,
         )
 
@@ -224,6 +226,10 @@ class Run:
         for _, message in self.streams.missing():
             self._say(message)
 
+    def say_repeated(self) -> None:
+        """Warn of what was said three times and not again."""
+        self._warnings.sum_up()
+
     def check_refused(self) -> None:
         """End the run when too many records were refused.
 
@@ -337,7 +343,7 @@ class Run:
     def _say(self, text: str) -> None:
         if text not in self._said:
             self._said.add(text)
-            self._logger.warning("%s", redact(text))
+            self._warnings.say(redact(text))
 
 
 class _Session:

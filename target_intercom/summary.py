@@ -17,13 +17,18 @@ DONE: t.Final = "What the run did:"
 DRY_RUN: t.Final = "Dry run: nothing was written. What a run would do:"
 
 _WIDEST: t.Final = 100
-"""A table with more characters in a line is turned round, if that makes it narrower."""
+"""A table with more characters in a line is turned round, if that makes it narrower; on a terminal its width counts."""
 _MOST_REASONS: t.Final = 10
 """Reasons named with their counts; the report's file has all of them."""
 
 
 def last_word(
-    streams: Mapping[str, StreamReport], files: Mapping[str, Path], title: str = DONE, beside: Sequence[str] = ()
+    streams: Mapping[str, StreamReport],
+    files: Mapping[str, Path],
+    title: str = DONE,
+    beside: Sequence[str] = (),
+    *,
+    widest: int | None = None,
 ) -> Lines:
     """Make the lines to be logged at the end of a run; without streams there is no table.
 
@@ -32,12 +37,13 @@ def last_word(
         files: where something can be read on, by what it is.
         title: stands above the table: `DONE` or `DRY_RUN`.
         beside: lines that stand below it.
+        widest: characters in a line of the terminal; None: there is none.
     """
-    lines = [title, *_table(streams), *beside, *_refusals(streams)] if streams else []
+    lines = [title, *_table(streams, widest or _WIDEST), *beside, *_refusals(streams)] if streams else []
     return Lines([*lines, *(f"{what}: {path}" for what, path in files.items())])
 
 
-def _table(streams: Mapping[str, StreamReport]) -> list[str]:
+def _table(streams: Mapping[str, StreamReport], widest: int) -> list[str]:
     """Align the counts; what no stream has anything of is left out."""
     counts = [{"read": one.results.total(), **one.counts(), "left": one.left} for one in streams.values()]
     names = ["read", *(one.value for one in Result), "left"]
@@ -45,7 +51,7 @@ def _table(streams: Mapping[str, StreamReport]) -> list[str]:
     rows = [[name, *(str(one.get(key, 0)) for key in shown)] for name, one in zip(streams, counts, strict=True)]
     table = [["stream", *shown], *rows]
     upright, turned = (columns(one, numbers=True) for one in (table, list(zip(*table, strict=True))))
-    return turned if _width(upright) > _WIDEST and _width(turned) < _width(upright) else upright
+    return turned if _width(upright) > widest and _width(turned) < _width(upright) else upright
 
 
 def _refusals(streams: Mapping[str, StreamReport]) -> list[str]:

@@ -25,19 +25,19 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from target_intercom.config import json_schema, parse_config, unknown_settings
-from target_intercom.environment import environment_errors, restored
+from target_intercom.environment import environment_errors, is_of_meltano, restored, settings_of_meltano
 from target_intercom.errors import StreamRefusedError, redact, way_out
 from target_intercom.given import config_input, from_environment, surroundings
 from target_intercom.json_lines import json_line, parsed_line
-from target_intercom.log import guard_log
+from target_intercom.log import dress_log, guard_log
 from target_intercom.metrics import RunMetrics
 from target_intercom.model import Received, StreamSchema
 from target_intercom.output import put_out
-from target_intercom.progress import PACE_SECONDS, Figures, Progress
+from target_intercom.progress import PACE_SECONDS, Figures, Progress, columns_of, takes_colours
 from target_intercom.reader import MessageReader
 from target_intercom.sinks import ContactSink, GroupSink, IntercomSink, failed_map
 from target_intercom.summary import DRY_RUN, last_word
-from target_intercom.sync.objections import is_no_schema
+from target_intercom.sync.objections import came_without_streams, is_no_schema
 from target_intercom.sync.schemas import plain_schema
 from target_intercom.text import Lines
 from target_intercom.variables import unread_variables
@@ -124,6 +124,7 @@ class TargetIntercom(Target):
 
     def begin(self) -> None:
         """Tell people and programs how far the run is, from now until it ends."""
+        self.logger.info("Files of this run: %s", self.run.config.data_dir.absolute())
         self._metrics = RunMetrics(self.run.report, self.run.client.traffic)
         self._progress.start()
 
@@ -182,11 +183,13 @@ class TargetIntercom(Target):
         """End the progress, and say what became of the records; a sentence follows."""
         self._progress.end()
         self._tell_metrics()
-        report, plan = self.run.report, self.run.plan
+        self.run.say_repeated()
+        report, plan, widest = self.run.report, self.run.plan, columns_of(sys.stderr)
         if plan is None:
-            told = last_word(report.streams(), report.files)
+            told = last_word(report.streams(), report.files, widest=widest)
         else:
-            told = last_word(report.streams(), {**report.files, "Plan": plan.path}, DRY_RUN, plan.summary())
+            files = {**report.files, "Plan": plan.path}
+            told = last_word(report.streams(), files, DRY_RUN, plan.summary(), widest=widest)
         if told:
             self.logger.info(told)
 
@@ -258,6 +261,9 @@ class TargetIntercom(Target):
         self.run.say_missing_streams()
         self.run.end("succeeded")
         self._say_all()
+        if not self.run.streams.names:
+            self.logger.warning("Done: %s", came_without_streams())
+            return
         doing = "" if self.run.plan is None else "nothing was written; a run would do: "
         self.logger.info("Done: %s%s", doing, self.run.report.sentence())
 
@@ -482,6 +488,7 @@ class TargetIntercom(Target):
         The SDK's own handling prints a traceback with the error's text as it is.
         """
         super(Target, cls).invoke(about=about, about_format=about_format)
+        dress_log(colours=takes_colours(sys.stderr, os.environ))
         cls.print_version(print_fn=cls.logger.info)
         gc.set_threshold(_COLLECT_AFTER)
         target = cls.configured(config or _ConfigInput(), dry_run=dry_run)
@@ -512,16 +519,18 @@ class TargetIntercom(Target):
             ConfigValidationError: a setting is wrong or missing, or a variable that asks for a dry run is not read.
         """
         surprise: ValueError | None = None
+        settings = cls.offered_schema()["properties"]
         try:
             given = {
                 **config.config,
                 **(from_environment(cls.offered_schema(), cls._env_var_prefix) if config.parse_env else {}),
                 **({"dry_run": True} if dry_run else {}),
             }
+            if config.parse_env and is_of_meltano(given, os.environ):
+                given = {**settings_of_meltano(os.environ, settings), **given}
             target = cls(config=restored(given, os.environ))
         except ValueError as error:
             surprise = error
-        settings = cls.offered_schema()["properties"]
         errors = environment_errors(os.environ, cls._env_var_prefix, settings) if config.parse_env else []
         if errors:
             raise ConfigValidationError("; ".join(errors), errors=errors)

@@ -175,3 +175,47 @@ def test_sigterm_to_the_container_s_script_ends_both_ends_of_the_pipe(container:
     assert "Stopped by a signal" in log
     assert json.loads(report.read_text())["status"] == "failed"
     assert not (container.folder / "data" / "state.json").exists()
+
+
+DOCKER = """#!/usr/bin/env bash
+# Stands in for docker: "build" looks for what the Dockerfile copies, "run" starts the script with the env file.
+set -eu
+command=$1; shift
+if test "$command" = build; then test -f sync.sh -a -f catalog.json; exit; fi
+while test $# -gt 0; do
+  case $1 in
+    --env-file) while IFS= read -r line; do export "$line"; done < "$2"; shift ;;
+    -v) test "$2" = intercom-data:/data; shift ;;
+  esac
+  shift
+done
+exec bash sync.sh
+"""
+LINES = (
+    "docker build -t intercom-sync . && docker run --rm --env-file intercom.env -v intercom-data:/data intercom-sync"
+)
+
+
+def test_the_container_is_started_with_the_env_file_as_it_stands_there(container: Shell, sandbox: str) -> None:
+    (block,) = [one for one in MARKED if "docker" in one.text]
+    assert " && ".join(block.commands) == LINES
+    docker = container.folder / "programs" / "docker"
+    docker.write_text(DOCKER)
+    docker.chmod(0o755)
+    (variables,) = [one.text for one in blocks(QUICKSTART, "bash") if "TARGET_INTERCOM_ACCESS_TOKEN" in one.text]
+    lines = [line for line in variables.splitlines() if "LEDGER_URL" not in line]
+    given = [line.replace("/data/", "data/").replace("TOKEN=…", "TOKEN=sandbox") for line in lines]
+    (container.folder / "intercom.env").write_text("\n".join([*given, f"TARGET_INTERCOM_API_URL={sandbox}", ""]))
+    for name in [name for name in container.environment if name.startswith("TARGET_INTERCOM_")]:
+        del container.environment[name]
+    empty(sandbox)
+    assert "2 created, 1 invalid" in container(LINES)
+
+
+def test_the_log_of_a_container_can_be_json(container: Shell) -> None:
+    (block,) = [one for one in blocks(QUICKSTART, "yaml") if "StructuredFormatter" in one.text]
+    (container.folder / "logging.yml").write_text(block.text)
+    said = container("bash sync.sh", SINGER_SDK_LOG_CONFIG="logging.yml").splitlines()
+    messages = [json.loads(line)["message"] for line in said]
+    assert messages[-1].startswith("Done: ")
+    assert "METRIC" not in messages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from target_intercom.config import SETTINGS, parse_config
 from target_intercom.target import TargetIntercom
 from tests.documents import DOCS, README, blocks
 from tests.loading import record, schema, state
+from tests.shell import STATE, make_shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -285,3 +287,54 @@ def test_the_sandbox_takes_a_mapping_on_trial(load: Loader, people: People, tmp_
     load(rows, **{**settings, **given})
     assert people.one()["name"] == "Ann"
     assert (tmp_path / settings["data_dir"] / "report.json").exists()
+
+
+def test_a_file_of_texts_is_read_as_the_attributes_are_or_as_a_stream_map_says(load: Loader, people: People) -> None:
+    for name, kind in (("age", "integer"), ("vip", "boolean"), ("renewed", "date")):
+        people.call("POST", "/data_attributes", {"name": name, "model": "contact", "data_type": kind})
+    names = ["id", "email", "Full Name", "plan", "seats", "age", "vip", "renewed", "Signed Up At"]
+    cells = ["1", "ann@example.com", "Ann", "pro", "3", "41", "true", "2026-01-31", "2026-01-01"]
+    settings = recipe("A CSV file")
+    described = schema("customers", **dict.fromkeys(names, "text"))
+    assert load([described, record("customers", **dict(zip(names, cells, strict=True)))], **settings).results() == {
+        "created": 1
+    }
+    ann = people.one()
+    assert (ann["name"], ann["signed_up_at"]) == ("Ann", 1767225600)
+    assert ann["custom_attributes"] == {"plan": "pro", "seats": 3, "age": 41, "vip": True, "renewed": 1769817600}
+    blank = {**dict.fromkeys(names, ""), "id": "1"}
+    assert load([described, record("customers", **blank)], **settings).results() == {"updated": 1}
+    ann = people.one()
+    assert (ann["name"], ann["email"], ann["signed_up_at"]) == ("", "", None)
+    assert ann["custom_attributes"] == {"plan": "", "seats": None, "age": None, "vip": None, "renewed": None}
+    wrong = {**blank, "email": "ann@example.com", "age": "41 years"}
+    assert load([described, record("customers", **wrong)], **settings).results() == {"invalid": 1}
+
+
+def test_empty_cells_can_be_left_alone(load: Loader, people: People) -> None:
+    maps = {"stream_maps": {"customers": {"plan": "plan or None"}}, "clear_nulls": False}
+    for plan in ("pro", ""):
+        row = {"id": "1", "email": "ann@example.com", "plan": plan}
+        load(told("customers", row, id="text", email="text", plan="text"), mappings={"id": "external_id"}, **maps)
+    assert people.one()["custom_attributes"] == {"plan": "pro"}
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock here (on Debian: util-linux)")
+def test_a_run_by_cron_goes_on_from_its_state_wherever_it_is_started(
+    load: Loader, people: People, tmp_path: Path
+) -> None:
+    shell = make_shell(tmp_path)
+    (script,) = [one.text for one in blocks(RECIPES, "bash") if "/srv/intercom" in one.text]
+    (line,) = [one.text for one in blocks(RECIPES, "crontab")]
+    settings = recipe("A run every hour, by cron")
+    text = json.dumps({**settings, "access_token": "sandbox", "api_url": load.url})
+    (tmp_path / "config.json").write_text(text.replace("/srv/intercom", str(tmp_path)))
+    (tmp_path / "sync.sh").write_text(script.replace("/srv/intercom", str(tmp_path)))
+    command = line.strip().removeprefix("17 * * * * ").replace("/srv/intercom", str(tmp_path))
+    for _ in range(2):
+        assert shell(f"cd / && {command}") == ""
+        assert json.loads((tmp_path / "state.json").read_text()) == STATE
+    assert len(people.live()) == 2
+    log = (tmp_path / "sync.log").read_text()
+    assert log.count(f"Files of this run: {tmp_path}/data\n") == 2
+    assert json.loads((tmp_path / "data" / "report.json").read_text())["streams"]["customers"]["unchanged"] == 2

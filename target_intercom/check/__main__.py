@@ -96,6 +96,7 @@ def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked
         *findings.bulk_findings(settings, probed),
         *findings.ledger_findings(ledger, probed.workspace),
         *findings.folder_findings(settings, cannot_hold(settings.data_dir)),
+        *findings.selection_findings(offered),
         *_judged(target, settings, probed, offered, _known(ledger, probed)),
     ]
     return Checked(

@@ -36,6 +36,8 @@ class Offered:
     schema: Json
     key_properties: Sequence[str]
     is_incremental: bool
+    is_selected: bool = True
+    """False: nothing of the catalog is selected, and most taps would send nothing."""
 
 
 def read_catalog(lines: Iterable[str]) -> list[Offered]:
@@ -107,16 +109,23 @@ def _of_catalog(whole: Mapping[str, Json]) -> Iterator[Offered]:
     given = [{**stream, "metadata": stream.get("metadata") or []} for stream in whole["streams"]]
     # A schema that is none is told with its stream, later.
     streams = [(CatalogEntry.from_dict({**stream, "schema": {}}), stream) for stream in given]
-    selected = [one for one in streams if one[0].metadata.resolve_selection()[()]]
+    selected = [one for one in streams if _is_selected(*one)]
     for entry, raw in selected or streams:
-        yield _of_entry(entry, raw, whole=not selected)
+        yield _of_entry(entry, raw, is_selected=bool(selected))
 
 
-def _of_entry(entry: CatalogEntry, raw: Mapping[str, Json], *, whole: bool) -> Offered:
+def _is_selected(entry: CatalogEntry, raw: Mapping[str, Json]) -> bool:
+    """Return whether a stream is selected, also in the ways of old: `selected` of the stream, or of its schema."""
+    schema = raw.get("schema")
+    marks = (raw.get("selected"), schema.get("selected") if isinstance(schema, dict) else None)
+    return entry.metadata.resolve_selection()[()] or any(mark is True for mark in marks)
+
+
+def _of_entry(entry: CatalogEntry, raw: Mapping[str, Json], *, is_selected: bool) -> Offered:
     schema: Json = raw.get("schema", {})
     properties = schema.get("properties") if isinstance(schema, dict) else None
-    if not whole and isinstance(properties, dict):
-        mask = entry.metadata.resolve_selection()
+    mask = entry.metadata.resolve_selection()
+    if mask[()] and isinstance(properties, dict):
         schema = {**schema, "properties": {name: one for name, one in properties.items() if mask["properties", name]}}
     root: Mapping[str, Json] = next((one["metadata"] for one in raw["metadata"] if not one["breadcrumb"]), {})
     methods = (entry.replication_method, root.get("replication-method"), root.get("forced-replication-method"))
@@ -125,4 +134,5 @@ def _of_entry(entry: CatalogEntry, raw: Mapping[str, Json], *, whole: bool) -> O
         schema,
         entry.key_properties or entry.metadata.root.table_key_properties or (),
         next((method for method in methods if method), None) == "INCREMENTAL",
+        is_selected,
     )

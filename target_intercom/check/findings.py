@@ -13,6 +13,7 @@ from target_intercom.sync.objections import is_nameless, lies_elsewhere, unwrita
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from target_intercom.check.catalog import Offered
     from target_intercom.check.found import Permission, Probed
     from target_intercom.config import Config
     from target_intercom.intercom.protocol import Workspace
@@ -97,6 +98,17 @@ def folder_findings(config: Config, trouble: str | None) -> Iterator[Finding]:
         yield Finding(Level.ERROR, "data_dir", unwritable(trouble))
     else:
         yield Finding(Level.OK, "data_dir", f"The report goes into {config.data_dir}")
+
+
+def selection_findings(offered: Iterable[Offered] | None) -> Iterator[Finding]:
+    """Judge whether the tap will send anything; None: that is not known."""
+    if offered is not None and not any(one.is_selected for one in offered):
+        message = (
+            "The catalog selects no stream: most taps send nothing for it, and the run loads nothing. Put "
+            '"selected": true into the metadata of each stream that is to be loaded (the entry whose "breadcrumb" is '
+            "[]); here all of them are looked at"
+        )
+        yield Finding(Level.WARNING, None, message)
 
 
 def _contents(ledger: LedgerLook, workspace: Workspace | None) -> str:

@@ -31,6 +31,7 @@ class Entry:
         template: The endpoint's path, with names in braces for identifiers; None if there is no such endpoint.
         seconds: How long the sandbox worked on it.
         fault: The fault that it drew.
+        reason: Why it was refused, as its answer says.
         contact_id: The first contact that it touched.
         contacts: How many contacts it touched.
     """
@@ -44,6 +45,7 @@ class Entry:
     request_id: str | None = None
     seconds: float | None = None
     fault: str | None = None
+    reason: str | None = None
     contact_id: str | None = None
     contacts: int = 0
 

@@ -102,6 +102,8 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
     fate: Fate = Fate.ANSWERED
     hold_seconds: float = 0.0
+    reason: str | None = None
+    """Why the call is refused, as the body says."""
 
     @classmethod
     def refusing(cls, error: IntercomError) -> Response:
@@ -109,6 +111,7 @@ class Response:
         request_id = new_request_id()
         response = cls.of(error.status, error.body(request_id))
         response.headers |= {**error.headers, "X-Request-Id": request_id}
+        response.reason = error.message
         return response
 
     @classmethod

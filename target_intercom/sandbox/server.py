@@ -77,6 +77,7 @@ class Sandbox:
         call.status = response.status or None
         fault = call.fault and call.fault.value
         entry.end(call.status, response.headers["X-Request-Id"], time.perf_counter() - began, fault)
+        entry.reason = response.reason
         return response
 
     def now(self) -> float:

@@ -32,6 +32,11 @@ class ContactStreams:
         self._unnamed: str | None = None
         """The stream of contacts that has no entry."""
 
+    @property
+    def names(self) -> Collection[str]:
+        """The streams that came."""
+        return self._names.keys()
+
     def came(self, stream: str, tap_stream: str) -> None:
         """Add a stream that came. `tap_stream`: its name before stream maps."""
         self._names[stream] = tap_stream

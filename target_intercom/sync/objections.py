@@ -204,6 +204,14 @@ def is_in_no_stream(prop: str) -> str:
     return f"Setting 'mappings' names the property '{prop}', which no stream has"
 
 
+def came_without_streams() -> str:
+    """Return what to say of a run that saw no SCHEMA."""
+    return (
+        "the tap sent no stream, and nothing was loaded. Most taps send what their catalog selects: put "
+        '"selected": true into the metadata of each stream there'
+    )
+
+
 def is_no_schema(stream: str) -> StreamRefusedError:
     """Refuse a stream whose schema is none; of an object nothing is refused, whatever draft it is of."""
     return StreamRefusedError(stream, f"Stream '{stream}': its schema is no JSON object")

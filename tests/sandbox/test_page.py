@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import http.client
+import re
 import subprocess
 import sys
 import time
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -17,7 +20,7 @@ from target_intercom.sandbox import Request, SandboxServer
 from target_intercom.sandbox.history import CALLS_OF_A_CONTACT, LAST_CALLS, NOTES, History
 from target_intercom.sandbox.names import Names
 from target_intercom.sandbox.page import rendering
-from target_intercom.sandbox.page.calls import WindowView
+from target_intercom.sandbox.page.calls import CALLS_A_PAGE, WindowView
 from target_intercom.sandbox.page.person import Attribute, PersonView
 from target_intercom.sandbox.page.values import Value
 
@@ -105,7 +108,7 @@ def test_people_are_found_by_text_role_tag_and_state(api: Api, query: str, found
     page = show(api, "/?" + query.replace("TAG", tag))
     names = sorted(row[0].split()[0] for row in page.rows()) if page.tables else []
     assert names == found
-    assert ("Nobody is like that" in page.text) == (not found)
+    assert ("No contacts match" in page.text) == (not found)
 
 
 def test_a_contact_is_found_by_its_id(api: Api) -> None:
@@ -212,7 +215,7 @@ def test_a_contact_has_the_calls_that_touched_it(api: Api) -> None:
         "POST /contacts 200",
         "PUT /contacts/ID 200",
         "PUT /contacts/ID 200",
-        "PUT /contacts/ID 400",
+        "PUT /contacts/ID 400 name must be a string",
         "GET /contacts/ID 200",
         "GET /contacts/find_by_external_id/u1 200",
         "POST /tags 200",
@@ -235,7 +238,7 @@ def test_a_write_whose_answer_was_lost_is_in_the_history_and_so_is_one_that_neve
     assert history(api, contact) == [
         "POST /contacts 500 fault: 500_after",
         "PUT /contacts/ID no answer fault: reset_before",
-        "PUT /contacts/ID 429",
+        "PUT /contacts/ID 429 Exceeded rate limit of 1 in 10_seconds",
     ]
 
 
@@ -309,7 +312,7 @@ def test_calls_are_listed_with_endpoint_status_and_request_id(api: Api, clock: C
 
     page = show(api, "/page/calls")
     assert page.captions == ["1–7 of the last 7, the newest first"]
-    calls = [row[:4] for row in page.rows()]
+    calls = [[*row[:3], row[3].split()[0]] for row in page.rows()]
     assert calls[:5] == [
         ["22:13:21.250", "GET", "/nowhere", "404"],
         ["22:13:21.250", "GET", "/companies", "501"],
@@ -377,11 +380,40 @@ def test_looking_is_no_call_and_changes_nothing(api: Api) -> None:
     assert api.sandbox.sandbox.history.total == total == len(before["calls"]["calls"])
 
 
+@pytest.mark.parametrize("text", ["zoe", "ZO\u00cb", "Zoe\u0308", "muller", "M\u00fcller"])
+def test_people_are_found_without_accents(api: Api, text: str) -> None:
+    api.create(role="user", external_id="1", name="Zo\u00eb M\u00fcller")
+    api.create(role="user", external_id="2", name="Bob")
+    assert len(show(api, "/?" + urlencode({"q": text})).rows()) == 1
+
+
+def test_a_refused_call_has_its_reason(api: Api) -> None:
+    contact = api.create(role="user", external_id="u1")
+    api.refused("POST", "/contacts", {"role": "user", "external_id": "u1"})
+    (row, *_) = show(api, "/page/calls").rows()
+    assert f"409 A contact matching those details already exists with id={contact['id']}" in row
+
+
+def test_the_next_page_of_calls_goes_on_where_this_one_ended_however_many_come_meanwhile(api: Api) -> None:
+    for number in range(CALLS_A_PAGE + 3):
+        api.call("GET", f"/tags/{number}")
+    link = re.search(r'href="([^"]*)" rel="next"', get(api, "/page/calls").text)
+    assert link is not None
+    wanted = html.unescape(link[1])
+    before = [row[3] for row in show(api, wanted).rows()]
+    for _ in range(10):
+        api.call("GET", "/me")
+    second = show(api, wanted)
+    assert [row[3] for row in second.rows()] == before
+    assert len(second.rows()) == 3
+    assert 'data-live="/page/calls/latest"' not in get(api, wanted.replace("page=2", "page=1")).text
+
+
 def test_a_reset_empties_the_page(api: Api) -> None:
     contact = api.create(role="user", external_id="u1")
     api.ok("POST", "/_sandbox/reset")
 
-    assert "Nobody is here yet" in show(api, "/").text
+    assert "There are no contacts yet" in show(api, "/").text
     assert "No call yet" in show(api, "/page/calls").text
     assert get(api, page_of(contact)).status_code == 404
 

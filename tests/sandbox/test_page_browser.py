@@ -152,3 +152,32 @@ def test_on_a_narrow_screen_no_long_name_moves_a_page_sideways(chromium: Browser
             page.set_viewport_size({"width": 320, "height": 640})
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             assert (path, page.evaluate("document.documentElement.scrollWidth")) == (path, 320)
+
+
+@pytest.mark.parametrize("width", [320, 600, 899])
+def test_tags_keep_their_words_whole_on_a_narrow_screen(chromium: Browser, live: Api, width: int) -> None:
+    contact = live.create(role="user", external_id="x" * 40, email=f"{'y' * 40}@example.com", name="Ann Example")
+    for name in ("Customers", "VIP", "Newsletter-2026"):
+        live.ok("POST", "/tags", {"name": name, "users": [{"id": contact["id"]}]})
+    with visit(chromium, live) as page:
+        page.set_viewport_size({"width": width, "height": 640})
+        heights = [tag.bounding_box() for tag in page.locator(".people .tags li").all()]
+        assert [box is not None and box["height"] < 40 for box in heights] == [True] * 3
+
+
+def test_rows_that_somebody_reads_stay_where_they_are_while_calls_come(chromium: Browser, live: Api) -> None:
+    for _ in range(40):
+        live.call("GET", "/me")
+    with visit(chromium, live, "/page/calls") as page:
+        page.set_viewport_size({"width": 900, "height": 400})
+        rows = page.locator("tbody tr")
+        expect(rows).to_have_count(40)
+        shown = rows.nth(30)
+        shown.scroll_into_view_if_needed()
+        before = (shown.inner_text(), shown.bounding_box())
+        for _ in range(3):
+            live.call("GET", "/me")
+        page.wait_for_timeout(2500)
+        assert (shown.inner_text(), shown.bounding_box()) == before
+        page.evaluate("scrollTo(0, 0)")
+        expect(rows).to_have_count(43)

@@ -191,6 +191,34 @@ def test_the_text_shows_all_of_it(check: Checker, attribute: Any) -> None:
     assert max(map(len, permissions.splitlines())) <= 80
 
 
+DISCOVERED = {**catalog(offered("customers", method="FULL_TABLE", id="integer", email="text"))}
+
+
+def test_a_catalog_that_selects_nothing_is_said(check: Checker) -> None:
+    (said,) = check(DISCOVERED, mappings=IDS).messages("warning")
+    assert '"selected": true' in said
+    assert "matched by external_id or email" in "".join(check(DISCOVERED, mappings=IDS).messages("ok"))
+    assert said in check(catalog(), mappings=IDS).messages("warning")
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        {"metadata": [{"breadcrumb": [], "metadata": {"selected": True}}]},
+        {"metadata": [{"breadcrumb": [], "metadata": {"selected-by-default": True}}]},
+        {"selected": True},
+        {"schema": {**DISCOVERED["streams"][0]["schema"], "selected": True}},
+        {"metadata": []},
+    ],
+)
+def test_a_catalog_that_selects_a_stream_in_any_way_is_not_said_to_select_nothing(
+    check: Checker, of: dict[str, Any]
+) -> None:
+    done = check(catalog({**DISCOVERED["streams"][0], **of}), mappings=IDS)
+    assert done.messages("warning") == []
+    assert "matched by external_id or email" in "".join(done.messages("ok"))
+
+
 def test_a_wrong_token_is_said_and_the_ledger_is_looked_at_all_the_same(check: Checker) -> None:
     done = check(access_token=TOKEN)
     assert done.exit_code == 1
@@ -1103,3 +1131,48 @@ def test_a_catalog_that_is_nested_too_deeply_cannot_be_read(check: Checker, cata
     done = check(catalog_of.format("[" * 100_000 + "]" * 100_000))
     assert done.exit_code == 2
     assert "The catalog cannot be read" in done.stderr
+
+
+# Meltano.
+
+
+@pytest.mark.parametrize(
+    ("variables", "config", "meant"),
+    [
+        ({"SYNC_MOD": "sync"}, {"sync_mod": "sync"}, "sync_mode"),
+        ({"MAPPING_ID": "external_id"}, {"mapping": {"id": "external_id"}}, "mappings"),
+        ({"STREAM_CUSTOMERS_SYNC_MODE": "sync"}, {"stream": {"customers": {"sync_mode": "sync"}}}, "streams"),
+    ],
+)
+def test_a_name_in_meltano_yml_that_a_run_refuses_is_refused_by_the_check(
+    load: Loader, tmp_path: Path, variables: dict[str, str], config: dict[str, Any], meant: str
+) -> None:
+    """As `meltano invoke target-intercom:check` (4.4) gives them: what is no setting, by a variable alone."""
+    given = {"ACCESS_TOKEN": "sandbox", "API_URL": load.url, "DATA_DIR": str(tmp_path / "data"), **variables}
+    extras = {"MELTANO_LOAD__LOG_PARSER": "singer-sdk", "MELTANO_LOAD__DIALECT": "target_intercom"}
+    names = ("TARGET_INTERCOM_", "MELTANO_LOAD_")
+    env = extras | {prefix + name: value for prefix in names for name, value in given.items()}
+    done = run("--config=ENV", "--format", "json", env=env)
+    (said,) = done.messages("error")
+    assert f"did you mean '{meant}'?" in said
+    assert done.exit_code == 1
+    refused = load.pipe([schema("customers", id="integer")], **config)
+    assert refused.exit_code == 1
+    assert said in refused.log
+
+
+def test_what_meltano_says_of_members_and_of_itself_is_no_unknown_setting(load: Loader, tmp_path: Path) -> None:
+    given = {
+        "ACCESS_TOKEN": "sandbox",
+        "API_URL": load.url,
+        "DATA_DIR": str(tmp_path / "data"),
+        "MAPPINGS": '{"id": "external_id"}',
+        "MAPPINGS_ID": "external_id",
+        "STREAMS": '{"customers.sync_mode": "sync"}',
+        "STREAMS_CUSTOMERS_SYNC_MODE": "sync",
+        "_DIALECT": "target_intercom",
+    }
+    names = ("TARGET_INTERCOM_", "MELTANO_LOAD_")
+    env = {prefix + name: value for prefix in names for name, value in given.items()}
+    done = run("--config=ENV", "--format", "json", env=env)
+    assert [one for one in done.messages("error") + done.messages("warning") if "unknown" in one] == []

@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from docs.terminal import Terminal, written
+from docs.terminal import LOGGING, Terminal, written
 from target_intercom.sandbox import Fault, TargetedFault
 from tests.loading import lines, record, schema, state
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from docs.terminal import Screen
     from target_intercom.sandbox import SandboxServer
-    from tests.loading import Loaded, Loader
+    from tests.loading import Loaded, Loader, People
 
 CUSTOMERS = schema("customers", id="integer", email="text", name="text", tags="array")
 LIVE = re.compile(
@@ -57,13 +57,18 @@ def files(load: Loader, messages: Iterable[dict[str, Any] | str], settings: dict
 
 @contextmanager
 def in_terminal(
-    load: Loader, *messages: dict[str, Any] | str, term: str = "xterm", **settings: Any
+    load: Loader,
+    *messages: dict[str, Any] | str,
+    term: str = "xterm",
+    no_color: str = "1",
+    columns: int = 1000,
+    **settings: Any,
 ) -> Iterator[Terminal]:
-    """Run in a terminal that is wide enough for every line of the log; STATE goes to it, too."""
+    """Run in a terminal, by default one that is wide enough for every line of the log; STATE goes to it, too."""
     config, piped = files(load, messages, settings)
     # Of Python 3.10 the SDK says, in lines of its own, that it has reached its end.
-    env = {**load.env(), "TERM": term, "PYTHONWARNINGS": "ignore"}
-    with piped.open("rb") as stdin, Terminal(load.command(config), stdin=stdin, env=env, columns=1000) as terminal:
+    env = {**load.env(), "TERM": term, "PYTHONWARNINGS": "ignore", "NO_COLOR": no_color}
+    with piped.open("rb") as stdin, Terminal(load.command(config), stdin=stdin, env=env, columns=columns) as terminal:
         yield terminal
 
 
@@ -114,7 +119,8 @@ def test_a_terminal_has_a_live_line_below_a_log_that_stays_whole(load: Loader, s
     assert 20 < done <= calls < 60
     assert figures[5] is not None
     assert [line for line in running.lines[:-1] if "a record is invalid" in line and LOGGED.fullmatch(line)]
-    assert len([line for line in ended.lines if "a record is invalid" in line]) == 6
+    assert len([line for line in ended.lines if "a record is invalid" in line and "more like it" not in line]) == 3
+    assert [line for line in ended.lines if "3 more like it: " in line]
     assert json.dumps(STATE["value"]) in ended.lines
     assert_whole(ended, "Done: stream 'customers': 60 read: 54 created, 6 invalid")
     assert "\x1b" not in drawn
@@ -173,6 +179,56 @@ def test_a_dumb_terminal_gets_a_plain_log(load: Loader) -> None:
     assert_whole(ended, "Done: ")
 
 
+def coloured(drawn: str) -> list[tuple[str, str]]:
+    """The texts in colours, each with its colour."""
+    return re.findall(r"\x1b\[(\d+)m([^\x1b]*)\x1b\[0m", drawn)
+
+
+def test_warnings_and_errors_have_colours_on_a_terminal(load: Loader) -> None:
+    with in_terminal(load, CUSTOMERS, *customers(10), "no json", no_color="", batch_size_rows=10) as terminal:
+        assert terminal.wait() == 1
+        drawn = terminal.drawn
+    texts = coloured(drawn)
+    assert [colour for colour, text in texts if "a record is invalid" in text and "WARNING" in text] == ["33"]
+    assert [colour for colour, text in texts if "Line 12 is not JSON" in text and "ERROR" in text] == ["31"]
+    assert "INFO" in drawn
+    assert not [text for _, text in texts if "INFO" in text]
+
+
+def test_a_dumb_terminal_gets_no_colours(load: Loader) -> None:
+    with in_terminal(load, CUSTOMERS, *customers(10), term="dumb", no_color="") as terminal:
+        assert terminal.wait() == 0
+        assert "\x1b" not in terminal.drawn
+
+
+def test_a_terminal_of_80_columns_shows_a_table_that_fits(load: Loader, people: People) -> None:
+    """Upright it has 88 characters in a line."""
+    stream = "public-customers-of-all-regions-and-of-all-times"
+    described = {**CUSTOMERS, "stream": stream}
+    two, three = ({"id": n, "email": f"c{n}@example.com"} for n in (2, 3))
+    load([described, record(stream, **two), record(stream, **three)])
+    people.add(external_id="7", email="c7@example.com")
+    rows: list[dict[str, Any]] = [
+        two,
+        {**three, "name": "New"},
+        {"id": 4, "email": "c"},
+        {"id": 5, "email": "c7@example.com"},
+        {"id": 6, "email": "c6@example.com"},
+    ]
+    with in_terminal(load, described, *(record(stream, **row) for row in rows), columns=80) as terminal:
+        assert terminal.wait() == 0
+        told = terminal.drawn.replace("\r\n", "\n").partition("What the run did:\n")[2].partition("\ninvalid of")[0]
+    assert [line.split() for line in told.splitlines()] == [
+        ["stream", stream],
+        ["read", "5"],
+        ["created", "1"],
+        ["updated", "1"],
+        ["unchanged", "1"],
+        ["invalid", "1"],
+        ["rejected", "1"],
+    ]
+
+
 # Elsewhere.
 
 
@@ -222,6 +278,33 @@ def test_a_dry_run_says_what_it_would_write(load: Loader, sandbox: SandboxServer
 
 # Metrics.
 
+METRICS_TOO = """
+version: 1
+disable_existing_loggers: false
+formatters:
+  line: {(): singer_sdk.logging.ConsoleFormatter}
+handlers:
+  metrics: {class: logging.StreamHandler, formatter: line, stream: ext://sys.stderr}
+loggers:
+  singer_sdk.metrics: {handlers: [metrics], propagate: false}
+"""
+
+
+def test_metrics_are_lines_of_the_log_at_debug_alone(load: Loader) -> None:
+    assert "METRIC" not in load.pipe([CUSTOMERS, *customers(2)]).log
+    load.variables = {"TARGET_INTERCOM_LOGLEVEL": "DEBUG"}
+    log = load.pipe([CUSTOMERS, *customers(2)]).log
+    assert '"metric":"outcome_count"' in log
+    assert '"metric":"record_count"' in log
+
+
+def test_metrics_go_into_a_file_as_the_report_page_shows(load: Loader, tmp_path: Path) -> None:
+    config = tmp_path / "logging.yml"
+    config.write_text(LOGGING.replace("metrics.log", str(tmp_path / "metrics.log")), encoding="utf-8")
+    load.variables = {"SINGER_SDK_LOG_CONFIG": str(config)}
+    assert "outcome_count" not in load.pipe([CUSTOMERS, *customers(2)]).log
+    assert '"metric":"outcome_count"' in (tmp_path / "metrics.log").read_text(encoding="utf-8")
+
 
 def test_the_metrics_of_a_log_sum_up_to_the_report(load: Loader, sandbox: SandboxServer) -> None:
     sandbox.conditions.latency = 0.05
@@ -229,6 +312,9 @@ def test_the_metrics_of_a_log_sum_up_to_the_report(load: Loader, sandbox: Sandbo
     sandbox.conditions.plan.add(TargetedFault(Fault.TOO_MANY, "POST", "/contacts/search"))
     sandbox.conditions.plan.add(TargetedFault(Fault.ERROR, "POST", "/tags"))
     groups = [record("customers", id=n, email=f"c{n}@example.com", tags=["VIP"]) for n in (101, 102)]
+    config = load.data_dir.with_name("logging.yml")
+    config.write_text(METRICS_TOO, encoding="utf-8")
+    load.variables = {"SINGER_SDK_LOG_CONFIG": str(config)}
     done = hastily(
         load, CUSTOMERS, *customers(40), *groups, batch_size_rows=21, max_connections=4, tags_property="tags"
     )

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,8 +17,6 @@ from target_intercom.sandbox import SandboxServer
 from tests.loading import feed, lines, record, schema, state, until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.loading import Loader, People
 
 CUSTOMERS = schema("customers", id="integer", email="text", name="text", owner="text", verified="boolean")
@@ -209,6 +208,54 @@ def test_email_verified_is_sent_together_with_the_email_from_2_16_on(
 
 
 # The end.
+
+
+@pytest.mark.parametrize("messages", [[], [state({"bookmarks": {}})]])
+def test_a_run_that_saw_no_stream_ends_with_that_word(load: Loader, messages: list[Any]) -> None:
+    done = load.pipe(messages)
+    assert done.exit_code == 0
+    last = done.log.splitlines()[-1]
+    assert "Done: the tap sent no stream" in last
+    assert '"selected": true' in last
+
+
+def test_a_run_whose_streams_have_no_records_does_not_say_that_none_came(load: Loader) -> None:
+    assert "no stream" not in load.pipe([CUSTOMERS]).log
+
+
+def test_the_log_says_at_the_start_where_the_files_lie(load: Loader) -> None:
+    said = load.pipe([], data_dir="relative/here").log
+    assert f"Files of this run: {Path.cwd() / 'relative/here'}\n" in said
+
+
+def refusals(count: int) -> list[dict[str, Any]]:
+    return customers(*({"id": n, "email": "nowhere"} for n in range(count)), {"id": "x" * 9, "owner": "5"})
+
+
+def test_repeated_warnings_are_three_of_a_kind_and_then_a_count(load: Loader) -> None:
+    done = load.pipe(refusals(30))
+    said = [line for line in done.log.splitlines() if "WARNING" in line and "a record is invalid" in line]
+    assert [f"(line {n} of " in line for n, line in zip((2, 3, 4), said, strict=False)] == [True] * 3
+    assert len(said) == 4
+    assert "27 more like it: Stream 'customers': a record is invalid: property 'email': invalid_email" in said[3]
+    assert done.log.index(said[3]) < done.log.index("What the run did:")
+    assert len(done.refusals) == 30
+
+
+def test_repeated_warnings_lose_no_name(load: Loader) -> None:
+    names = ["created_at", "updated_at", "browser", "os", "city", "country"]
+    described = schema("customers", id="integer", email="text", **dict.fromkeys(names, "text"))
+    log = load.pipe([described, record("customers", id=1, email="a@example.com")]).log
+    said = [line for line in log.splitlines() if "is left out: Intercom has a standard attribute" in line]
+    assert len(said) == 4
+    assert "3 more like it, of " in said[3]
+    assert all(f"'{name}'" in "".join(said) for name in names)
+
+
+def test_two_warnings_of_a_kind_are_both_said_and_not_counted(load: Loader) -> None:
+    log = load.pipe(refusals(2)).log
+    assert log.count("a record is invalid") == 2
+    assert "more like it" not in log
 
 
 def test_input_that_is_not_utf_8_ends_the_run_with_a_sentence_and_a_line_number(load: Loader) -> None:

@@ -79,6 +79,14 @@ def test_a_table_that_is_too_wide_is_turned_round() -> None:
     assert cells(text)[:3] == [["stream", "customers", "trials"], ["read", "9000", "9000"], ["created", "1000", "1000"]]
 
 
+def test_a_table_that_does_not_fit_the_terminal_is_turned_round() -> None:
+    streams = {"public-customers": contacts(created=1, updated=1, unchanged=1, skipped=1, archived=1, rejected=1)}
+    upright = str(last_word(streams, FILES, widest=80)).splitlines()[1:-1]
+    turned = str(last_word(streams, FILES, widest=60)).splitlines()[1:-1]
+    assert [len(upright), len(turned)] == [2, 8]
+    assert max(map(len, turned)) < 60 < max(map(len, upright)) <= 80
+
+
 def test_reasons_of_refusals_are_counted_the_most_frequent_first() -> None:
     report = refused(rejected={"ambiguous": 1, "parameter_invalid": 5}, invalid={"not_a_date": 2})
     report.reasons[Result.SKIPPED].update({"exists": 4})

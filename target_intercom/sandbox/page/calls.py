@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from target_intercom.sandbox.workspace import Workspace
 
 CALLS_A_PAGE = 50
+_LONGEST = 12
+"""Digits of a call's number that count."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class CallRow:
         others: How many more contacts it touched.
         milliseconds: How long the sandbox worked on it.
         fault: The fault that the sandbox was told to have.
+        reason: Why it was refused.
     """
 
     moment: Moment | None
@@ -46,6 +49,7 @@ class CallRow:
     request_id: str | None
     milliseconds: str | None
     fault: str | None
+    reason: str | None
     about: str | None
     url: str | None
     others: int
@@ -53,10 +57,16 @@ class CallRow:
 
 @dataclass(frozen=True)
 class CallsView:
-    """The page Calls. `total` counts those that are forgotten as well."""
+    """The page Calls.
+
+    Attributes:
+        total: How many calls there were, forgotten ones included.
+        is_latest: It begins with the newest call there is.
+    """
 
     calls: Sheet[CallRow]
     total: int
+    is_latest: bool
 
 
 @dataclass(frozen=True)
@@ -71,9 +81,18 @@ class WindowView:
 
 
 def view(workspace: Workspace, history: History, query: Mapping[str, str]) -> CallsView:
-    """The page of the last calls that `query` asks for, the newest first."""
-    page = sheet(history.last(), CALLS_A_PAGE, addresses.CALLS, {"page": query.get("page", "")})
-    return CallsView(page.showing(rows(workspace, page.entries)), history.total)
+    """The page of the last calls that `query` asks for, the newest first.
+
+    Its neighbours are counted from the newest call that it knows (`until`), however many come meanwhile.
+    """
+    entries, until = history.last(), query.get("until", "")
+    is_cut = until.isascii() and until.isdecimal() and len(until) <= _LONGEST
+    if is_cut:
+        entries = [entry for entry in entries if entry.n <= int(until)]
+    newest = str(entries[0].n) if entries else ""
+    page = sheet(entries, CALLS_A_PAGE, addresses.CALLS, {"page": query.get("page", ""), "until": newest})
+    is_latest = page.number == 1 and not is_cut
+    return CallsView(page.showing(rows(workspace, page.entries)), history.total, is_latest)
 
 
 def rows(workspace: Workspace, entries: Iterable[Entry]) -> list[CallRow]:
@@ -105,6 +124,7 @@ def _row(workspace: Workspace, entry: Entry) -> CallRow:
         request_id=entry.request_id,
         milliseconds=None if entry.seconds is None else f"{entry.seconds * 1000:.1f}",
         fault=entry.fault,
+        reason=entry.reason,
         about=label(contact) if contact else None,
         url=addresses.person(contact.id) if contact else None,
         others=max(0, entry.contacts - 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,14 +51,20 @@ class Wanted:
         return {"q": self.text, "role": self.role, "tag": self.tag, "state": state}
 
     def matches(self, contact: Contact) -> bool:
-        """Whether it is such a contact. Text is found in any identifier and the name, whatever its case."""
+        """Whether it is such a contact. Text is found in any identifier and the name, whatever its case and accents."""
         if self.state not in {ANY_STATE, contact.state.value}:
             return False
         if (self.role and contact.role != self.role) or (self.tag and self.tag not in contact.tags):
             return False
-        text = self.text.casefold()
+        text = _plain(self.text)
         texts = (contact.name, contact.email, contact.external_id, contact.id)
-        return not text or any(text in one.casefold() for one in texts if one)
+        return not text or any(text in _plain(one) for one in texts if one)
+
+
+def _plain(text: str) -> str:
+    """Text in small letters without accents: `Zoë` is found by `zoe`."""
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 @dataclass(frozen=True)

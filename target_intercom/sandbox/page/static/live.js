@@ -7,8 +7,10 @@ const pause = document.getElementById("pause");
 
 const isPaused = () => pause.getAttribute("aria-pressed") === "true";
 
-// A part in which a link has the focus, or something is selected, stays as it is.
+// A part in which a link has the focus, or something is selected, stays as it is; so does a table that somebody has
+// scrolled down in: its rows would move away below their eyes.
 function isInUse(part) {
+  if (part.querySelector(".sheet") !== null && part.getBoundingClientRect().top < 0) return true;
   const selection = getSelection();
   const isFocused = part.contains(document.activeElement) && document.activeElement.matches("a");
   return isFocused || (!selection.isCollapsed && selection.containsNode(part, true));
