@@ -10,6 +10,11 @@ BENCH_INSTALLED := $(VENV)/.bench-installed
 MELTANO_INSTALLED := $(MELTANO_VENV)/.installed
 PLUGINS_INSTALLED := $(MELTANO_VENV)/.plugins-installed
 
+# Real taps, each in an environment of its own; the newest that this Python can have. Those for PostgreSQL run in `make test`, too.
+POSTGRES_TAPS := meltanolabs-tap-postgres pipelinewise-tap-postgres
+TAPS := $(POSTGRES_TAPS) tap-intercom tap-jsonl
+tried = $(1:%=.venv-taps/%/.tried)
+
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 LOCK := UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
@@ -24,7 +29,7 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test taps lint format bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +37,11 @@ help: ## Show this list
 demo: $(INSTALLED) $(PLUGINS_INSTALLED) ## PostgreSQL -> Meltano -> target-intercom -> a sandbox workspace, shown row by row; KEEP=1 leaves its page open
 	@$(BIN)/python -m demo $(if $(filter-out 0,$(KEEP)),--keep)
 
-test: $(INSTALLED) $(PLUGINS_INSTALLED) ## Run all tests
+test: $(INSTALLED) $(PLUGINS_INSTALLED) $(call tried,$(POSTGRES_TAPS)) ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+
+taps: $(INSTALLED) $(call tried,$(TAPS)) ## Load from real taps, and show what each came to
+	@$(BIN)/python -m pytest tests/taps --verbose
 
 lint: $(INSTALLED) ## Check style, types and import layers
 	$(BIN)/ruff check .
@@ -54,7 +62,7 @@ lock: $(INSTALLED) ## Renew the lock files
 	$(LOCK) --output-file benchmarks/requirements.lock --group bench --constraint requirements-dev.lock
 
 clean: ## Remove the environments, caches and build output
-	rm -rf $(VENV) $(MELTANO_VENV) .meltano build dist htmlcov .coverage
+	rm -rf $(VENV) $(MELTANO_VENV) .venv-taps .meltano build dist htmlcov .coverage
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -82,4 +90,11 @@ $(MELTANO_INSTALLED): requirements-meltano.lock | $(MELTANO_VENV)/bin/python
 $(PLUGINS_INSTALLED): $(MELTANO_INSTALLED) meltano.yml pyproject.toml
 	@echo "Installing tap-postgres and target-intercom for Meltano ..."
 	@$(MELTANO_VENV)/bin/meltano --log-level warning install
+	@touch $@
+
+# A tap that this Python cannot have, or that cannot be fetched, fails nothing: its tests are skipped, and say so.
+.venv-taps/%/.tried:
+	@echo "Setting up $* ..."
+	$(call new-venv,.venv-taps/$*)
+	@.venv-taps/$*/bin/python $(PIP_INSTALL) "$*" || echo "$* cannot be installed with this Python: its tests are skipped" >&2
 	@touch $@
