@@ -59,9 +59,9 @@ def tag_names(people: People) -> list[str]:
 def test_a_renamed_tag_keeps_its_group_together(
     load: Loader, people: People, caplog: pytest.LogCaptureFixture, *, bulk: bool
 ) -> None:
-    load(listing(row(1, "VIP"), row(2, "vip"), row(3)), **SYNC)
+    load(listing(row(1, "VIP"), row(2, "VIP"), row(3)), **SYNC)
     rename(people, "VIP", "Gold")
-    done = load(listing(row(1, "VIP"), row(2), row(3, "VIP"), row(4, "Vip")), bulk_writes=bulk, **SYNC)
+    done = load(listing(row(1, "VIP"), row(2), row(3, "VIP"), row(4, "VIP")), bulk_writes=bulk, **SYNC)
     assert tagged(done) == (2, 1)
     assert caplog.text.count(SAID) == 1
     assert all_tags(people) == {"1": {"Gold"}, "2": set(), "3": {"Gold"}, "4": {"Gold"}}
