@@ -35,7 +35,7 @@ def loaders(project: dict[str, Any]) -> Iterator[Settings]:
     """The settings of each target in a part of a meltano.yml, those that it inherits below."""
     own: dict[str, Settings] = {}
     for plugin in project["plugins"]["loaders"]:
-        own[plugin["name"]] = {**own.get(plugin.get("inherit_from"), {}), **plugin["config"]}
+        own[plugin["name"]] = {**own.get(plugin.get("inherit_from"), {}), **plugin.get("config", {})}
     yield from own.values()
 
 

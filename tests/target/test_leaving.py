@@ -705,10 +705,10 @@ def test_who_came_back_after_a_permanent_deletion_is_rejected_with_the_reason(
     assert gone(people) == {"4"}
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_removal_that_keeps_failing_does_not_stop_the_others_and_is_tried_again_by_the_next_run(
     load: Loader, people: People, sandbox: SandboxServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It takes as long as the client's patience with one call, half a minute at most."""
     load(whole(*range(1, 9)))
     contact = people.one(external_id="7")["id"]
     sandbox.conditions.plan.add(TargetedFault(Fault.ERROR, "POST", f"/contacts/{contact}/archive", times=1000))
