@@ -709,17 +709,19 @@ def test_who_came_back_after_a_permanent_deletion_is_rejected_with_the_reason(
 def test_a_removal_that_keeps_failing_does_not_stop_the_others_and_is_tried_again_by_the_next_run(
     load: Loader, people: People, sandbox: SandboxServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    load(whole(*range(1, 9)))
-    contact = people.one(external_id="7")["id"]
+    load(whole(*range(1, 41)))
+    missing = {people.one(external_id=str(number))["id"]: str(number) for number in range(29, 41)}
+    # The first to be removed: others are removed while it fails, so that it is to blame itself.
+    contact, failing = min(missing.items())
     sandbox.conditions.plan.add(TargetedFault(Fault.ERROR, "POST", f"/contacts/{contact}/archive", times=1000))
-    done = load(whole(1, 2, 3, 4, 5, marked(6)))
+    done = load(whole(*range(1, 28), marked(28)), max_connections=2)
     assert (done.exit_code, done.states) == (0, [DONE["value"]])
-    assert gone(people) == {"6", "8"}
-    assert (done.results(), done.stream()["left"]) == ({"unchanged": 5, "archived": 1}, 1)
+    assert gone(people) == {"28", *missing.values()} - {failing}
+    assert (done.results(), done.stream()["left"]) == ({"unchanged": 27, "archived": 1}, 11)
     assert "could not be removed; the next run tries again" in caplog.text
     sandbox.conditions.plan.clear()
-    assert load(whole(1, 2, 3, 4, 5)).calls == {"GET /me": 1, ARCHIVE: 1}
-    assert gone(people) == {"6", "7", "8"}
+    assert load(whole(*range(1, 28))).calls == {"GET /me": 1, ARCHIVE: 1}
+    assert gone(people) == {"28", *missing.values()}
 
 
 def test_a_token_that_may_not_write_ends_the_run_without_a_state(
