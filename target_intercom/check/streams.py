@@ -298,7 +298,7 @@ def _quoted(values: Sequence[Json]) -> str:
 
 
 def _name_findings(config: Config, streams: Sequence[Stream]) -> Iterator[Finding]:
-    """Say which properties the streams do not have."""
+    """Yield a warning for each property that a setting names and no stream has."""
     yield from _property_findings(config, streams)
     for setting, default in (("deleted_property", StreamConfig().deleted_property), ("tags_property", None)):
         for where, wanted, among in _wanted(config, streams, setting):

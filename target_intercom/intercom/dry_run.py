@@ -169,7 +169,7 @@ class DryRunClient(IntercomClient):
 
     @contextmanager
     def expecting(self, contacts: Iterable[Contact], holders: Iterable[Contact] = ()) -> Iterator[None]:
-        """Take in contacts as they were just read: until the block ends, changing them needs no further look.
+        """Keep contacts as they were just read: until the block ends, changing them needs no further look.
 
         `holders`: users of whom it is known that they had these emails; no other user can be made with one.
         """

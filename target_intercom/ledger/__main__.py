@@ -126,7 +126,7 @@ def forget_(place: Path | str | None, stream: str, workspace: str | None, *, yes
 
 
 def _stake(stream: StreamSummary, found: Held) -> str:
-    """Say what is forgotten, and what becomes of it."""
+    """Return the text that tells what is forgotten, and what becomes of it."""
     last = stream.finished_at or stream.started_at
     counts = (
         f"{found.contacts} contacts, {found.alone} of them in no other stream; "
@@ -138,7 +138,7 @@ def _stake(stream: StreamSummary, found: Held) -> str:
 
 @contextmanager
 def _printing(what: str) -> Iterator[t.TextIO]:
-    """Give stdout, in UTF-8; where it takes nothing the command ends with a sentence, or in silence if nobody reads."""
+    """Yield stdout, in UTF-8; where it takes nothing the command ends with a sentence, or silently if nobody reads."""
     try:
         with printing(what) as stdout:
             if isinstance(stdout, io.TextIOWrapper):

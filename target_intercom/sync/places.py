@@ -66,7 +66,7 @@ class Places:
             self._say_own_id()
 
     def _say_own_id(self) -> None:
-        """Say that the source's id is not loaded; a stream without any identifier is refused with the same advice."""
+        """Warn that the source's id is not loaded; a stream without any identifier is refused with the same advice."""
         for name in self._properties.names:
             if folded(name) == "id" and name not in self._config.mappings:
                 self._say(

@@ -18,7 +18,7 @@ from tests.target.removal_model import (
     Row,
     Run,
     Stream,
-    Undetermined,
+    UndeterminedError,
     after_cut,
     expect,
 )
@@ -359,7 +359,7 @@ def history(seed: int) -> History:
         run = author.again(runs[-1], was_cut=runs[-1].is_cut) if failed else author.run()
         try:
             expected = expect(memory, run)
-        except Undetermined:
+        except UndeterminedError:
             tries += 1
             continue
         runs.append(run)

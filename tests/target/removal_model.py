@@ -1,7 +1,7 @@
 """Who may be removed, as the documents say it: a model without the target, for tests that compare the two.
 
 A history is some runs over people with stable identifiers: person 4 has the external_id "4" and the email
-"p4@example.com". What the documents leave open raises Undetermined: such a history shows nothing.
+"p4@example.com". What the documents leave open raises UndeterminedError: such a history shows nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Span = tuple[int, int]
 ARCHIVED, LEFT = "archived", "left"
 
 
-class Undetermined(Exception):  # noqa: N818 - it is no error of the target
+class UndeterminedError(Exception):
     """The documents do not say what becomes of this history."""
 
 
@@ -190,7 +190,7 @@ def expect(memory: Memory, run: Run) -> Expected:
     """Return what a run has to end as that nothing ends before its time.
 
     Raises:
-        Undetermined: The documents do not say.
+        UndeterminedError: The documents do not say.
     """
     return _Judgement(memory, run).expected()
 
@@ -237,7 +237,7 @@ class _Play:
             self._unreadable(part, row)
         else:
             if row.form in MARKS and any(form in REFUSED for form in self.words.get(key, [])):
-                raise Undetermined("a mark after a refused record of its key")
+                raise UndeterminedError("a mark after a refused record of its key")
             self.words.setdefault(key, []).append(row.form)
             self.seen.add(key)
             if row.form is Form.LIVE:
@@ -249,7 +249,7 @@ class _Play:
 
     def _order(self, part: Part, row: Row) -> None:
         if row.form is not Form.LIVE:
-            raise Undetermined("what else than orders a stream of orders brings")
+            raise UndeterminedError("what else than orders a stream of orders brings")
         if row.person in self.live:
             self.orders.setdefault(row.person, set()).add(part.stream.name)
         else:
@@ -257,7 +257,7 @@ class _Play:
 
     def _write(self, part: Part, key: Key, row: Row) -> None:
         if part.stream.key == "email" and row.person not in self.live:
-            raise Undetermined("a person known by the email only")
+            raise UndeterminedError("a person known by the email only")
         self.live.add(row.person)
         self.marks.pop(key, None)
         self.perhaps_marks.pop(key, None)
@@ -265,7 +265,7 @@ class _Play:
 
     def _mark(self, part: Part, key: Key, row: Row) -> None:
         if part.stream.mode != "sync":
-            raise Undetermined("marks where they remove nobody")
+            raise UndeterminedError("marks where they remove nobody")
         known = self.entries.get(key)
         if row.form is Form.MARK_KEY and part.stream.key == "row":
             if known is None:
@@ -287,7 +287,7 @@ class _Play:
         if known is None:
             return
         if known.person != row.person:
-            raise Undetermined("a refused record between two persons")
+            raise UndeterminedError("a refused record between two persons")
         if known.held:
             self.named.setdefault(known.person, set()).add(key[0])
         else:
@@ -306,7 +306,7 @@ class _Play:
             return
         anew = any((of, one.person) == (stream, row.person) for (of, _), one in self.entries.items())
         if (None in holds or anew or not part.stream.key) and _may_lose(part):
-            raise Undetermined("whether the stream holds the contact of a record whose key cannot be read")
+            raise UndeterminedError("whether the stream holds the contact of a record whose key cannot be read")
         self.blocked.add(stream)
 
 
@@ -333,13 +333,13 @@ class _Judgement:
     def expected(self) -> Expected:
         play = self.play
         if play.early_orders & play.live:
-            raise Undetermined("an order for somebody who comes back after it")
+            raise UndeterminedError("an order for somebody who comes back after it")
         removed = {person: frozenset(claims) for person, claims in self._removed()}
         written = {row.person for _, row in self._last_words() if row.form is Form.LIVE}
         sure = frozenset(removed) & (self.memory.live | written)
         trips = self._trips(removed, sure)
         if play.live - self.memory.live - written - (set() if trips else set(removed)):
-            raise Undetermined("whether somebody who was written and marked is there")
+            raise UndeterminedError("whether somebody who was written and marked is there")
         if trips:
             return self._failed()
         live = frozenset(play.live - set(removed))
@@ -410,7 +410,7 @@ class _Judgement:
             for key, entry in self.entries.items()
         )
         if perhaps_kept or not claims:
-            raise Undetermined("whether a record keeps the contact")
+            raise UndeterminedError("whether a record keeps the contact")
         return True
 
     # The fuse.
@@ -429,7 +429,7 @@ class _Judgement:
         base = self.memory.bases.get(stream.name)
         if base is None:
             if both[0] <= 20 and (both[1] > 20 or left[1]):
-                raise Undetermined("how many may leave a stream of which no run succeeded")
+                raise UndeterminedError("how many may leave a stream of which no run succeeded")
             return both[0] > 20
         percent = self.run.percent
         half = max(50, percent)
@@ -438,7 +438,7 @@ class _Judgement:
             for all_, gone, known in product(both, left, base)
         }
         if len(verdicts) > 1:
-            raise Undetermined("on which side of the fuse it is")
+            raise UndeterminedError("on which side of the fuse it is")
         return verdicts.pop()
 
     # What is remembered.

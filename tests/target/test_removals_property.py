@@ -24,7 +24,7 @@ from tests.target.removal_model import (
     History,
     Memory,
     Run,
-    Undetermined,
+    UndeterminedError,
     after_cut,
     expect,
 )
@@ -75,7 +75,7 @@ class World:
                 return None
             try:
                 expected = expect(memory, run)
-            except Undetermined:
+            except UndeterminedError:
                 return None
             done, was_cut = self._load(history, run)
             live = self._live()
@@ -204,6 +204,6 @@ def test_the_same_input_once_more_changes_nothing_in_the_model() -> None:
             memory = expect(memory, run).memory
         try:
             again = expect(memory, runs.runs[-1])
-        except Undetermined:
+        except UndeterminedError:
             continue
         assert again.memory.live == memory.live, seed

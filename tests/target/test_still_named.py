@@ -13,7 +13,6 @@ from tests.loading import record, schema, state
 from tests.target.remembering import WHEN, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from tests.loading import Loader, People
@@ -184,18 +183,20 @@ def test_a_link_that_came_by_a_merge_removes_nobody(load: Loader, people: People
 # Clocks.
 
 
-def stamp_ahead(folder: Path, tables: Iterable[tuple[str, str]]) -> None:
-    """Let what the ledger has written be of next year."""
+def stamp_ahead(folder: Path) -> None:
+    """Write the ledger's stamps anew, as of next year."""
     with closing(sqlite3.connect(folder / "ledger.db")) as ledger:
-        for table, column in tables:
-            ledger.execute(f"UPDATE target_intercom_{table} SET {column} = {column} + {YEAR_MS}")  # noqa: S608 - ours
+        ledger.execute(
+            "UPDATE target_intercom_entries SET seen_at = seen_at + ?, written_at = written_at + ?", [YEAR_MS] * 2
+        )
+        ledger.execute("UPDATE target_intercom_intents SET sent_at = sent_at + ?", [YEAR_MS])
         ledger.commit()
 
 
 def test_stamps_of_a_clock_that_was_ahead_keep_nobody(load: Loader, people: People) -> None:
     settings = {"snapshot": True, "streams": {"customers": {}}}
     load(stream(ANN, *OTHERS), **settings)
-    stamp_ahead(load.data_dir, [("entries", "seen_at"), ("entries", "written_at")])
+    stamp_ahead(load.data_dir)
     assert load(stream(*OTHERS), **settings).stream()["left"] == 1
     assert "1" not in live(people)
 
@@ -205,7 +206,7 @@ def test_an_intent_of_a_clock_that_was_ahead_is_waited_for_no_longer_than_any(lo
     lead: Row = {"row": 5, "id": None, "email": "lead@example.com", "name": "Lead"}
     load(stream(lead), **settings)
     people.call("DELETE", f"/contacts/{people.one(email='lead@example.com')['id']}", {})
-    stamp_ahead(load.data_dir, [("intents", "sent_at")])
+    stamp_ahead(load.data_dir)
     began = time.monotonic()
     assert load(stream({**lead, "name": "Anew"}), repair=True, **settings).exit_code == 0
     assert time.monotonic() - began < 120
