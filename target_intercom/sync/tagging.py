@@ -211,10 +211,7 @@ class Tagging:
     # On.
 
     def _put_on(self, rows: Sequence[Membership]) -> None:
-        names: dict[GroupKey, str] = {}
-        for one in rows:
-            names.setdefault(one.group, one.name)
-        unmade = self._tags.provide(names)
+        unmade = self._tags.provide(_tag_names(rows))
         self._refuse([(one, Refusal.by_intercom(unmade[one.group])) for one in rows if one.group in unmade])
         rows = [one for one in rows if one.group not in unmade]
         # A run that is cut off between Intercom's answer and the ledger has to know the tag for its own.
@@ -481,6 +478,17 @@ class Tagging:
 def _named(rows: Iterable[Membership]) -> list[Membership]:
     """Return the memberships of records, without what is left of forgotten streams."""
     return [one for one in rows if one.stream != NOBODY]
+
+
+def _tag_names(rows: Iterable[Membership]) -> dict[GroupKey, str]:
+    """Return the name of each group's tag: of several spellings the first in the order of code points.
+
+    The order of the rows is no choice: it follows from ids that Intercom gives.
+    """
+    names: dict[GroupKey, str] = {}
+    for one in rows:
+        names[one.group] = min(one.name, names.get(one.group, one.name))
+    return names
 
 
 def _gone(contact: ContactId) -> Refusal:
