@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -10,7 +9,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-import pytest
+from tests.taps.piping import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +33,7 @@ def led_to(port: int, folder: Path) -> Iterator[dict[str, str]]:
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
     """Make a certificate of Intercom's name that is worth something in this test alone."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("there is no openssl")
+    openssl = program("openssl")
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN={INTERCOM}"]
     words += ["-addext", f"subjectAltName=DNS:{INTERCOM}", "-out", str(certificate), "-keyout", str(key)]
