@@ -79,16 +79,18 @@ def values_of(schema: Json) -> Values:
     return _Reader(schema).read(schema)
 
 
-def plain_schema(schema: Json, key_properties: Iterable[str] = ()) -> dict[str, Json]:
+def plain_schema(schema: Json, key_properties: Iterable[str] = (), *, names_all: bool = True) -> dict[str, Json]:
     """Write a stream's schema anew, with nothing in it but what is read here: the SDK reads no other.
 
-    Where it names no properties, or not the key's (tap-mongodb names those of some types alone), `additionalProperties`
-    is true, and the key properties are named, without a type.
+    Where it names no properties, or not all of them, `additionalProperties` is true, and the key properties are named,
+    without a type.
     """
     members = values_of(schema).members or {}
-    keys = {name: ANY for name in key_properties if name not in members}
-    plain = {"type": "object", "properties": {name: _plain(values) for name, values in {**members, **keys}.items()}}
-    return plain if members and not keys else {**plain, "additionalProperties": True}
+    if members and names_all:
+        return {"type": "object", "properties": {name: _plain(values) for name, values in members.items()}}
+    named = {**dict.fromkeys(key_properties, ANY), **members}
+    properties = {name: _plain(values) for name, values in named.items()}
+    return {"type": "object", "properties": properties, "additionalProperties": True}
 
 
 def is_open(schema: Mapping[str, Json]) -> bool:
