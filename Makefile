@@ -7,15 +7,21 @@ MELTANO_VENV := .venv-meltano
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench-installed
+SOURCES_INSTALLED := $(VENV)/.sources-installed
 MELTANO_INSTALLED := $(MELTANO_VENV)/.installed
 PLUGINS_INSTALLED := $(MELTANO_VENV)/.plugins-installed
 
-# Real taps, each in an environment of its own; the newest that this Python can have.
-TAPS := meltanolabs-tap-postgres pipelinewise-tap-postgres tap-intercom tap-jsonl
+# Real taps, moto, which stands for AWS, and nx-27017, which stands for MongoDB: each in an environment of its own, with the versions of tests/taps/locks.
+# MeltanoLabs' tap-postgres is Meltano's.
+TAPS_OF_TEST := pipelinewise-tap-postgres
+TAPS := $(TAPS_OF_TEST) $(sort meltano-map-transform moto nx-27017 pipelinewise-tap-mysql pipelinewise-tap-s3-csv tap-dbf tap-dynamodb \
+	tap-intercom tap-jsonl tap-mongodb tap-mysql tap-s3-csv tap-stripe)
+TAPS_LOCKED := $(TAPS:%=tests/taps/locks/%.lock)
 tried = $(1:%=.venv-taps/%/.tried)
 
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
-LOCK := UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
+UV := UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+LOCK := $(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 # $(call new-venv,DIRECTORY): an empty environment, or one sentence that says why there is none.
 # One that is there stays what it is, with the Python that it was made with: `make clean` makes room for another.
@@ -36,11 +42,11 @@ help: ## Show this list
 demo: $(INSTALLED) $(PLUGINS_INSTALLED) ## PostgreSQL -> Meltano -> target-intercom -> a sandbox workspace, shown row by row; KEEP=1 leaves its page open
 	@$(BIN)/python -m demo $(if $(filter-out 0,$(KEEP)),--keep)
 
-test: $(INSTALLED) $(PLUGINS_INSTALLED) ## Run all tests
+test: $(INSTALLED) $(PLUGINS_INSTALLED) $(call tried,$(TAPS_OF_TEST)) ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-taps: $(INSTALLED) $(call tried,$(TAPS)) ## Load from real taps, and show what each came to
-	@$(BIN)/python -m pytest tests/taps --verbose
+taps: $(INSTALLED) $(SOURCES_INSTALLED) $(PLUGINS_INSTALLED) $(call tried,$(TAPS)) ## Load from real taps, and show what each came to
+	@$(BIN)/python -m pytest tests/taps --verbose -r s
 
 lint: $(INSTALLED) ## Check style, types and import layers
 	$(BIN)/ruff check .
@@ -55,10 +61,14 @@ format: $(INSTALLED) ## Format the code and mend what can be mended
 bench: $(INSTALLED) $(BENCH_INSTALLED) ## Measure what loads cost; ARGS="--quick", ARGS=window and so on: docs/performance.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-lock: $(INSTALLED) ## Renew the lock files
+lock: $(INSTALLED) $(TAPS_LOCKED:%=%-anew) ## Renew the lock files
 	$(LOCK) --output-file requirements-dev.lock --group dev pyproject.toml
 	$(LOCK) --output-file requirements-meltano.lock --group meltano
 	$(LOCK) --output-file benchmarks/requirements.lock --group bench --constraint requirements-dev.lock
+	$(LOCK) --output-file tests/taps/requirements.lock --group taps --constraint requirements-dev.lock
+
+tests/taps/locks/%.lock-anew: $(INSTALLED)
+	echo "$(if $(filter moto,$*),moto[server],$*)" | $(LOCK) --output-file tests/taps/locks/$*.lock -
 
 clean: ## Remove the environments, caches and build output
 	rm -rf $(VENV) $(MELTANO_VENV) .venv-taps .meltano build dist htmlcov .coverage
@@ -91,9 +101,15 @@ $(PLUGINS_INSTALLED): $(MELTANO_INSTALLED) meltano.yml pyproject.toml
 	@$(MELTANO_VENV)/bin/meltano --log-level warning install
 	@touch $@
 
-# A tap that this Python cannot have, or that cannot be fetched, fails nothing: its tests are skipped, and say so.
-.venv-taps/%/.tried:
-	@echo "Setting up $* ..."
-	$(call new-venv,.venv-taps/$*)
-	@.venv-taps/$*/bin/python $(PIP_INSTALL) "$*" || echo "$* cannot be installed with this Python: its tests are skipped" >&2
+$(SOURCES_INSTALLED): tests/taps/requirements.lock $(INSTALLED)
+	@$(BIN)/python $(PIP_INSTALL) --requirement tests/taps/requirements.lock
 	@touch $@
+
+# A tap that this Python cannot have, or that cannot be fetched, fails nothing: its tests are skipped and give the reason,
+# and the next make tries again.
+.venv-taps/%/.tried: tests/taps/locks/%.lock $(INSTALLED)
+	@echo "Setting up .venv-taps/$* ..."
+	@mkdir -p .venv-taps
+	@if $(UV) venv --quiet --clear --python $(BIN)/python .venv-taps/$* 2>.venv-taps/$*.log && \
+		$(UV) pip install --quiet --python .venv-taps/$*/bin/python --requirement $< 2>>.venv-taps/$*.log; \
+		then touch $@; else rm -rf .venv-taps/$*; echo "$* cannot be installed: .venv-taps/$*.log" >&2; fi

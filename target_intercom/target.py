@@ -38,7 +38,7 @@ from target_intercom.reader import MessageReader
 from target_intercom.sinks import ContactSink, GroupSink, IntercomSink, failed_map
 from target_intercom.summary import DRY_RUN, last_word
 from target_intercom.sync.objections import came_without_streams, is_no_schema
-from target_intercom.sync.schemas import plain_schema
+from target_intercom.sync.schemas import is_open, plain_schema
 from target_intercom.text import Lines
 from target_intercom.variables import unread_variables
 
@@ -108,6 +108,8 @@ class TargetIntercom(Target):
         """By the tap's streams that came: where the records go that come now."""
         self._routes_of = lru_cache(_MOST_SCHEMAS)(self._lay_routes)
         """Those of a SCHEMA, told as a line: a tap may send several in turn."""
+        self._open_streams: set[str] = set()
+        """The tap's streams of which a SCHEMA named no properties."""
         self.is_due = False
         self.unread_variables: Sequence[str] = ()
         """Sentences about environment variables that look like settings and are not read."""
@@ -331,8 +333,13 @@ class TargetIntercom(Target):
             raise
 
     def mapped(self, stream: str, schema: Json, keys: Sequence[str] | None) -> Sequence[StreamMap]:
-        """Return what stream maps and flattening make of a stream of the tap; its schema may be anything."""
-        schema = plain_schema(schema, keys or ())
+        """Return what stream maps and flattening make of a stream of the tap; its schema may be anything.
+
+        Schemas that follow one without properties do not name all of them: tap-mongodb adds dates, floats and objects.
+        """
+        schema = plain_schema(schema, keys or (), names_all=stream not in self._open_streams)
+        if is_open(schema):
+            self._open_streams.add(stream)
         known = self.mapper.stream_maps.get(stream)
         if known is None or (known[0].raw_schema, known[0].raw_key_properties) != (schema, keys):
             self.mapper.register_raw_stream_schema(stream, schema, keys)

@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from target_intercom.config import SETTINGS, parse_config
+from target_intercom.sandbox import SandboxServer
 from target_intercom.target import TargetIntercom
 from tests.documents import DOCS, README, blocks
-from tests.loading import record, schema, state
+from tests.loading import People, record, schema, state
+from tests.proxy import led_to
 from tests.shell import STATE, make_shell
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.documents import Block
-    from tests.loading import Loaded, Loader, People
+    from tests.loading import Loaded, Loader
 
 Settings = dict[str, Any]
 Row = dict[str, Any]
@@ -139,6 +141,39 @@ def test_a_deletion_from_the_log_needs_nothing_but_the_key(load: Loader, people:
     assert people.one()["custom_attributes"] == {}
     load([rows[0], record("customers", id=1, _sdc_deleted_at=WHEN)], **settings)
     assert people.one()["state"] == "archived"
+
+
+@pytest.mark.parametrize("region", ["eu", "au"])
+def test_a_workspace_of_another_region_is_called_where_it_lies(load: Loader, tmp_path: Path, region: str) -> None:
+    settings = {**recipe("A workspace in Europe or Australia"), "region": region, "api_url": ...}
+    host = f"api.{region}.intercom.io"
+    with SandboxServer(allowed_hosts=[host], region=region.upper()) as there:
+        with led_to(int(there.url.rsplit(":", 1)[1]), tmp_path, host) as load.variables:
+            assert load.pipe(customers(person(1)), **settings).results("public-customers") == {"created": 1}
+        assert len(People(there).live()) == 1
+
+
+def test_a_token_of_another_region_ends_the_run_with_its_region(load: Loader, tmp_path: Path) -> None:
+    settings = {**recipe("A workspace in Europe or Australia"), "region": "us", "api_url": ...}
+    with SandboxServer(allowed_hosts=["api.intercom.io"], region="EU") as there:
+        with led_to(int(there.url.rsplit(":", 1)[1]), tmp_path) as load.variables:
+            done = load.pipe(customers(person(1)), **settings)
+        assert People(there).everyone() == []
+    assert done.exit_code == 1
+    assert "The workspace lies in region 'eu', and 'region' is 'us': change it" in done.log
+
+
+def test_the_same_people_go_into_several_workspaces(load: Loader, people: People) -> None:
+    (block,) = [one for one in blocks(RECIPES, "yaml") if one.heading == "Several workspaces"]
+    first, second = settings_of(block)
+    rows = customers(person(1, plan="pro"), person(2))
+    with SandboxServer(region="EU") as other:
+        for _ in range(2):
+            # An address stands above the region.
+            one, another = load(rows, **first), load(rows, **{**second, "api_url": other.url})
+        assert (one.writes, another.writes) == (0, 0)
+        assert states(people) == states(People(other)) == {"1": "live", "2": "live"}
+    assert (load.data_dir.parent / second["data_dir"] / "report.json").exists()
 
 
 def test_the_users_of_a_workspace_come_into_another_with_their_attributes(load: Loader, people: People) -> None:

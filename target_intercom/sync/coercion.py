@@ -111,14 +111,18 @@ def is_lost(value: Json) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def value_kind(value: Json) -> Kind:
-    """Return the attribute type that fits a value whose property has no type."""
+def value_kind(value: Json, text_kind: Kind = Kind.STRING) -> Kind:
+    """Return the attribute type that fits a value whose property has no type; `text_kind`: of texts that it fits."""
     if isinstance(value, bool):
         return Kind.BOOLEAN
     if isinstance(value, int):
         return Kind.INTEGER
     if isinstance(value, (float, Decimal)):
         return Kind.FLOAT
+    if isinstance(value, str):
+        with suppress(UncoercibleError):
+            coerce(value, text_kind)
+            return text_kind
     return Kind.STRING
 
 

@@ -90,7 +90,7 @@ def refuse_without_identifier(
 ) -> None:
     """Refuse a stream that tells nobody apart.
 
-    Where its schema names no properties, those that `mappings` names are taken for there.
+    Where its schema does not name all properties, those that `mappings` names are taken for there.
 
     Raises:
         StreamRefusedError: no property gives an identifier of `match_by`; says which mapping to add.

@@ -73,9 +73,9 @@ class Wanted:
         """Add an attribute whose type a schema names; the first one counts."""
         self._named[attribute] = self._named.get(attribute) or kind
 
-    def untyped(self, attribute: str, value: Json) -> None:
-        """Add a value of which no schema names a type."""
-        self._shared[attribute].add(value_kind(value))
+    def untyped(self, attribute: str, value: Json, text_kind: Kind) -> None:
+        """Add a value of which no schema names a type; `text_kind` is what the schema says of texts among its like."""
+        self._shared[attribute].add(value_kind(value, text_kind))
 
     def kinds(self) -> dict[str, Kind | None]:
         """Return their types; None for an attribute that the records only clear.
@@ -184,11 +184,11 @@ class ContactMapper:
                     settled.add(name)
                 elif is_null(value):
                     wanted.cleared(attribute)
-                elif (kind := self._properties.values(name).kind) is not None:
+                elif (kind := (values := self._properties.values(name)).kind) is not None:
                     wanted.named(attribute, kind)
                     settled.add(name)
                 else:
-                    wanted.untyped(attribute, value)
+                    wanted.untyped(attribute, value, values.text_kind)
 
     def map(self, received: Received, custom: Mapping[str, AttributeType | None]) -> Mapped:
         """Map a record. `custom` has the type of each custom attribute; None for one that cannot be written.

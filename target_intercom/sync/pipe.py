@@ -26,8 +26,9 @@ _MOST: t.Final = 2**63
 _MOST_NAMED: t.Final = 3
 _KEY_VALUES: t.Final = frozenset({"replication_key_value", "starting_replication_value"})
 """Parts of a bookmark that are a position whatever they hold: a replication key may be any text."""
-_NO_POSITIONS: t.Final = frozenset({"version", "last_pk_fetched", "max_pk_values", "context"})
-"""Parts of a bookmark that a whole table has, too: its version, how far a run got before, whose partition it is."""
+_NO_POSITIONS: t.Final = frozenset({"version", "last_pk_fetched", "max_pk_values", "context", "success_timestamp"})
+"""Parts of a bookmark that a whole table has, too: its version, how far a run got before, whose partition it is, when
+the run ended (tap-dynamodb)."""
 _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?(?!\d)"
     r"|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}(?!\d)"

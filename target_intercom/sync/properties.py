@@ -34,7 +34,7 @@ class Properties:
         Args:
             schemas: the properties that the stream's schema names.
             mapped: what its mappings name: properties, or paths to members of theirs.
-            is_open: the schema names no properties; what is in it all the same is not all.
+            is_open: what the schema names is not all.
         """
         self.is_open = is_open
         self._schemas = schemas

@@ -79,27 +79,27 @@ def values_of(schema: Json) -> Values:
     return _Reader(schema).read(schema)
 
 
-def plain_schema(schema: Json, key_properties: Iterable[str] = ()) -> dict[str, Json]:
+def plain_schema(schema: Json, key_properties: Iterable[str] = (), *, names_all: bool = True) -> dict[str, Json]:
     """Write a stream's schema anew, with nothing in it but what is read here: the SDK reads no other.
 
-    Where it names no properties `additionalProperties` is true, and the key properties are named, without a type.
+    Where it names no properties, or not all of them, `additionalProperties` is true, and the key properties are named,
+    without a type.
     """
-    members = values_of(schema).members
-    if members:
+    members = values_of(schema).members or {}
+    if members and names_all:
         return {"type": "object", "properties": {name: _plain(values) for name, values in members.items()}}
-    keys = {name: _plain(ANY) for name in key_properties}
-    return {"type": "object", "properties": keys, "additionalProperties": True}
+    named = {**dict.fromkeys(key_properties, ANY), **members}
+    properties = {name: _plain(values) for name, values in named.items()}
+    return {"type": "object", "properties": properties, "additionalProperties": True}
 
 
 def is_open(schema: Mapping[str, Json]) -> bool:
-    """Check whether a plain schema is of a stream whose own names no properties."""
+    """Check whether a plain schema is of a stream whose own does not name all properties."""
     return schema.get("additionalProperties") is True
 
 
 def _plain(values: Values) -> dict[str, Json]:
-    if values.types is None:
-        return {"type": [_ANY]}
-    plain: dict[str, Json] = {"type": [_NULL, *sorted(values.types)]}
+    plain: dict[str, Json] = {"type": [_ANY] if values.types is None else [_NULL, *sorted(values.types)]}
     if values.format is not None:
         plain["format"] = values.format
     if values.members is not None:

@@ -77,7 +77,7 @@ class Project:
         """Run a command of Meltano that must fail; give what it said."""
         done = self._run(*arguments)
         assert done.returncode != 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
-        return done.stderr
+        return done.stdout + done.stderr
 
     def _run(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -324,6 +324,19 @@ def test_the_check_is_a_command_of_the_plugin(from_hub: Project, workspace: Work
     )
     assert workspace.url in said
     assert "custom_attributes" in said or "external_id" in said
+
+
+def test_the_check_refuses_a_setting_that_a_run_refuses(
+    from_hub: Project, workspace: Workspace, tmp_path: Path
+) -> None:
+    project = from_hub.twin(tmp_path)
+    (tmp_path / ".meltano").symlink_to(from_hub.folder / ".meltano")
+    right = {"access_token": workspace.token, "api_url": workspace.url, "mappings": {"id": "external_id"}}
+    project.configure({**right, "sync_mode": "sync"})
+    project("invoke", f"{TARGET}:check")
+    project.configure({**right, "sync_mod": "sync"})
+    checked, ran = project.refusal("invoke", f"{TARGET}:check"), project.refusal("invoke", TARGET)
+    assert all("Setting 'sync_mod' is unknown: did you mean 'sync_mode'?" in said for said in (checked, ran))
 
 
 def test_the_ledger_is_a_command_of_the_plugin(from_hub: Project) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -13,22 +14,42 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from tests.loading import Loaded, Loader, People
 
-ENVIRONMENTS = Path(__file__).parents[2] / ".venv-taps"
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ROOT / ".venv-taps"
+MELTANOS = ROOT / ".meltano" / "extractors" / "tap-postgres" / "venv" / "bin" / "tap-postgres"
 STANDARD = ("email", "name", "phone", "signed_up_at", "last_seen_at")
 
 Person = dict[str, Any]
 
 
 def command(package: str, name: str) -> Path:
-    """The command of a package that `make taps` has installed; a test that needs it is skipped where it has not."""
+    """Find the command of a package that `make taps` has installed; a test is skipped where it could not be."""
     path = ENVIRONMENTS / package / "bin" / name
+    log = ENVIRONMENTS / f"{package}.log"
     if not path.exists():
-        pytest.skip(f"{package} is not installed here: make taps")
+        why = log.read_text(encoding="utf-8").strip() if log.exists() else "make taps"
+        pytest.skip(f"{package} is not installed here: {why}")
     return path
+
+
+def meltanos_tap_postgres() -> Path:
+    """Find MeltanoLabs' tap-postgres, which Meltano has installed for the demo."""
+    if not MELTANOS.exists():
+        pytest.skip("meltanolabs-tap-postgres is not installed here: make taps")
+    return MELTANOS
+
+
+def program(*names: str) -> str:
+    """Find a program of this machine, under the first of its names; a test is skipped where there is none."""
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+    found = next(filter(None, (shutil.which(name, path=path) for name in names)), None)
+    if found is None:
+        pytest.skip(f"this machine has no {' or '.join(names)}")
+    return found
 
 
 @dataclass
@@ -43,17 +64,24 @@ class Tap:
     metadata: Mapping[str, Any] = field(default_factory=lambda: {"replication-method": "FULL_TABLE"})
     catalog_flag: str = "--catalog"
     environment: Mapping[str, str] = field(default_factory=dict)
+    mapper: Sequence[str] = ()
+    """The command that its messages go through."""
+    discovered: Any = None
+    """Its catalog, for a tap that cannot discover here."""
     state: Any = None
 
     def messages(self) -> list[str]:
-        """What it sends, from its last state on."""
+        """Run it from its last state on, and return what it sends."""
         files = {"--config": self.config, self.catalog_flag: self._catalog()}
         if self.state is not None:
             files["--state"] = self.state
-        return self._run(files).splitlines()
+        sent = self._run(files)
+        return (self._done(self.mapper, sent) if self.mapper else sent).splitlines()
 
     def _catalog(self) -> dict[str, Any]:
-        catalog: dict[str, Any] = json.loads(self._run({"--config": self.config}, "--discover"))
+        if self.discovered is None:
+            self.discovered = json.loads(self._run({"--config": self.config}, "--discover"))
+        catalog = self.discovered
         wanted = [one for one in catalog["streams"] if one["tap_stream_id"].endswith(self.stream)]
         assert len(wanted) == 1, [one["tap_stream_id"] for one in catalog["streams"]]
         for entry in wanted[0]["metadata"]:
@@ -68,8 +96,13 @@ class Tap:
             path = self.folder / f"{self.command.name}{flag}.json"
             path.write_text(json.dumps(content), encoding="utf-8")
             words += [flag, str(path)]
+        return self._done(words)
+
+    def _done(self, words: Sequence[str], given: str = "") -> str:
+        """Run a command that must succeed; give what it printed."""
+        environment = os.environ | self.environment
         done = subprocess.run(
-            words, capture_output=True, check=False, cwd=self.folder, env=os.environ | self.environment
+            words, capture_output=True, check=False, cwd=self.folder, env=environment, input=given.encode()
         )
         assert done.returncode == 0, done.stderr.decode()[-3000:]
         return done.stdout.decode()
@@ -151,6 +184,11 @@ def contact_of(row: Person, **otherwise: Any) -> Person:
     email = None if row["email"] is None else row["email"].lower()
     contact = {**row, "email": email, "birthday": seconds(row["birthday"]), **otherwise}
     return {name: value for name, value in contact.items() if value is not None and name not in {"id", "updated_at"}}
+
+
+def number(text: str | None) -> float | None:
+    """A decimal as Intercom's number."""
+    return None if text is None else float(text)
 
 
 def seconds(day: str | None) -> int | None:

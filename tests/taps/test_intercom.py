@@ -10,8 +10,8 @@ import pytest
 
 from target_intercom.sandbox import SandboxServer
 from tests.loading import Loader, People, record, schema
+from tests.proxy import INTERCOM, led_to
 from tests.taps.piping import STANDARD, Tap, command, people_of_a_table
-from tests.taps.proxy import INTERCOM, led_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demo.database import running_database
-from tests.taps.piping import Line, Person, Tap, command, contact_of, load_change_and_remove
+from tests.taps.piping import (
+    Line,
+    Person,
+    Tap,
+    command,
+    contact_of,
+    load_change_and_remove,
+    meltanos_tap_postgres,
+    number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,14 +54,12 @@ def write(database: Database, rows: dict[str, Person]) -> dict[str, Person]:
         connection.execute("delete from people where not id = any(%s)", [[int(key) for key in rows]])
         for row in rows.values():
             connection.execute(PUT, row)
-    numbers = {key: None if row["balance"] is None else float(row["balance"]) for key, row in rows.items()}
-    return {key: contact_of(row, balance=numbers[key]) for key, row in rows.items()}
+    return {key: contact_of(row, balance=number(row["balance"])) for key, row in rows.items()}
 
 
 def meltanolabs(database: Database, folder: Path, metadata: Mapping[str, Any]) -> Tap:
     config = {"sqlalchemy_url": database.url, "filter_schemas": ["public"]}
-    tap = command("meltanolabs-tap-postgres", "tap-postgres")
-    return Tap(tap, folder, config, "public-people", metadata)
+    return Tap(meltanos_tap_postgres(), folder, config, "public-people", metadata)
 
 
 def pipelinewise(database: Database, folder: Path, metadata: Mapping[str, Any]) -> Tap:

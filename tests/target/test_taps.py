@@ -638,3 +638,56 @@ def test_a_stream_that_the_targets_own_stream_map_renames_is_complete(load: Load
         done = load(messages)
     assert done.stream("users")["left"] == 1
     assert len(people.live()) == 2
+
+
+@pytest.mark.parametrize(
+    ("shards", "left"), [({}, 1), ({"shard_seq_numbers": {"shard": "300000000000000499659"}}, 0)], ids=["full", "log"]
+)
+def test_when_a_run_of_tap_dynamodb_ended_is_no_position_in_its_table(
+    load: Loader, people: People, shards: dict[str, Any], left: int
+) -> None:
+    load.settings = {"sync_mode": "sync"}
+    for version, numbers in ((1, (1, 2, 3)), (2, (1, 2))):
+        rows = [{**record("users", id=number), "version": version} for number in numbers]
+        bookmark = {"version": version, "initial_full_table_complete": True, "last_replication_method": "FULL_TABLE"}
+        ended = {"success_timestamp": f"2026-11-30T07:5{version}:00.349633Z"}
+        open_schema = {"type": "SCHEMA", "stream": "users", "schema": {"type": "object"}, "key_properties": ["id"]}
+        activated = {"type": "ACTIVATE_VERSION", "stream": "users", "version": version}
+        done = load([open_schema, *rows, activated, state({"bookmarks": {"users": {**bookmark, **ended, **shards}}})])
+    assert done.stream("users")["left"] == left
+    assert len(people.live()) == 3 - left
+
+
+def test_a_schema_that_grows_and_never_names_its_key_is_taken_by_its_records(load: Loader, people: People) -> None:
+    """So tap-mongodb writes it: dates, floats, objects and lists are in it, and nothing else."""
+    load.settings = {"mappings": {"_id": "external_id"}}
+    first = {**schema("people", ("_id",)), "schema": {"type": "object"}}
+    score = schema("people", ("_id",), score={"anyOf": [{"type": "number"}, {}]})
+    since = schema("people", ("_id",), score={}, since={"anyOf": [{"type": "string", "format": "date-time"}, {}]})
+    ann = record("people", _id="5f43", name="Ann", score=1.5, seats=3)
+    bob = record("people", _id="5f44", name="Bob", score=None, seats=4, since="2026-01-02T03:04:05.000000Z")
+    done = load([first, score, ann, since, bob])
+    assert (done.exit_code, done.results("people")) == (0, {"created": 2})
+    ann, bob = people.one(external_id="5f43"), people.one(external_id="5f44")
+    assert (ann["name"], ann["custom_attributes"]) == ("Ann", {"score": 1.5, "seats": 3})
+    assert (bob["name"], bob["custom_attributes"]["seats"]) == ("Bob", 4)
+    assert bob["custom_attributes"]["since"] == 1767323045
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "stored"),
+    [
+        (["2026-01-02T03:04:05Z", None], "date", [1767323045, None]),
+        (["2026-01-02T03:04:05Z", "n/a"], "string", ["2026-01-02T03:04:05Z", "n/a"]),
+        (["2026-01-02T03:04:05Z", 7], "string", ["2026-01-02T03:04:05Z", "7"]),
+        ([5, 7], "integer", [5, 7]),
+    ],
+)
+def test_texts_of_a_property_of_any_type_are_dates_where_its_schema_says_so_and_all_are(
+    load: Loader, people: People, values: list[Any], kind: str, stored: list[Any]
+) -> None:
+    properties = {"thing": {"anyOf": [{"type": "string", "format": "date-time"}, {}]}}
+    assert loads(load(users(properties, *({"thing": value} for value in values))), created=len(values))
+    assert kinds(people) == {"thing": kind}
+    numbered = [people.one(external_id=str(number + 1)) for number in range(len(values))]
+    assert [one["custom_attributes"].get("thing") for one in numbered] == stored
