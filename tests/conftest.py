@@ -11,10 +11,10 @@ import pytest
 from target_intercom.sandbox import SandboxServer
 
 from .description import VERSIONS, official_description
-from .loading import Loader, People
+from .loading import SAID, Loader, People
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 
@@ -35,6 +35,19 @@ LONGEST = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
+def pytest_runtest_setup() -> None:
+    SAID.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what the runs of the test said: one that exits 1 tells why."""
+    report = yield
+    if report.failed:
+        report.sections.extend(SAID)
+    return report
 
 
 @pytest.fixture
