@@ -11,6 +11,7 @@ import pytest
 from target_intercom.sandbox import SandboxServer
 
 from .description import VERSIONS, official_description
+from .dialect import use_one_dialect
 from .loading import SAID, Loader, People
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ LONGEST = (
     "test_removals_property",
 )
 """Files of few tests that take long: they begin first, so that no process is left with one at the end."""
+
+
+def pytest_configure() -> None:
+    use_one_dialect()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
