@@ -32,6 +32,9 @@ define new-venv
 	@"$(PYTHON)" -m venv --clear "$(1)"
 endef
 
+# Without bytecode each of the processes that tests start, some hundred, would compile the target anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test taps lint format bench lock clean

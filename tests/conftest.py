@@ -11,30 +11,66 @@ import pytest
 from target_intercom.sandbox import SandboxServer
 
 from .description import VERSIONS, official_description
-from .loading import Loader, People
+from .dialect import use_one_dialect
+from .loading import SAID, Loader, People
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 
 LONGEST = (
+    "test_meltano",
+    "test_quickstart",
+    "test_hub",
     "test_scale",
     "test_kills",
-    "test_workers",
-    "test_hub",
-    "test_meltano",
-    "test_release",
-    "test_faults",
     "test_groups_kills",
-    "test_leaving",
+    "test_memory_property",
     "test_removals_property",
+    "test_groups_property",
+    "test_memberships_leaving",
+    "test_tags_property",
+    "test_memberships",
+    "test_faults",
+    "test_groups_faults",
+    "test_workers",
+    "test_leaving",
+    "test_moments_ago",
+    "test_fuse",
+    "test_variables",
+    "test_outages",
+    "test_bulk_tags",
+    "test_bulk_faults",
+    "test_bulk",
+    "test_signals",
+    "test_following",
+    "test_release",
+    "test_readme",
 )
-"""Files of few tests that take long: they begin first, so that no process is left with one at the end."""
+"""Files that take long begin first, so that no process is left with one at the end."""
+
+
+def pytest_configure() -> None:
+    use_one_dialect()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.stem not in LONGEST)
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+def pytest_runtest_setup() -> None:
+    SAID.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what the runs of the test said: one that exits 1 tells why."""
+    report = yield
+    if report.failed:
+        report.sections.extend(SAID)
+    return report
 
 
 @pytest.fixture

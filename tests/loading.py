@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import time
+import traceback
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,6 +36,8 @@ GUARD = 120.0
 """Seconds after which a test gives up on what does not happen: long enough for any machine, however busy."""
 HURRIED = Patience(**{one.name: getattr(Patience(), one.name) / 50 for one in fields(Patience)})
 """Failures are borne for a fiftieth of their time."""
+SAID: deque[tuple[str, str]] = deque(maxlen=10)
+"""What the last runs of the test at hand were, and what each wrote to stderr: a test that fails shows it."""
 TYPES: dict[str, dict[str, Any]] = {
     "text": {"type": ["string", "null"]},
     "integer": {"type": ["integer", "null"]},
@@ -162,7 +166,10 @@ class Loader:
             result = CliRunner().invoke(TargetIntercom.cli, ["--config", str(config), "--input", str(piped)])
         finally:
             logging.root.handlers[:] = handlers
-        return self._loaded(result.exit_code, result.stdout, before, result.stderr)
+        done = self._loaded(result.exit_code, result.stdout, before, result.stderr)
+        if result.exc_info is not None and not isinstance(result.exception, SystemExit):
+            SAID.append(("Raised by that run", "".join(traceback.format_exception(*result.exc_info))))
+        return done
 
     def pipe(self, messages: Iterable[Mapping[str, Any] | str], **settings: Any) -> Loaded:
         """Run as a process of its own, fed through a pipe."""
@@ -225,6 +232,8 @@ class Loader:
         return config
 
     def _loaded(self, code: int, out: str, before: set[Path], log: str = "") -> Loaded:
+        if log:
+            SAID.append((f"A run in {self.data_dir.name!r} with exit code {code} said", log))
         report = self.data_dir / "report.json"
         fresh = sorted(set(self.data_dir.glob("rejected-*")) - before)
         return Loaded(

@@ -216,13 +216,16 @@ class _Handler(BaseHTTPRequestHandler):
         Raises:
             IntercomError: It did not come.
         """
-        if self._continues:
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         length, self._unread = self._unread, _UNKNOWN_LENGTH
         try:
+            if self._continues:
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = self._input.read(length)
         except TimeoutError:
             raise errors.request_timeout() from None
+        except OSError:
+            # The client has hung up: nobody will read the answer.
+            body = b""
         if len(body) < length:
             raise errors.malformed_request("The request body is shorter than its Content-Length")
         self._unread = 0

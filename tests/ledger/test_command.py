@@ -484,7 +484,7 @@ def from_environment(tmp_path: Path, *arguments: str, **settings: str) -> subpro
     given = {f"TARGET_INTERCOM_{name.upper()}": value for name, value in settings.items()}
     command = [*ROOT_COMMAND, *arguments]
     return subprocess.run(
-        command, cwd=tmp_path, env={**env, **given}, capture_output=True, text=True, check=False, timeout=30
+        command, cwd=tmp_path, env={**env, **given}, capture_output=True, text=True, check=False, timeout=120
     )
 
 

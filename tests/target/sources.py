@@ -12,7 +12,8 @@ from tests.target.grouping import Row, all_tags, listing, member, members, tag_b
 if TYPE_CHECKING:
     from target_intercom.sandbox import SandboxServer
 
-PEOPLE = 200
+PEOPLE = 120
+"""More than one job of a hundred, and more than two calls that put on a tag."""
 FOREIGN = "By hand"
 SETTINGS: Row = {
     "sync_mode": "sync",

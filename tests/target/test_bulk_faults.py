@@ -140,7 +140,7 @@ def killed(tmp_path: Path, *, submissions: int, answered: bool, seconds: float) 
     """A load that is killed after some submissions, while the jobs go on; and one more."""
     messages = [*customers(*crowd(150, plan=None)), *rows("leads", *by_email(150, 151, plan=None))]
     with SandboxServer(Conditions(bulk_seconds=seconds, search_lag=1, latency=0.05)) as sandbox:
-        load = Loader(sandbox.url, tmp_path, {**BULK, **MIXED, "search_delay_seconds": 2})
+        load = Loader(sandbox.url, tmp_path, {**BULK, **MIXED, "search_delay_seconds": 4})
         process = load.begin(messages)
         _until_submitted(sandbox, process, submissions, answered=answered)
         process.kill()

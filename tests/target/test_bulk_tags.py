@@ -44,7 +44,7 @@ SUBMIT, CHANGE = "POST /contacts/bulk", "PUT /contacts/bulk"
 SINGLE_TAG_CALLS = {PUT_ON, PUT_ONE, TAKE_OFF}
 LAG = 1
 """Seconds by which search trails behind, where it does."""
-LANES, KILLS, CALLS = 2, 2, 40
+LANES, KILLS, CALLS = 2, 2, 12
 """Workspaces side by side, kills in each, and the calls that a run takes, about."""
 
 

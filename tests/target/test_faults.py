@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +21,7 @@ from target_intercom.intercom.protocol import ContactId
 from target_intercom.sandbox import Conditions, Fault, Response, SandboxServer, TargetedFault
 from target_intercom.sandbox.versions import Version
 from tests.front import Front
-from tests.loading import Loader, People, hurry, record, schema, state, until
+from tests.loading import GUARD, Loader, People, hurry, record, schema, state, until
 from tests.target.faults import Ended, break_, fault
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_intercom.sandbox import Request
+    from tests.loading import Loaded
 
 USERS = schema("users", id="integer", email="text", name="text", plan="text", seats="integer")
 LEADS = schema("leads", email="text", name="text", plan="text", seats="integer", keys=("email",))
@@ -36,6 +37,8 @@ MODES = {"streams": {"leads": {"creation_mode": "lead"}}}
 KINDS = list(Fault)
 V216 = Version.parse("2.16")
 QUICK = Patience(first_pause=0.01, longest_pause=0.1, start=1, outage=1, poison=0.3)
+STUBBORN = replace(QUICK, start=60, outage=60)
+"""A call that keeps failing is given up soon, Intercom is not."""
 NONE = replace(QUICK, start=0, outage=0, limited=0)
 UNWRITTEN = {"id", "workspace_id", "created_at", "updated_at", "gone_at", "last_seen_at"}
 
@@ -87,27 +90,11 @@ def with_faults(users: int, leads: int, tmp_path: Path, *, seed: int | None) -> 
     return run(tmp_path, messages, SandboxServer(conditions), search_delay_seconds=3, **MODES)
 
 
-def with_calls_that_keep_failing(tmp_path: Path) -> Ended:
-    sandbox = SandboxServer()
-    for n in range(40):
-        sandbox.workspace.create_contact({"external_id": str(n), "email": f"user{n}@example.com", "name": "Old"}, V216)
-    break_(
-        sandbox,
-        [
-            fault(Fault.ERROR, "PUT", "/contacts/{id}", 'User 1"', times=1000),
-            fault(Fault.ERROR, "POST", "/contacts", 'User 42"', times=1000),
-            fault(Fault.ERROR, "POST", "/contacts", 'Lead 3"', times=1000),
-        ],
-    )
-    return run(tmp_path, crowd(80, 40), sandbox, max_connections=4, **MODES)
-
-
 SLOW: dict[str, Callable[[Path], Ended]] = {
     "calm": partial(with_faults, 1400, 600, seed=None),
     "calm, small": partial(with_faults, 60, 60, seed=None),
     "seed 1": partial(with_faults, 1400, 600, seed=1),
     **{f"seed {seed}": partial(with_faults, 60, 60, seed=seed) for seed in (2, 3, 4)},
-    "calls that keep failing": with_calls_that_keep_failing,
 }
 
 
@@ -145,14 +132,31 @@ def test_a_load_with_every_twentieth_call_failing_ends_as_one_without_faults(
     assert api["retries"] <= failed.total() - failed[Fault.TOO_MANY]
 
 
-def test_a_record_whose_call_keeps_failing_is_rejected_and_the_others_go_on(slow: dict[str, Future[Ended]]) -> None:
-    ended = slow["calls that keep failing"].result()
-    done = ended.done
+def with_calls_that_keep_failing(load: Loader, sandbox: SandboxServer) -> Loaded:
+    """A load into a workspace that some of its people are in, and that never takes three of them."""
+    for n in range(40):
+        sandbox.workspace.create_contact({"external_id": str(n), "email": f"user{n}@example.com", "name": "Old"}, V216)
+    break_(
+        sandbox,
+        [
+            fault(Fault.ERROR, "PUT", "/contacts/{id}", 'User 1"', times=1000),
+            fault(Fault.ERROR, "POST", "/contacts", 'User 42"', times=1000),
+            fault(Fault.ERROR, "POST", "/contacts", 'Lead 3"', times=1000),
+        ],
+    )
+    with hurry(STUBBORN):
+        return load(crowd(80, 40), max_connections=4, **MODES)
+
+
+def test_a_record_whose_call_keeps_failing_is_rejected_and_the_others_go_on(
+    load: Loader, sandbox: SandboxServer, people: People
+) -> None:
+    done = with_calls_that_keep_failing(load, sandbox)
     assert done.exit_code == 0
     assert done.results("users") == {"created": 39, "updated": 39, "rejected": 2}
     assert done.results("leads") == {"created": 39, "rejected": 1}
     assert done.states == [{"users": 80, "leads": 40}]
-    names = Counter(contact["name"] for contact in ended.people.live())
+    names = Counter(contact["name"] for contact in people.live())
     assert names == Counter(
         ["Old", *(f"Lead {n}" for n in range(40) if n != 3), *(f"User {n}" for n in range(80) if n not in {1, 42})]
     )
@@ -160,9 +164,9 @@ def test_a_record_whose_call_keeps_failing_is_rejected_and_the_others_go_on(slow
     assert sorted(message["record"]["name"] for message in records) == ["Lead 3", "User 1", "User 42"]
 
 
-def test_a_record_is_rejected_with_what_intercom_said(slow: dict[str, Future[Ended]]) -> None:
+def test_a_record_is_rejected_with_what_intercom_said(load: Loader, sandbox: SandboxServer) -> None:
     """Status, code, message and request id: what Intercom's support asks for."""
-    done = slow["calls that keep failing"].result().done
+    done = with_calls_that_keep_failing(load, sandbox)
     assert len(done.refusals) == 3
     for refusal in done.refusals:
         assert refusal["outcome"] == "rejected"
@@ -183,7 +187,7 @@ def test_when_nothing_succeeds_any_more_the_run_fails_without_a_state(
     """In the midst of a load."""
 
     def end_it() -> None:
-        until(lambda: len(sandbox.calls) >= 300, seconds=60)
+        until(lambda: len(sandbox.calls) >= 300)
         end(sandbox)
 
     sandbox.conditions.latency = 0.02
@@ -441,23 +445,6 @@ def test_a_call_that_keeps_failing_ends_the_run_when_nothing_else_succeeds(
         client.search_contacts({"email": ["ann@example.com"]})
 
 
-def test_a_success_before_everything_failed_is_no_success_while_it_failed(
-    client: IntercomClient, sandbox: SandboxServer, people: People
-) -> None:
-    """The calls in flight when Intercom goes down are not the fault of their records."""
-    one = ContactId(people.add(external_id="1"))
-    sandbox.conditions.change({"fault_timeout": 3})
-    break_(sandbox, [fault(Fault.TIMEOUT_BEFORE, "PUT", "/contacts/{id}")])
-    with ThreadPoolExecutor(1) as pool:
-        update = pool.submit(client.update_contact, one, {"name": "Ann"})
-        while not any(call.method == "PUT" for call in sandbox.calls):
-            time.sleep(0.01)
-        client.workspace()
-        fail_always(sandbox)
-        with pytest.raises(UnreachableError):
-            update.result()
-
-
 def test_a_create_that_is_sent_again_counts_as_a_retry(load: Loader, quick: SandboxServer, people: People) -> None:
     break_(quick, [fault(Fault.RESET_BEFORE, "POST", "/contacts", "User 1"), fault(Fault.ERROR, "POST", "/contacts")])
     done = load(crowd(3, 0))
@@ -489,6 +476,30 @@ def client_of(url: str, **settings: Any) -> Iterator[IntercomClient]:
     )
     yield client
     client.close(1)
+
+
+def test_a_success_before_everything_failed_is_no_success_while_it_failed(
+    sandbox: SandboxServer, people: People
+) -> None:
+    """The calls in flight when Intercom goes down are not the fault of their records."""
+    one = ContactId(people.add(external_id="1"))
+    came, is_down = Event(), Event()
+
+    def hook(request: Request) -> Response | None:
+        if request.method != "PUT" or came.is_set():
+            return None
+        came.set()
+        assert is_down.wait(GUARD)
+        return error(503)
+
+    with Front(sandbox, hook) as front, client_of(front.url) as client, ThreadPoolExecutor(1) as pool:
+        update = pool.submit(client.update_contact, one, {"name": "Ann"})
+        assert came.wait(GUARD)
+        client.workspace()
+        fail_always(sandbox)
+        is_down.set()
+        with pytest.raises(UnreachableError):
+            update.result()
 
 
 WAIT, FAIL = (429, 1), (503, None)

@@ -50,7 +50,7 @@ def killed(load: Loader) -> Path:
     feed(process, CUSTOMERS, ANN)
     (folder,) = until(lambda: {one for one in scratch_folders(load) - before if (one / "ledger.db").exists()})
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
     assert (folder / "ledger.db").exists()
     return folder
@@ -135,7 +135,7 @@ def limited(load: Loader, size: int, *messages: Any, **settings: Any) -> subproc
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
         # Python writes its compiled modules without a look at whether they arrive.
         env=load.env() | {"PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size)),

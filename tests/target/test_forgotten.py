@@ -188,7 +188,7 @@ def test_on_a_terminal_it_asks(load: Loader, answer: str, code: int) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "target_intercom.ledger", "--data-dir", str(load.data_dir), "forget", "customers"]
     os.write(ours, answer.encode())
-    done = subprocess.run(command, stdin=theirs, capture_output=True, check=False, timeout=60, env=load.env())
+    done = subprocess.run(command, stdin=theirs, capture_output=True, check=False, timeout=120, env=load.env())
     os.close(ours)
     os.close(theirs)
     assert done.returncode == code
@@ -214,7 +214,7 @@ def test_the_environment_names_the_ledger(load: Loader, tmp_path: Path) -> None:
     load(listing(row(1)), **SYNC)
     env = {**load.env(), "TARGET_INTERCOM_DATA_DIR": str(load.data_dir)}
     command = [sys.executable, "-m", "target_intercom.ledger", "--config=ENV", "forget", "customers", "--yes"]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=60, env=env, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, check=False, timeout=120, env=env, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     assert known(load) == {}
 

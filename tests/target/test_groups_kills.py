@@ -22,7 +22,7 @@ LANES = 4
 """Workspaces, side by side: their runs wait a lot."""
 KILLS = 3
 """In each of them."""
-CALLS = 250
+CALLS = 150
 """A run takes so many, or some more where the one before has just written."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import sqlite3
 import threading
-import time
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -190,8 +189,10 @@ def soon_tired(load: Loader) -> None:
 
 def test_a_locked_ledger_is_waited_for(load: Loader, people: People) -> None:
     load(customers(person(9)))
-    with locked(load, lambda: time.sleep(0.3)) as holder:
+    enough = threading.Event()
+    with locked(load, enough.wait) as holder:
         assert holder.is_alive()
+        threading.Timer(0.3, enough.set).start()
         assert load(FIVE).results() == {"created": 5}
 
 

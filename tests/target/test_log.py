@@ -137,14 +137,14 @@ def command(load: Loader, module: str, *arguments: str, given: Sequence[Any] = (
         text=True,
         check=False,
         env=load.env(),
-        timeout=60,
+        timeout=120,
     )
 
 
 def test_the_check_prints_no_name_as_it_is(evil: Loader, sandbox: SandboxServer) -> None:
     headers = {"Authorization": f"Bearer {sandbox.token}", "Intercom-Version": "2.16"}
     attribute = {"name": "plan", "model": "contact", "data_type": "string", "description": EVIL}
-    requests.post(f"{sandbox.url}/data_attributes", json=attribute, headers=headers, timeout=10).raise_for_status()
+    requests.post(f"{sandbox.url}/data_attributes", json=attribute, headers=headers, timeout=120).raise_for_status()
     evil.settings["mappings"] = {"id": "external_id", f"mapped {EVIL}": f"custom_attributes.{EVIL}"}
     evil.settings[f"setting {EVIL}"] = 1
     done = command(evil, "check", "--catalog", "-", given=MESSAGES)

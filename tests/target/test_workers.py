@@ -70,14 +70,19 @@ def test_a_second_round_of_two_workers_costs_no_call(postgres: str, tmp_path: Pa
 
 @pytest.mark.parametrize("creation_mode", ["user", "lead"])
 def test_two_workers_with_the_same_people_make_each_once(postgres: str, tmp_path: Path, creation_mode: str) -> None:
-    """Two streams that name the same emails, at the same time: users conflict in Intercom, leads would not."""
+    """Two streams that name the same emails, at the same time: users conflict in Intercom, leads would not.
+
+    Both have an entry: a worker that begins late would find the other's stream in the ledger, and refuse its own.
+    """
     settings = {"creation_mode": creation_mode, "match_by": ["email"], "mappings": {"id": None}}
+    settings["streams"] = {"a": {}, "b": {}}
     works = [
         [schema(stream, id="integer", email="text", name="text"), *rows(range(150), stream), state(STATE)]
         for stream in ("a", "b")
     ]
     with SandboxServer(Conditions(search_lag=1, latency=0.02)) as sandbox:
-        done = side_by_side(sandbox, tmp_path, works, ledger_url=postgres, search_delay_seconds=2, **settings)
+        # Far longer than the index lags: on a busy machine a lead arrives a while after the note that it is sent.
+        done = side_by_side(sandbox, tmp_path, works, ledger_url=postgres, search_delay_seconds=30, **settings)
         people = Counter(contact["email"] for contact in People(sandbox).live())
     assert [one.exit_code for one in done] == [0, 0]
     assert people == Counter(f"{number}@example.com" for number in range(150))

@@ -43,6 +43,14 @@ def test_whatever_is_meant_as_a_dry_run_is_refused(variable: str) -> None:
     assert judged(variable, "false").errors == []
 
 
+@pytest.mark.parametrize("variable", ["TARGET_INTERCOM_DRY_RUN", "TARGET_INTERCOM_DRYRUN"])
+@pytest.mark.parametrize("value", ["false", "False", "0", "no", "off", ""])
+def test_one_that_asks_for_no_dry_run_is_no_error(variable: str, value: str) -> None:
+    warnings, errors = judged(variable, value, are_read=False)
+    assert errors == []
+    assert [variable in warning for warning in warnings] == [True] * bool(value)
+
+
 @pytest.mark.parametrize(
     ("variable", "meant"),
     [
