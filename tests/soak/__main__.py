@@ -1,0 +1,99 @@
+"""`python -m tests.soak`, or `make soak`: random histories in pairs of worlds, for as long as is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.soak import cases
+from tests.soak.agreeing import difference
+from tests.soak.pairs import PAIRS
+from tests.soak.shrinking import smallest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.soak.agreeing import Difference
+    from tests.soak.histories import History
+
+
+FOUND = Path("tests/soak/findings")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Look for differences; 1 when there are any."""
+    options = _options(arguments)
+    names = [options.only] if options.only else list(PAIRS)
+    if options.case is not None:
+        return _repeat(options.case)
+    _say(f"Seed {options.seed}; {', '.join(names)}")
+    began, happened, differ = time.monotonic(), Counter[str](), Counter[str]()
+    until = began + 60 * options.minutes
+    for number in count(options.seed):
+        if time.monotonic() >= until or sum(happened.values()) == options.count:
+            break
+        name = names[number % len(names)]
+        happened[name] += 1
+        history = PAIRS[name].history(number)
+        found = difference(history, PAIRS[name].of(number, history))
+        if found is not None:
+            differ[name] += 1
+            _keep(name, number, history, found, options)
+    seconds = time.monotonic() - began
+    total = sum(happened.values())
+    _say(f"{total} histories in {seconds:.0f} s, {total / max(seconds, 0.001):.1f} a second")
+    for name in names:
+        _say(f"{name}: {happened[name]} histories, {differ[name]} differ")
+    return 1 if differ else 0
+
+
+def _keep(name: str, seed: int, history: History, found: Difference, options: argparse.Namespace) -> None:
+    """Shrink what differs, write it down, and tell."""
+    if options.shrink:
+        seen: dict[int, Difference] = {}
+
+        def still_differs(smaller: History) -> bool:
+            other = difference(smaller, found.worlds)
+            if other is not None:
+                seen[id(smaller)] = other
+            return other is not None
+
+        shrunk = smallest(history, still_differs)
+        history, found = shrunk, seen.get(id(shrunk), found)
+    cases.write(options.out, f"{name}-{seed}", history, found)
+    _say(f"{name}, seed {seed}: {options.out / f'{name}-{seed}'}.*, {history.records} records\n{found.text}")
+
+
+def _repeat(case: Path) -> int:
+    """Let a case happen again."""
+    pair, _, seed = case.name.rpartition("-")
+    history = cases.read(case.parent, case.name)
+    found = difference(history, PAIRS[pair].of(int(seed), history))
+    _say("The worlds agree" if found is None else found.text)
+    return 0 if found is None else 1
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5.0, help="how long to look (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=-1, help="how many histories at most")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="of the first history; the others follow")
+    parser.add_argument("--only", choices=list(PAIRS), help="one pair of worlds (default: all in turn)")
+    parser.add_argument("--case", type=Path, help="repeat a case that was written: FOLDER/NAME-SEED")
+    parser.add_argument("--out", type=Path, default=FOUND, help="where differences go (default: %(default)s)")
+    parser.add_argument("--no-shrink", dest="shrink", action="store_false", help="write histories as they are")
+    return parser.parse_args(arguments)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""The sandbox in this process: what the target sends goes to it without a socket."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter
+
+from target_intercom.sandbox import Conditions, Request, Sandbox
+from target_intercom.sandbox.messages import Fate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from target_intercom.sandbox import Response
+    from tests.soak.clock import SwiftClock
+
+URL = "http://intercom.test"
+A_CALL = 0.05
+"""Seconds that a call takes."""
+HEADERS = {"authorization": "Bearer sandbox", "intercom-version": "2.16"}
+
+
+class KilledError(Exception):
+    """The run gets no further."""
+
+
+class Intercom(BaseAdapter):
+    """A workspace, and the way to it."""
+
+    def __init__(self, clock: SwiftClock, conditions: Conditions) -> None:
+        super().__init__()
+        self.sandbox = Sandbox(conditions, clock=clock.time)
+        self.calls = 0
+        """Those of runs of the target."""
+        self._clock = clock
+        self._turn = threading.Lock()
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Have a call of the target answered.
+
+        Raises:
+            ConnectionError: no answer comes, as the conditions will have it.
+        """
+        with self._turn:
+            self.calls += 1
+            self._clock.pass_by(A_CALL)
+            answer = self.sandbox.handle(_request(request))
+        if answer.fate is Fate.RESET:
+            raise requests.ConnectionError("reset", request=request)
+        if answer.fate is Fate.HELD:
+            self._clock.pass_by(answer.hold_seconds)
+            raise requests.ReadTimeout("held", request=request)
+        return _response(request, answer)
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Do as somebody else in the workspace does; what Intercom refuses is not done."""
+        content = b"" if body is None else json.dumps(body).encode()
+        return self.sandbox.handle(Request(method, path, "", HEADERS, content)).json
+
+    def live(self) -> list[dict[str, Any]]:
+        """Everybody who is neither archived, deleted nor merged."""
+        return [one for one in self.sandbox.workspace.everything() if one["state"] == "live"]
+
+
+@contextmanager
+def all_sent_to(intercom: Intercom) -> Iterator[None]:
+    """Have every session send through an adapter, whatever it has mounted itself."""
+    before = requests.Session.get_adapter
+    requests.Session.get_adapter = lambda _session, url: intercom  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        requests.Session.get_adapter = before  # type: ignore[method-assign]
+
+
+def _request(sent: requests.PreparedRequest) -> Request:
+    address = urlsplit(sent.url or "")
+    headers = {name.lower(): value for name, value in sent.headers.items()}
+    body = sent.body or b""
+    return Request(
+        sent.method or "",
+        str(address.path),
+        str(address.query),
+        headers,
+        body.encode() if isinstance(body, str) else body,
+    )
+
+
+def _response(sent: requests.PreparedRequest, answer: Response) -> requests.Response:
+    response = requests.Response()
+    response.status_code = answer.status
+    response.headers.update(answer.headers)
+    response._content = answer.body  # noqa: SLF001 - it has no other way in that is not a socket
+    response.request, response.url = sent, sent.url or ""
+    return response
