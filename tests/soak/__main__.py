@@ -6,21 +6,25 @@ import argparse
 import sys
 import time
 from collections import Counter
+from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demo.database import running_database
 from tests.soak import cases
 from tests.soak.agreeing import difference
-from tests.soak.pairs import PAIRS
+from tests.soak.pairs import pairs
 from tests.soak.shrinking import smallest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.soak.agreeing import Difference
     from tests.soak.histories import History
+    from tests.soak.pairs import Pair
 
+NAMES = ("batches", "bulk", "faults", "lag", "ledger", "postgres", "kills")
 
 FOUND = Path("tests/soak/findings")
 
@@ -28,9 +32,16 @@ FOUND = Path("tests/soak/findings")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Look for differences; 1 when there are any."""
     options = _options(arguments)
-    names = [options.only] if options.only else list(PAIRS)
+    names = [options.only] if options.only else list(NAMES)
     if options.case is not None:
-        return _repeat(options.case)
+        names = [options.case.name.rpartition("-")[0]]
+    with running_database() if "postgres" in names else nullcontext() as database:
+        of = pairs(None if database is None else database.url)
+        return _search(of, names, options) if options.case is None else _repeat(of[names[0]], options.case)
+
+
+def _search(of: Mapping[str, Pair], names: Sequence[str], options: argparse.Namespace) -> int:
+    """Let one history after the other happen."""
     _say(f"Seed {options.seed}; {', '.join(names)}")
     began, happened, differ = time.monotonic(), Counter[str](), Counter[str]()
     until = began + 60 * options.minutes
@@ -39,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             break
         name = names[number % len(names)]
         happened[name] += 1
-        history = PAIRS[name].history(number)
-        found = difference(history, PAIRS[name].of(number, history))
+        history = of[name].history(number)
+        found = difference(history, of[name].of(number, history))
         if found is not None:
             differ[name] += 1
             _keep(name, number, history, found, options)
@@ -69,11 +80,10 @@ def _keep(name: str, seed: int, history: History, found: Difference, options: ar
     _say(f"{name}, seed {seed}: {options.out / f'{name}-{seed}'}.*, {history.records} records\n{found.text}")
 
 
-def _repeat(case: Path) -> int:
+def _repeat(pair: Pair, case: Path) -> int:
     """Let a case happen again."""
-    pair, _, seed = case.name.rpartition("-")
     history = cases.read(case.parent, case.name)
-    found = difference(history, PAIRS[pair].of(int(seed), history))
+    found = difference(history, pair.of(int(case.name.rpartition("-")[2]), history))
     _say("The worlds agree" if found is None else found.text)
     return 0 if found is None else 1
 
@@ -83,7 +93,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=5.0, help="how long to look (default: %(default)s)")
     parser.add_argument("--count", type=int, default=-1, help="how many histories at most")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the first history; the others follow")
-    parser.add_argument("--only", choices=list(PAIRS), help="one pair of worlds (default: all in turn)")
+    parser.add_argument("--only", choices=NAMES, help="one pair of worlds (default: all in turn)")
     parser.add_argument("--case", type=Path, help="repeat a case that was written: FOLDER/NAME-SEED")
     parser.add_argument("--out", type=Path, default=FOUND, help="where differences go (default: %(default)s)")
     parser.add_argument("--no-shrink", dest="shrink", action="store_false", help="write histories as they are")

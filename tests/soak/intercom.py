@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from target_intercom.sandbox import Conditions, Request, Sandbox
 from target_intercom.sandbox.messages import Fate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from target_intercom.sandbox import Response
     from tests.soak.clock import SwiftClock
@@ -30,14 +31,25 @@ class KilledError(Exception):
     """The run gets no further."""
 
 
+@dataclass
+class Kill:
+    """The end of a run, at one of its calls."""
+
+    call: int
+    is_done: bool
+    """Whether that call has its effect."""
+    on_end: Callable[[], object]
+    """Is called at that moment."""
+
+
 class Intercom(BaseAdapter):
     """A workspace, and the way to it."""
 
     def __init__(self, clock: SwiftClock, conditions: Conditions) -> None:
         super().__init__()
         self.sandbox = Sandbox(conditions, clock=clock.time)
-        self.calls = 0
-        """Those of runs of the target."""
+        self.kill: Kill | None = None
+        """What the run that begins then is to end by."""
         self._clock = clock
         self._turn = threading.Lock()
 
@@ -46,17 +58,30 @@ class Intercom(BaseAdapter):
 
         Raises:
             ConnectionError: no answer comes, as the conditions will have it.
+            KilledError: the run is over.
         """
         with self._turn:
-            self.calls += 1
             self._clock.pass_by(A_CALL)
-            answer = self.sandbox.handle(_request(request))
+            answer = self._answer(_request(request))
         if answer.fate is Fate.RESET:
             raise requests.ConnectionError("reset", request=request)
         if answer.fate is Fate.HELD:
             self._clock.pass_by(answer.hold_seconds)
             raise requests.ReadTimeout("held", request=request)
         return _response(request, answer)
+
+    def _answer(self, request: Request) -> Response:
+        kill = self.kill
+        if kill is None:
+            return self.sandbox.handle(request)
+        kill.call -= 1
+        if kill.call > 0:
+            return self.sandbox.handle(request)
+        if kill.call == 0:
+            if kill.is_done:
+                self.sandbox.handle(request)
+            kill.on_end()
+        raise KilledError
 
     def close(self) -> None:
         """There is nothing to close."""

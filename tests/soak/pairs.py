@@ -5,13 +5,18 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from target_intercom.sandbox import Fault
 from tests.soak.histories import History, Shape, history
 from tests.soak.worlds import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+
+SOMETIMES = 0.4
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,53 @@ def _batches(_any: random.Random, happens: History) -> Sequence[World]:
     return [World(f"batches of {size}", {"batch_size_rows": size}) for size in sizes]
 
 
+def _bulk(any_: random.Random, _happens: History) -> Sequence[World]:
+    size = {"batch_size_rows": any_.choice([3, 7, 5000])}
+    return [World("singly", size), World("in bulk", {**size, "bulk_writes": True})]
+
+
+def _faults(any_: random.Random, _happens: History) -> Sequence[World]:
+    size = {"batch_size_rows": any_.choice([1, 7, 5000]), "search_delay_seconds": 120}
+    bulk = {"bulk_writes": True} if any_.random() < SOMETIMES else {}
+    faults = {
+        "fault_rate": any_.choice([0.05, 0.2, 0.4]),
+        "faults": [fault.value for fault in Fault],
+        "fault_seed": any_.randrange(10**6),
+        "fault_timeout": 20.0,
+        "bulk_item_fault_rate": any_.choice([0.0, 0.3]),
+    }
+    return [
+        World("without faults", {**size, **bulk}, comes_twice=True),
+        World("with faults", {**size, **bulk}, faults, comes_twice=True),
+    ]
+
+
+def _lag(any_: random.Random, _happens: History) -> Sequence[World]:
+    settings = {"batch_size_rows": any_.choice([1, 7, 5000]), "search_delay_seconds": 120}
+    if any_.random() < SOMETIMES:
+        settings["bulk_writes"] = True
+    lag = any_.choice([2.0, 60.0, 115.0])
+    return [World("search shows all", settings), World("search lags", settings, {"search_lag": lag})]
+
+
+def _ledger(any_: random.Random, _happens: History) -> Sequence[World]:
+    size = {"batch_size_rows": any_.choice([1, 7, 5000])}
+    return [World("ledger kept", size), World("ledger lost", size, loses_ledger=True)]
+
+
+def _postgres(url: str, any_: random.Random, _happens: History) -> Sequence[World]:
+    size = {"batch_size_rows": any_.choice([1, 7, 5000])}
+    return [World("ledger in SQLite", size), World("ledger in PostgreSQL", {**size, "ledger_url": url})]
+
+
+def _kills(any_: random.Random, happens: History) -> Sequence[World]:
+    size: dict[str, Any] = {"batch_size_rows": any_.choice([1, 7, 5000]), "search_delay_seconds": 120}
+    if any_.random() < SOMETIMES:
+        size["bulk_writes"] = True
+    kills = tuple((any_.randint(1, 8 + 2 * run.records), any_.random() < SOMETIMES) for run in happens.runs)
+    return [World("not killed", size, comes_twice=True), World("killed", size, comes_twice=True, kills=kills)]
+
+
 def _longest(happens: History) -> int:
     """Return how many records of one stream come in one run, at most."""
     counts = [
@@ -46,4 +98,21 @@ def _longest(happens: History) -> int:
     return max(counts, default=0)
 
 
-PAIRS: Mapping[str, Pair] = {"batches": Pair(Shape(), _batches)}
+STEADY = Shape(moves=False)
+"""Runs that a part of, and then all of, ends as all of: no record depends on what was there before it."""
+REMEMBERED = Shape(moves=False, removes=False, groups=False, hands=False, pauses=(3600.0,))
+"""Runs that end alike without a memory: nobody leaves, and nobody has a hand in the workspace (docs/ledger.md)."""
+
+
+def pairs(postgres: str | None = None) -> Mapping[str, Pair]:
+    """Return the pairs by name; that of PostgreSQL where there is one."""
+    others = {} if postgres is None else {"postgres": Pair(Shape(), partial(_postgres, postgres))}
+    return {
+        "batches": Pair(Shape(), _batches),
+        "bulk": Pair(Shape(), _bulk),
+        "faults": Pair(Shape(), _faults),
+        "lag": Pair(Shape(), _lag),
+        "ledger": Pair(REMEMBERED, _ledger),
+        **others,
+        "kills": Pair(STEADY, _kills),
+    }

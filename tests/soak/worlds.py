@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import shutil
 import signal
 import sys
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from singer_sdk.plugin_base import _ConfigInput
 
@@ -20,7 +23,7 @@ from target_intercom.sandbox import Conditions
 from target_intercom.target import TargetIntercom
 from tests.loading import lines
 from tests.soak.clock import SwiftClock, all_follow
-from tests.soak.intercom import URL, Intercom, all_sent_to
+from tests.soak.intercom import URL, Intercom, Kill, all_sent_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,6 +43,16 @@ class World:
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     conditions: Mapping[str, Any] = field(default_factory=dict)
+    """The weather while the target runs; it is fine before and after."""
+    comes_twice: bool = False
+    """Each run is followed by the same once more, in fine weather; what stands then counts."""
+    kills: tuple[tuple[int, bool], ...] = ()
+    """By run: the call at which it is killed, and whether that has its effect. It may end before."""
+    loses_ledger: bool = False
+    """The ledger is lost before each run."""
+
+
+FINE: Mapping[str, Any] = {"rate_limit": CALLS_A_WINDOW, "bulk_seconds": 0.0}
 
 
 @dataclass(frozen=True)
@@ -56,9 +69,8 @@ class After:
 def happen(history: History, world: World) -> list[After]:
     """Let a history happen in a new world; gives what stands after each run."""
     clock = SwiftClock()
-    conditions = {"rate_limit": CALLS_A_WINDOW, "bulk_seconds": 0.0, **world.conditions}
     with _quiet(), all_follow(clock), TemporaryDirectory(prefix="soak-", dir=_folder()) as folder:
-        intercom = Intercom(clock, Conditions(**conditions))
+        intercom = Intercom(clock, Conditions(**FINE))
         with all_sent_to(intercom):
             return _Happening(world, intercom, clock, Path(folder)).all_of(history)
 
@@ -76,14 +88,40 @@ class _Happening:
         for contact in history.there:
             self._ids.append(str(self._intercom.call("POST", "/contacts", contact).get("id", "nobody")))
         self._clock.pass_by(INDEXED)
-        return [self.load(run, history.settings) for run in history.runs]
+        return [self.go(number, run, history.settings) for number, run in enumerate(history.runs)]
+
+    def go(self, number: int, run: Run, settings: Mapping[str, Any]) -> After:
+        """Let a run come; gives what stands then."""
+        self._clock.pass_by(run.seconds)
+        for hand in run.hands:
+            self.use(hand)
+        if run.hands:
+            self._clock.pass_by(INDEXED)
+        if self._world.loses_ledger:
+            _lose(self._folder / "ledger.db")
+        conditions = self._intercom.sandbox.conditions
+        conditions.change(self._world.conditions)
+        if number < len(self._world.kills):
+            self.load_and_kill(run, settings, *self._world.kills[number])
+        else:
+            after = self.load(run, settings)
+        if self._world.comes_twice:
+            conditions.change({"fault_rate": 0.0, "bulk_item_fault_rate": 0.0})
+            after = self.load(run, settings)
+        return after
+
+    def load_and_kill(self, run: Run, settings: Mapping[str, Any], call: int, is_done: bool) -> None:
+        """Let a run come that is killed; its files stay as they are at that moment."""
+        kept = self._folder.with_name(f"{self._folder.name}-kept")
+        self._intercom.kill = Kill(call, is_done, partial(shutil.copytree, self._folder, kept))
+        self.load(run, settings)
+        self._intercom.kill = None
+        if kept.exists():
+            shutil.rmtree(self._folder)
+            kept.rename(self._folder)
 
     def load(self, run: Run, settings: Mapping[str, Any]) -> After:
-        self._clock.pass_by(run.seconds)
-        if run.hands:
-            for hand in run.hands:
-                self.use(hand)
-            self._clock.pass_by(INDEXED)
+        """Run the target."""
         config = {
             "access_token": "sandbox",
             "api_url": URL,
@@ -159,7 +197,8 @@ def _quiet() -> Iterator[None]:
     signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     logging.disable(logging.CRITICAL)
     try:
-        yield
+        with patch.dict(os.environ, clear=True):  # nothing there is meant for these runs, and each looks through it all
+            yield
     finally:
         logging.disable(logging.NOTSET)
         logging.captureWarnings(capture=False)
@@ -169,7 +208,7 @@ def _quiet() -> Iterator[None]:
                 signal.signal(number, handler)
 
 
-def lose(ledger: Path) -> None:
+def _lose(ledger: Path) -> None:
     """Take a ledger's files away."""
     for path in ledger.parent.glob(f"{ledger.name}*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
