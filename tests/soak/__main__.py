@@ -36,8 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.case is not None:
         names = [options.case.name.rpartition("-")[0]]
     with running_database() if "postgres" in names else nullcontext() as database:
-        of = pairs(None if database is None else database.url)
-        return _search(of, names, options) if options.case is None else _repeat(of[names[0]], options.case)
+        postgres = None if database is None else database.url
+        if options.case is not None:
+            return _repeat(options.case, postgres)
+        return _search(pairs(postgres), names, options)
 
 
 def _search(of: Mapping[str, Pair], names: Sequence[str], options: argparse.Namespace) -> int:
@@ -80,10 +82,10 @@ def _keep(name: str, seed: int, history: History, found: Difference, options: ar
     _say(f"{name}, seed {seed}: {options.out / f'{name}-{seed}'}.*, {history.records} records\n{found.text}")
 
 
-def _repeat(pair: Pair, case: Path) -> int:
+def _repeat(case: Path, postgres: str | None) -> int:
     """Let a case happen again."""
-    history = cases.read(case.parent, case.name)
-    found = difference(history, pair.of(int(case.name.rpartition("-")[2]), history))
+    history, worlds = cases.read(case.parent, case.name, postgres)
+    found = difference(history, worlds)
     _say("The worlds agree" if found is None else found.text)
     return 0 if found is None else 1
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from tests.loading import lines
 from tests.soak.histories import Hand, History, Run
 from tests.soak.intercom import URL
+from tests.soak.worlds import World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def write(folder: Path, name: str, history: History, found: Difference) -> None:
-    """Write a case: `NAME.seed.json`, `NAME.runN.singer`, `NAME.config.json`; `NAME.txt` tells the difference."""
+    """Write a case: `NAME.seed.json`, `NAME.runN.singer`, `NAME.config.json`, `NAME.worlds.json`, `NAME.txt`."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob(f"{name}.*"):
         old.unlink()
@@ -26,13 +27,18 @@ def write(folder: Path, name: str, history: History, found: Difference) -> None:
     _write(folder / f"{name}.config.json", {"access_token": "sandbox", "api_url": URL, **history.settings})
     for number, run in enumerate(history.runs, start=1):
         (folder / f"{name}.run{number}.singer").write_text(lines(run.messages), encoding="utf-8")
-    worlds = [{"name": one.name, "settings": one.settings, "conditions": one.conditions} for one in found.worlds]
-    text = "".join(f"{json.dumps(world)}\n" for world in worlds)
-    (folder / f"{name}.txt").write_text(f"{found.text}\n\n{text}", encoding="utf-8")
+    _write(folder / f"{name}.worlds.json", [asdict(world) for world in found.worlds])
+    (folder / f"{name}.txt").write_text(f"{found.text}\n", encoding="utf-8")
 
 
-def read(folder: Path, name: str) -> History:
-    """Read the history of a case."""
+def read(folder: Path, name: str, postgres: str | None = None) -> tuple[History, list[World]]:
+    """Read a case, and the worlds that it is about; a ledger in PostgreSQL is in this one."""
+    worlds = [World(**one) for one in json.loads((folder / f"{name}.worlds.json").read_text(encoding="utf-8"))]
+    if postgres is not None:
+        worlds = [
+            replace(one, settings={**one.settings, "ledger_url": postgres}) if "ledger_url" in one.settings else one
+            for one in worlds
+        ]
     seed = json.loads((folder / f"{name}.seed.json").read_text(encoding="utf-8"))
     settings = json.loads((folder / f"{name}.config.json").read_text(encoding="utf-8"))
     runs = []
@@ -41,7 +47,7 @@ def read(folder: Path, name: str) -> History:
         hands = tuple(Hand(**hand) for hand in before["hands"])
         runs.append(Run(tuple(json.loads(line) for line in piped), hands, before["seconds"]))
     ours = {key: value for key, value in settings.items() if key not in {"access_token", "api_url"}}
-    return History(tuple(seed["contacts"]), ours, tuple(runs))
+    return History(tuple(seed["contacts"]), ours, tuple(runs)), worlds
 
 
 def _write(path: Path, value: object) -> None:

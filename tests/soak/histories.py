@@ -170,7 +170,7 @@ class _Author:
             "search_delay_seconds": self.any.choice([0, 120]),
             "streams": {stream.name: stream.settings for stream in streams},
         }
-        runs = [self.run(streams, is_first=number == 0) for number in range(self.any.choice([1, 2, 2, 3]))]
+        runs = [self.run(streams, is_first=number == 0) for number in range(self.any.choice([1, 2, 2, 3, 3]))]
         return History(there, settings, tuple(runs))
 
     # Who is there, and what somebody does to them.
@@ -203,8 +203,8 @@ class _Author:
 
     def contacts(self, name: str) -> _Stream:
         modes = ["additive", "additive", "enrich", "insert"]
-        mode = self.any.choice([*modes, *["sync"] * 5, "remove"] if self.shape.removes else [*modes, "sync"])
-        kind = self.any.choice(["plain", "plain", "snapshot", "versioned", "incremental"])
+        mode = self.any.choice([*modes, *["sync"] * 7, "remove"] if self.shape.removes else [*modes, "sync"])
+        kind = self.any.choice(["plain", "snapshot", "snapshot", "versioned", "incremental"])
         if not self.shape.removes or mode != "sync":
             kind = self.any.choice(["plain", "incremental"])
         key = self.any.choice(["row", "row", "row", "row", "id", "email", ""])
@@ -250,7 +250,9 @@ class _Author:
         if "contact" in stream.columns:
             names["contact"] = self.any.choice(["@0", "@1", "@2", None, None])
         said = {name: value for name, value in names.items() if name == stream.key or not self.chance(0.15)}
-        if self.chance(0.03):
+        if not any(said.get(name) for name in ("id", "email", "contact")) and self.chance(0.7):
+            said["email"] = self.any.choice(emails)
+        if self.chance(0.02):
             said["email"] = "no address"
         if said.get("email") and self.chance(0.1):
             said["email"] = f" {said['email'].title()}"
@@ -265,7 +267,7 @@ class _Author:
             said["off"] = self.chance(0.5)
         if self.chance(0.04):
             said["owner"] = NOBODY_OWNS
-        if self.chance(0.03):
+        if self.chance(0.02):
             said["seats"] = "many"
         if stream.settings["tags_property"] and self.chance(0.7):
             said["groups"] = [one for one in GROUPS if self.chance(0.5)] or (None if self.chance(0.5) else [])
@@ -327,6 +329,6 @@ class _Author:
             yield row
         elif fate < 0.7:
             yield {**row, **({} if stream.is_groups else self.attributes(stream))}
-        elif fate < 0.85:
+        elif fate < 0.82:
             new = self.row(stream)
             yield {**new, **{name: row[name] for name in stream.keys if name in row}} if self.shape.moves else row

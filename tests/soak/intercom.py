@@ -14,6 +14,7 @@ from requests.adapters import BaseAdapter
 
 from target_intercom.sandbox import Conditions, Request, Sandbox
 from target_intercom.sandbox.messages import Fate
+from tests.loading import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,12 +64,18 @@ class Intercom(BaseAdapter):
         with self._turn:
             self._clock.pass_by(A_CALL)
             answer = self._answer(_request(request))
+            until(self._is_idle)
         if answer.fate is Fate.RESET:
             raise requests.ConnectionError("reset", request=request)
         if answer.fate is Fate.HELD:
             self._clock.pass_by(answer.hold_seconds)
             raise requests.ReadTimeout("held", request=request)
         return _response(request, answer)
+
+    def _is_idle(self) -> bool:
+        """Tell whether bulk jobs are done: how far they are is not left to chance."""
+        jobs = self.sandbox.workspace.jobs.everything()
+        return all(task["completed_at"] is not None for job in jobs for task in job["tasks"])
 
     def _answer(self, request: Request) -> Response:
         kill = self.kill

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +85,8 @@ def _kills(any_: random.Random, happens: History) -> Sequence[World]:
     if any_.random() < SOMETIMES:
         size["bulk_writes"] = True
     kills = tuple((any_.randint(1, 8 + 2 * run.records), any_.random() < SOMETIMES) for run in happens.runs)
-    return [World("not killed", size, comes_twice=True), World("killed", size, comes_twice=True, kills=kills)]
+    alive = World("not killed", size, {"search_lag": any_.choice([0.0, 60.0])}, comes_twice=True)
+    return [alive, replace(alive, name="killed", kills=kills)]
 
 
 def _longest(happens: History) -> int:

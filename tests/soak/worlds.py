@@ -101,24 +101,23 @@ class _Happening:
             _lose(self._folder / "ledger.db")
         conditions = self._intercom.sandbox.conditions
         conditions.change(self._world.conditions)
-        if number < len(self._world.kills):
-            self.load_and_kill(run, settings, *self._world.kills[number])
-        else:
-            after = self.load(run, settings)
+        kills = self._world.kills
+        after = self.load_killed(run, settings, *kills[number]) if number < len(kills) else self.load(run, settings)
         if self._world.comes_twice:
             conditions.change({"fault_rate": 0.0, "bulk_item_fault_rate": 0.0})
             after = self.load(run, settings)
         return after
 
-    def load_and_kill(self, run: Run, settings: Mapping[str, Any], call: int, is_done: bool) -> None:
-        """Let a run come that is killed; its files stay as they are at that moment."""
+    def load_killed(self, run: Run, settings: Mapping[str, Any], call: int, is_done: bool) -> After:
+        """Run the target, and kill it; its files stay as they are at that moment."""
         kept = self._folder.with_name(f"{self._folder.name}-kept")
         self._intercom.kill = Kill(call, is_done, partial(shutil.copytree, self._folder, kept))
-        self.load(run, settings)
+        after = self.load(run, settings)
         self._intercom.kill = None
         if kept.exists():
             shutil.rmtree(self._folder)
             kept.rename(self._folder)
+        return after
 
     def load(self, run: Run, settings: Mapping[str, Any]) -> After:
         """Run the target."""
