@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 SOMETIMES = 0.4
+MOSTLY = 0.6
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,16 @@ def _kills(any_: random.Random, happens: History) -> Sequence[World]:
     size: dict[str, Any] = {"batch_size_rows": any_.choice([1, 7, 5000]), "search_delay_seconds": 120}
     if any_.random() < SOMETIMES:
         size["bulk_writes"] = True
-    kills = tuple((any_.randint(1, 8 + 2 * run.records), any_.random() < SOMETIMES) for run in happens.runs)
+    kills = tuple(_kill(any_, run.records) for run in happens.runs)
     alive = World("not killed", size, {"search_lag": any_.choice([0.0, 60.0])}, comes_twice=True)
     return [alive, replace(alive, name="killed", kills=kills)]
+
+
+def _kill(any_: random.Random, records: int) -> tuple[int, bool, bool]:
+    """Choose a call that a run may well make: any, or one that changes something."""
+    is_write = any_.random() < MOSTLY
+    call = any_.randint(1, 2 + records if is_write else 8 + 2 * records)
+    return call, is_write, any_.random() < MOSTLY
 
 
 def _longest(happens: History) -> int:

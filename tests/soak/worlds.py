@@ -46,8 +46,8 @@ class World:
     """The weather while the target runs; it is fine before and after."""
     comes_twice: bool = False
     """Each run is followed by the same once more, in fine weather; what stands then counts."""
-    kills: tuple[tuple[int, bool], ...] = ()
-    """By run: the call at which it is killed, and whether that has its effect. It may end before."""
+    kills: tuple[tuple[int, bool, bool], ...] = ()
+    """By run: the call at which it is killed, whether only writes count, whether that is done. It may end before."""
     loses_ledger: bool = False
     """The ledger is lost before each run."""
 
@@ -108,10 +108,10 @@ class _Happening:
             after = self.load(run, settings)
         return after
 
-    def load_killed(self, run: Run, settings: Mapping[str, Any], call: int, is_done: bool) -> After:
+    def load_killed(self, run: Run, settings: Mapping[str, Any], call: int, is_write: bool, is_done: bool) -> After:
         """Run the target, and kill it; its files stay as they are at that moment."""
         kept = self._folder.with_name(f"{self._folder.name}-kept")
-        self._intercom.kill = Kill(call, is_done, partial(shutil.copytree, self._folder, kept))
+        self._intercom.kill = Kill(call, is_write, is_done, partial(shutil.copytree, self._folder, kept))
         after = self.load(run, settings)
         self._intercom.kill = None
         if kept.exists():
