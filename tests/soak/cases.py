@@ -33,7 +33,8 @@ def write(folder: Path, name: str, history: History, found: Difference) -> None:
 
 def read(folder: Path, name: str, postgres: str | None = None) -> tuple[History, list[World]]:
     """Read a case, and the worlds that it is about; a ledger in PostgreSQL is in this one."""
-    worlds = [World(**one) for one in json.loads((folder / f"{name}.worlds.json").read_text(encoding="utf-8"))]
+    read_worlds = json.loads((folder / f"{name}.worlds.json").read_text(encoding="utf-8"))
+    worlds = [World(**{**one, "kills": tuple(map(tuple, one["kills"]))}) for one in read_worlds]
     if postgres is not None:
         worlds = [
             replace(one, settings={**one.settings, "ledger_url": postgres}) if "ledger_url" in one.settings else one
