@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.soak.histories import History, Run
 
-MOST_TRIES = 150
+MOST_TRIES = 200
 _One = TypeVar("_One")
 
 
@@ -36,8 +36,7 @@ def _smaller(history: History) -> Iterator[History]:
         yield from (replace(history, runs=_without(runs, number)) for number in range(len(runs)))
     yield from _with_smaller_runs(history, _smaller_run)
     yield from (replace(history, there=_without(history.there, number)) for number in range(len(history.there)))
-    for name in sorted(history.settings.keys() - {"streams"}):
-        yield replace(history, settings={key: value for key, value in history.settings.items() if key != name})
+    yield from (replace(history, settings=plainer) for plainer in _plainer_settings(history.settings))
     yield from _with_smaller_runs(history, _plainer_run)
 
 
@@ -45,6 +44,19 @@ def _with_smaller_runs(history: History, smaller: Callable[[Run], Iterator[Run]]
     for number, run in enumerate(history.runs):
         for one in smaller(run):
             yield replace(history, runs=(*history.runs[:number], one, *history.runs[number + 1 :]))
+
+
+def _plainer_settings(settings: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield settings without one of them: of all streams, a whole stream's, or of one stream."""
+    streams = settings.get("streams", {})
+    yield from (_less(settings, name) for name in settings if name != "streams")
+    yield from ({**settings, "streams": _less(streams, stream)} for stream in streams)
+    for stream, own in streams.items():
+        yield from ({**settings, "streams": {**streams, stream: _less(own, name)}} for name in own)
+
+
+def _less(settings: Mapping[str, Any], left_out: str) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name != left_out}
 
 
 def _without(several: tuple[_One, ...], number: int) -> tuple[_One, ...]:
