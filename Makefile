@@ -39,8 +39,8 @@ demo: $(INSTALLED) $(PLUGINS_INSTALLED) ## PostgreSQL -> Meltano -> target-inter
 test: $(INSTALLED) $(PLUGINS_INSTALLED) ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-soak: $(INSTALLED) ## Let random histories happen in pairs of worlds that must agree; MINUTES=5, SEED=1, ONLY=batches, CASE=
-	@$(BIN)/python -m tests.soak $(MINUTES:%=--minutes %) $(SEED:%=--seed %) $(ONLY:%=--only %) $(CASE:%=--case %)
+soak: $(INSTALLED) ## Let random histories happen in pairs of worlds that must agree; MINUTES=5, SEED=, ONLY=batches, JOBS=1, CASE=
+	@$(BIN)/python -m tests.soak $(MINUTES:%=--minutes %) $(SEED:%=--seed %) $(ONLY:%=--only %) $(JOBS:%=--jobs %) $(CASE:%=--case %)
 
 taps: $(INSTALLED) $(call tried,$(TAPS)) ## Load from real taps, and show what each came to
 	@$(BIN)/python -m pytest tests/taps --verbose

@@ -7,7 +7,8 @@ import sys
 import time
 from collections import Counter
 from contextlib import nullcontext
-from itertools import count
+from itertools import count, starmap
+from multiprocessing import Pool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +19,15 @@ from tests.soak.pairs import pairs
 from tests.soak.shrinking import smallest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from typing import TypeAlias
 
     from tests.soak.agreeing import Difference
     from tests.soak.histories import History
-    from tests.soak.pairs import Pair
+
+    Counts: TypeAlias = "tuple[Counter[str], Counter[str]]"
 
 NAMES = ("batches", "bulk", "faults", "lag", "ledger", "postgres", "kills")
-
 FOUND = Path("tests/soak/findings")
 
 
@@ -39,17 +41,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         postgres = None if database is None else database.url
         if options.case is not None:
             return _repeat(options.case, postgres)
-        return _search(pairs(postgres), names, options)
+        _say(f"Seed {options.seed}; {', '.join(names)}")
+        began = time.monotonic()
+        lots = [(names, postgres, options, lot) for lot in range(options.jobs)]
+        with Pool(options.jobs) if options.jobs > 1 else nullcontext() as workers:
+            counts = list(starmap(_search, lots)) if workers is None else workers.starmap(_search, lots, chunksize=1)
+    return _told(names, counts, time.monotonic() - began)
 
 
-def _search(of: Mapping[str, Pair], names: Sequence[str], options: argparse.Namespace) -> int:
-    """Let one history after the other happen."""
-    _say(f"Seed {options.seed}; {', '.join(names)}")
-    began, happened, differ = time.monotonic(), Counter[str](), Counter[str]()
-    until = began + 60 * options.minutes
+def _search(names: Sequence[str], postgres: str | None, options: argparse.Namespace, lot: int) -> Counts:
+    """Let one history after the other happen; gives how many there were of each pair, and how many differ."""
+    of = pairs(postgres)
+    happened, differ = Counter[str](), Counter[str]()
+    until = time.monotonic() + 60 * options.minutes
     for number in count(options.seed):
-        if time.monotonic() >= until or sum(happened.values()) == options.count:
+        if time.monotonic() >= until or number == options.seed + options.count:
             break
+        if (number - options.seed) % options.jobs != lot:
+            continue
         name = names[number % len(names)]
         happened[name] += 1
         history = of[name].history(number)
@@ -57,8 +66,14 @@ def _search(of: Mapping[str, Pair], names: Sequence[str], options: argparse.Name
         if found is not None:
             differ[name] += 1
             _keep(name, number, history, found, options)
-    seconds = time.monotonic() - began
-    total = sum(happened.values())
+    return happened, differ
+
+
+def _told(names: Sequence[str], counts: Sequence[Counts], seconds: float) -> int:
+    """Say how many histories there were; 1 when any differ."""
+    happened = sum((one for one, _ in counts), Counter[str]())
+    differ = sum((one for _, one in counts), Counter[str]())
+    total = happened.total()
     _say(f"{total} histories in {seconds:.0f} s, {total / max(seconds, 0.001):.1f} a second")
     for name in names:
         _say(f"{name}: {happened[name]} histories, {differ[name]} differ")
@@ -68,16 +83,16 @@ def _search(of: Mapping[str, Pair], names: Sequence[str], options: argparse.Name
 def _keep(name: str, seed: int, history: History, found: Difference, options: argparse.Namespace) -> None:
     """Shrink what differs, write it down, and tell."""
     if options.shrink:
-        seen: dict[int, Difference] = {}
+        seen = [found]
 
         def still_differs(smaller: History) -> bool:
             other = difference(smaller, found.worlds)
             if other is not None:
-                seen[id(smaller)] = other
+                seen.append(other)
             return other is not None
 
-        shrunk = smallest(history, still_differs)
-        history, found = shrunk, seen.get(id(shrunk), found)
+        history = smallest(history, still_differs)
+        found = seen[-1]
     cases.write(options.out, f"{name}-{seed}", history, found)
     _say(f"{name}, seed {seed}: {options.out / f'{name}-{seed}'}.*, {history.records} records\n{found.text}")
 
@@ -95,6 +110,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=5.0, help="how long to look (default: %(default)s)")
     parser.add_argument("--count", type=int, default=-1, help="how many histories at most")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the first history; the others follow")
+    parser.add_argument("--jobs", type=int, default=1, help="processes beside each other (default: %(default)s)")
     parser.add_argument("--only", choices=NAMES, help="one pair of worlds (default: all in turn)")
     parser.add_argument("--case", type=Path, help="repeat a case that was written: FOLDER/NAME-SEED")
     parser.add_argument("--out", type=Path, default=FOUND, help="where differences go (default: %(default)s)")
