@@ -176,6 +176,12 @@ class _Author:
     # Who is there, and what somebody does to them.
 
     def somebody(self) -> Row:
+        """Return a contact; where identifiers stay, it has those of one person, or it would be two of them at once."""
+        if not self.shape.moves:
+            person = self.any.choice(PERSONS)
+            role = "lead" if person["id"] is None and self.chance(0.5) else "user"
+            named = {"external_id": person["id"]} if person["id"] else {}
+            return {"role": role, "email": person["email"], "name": "Old", **named}
         role = self.any.choice(["user", "user", "lead"])
         email = self.any.choice([*EMAILS, None]) if role == "user" else self.any.choice(EMAILS)
         named = {"external_id": self.any.choice(IDS)} if role == "user" and (not email or self.chance(0.6)) else {}
