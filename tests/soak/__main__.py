@@ -81,7 +81,8 @@ def _told(names: Sequence[str], counts: Sequence[Counts], seconds: float) -> int
 
 
 def _keep(name: str, seed: int, history: History, found: Difference, options: argparse.Namespace) -> None:
-    """Shrink what differs, write it down, and tell."""
+    """Write down what differs, then a smaller history that does, and tell."""
+    cases.write(options.out, f"{name}-{seed}", history, found)
     if options.shrink:
         seen = [found]
 
@@ -93,7 +94,7 @@ def _keep(name: str, seed: int, history: History, found: Difference, options: ar
 
         history = smallest(history, still_differs)
         found = seen[-1]
-    cases.write(options.out, f"{name}-{seed}", history, found)
+        cases.write(options.out, f"{name}-{seed}", history, found)
     _say(f"{name}, seed {seed}: {options.out / f'{name}-{seed}'}.*, {history.records} records\n{found.text}")
 
 
