@@ -29,6 +29,7 @@ LONGEST = (
     "test_groups_kills",
     "test_leaving",
     "test_removals_property",
+    "test_histories",
 )
 """Files of few tests that take long: they begin first, so that no process is left with one at the end."""
 
