@@ -373,7 +373,7 @@ class _Session:
         self._report = report
         self.archived = ArchivedContacts(client, in_parallel, ledger, plan=plan, say=say)
         self._catalog = AttributeCatalog(client, say)
-        self._recent = RecentContacts(config.search_delay_seconds)
+        self._recent = RecentContacts(config.search_delay_seconds, client.clock.monotonic)
         self._matcher = Matcher(client, self._recent, in_parallel, self._written_lately)
         self._naming = Naming(
             client,
@@ -593,5 +593,5 @@ class _Session:
             raise TooManyRemovalsError(" ".join(trouble for trouble in troubles if trouble is not None))
 
     def _written_lately(self) -> Iterable[Contact]:
-        since = dt.datetime.now(tz=dt.timezone.utc).timestamp() - self._config.search_delay_seconds
+        since = self._client.clock.time() - self._config.search_delay_seconds
         return self._ledger.written_since(stamp(since))

@@ -47,6 +47,7 @@ LONGEST = (
     "test_following",
     "test_release",
     "test_readme",
+    "test_histories",
 )
 """Files that take long begin first, so that no process is left with one at the end."""
 

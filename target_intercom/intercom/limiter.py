@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 import typing as t
 from contextlib import contextmanager
+
+from target_intercom.intercom.clock import MACHINE
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,12 +146,14 @@ class RateLimiter:
         self,
         percent: int,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = MACHINE.time,
+        wait: Callable[[threading.Event | threading.Condition, float], bool] = MACHINE.wait,
         on_wait: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         """`percent` of each window may be used; `on_wait` hears of every wait for a window, in seconds."""
         self._window = Window(percent)
         self._clock = clock
+        self._wait = wait
         self._on_wait = on_wait
         self._in_flight = 0
         self._stopped = threading.Event()
@@ -186,7 +189,7 @@ class RateLimiter:
 
     def stopped_within(self, seconds: float) -> bool:
         """Wait so long; True, at once, when the limiter is stopped."""
-        return self._stopped.wait(seconds)
+        return self._wait(self._stopped, seconds)
 
     @contextmanager
     def slot(self, stopped: Callable[[], Exception]) -> Iterator[float]:
@@ -199,7 +202,7 @@ class RateLimiter:
             while not self._stopped.is_set() and (wait := self._window.wait(self._clock(), self._in_flight)) > 0:
                 if math.isfinite(wait):
                     self._on_wait(wait)
-                self._turn.wait(min(wait, _LONGEST_SLEEP))
+                self._wait(self._turn, min(wait, _LONGEST_SLEEP))
             if self._stopped.is_set():
                 raise stopped()
             self._in_flight += 1

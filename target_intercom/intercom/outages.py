@@ -13,11 +13,12 @@ import json
 import math
 import random
 import threading
-import time
 import typing as t
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+from target_intercom.intercom.clock import MACHINE
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -194,12 +195,14 @@ class Outages:
         self,
         patience: Patience,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = MACHINE.monotonic,
+        wait: Callable[[threading.Condition, float], bool] = MACHINE.wait,
         on_wait: Callable[[str, float], None] = lambda _name, _seconds: None,
     ) -> None:
         """`on_wait` hears of every wait for an operation that is out: which, and for how many seconds."""
         self._patience = patience
         self._clock = clock
+        self._wait = wait
         self._on_wait = on_wait
         self._operations: defaultdict[str, Operation] = defaultdict(lambda: Operation(patience, _shortened))
         self._turn = threading.Condition()
@@ -244,7 +247,7 @@ class Outages:
             while not self._is_stopped and (wait := operation.wait(self._clock())) > 0:
                 if math.isfinite(wait):
                     self._on_wait(name, wait)
-                self._turn.wait(min(wait, _LONGEST_SLEEP))
+                self._wait(self._turn, min(wait, _LONGEST_SLEEP))
             if self._is_stopped:
                 raise stopped()
             probe = operation.send()

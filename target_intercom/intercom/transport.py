@@ -6,7 +6,6 @@ import json
 import logging
 import math
 import re
-import time
 import typing as t
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -33,6 +32,7 @@ from target_intercom.errors import (
     UnauthorizedError,
     UnreachableError,
 )
+from target_intercom.intercom.clock import MACHINE, Clock
 from target_intercom.intercom.limiter import RateLimiter
 from target_intercom.intercom.outages import Outages, Patience, Tries, Turn, Verdict, about
 from target_intercom.intercom.protocol import Json, RateLimit, decipher
@@ -82,6 +82,8 @@ class Transport:
 
     patience: t.ClassVar[Patience] = Patience()
     """How long failures are borne where nothing else is said."""
+    clock: t.ClassVar[Clock] = MACHINE
+    """Tells the time, and how pauses pass."""
 
     def __init__(
         self,
@@ -108,13 +110,17 @@ class Transport:
             say: takes what a person who watches should know, such as why nothing moves; told the same more than
                 once, it says it once.
         """
-        self.traffic = Traffic()
+        self.traffic = Traffic(self.clock.monotonic)
         self._url = url.rstrip("/")
         self._say = say
-        self._limiter = RateLimiter(rate_limit_percent, on_wait=self._note_wait)
+        self._limiter = RateLimiter(
+            rate_limit_percent, clock=self.clock.time, wait=self.clock.wait, on_wait=self._note_wait
+        )
         self._patience = self.patience if patience is None else patience
         self._answered: dict[str, Sequence[_What]] = {}
-        self._outages = Outages(self._patience, on_wait=self._note_outage)
+        self._outages = Outages(
+            self._patience, clock=self.clock.monotonic, wait=self.clock.wait, on_wait=self._note_outage
+        )
         self._stopped_at = math.inf
         self._why_stopped: Exception | None = None
         self._token = token
@@ -148,14 +154,14 @@ class Transport:
     def stop(self, why: Exception | None = None) -> None:
         """Send nothing more: whoever waits or comes later gets `why`, or `StoppedError`."""
         self._why_stopped = self._why_stopped or why
-        self._stopped_at = min(self._stopped_at, time.monotonic())
+        self._stopped_at = min(self._stopped_at, self.clock.monotonic())
         self._limiter.stop()
         self._outages.stop()
 
     def close(self, grace_seconds: float) -> bool:
         """Stop, and wait for what is in flight; False when some did not come back within the grace after the stop."""
         self.stop()
-        settled = self._limiter.settle(max(0.0, self._stopped_at + grace_seconds - time.monotonic()))
+        settled = self._limiter.settle(max(0.0, self._stopped_at + grace_seconds - self.clock.monotonic()))
         self._session.close()
         return settled
 
@@ -250,23 +256,23 @@ class Transport:
 
     def _unlimited(self, call: Call, read: Callable[[Json], _T]) -> _T:
         """Send a call as often as 429 answers it, as long as its next turn is in time: that is pacing, not failure."""
-        deadline = time.monotonic() + self._patience.limited
+        deadline = self.clock.monotonic() + self._patience.limited
         while True:
             try:
                 return self._send(call, read)
             except RateLimitedError:
                 self.traffic.limited()
-                if time.monotonic() + self._limiter.closed_for > deadline:
+                if self.clock.monotonic() + self._limiter.closed_for > deadline:
                     raise
 
     def _send(self, call: Call, read: Callable[[Json], _T]) -> _T:
         """Send a call once, when an outage and the rate limit let it through."""
         with self._outages.turn(call.operation, call.tries, self._stopped) as turn:
-            asked_at = time.monotonic()
+            asked_at = self.clock.monotonic()
             sent_at = asked_at
             try:
                 with self._limiter.slot(self._stopped) as granted_at:
-                    sent_at = time.monotonic()
+                    sent_at = self.clock.monotonic()
                     call.tries.paced += sent_at - asked_at
                     response = self._sent(call, granted_at)
                 value = _read(response, read, self._token)

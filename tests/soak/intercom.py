@@ -1,0 +1,142 @@
+"""The sandbox in this process: what the target sends goes to it without a socket."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter
+
+from target_intercom.sandbox import Conditions, Request, Sandbox
+from target_intercom.sandbox.messages import Fate
+from tests.loading import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from target_intercom.sandbox import Response
+    from tests.soak.clock import SwiftClock
+
+URL = "http://intercom.test"
+A_CALL = 0.05
+"""Seconds that a call takes."""
+HEADERS = {"authorization": "Bearer sandbox", "intercom-version": "2.16"}
+
+
+class KilledError(Exception):
+    """The run gets no further."""
+
+
+@dataclass
+class Kill:
+    """The end of a run, at one of its calls."""
+
+    call: int
+    is_write: bool
+    """Whether only those count that change something."""
+    is_done: bool
+    """Whether that call has its effect."""
+    on_end: Callable[[], object]
+    """Is called at that moment."""
+
+
+class Intercom(BaseAdapter):
+    """A workspace, and the way to it."""
+
+    def __init__(self, clock: SwiftClock, conditions: Conditions) -> None:
+        super().__init__()
+        self.sandbox = Sandbox(conditions, clock=clock.time)
+        self.kill: Kill | None = None
+        """What the run that begins then is to end by."""
+        self._clock = clock
+        self._turn = threading.Lock()
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Have a call of the target answered.
+
+        Raises:
+            ConnectionError: no answer comes, as the conditions will have it.
+            KilledError: the run is over.
+        """
+        with self._turn:
+            self._clock.pass_by(A_CALL)
+            answer = self._answer(_request(request))
+            until(self._is_idle)
+        if answer.fate is Fate.RESET:
+            raise requests.ConnectionError("reset", request=request)
+        if answer.fate is Fate.HELD:
+            self._clock.pass_by(answer.hold_seconds)
+            raise requests.ReadTimeout("held", request=request)
+        return _response(request, answer)
+
+    def _is_idle(self) -> bool:
+        """Tell whether bulk jobs are done: how far they are is not left to chance."""
+        jobs = self.sandbox.workspace.jobs.everything()
+        return all(task["completed_at"] is not None for job in jobs for task in job["tasks"])
+
+    def _answer(self, request: Request) -> Response:
+        kill = self.kill
+        if kill is None or (kill.call > 0 and not self._counts(request, kill)):
+            return self.sandbox.handle(request)
+        kill.call -= 1
+        if kill.call > 0:
+            return self.sandbox.handle(request)
+        if kill.call == 0:
+            if kill.is_done:
+                self.sandbox.handle(request)
+            kill.on_end()
+        raise KilledError
+
+    @staticmethod
+    def _counts(request: Request, kill: Kill) -> bool:
+        return not kill.is_write or (request.method != "GET" and not request.path.endswith("/search"))
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Do as somebody else in the workspace does; what Intercom refuses is not done."""
+        content = b"" if body is None else json.dumps(body).encode()
+        return self.sandbox.handle(Request(method, path, "", HEADERS, content)).json
+
+    def live(self) -> list[dict[str, Any]]:
+        """Everybody who is neither archived, deleted nor merged."""
+        return [one for one in self.sandbox.workspace.everything() if one["state"] == "live"]
+
+
+@contextmanager
+def all_sent_to(intercom: Intercom) -> Iterator[None]:
+    """Have every session send through an adapter, whatever it has mounted itself."""
+    before = requests.Session.get_adapter
+    requests.Session.get_adapter = lambda _session, url: intercom  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        requests.Session.get_adapter = before  # type: ignore[method-assign]
+
+
+def _request(sent: requests.PreparedRequest) -> Request:
+    address = urlsplit(sent.url or "")
+    headers = {name.lower(): value for name, value in sent.headers.items()}
+    body = sent.body or b""
+    return Request(
+        sent.method or "",
+        str(address.path),
+        str(address.query),
+        headers,
+        body.encode() if isinstance(body, str) else body,
+    )
+
+
+def _response(sent: requests.PreparedRequest, answer: Response) -> requests.Response:
+    response = requests.Response()
+    response.status_code = answer.status
+    response.headers.update(answer.headers)
+    response._content = answer.body  # noqa: SLF001 - it has no other way in that is not a socket
+    response.request, response.url = sent, sent.url or ""
+    return response

@@ -1,0 +1,213 @@
+"""Worlds that a history can happen in: the target and the sandbox, real, in this process."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from singer_sdk.plugin_base import _ConfigInput
+
+from target_intercom.sandbox import Conditions
+from target_intercom.target import TargetIntercom
+from tests.loading import lines
+from tests.soak.clock import SwiftClock, all_follow
+from tests.soak.intercom import URL, Intercom, Kill, all_sent_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.soak.histories import Hand, History, Message, Run
+
+CALLS_A_WINDOW = 10**6
+_SIGNALLED = 128
+INDEXED = 3600.0
+"""Seconds after which search shows everything."""
+
+
+@dataclass(frozen=True)
+class World:
+    """How runs happen."""
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    """The weather while the target runs; it is fine before and after."""
+    comes_twice: bool = False
+    """Each run is followed by the same once more, in fine weather; what stands then counts."""
+    kills: tuple[tuple[int, bool, bool], ...] = ()
+    """By run: the call at which it is killed, whether only writes count, whether that is done. It may end before."""
+    loses_ledger: bool = False
+    """The ledger is lost before each run."""
+
+
+FINE: Mapping[str, Any] = {"rate_limit": CALLS_A_WINDOW, "bulk_seconds": 0.0}
+
+
+@dataclass(frozen=True)
+class After:
+    """What a run left behind."""
+
+    exit_code: int
+    contacts: tuple[str, ...]
+    """Those that live, without what differs from one workspace to the next."""
+    outcomes: Mapping[str, Mapping[str, Any]]
+    """By stream."""
+
+
+def happen(history: History, world: World) -> list[After]:
+    """Let a history happen in a new world; gives what stands after each run."""
+    clock = SwiftClock()
+    with _quiet(), all_follow(clock), TemporaryDirectory(prefix="soak-", dir=_folder()) as folder:
+        intercom = Intercom(clock, Conditions(**FINE))
+        with all_sent_to(intercom):
+            return _Happening(world, intercom, clock, Path(folder)).all_of(history)
+
+
+class _Happening:
+    def __init__(self, world: World, intercom: Intercom, clock: SwiftClock, folder: Path) -> None:
+        self._world = world
+        self._intercom = intercom
+        self._clock = clock
+        self._folder = folder
+        self._ids: list[str] = []
+        """Of the contacts that were there first."""
+
+    def all_of(self, history: History) -> list[After]:
+        for contact in history.there:
+            self._ids.append(str(self._intercom.call("POST", "/contacts", contact).get("id", "nobody")))
+        self._clock.pass_by(INDEXED)
+        return [self.go(number, run, history.settings) for number, run in enumerate(history.runs)]
+
+    def go(self, number: int, run: Run, settings: Mapping[str, Any]) -> After:
+        """Let a run come; gives what stands then."""
+        self._clock.pass_by(run.seconds)
+        for hand in run.hands:
+            self.use(hand)
+        if run.hands:
+            self._clock.pass_by(INDEXED)
+        if self._world.loses_ledger:
+            _lose(self._folder / "ledger.db")
+        conditions = self._intercom.sandbox.conditions
+        conditions.change(self._world.conditions)
+        kills = self._world.kills
+        after = self.load_killed(run, settings, *kills[number]) if number < len(kills) else self.load(run, settings)
+        if self._world.comes_twice:
+            conditions.change({"fault_rate": 0.0, "bulk_item_fault_rate": 0.0})
+            after = self.load(run, settings)
+        return after
+
+    def load_killed(self, run: Run, settings: Mapping[str, Any], call: int, is_write: bool, is_done: bool) -> After:
+        """Run the target, and kill it; its files stay as they are at that moment."""
+        kept = self._folder.with_name(f"{self._folder.name}-kept")
+        self._intercom.kill = Kill(call, is_write, is_done, partial(shutil.copytree, self._folder, kept))
+        after = self.load(run, settings)
+        self._intercom.kill = None
+        if kept.exists():
+            shutil.rmtree(self._folder)
+            kept.rename(self._folder)
+        return after
+
+    def load(self, run: Run, settings: Mapping[str, Any]) -> After:
+        """Run the target."""
+        config = {
+            "access_token": "sandbox",
+            "api_url": URL,
+            "max_connections": 1,
+            "data_dir": str(self._folder),
+            **settings,
+            **self._world.settings,
+        }
+        code = _loaded(config, lines(self.named(message) for message in run.messages))
+        report = json.loads((self._folder / "report.json").read_text(encoding="utf-8"))
+        return After(code, tuple(sorted(map(_shown, self._intercom.live()))), report["streams"])
+
+    def named(self, message: Message) -> Message:
+        """Put the id of a contact that was there where a record names it."""
+        named = message.get("record", {}).get("contact")
+        if named is None:
+            return message
+        number = int(named.removeprefix("@"))
+        contact = self._ids[number] if number < len(self._ids) else "0" * 24
+        return {**message, "record": {**message["record"], "contact": contact}}
+
+    def use(self, hand: Hand) -> None:
+        if hand.do == "add":
+            self._intercom.call("POST", "/contacts", hand.contact)
+            return
+        live = self._intercom.live()
+        meant = [one for one in live if hand.contact.items() <= one.items()]
+        if hand.do == "merge":
+            leads = sorted((one for one in meant if one["role"] == "lead"), key=_shown)
+            users = sorted((one for one in meant if one["role"] == "user"), key=_shown)
+            for lead, user in zip(leads[:1], users[:1], strict=False):
+                self._intercom.call("POST", "/contacts/merge", {"from": lead["id"], "into": user["id"]})
+        for contact in meant if hand.do != "merge" else ():
+            method, path = ("DELETE", "") if hand.do == "delete" else ("POST", "/archive")
+            self._intercom.call(method, f"/contacts/{contact['id']}{path}", None if hand.do == "delete" else {})
+
+
+def _loaded(config: Mapping[str, Any], piped: str) -> int:
+    """Run the target as its command does; gives the exit code.
+
+    Raises:
+        KeyboardInterrupt: a signal came, which is meant for more than this run.
+    """
+    with redirect_stdout(io.StringIO()):
+        try:
+            TargetIntercom.invoke(config=_ConfigInput(config=dict(config)), file_input=io.StringIO(piped))
+        except SystemExit as end:
+            code = int(end.code or 0)
+            if code > _SIGNALLED:
+                raise KeyboardInterrupt from None
+            return code
+    return 0
+
+
+def _shown(contact: Mapping[str, Any]) -> str:
+    """Return a contact without ids and times; what is cleared counts as never set."""
+    alike = {name: contact[name] or None for name in ("role", "email", "name", "owner_id", "unsubscribed_from_emails")}
+    alike["external_id"] = contact["external_id"] if contact["role"] == "user" else None
+    alike |= {name: value for name, value in contact["custom_attributes"].items() if value is not None}
+    alike["tags"] = sorted(tag.casefold() for tag in contact["tags"]) or None
+    return json.dumps({name: value for name, value in sorted(alike.items()) if value is not None})
+
+
+def _folder() -> str | None:
+    """Return where files are fast, if there is such a place."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - in a folder of its own there
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the target from saying anything, and from leaving anything of it behind in this process."""
+    handlers, hook = logging.root.handlers[:], sys.excepthook
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    logging.disable(logging.CRITICAL)
+    try:
+        with patch.dict(os.environ, clear=True):  # nothing there is meant for these runs, and each looks through it all
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+        logging.captureWarnings(capture=False)
+        logging.root.handlers[:], sys.excepthook = handlers, hook
+        with suppress(ValueError):  # beside the main thread nobody has set one
+            for number, handler in signals.items():
+                signal.signal(number, handler)
+
+
+def _lose(ledger: Path) -> None:
+    """Take a ledger's files away."""
+    for path in ledger.parent.glob(f"{ledger.name}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
