@@ -306,14 +306,6 @@ class Entry:
         return self.known is not None and self.known.merged and self.contact is not None and self.contact.id == contact
 
     @property
-    def has_moved(self) -> bool:
-        """Whether the record names other identifiers than its contact had."""
-        if self.contact is None:
-            return False
-        before, now = Identity.of(self.contact), self.draft.identity
-        return (now.external_id or before.external_id, now.email or before.email) != (before.external_id, before.email)
-
-    @property
     def is_in_line(self) -> bool:
         """Whether the ledger says that nothing is to be written."""
         return self.known is not None and self.known.trust is Trust.IN_LINE
@@ -339,6 +331,8 @@ class Found:
     contact: Contact
     by_merge: bool = False
     """It is the survivor of a merge, into which the record's own contact went."""
+    by_link: bool = field(default=False, compare=False)
+    """The record's key led to it, and not the record's identifiers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,12 +366,12 @@ class Group:
     match: NotFound | Found
     draft: ContactDraft
     entries: list[Entry]
-    ended: list[Entry] = field(default_factory=list)
-    """Records that came after the first of these and mark the contact as to be removed."""
-
-    def in_order(self) -> list[Entry]:
-        """Return its records, those that mark the contact among them, in the order of the pipe."""
-        return sorted([*self.entries, *self.ended], key=lambda entry: entry.received.number)
+    contact: ContactId | None = None
+    """The contact, or a stand-in for one that is to be made; None: nothing is changed for sure."""
+    turn: int = 0
+    """The round in which it goes."""
+    is_followed: bool = False
+    """Another write or a mark of the batch is about the contact after this."""
 
 
 # What is to be done, and what came of it.

@@ -72,7 +72,7 @@ class LedgerEntry:
     contact: Contact | None
     """As it was then, without its attributes; None: removed. Its id may be a stand-in (`Contact.is_named`)."""
     prints: Prints | None
-    """None: the contact is not, or not for sure, as the record says; it has to be compared."""
+    """Of what the record said; None: the contact is not, or not for sure, as it says, and has to be compared."""
     standing: Standing
     written_at: Stamp
     """When this record last changed the contact; 0: never."""
@@ -82,6 +82,10 @@ class LedgerEntry:
     """Hash of the record as it came, and of all that decides what it means; None: it has to be mapped to tell."""
     merged: bool = False
     """See `Holder.merged`."""
+    is_doubted: bool = False
+    """The contact may be otherwise than the record says: another record changed it, or a write that may have failed."""
+    overruled_by: RecordKey | None = None
+    """The record of the same stream that came later and changed the contact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ class Loaded:
     """The version of its stream (ACTIVATE_VERSION), where the tap told one so far."""
     changed: bool
     """The contact was changed: what other records said of it no longer holds for sure."""
+    left: ContactId | None = None
+    """A contact that the record has left, and that its stream answers for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +113,26 @@ class Holder:
     """It came in this run."""
     version: int | None
     """The last version of its stream that it came with."""
-    synced: bool = True
-    """The contact was brought in line with it, and not only found."""
+    standing: Standing = Standing.SYNCED
     merged: bool = False
     """The contact is the survivor of a merge, not the one that the record was loaded into."""
+
+    @property
+    def synced(self) -> bool:
+        """Whether the contact was brought in line with it, and not only found."""
+        return self.standing is Standing.SYNCED
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the record holds the contact: it is not missing, or marked as deleted."""
+        return self.standing in {Standing.SYNCED, Standing.FOUND}
 
 
 NOBODY: t.Final = ""
 """In place of the stream: a tag that is this target's, and that no record names since its stream was forgotten."""
+
+UNCONFIRMED: t.Final = ""
+"""In place of the run: it is not known whether the contact was changed."""
 
 UNNOTED: t.Final = ""
 """In place of the hash: the record lists groups that have not all become tags."""
@@ -250,10 +268,16 @@ class Ledger:
         Safe from any thread.
         """
 
+    def has_overruled(self, stream: str) -> bool:
+        """Check whether records of a stream were overruled by others of it: then it matters which come."""
+        del stream
+        return False
+
     def doubt(self, contacts: Sequence[ContactId]) -> None:
         """Note, before contacts are changed or removed, that what any record said of them will not hold for sure.
 
-        Safe from any thread.
+        Records of the stream that changed it then (`remember`) are in doubt until the run succeeds: after it the last
+        of them has the word, until it comes no more. Safe from any thread.
         """
 
     def remember(self, stream: str, loaded: Sequence[Loaded]) -> None:
@@ -350,8 +374,8 @@ class Ledger:
         `with_tags`: the tags that are theirs alone are to be taken off.
         """
 
-    def removed(self, contacts: Sequence[ContactId]) -> None:
-        """Write that contacts are gone, whichever records named them."""
+    def removed(self, contacts: Mapping[ContactId, str]) -> None:
+        """Write that contacts are gone, whichever records named them; with the streams on whose account."""
 
     def failures(self) -> Mapping[str, int]:
         """Return what calls were about that ended runs alone, and how many runs in a row each did."""

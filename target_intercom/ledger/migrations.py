@@ -163,6 +163,16 @@ def remember_failures(connection: Connection) -> None:
     )
 
 
+def keep_what_records_said(connection: Connection) -> None:
+    """Let a record be told from a changed one also where another record has changed its contact since."""
+    for column in ("doubt", "overruled_by"):
+        connection.exec_driver_sql(f"ALTER TABLE target_intercom_entries ADD COLUMN {column} TEXT")
+        connection.exec_driver_sql(
+            f"CREATE INDEX target_intercom_entries_{column} ON target_intercom_entries (workspace, {column}) "
+            f"WHERE {column} IS NOT NULL"
+        )
+
+
 STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     create_entries_streams_and_intents,
     create_memberships,
@@ -172,6 +182,7 @@ STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     note_unarchived_contacts,
     tell_groups_apart_in_lower_case,
     remember_failures,
+    keep_what_records_said,
 )
 """In the order in which they are applied; a step's name is what the ledger keeps of it."""
 

@@ -14,7 +14,18 @@ from types import MappingProxyType
 from sqlalchemy import bindparam, case, delete, exists, false, func, insert, or_, select, true, tuple_, update
 
 from target_intercom.errors import LeadPendingError, LedgerError
-from target_intercom.ledger.base import UNNOTED, Holder, Ledger, LedgerEntry, Prints, Settled, Stamp, Standing, stamp
+from target_intercom.ledger.base import (
+    UNCONFIRMED,
+    UNNOTED,
+    Holder,
+    Ledger,
+    LedgerEntry,
+    Prints,
+    Settled,
+    Stamp,
+    Standing,
+    stamp,
+)
 from target_intercom.ledger.chunks import chunks
 from target_intercom.ledger.locks import enter, lock_name, locks_of
 from target_intercom.ledger.memberships import Memberships, forget_contacts, release_records
@@ -136,15 +147,29 @@ class SqlLedger(Ledger):
         ]
         mine = (_S.workspace == self._workspace, _S.last_run == self._run, _S.stream == bindparam("which"))
         ended = update(STREAMS).where(*mine).values(finished_at=_now(), known=bindparam("count"))
-        settled = (_I.workspace == self._workspace, _I.sent_at < stamp(time.time() - _INTENTS_KEPT))
+        yesterday = stamp(time.time() - _INTENTS_KEPT)
+        settled = (_I.workspace == self._workspace, _I.sent_at < yesterday)
+        gone = (_E.workspace == self._workspace, _E.written_at < yesterday, *_GONE_UNKNOWN)
 
         def work(connection: Connection) -> None:
             if known:
                 connection.execute(ended, known)
             connection.execute(delete(INTENTS).where(*settled))
+            connection.execute(delete(ENTRIES).where(*gone))
+            self._settle_doubts(connection)
 
         self._database.write(work)
         self.memberships.finish()
+
+    def _settle_doubts(self, connection: Connection) -> None:
+        """Leave contacts as the last of a stream's records has them, until that one comes no more."""
+        mine = _E.workspace == self._workspace
+        connection.execute(update(ENTRIES).where(mine, _E.doubt == self._run).values(doubt=None))
+        other = ENTRIES.alias()
+        came = (other.c.seen_in == self._run, other.c.standing == Standing.SYNCED.value)
+        is_other = (other.c.workspace == _E.workspace, other.c.stream == _E.stream, other.c.key == _E.overruled_by)
+        alone = (mine, _E.overruled_by.is_not(None), _E.seen_in == self._run, ~exists().where(*is_other, *came))
+        connection.execute(update(ENTRIES).where(*alone).values(doubt=UNCONFIRMED, overruled_by=None))
 
     def failures(self) -> Mapping[str, int]:
         """See `Ledger`."""
@@ -188,7 +213,8 @@ class SqlLedger(Ledger):
         """See `Ledger`."""
         found: dict[RecordKey, Settled] = {}
         has_its_tags = or_(_E.groups_print.is_(None), (_E.groups_print != UNNOTED) & _E.groups_run.is_(None))
-        is_settled = (_E.source.is_not(None), _E.content.is_not(None), _E.role == "user", has_its_tags)
+        is_in_line = (_E.content.is_not(None), _E.doubt.is_(None))
+        is_settled = (_E.source.is_not(None), *is_in_line, _E.role == "user", has_its_tags)
         query = select(_E.key, _E.source, _E.contact_id, _E.external_id, _E.email)
         query = query.where(*self._entries.of(stream), _E.standing == Standing.SYNCED, *is_settled)
         with self._database.reading() as connection:
@@ -229,29 +255,48 @@ class SqlLedger(Ledger):
 
         self._database.write(work)
 
+    def has_overruled(self, stream: str) -> bool:
+        """See `Ledger`."""
+        where = (*self._entries.of(stream), _E.overruled_by.is_not(None))
+        with self._database.reading() as connection:
+            return connection.scalar(select(_E.key).where(*where).limit(1)) is not None
+
     def doubt(self, contacts: Sequence[ContactId]) -> None:
         """See `Ledger`."""
         if contacts:
-            self._database.write(lambda connection: self._void(connection, contacts))
+            self._database.write(lambda connection: self._doubt(connection, contacts))
 
-    def _void(self, connection: Connection, contacts: Sequence[ContactId]) -> None:
+    def _doubt(self, connection: Connection, contacts: Sequence[ContactId]) -> None:
         for chunk in chunks(contacts):
             where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
-            connection.execute(update(ENTRIES).where(*where).values(content=None))
+            connection.execute(update(ENTRIES).where(*where).values(doubt=UNCONFIRMED))
+
+    def _overrule(self, connection: Connection, stream: str, changed: Mapping[ContactId, RecordKey]) -> None:
+        """Write which record of a stream changed a contact that others of it have, too."""
+        where = (*self._entries.of(stream), _E.contact_id == bindparam("of"), _E.key != bindparam("by"))
+        values = [{"of": contact, "by": key} for contact, key in sorted(changed.items())]
+        if values:
+            overruled = update(ENTRIES).where(*where).values(doubt=self._run, overruled_by=bindparam("by"))
+            connection.execute(overruled, values)
 
     def remember(self, stream: str, loaded: Sequence[Loaded]) -> None:
         """See `Ledger`.
 
-        What other records, of any stream, said of a changed contact is void; this comes first, so that it does not
-        hit those that are written now.
+        What other records, of any stream, said of a changed contact is in doubt; this comes first, so that it does
+        not hit those that are written now.
         """
         rows = {one.entry.key: self._row(stream, one) for one in loaded}
-        contacts = [(one.entry.contact, one.changed) for one in loaded if one.entry.contact is not None]
-        changed = sorted({contact.id for contact, was_changed in contacts if was_changed and contact.is_named})
-        live = {contact.id for contact, _ in contacts if contact.is_named}
+        named = [(one, one.entry.contact.id) for one in loaded if one.entry.contact and one.entry.contact.is_named]
+        changed = {contact: one.entry for one, contact in named if one.changed}
+        # What may still change is not confirmed.
+        certain = {contact: entry.key for contact, entry in changed.items() if entry.prints is not None}
+        live = {contact for _, contact in named}
+        left = [self._left_row(stream, one.left) for one in loaded if one.left is not None]
 
         def work(connection: Connection) -> None:
-            self._void(connection, changed)
+            self._doubt(connection, sorted(changed))
+            self._overrule(connection, stream, certain)
+            self._entries.put(connection, left, _CHANGING)
             # In a fixed order, so that two runs do not wait for each other.
             in_order = [rows[key] for key in sorted(rows)]
             self._entries.put(connection, in_order, _CHANGING, groups_print=_groups_print)
@@ -484,7 +529,7 @@ class SqlLedger(Ledger):
         if keys:
             self._database.write(work)
 
-    def removed(self, contacts: Sequence[ContactId]) -> None:
+    def removed(self, contacts: Mapping[ContactId, str]) -> None:
         """See `Ledger`. The keys stay: a log-based tap may send a deletion twice, with nothing but the key.
 
         So does the contact's id, since search may go on showing the contact for a while.
@@ -495,9 +540,12 @@ class SqlLedger(Ledger):
                 where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
                 emails = connection.scalars(select(_E.email).where(*where, _E.email.is_not(None))).all()
                 self._drop(connection, emails)
+                known = set(connection.scalars(select(_E.contact_id).where(*where)))
                 gone = {"gone_id": _E.contact_id, "written_at": stamp(time.time())}
                 connection.execute(update(ENTRIES).where(*where).values({**_NOTHING, **gone}))
-            forget_contacts(connection, self._workspace, contacts)
+                unknown = [self._gone_row(contacts[contact], contact) for contact in chunk if contact not in known]
+                self._entries.put(connection, unknown, _CHANGING)
+            forget_contacts(connection, self._workspace, sorted(contacts))
 
         if contacts:
             self._database.write(work)
@@ -522,6 +570,8 @@ class SqlLedger(Ledger):
             "single": None if prints is None else prints.single,
             "standing": entry.standing.value,
             "written_at": entry.written_at,
+            "doubt": self._run if entry.overruled_by is not None else None,
+            "overruled_by": entry.overruled_by,
             "merged": entry.merged,
             **self._entries.seen(),
             "version": loaded.version,
@@ -529,11 +579,26 @@ class SqlLedger(Ledger):
             "source": entry.source,
         }
 
+    def _left_row(self, stream: str, contact: ContactId) -> dict[str, object]:
+        """Return the row of a contact that its record has left: it is missing from the stream, under no key of it."""
+        row = self._keyless_row(stream, contact)
+        return {**row, "contact_id": contact, "standing": Standing.MISSING.value, "role": "user"}
+
+    def _gone_row(self, stream: str, contact: ContactId) -> dict[str, object]:
+        """Return the row of a contact that no record named and that was removed: search may go on showing it."""
+        return {**self._keyless_row(stream, contact), "gone_id": contact, "written_at": stamp(time.time())}
+
+    def _keyless_row(self, stream: str, contact: ContactId) -> dict[str, object]:
+        of = {"workspace": self._workspace, "stream": stream, "key": json.dumps({"contact": contact})}
+        nothing = dict.fromkeys(column.name for column in ENTRIES.columns)
+        return {**nothing, **_NOTHING, **of, "written_at": Stamp(0), "seen_at": Stamp(0)}
+
     def _entry(self, row: Row[t.Any]) -> LedgerEntry:
         return LedgerEntry(
             key=row.key,
             contact=None if row.contact_id is None and row.role is None else _contact(row),
             prints=None if row.content is None else Prints(row.content, row.shape, row.settings, row.single),
+            is_doubted=row.doubt is not None,
             standing=Standing(row.standing),
             written_at=row.written_at,
             # A run that was cut off may not have put the tags on.
@@ -550,7 +615,7 @@ class SqlLedger(Ledger):
             identity=Identity(row.external_id, row.email, row.contact_id),
             seen=row.seen_in == self._run,
             version=row.version,
-            synced=row.standing == Standing.SYNCED.value,
+            standing=Standing(row.standing),
             merged=bool(row.merged),
         )
 
@@ -582,10 +647,14 @@ _NOTHING: t.Final[Mapping[str, object]] = {
     "groups_print": None,
     "source": None,
     "single": None,
+    "doubt": None,
+    "overruled_by": None,
     "merged": None,
     "standing": Standing.REMOVED.value,
 }
 """What is left of a record whose contact was removed."""
+
+_GONE_UNKNOWN: t.Final = (_E.standing == Standing.REMOVED.value, _E.key.startswith('{"contact"'))
 
 _MISSABLE: t.Final = (Standing.SYNCED.value, Standing.MISSING.value)
 """Records whose contacts are removed when they are missing."""

@@ -55,6 +55,7 @@ def summaries(connection: Connection) -> list[StreamSummary]:
             func.count(func.coalesce(_E.contact_id, _E.role)).label("contacts"),
             func.count().filter(_E.standing == Standing.REMOVED.value).label("removed"),
         )
+        .where(_E.key.startswith("["))
         .group_by(_E.workspace, _E.stream)
         .subquery()
     )
@@ -118,6 +119,7 @@ def contact_ids(ledger: ReadOnlyLedger, stream: StreamSummary) -> Iterator[tuple
 
 def _page(stream: StreamSummary, after: str, connection: Connection) -> list[tuple[str, str | None]]:
     has_contact = func.coalesce(_E.contact_id, _E.role).is_not(None)
-    where = (_E.workspace == stream.workspace, _E.stream == stream.stream, has_contact, _E.key > after)
+    is_record = _E.key.startswith("[")
+    where = (_E.workspace == stream.workspace, _E.stream == stream.stream, has_contact, is_record, _E.key > after)
     rows = connection.execute(select(_E.key, _E.contact_id).where(*where).order_by(_E.key).limit(_PAGE))
     return [(row.key, row.contact_id) for row in rows]

@@ -8,6 +8,8 @@ METADATA = MetaData()
 """Their names carry a prefix: the database may hold other things."""
 
 _UNNAMED = text("contact_id IS NULL AND role IS NOT NULL")
+_DOUBTED = text("doubt IS NOT NULL")
+_OVERRULED = text("overruled_by IS NOT NULL")
 
 MIGRATIONS = Table(
     "target_intercom_migrations",
@@ -51,6 +53,8 @@ ENTRIES = Table(
     Column("source", Text),
     Column("single", Text),
     Column("seen_in", Text),  # the run in which the record last came
+    Column("doubt", Text),  # `UNCONFIRMED`, or the run in which another record of the stream changed the contact
+    Column("overruled_by", Text),  # the key of that record
     Column("merged", Boolean),  # the contact is the survivor of a merge, not the one that the record was loaded into
     Index("target_intercom_entries_contact", "workspace", "contact_id"),
     Index("target_intercom_entries_written", "workspace", "written_at"),
@@ -61,6 +65,20 @@ ENTRIES = Table(
         "email",
         sqlite_where=_UNNAMED,
         postgresql_where=_UNNAMED,
+    ),
+    Index(
+        "target_intercom_entries_doubt",
+        "workspace",
+        "doubt",
+        sqlite_where=_DOUBTED,
+        postgresql_where=_DOUBTED,
+    ),
+    Index(
+        "target_intercom_entries_overruled_by",
+        "workspace",
+        "overruled_by",
+        sqlite_where=_OVERRULED,
+        postgresql_where=_OVERRULED,
     ),
 )
 

@@ -8,8 +8,9 @@ Begin with `contacts`: a batch of a contact stream, step by step. Each step has 
   `coercion` values; `attributes` knows the workspace's custom attributes and makes those that are missing.
 - **match**: `matching` finds the contacts by searches for many records; `memory` is what the ledger knows of a
   stream's records, by the hashes of `fingerprints`; `recent` what this run wrote and search may not show; `naming`
-  finds contacts that bulk jobs made. `overlay` lays the records of one contact over each other.
-- **plan**: `planning` decides what is to be done.
+  finds contacts that bulk jobs made. `whose` decides which contact a record is of.
+- **plan**: `playing` plays the records of a batch one after the other, and makes writes of them; `planning` decides
+  what a write sends.
 - **write**: `writing` by a call each, over the threads of `parallel`; `bulk` by jobs, with `bulk_items` (what a job
   can carry) and `jobs` (how it is sent and judged). `doubt` looks for leads whose creation got no answer. `dry_run`
   and `plan` write down what would be written.

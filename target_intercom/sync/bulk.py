@@ -182,10 +182,10 @@ class BulkWriter:
             return False
         if bulk_items.names_owner(attributes) and bulk_items.has_strange_owner(attributes, self._teammates.admins()):
             return False
-        # A mark that follows in the same batch needs the contact's id; a lead that was given up may turn up.
+        # What follows in the same batch needs the contact's id; a lead that was given up may turn up.
         email = operation.group.draft.identity.email
         is_doubtful = email is not None and self._direct.is_doubtful(email)
-        return isinstance(operation, Update) or not (operation.group.ended or is_doubtful)
+        return isinstance(operation, Update) or not (operation.group.is_followed or is_doubtful)
 
     def _look_at_unread(self, parts: _Sorted) -> None:
         """See whether contacts differ at all in what no job can write: mostly they do not."""

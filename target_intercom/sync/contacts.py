@@ -6,24 +6,29 @@ import typing as t
 from contextlib import suppress
 from dataclasses import replace
 
-from target_intercom.config import CreationMode, SyncMode
+from target_intercom.config import SyncMode
 from target_intercom.errors import InvalidRecordError, LedgerError
 from target_intercom.model import (
+    Ambiguous,
     Entry,
     Found,
+    Group,
     Identity,
     MatchBy,
+    MergedAway,
     NotFound,
     Outcome,
     Refusal,
     Result,
     SkipReason,
+    Unanswered,
 )
 from target_intercom.sync.identity import no_identifier
 from target_intercom.sync.mapping import Wanted
 from target_intercom.sync.memory import Ground, in_line
-from target_intercom.sync.overlay import overlay
 from target_intercom.sync.planning import plan, refusal
+from target_intercom.sync.playing import play
+from target_intercom.sync.whose import may_let_go
 from target_intercom.sync.writing import InDoubt, Left, Mistaken, Rejected, Saved, Vanished
 
 if t.TYPE_CHECKING:
@@ -31,7 +36,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.config import StreamConfig
     from target_intercom.intercom.protocol import ContactId
-    from target_intercom.model import Contact, Group, Identifier, Received, RecordKey, StreamSchema
+    from target_intercom.model import Contact, Identifier, Match, Received, RecordKey, StreamSchema
     from target_intercom.report import RunReport
     from target_intercom.sync.attributes import AttributeCatalog
     from target_intercom.sync.listing import ListedGroups
@@ -41,9 +46,12 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.matching import Matcher, View
     from target_intercom.sync.memory import Familiar, StreamMemory
     from target_intercom.sync.naming import Naming
-    from target_intercom.sync.overlay import Wave
+    from target_intercom.sync.playing import BatchPlan, Unwritten
     from target_intercom.sync.recent import RecentContacts
     from target_intercom.sync.writing import Writer, Written
+
+
+_NEVER: t.Final = float("inf")
 
 
 class ContactSync:
@@ -98,16 +106,15 @@ class ContactSync:
         view = self._look_up(entries)
         entries = self._leave(familiar, quiet, entries, view)
         try:
-            while entries := self._refuse_unidentified(entries):
-                now = self._now(view, entries)
-                wave = overlay(entries, now, self._config)
-                entries = self._memory.recall(self._write(wave, now))
+            while entries:
+                entries = self._memory.recall(self._carry_out(*self._plan(entries, view)))
                 view.absorb(self._look_up([entry for entry in entries if entry.again]))
         except BaseException:
             # What ended it is what counts, also where the ledger cannot be written any more.
             with suppress(LedgerError):
                 self._memory.forget_batch()
             raise
+        self._memory.unlink(self._marks.settle())
         self._memory.flush()
         self._groups.write()
         self._memory.know_again()
@@ -140,18 +147,40 @@ class ContactSync:
             mapper.want((one.record for one in some if not mapper.removes(one.record)), wanted)
         self._custom |= self._catalog.provide(wanted.kinds(), create=self._config.create_attributes)
 
+    def _plan(self, entries: Sequence[Entry], view: View) -> tuple[BatchPlan, View]:
+        """Plan a batch, looking up what that shows to be needed; returns the plan, and what is known, as after it."""
+        while True:
+            stage = self._now(view, entries)
+            batch = play(entries, stage, self._memory.links(entries), self._config)
+            if not batch.unasked:
+                return batch, stage
+            view.absorb(self._search(batch.unasked, trusting=True))
+
     def _look_up(self, entries: Sequence[Entry]) -> View:
-        """Ask Intercom whom these records mean; where the ledger knows, it is not asked, unless there is a doubt."""
+        """Ask Intercom whom these records mean; where the ledger knows, it is not asked, unless there is a doubt.
+
+        Records that may let go of their contacts are looked up, too: their identifiers may be somebody else's.
+        """
         asked = [entry for entry in entries if entry.contact is None or entry.is_unsure]
-        identities = list(dict.fromkeys(entry.draft.identity for entry in asked))
-        self._naming.meet(identities)
+        moving = [entry for entry in entries if not (entry.contact is None or entry.is_unsure) and may_let_go(entry)]
         removes = self._config.sync_mode is SyncMode.REMOVE
-        leads = removes or self._config.creation_mode is not CreationMode.USER
         known = {entry.contact.id for entry in asked if entry.contact is not None}
-        view = self._matcher.look_up(identities, self._config.match_by, known=known, leads=leads, everyone=removes)
+        view = self._search(asked, known=known, everyone=removes)
+        if moving:
+            view.absorb(self._search(moving, trusting=True))
         if removes:
             self._look_up_leads(view, entries)
         return view
+
+    def _search(self, entries: Iterable[Entry], **how: t.Any) -> View:
+        # A removal means the leads with an email, too; what is written must not be somebody else's.
+        also = [MatchBy.EMAIL] if self._config.sync_mode is SyncMode.REMOVE else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
+        return self._matcher.look_up(self._identities(entries), self._config.match_by, also=also, **how)
+
+    def _identities(self, entries: Iterable[Entry]) -> list[Identity]:
+        identities = list(dict.fromkeys(entry.draft.identity for entry in entries))
+        self._naming.meet(identities)
+        return identities
 
     def _look_up_leads(self, view: View, entries: Sequence[Entry]) -> None:
         """Ask Intercom for all contacts with the emails of those that orders to remove find: they mean the person."""
@@ -159,7 +188,7 @@ class ContactSync:
         emails = {contact.email for contact in (*view.contacts(), *linked) if contact.email is not None}
         emails -= {entry.draft.identity.email for entry in entries if entry.draft.identity.email is not None}
         identities = [Identity(email=email) for email in sorted(emails)]
-        view.absorb(self._matcher.look_up(identities, [MatchBy.EMAIL], leads=True, everyone=True))
+        view.absorb(self._matcher.look_up(identities, [MatchBy.EMAIL], everyone=True))
 
     def _leave(
         self, familiar: Sequence[Familiar], quiet: Sequence[Entry], others: Sequence[Entry], view: View
@@ -196,46 +225,74 @@ class ContactSync:
                 self._invalid(received, received.trouble)
         return [received for received in records if received.trouble is None]
 
-    def _refuse_unidentified(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Refuse records without an identifier that the ledger does not know, and will not know within the batch."""
-        kept: list[Entry] = []
-        loaded: set[RecordKey | None] = set()
-        for entry in entries:
-            if self._is_unidentified(entry) and entry.key not in loaded:
-                self._invalid(entry.received, no_identifier(self._config.match_by))
-                continue
-            kept.append(entry)
-            if entry.key is not None and not entry.draft.removed:
-                loaded.add(entry.key)
-        return kept
-
-    def _is_unidentified(self, entry: Entry) -> bool:
-        if entry.again or any(entry.draft.identity.get(which) is not None for which in self._config.match_by):
-            return False
-        return entry.known is None or (entry.contact is None and not entry.draft.removed)
-
     def _now(self, view: View, entries: Sequence[Entry]) -> View:
         """Give the view as this run's writes have left it."""
-        identities = list(dict.fromkeys(entry.draft.identity for entry in entries))
-        self._naming.meet(identities)
-        self._matcher.refresh(view, identities)
+        self._matcher.refresh(view, self._identities(entries))
         self._matcher.remind(view, (entry.contact for entry in entries if entry.contact is not None))
         return view.copy()
 
-    def _write(self, wave: Wave, view: View) -> list[Entry]:
-        """Carry out a wave; gives the entries that are to be tried (again) after it, in their order."""
-        for entry, unclear in wave.refused:
-            self._refuse([entry], refusal(unclear))
-        for entry, match in wave.marks:
-            if self._marks.place(entry, match, view):
-                self._memory.unlink(entry)
-        again: list[Entry] = []
-        operations = [plan(group, self._config) for group in wave.groups]
-        operations = self._groups.load(operations)
+    def _carry_out(self, batch: BatchPlan, stage: View) -> list[Entry]:
+        """Carry out a plan, round by round; returns the records that have to be planned anew, in their order.
+
+        They are those of a write that ended otherwise than foretold, and all that were planned to come after it.
+        """
+        again = list(batch.later)
+        written: dict[ContactId | None, Contact] = {}
+        rounds = batch.rounds()
+        end = _NEVER
+        for number, writes in enumerate(rounds, start=1):
+            retried, is_surprise = self._write(writes, written)
+            again.extend(retried)
+            if is_surprise:
+                again.extend(entry for later in rounds[number:] for write in later for entry in write.entries)
+                end = writes[0].turn
+                break
+        again.extend(one.entry for one in batch.unwritten if one.turn > end)
+        self._finish([one for one in batch.unwritten if one.turn <= end], stage, written)
+        return sorted(again, key=_place)
+
+    def _write(self, writes: Sequence[Group], written: dict[ContactId | None, Contact]) -> tuple[list[Entry], bool]:
+        """Write contacts beside each other; `written` has those of the rounds before, and gets these.
+
+        Returns:
+            The records that have to be planned anew, and whether any of the writes ended otherwise than foretold.
+        """
+        for write in writes:
+            if write.contact in written:
+                write.match = Found(written[write.contact])
+        operations = self._groups.load([plan(write, self._config) for write in writes])
         self._memory.doubt(operations)
-        for written in self._writer.write(operations):
-            again.extend(self._settle(written))
-        return sorted([*again, *wave.waiting], key=_place)
+        again: list[Entry] = []
+        is_surprise = False
+        for one in self._writer.write(operations):
+            group = one.group
+            is_foretold = group.contact is None or isinstance(one, Saved) or _is_left_as_found(one)
+            retried = self._settle(one)
+            again.extend(retried)
+            is_surprise = is_surprise or bool(retried) or not is_foretold
+            if isinstance(one, Saved) and one.contact is not None and group.contact is not None:
+                written[group.contact] = one.contact
+        return again, is_surprise
+
+    def _finish(self, unwritten: Iterable[Unwritten], stage: View, written: Mapping[ContactId | None, Contact]) -> None:
+        """Leave, refuse and mark records as planned; `written` has the contacts as they are now."""
+        quiet: list[Entry] = []
+        idle: list[Group] = []
+        for one in unwritten:
+            entry = one.entry
+            match one.match:
+                case _ if one.is_unidentified:
+                    self._invalid(entry.received, no_identifier(self._config.match_by))
+                case _ if entry.draft.removed:
+                    self._marks.place(entry, _as_written(one.match, written), stage)
+                case Ambiguous() | MergedAway() | Unanswered() as unclear:
+                    self._refuse([entry], refusal(unclear))
+                case Found():
+                    quiet.append(entry)
+                case NotFound() as nobody:
+                    idle.append(Group(nobody, entry.draft, [entry]))
+        self._leave_alone([], quiet)
+        self._write(idle, {})
 
     def _settle(self, written: Written) -> list[Entry]:
         """Report what became of a group; gives the entries that have to be tried again."""
@@ -250,7 +307,7 @@ class ContactSync:
                 return self._rejected(group, why)
             case InDoubt(group, why):
                 self._refuse(group.entries, why)
-                return group.ended
+                return []
             case Vanished(group, contact_id):
                 return self._vanished(group, contact_id)
             case Mistaken(group, why):
@@ -297,11 +354,7 @@ class ContactSync:
                 self._report.record(self._stream, Outcome(entry.received, result, reason))
             else:
                 self._report.record(self._stream, Outcome(entry.received, Result.MERGED))
-        for entry in group.in_order():
-            if not entry.draft.removed:
-                self._marks.live(_places([entry]))
-            elif self._marks.place_after(entry, contact):
-                self._memory.unlink(entry)
+        self._marks.live(_places(group.entries))
         return []
 
     def _rejected(self, group: Group, why: Refusal) -> list[Entry]:
@@ -309,13 +362,12 @@ class ContactSync:
         if len(group.entries) > 1:
             return self._one_by_one(group)
         self._refuse(group.entries, why)
-        # They were placed as if the record had been written: they may mean somebody else now.
-        return group.ended
+        return []
 
     @staticmethod
     def _one_by_one(group: Group) -> list[Entry]:
         """Give a group's records to be tried again, each by itself."""
-        return [entry if entry.draft.removed else replace(entry, alone=True) for entry in group.in_order()]
+        return [replace(entry, alone=True) for entry in group.entries]
 
     def _vanished(self, group: Group, contact: ContactId) -> list[Entry]:
         """Match the records of a contact that is gone a second time, and no third time."""
@@ -324,8 +376,8 @@ class ContactSync:
         if any(entry.again for entry in group.entries):
             reason = f"contact {contact} is gone, and so is every other match"
             self._refuse(group.entries, Refusal(Result.REJECTED, reason, "contact_gone"))
-            return group.ended
-        return [_second_try(entry, contact) for entry in group.in_order()]
+            return []
+        return [_second_try(entry, contact) for entry in group.entries]
 
     def _mistaken(self, group: Group, why: Refusal) -> list[Entry]:
         """Match records a second time, without the ledger that named the wrong contact, and no third time.
@@ -336,7 +388,7 @@ class ContactSync:
             return self._one_by_one(group)
         if any(entry.again for entry in group.entries):
             return self._rejected(group, why)
-        return [replace(entry, known=None, again=True) for entry in group.in_order()]
+        return [replace(entry, known=None, again=True) for entry in group.entries]
 
     # Refusals.
 
@@ -356,6 +408,18 @@ class ContactSync:
         identity = mapper.identity(received.record)
         key = self._memory.see_refused(received, identity, mapper.identifiers)
         self._marks.refused(received, key, identity, is_mark=mapper.removes(received.record))
+
+
+def _as_written(match: Match, written: Mapping[ContactId | None, Contact]) -> Match:
+    """Return a match with its contact as a write has left it: one that was made has its id now."""
+    if isinstance(match, Found) and match.contact.id in written:
+        return replace(match, contact=written[match.contact.id])
+    return match
+
+
+def _is_left_as_found(written: Written) -> bool:
+    """Check whether a contact that was there was left alone, since the mode updates none."""
+    return isinstance(written, Left) and isinstance(written.group.match, Found)
 
 
 def _values_of(attributes: Iterable[str], group: Group) -> list[str]:

@@ -154,6 +154,9 @@ class NotedGroups(ListedGroups):
         if key is None:
             return
         number = entry.received.number
+        later = self._listed.get(key)
+        if later is not None and later[0].received.number > number:
+            return
         if not contact.is_named and (entry.draft.groups or entry.known is not None) and lists_news(entry, contact):
             self._unnamed.add(self._stream, key, contact, entry.draft.groups, number)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from operator import itemgetter
 
 from target_intercom.config import SyncMode
 from target_intercom.model import (
@@ -42,27 +43,44 @@ class StreamMarks:
         self._removes = removes
         self._removals = removals
         self._report = report
+        self._waiting: list[tuple[Entry, list[Contact] | Refusal | SkipReason]] = []
+        self._live: list[tuple[RecordKey, int]] = []
 
-    def place(self, entry: Entry, match: Match, view: View) -> bool:
+    def place(self, entry: Entry, match: Match, view: View) -> None:
         """Mark the contacts that a record means.
 
         In `remove` mode the leads with its email, or with that of the contact found, go, too: a privacy request means
         the person. Where several users have the email, they may be anybody's.
-
-        Returns:
-            Whether the record names nobody from now on: it is marked as deleted, and none of its contacts will go.
         """
         leads = _leads(entry, match, view) if self._config.sync_mode is SyncMode.REMOVE else []
-        return self._mark(entry, self._to_remove(entry, match, leads))
-
-    def place_after(self, entry: Entry, contact: Contact | None) -> bool:
-        """Mark the contact of a record that came after live records of it; see `place`."""
-        match = NotFound() if contact is None else Found(contact)
-        return self._mark(entry, self._to_remove(entry, match, []))
+        self._waiting.append((entry, self._to_remove(entry, match, leads)))
 
     def live(self, places: Mapping[RecordKey, int]) -> None:
         """Take the marks of records back that came again, live, told with their places in the pipe."""
-        self._tell(self._removals.live(self._stream, places))
+        self._live.extend(places.items())
+
+    def settle(self) -> list[RecordKey]:
+        """Mark what a batch marks, in the order of the pipe whatever the order of its writes.
+
+        Returns:
+            The keys of the records that name nobody from now on: they are marked, and none of their contacts will go.
+        """
+        waiting, self._waiting = self._waiting, []
+        live, self._live = self._live, []
+        marked = {entry.key for entry, _ in waiting}
+        lives = sorted(((place, key) for key, place in live if key in marked), reverse=True)
+        idle: set[RecordKey] = set()
+        for entry, removal in sorted(waiting, key=lambda one: one[0].received.number):
+            while lives and lives[-1][0] < entry.received.number:
+                place, key = lives.pop()
+                self._tell(self._removals.live(self._stream, {key: place}))
+                idle.discard(key)
+            if self._mark(entry, removal) and entry.key is not None:
+                idle.add(entry.key)
+        idle.difference_update(key for _, key in lives)
+        last = dict(sorted(live, key=itemgetter(1)))
+        self._tell(self._removals.live(self._stream, last))
+        return sorted(idle)
 
     def refused(self, received: Received, key: RecordKey | None, identity: Identity, *, is_mark: bool) -> None:
         """Keep whom a record names that could not be loaded; `key` is None where it cannot be read."""

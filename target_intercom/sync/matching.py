@@ -40,9 +40,13 @@ class View:
         """Start with these contacts."""
         self._contacts: dict[ContactId, Contact] = {}
         self._by_identifier: dict[Identifier, set[ContactId]] = defaultdict(set)
+        self._nameless: dict[str, set[ContactId]] = defaultdict(set)
+        """Those without an external_id, by email."""
         self._survivors: dict[ContactId, ContactId | None] = {}
         self._gone: set[ContactId] = set()
         self._unanswered: dict[Identity | ContactId, Fault] = {}
+        self.asked: set[Identity] = set()
+        """The identities that were looked up: of others it is not known who has them."""
         for contact in contacts:
             self.put(contact)
 
@@ -55,8 +59,11 @@ class View:
         if not contact.is_read:
             # Somebody else may have its identifiers by now: only a record of which the ledger says so is its.
             return
-        for name in Identity.of(contact).identifiers():
+        identity = Identity.of(contact)
+        for name in identity.identifiers():
             self._by_identifier[name].add(contact.id)
+        if identity.external_id is None and identity.email is not None:
+            self._nameless[identity.email].add(contact.id)
 
     def put_remembered(self, contact: Contact) -> None:
         """Take in a contact as it is remembered, unless more is known of it."""
@@ -71,9 +78,12 @@ class View:
     def drop(self, contact: ContactId) -> None:
         """Take a contact out."""
         old = self._contacts.pop(contact, None)
-        if old is not None:
-            for name in Identity.of(old).identifiers():
-                self._by_identifier[name].discard(contact)
+        if old is None:
+            return
+        for name in Identity.of(old).identifiers():
+            self._by_identifier[name].discard(contact)
+        if old.email is not None:
+            self._nameless[old.email].discard(contact)
 
     def merged(self, contact: ContactId, survivor: Contact | None) -> None:
         """Note that a contact was merged into another."""
@@ -121,6 +131,7 @@ class View:
         self._survivors |= other._survivors
         self._gone |= other._gone
         self._unanswered |= other._unanswered
+        self.asked |= other.asked
 
     def copy(self) -> View:
         """Make a view that changes by itself."""
@@ -137,44 +148,60 @@ class View:
         identity: Identity,
         match_by: Sequence[MatchBy],
         *,
-        known: ContactId | None = None,
         follow_merge: bool = True,
         makes_lead: bool = False,
     ) -> Match:
         """Find the contact of these identifiers, tried in the order of `match_by` (docs/identity.md).
 
-        The `known` one, of which the ledger says the record is, comes before them all while it is there. A removal
-        must not `follow_merge`: the survivor may be somebody whom nobody asked to remove. A record that `makes_lead`
-        where it finds nobody finds the leads with its email, whatever `match_by` says: Intercom would take a second
-        one.
+        A removal must not `follow_merge`: the survivor may be somebody whom nobody asked to remove. A record that
+        `makes_lead` where it finds nobody finds the leads with its email, whatever `match_by` says: Intercom would
+        take a second one.
         """
-        if known is not None and (match := self._with_id(known, identity, follow=follow_merge)):
-            return match
         if identity in self._unanswered:
             return Unanswered(self._unanswered[identity])
         for which in match_by:
             value = identity.get(which)
             if value is None:
                 continue
-            if which is MatchBy.ID and (match := self._with_id(ContactId(value), identity, follow=follow_merge)):
+            if which is MatchBy.ID and (match := self.with_id(ContactId(value), identity, follow_merge=follow_merge)):
                 return match
-            match = _decide(which, identity, self.named(which, value))
+            hits = self.with_email(identity, value) if which is MatchBy.EMAIL else self.named(which, value)
+            match = _decide(hits)
             if not isinstance(match, NotFound):
                 return match
         if makes_lead and identity.email is not None:
-            return _decide(MatchBy.EMAIL, identity, self.leads_with(identity.email))
+            return _decide(self.leads_with(identity.email))
         return NotFound()
 
-    def leads_with(self, email: str) -> list[Contact]:
-        """Give the leads with an email."""
-        return [contact for contact in self.named(MatchBy.EMAIL, email) if contact.role == "lead"]
+    def with_email(self, identity: Identity, email: str) -> list[Contact]:
+        """Return the contacts with an email that may be a record's: none that is another person (docs/identity.md)."""
+        if identity.external_id is None:
+            return self.named(MatchBy.EMAIL, email)
+        same = self.named(MatchBy.EXTERNAL_ID, identity.external_id)
+        return [*self.without_external_id(email), *(contact for contact in same if contact.email == email)]
 
-    def _with_id(self, contact: ContactId, identity: Identity, *, follow: bool) -> Match | None:
+    def without_external_id(self, email: str) -> list[Contact]:
+        """Return the contacts with an email that have no external_id: leads, and some users."""
+        return [self._contacts[one] for one in sorted(self._nameless.get(email, ()))]
+
+    def leads_with(self, email: str) -> list[Contact]:
+        """Return the leads with an email."""
+        return [contact for contact in self.without_external_id(email) if contact.role == "lead"]
+
+    def user_of(self, external_id: str) -> Contact | None:
+        """Return the user with an external_id."""
+        return next(iter(self.named(MatchBy.EXTERNAL_ID, external_id)), None)
+
+    def has_user(self, email: str) -> bool:
+        """Check whether a user has an email."""
+        return len(self._by_identifier.get((MatchBy.EMAIL, email), ())) > len(self.leads_with(email))
+
+    def with_id(self, contact: ContactId, identity: Identity, *, follow_merge: bool) -> Match | None:
         """Find the contact of an Intercom id; None where there is none."""
         if contact in self._unanswered:
             return Unanswered(self._unanswered[contact])
         if contact in self._survivors:
-            return self._after_merge(identity, contact, follow=follow)
+            return self._after_merge(identity, contact, follow=follow_merge)
         found = self._contacts.get(contact)
         return None if found is None else Found(found)
 
@@ -186,10 +213,8 @@ class View:
         return Found(contact, by_merge=True)
 
 
-def _decide(which: MatchBy, identity: Identity, hits: Sequence[Contact]) -> Match:
+def _decide(hits: Sequence[Contact]) -> Match:
     """Choose among the contacts that share one identifier: one user beats any leads, several are ambiguous."""
-    if which is MatchBy.EMAIL:
-        hits = [contact for contact in hits if not another_person(identity, contact)]
     users = [contact for contact in hits if contact.role == "user"]
     candidates = users or hits
     match len(candidates):
@@ -245,18 +270,20 @@ class Matcher:
         match_by: Sequence[MatchBy],
         *,
         known: Collection[ContactId] = (),
-        leads: bool = False,
+        also: Iterable[MatchBy] = (),
         everyone: bool = False,
         trusting: bool = False,
     ) -> View:
         """Find every contact these identifiers may mean: what this run knows, then one search for many.
 
-        `known` are contacts to look at whatever their identifiers are. `leads` asks for emails even where `match_by`
-        does not; `everyone` asks even where the contact is known. `trusting` takes contacts that were written moments
-        ago as they were written, in place of a call for each: for writes that say themselves when a contact is gone.
+        `known` are contacts to look at whatever their identifiers are. `also` names identifiers to ask for where
+        `match_by` does not; `everyone` asks even where the contact is known. `trusting` takes contacts that were
+        written moments ago as they were written, in place of a call for each: for writes that say themselves when a
+        contact is gone.
         """
-        fields = [*match_by, *([MatchBy.EMAIL] if leads and MatchBy.EMAIL not in match_by else [])]
+        fields = list(dict.fromkeys([*match_by, *also]))
         view, unknown = View(), []
+        view.asked.update(identities)
         for identity in identities:
             # Taken in at once: a moment later they may be forgotten.
             met = [] if everyone else self._met(identity, match_by)

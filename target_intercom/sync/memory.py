@@ -23,16 +23,16 @@ from target_intercom.sync.fingerprints import (
     source_print,
     text_print,
 )
+from target_intercom.sync.whose import Links, may_let_go
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from target_intercom.config import StreamConfig
-    from target_intercom.ledger.base import Holder, Ledger, Settled
+    from target_intercom.ledger.base import Ledger, Settled
     from target_intercom.model import (
         Contact,
-        ContactDraft,
         ContactId,
         Entry,
         Group,
@@ -93,6 +93,7 @@ class StreamMemory:
         """`naming` finds the contacts that bulk jobs have made; `repair` trusts no record to be in line.
 
         `sees`: also of records that change nothing it is written that they came, since this run may remove contacts.
+        So it is where records were overruled by others that may come no more.
         """
         self._stream = stream
         self._config = config
@@ -101,7 +102,7 @@ class StreamMemory:
         self._ledger = ledger
         self._naming = naming
         self._repair = repair
-        self._sees = sees
+        self._sees = sees or ledger.has_overruled(stream)
         self._settings = settings_print(config)
         self._entries: dict[RecordKey, LedgerEntry] = {}
         self._loaded: list[Loaded] = []
@@ -121,7 +122,13 @@ class StreamMemory:
         self._entries |= self._ledger.recall(self._stream, sorted(keys))
         recalled = [entry if entry.again else self._recalled(entry) for entry in keyed]
         changed = iter(self.named([entry for entry in recalled if not entry.is_in_line]))
-        return self._parted([entry if entry.is_in_line else next(changed) for entry in recalled])
+        return [entry if entry.is_in_line else next(changed) for entry in recalled]
+
+    def links(self, entries: Iterable[Entry]) -> Links:
+        """Return which contacts records are linked to, and who else holds those that they may let go of."""
+        links = Links(self._stream, self._ledger.holders)
+        links.know(entry.contact.id for entry in entries if entry.contact is not None and may_let_go(entry))
+        return links
 
     def familiar(
         self, records: Sequence[Received], ground: Callable[[StreamSchema], Ground]
@@ -170,37 +177,6 @@ class StreamMemory:
         """Give records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
         return self._naming.entries(entries, self._entries)
 
-    def _parted(self, entries: list[Entry]) -> list[Entry]:
-        """Let go of what is known of records that shared a contact with others and name somebody else now.
-
-        The contact is the others' then; without the ledger these find their own, or make it. Where all name somebody
-        else now, in this batch, it is whom the last one names. Another stream's record may be of the same person, whose
-        new email it does not know yet: only a new external_id parts them.
-        """
-        moved: dict[ContactId, list[Entry]] = defaultdict(list)
-        for entry in entries:
-            if entry.contact is not None and entry.has_moved:
-                moved[entry.contact.id].append(entry)
-        holders: dict[ContactId, list[Holder]] = defaultdict(list)
-        for holder in self._ledger.holders(sorted(moved)) if moved else ():
-            holders[holder.contact].append(holder)
-        parted = {one.received.number for which in moved for one in self._parting(moved[which], holders[which])}
-        return [replace(entry, known=None) if entry.received.number in parted else entry for entry in entries]
-
-    def _parting(self, moved: Sequence[Entry], holders: Sequence[Holder]) -> list[Entry]:
-        """Tell which of the records that have moved on from a contact are not its any more."""
-        keys = {entry.key for entry in moved}
-        stays = any(holder.stream == self._stream and holder.key not in keys for holder in holders)
-        is_shared = any(holder.stream != self._stream for holder in holders)
-        last = moved[-1]
-        return [
-            entry
-            for entry in moved
-            if stays
-            or (is_shared and _names_another(entry))
-            or (entry.key != last.key and entry.draft.identity != last.draft.identity)
-        ]
-
     def know_again(self) -> None:
         """Write down how the records of a batch are known again, after all that they say is."""
         self.flush()
@@ -230,11 +206,10 @@ class StreamMemory:
             self._see(key, received)
         return key
 
-    def unlink(self, entry: Entry) -> None:
-        """Write that a record names nobody any more: it is marked as deleted, and its contact stays or is gone."""
-        row = None if entry.key is None else self._entries.get(entry.key)
-        if row is not None and row.contact is not None:
-            self._unlinked.add(row.key)
+    def unlink(self, keys: Iterable[RecordKey]) -> None:
+        """Write that records name nobody any more: they are marked as deleted, and their contacts stay or are gone."""
+        rows = (self._entries.get(key) for key in keys)
+        self._unlinked.update(row.key for row in rows if row is not None and row.contact is not None)
 
     def doubt(self, operations: Sequence[Operation]) -> None:
         """Note, before contacts are changed, that nothing holds of them for sure: a kill may come in between."""
@@ -258,13 +233,18 @@ class StreamMemory:
         """
         for entry in group.entries:
             if entry.key is not None:
-                stands = not may_change and (entry is group.entries[-1] or _stands(entry.draft, group.draft))
-                prints = prints_of(entry.draft, self._settings, left_out) if stands else None
-                groups = UNNOTED if lists_news(entry, contact) else None
-                source = entry.source if stands and not left_out else None
-                merged = by_merge or entry.is_linked_by_merge(contact.id)
-                row = LedgerEntry(entry.key, contact, prints, Standing.SYNCED, Stamp(0), groups, source, merged)
-                self._add(row, entry.received, changed=changed)
+                row = LedgerEntry(
+                    entry.key,
+                    contact,
+                    prints=None if may_change else prints_of(entry.draft, self._settings, left_out),
+                    standing=Standing.SYNCED,
+                    written_at=Stamp(0),
+                    groups=UNNOTED if lists_news(entry, contact) else None,
+                    source=None if may_change or left_out else entry.source,
+                    merged=by_merge or entry.is_linked_by_merge(contact.id),
+                    overruled_by=None if _stands(entry, group) else group.entries[-1].key,
+                )
+                self._add(row, entry.received, changed=changed, left=self._left(entry, contact))
 
     def found(self, group: Group, contact: Contact) -> None:
         """Remember that a contact was there already and was left alone."""
@@ -293,7 +273,7 @@ class StreamMemory:
         trust = self._trust(entry, row)
         if trust is Trust.IN_LINE and entry.source is not None and entry.source != row.source:
             self._new_sources[row.key] = entry.source
-        single = None if row.prints is None else row.prints.single
+        single = None if row.prints is None or row.is_doubted else row.prints.single
         return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged))
 
     def _trust(self, entry: Entry, row: LedgerEntry) -> Trust:
@@ -303,22 +283,32 @@ class StreamMemory:
             return Trust.UNSURE
         if not self._config.sync_mode.updates:
             return Trust.CHANGED
-        if row.prints is None:
+        if row.prints is None or row.is_doubted:
             return Trust.UNSURE
         if says_the_same(entry.draft, row.prints):
             return Trust.IN_LINE
         # A column that came or went may change nothing, of all records at once: a search tells, for many of them.
         return Trust.CHANGED if has_same_shape(entry.draft, row.prints) else Trust.UNSURE
 
-    def _add(self, row: LedgerEntry, received: Received, *, changed: bool) -> None:
+    def _left(self, entry: Entry, contact: Contact) -> ContactId | None:
+        """Return the contact that a record has left for another, where its stream may tell who is missing."""
+        tells_missing = self._config.snapshot or (
+            self._tap_stream.version is not None and not self._tap_stream.is_incremental
+        )
+        earlier = self._entries.get(entry.key) if entry.key is not None else None
+        if not (tells_missing and self._config.sync_mode.removes and earlier and earlier.contact):
+            return None
+        is_ours = earlier.standing is Standing.SYNCED and not earlier.merged and earlier.contact.is_named
+        return earlier.contact.id if is_ours and earlier.contact.id != contact.id else None
+
+    def _add(self, row: LedgerEntry, received: Received, *, changed: bool, left: ContactId | None = None) -> None:
         earlier = self._entries.get(row.key)
         written_at = stamp(time.time()) if changed else Stamp(0) if earlier is None else earlier.written_at
         row = replace(row, written_at=written_at)
         self._entries[row.key] = row
-        self._unlinked.discard(row.key)
         if not self._loaded:
             self._loaded_since = time.monotonic()
-        self._loaded.append(Loaded(row, self._tap_stream.version_of(received.message), changed))
+        self._loaded.append(Loaded(row, self._tap_stream.version_of(received.message), changed, left))
         if len(self._loaded) >= _MOST_UNWRITTEN or time.monotonic() - self._loaded_since >= _LONGEST_UNWRITTEN:
             self.flush()
 
@@ -335,14 +325,11 @@ class StreamMemory:
         return record_key(received.record, self._key_properties, identity, self._config.match_by)
 
 
-def _names_another(entry: Entry) -> bool:
-    """Tell whether a record has another external_id than its contact had."""
-    external_id = entry.draft.identity.external_id
-    return entry.contact is not None and external_id is not None and external_id != entry.contact.external_id
-
-
-def _stands(draft: ContactDraft, laid: ContactDraft) -> bool:
-    """Tell whether what a record says still holds after later ones were laid over it."""
+def _stands(entry: Entry, group: Group) -> bool:
+    """Check whether what a record says still holds after later ones were laid over it."""
+    if entry is group.entries[-1]:
+        return True
+    draft, laid = entry.draft, group.draft
     identity = draft.identity.external_id in {None, laid.identity.external_id}
     return identity and all(laid.attributes.get(name) == value for name, value in draft.attributes.items())
 

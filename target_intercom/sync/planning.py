@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from types import MappingProxyType
 
 from target_intercom.config import CreationMode
@@ -10,8 +11,12 @@ from target_intercom.model import (
     CUSTOM_PREFIX,
     STANDARD_ATTRIBUTES,
     Ambiguous,
+    Contact,
+    ContactDraft,
+    ContactId,
     Create,
     Found,
+    Identity,
     Leave,
     MergedAway,
     NotFound,
@@ -27,7 +32,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_intercom.config import StreamConfig
-    from target_intercom.model import Contact, ContactDraft, ContactId, Group, Json, Operation, Role
+    from target_intercom.model import Group, Json, Operation, Role
 
 _CONSENT: t.Final = "unsubscribed_from_emails"
 
@@ -40,8 +45,6 @@ def plan(group: Group, config: StreamConfig) -> Operation:
         case Found(contact):
             if not config.sync_mode.updates:
                 return Leave(group, SkipReason.EXISTS)
-            if not contact.is_read and all(entry.is_in_line for entry in group.entries):
-                return Leave(group, None)
             differing = changes(group.draft, contact, config.creation_mode)
             if differing and not contact.is_named:
                 return Refuse(group, not_shown())
@@ -140,6 +143,42 @@ def lay_over(earlier: Mapping[str, Json], later: Mapping[str, Json]) -> Mapping[
     if earlier.get(_CONSENT) is True:
         laid[_CONSENT] = True
     return MappingProxyType(laid)
+
+
+def folded(earlier: ContactDraft, later: ContactDraft) -> ContactDraft:
+    """Return what two records of one contact say together, the later one on top.
+
+    Their identifiers are the same, or missing from one of them.
+    """
+    first, last = earlier.identity, later.identity
+    identity = Identity(last.external_id or first.external_id, last.email or first.email, last.id or first.id)
+    return ContactDraft(identity, lay_over(earlier.attributes, later.attributes))
+
+
+def newborn(draft: ContactDraft, mode: CreationMode, number: int) -> Contact:
+    """Return a stand-in for a contact that is to be made; Intercom's ids have no such form."""
+    role = role_of(draft, mode)
+    return Contact(
+        id=ContactId(f"new {number}"),
+        role=role,
+        external_id=draft.identity.external_id if role == "user" else None,
+        email=draft.identity.email,
+        attributes={},
+    )
+
+
+def after(contact: Contact, draft: ContactDraft, mode: CreationMode) -> Contact:
+    """Return a contact with the role and the identifiers that it has when a draft is written."""
+    external_id = draft.identity.external_id
+    becomes_user = contact.role == "lead" and mode is CreationMode.LIFECYCLE and external_id is not None
+    role: Role = "user" if becomes_user else contact.role
+    clears_email = "email" in draft.attributes and draft.attributes["email"] is None
+    return replace(
+        contact,
+        role=role,
+        external_id=external_id if role == "user" and external_id is not None else contact.external_id,
+        email=None if clears_email else draft.identity.email or contact.email,
+    )
 
 
 def _plan_new(group: Group, config: StreamConfig) -> Operation:

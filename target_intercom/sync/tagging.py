@@ -481,14 +481,14 @@ def _named(rows: Iterable[Membership]) -> list[Membership]:
 
 
 def _tag_names(rows: Iterable[Membership]) -> dict[GroupKey, str]:
-    """Return the name of each group's tag: of several spellings the first in the order of code points.
+    """Return the name of each group's tag: of several spellings the most frequent, or the first by code points.
 
     The order of the rows is no choice: it follows from ids that Intercom gives.
     """
-    names: dict[GroupKey, str] = {}
+    spellings: dict[GroupKey, Counter[str]] = defaultdict(Counter)
     for one in rows:
-        names[one.group] = min(one.name, names.get(one.group, one.name))
-    return names
+        spellings[one.group][one.name] += 1
+    return {group: min(names, key=lambda name: (-names[name], name)) for group, names in spellings.items()}
 
 
 def _gone(contact: ContactId) -> Refusal:

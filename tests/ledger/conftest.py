@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
     from target_intercom.model import Role
 
+
+def gone(*contacts: ContactId) -> dict[ContactId, str]:
+    """Return contacts that were removed on account of a stream."""
+    return dict.fromkeys(contacts, "people")
+
+
 PRINTS = Prints("content", "shape", "settings")
 
 
@@ -215,9 +221,10 @@ def entry(
     prints: Prints | None = PRINTS,
     standing: Standing = Standing.SYNCED,
     written_at: int = 0,
+    is_doubted: bool = False,
 ) -> LedgerEntry:
     """A record and its contact."""
-    return LedgerEntry(key(name), of, prints, standing, Stamp(written_at))
+    return LedgerEntry(key(name), of, prints, standing, Stamp(written_at), is_doubted=is_doubted)
 
 
 def loaded(

@@ -27,7 +27,7 @@ from target_intercom.model import ContactId, Email, ExternalId, Identity
 from target_intercom.sync.fingerprints import record_key
 from tests.loading import record, schema
 
-from .conftest import Ledgers, contact, entry, loaded
+from .conftest import Ledgers, contact, entry, gone, loaded
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -96,7 +96,7 @@ def test_streams_are_listed_with_their_contacts_and_last_runs(new_ledgers: Ledge
     filled(new_ledgers("r2"), loaded("1", "c1"), loaded("2", "c4"), stream=T, keys=("tenant", "id"))
     last = new_ledgers("r3")
     last.enter(T, ["tenant", "id"], alone=False)
-    last.removed([ContactId("c1")])
+    last.removed(gone(ContactId("c1")))
 
     customers, leads = listed(new_ledgers.url)
     workspace = new_ledgers.workspace()
@@ -153,7 +153,7 @@ def test_ids_are_exported_by_key(new_ledgers: Ledgers) -> None:
     found = loaded("2", "c2", standing=Standing.FOUND)
     filled(ledger, loaded("1", "c1"), found, loaded("3", "c3"), loaded("4", None))
     filled(ledger, loaded("5", "c5"), stream=T)
-    ledger.removed([ContactId("c3")])
+    ledger.removed(gone(ContactId("c3")))
     assert exported(new_ledgers.url, S) == [["id", "intercom_id"], ["1", "c1"], ["2", "c2"]]
 
 

@@ -13,7 +13,7 @@ from target_intercom.errors import LeadPendingError
 from target_intercom.ledger.base import Stamp, stamp
 from target_intercom.model import ContactId, Email
 
-from .conftest import contact, key, loaded
+from .conftest import contact, gone, key, loaded
 
 if TYPE_CHECKING:
     from target_intercom.ledger.base import Ledger
@@ -105,7 +105,7 @@ def test_an_intent_stays_after_the_lead_was_made(ledgers: Ledgers) -> None:
     ledger.doubt([ContactId("c1")])
     ledger.see("customers", [key("1")], 1)
     ledger.activate("customers", 2)
-    ledger.removed([ContactId("c2")])
+    ledger.removed(gone(ContactId("c2")))
     ledger.release("customers", [key("1")])
     ledger.finish()
     assert pending_since(ledgers("r3"), ANN) == first
@@ -129,7 +129,7 @@ def test_intents_of_a_removed_contact_are_dropped(ledgers: Ledgers) -> None:
     elsewhere.intend(ANN, None)
     elsewhere.remember("customers", [loaded("1", contact("c1", "lead", None, ANN))])
 
-    ledgers("r2").removed([ContactId("c1"), ContactId("c3")])
+    ledgers("r2").removed(gone(ContactId("c1"), ContactId("c3")))
 
     assert ledgers.rows("intents", "email") == [(BOB,)]
     assert ledgers.rows("intents", "email", "w2") == [(ANN,)]

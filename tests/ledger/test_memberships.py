@@ -10,7 +10,7 @@ import pytest
 from target_intercom.ledger.base import UNNOTED, Holding, Membership, Stamp
 from target_intercom.model import ContactId, GroupKey, TagId
 
-from .conftest import contact, key, loaded
+from .conftest import contact, gone, key, loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -266,7 +266,7 @@ def test_a_version_is_kept_where_a_record_comes_without(ledgers: Ledgers) -> Non
 def test_a_contact_that_is_removed_has_no_tags(ledger: SqlLedger) -> None:
     ledger.remember("people", [loaded("1", contact("c1"))])
     ledger.memberships.note([membership(), membership("2", "c2")], [])
-    ledger.removed([ContactId("c1")])
+    ledger.removed(gone(ContactId("c1")))
     assert holdings(ledger.memberships, "1", "2") == [Holding.AWAY, Holding.ON]
     assert of(ledger.memberships, "1")[0].ours
 

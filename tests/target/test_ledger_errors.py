@@ -267,7 +267,7 @@ def test_an_update_that_the_ledger_could_not_note_does_not_stand_in_its_way(
     """Intercom has it and the ledger does not know: what the next run reads counts, be it the old value again."""
     load(FIVE)
     changed: list[Row] = customers(*(person(number, name="New") for number in range(5)))
-    break_on(load, "entries", "UPDATE", """NEW.key = '["3"]' AND NEW.content IS NOT NULL""")
+    break_on(load, "entries", "UPDATE", """NEW.key = '["3"]' AND NEW.doubt IS NULL""")
     assert load(changed).exit_code == 1
     assert {one["name"] for one in people.everyone()} == {"New"}
     mend(load)

@@ -129,16 +129,27 @@ def test_two_rows_of_one_contact_end_as_without_a_ledger(
 
 
 @SIZES
-@pytest.mark.parametrize("later", ["the first alone", "in another order"])
-def test_a_row_that_was_laid_under_another_is_not_taken_for_loaded(
-    load: Loader, people: People, sandbox: SandboxServer, later: str, size: int
+def test_a_row_that_another_one_overruled_has_the_word_when_that_one_comes_no_more(
+    load: Loader, people: People, size: int
 ) -> None:
-    """The contact is not as the row says: when the row that won is gone from the source, this one has the word."""
     home, work = {"row": 1, "id": "1", "name": "Home"}, {"row": 2, "id": "1", "name": "Work"}
-    last = [home] if later == "the first alone" else [work, home]
-    load(customers(home, work), batch_size_rows=size)
-    load(customers(*last), batch_size_rows=size)
+    for _ in range(3):
+        done = load(customers(home, work), batch_size_rows=size)
+    assert done.writes == 0
+    load(customers(home), batch_size_rows=size)
+    assert load(customers(home), batch_size_rows=size).writes == 1
     assert people.one(external_id="1")["name"] == "Home"
+    assert load(customers(home), batch_size_rows=size).writes == 0
+
+
+@SIZES
+def test_a_row_that_changes_wakes_those_of_its_contact_that_come_after_it(
+    load: Loader, people: People, size: int
+) -> None:
+    home, work = {"row": 1, "id": "1", "name": "Home"}, {"row": 2, "id": "1", "name": "Work"}
+    load(customers(home, work), batch_size_rows=size)
+    load(customers({**home, "name": "House"}, work), batch_size_rows=size)
+    assert people.one(external_id="1")["name"] == "Work"
 
 
 @SIZES

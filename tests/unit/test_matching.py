@@ -307,4 +307,4 @@ def test_leads_are_looked_for_by_email_where_all_of_them_are_wanted(in_parallel:
     intercom = Intercom(PEOPLE[1], lead)
     finder = matcher(intercom, in_parallel)
     assert finder.look_up([EVERYBODY[1]], (EXTERNAL_ID,)).leads_with("p1@x") == []
-    assert finder.look_up([EVERYBODY[1]], (EXTERNAL_ID,), leads=True).leads_with("p1@x") == [lead]
+    assert finder.look_up([EVERYBODY[1]], (EXTERNAL_ID,), also=(EMAIL,)).leads_with("p1@x") == [lead]

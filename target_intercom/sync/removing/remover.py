@@ -101,14 +101,14 @@ class Remover:
 
     def _remember(self, removed: Iterable[Removed]) -> Iterator[Removed]:
         """Write into the ledger which contacts are gone, also where the run ends in between."""
-        gone: list[ContactId] = []
+        gone: dict[ContactId, str] = {}
         try:
             for one in removed:
                 if one.ending is not Ending.REFUSED:
-                    gone.append(one.removal.contact)
+                    gone[one.removal.contact] = one.removal.origin.stream
                 if len(gone) >= _MOST_UNWRITTEN:
                     self._ledger.removed(gone)
-                    gone = []
+                    gone = {}
                 yield one
         finally:
             self._ledger.removed(gone)
