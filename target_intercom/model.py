@@ -372,6 +372,10 @@ class Group:
     """The round in which it goes."""
     is_followed: bool = False
     """Another write or a mark of the batch is about the contact after this."""
+    asked: set[Identifier | RecordKey | ContactId] = field(default_factory=set)
+    """All by which its records were decided: keys, identifiers and contacts."""
+    moved: set[Identifier | RecordKey | ContactId] = field(default_factory=set)
+    """All that it changes of that: what is decided by it is planned on its success."""
 
 
 # What is to be done, and what came of it.

@@ -97,7 +97,7 @@ class Loaded:
     """The version of its stream (ACTIVATE_VERSION), where the tap told one so far."""
     changed: bool
     """The contact was changed: what other records said of it no longer holds for sure."""
-    left: ContactId | None = None
+    left: Contact | None = None
     """A contact that the record has left, and that its stream answers for."""
 
 
@@ -268,16 +268,11 @@ class Ledger:
         Safe from any thread.
         """
 
-    def has_overruled(self, stream: str) -> bool:
-        """Check whether records of a stream were overruled by others of it: then it matters which come."""
-        del stream
-        return False
-
     def doubt(self, contacts: Sequence[ContactId]) -> None:
         """Note, before contacts are changed or removed, that what any record said of them will not hold for sure.
 
-        Records of the stream that changed it then (`remember`) are in doubt until the run succeeds: after it the last
-        of them has the word, until it comes no more. Safe from any thread.
+        Records of the stream that are overruled then (`remember`) are in doubt until the run succeeds; after it they
+        stay as they are while the contact is that of the record that overruled them. Safe from any thread.
         """
 
     def remember(self, stream: str, loaded: Sequence[Loaded]) -> None:

@@ -150,26 +150,18 @@ class SqlLedger(Ledger):
         yesterday = stamp(time.time() - _INTENTS_KEPT)
         settled = (_I.workspace == self._workspace, _I.sent_at < yesterday)
         gone = (_E.workspace == self._workspace, _E.written_at < yesterday, *_GONE_UNKNOWN)
+        overruled = (_E.workspace == self._workspace, _E.doubt == self._run)
 
         def work(connection: Connection) -> None:
             if known:
                 connection.execute(ended, known)
             connection.execute(delete(INTENTS).where(*settled))
             connection.execute(delete(ENTRIES).where(*gone))
-            self._settle_doubts(connection)
+            # What a later record of the stream has changed is as that one says.
+            connection.execute(update(ENTRIES).where(*overruled).values(doubt=None))
 
         self._database.write(work)
         self.memberships.finish()
-
-    def _settle_doubts(self, connection: Connection) -> None:
-        """Leave contacts as the last of a stream's records has them, until that one comes no more."""
-        mine = _E.workspace == self._workspace
-        connection.execute(update(ENTRIES).where(mine, _E.doubt == self._run).values(doubt=None))
-        other = ENTRIES.alias()
-        came = (other.c.seen_in == self._run, other.c.standing == Standing.SYNCED.value)
-        is_other = (other.c.workspace == _E.workspace, other.c.stream == _E.stream, other.c.key == _E.overruled_by)
-        alone = (mine, _E.overruled_by.is_not(None), _E.seen_in == self._run, ~exists().where(*is_other, *came))
-        connection.execute(update(ENTRIES).where(*alone).values(doubt=UNCONFIRMED, overruled_by=None))
 
     def failures(self) -> Mapping[str, int]:
         """See `Ledger`."""
@@ -205,7 +197,8 @@ class SqlLedger(Ledger):
             return known
         with self._database.reading() as connection:
             for chunk in chunks(keys):
-                for row in connection.execute(select(ENTRIES).where(*self._entries.of(stream), _E.key.in_(chunk))):
+                of = (*self._entries.of(stream), _E.key.in_(chunk))
+                for row in connection.execute(select(ENTRIES, _IS_IN_LINE.label("is_in_line")).where(*of)):
                     known[row.key] = self._entry(row)
         return known
 
@@ -213,8 +206,7 @@ class SqlLedger(Ledger):
         """See `Ledger`."""
         found: dict[RecordKey, Settled] = {}
         has_its_tags = or_(_E.groups_print.is_(None), (_E.groups_print != UNNOTED) & _E.groups_run.is_(None))
-        is_in_line = (_E.content.is_not(None), _E.doubt.is_(None))
-        is_settled = (_E.source.is_not(None), *is_in_line, _E.role == "user", has_its_tags)
+        is_settled = (_E.source.is_not(None), _E.content.is_not(None), _IS_IN_LINE, _E.role == "user", has_its_tags)
         query = select(_E.key, _E.source, _E.contact_id, _E.external_id, _E.email)
         query = query.where(*self._entries.of(stream), _E.standing == Standing.SYNCED, *is_settled)
         with self._database.reading() as connection:
@@ -254,12 +246,6 @@ class SqlLedger(Ledger):
                 connection.execute(update(ENTRIES).where(*of, *by_email).values(contact_id=bindparam("who")), mails)
 
         self._database.write(work)
-
-    def has_overruled(self, stream: str) -> bool:
-        """See `Ledger`."""
-        where = (*self._entries.of(stream), _E.overruled_by.is_not(None))
-        with self._database.reading() as connection:
-            return connection.scalar(select(_E.key).where(*where).limit(1)) is not None
 
     def doubt(self, contacts: Sequence[ContactId]) -> None:
         """See `Ledger`."""
@@ -579,10 +565,17 @@ class SqlLedger(Ledger):
             "source": entry.source,
         }
 
-    def _left_row(self, stream: str, contact: ContactId) -> dict[str, object]:
+    def _left_row(self, stream: str, contact: Contact) -> dict[str, object]:
         """Return the row of a contact that its record has left: it is missing from the stream, under no key of it."""
-        row = self._keyless_row(stream, contact)
-        return {**row, "contact_id": contact, "standing": Standing.MISSING.value, "role": "user"}
+        identity = Identity.of(contact)
+        return {
+            **self._keyless_row(stream, contact.id),
+            "contact_id": contact.id,
+            "role": contact.role,
+            "external_id": _storable(identity.external_id),
+            "email": _storable(identity.email),
+            "standing": Standing.MISSING.value,
+        }
 
     def _gone_row(self, stream: str, contact: ContactId) -> dict[str, object]:
         """Return the row of a contact that no record named and that was removed: search may go on showing it."""
@@ -598,7 +591,8 @@ class SqlLedger(Ledger):
             key=row.key,
             contact=None if row.contact_id is None and row.role is None else _contact(row),
             prints=None if row.content is None else Prints(row.content, row.shape, row.settings, row.single),
-            is_doubted=row.doubt is not None,
+            is_doubted=not row.is_in_line,
+            overruled_by=row.overruled_by,
             standing=Standing(row.standing),
             written_at=row.written_at,
             # A run that was cut off may not have put the tags on.
@@ -658,6 +652,19 @@ _GONE_UNKNOWN: t.Final = (_E.standing == Standing.REMOVED.value, _E.key.startswi
 
 _MISSABLE: t.Final = (Standing.SYNCED.value, Standing.MISSING.value)
 """Records whose contacts are removed when they are missing."""
+
+_OTHER: t.Final = ENTRIES.alias()
+_IS_IN_LINE: t.Final = _E.doubt.is_(None) & or_(
+    _E.overruled_by.is_(None),
+    exists().where(
+        _OTHER.c.workspace == _E.workspace,
+        _OTHER.c.stream == _E.stream,
+        _OTHER.c.key == _E.overruled_by,
+        _OTHER.c.contact_id == _E.contact_id,
+        _OTHER.c.standing == Standing.SYNCED.value,
+    ),
+)
+"""The contact is as the record says, or as the record does that overruled it and is still the contact's."""
 
 _UNKNOWN: t.Final[Mapping[str, object]] = MappingProxyType({})
 

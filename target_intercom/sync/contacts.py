@@ -27,7 +27,7 @@ from target_intercom.sync.identity import no_identifier
 from target_intercom.sync.mapping import Wanted
 from target_intercom.sync.memory import Ground, in_line
 from target_intercom.sync.planning import plan, refusal
-from target_intercom.sync.playing import play
+from target_intercom.sync.playing import matters, play
 from target_intercom.sync.whose import may_let_go
 from target_intercom.sync.writing import InDoubt, Left, Mistaken, Rejected, Saved, Vanished
 
@@ -87,6 +87,8 @@ class ContactSync:
         self._groups = groups
         self._report = report
         self._custom: dict[str, AttributeType | None] = {}
+        self._survivors: set[ContactId] = set()
+        """Contacts that records of the batch have by nothing but a merge."""
 
     def meet(self, schema: StreamSchema) -> None:
         """Check that records can be loaded that come under a schema.
@@ -98,6 +100,7 @@ class ContactSync:
 
     def run(self, records: Sequence[Received]) -> None:
         """Bring a batch into Intercom; every record gets its outcome, marked ones at the end of the pipe."""
+        self._survivors.clear()
         records = self._refuse_troubled(records)
         for mapper, some in self._mappers.parted(records):
             mapper.learn([received.record for received in some])
@@ -241,9 +244,9 @@ class ContactSync:
         rounds = batch.rounds()
         end = _NEVER
         for number, writes in enumerate(rounds, start=1):
-            retried, is_surprise = self._write(writes, written)
+            retried, failed = self._write(writes, written)
             again.extend(retried)
-            if is_surprise:
+            if retried or matters(failed, rounds[number:], batch.unwritten):
                 again.extend(entry for later in rounds[number:] for write in later for entry in write.entries)
                 end = writes[0].turn
                 break
@@ -251,28 +254,33 @@ class ContactSync:
         self._finish([one for one in batch.unwritten if one.turn <= end], stage, written)
         return sorted(again, key=_place)
 
-    def _write(self, writes: Sequence[Group], written: dict[ContactId | None, Contact]) -> tuple[list[Entry], bool]:
+    def _write(
+        self, writes: Sequence[Group], written: dict[ContactId | None, Contact]
+    ) -> tuple[list[Entry], list[Group]]:
         """Write contacts beside each other; `written` has those of the rounds before, and gets these.
 
         Returns:
-            The records that have to be planned anew, and whether any of the writes ended otherwise than foretold.
+            The records that have to be planned anew, and the writes that ended otherwise than foretold.
         """
         for write in writes:
             if write.contact in written:
-                write.match = Found(written[write.contact])
+                write.match = _as_written(write.match, written)
         operations = self._groups.load([plan(write, self._config) for write in writes])
         self._memory.doubt(operations)
         again: list[Entry] = []
-        is_surprise = False
+        failed: list[Group] = []
         for one in self._writer.write(operations):
             group = one.group
             is_foretold = group.contact is None or isinstance(one, Saved) or _is_left_as_found(one)
-            retried = self._settle(one)
-            again.extend(retried)
-            is_surprise = is_surprise or bool(retried) or not is_foretold
+            again.extend(self._settle(one))
+            if not is_foretold:
+                failed.append(group)
+                if isinstance(group.match, Found):
+                    # What comes after begins with the contact as it is.
+                    written[group.contact] = group.match.contact
             if isinstance(one, Saved) and one.contact is not None and group.contact is not None:
                 written[group.contact] = one.contact
-        return again, is_surprise
+        return again, failed
 
     def _finish(self, unwritten: Iterable[Unwritten], stage: View, written: Mapping[ContactId | None, Contact]) -> None:
         """Leave, refuse and mark records as planned; `written` has the contacts as they are now."""
@@ -318,13 +326,15 @@ class ContactSync:
         self._report.left_out(self._stream, _values_of(saved.dropped, group))
         if contact is not None:
             changed = saved.result is not Result.UNCHANGED
+            if saved.by_merge or (isinstance(group.match, Found) and group.match.by_merge):
+                self._survivors.add(contact.id)
             self._memory.loaded(
                 group,
                 contact,
                 changed=changed,
                 left_out=saved.dropped,
                 may_change=saved.may_change,
-                by_merge=saved.by_merge or (isinstance(group.match, Found) and group.match.by_merge),
+                by_merge=contact.id in self._survivors,
             )
         if saved.tags_sent:
             self._groups.arrived(group)
@@ -373,11 +383,10 @@ class ContactSync:
         """Match the records of a contact that is gone a second time, and no third time."""
         self._recent.forget(contact)
         self._groups.gone(contact)
-        if any(entry.again for entry in group.entries):
-            reason = f"contact {contact} is gone, and so is every other match"
-            self._refuse(group.entries, Refusal(Result.REJECTED, reason, "contact_gone"))
-            return []
-        return [_second_try(entry, contact) for entry in group.entries]
+        reason = f"contact {contact} is gone, and so is every other match"
+        tried = [entry for entry in group.entries if entry.again]
+        self._refuse(tried, Refusal(Result.REJECTED, reason, "contact_gone"))
+        return [_second_try(entry, contact) for entry in group.entries if not entry.again]
 
     def _mistaken(self, group: Group, why: Refusal) -> list[Entry]:
         """Match records a second time, without the ledger that named the wrong contact, and no third time.
@@ -410,7 +419,10 @@ class ContactSync:
         self._marks.refused(received, key, identity, is_mark=mapper.removes(received.record))
 
 
-def _as_written(match: Match, written: Mapping[ContactId | None, Contact]) -> Match:
+_M = t.TypeVar("_M", bound="Match")
+
+
+def _as_written(match: _M, written: Mapping[ContactId | None, Contact]) -> _M:
     """Return a match with its contact as a write has left it: one that was made has its id now."""
     if isinstance(match, Found) and match.contact.id in written:
         return replace(match, contact=written[match.contact.id])

@@ -93,7 +93,6 @@ class StreamMemory:
         """`naming` finds the contacts that bulk jobs have made; `repair` trusts no record to be in line.
 
         `sees`: also of records that change nothing it is written that they came, since this run may remove contacts.
-        So it is where records were overruled by others that may come no more.
         """
         self._stream = stream
         self._config = config
@@ -102,7 +101,7 @@ class StreamMemory:
         self._ledger = ledger
         self._naming = naming
         self._repair = repair
-        self._sees = sees or ledger.has_overruled(stream)
+        self._sees = sees
         self._settings = settings_print(config)
         self._entries: dict[RecordKey, LedgerEntry] = {}
         self._loaded: list[Loaded] = []
@@ -244,7 +243,7 @@ class StreamMemory:
                     merged=by_merge or entry.is_linked_by_merge(contact.id),
                     overruled_by=None if _stands(entry, group) else group.entries[-1].key,
                 )
-                self._add(row, entry.received, changed=changed, left=self._left(entry, contact))
+                self._add(row, entry.received, changed=changed, left=self._left(entry, contact, by_merge=by_merge))
 
     def found(self, group: Group, contact: Contact) -> None:
         """Remember that a contact was there already and was left alone."""
@@ -273,7 +272,7 @@ class StreamMemory:
         trust = self._trust(entry, row)
         if trust is Trust.IN_LINE and entry.source is not None and entry.source != row.source:
             self._new_sources[row.key] = entry.source
-        single = None if row.prints is None or row.is_doubted else row.prints.single
+        single = None if row.prints is None or row.is_doubted or row.overruled_by else row.prints.single
         return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged))
 
     def _trust(self, entry: Entry, row: LedgerEntry) -> Trust:
@@ -290,18 +289,22 @@ class StreamMemory:
         # A column that came or went may change nothing, of all records at once: a search tells, for many of them.
         return Trust.CHANGED if has_same_shape(entry.draft, row.prints) else Trust.UNSURE
 
-    def _left(self, entry: Entry, contact: Contact) -> ContactId | None:
-        """Return the contact that a record has left for another, where its stream may tell who is missing."""
-        tells_missing = self._config.snapshot or (
-            self._tap_stream.version is not None and not self._tap_stream.is_incremental
-        )
-        earlier = self._entries.get(entry.key) if entry.key is not None else None
-        if not (tells_missing and self._config.sync_mode.removes and earlier and earlier.contact):
-            return None
-        is_ours = earlier.standing is Standing.SYNCED and not earlier.merged and earlier.contact.is_named
-        return earlier.contact.id if is_ours and earlier.contact.id != contact.id else None
+    def _left(self, entry: Entry, contact: Contact, *, by_merge: bool) -> Contact | None:
+        """Return the contact that a record has left for another, where its stream may tell who is missing.
 
-    def _add(self, row: LedgerEntry, received: Received, *, changed: bool, left: ContactId | None = None) -> None:
+        One that is gone, or was merged into another, was not left.
+        """
+        version = self._tap_stream.version_of(entry.received.message)
+        tells_missing = self._config.snapshot or (version is not None and not self._tap_stream.is_incremental)
+        row = self._entries.get(entry.key) if entry.key is not None else None
+        if row is None or entry.again or by_merge or not (tells_missing and self._config.sync_mode.removes):
+            return None
+        # A record of the batch may have changed what is known; that has no id yet where a bulk job made the contact.
+        earlier = row.contact if row.contact is not None and row.contact.is_named else entry.contact
+        is_ours = row.standing is Standing.SYNCED and not row.merged
+        return earlier if is_ours and earlier is not None and earlier.id != contact.id else None
+
+    def _add(self, row: LedgerEntry, received: Received, *, changed: bool, left: Contact | None = None) -> None:
         earlier = self._entries.get(row.key)
         written_at = stamp(time.time()) if changed else Stamp(0) if earlier is None else earlier.written_at
         row = replace(row, written_at=written_at)

@@ -15,7 +15,7 @@ from target_intercom.sync.planning import after, creates, folded, newborn
 from target_intercom.sync.whose import asks_holders, whose
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from target_intercom.config import StreamConfig
@@ -35,6 +35,8 @@ class Unwritten:
     match: Match
     turn: int
     """The first round after the writes by which it was decided."""
+    asked: Collection[_Name] = ()
+    """By what it was decided."""
     is_unidentified: bool = False
     """It has no identifier, and is linked to no contact."""
 
@@ -64,6 +66,16 @@ def play(entries: Iterable[Entry], stage: View, links: Links, config: StreamConf
     return _Play(stage, links, config).run(entries)
 
 
+def matters(failed: Sequence[Group], later: Iterable[Sequence[Group]], unwritten: Iterable[Unwritten]) -> bool:
+    """Check whether anything that comes later was planned on the success of writes that ended otherwise."""
+    moved = {name for write in failed for name in write.moved}
+    if not moved:
+        return False
+    return any(not moved.isdisjoint(write.asked) for writes in later for write in writes) or any(
+        not moved.isdisjoint(one.asked) for one in unwritten
+    )
+
+
 class _Decided(t.NamedTuple):
     """A record, its contact, and the names by which that was decided (`whose`)."""
 
@@ -90,10 +102,14 @@ class _Play:
         self._plan = BatchPlan()
         self._current: dict[ContactId, Group] = {}
         """The last write of each contact."""
+        self._moved: set[ContactId] = set()
+        """The contacts whose identifiers a write changes."""
         self._order = _Order()
         self._uncertain = _Uncertain()
         self._blocked: set[_Name] = set()
         """What the records of `later` have to do with: a record after them that has to do with it comes later, too."""
+        self._kept: set[_Name] = set()
+        """Emails that no record may move before those of `later` that go on having them."""
 
     def run(self, entries: Iterable[Entry]) -> BatchPlan:
         for entry in entries:
@@ -102,8 +118,7 @@ class _Play:
                 self._plan.unasked.append(entry)
             decided = _Decided(entry, match, list(self._asked(entry, match)))
             if self._has_to_wait(decided):
-                self._plan.later.append(entry)
-                self._blocked |= decided.names()
+                self._put_off(decided)
             elif entry.draft.removed:
                 self._leave(decided)
             else:
@@ -130,7 +145,7 @@ class _Play:
             yield entry.key
         if identity.external_id is not None:
             yield MatchBy.EXTERNAL_ID, identity.external_id
-        if linked is not None and asks_holders(entry, self._stage.get(linked), self._stage):
+        if linked is not None and (linked in self._moved or asks_holders(entry, self._stage.get(linked), self._stage)):
             yield linked
         if not (isinstance(match, Found) and match.by_link):
             yield from self._searched(identity, match)
@@ -150,7 +165,20 @@ class _Play:
         if self._blocked and not self._blocked.isdisjoint(decided.names()):
             return True
         is_linked = isinstance(match, Found) and match.by_link
+        if self._kept and isinstance(match, Found) and not self._kept.isdisjoint(decided.names()):
+            return True
         return self._uncertain.may_be(entry, self._links.of(entry), by_email=not is_linked)
+
+    def _put_off(self, decided: _Decided) -> None:
+        """Leave a record to the next plan, and what it has to do with."""
+        self._plan.later.append(decided.entry)
+        names = decided.names()
+        identity = decided.entry.draft.identity
+        if identity.email is not None and self._uncertain.has(identity):
+            # It is another record of the same person: whatever comes of that, the email is nobody else's but before.
+            names.discard((MatchBy.EMAIL, identity.email))
+            self._kept.add((MatchBy.EMAIL, identity.email))
+        self._blocked |= names
 
     # What becomes of a record.
 
@@ -175,7 +203,7 @@ class _Play:
             turn = max(turn, write.turn + 1)
         self._depend(decided, turn - 1, None)
         is_unidentified = isinstance(match, NotFound) and self._is_unidentified(entry)
-        self._plan.unwritten.append(Unwritten(entry, match, turn, is_unidentified))
+        self._plan.unwritten.append(Unwritten(entry, match, turn, asked, is_unidentified))
 
     def _is_unidentified(self, entry: Entry) -> bool:
         if entry.again or self._links.of(entry) is not None:
@@ -239,7 +267,10 @@ class _Play:
         """Show a contact as a write leaves it."""
         write.contact = wanted.id
         self._current[wanted.id] = write
-        self._order.move({*moved, wanted.id} if moved else (), write.turn, write)
+        if moved:
+            write.moved.update((*moved, wanted.id))
+            self._moved.add(wanted.id)
+        self._order.move(write.moved, write.turn, write)
         if isinstance(write.match, NotFound) or self._config.sync_mode.updates:
             # The answer to the write will show all of it.
             self._stage.put(replace(wanted, is_read=True))
@@ -251,9 +282,16 @@ class _Play:
         # Of several records of a write that is refused each is decided anew.
         self._depend(decided, write.turn - (entry is write.entries[0]), write)
         before, now = self._links.of(entry), write.contact
-        moved: list[_Name] = list(_keys(entry))
-        moved += [name for name in (before, now) if name is not None and before != now]
+        moved: set[_Name] = set(_keys(entry))
         self._order.move(moved, write.turn, write)
+        if before != now:
+            if before in self._current:
+                # What it leaves needs an id.
+                self._current[before].is_followed = True
+            moved.update(name for name in (before, now) if name is not None)
+            self._order.move(moved, write.turn, write)
+            write.moved.update(moved)
+        write.asked.update(asked)
         if now is not None:
             self._links.link(entry, now)
 
@@ -325,7 +363,8 @@ class _Uncertain:
     def __init__(self) -> None:
         """There is none yet."""
         self._keys: set[RecordKey] = set()
-        self._external_ids: set[str] = set()
+        self._external_ids: dict[str, str | None] = {}
+        """With their emails."""
         self._emails: dict[str, bool] = {}
         """Whether one of those with an email has no external_id."""
         self._linked: set[ContactId] = set()
@@ -337,9 +376,14 @@ class _Uncertain:
             self._keys.add(key)
         self._linked.update(other for other in others if other is not None)
         if contact.external_id is not None:
-            self._external_ids.add(contact.external_id)
+            self._external_ids[contact.external_id] = contact.email
         if contact.email is not None:
             self._emails[contact.email] = self._emails.get(contact.email, False) or contact.external_id is None
+
+    def has(self, identity: Identity) -> bool:
+        """Check whether one of these has both identifiers of a record."""
+        external_id = identity.external_id
+        return external_id is not None and self._external_ids.get(external_id, "") == identity.email
 
     def may_be(self, entry: Entry, linked: ContactId | None, *, by_email: bool) -> bool:
         """Check whether one of these decides a record (`whose`); `linked` is the contact that this is linked to."""

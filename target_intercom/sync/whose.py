@@ -27,6 +27,8 @@ class Links:
         self._holders = holders
         self._of: dict[RecordKey, ContactId] = {}
         self._held: dict[ContactId, set[tuple[str, RecordKey]]] = defaultdict(set)
+        self._holds: dict[RecordKey, ContactId] = {}
+        """The contacts that the ledger says records of the stream hold."""
         self._known: set[ContactId] = set()
 
     def know(self, contacts: Iterable[ContactId]) -> None:
@@ -37,6 +39,8 @@ class Links:
             is_here = holder.stream == self._stream and holder.key in self._of
             if holder.is_live and not is_here:
                 self._held[holder.contact].add((holder.stream, holder.key))
+                if holder.stream == self._stream:
+                    self._holds[holder.key] = holder.contact
 
     def of(self, entry: Entry) -> ContactId | None:
         """Return the contact that a record is linked to; None: none."""
@@ -47,9 +51,9 @@ class Links:
         """Link a record to a contact; it lets go of the contact that it was linked to."""
         if entry.key is None:
             return
-        earlier = self.of(entry)
-        if earlier is not None and earlier != contact:
-            self._held[earlier].discard((self._stream, entry.key))
+        for earlier in (self.of(entry), self._holds.pop(entry.key, None)):
+            if earlier is not None and earlier != contact:
+                self._held[earlier].discard((self._stream, entry.key))
         self._held[contact].add((self._stream, entry.key))
         self._of[entry.key] = contact
 
@@ -84,7 +88,8 @@ def whose(entry: Entry, known: View, links: Links, config: StreamConfig) -> Matc
     )
     match match:
         case NotFound() if not draft.removed and role == "user" and creates(draft, config):
-            return _in_the_way(draft, known)
+            is_told_apart = linked is not None or entry.again or any(draft.identity.get(one) for one in config.match_by)
+            return _in_the_way(draft, known) if is_told_apart else match
         case Found(contact) if not draft.removed and config.sync_mode.updates:
             return _unless_taken(match, after(contact, draft, config.creation_mode), known)
         case _:

@@ -6,7 +6,7 @@ import fcntl
 import json
 import secrets
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -222,9 +222,12 @@ def entry(
     standing: Standing = Standing.SYNCED,
     written_at: int = 0,
     is_doubted: bool = False,
+    overruled_by: str | None = None,
 ) -> LedgerEntry:
     """A record and its contact."""
-    return LedgerEntry(key(name), of, prints, standing, Stamp(written_at), is_doubted=is_doubted)
+    other = None if overruled_by is None else key(overruled_by)
+    row = LedgerEntry(key(name), of, prints, standing, Stamp(written_at))
+    return replace(row, is_doubted=is_doubted, overruled_by=other)
 
 
 def loaded(

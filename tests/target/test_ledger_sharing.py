@@ -16,6 +16,7 @@ from tests.target.remembering import (
     Row,
     assert_quiet,
     customers,
+    log_based,
     person,
     puts,
     rows,
@@ -129,17 +130,32 @@ def test_two_rows_of_one_contact_end_as_without_a_ledger(
 
 
 @SIZES
-def test_a_row_that_another_one_overruled_has_the_word_when_that_one_comes_no_more(
-    load: Loader, people: People, size: int
+@pytest.mark.parametrize("other", ["moves on", "is missing"])
+def test_a_row_that_another_one_overruled_has_the_word_when_that_one_is_not_the_contacts_any_more(
+    load: Loader, people: People, other: str, size: int
 ) -> None:
     home, work = {"row": 1, "id": "1", "name": "Home"}, {"row": 2, "id": "1", "name": "Work"}
+    settings = {"batch_size_rows": size, "sync_mode": "sync", "snapshot": True, "max_removal_percent": 100}
     for _ in range(3):
-        done = load(customers(home, work), batch_size_rows=size)
+        done = load(customers(home, work), **settings)
     assert done.writes == 0
-    load(customers(home), batch_size_rows=size)
-    assert load(customers(home), batch_size_rows=size).writes == 1
+    after = customers(home, *([{**work, "id": "2"}] if other == "moves on" else []))
+    for _ in range(2):
+        load(after, **settings)
     assert people.one(external_id="1")["name"] == "Home"
-    assert load(customers(home), batch_size_rows=size).writes == 0
+    assert load(after, **settings).writes == 0
+
+
+@SIZES
+def test_a_row_that_is_sent_again_as_it_was_leaves_the_last_word_to_the_other(
+    load: Loader, people: People, size: int
+) -> None:
+    """An incremental tap sends its last rows again: that the other row did not come says nothing."""
+    home, work = {"row": 1, "id": "1", "name": "Home"}, {"row": 2, "id": "1", "name": "Work"}
+    load(log_based(home, work), batch_size_rows=size)
+    for _ in range(3):
+        assert load(log_based(home), batch_size_rows=size).writes == 0
+    assert people.one(external_id="1")["name"] == "Work"
 
 
 @SIZES

@@ -34,7 +34,7 @@ from target_intercom.model import (
 )
 from target_intercom.sync.matching import View, another_person
 from target_intercom.sync.planning import changes, plan
-from target_intercom.sync.playing import play
+from target_intercom.sync.playing import matters, play
 from target_intercom.sync.whose import Links
 from tests.loading import received, record
 
@@ -459,9 +459,10 @@ def _carried_out(result: BatchPlan, world: World, order: random.Random) -> list[
     end = float("inf")
     turns = result.rounds()
     for number, writes in enumerate(turns, start=1):
-        outcomes = [_written(write, world, written) for write in order.sample(writes, len(writes))]
-        again.extend(one for retried, _ in outcomes for one in retried)
-        if any(retried or failed for retried, failed in outcomes):
+        outcomes = [(write, *_written(write, world, written)) for write in order.sample(writes, len(writes))]
+        again.extend(one for _, retried, _ in outcomes for one in retried)
+        failed = [write for write, _, failed in outcomes if failed]
+        if any(retried for _, retried, _ in outcomes) or matters(failed, turns[number:], result.unwritten):
             again.extend(one for later in turns[number:] for write in later for one in write.entries)
             end = writes[0].turn
             break
@@ -490,6 +491,8 @@ def _written(group: Group, world: World, written: dict[ContactId, Contact]) -> t
         if len(group.entries) > 1:
             return [replace(one, alone=True) for one in group.entries], True
         world.refused.add(group.entries[0].received.number)
+        if isinstance(group.match, Found) and group.contact is not None:
+            written[group.contact] = group.match.contact
         return [], group.contact is not None
     if there is None and isinstance(group.match, NotFound) and len(group.entries) > 1:
         return [replace(one, alone=True) for one in group.entries], True
