@@ -332,8 +332,10 @@ class World:
     calls: int = 0
     made: int = 0
     conflicts: int = 0
+    plans: int = 0
 
     def plan(self, entries: Iterable[Entry]) -> BatchPlan:
+        self.plans += 1
         known = [self._known(one) for one in entries]
         return play(known, everybody(known, self.contacts.values()), Links(STREAM, self._holders), self.config)
 
@@ -501,6 +503,28 @@ def _written(group: Group, world: World, written: dict[ContactId, Contact]) -> t
     if there is not None and group.contact is not None:
         written[group.contact] = there
     return [], is_surprise
+
+
+def plans_of(entries: Sequence[Entry], *there: Contact) -> tuple[World, int]:
+    """Load a batch; returns the workspace, and how often the batch was planned."""
+    world = World({one.id: one for one in there}, StreamConfig(), is_strict=True)
+    load(entries, world, random.Random(1))
+    return world, world.plans
+
+
+def test_people_who_share_an_email_and_come_twice_do_not_wait_for_each_other() -> None:
+    rows = [entry(2 * n + row, str(n), "info@x", key=f"{n}-{row}") for n in range(50) for row in (0, 1)]
+    _, plans = plans_of(rows)
+    assert plans == 2
+
+
+def test_a_refused_record_has_nothing_planned_anew_that_does_not_depend_on_it() -> None:
+    ann = contact("c1", "user", "1", "a@x")
+    bad = [{f"{CUSTOM}poison": True} if n % 2 else {"name": f"N {n}"} for n in range(50)]
+    world, plans = plans_of([entry(n, "1", "a@x", key=str(n), **bad[n]) for n in range(50)], ann)
+    # Together they are refused, and then each goes by itself.
+    assert plans == 2
+    assert len(world.refused) == 25
 
 
 EXTERNAL_IDS = ["1", "2", "3", "4"]
