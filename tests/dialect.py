@@ -25,7 +25,7 @@ class OneDialect(SQLiteDialect_pysqlite):
     _compiled: ClassVar[dict[Any, Any]] = {}
 
     def __new__(cls, **_settings: Any) -> OneDialect:  # noqa: PYI034 - there is no class below it
-        """Give the one."""
+        """Return the one dialect."""
         if cls._one is None:
             cls._one = super().__new__(cls)
         return cls._one
@@ -44,7 +44,7 @@ class OneDialect(SQLiteDialect_pysqlite):
 
     @classmethod
     def engine_created(cls, engine: Engine) -> None:
-        """Give an engine what was compiled for those before it."""
+        """Share with an engine what was compiled for those before it."""
         engine.update_execution_options(compiled_cache=cls._compiled)
 
 

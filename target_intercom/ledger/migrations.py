@@ -164,7 +164,7 @@ def remember_failures(connection: Connection) -> None:
 
 
 def keep_what_records_said(connection: Connection) -> None:
-    """Let a record be told from a changed one also where another record has changed its contact since."""
+    """Keep the hash of a record also where another record has changed its contact since."""
     for column in ("doubt", "overruled_by"):
         connection.exec_driver_sql(f"ALTER TABLE target_intercom_entries ADD COLUMN {column} TEXT")
         connection.exec_driver_sql(

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _search(names: Sequence[str], postgres: str | None, options: argparse.Namespace, lot: int) -> Counts:
-    """Let one history after the other happen; gives how many there were of each pair, and how many differ."""
+    """Run one history after the other; return how many there were of each pair, and how many differ."""
     of = pairs(postgres)
     happened, differ = Counter[str](), Counter[str]()
     until = time.monotonic() + 60 * options.minutes
@@ -70,7 +70,7 @@ def _search(names: Sequence[str], postgres: str | None, options: argparse.Namesp
 
 
 def _told(names: Sequence[str], counts: Sequence[Counts], seconds: float) -> int:
-    """Say how many histories there were; 1 when any differ."""
+    """Print how many histories there were; return 1 when any differ, else 0."""
     happened = sum((one for one, _ in counts), Counter[str]())
     differ = sum((one for _, one in counts), Counter[str]())
     total = happened.total()
@@ -99,7 +99,7 @@ def _keep(name: str, seed: int, history: History, found: Difference, options: ar
 
 
 def _repeat(case: Path, postgres: str | None) -> int:
-    """Let a case happen again."""
+    """Run a case again."""
     history, worlds = cases.read(case.parent, case.name, postgres)
     found = difference(history, worlds)
     _say("The worlds agree" if found is None else found.text)

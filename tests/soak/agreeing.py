@@ -28,7 +28,7 @@ class Difference:
 
 
 def difference(history: History, worlds: Sequence[World]) -> Difference | None:
-    """Let a history happen in worlds; gives the first difference between the first of them and another."""
+    """Run a history in worlds; return the first difference between the first of them and another."""
     first, *others = worlds
     here = happen(history, first)
     if miscounted := _miscounted(history, here):
@@ -55,7 +55,7 @@ def _told(first: World, other: World, here: Sequence[After], there: Sequence[Aft
 
 
 def _miscounted(history: History, ends: Sequence[After]) -> str | None:
-    """Say of which stream not every record has exactly one outcome, in a run that went well."""
+    """Return the stream of which not every record has exactly one outcome, in a run that succeeded."""
     for number, (run, after) in enumerate(zip(history.runs, ends, strict=True), start=1):
         if after.exit_code == 0:
             for stream, counts in after.outcomes.items():

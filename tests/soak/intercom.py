@@ -75,7 +75,7 @@ class Intercom(BaseAdapter):
         return _response(request, answer)
 
     def _is_idle(self) -> bool:
-        """Tell whether bulk jobs are done: how far they are is not left to chance."""
+        """Check whether bulk jobs are done: how far they are is not left to chance."""
         jobs = self.sandbox.workspace.jobs.everything()
         return all(task["completed_at"] is not None for job in jobs for task in job["tasks"])
 

@@ -67,7 +67,7 @@ class After:
 
 
 def happen(history: History, world: World) -> list[After]:
-    """Let a history happen in a new world; gives what stands after each run."""
+    """Run a history in a new world; return what stands after each run."""
     clock = SwiftClock()
     with _quiet(), all_follow(clock), TemporaryDirectory(prefix="soak-", dir=_folder()) as folder:
         intercom = Intercom(clock, Conditions(**FINE))
@@ -91,7 +91,7 @@ class _Happening:
         return [self.go(number, run, history.settings) for number, run in enumerate(history.runs)]
 
     def go(self, number: int, run: Run, settings: Mapping[str, Any]) -> After:
-        """Let a run come; gives what stands then."""
+        """Run the target once; return what stands then."""
         self._clock.pass_by(run.seconds)
         for hand in run.hands:
             self.use(hand)
