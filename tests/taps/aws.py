@@ -41,7 +41,7 @@ class Aws:
         requests.post(self.url, json.dumps(request), headers=headers, timeout=60).raise_for_status()
 
     def answers(self) -> bool:
-        """Tell whether it is up."""
+        """Check whether it is up."""
         try:
             return requests.get(self.url, timeout=60).ok
         except requests.ConnectionError:

@@ -42,7 +42,7 @@ class Server:
                 cursor.execute(statement, values)
 
     def answers(self) -> bool:
-        """Tell whether the server is up."""
+        """Check whether the server is up."""
         try:
             self._connected().close()
         except self.pymysql.err.OperationalError:

@@ -67,7 +67,7 @@ class Answers(BaseHTTPRequestHandler):
         self._answer({"object": "list", "url": url.path, "has_more": False, "data": data})
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class names it so)
-        """Say nothing."""
+        """Write no line for a request."""
 
     def _answer(self, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()
