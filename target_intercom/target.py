@@ -24,23 +24,23 @@ from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from target_intercom.config import json_schema, parse_config, unknown_settings
-from target_intercom.environment import environment_errors, is_of_meltano, restored, settings_of_meltano
 from target_intercom.errors import StreamRefusedError, redact, way_out
-from target_intercom.given import config_input, from_environment, surroundings
 from target_intercom.json_lines import json_line, parsed_line
-from target_intercom.log import dress_log, guard_log
-from target_intercom.metrics import RunMetrics
 from target_intercom.model import Received, StreamSchema
-from target_intercom.output import put_out
-from target_intercom.progress import PACE_SECONDS, Figures, Progress, columns_of, takes_colours
-from target_intercom.reader import MessageReader
-from target_intercom.sinks import ContactSink, GroupSink, IntercomSink, failed_map
-from target_intercom.summary import DRY_RUN, last_word
-from target_intercom.sync.objections import came_without_streams, is_no_schema
-from target_intercom.sync.schemas import is_open, plain_schema
-from target_intercom.text import Lines
-from target_intercom.variables import unread_variables
+from target_intercom.reporting.log import dress_log, guard_log
+from target_intercom.reporting.metrics import RunMetrics
+from target_intercom.reporting.output import put_out
+from target_intercom.reporting.progress import PACE_SECONDS, Figures, Progress, columns_of, takes_colours
+from target_intercom.reporting.summary import DRY_RUN, last_word
+from target_intercom.reporting.text import Lines
+from target_intercom.settings.config import json_schema, parse_config, unknown_settings
+from target_intercom.settings.environment import environment_errors, is_of_meltano, restored, settings_of_meltano
+from target_intercom.settings.sources import config_input, from_environment, surroundings
+from target_intercom.settings.variables import unread_variables
+from target_intercom.settings.warnings import came_without_streams, is_no_schema
+from target_intercom.singer.messages import MessageReader
+from target_intercom.singer.schemas import is_open, plain_schema
+from target_intercom.singer.sinks import ContactSink, GroupSink, IntercomSink, failed_map
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,12 +49,12 @@ if t.TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
     from singer_sdk.sinks import Sink
 
-    from target_intercom.config import Config
     from target_intercom.errors import InvalidRecordError
     from target_intercom.model import Json
-    from target_intercom.run import Run
+    from target_intercom.run.run import Run
+    from target_intercom.settings.config import Config
     from target_intercom.sync.contacts import ContactSync
-    from target_intercom.sync.groups import GroupSync
+    from target_intercom.sync.memberships import GroupSync
 
 
 _COLLECT_AFTER: t.Final = 10_000
@@ -121,7 +121,7 @@ class TargetIntercom(Target):
     @cached_property
     def run(self) -> Run:
         """The parts of this run; `--version` and `--about` never come here, and do not wait for their imports."""
-        parts: type[Run] = importlib.import_module("target_intercom.run").Run
+        parts: type[Run] = importlib.import_module("target_intercom.run.run").Run
         return parts(parse_config(self.config), self.logger)
 
     def begin(self) -> None:

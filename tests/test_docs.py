@@ -11,10 +11,10 @@ import pytest
 
 from docs import settings_table
 from target_intercom import errors
-from target_intercom.config import SETTINGS
 from target_intercom.model import Result, SkipReason
 from target_intercom.sandbox import routes
 from target_intercom.sandbox.__main__ import main
+from target_intercom.settings.config import SETTINGS
 from tests.documents import DOCS, PAGES, README, ROOT, anchors
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ RAISES = frozenset(
 )
 NAMED = frozenset({"message", "error"})
 """Variables that hold what is raised a line later."""
-WORDING = "objections.py"
+WORDING = "warnings.py"
 """The module whose functions give what others say or raise."""
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from target_intercom.config import SETTINGS, parse_config
 from target_intercom.sandbox import SandboxServer
+from target_intercom.settings.config import SETTINGS, parse_config
 from target_intercom.target import TargetIntercom
 from tests.documents import DOCS, README, blocks
 from tests.loading import People, record, schema, state

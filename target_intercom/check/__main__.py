@@ -16,13 +16,13 @@ from target_intercom.check.mappings import CustomAttributes, Verdict, attribute_
 from target_intercom.check.probing import probe
 from target_intercom.check.showing import as_json, as_text
 from target_intercom.check.streams import Stream, stream_verdict
-from target_intercom.config import parse_config, unknown_settings
 from target_intercom.errors import ConfigValidationError, redact
-from target_intercom.ledger.looking import cannot_hold, look
-from target_intercom.log import guard_log
-from target_intercom.output import put_out
+from target_intercom.ledger.command.looking import cannot_hold, look
+from target_intercom.reporting.log import guard_log
+from target_intercom.reporting.output import put_out
+from target_intercom.reporting.text import printable
+from target_intercom.settings.config import parse_config, unknown_settings
 from target_intercom.target import TargetIntercom, explained, is_loaded
-from target_intercom.text import printable
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,8 +31,8 @@ if t.TYPE_CHECKING:
 
     from target_intercom.check.catalog import Offered
     from target_intercom.check.found import Probed
-    from target_intercom.config import Config
-    from target_intercom.ledger.looking import LedgerLook
+    from target_intercom.ledger.command.looking import LedgerLook
+    from target_intercom.settings.config import Config
 
 
 @click.command(name="target-intercom-check")

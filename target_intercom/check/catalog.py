@@ -9,7 +9,7 @@ from itertools import chain
 
 from singer_sdk.singerlib import CatalogEntry
 
-from target_intercom.sync.objections import is_no_schema
+from target_intercom.settings.warnings import is_no_schema
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -7,17 +7,17 @@ import typing as t
 
 from target_intercom.check.found import Answer, Finding, Level, region_of
 from target_intercom.check.probing import maps_owner
-from target_intercom.ledger.looking import LedgerState
-from target_intercom.sync.objections import is_nameless, lies_elsewhere, unwritable
+from target_intercom.ledger.command.looking import LedgerState
+from target_intercom.settings.warnings import is_nameless, lies_elsewhere, unwritable
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from target_intercom.check.catalog import Offered
     from target_intercom.check.found import Permission, Probed
-    from target_intercom.config import Config
     from target_intercom.intercom.protocol import Workspace
-    from target_intercom.ledger.looking import LedgerLook
+    from target_intercom.ledger.command.looking import LedgerLook
+    from target_intercom.settings.config import Config
 
 _SETTING = re.compile(r"Setting '([^']+)'")
 

@@ -1,7 +1,7 @@
 """Whether the values of a property fit an attribute, as far as their types tell. Pure.
 
-The rules are those of `sync/coercion.py` and `sync/identity.py`; a test holds them together. What the types are is read
-as a run reads it (`sync/schemas.py`).
+The rules are those of `sync/mapping/values.py` and `sync/mapping/identifiers.py`; a test holds them together. Types are
+read as a run reads them (`singer/schemas.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_intercom.model import Json
-    from target_intercom.sync.schemas import Values
+    from target_intercom.singer.schemas import Values
 
 
 class Fit(enum.IntEnum):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol import DataAttribute, Workspace
-    from target_intercom.ledger.looking import LedgerLook
+    from target_intercom.ledger.command.looking import LedgerLook
 
 
 def region_of(workspace: Workspace) -> str | None:

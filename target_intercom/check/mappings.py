@@ -9,17 +9,17 @@ from collections import Counter
 from dataclasses import dataclass
 
 from target_intercom.check.found import AttributeRow, Finding, Level
-from target_intercom.config import SyncMode
 from target_intercom.model import CUSTOM_PREFIX, READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES
-from target_intercom.sync.attributes import MOST_ATTRIBUTES, obstacle
-from target_intercom.sync.names import custom_name
-from target_intercom.sync.objections import is_left_out, is_not_made
+from target_intercom.settings.config import SyncMode
+from target_intercom.settings.warnings import is_left_out, is_not_made
+from target_intercom.sync.mapping.names import custom_name
+from target_intercom.sync.workspace.attributes import MOST_ATTRIBUTES, obstacle
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from target_intercom.config import Config, StreamConfig
     from target_intercom.intercom.protocol import DataAttribute
+    from target_intercom.settings.config import Config, StreamConfig
 
 _NEARLY_FULL: t.Final = 0.9
 """Share of the custom attributes a workspace may have from which on a person should know."""

@@ -8,7 +8,6 @@ from functools import cache
 from http import HTTPStatus
 
 from target_intercom.check.found import Answer, Bulk, Permission, Probed
-from target_intercom.config import RemovalMode
 from target_intercom.errors import (
     ApiError,
     FatalSyncError,
@@ -20,11 +19,12 @@ from target_intercom.errors import (
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.outages import Patience
 from target_intercom.intercom.protocol import JobId
+from target_intercom.settings.config import RemovalMode
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_intercom.config import Config
+    from target_intercom.settings.config import Config
 
 _T = t.TypeVar("_T")
 

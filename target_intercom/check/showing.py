@@ -7,15 +7,15 @@ import typing as t
 from dataclasses import asdict
 
 from target_intercom.check.found import Answer, Level, region_of
-from target_intercom.ledger.looking import LedgerState
-from target_intercom.ledger.migrations import STEPS
-from target_intercom.text import columns
+from target_intercom.ledger.command.looking import LedgerState
+from target_intercom.ledger.store.migrations import STEPS
+from target_intercom.reporting.text import columns
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from target_intercom.check.found import AttributeRow, Bulk, Checked, Permission, Probed
-    from target_intercom.ledger.looking import LedgerLook
+    from target_intercom.ledger.command.looking import LedgerLook
     from target_intercom.model import Json
 
 _MOST_OPTIONS = 5

@@ -18,32 +18,32 @@ from target_intercom.check.fitting import (
 )
 from target_intercom.check.found import Finding, Level
 from target_intercom.check.mappings import Fate, MappingTable, Verdict, judged, name_findings, table_verdict
-from target_intercom.config import StreamConfig, SyncMode
 from target_intercom.errors import StreamRefusedError
 from target_intercom.model import CUSTOM_PREFIX, STANDARD_ATTRIBUTES, MatchBy
-from target_intercom.sync.attributes import KINDS
-from target_intercom.sync.contact_streams import ContactStreams
-from target_intercom.sync.joining import MembershipMapper
-from target_intercom.sync.mapping import ContactMapper
-from target_intercom.sync.names import Meant, meant
-from target_intercom.sync.objections import (
+from target_intercom.settings.config import StreamConfig, SyncMode
+from target_intercom.settings.contact_streams import ContactStreams
+from target_intercom.settings.warnings import (
     is_in_no_stream,
     is_no_snapshot,
     names_nothing,
     snapshot_is_idle,
     sync_removes_nobody,
 )
-from target_intercom.sync.properties import Properties
-from target_intercom.sync.schemas import is_open
+from target_intercom.singer.schemas import is_open
+from target_intercom.sync.mapping.contacts import ContactMapper
+from target_intercom.sync.mapping.memberships import MembershipMapper
+from target_intercom.sync.mapping.names import Meant, meant
+from target_intercom.sync.mapping.properties import Properties
+from target_intercom.sync.workspace.attributes import KINDS
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from target_intercom.check.mappings import CustomAttributes
-    from target_intercom.config import Config
     from target_intercom.intercom.protocol import DataAttribute
     from target_intercom.model import Json
-    from target_intercom.sync.schemas import Values
+    from target_intercom.settings.config import Config
+    from target_intercom.singer.schemas import Values
 
 _IDENTIFIERS: t.Final = {which.value: which for which in MatchBy}
 

@@ -13,22 +13,22 @@ from functools import partial
 
 import click
 
-from target_intercom.config import ledger_place
 from target_intercom.errors import ConfigValidationError, LedgerError, StreamBusyError
-from target_intercom.given import config_input, from_environment
-from target_intercom.ledger.database import Database
-from target_intercom.ledger.forgetting import forget, held
-from target_intercom.ledger.read_only import ReadOnlyLedger
+from target_intercom.ledger.command.forgetting import forget, held
+from target_intercom.ledger.store.database import Database
+from target_intercom.ledger.store.read_only import ReadOnlyLedger
 from target_intercom.ledger.summaries import contact_ids, summaries
-from target_intercom.log import guard_log
-from target_intercom.output import printing
-from target_intercom.text import columns, printable
+from target_intercom.reporting.log import guard_log
+from target_intercom.reporting.output import printing
+from target_intercom.reporting.text import columns, printable
+from target_intercom.settings.config import ledger_place
+from target_intercom.settings.sources import config_input, from_environment
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from target_intercom.ledger.forgetting import Held
+    from target_intercom.ledger.command.forgetting import Held
     from target_intercom.ledger.summaries import StreamSummary
 
 _PREFIX: t.Final = "TARGET_INTERCOM_"

@@ -10,17 +10,17 @@ from dataclasses import replace
 from sqlalchemy import and_, bindparam, case, delete, false, func, literal, or_, select, true, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from target_intercom.ledger.base import NOBODY, UNNOTED, Holding, Membership, Standing, stamp
-from target_intercom.ledger.chunks import chunks
-from target_intercom.ledger.rows import Rows
-from target_intercom.ledger.tables import ENTRIES, MEMBERSHIPS
+from target_intercom.ledger.interface import NOBODY, UNNOTED, Holding, Membership, Standing, stamp
+from target_intercom.ledger.store.chunks import chunks
+from target_intercom.ledger.store.rows import Rows
+from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, FromClause, Row
 
-    from target_intercom.ledger.database import Database
+    from target_intercom.ledger.store.database import Database
     from target_intercom.model import ContactId, GroupKey, RecordKey, TagId
 
 _KEPT = 86_400.0

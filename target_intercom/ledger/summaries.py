@@ -10,15 +10,15 @@ from functools import partial
 
 from sqlalchemy import exists, func, select
 
-from target_intercom.ledger.base import Holding, Standing
-from target_intercom.ledger.tables import ENTRIES, MEMBERSHIPS, STREAMS
+from target_intercom.ledger.interface import Holding, Standing
+from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, STREAMS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
-    from target_intercom.ledger.read_only import ReadOnlyLedger
+    from target_intercom.ledger.store.read_only import ReadOnlyLedger
 
 _E, _M, _S = ENTRIES.c, MEMBERSHIPS.c, STREAMS.c
 _PAGE = 5000

@@ -8,19 +8,19 @@ from functools import partial
 
 from sqlalchemy import delete, select
 
-from target_intercom.ledger.base import stamp
-from target_intercom.ledger.chunks import chunks
-from target_intercom.ledger.locks import lock_name
-from target_intercom.ledger.rows import Rows
-from target_intercom.ledger.tables import UNARCHIVED
+from target_intercom.ledger.interface import stamp
+from target_intercom.ledger.store.chunks import chunks
+from target_intercom.ledger.store.locks import lock_name
+from target_intercom.ledger.store.rows import Rows
+from target_intercom.ledger.store.tables import UNARCHIVED
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Connection
 
-    from target_intercom.ledger.database import Database
-    from target_intercom.ledger.locks import StreamLocks
+    from target_intercom.ledger.store.database import Database
+    from target_intercom.ledger.store.locks import StreamLocks
     from target_intercom.model import ContactId
 
 _U = UNARCHIVED.c

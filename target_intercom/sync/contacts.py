@@ -6,7 +6,6 @@ import typing as t
 from contextlib import suppress
 from dataclasses import replace
 
-from target_intercom.config import SyncMode
 from target_intercom.errors import InvalidRecordError, LedgerError
 from target_intercom.model import (
     Ambiguous,
@@ -23,32 +22,33 @@ from target_intercom.model import (
     SkipReason,
     Unanswered,
 )
-from target_intercom.sync.identity import no_identifier
-from target_intercom.sync.mapping import Wanted
-from target_intercom.sync.memory import Ground, in_line
-from target_intercom.sync.planning import plan, refusal
-from target_intercom.sync.playing import matters, play
-from target_intercom.sync.whose import may_let_go
-from target_intercom.sync.writing import InDoubt, Left, Mistaken, Rejected, Saved, Vanished
+from target_intercom.settings.config import SyncMode
+from target_intercom.sync.mapping.contacts import Wanted
+from target_intercom.sync.mapping.identifiers import no_identifier
+from target_intercom.sync.matching.whose import may_let_go
+from target_intercom.sync.planning.plan import matters, play
+from target_intercom.sync.planning.wanted import plan, refusal
+from target_intercom.sync.remembering.stream_memory import Ground, in_line
+from target_intercom.sync.writing.one_by_one import InDoubt, Left, Mistaken, Rejected, Saved, Vanished
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from target_intercom.config import StreamConfig
     from target_intercom.intercom.protocol import ContactId
     from target_intercom.model import Contact, Identifier, Match, Received, RecordKey, StreamSchema
-    from target_intercom.report import RunReport
-    from target_intercom.sync.attributes import AttributeCatalog
-    from target_intercom.sync.listing import ListedGroups
-    from target_intercom.sync.mappers import Mappers
-    from target_intercom.sync.mapping import AttributeType, ContactMapper
-    from target_intercom.sync.marks import StreamMarks
-    from target_intercom.sync.matching import Matcher, View
-    from target_intercom.sync.memory import Familiar, StreamMemory
-    from target_intercom.sync.naming import Naming
-    from target_intercom.sync.playing import BatchPlan, Unwritten
-    from target_intercom.sync.recent import RecentContacts
-    from target_intercom.sync.writing import Writer, Written
+    from target_intercom.reporting.report import RunReport
+    from target_intercom.settings.config import StreamConfig
+    from target_intercom.sync.linking.listed import ListedGroups
+    from target_intercom.sync.mapping.by_schema import Mappers
+    from target_intercom.sync.mapping.contacts import AttributeType, ContactMapper
+    from target_intercom.sync.matching.naming import Naming
+    from target_intercom.sync.matching.recent import RecentContacts
+    from target_intercom.sync.matching.search import Matcher, View
+    from target_intercom.sync.planning.plan import BatchPlan, Unwritten
+    from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
+    from target_intercom.sync.removing.marks import StreamMarks
+    from target_intercom.sync.workspace.attributes import AttributeCatalog
+    from target_intercom.sync.writing.one_by_one import Writer, Written
 
 
 _NEVER: t.Final = float("inf")

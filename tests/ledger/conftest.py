@@ -16,9 +16,9 @@ from sqlalchemy import create_engine, make_url, select, text
 
 from demo.database import Database as Server
 from demo.database import running_database
-from target_intercom.ledger.base import LedgerEntry, Loaded, Prints, Stamp, Standing
-from target_intercom.ledger.database import Database
-from target_intercom.ledger.sql import SqlLedger
+from target_intercom.ledger.interface import LedgerEntry, Loaded, Prints, Stamp, Standing
+from target_intercom.ledger.records import SqlLedger
+from target_intercom.ledger.store.database import Database
 from target_intercom.model import Contact, ContactId, Email, ExternalId, RecordKey
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from click.testing import CliRunner
 from sqlalchemy import create_engine, insert, make_url
 
 from demo.processes import free_port
-from target_intercom.config import StreamConfig
 from target_intercom.ledger.__main__ import main
-from target_intercom.ledger.base import Loaded, Standing
-from target_intercom.ledger.migrations import STEPS, check_steps
-from target_intercom.ledger.tables import MIGRATIONS
+from target_intercom.ledger.interface import Loaded, Standing
+from target_intercom.ledger.store.migrations import STEPS, check_steps
+from target_intercom.ledger.store.tables import MIGRATIONS
 from target_intercom.model import ContactId, Email, ExternalId, Identity
-from target_intercom.sync.fingerprints import record_key
+from target_intercom.settings.config import StreamConfig
+from target_intercom.sync.remembering.fingerprints import record_key
 from tests.loading import record, schema
 
 from .conftest import Ledgers, contact, entry, gone, loaded
@@ -32,7 +32,7 @@ from .conftest import Ledgers, contact, entry, gone, loaded
 if TYPE_CHECKING:
     from click.testing import Result
 
-    from target_intercom.ledger.base import Ledger
+    from target_intercom.ledger.interface import Ledger
     from tests.loading import Loader, People
 
 ROOT_COMMAND = [sys.executable, "-m", "target_intercom.ledger"]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_intercom.errors import StreamBusyError
-from target_intercom.ledger.base import NOBODY, Holding
-from target_intercom.ledger.database import Database
-from target_intercom.ledger.forgetting import Held, forget, held
+from target_intercom.ledger.command.forgetting import Held, forget, held
+from target_intercom.ledger.interface import NOBODY, Holding
+from target_intercom.ledger.store.database import Database
 from target_intercom.model import TagId
 
 from .conftest import Ledgers, contact, entry, key, loaded

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_intercom.errors import LeadPendingError
-from target_intercom.ledger.base import Stamp, stamp
+from target_intercom.ledger.interface import Stamp, stamp
 from target_intercom.model import ContactId, Email
 
 from .conftest import contact, gone, key, loaded
 
 if TYPE_CHECKING:
-    from target_intercom.ledger.base import Ledger
-    from target_intercom.ledger.sql import SqlLedger
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.ledger.records import SqlLedger
 
     from .conftest import Ledgers
 

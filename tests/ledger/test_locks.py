@@ -20,7 +20,7 @@ from .conftest import Ledgers, key, loaded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from target_intercom.ledger.base import Ledger
+    from target_intercom.ledger.interface import Ledger
 
 S, T = "customers", "accounts"
 
@@ -259,8 +259,8 @@ def test_a_stream_is_told_of_a_run_when_it_enters_first_and_not_again(ledgers: L
 HOLD = """
 import sys
 import time
-from target_intercom.ledger.database import Database
-from target_intercom.ledger.sql import SqlLedger
+from target_intercom.ledger.store.database import Database
+from target_intercom.ledger.records import SqlLedger
 ledger = SqlLedger(Database(sys.argv[1]), sys.argv[2], "r9")
 ledger.enter("customers", ["id"], alone=True)
 ledger.enter("accounts", ["id"], alone=False)

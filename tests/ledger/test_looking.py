@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from target_intercom.errors import LedgerError
-from target_intercom.ledger.base import Holding, Membership
-from target_intercom.ledger.database import Database
-from target_intercom.ledger.looking import LedgerState, look
-from target_intercom.ledger.migrations import STEPS
-from target_intercom.ledger.read_only import ReadOnlyLedger
+from target_intercom.ledger.command.looking import LedgerState, look
+from target_intercom.ledger.interface import Holding, Membership
+from target_intercom.ledger.store.database import Database
+from target_intercom.ledger.store.migrations import STEPS
+from target_intercom.ledger.store.read_only import ReadOnlyLedger
 from target_intercom.model import ContactId, GroupKey
 
 from .conftest import contact, key, loaded

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.ledger.base import UNNOTED, Holding, Membership, Stamp
+from target_intercom.ledger.interface import UNNOTED, Holding, Membership, Stamp
 from target_intercom.model import ContactId, GroupKey, TagId
 
 from .conftest import contact, gone, key, loaded
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from target_intercom.ledger.memberships import Memberships
-    from target_intercom.ledger.sql import SqlLedger
+    from target_intercom.ledger.records import SqlLedger
 
     from .conftest import Ledgers
 

@@ -7,13 +7,13 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from target_intercom.ledger.migrations import tell_groups_apart_in_lower_case
+from target_intercom.ledger.store.migrations import tell_groups_apart_in_lower_case
 
 from .conftest import Ledgers, key
 from .test_memberships import membership, of
 
 if TYPE_CHECKING:
-    from target_intercom.ledger.base import Membership
+    from target_intercom.ledger.interface import Membership
 
 
 def noted(ledgers: Ledgers, *rows: Membership) -> None:

@@ -18,10 +18,10 @@ from sqlalchemy import MetaData, create_engine, inspect, make_url
 
 from demo.processes import free_port
 from target_intercom.errors import LedgerError
-from target_intercom.ledger.database import Database
-from target_intercom.ledger.migrations import STEPS
-from target_intercom.ledger.sql import SqlLedger
-from target_intercom.ledger.tables import METADATA
+from target_intercom.ledger.records import SqlLedger
+from target_intercom.ledger.store.database import Database
+from target_intercom.ledger.store.migrations import STEPS
+from target_intercom.ledger.store.tables import METADATA
 from target_intercom.model import Email
 from tests.loading import until
 
@@ -256,7 +256,7 @@ def test_a_place_that_cannot_be_a_file_is_told(tmp_path: Path, name: str, as_url
 OPEN_AS_NOBODY = """
 import os, sys
 from target_intercom.errors import LedgerError
-from target_intercom.ledger.database import Database
+from target_intercom.ledger.store.database import Database
 if os.geteuid() == 0:
     os.setegid(65534)
     os.seteuid(65534)

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.config import StreamConfig
-from target_intercom.ledger.base import Holder, Ledger, Loaded, Prints, Stamp, Standing, stamp
-from target_intercom.ledger.read_only import ReadOnlyLedger
+from target_intercom.ledger.interface import Holder, Ledger, Loaded, Prints, Stamp, Standing, stamp
+from target_intercom.ledger.store.read_only import ReadOnlyLedger
 from target_intercom.ledger.summaries import contact_ids, summaries
 from target_intercom.model import ContactId, Email, Identity, RecordKey
-from target_intercom.sync.fingerprints import record_key
+from target_intercom.settings.config import StreamConfig
+from target_intercom.sync.remembering.fingerprints import record_key
 
 from .conftest import contact, entry, gone, key, loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from target_intercom.ledger.base import LedgerEntry
-    from target_intercom.ledger.sql import SqlLedger
+    from target_intercom.ledger.interface import LedgerEntry
+    from target_intercom.ledger.records import SqlLedger
 
     from .conftest import Ledgers
 

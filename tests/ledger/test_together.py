@@ -16,11 +16,11 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, update
 
-from target_intercom.ledger.base import Stamp
-from target_intercom.ledger.database import Database
-from target_intercom.ledger.migrations import STEPS
-from target_intercom.ledger.sql import SqlLedger
-from target_intercom.ledger.tables import ENTRIES
+from target_intercom.ledger.interface import Stamp
+from target_intercom.ledger.records import SqlLedger
+from target_intercom.ledger.store.database import Database
+from target_intercom.ledger.store.migrations import STEPS
+from target_intercom.ledger.store.tables import ENTRIES
 from target_intercom.model import ContactId, Email
 from tests.loading import GUARD
 

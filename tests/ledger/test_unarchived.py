@@ -9,7 +9,7 @@ from target_intercom.model import ContactId
 from .conftest import Ledgers, contact, loaded
 
 if TYPE_CHECKING:
-    from target_intercom.ledger.sql import SqlLedger
+    from target_intercom.ledger.records import SqlLedger
 
 S, T = "customers", "leads"
 A, B = ContactId("a"), ContactId("b")

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Column, MetaData, Table, create_engine, insert, make_url
 
 from target_intercom.errors import LeadPendingError
-from target_intercom.ledger.base import Ledger, Stamp, Standing, stamp
-from target_intercom.ledger.migrations import STEPS
-from target_intercom.ledger.tables import MIGRATIONS
+from target_intercom.ledger.interface import Ledger, Stamp, Standing, stamp
+from target_intercom.ledger.store.migrations import STEPS
+from target_intercom.ledger.store.tables import MIGRATIONS
 from target_intercom.model import Contact, ContactId, Email
 
 from .conftest import PRINTS, contact, gone, key, loaded
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from target_intercom.ledger.base import LedgerEntry
-    from target_intercom.ledger.sql import SqlLedger
+    from target_intercom.ledger.interface import LedgerEntry
+    from target_intercom.ledger.records import SqlLedger
     from target_intercom.model import Role
 
     from .conftest import Ledgers

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-import target_intercom.run  # noqa: F401 - and with it all modules of a run
+import target_intercom.run.run  # noqa: F401 - and with it all modules of a run
 from target_intercom.intercom.clock import Clock
 from target_intercom.intercom.transport import Transport
 

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from target_intercom.check.__main__ import main
 from target_intercom.check.found import Answer, Level
-from target_intercom.ledger.looking import LedgerState
+from target_intercom.ledger.command.looking import LedgerState
 from target_intercom.sandbox import Response
 from target_intercom.sandbox.conditions import BulkAccess
 from tests.front import Front

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.model import Refusal, Result
-from target_intercom.report import RejectedRecords
-from target_intercom.sync.plan import PlanFile
+from target_intercom.reporting.report import RejectedRecords
+from target_intercom.sync.writing.plan_file import PlanFile
 from tests.loading import feed, lines, received, record, schema, state, until
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.ledger.migrations import tell_groups_apart_in_lower_case
+from target_intercom.ledger.store.migrations import tell_groups_apart_in_lower_case
 from tests.target.grouping import (
     LIST_TAGS,
     LISTS,

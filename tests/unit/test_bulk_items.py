@@ -9,7 +9,7 @@ import pytest
 from target_intercom.intercom.protocol import AdminId
 from target_intercom.model import Contact, ContactDraft, ContactId, Email, ExternalId, Identity, TagChange, TagId
 from target_intercom.sandbox import bulk
-from target_intercom.sync import bulk_items
+from target_intercom.sync.planning import bulk_items
 
 if TYPE_CHECKING:
     from target_intercom.model import Json, Role

@@ -12,13 +12,13 @@ import pytest
 from target_intercom.check.catalog import CatalogError, read_catalog
 from target_intercom.check.fitting import Fit, fit, identifier_fit, named
 from target_intercom.check.mappings import CustomAttributes
-from target_intercom.environment import unflattened
 from target_intercom.errors import InvalidRecordError
 from target_intercom.intercom.protocol import DataAttribute
 from target_intercom.model import Kind, MatchBy
-from target_intercom.sync.coercion import UncoercibleError, coerce
-from target_intercom.sync.identity import read_identity
-from target_intercom.sync.schemas import values_of
+from target_intercom.settings.environment import unflattened
+from target_intercom.singer.schemas import values_of
+from target_intercom.sync.mapping.identifiers import read_identity
+from target_intercom.sync.mapping.values import UncoercibleError, coerce
 from tests.loading import TYPES, lines, record, schema
 
 if TYPE_CHECKING:

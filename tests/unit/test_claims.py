@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from target_intercom.intercom.protocol import Contact, ContactId, TagId
-from target_intercom.ledger.base import Holding, Membership, Stamp
+from target_intercom.ledger.interface import Holding, Membership, Stamp
 from target_intercom.model import GroupKey, RecordKey
-from target_intercom.sync.claims import Claim, awaited, settle, shown
+from target_intercom.sync.linking.claims import Claim, awaited, settle, shown
 
 VIP, BETA = GroupKey("vip"), GroupKey("beta")
 TAGS = {VIP: TagId("1"), BETA: TagId("2")}

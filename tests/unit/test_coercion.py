@@ -14,7 +14,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from target_intercom.model import Kind
-from target_intercom.sync.coercion import (
+from target_intercom.sync.mapping.values import (
     UncoercibleError,
     coerce,
     cut,

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from target_intercom.config import (
+from target_intercom.errors import ConfigValidationError
+from target_intercom.model import MatchBy
+from target_intercom.settings.config import (
     Config,
     CreationMode,
     Region,
@@ -22,9 +24,7 @@ from target_intercom.config import (
     parse_config,
     unknown_settings,
 )
-from target_intercom.environment import environment_errors
-from target_intercom.errors import ConfigValidationError
-from target_intercom.model import MatchBy
+from target_intercom.settings.environment import environment_errors
 from target_intercom.target import TargetIntercom
 
 TOKEN = "dG9rOnNlY3JldA=="

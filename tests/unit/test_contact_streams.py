@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from target_intercom.config import Config, StreamConfig, StreamObject, SyncMode
-from target_intercom.sync.contact_streams import ContactStreams, is_nearly
+from target_intercom.settings.config import Config, StreamConfig, StreamObject, SyncMode
+from target_intercom.settings.contact_streams import ContactStreams, is_nearly
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from target_intercom.config import CreationMode, RemovalMode, StreamConfig, StreamObject, SyncMode, Unmapped
 from target_intercom.model import ContactDraft, ContactId, Email, ExternalId, Identity, MatchBy
-from target_intercom.sync.fingerprints import LONGEST_KEY, prints_of, record_key, settings_print
+from target_intercom.settings.config import CreationMode, RemovalMode, StreamConfig, StreamObject, SyncMode, Unmapped
+from target_intercom.sync.remembering.fingerprints import LONGEST_KEY, prints_of, record_key, settings_print
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,14 +17,14 @@ from target_intercom.errors import (
     UnauthorizedError,
 )
 from target_intercom.intercom.protocol import Job, JobId, TaskId, TaskState
-from target_intercom.sync import jobs as jobs_module
-from target_intercom.sync.jobs import ITEMS_A_CALL, BulkJobs, Ended, Ending, Submission, parted
+from target_intercom.sync.writing import bulk_jobs as jobs_module
+from target_intercom.sync.writing.bulk_jobs import ITEMS_A_CALL, BulkJobs, Ended, Ending, Submission, parted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from target_intercom.intercom.client import IntercomClient
-    from target_intercom.sync.parallel import InParallel
+    from target_intercom.intercom.parallel import InParallel
 
 T = TypeVar("T")
 R = TypeVar("R")

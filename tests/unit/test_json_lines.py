@@ -11,7 +11,7 @@ import pytest
 from target_intercom.intercom.protocol import ExternalId
 from target_intercom.json_lines import json_line, parsed_line
 from target_intercom.model import GroupKey, Identity, RecordKey
-from target_intercom.sync.waiting import Waiting, WaitingRoom
+from target_intercom.sync.linking.waiting import Waiting, WaitingRoom
 from tests.loading import received
 
 if TYPE_CHECKING:

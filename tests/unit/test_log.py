@@ -9,8 +9,8 @@ import pytest
 from singer_sdk import metrics
 from singer_sdk.logging import ConsoleFormatter
 
-from target_intercom.log import guard_log
-from target_intercom.text import Lines
+from target_intercom.reporting.log import guard_log
+from target_intercom.reporting.text import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.config import parse_config
 from target_intercom.errors import InvalidRecordError, StreamRefusedError
 from target_intercom.model import ExternalId, Identity, Kind, MatchBy
-from target_intercom.sync.identity import no_identifier
-from target_intercom.sync.mapping import AttributeType, ContactMapper, Wanted
+from target_intercom.settings.config import parse_config
+from target_intercom.sync.mapping.contacts import AttributeType, ContactMapper, Wanted
+from target_intercom.sync.mapping.identifiers import no_identifier
 from tests.loading import TYPES, received
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_intercom.model import ContactDraft
-    from target_intercom.sync.mapping import Mapped
+    from target_intercom.sync.mapping.contacts import Mapped
 
 CUSTOM = "custom_attributes."
 

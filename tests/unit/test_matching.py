@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from target_intercom.errors import CallFailedError, Fault, MergedError, NotFoundError, RefusedError
+from target_intercom.intercom.parallel import InParallel
 from target_intercom.model import (
     Ambiguous,
     Contact,
@@ -21,9 +22,8 @@ from target_intercom.model import (
     NotFound,
     Unanswered,
 )
-from target_intercom.sync.matching import Matcher, View
-from target_intercom.sync.parallel import InParallel
-from target_intercom.sync.recent import RecentContacts
+from target_intercom.sync.matching.recent import RecentContacts
+from target_intercom.sync.matching.search import Matcher, View
 from tests.unit.identities import identity
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from target_intercom.sync.pipe import Pipe, TapStream
+from target_intercom.singer.tap_streams import Pipe, TapStream
 
 S, T = "customers", "orders"
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_intercom.config import CreationMode, StreamConfig, SyncMode
 from target_intercom.errors import Fault
 from target_intercom.model import (
     Ambiguous,
@@ -32,7 +31,8 @@ from target_intercom.model import (
     Unanswered,
     Update,
 )
-from target_intercom.sync.planning import changes, creates, creation, lay_over, plan, refusal
+from target_intercom.settings.config import CreationMode, StreamConfig, SyncMode
+from target_intercom.sync.planning.wanted import changes, creates, creation, lay_over, plan, refusal
 from tests.loading import received, record
 from tests.unit.identities import identity
 

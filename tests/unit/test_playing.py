@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.config import CreationMode, StreamConfig, SyncMode
-from target_intercom.ledger.base import Holder
+from target_intercom.ledger.interface import Holder
 from target_intercom.model import (
     Ambiguous,
     Contact,
@@ -32,17 +31,18 @@ from target_intercom.model import (
     Trust,
     Update,
 )
-from target_intercom.sync.matching import View, another_person
-from target_intercom.sync.planning import changes, plan
-from target_intercom.sync.playing import matters, play
-from target_intercom.sync.whose import Links
+from target_intercom.settings.config import CreationMode, StreamConfig, SyncMode
+from target_intercom.sync.matching.search import View, another_person
+from target_intercom.sync.matching.whose import Links
+from target_intercom.sync.planning.plan import matters, play
+from target_intercom.sync.planning.wanted import changes, plan
 from tests.loading import received, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from target_intercom.model import Match, Role
-    from target_intercom.sync.playing import BatchPlan
+    from target_intercom.sync.planning.plan import BatchPlan
 
 CUSTOM = "custom_attributes."
 BY_BOTH = (MatchBy.EXTERNAL_ID, MatchBy.EMAIL)

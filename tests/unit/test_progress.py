@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from docs.terminal import LOGGING
-from target_intercom.metrics import Metric
-from target_intercom.progress import Figures, is_live, progress_text
+from target_intercom.reporting.metrics import Metric
+from target_intercom.reporting.progress import Figures, is_live, progress_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_intercom.model import Contact, ContactId, Email, ExternalId, MatchBy
-from target_intercom.sync.recent import RecentContacts
+from target_intercom.sync.matching.recent import RecentContacts
 
 if TYPE_CHECKING:
     from target_intercom.model import Role

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_intercom.log import Repeated
 from target_intercom.model import CONTACT_RESULTS, Outcome, Received, Refusal, Result, SkipReason
-from target_intercom.report import RejectedRecords, RunReport
+from target_intercom.reporting.log import Repeated
+from target_intercom.reporting.report import RejectedRecords, RunReport
 from tests.loading import received, record, schema
 
 if TYPE_CHECKING:

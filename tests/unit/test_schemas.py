@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from target_intercom.model import Kind
-from target_intercom.sync.schemas import is_open, plain_schema, values_of
+from target_intercom.singer.schemas import is_open, plain_schema, values_of
 
 DATE = {"type": ["null", "string"], "format": "date-time"}
 

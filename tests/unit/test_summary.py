@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from target_intercom.model import CONTACT_RESULTS, GROUP_RESULTS, Result
-from target_intercom.report import StreamReport
-from target_intercom.summary import DRY_RUN, last_word
+from target_intercom.reporting.report import StreamReport
+from target_intercom.reporting.summary import DRY_RUN, last_word
 
 
 def said(*given: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_intercom.text import columns, printable
+from target_intercom.reporting.text import columns, printable
 
 
 @pytest.mark.parametrize(

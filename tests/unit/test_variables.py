@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from target_intercom.settings.variables import Unread, unread_variables
 from target_intercom.target import TargetIntercom
-from target_intercom.variables import Unread, unread_variables
 
 SETTINGS = list(TargetIntercom.offered_schema()["properties"])
 

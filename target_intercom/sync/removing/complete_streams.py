@@ -5,14 +5,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from target_intercom.sync.objections import has_unreadable_key, holds_position, may_be_cut_off, was_shared
+from target_intercom.settings.warnings import has_unreadable_key, holds_position, may_be_cut_off, was_shared
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from target_intercom.config import StreamConfig
-    from target_intercom.ledger.base import Holder, Ledger
-    from target_intercom.sync.pipe import TapStream
+    from target_intercom.ledger.interface import Holder, Ledger
+    from target_intercom.settings.config import StreamConfig
+    from target_intercom.singer.tap_streams import TapStream
 
 
 class Remembered(t.Protocol):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_intercom.config import RemovalMode
     from target_intercom.model import Contact, ContactId, Received, RecordKey
+    from target_intercom.settings.config import RemovalMode
 
 RecordName: t.TypeAlias = "tuple[str, RecordKey]"
 """A record, by its stream and key."""

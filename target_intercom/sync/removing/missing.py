@@ -10,7 +10,7 @@ from operator import attrgetter
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from target_intercom.ledger.base import Holder, Ledger
+    from target_intercom.ledger.interface import Holder, Ledger
     from target_intercom.model import ContactId, RecordKey
     from target_intercom.sync.removing.complete_streams import CompleteStreams
     from target_intercom.sync.removing.refused import RefusedRecords

@@ -7,24 +7,24 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import islice
 
-from target_intercom.config import RemovalMode, SyncMode
 from target_intercom.model import Identity, Outcome, Refusal, Result, SkipReason
-from target_intercom.sync.objections import could_not_be_removed, removes_who_is_named, stay_after_merge
-from target_intercom.sync.plan import Origin
-from target_intercom.sync.planning import merged_away
+from target_intercom.settings.config import RemovalMode, SyncMode
+from target_intercom.settings.warnings import could_not_be_removed, removes_who_is_named, stay_after_merge
+from target_intercom.sync.planning.wanted import merged_away
 from target_intercom.sync.removing.limit import Share
 from target_intercom.sync.removing.marked import Marks
 from target_intercom.sync.removing.missing import Missing
 from target_intercom.sync.removing.refused import Names, RefusedRecords
 from target_intercom.sync.removing.remover import Ending, Removal
 from target_intercom.sync.removing.still_named import StillNamed, Unseen
+from target_intercom.sync.writing.plan_file import Origin
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from target_intercom.config import StreamConfig
-    from target_intercom.ledger.base import Holder, Ledger
+    from target_intercom.ledger.interface import Holder, Ledger
     from target_intercom.model import Contact, ContactId, RecordKey
+    from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.removing.complete_streams import CompleteStreams
     from target_intercom.sync.removing.marked import Mark
     from target_intercom.sync.removing.missing import Page

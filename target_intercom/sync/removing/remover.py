@@ -7,19 +7,19 @@ import typing as t
 from dataclasses import dataclass
 from itertools import islice
 
-from target_intercom.config import RemovalMode
 from target_intercom.errors import MergedError, NotFoundError, UndoneError
+from target_intercom.settings.config import RemovalMode
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from target_intercom.errors import Fault
     from target_intercom.intercom.client import IntercomClient
+    from target_intercom.intercom.parallel import InParallel
     from target_intercom.intercom.protocol import ContactId
-    from target_intercom.ledger.base import Ledger
-    from target_intercom.sync.jobs import BulkJobs, Deletions
-    from target_intercom.sync.parallel import InParallel
-    from target_intercom.sync.plan import Origin, Plan
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.sync.writing.bulk_jobs import BulkJobs, Deletions
+    from target_intercom.sync.writing.plan_file import Origin, Plan
 
 _AT_ONCE = 500
 """Contacts whose removal is written into the ledger as begun together."""

@@ -6,12 +6,12 @@ import typing as t
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from target_intercom.sync.objections import stay_for_old_records
+from target_intercom.settings.warnings import stay_for_old_records
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from target_intercom.ledger.base import Holder, Ledger
+    from target_intercom.ledger.interface import Holder, Ledger
     from target_intercom.model import ContactId
     from target_intercom.sync.removing.complete_streams import CompleteStreams
     from target_intercom.sync.removing.marked import Marks

@@ -1,0 +1,1 @@
+"""What `python -m target_intercom.ledger` shows and does."""

@@ -1,0 +1,1 @@
+"""The database of the ledger: tables, migrations, locks and connections."""

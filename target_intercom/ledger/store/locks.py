@@ -1,0 +1,187 @@
+"""Who works on a stream: many runs at once, or one alone. The locks end with the process, however it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import time
+import typing as t
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from target_intercom.errors import LedgerError, StreamBusyError
+from target_intercom.private_files import ensure
+
+if t.TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from target_intercom.ledger.store.database import Database
+
+
+_TRIES = 5
+_PAUSE = 0.1
+
+
+class StreamLocks(t.Protocol):
+    """The locks of one run; a stream is named with its workspace."""
+
+    def take(self, name: str, *, alone: bool) -> bool:
+        """Take a stream's lock, shared with others or alone; False when it cannot be had. It replaces one held."""
+
+    def release(self, name: str) -> None:
+        """Release one lock, if it is held."""
+
+    def check(self) -> None:
+        """Make sure that what was taken is still held.
+
+        Raises:
+            LedgerError: it is not sure any more.
+        """
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+def lock_name(workspace: str, stream: str) -> str:
+    """Return the name of a stream's lock."""
+    return json.dumps([workspace, stream])
+
+
+def locks_of(database: Database) -> StreamLocks:
+    """Give the locks that go with a database."""
+    if database.is_sqlite:
+        return FileLocks(Path(f"{database.url.database}-lock"))
+    return AdvisoryLocks(database)
+
+
+class FileLocks:
+    """Locks of SQLite itself, on an empty database for each stream: the one file lock that every platform has."""
+
+    def __init__(self, stem: Path) -> None:
+        """Keep the files beside the ledger; `stem` is what their names begin with."""
+        self._stem = stem
+        self._held: dict[str, sqlite3.Connection] = {}
+
+    def take(self, name: str, *, alone: bool) -> bool:
+        """See `StreamLocks`."""
+        self.release(name)
+        path = f"{self._stem}-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
+        try:
+            # SQLite would make it readable by others, and follow a link.
+            ensure(Path(path))
+        except OSError as error:
+            raise LedgerError(f"The ledger's lock file {path} cannot be made: {error.strerror}") from None
+        try:
+            connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise LedgerError(f"The ledger's lock file {path} cannot be opened: {error}") from None
+        try:
+            # A read within a transaction holds SQLite's shared lock until the end (sqlite.org/lockingv3.html).
+            connection.execute("BEGIN EXCLUSIVE" if alone else "BEGIN")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        except sqlite3.Error as error:
+            connection.close()
+            if "locked" in str(error):
+                return False
+            raise LedgerError(f"The ledger's lock file {path} cannot be used ({error}): remove it") from None
+        self._held[name] = connection
+        return True
+
+    def release(self, name: str) -> None:
+        """See `StreamLocks`."""
+        held = self._held.pop(name, None)
+        if held is not None:
+            held.close()
+
+    def check(self) -> None:
+        """They are held as long as the process lives."""
+
+    def close(self) -> None:
+        """See `StreamLocks`."""
+        for connection in self._held.values():
+            connection.close()
+        self._held.clear()
+
+
+class AdvisoryLocks:
+    """PostgreSQL's advisory locks, held by a connection of their own; a pooler must not share it out by transaction."""
+
+    def __init__(self, database: Database) -> None:
+        """Connect when the first lock is taken."""
+        self._database = database
+        self._connection: Connection | None = None
+        self._held: dict[str, bool] = {}
+
+    def take(self, name: str, *, alone: bool) -> bool:
+        """See `StreamLocks`."""
+        connection = self._connected()
+        with self._database.errors():
+            self.release(name)
+            if not self._call(connection, "pg_try_advisory_lock", name, alone=alone):
+                return False
+        self._held[name] = alone
+        return True
+
+    def release(self, name: str) -> None:
+        """See `StreamLocks`."""
+        if name in self._held:
+            with self._database.errors():
+                self._call(self._connected(), "pg_advisory_unlock", name, alone=self._held.pop(name))
+
+    def check(self) -> None:
+        """Ask whether the connection is still the one that holds them."""
+        if self._connection is None:
+            return
+        with self._database.errors():
+            held = self._connection.scalar(
+                text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted")
+            )
+        if not isinstance(held, int) or held < len(self._held):
+            raise LedgerError(f"The ledger ({self._database.shown}) has let go of this run's locks: run again")
+
+    def close(self) -> None:
+        """See `StreamLocks`."""
+        if self._connection is not None:
+            with suppress(SQLAlchemyError):
+                # The server notices a closed connection a moment later.
+                self._connection.execute(text("SELECT pg_advisory_unlock_all()"))
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            with self._database.errors():
+                self._connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return self._connection
+
+    @staticmethod
+    def _call(connection: Connection, function: str, name: str, *, alone: bool) -> bool:
+        number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+        shared = "" if alone else "_shared"
+        return bool(connection.scalar(text(f"SELECT {function}{shared}(:number)"), {"number": number}))
+
+
+def enter(locks: StreamLocks, name: str, stream: str, *, alone: bool) -> None:
+    """Take a stream's lock.
+
+    Raises:
+        StreamBusyError: it cannot be had.
+    """
+    if locks.take(name, alone=alone):
+        return
+    for _ in range(0 if alone else _TRIES):
+        # Another run may be alone with it for a moment only, to see whether anybody is there.
+        time.sleep(_PAUSE)
+        if locks.take(name, alone=False):
+            return
+    why = (
+        "this run decides who is missing from it, and another run works on it"
+        if alone
+        else "another run that decides who is missing from it works on it"
+    )
+    raise StreamBusyError(f"Stream '{stream}' is busy: {why}. Run one after the other.")

@@ -1,0 +1,92 @@
+"""The rows of one of the ledger's tables: what records and memberships are kept by in the same way."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from sqlalchemy import func, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from target_intercom.ledger.interface import stamp
+from target_intercom.ledger.store.chunks import chunks
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from sqlalchemy import ColumnCollection, ColumnElement, Connection, FromClause, Table
+
+    from target_intercom.ledger.store.database import Database
+    from target_intercom.model import RecordKey
+
+    Columns: t.TypeAlias = ColumnCollection[str, t.Any]
+
+
+class Rows:
+    """A table's rows of one workspace, in one run."""
+
+    def __init__(self, database: Database, workspace: str, run: str, table: Table) -> None:
+        """Work on an open database; `run` is this run's id."""
+        self._database = database
+        self._workspace = workspace
+        self._run = run
+        self._table = table
+        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+
+    def seen(self) -> dict[str, object]:
+        """Return the columns that say that a record came, in this run and now."""
+        return {"seen_in": self._run, "seen_at": stamp(time.time())}
+
+    def came(self, table: FromClause | None = None) -> ColumnElement[bool]:
+        """Return the condition for the rows whose records came in this run: the run says so, not a clock."""
+        return func.coalesce((self._table if table is None else table).c.seen_in, "") == self._run
+
+    def of(self, stream: str) -> tuple[ColumnElement[bool], ...]:
+        """Make the condition for the rows of a stream."""
+        return self._table.c.workspace == self._workspace, self._table.c.stream == stream
+
+    def see(self, stream: str, keys: Collection[RecordKey], version: int | None) -> None:
+        """Note that known records came again."""
+        seen = self.seen()
+        if version is not None:
+            seen["version"] = version
+
+        def work(connection: Connection) -> None:
+            for chunk in chunks(sorted(keys)):
+                where = (*self.of(stream), self._table.c.key.in_(chunk))
+                connection.execute(update(self._table).where(*where).values(seen))
+
+        if keys:
+            self._database.write(work)
+
+    def activate(self, stream: str, version: int) -> None:
+        """Write the version of the records that came in this run, whose tap told it apart from them."""
+        where = (*self.of(stream), self.came())
+        statement = update(self._table).where(*where).values(version=version)
+        self._database.write(lambda connection: connection.execute(statement))
+
+    def add(self, connection: Connection, row: Mapping[str, object]) -> bool:
+        """Write a row where there is none of its key; tells whether it did."""
+        attempt = self._insert(self._table).values(row).on_conflict_do_nothing()
+        return bool(connection.execute(attempt.execution_options(preserve_rowcount=True)).rowcount)
+
+    def put(
+        self,
+        connection: Connection,
+        rows: Sequence[Mapping[str, object]],
+        changing: Sequence[str],
+        **decided: Callable[[Columns], ColumnElement[t.Any]],
+    ) -> None:
+        """Write rows, in place of those of their keys, of which the columns in `changing` change.
+
+        `decided` tells what becomes of a column from what is to be written.
+        """
+        if not rows:
+            return
+        insert = self._insert(self._table)
+        changes: dict[str, ColumnElement[t.Any]] = {name: insert.excluded[name] for name in changing}
+        if "version" in changes:
+            # A run that ends before its tap names the version must not lose the one that was named before.
+            changes["version"] = func.coalesce(insert.excluded.version, self._table.c.version)
+        changes |= {name: decide(insert.excluded) for name, decide in decided.items()}
+        connection.execute(insert.on_conflict_do_update(index_elements=self._table.primary_key, set_=changes), rows)

@@ -1,0 +1,245 @@
+"""What a run leaves behind: the report and the rejected records."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections import Counter, defaultdict
+
+from target_intercom.errors import redact
+from target_intercom.json_lines import json_line
+from target_intercom.model import CONTACT_RESULTS, GROUP_RESULTS, Result
+from target_intercom.private_files import LineFile, replace
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from target_intercom.model import Json, Outcome, Received, Refusal, SkipReason
+    from target_intercom.reporting.log import Repeated
+
+Status: t.TypeAlias = t.Literal["running", "succeeded", "failed"]
+
+_TAGS: t.Final = {Result.TAGGED: "put on", Result.UNTAGGED: "taken off"}
+"""Counted beside the outcomes of contact records."""
+_WRITTEN: t.Final = frozenset(
+    {Result.CREATED, Result.UPDATED, Result.ARCHIVED, Result.DELETED, Result.TAGGED, Result.UNTAGGED}
+)
+"""Something was changed in Intercom."""
+_FOR_ALL: t.Final = 0o666
+"""The report has no personal data: its readers are as the umask says."""
+
+
+class RejectedRecords:
+    """The refused records of a run as a Singer stream: mended, it can be piped in again as it is.
+
+    The file appears with the first record and is readable by its owner only: it holds personal data.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is refused yet."""
+        self.path = path
+        self.lines = 0
+        self._written: dict[str, Json] = {}
+        """The SCHEMA message that holds at the end of the file, by stream."""
+        self._file: LineFile | None = None
+
+    def write(self, received: Received, refusal: Refusal) -> int:
+        """Append a RECORD message as it was received, with the reason, and return its line number."""
+        stream, schema = received.schema.tap_stream, received.schema.message
+        if self._written.get(stream) != schema:
+            self._append(schema)
+            self._written[stream] = schema
+        rejected = {
+            "outcome": refusal.result.value,
+            "reason": refusal.reason,
+            "code": refusal.code,
+            "field": refusal.field,
+            "request_id": refusal.request_id,
+        }
+        self._append({**received.message, "rejected": rejected})
+        return self.lines
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _append(self, message: Mapping[str, Json]) -> None:
+        if self._file is None:
+            self._file = LineFile(self.path)
+        self._file.append(json_line(message))
+        self.lines += 1
+
+
+class StreamReport:
+    """The counts of one stream."""
+
+    def __init__(self, *, is_groups: bool = False) -> None:
+        """Start at nothing; `is_groups`: its records put contacts into groups."""
+        self.results: Counter[Result] = Counter()
+        self.is_groups = is_groups
+        self.tags: Counter[Result] = Counter()
+        self.reasons: dict[Result, Counter[str]] = defaultdict(Counter)
+        self.cut: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
+        self.left = 0
+        self.unarchived = 0
+
+    def summary(self) -> dict[str, Json]:
+        """Make the stream's part of the report; `read` is the sum of the results."""
+        return {
+            "read": self.results.total(),
+            **{result.value: self.results[result] for result in self._outcomes},
+            "left": self.left,
+            **({} if self.is_groups else {result.value: self.tags[result] for result in _TAGS}),
+            **({} if self.is_groups else {"unarchived": self.unarchived}),
+            "reasons": {result.value: _sorted(counts) for result, counts in sorted(self.reasons.items())},
+            "cut": _sorted(self.cut),
+            "left_out": _sorted(self.left_out),
+        }
+
+    def counts(self) -> dict[str, int]:
+        """Give what became of the records, and the tags that contacts' records put on or took off."""
+        return {result.value: count for counts in (self.results, self.tags) for result, count in dict(counts).items()}
+
+    def sentence(self) -> str:
+        """Say the results in a line."""
+        counts = [f"{self.results[result]} {result.value}" for result in self._outcomes if self.results[result]]
+        beside = [f"{self.left} removed because they left"] if self.left else []
+        beside += [f"{self.tags[result]} tags {words}" for result, words in _TAGS.items() if self.tags[result]]
+        beside += [f"{self.unarchived} left unarchived"] if self.unarchived else []
+        read = f"{self.results.total()} read" + (f": {', '.join(counts)}" if counts else "")
+        return "; ".join([read, *beside])
+
+    @property
+    def _outcomes(self) -> Sequence[Result]:
+        return GROUP_RESULTS if self.is_groups else CONTACT_RESULTS
+
+
+class RunReport:
+    """Counts what became of every record; every record read has exactly one result."""
+
+    def __init__(
+        self,
+        path: Path,
+        rejected: RejectedRecords,
+        run_id: str,
+        started_at: str,
+        warnings: Repeated,
+        *,
+        dry_run: bool = False,
+    ) -> None:
+        """`path` is the report's file, `started_at` the run's beginning (ISO 8601)."""
+        self._dry_run = dry_run
+        self._path = path
+        self._rejected = rejected
+        self._run_id = run_id
+        self._started_at = started_at
+        self._warnings = warnings
+        self._streams: dict[str, StreamReport] = {}
+        self._refused = 0
+        self._is_saved = False
+
+    @property
+    def refused(self) -> int:
+        """How many records were invalid or rejected so far."""
+        return self._refused
+
+    @property
+    def written(self) -> int:
+        """How many contacts and tags were changed, made or removed so far."""
+        streams = self.streams().values()
+        by_records = sum(count for one in streams for name, count in one.counts().items() if name in _WRITTEN)
+        return by_records + sum(one.left for one in streams)
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Where something can be read on, by what it is; only files that this run has made."""
+        report = {"Report": self._path} if self._is_saved else {}
+        return {**report, **({"Refused records": self._rejected.path} if self._refused else {})}
+
+    def streams(self) -> dict[str, StreamReport]:
+        """Give the counts by stream; safe to call while another thread counts."""
+        return self._streams.copy()
+
+    def stream(self, name: str) -> StreamReport:
+        """Give the counts of a stream."""
+        if name not in self._streams:
+            self._streams[name] = StreamReport()
+        return self._streams[name]
+
+    def record(self, stream: str, outcome: Outcome) -> None:
+        """Count a record's outcome; a refused record goes into the rejected records."""
+        self.count(stream, outcome.result, outcome.reason)
+        counts = self.stream(stream)
+        if outcome.refusal is not None:
+            counts.reasons[outcome.result][outcome.refusal.code or "other"] += 1
+            self._refuse(stream, outcome.received, outcome.refusal)
+
+    def count(self, stream: str, result: Result, reason: SkipReason | None = None, *, times: int = 1) -> None:
+        """Count the outcome of a record that was not refused, or of so many."""
+        counts = self.stream(stream)
+        counts.results[result] += times
+        if reason is not None:
+            counts.reasons[result][reason.value] += 1
+
+    def cut(self, stream: str, attributes: Iterable[str]) -> None:
+        """Count values that were cut, by attribute."""
+        self.stream(stream).cut.update(attributes)
+
+    def left_out(self, stream: str, attributes: Iterable[str]) -> None:
+        """Count values that were left out, by attribute."""
+        self.stream(stream).left_out.update(attributes)
+
+    def left(self, stream: str, contacts: int) -> None:
+        """Count contacts, or memberships, that were removed because they left the stream."""
+        self.stream(stream).left += contacts
+
+    def unarchived(self, stream: str, contacts: int) -> None:
+        """Write down how many contacts were brought back from the archive to be looked at, and not archived again."""
+        self.stream(stream).unarchived = contacts
+
+    def groups(self, stream: str) -> None:
+        """Note that a stream's records put contacts into groups."""
+        self._streams.setdefault(stream, StreamReport(is_groups=True))
+
+    def tags(self, stream: str, result: t.Literal[Result.TAGGED, Result.UNTAGGED], count: int = 1) -> None:
+        """Count tags that were put on or taken off because of contact records."""
+        self.stream(stream).tags[result] += count
+
+    def sentence(self) -> str:
+        """Say what the run did, for a log's last line."""
+        streams = [f"stream '{name}': {counts.sentence()}" for name, counts in self._streams.items()]
+        where = f". Refused records are in {self._rejected.path}" if self._refused else ""
+        return ("; ".join(streams) or "no record was processed") + where
+
+    def save(self, status: Status, finished_at: str | None, api: Mapping[str, Json]) -> None:
+        """Replace the report's file in one step, so that a reader never sees half of one."""
+        report = {
+            "run_id": self._run_id,
+            "status": status,
+            "started_at": self._started_at,
+            "finished_at": finished_at,
+            "dry_run": self._dry_run,
+            "streams": {name: counts.summary() for name, counts in self._streams.items()},
+            "api": api,
+        }
+        draft = self._path.with_name(f"{self._path.name}.{self._run_id}")
+        replace(self._path, draft, json.dumps(report, indent=2) + "\n", _FOR_ALL)
+        self._is_saved = True
+
+    def _refuse(self, stream: str, received: Received, refusal: Refusal) -> None:
+        line = self._rejected.write(received, refusal)
+        self._refused += 1
+        where = "" if refusal.field is None else f"property '{refusal.field}': "
+        why = f"Intercom's reason stands there, code {refusal.code}" if refusal.quotes_intercom else refusal.reason
+        what = f"Stream '{stream}': a record is {refusal.result.value}: {where}"
+        self._warnings.say(
+            f"{what}{redact(why)} (line {line} of {self._rejected.path})", f"{what}{refusal.code or 'other'}"
+        )
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))

@@ -1,0 +1,1 @@
+"""A run: its life, and the parts that it is put together from."""

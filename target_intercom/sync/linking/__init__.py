@@ -1,0 +1,1 @@
+"""Contacts and what they are linked to: tags."""

@@ -1,0 +1,111 @@
+"""The identifiers of a record: which properties hold them, and how they are read. Pure."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+import unicodedata
+
+from target_intercom.errors import InvalidRecordError, StreamRefusedError
+from target_intercom.intercom.protocol import ContactId, ExternalId, normal_email
+from target_intercom.model import Identity, MatchBy
+from target_intercom.sync.mapping.values import UncoercibleError, identifier
+
+if t.TYPE_CHECKING:
+    from collections.abc import Container, Mapping, Sequence
+
+    from target_intercom.model import Json
+    from target_intercom.sync.mapping.properties import Properties
+
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+
+
+def read_identity(
+    record: Mapping[str, Json], sources: Mapping[str, str], match_by: Sequence[MatchBy], *, lenient: bool
+) -> Identity:
+    """Read a record's identifiers; `sources` names the property of each.
+
+    `lenient` takes a bad one for none, where the others will do.
+
+    Raises:
+        InvalidRecordError: one is no identifier.
+    """
+    values: dict[MatchBy, str | None] = {}
+    for which in MatchBy:
+        try:
+            values[which] = _identifier(record, sources.get(which.value), which)
+        except InvalidRecordError:
+            if not lenient:
+                raise
+            values[which] = None
+    email = values[MatchBy.EMAIL]
+    external_id, contact_id = values[MatchBy.EXTERNAL_ID], values[MatchBy.ID]
+    return Identity(
+        external_id=None if external_id is None else ExternalId(external_id),
+        email=None if email is None else normal_email(email),
+        id=ContactId(contact_id) if contact_id is not None and MatchBy.ID in match_by else None,
+    )
+
+
+def _identifier(record: Mapping[str, Json], name: str | None, which: MatchBy) -> str | None:
+    if name is None:
+        return None
+    try:
+        value = identifier(record.get(name))
+    except UncoercibleError as error:
+        raise InvalidRecordError(str(error), code=error.code, field=name) from None
+    if value is not None:
+        _refuse_unseen(value, name)
+        if which is MatchBy.EMAIL and not _ADDRESS.fullmatch(value):
+            raise InvalidRecordError("it is no email address", code="invalid_email", field=name)
+    return value
+
+
+def _refuse_unseen(identifier: str, field: str) -> None:
+    """Refuse an identifier that reads like another and is not: with a NUL, or a character of no width.
+
+    Raises:
+        InvalidRecordError: it names the character.
+    """
+    if identifier.isascii() and "\0" not in identifier:
+        return
+    for char in identifier:
+        if char == "\0" or unicodedata.category(char) == "Cf":
+            reason = f"it holds a character that cannot be seen (U+{ord(char):04X})"
+            raise InvalidRecordError(reason, code="unseen_character", field=field)
+
+
+def no_identifier(match_by: Sequence[MatchBy]) -> InvalidRecordError:
+    """Word why a record without identifiers cannot be loaded."""
+    names = ", ".join(which.value for which in match_by)
+    return InvalidRecordError(f"the record has no identifier to match by ({names})", code="no_identifier")
+
+
+def refuse_without_identifier(
+    stream: str,
+    properties: Properties,
+    sources: Container[str],
+    match_by: Sequence[MatchBy],
+    mappings: Mapping[str, str | None],
+) -> None:
+    """Refuse a stream that tells nobody apart.
+
+    Where its schema does not name all properties, those that `mappings` names are taken for there.
+
+    Raises:
+        StreamRefusedError: no property gives an identifier of `match_by`; says which mapping to add.
+    """
+    wanted = [which.value for which in match_by]
+    if any(one in sources or (properties.is_open and one in mappings.values()) for one in wanted):
+        return
+    names = " or ".join(f"'{one}'" for one in wanted)
+    almost = next(
+        (one for name, to in mappings.items() if to in wanted and (one := properties.find(name).property)), None
+    )
+    example = almost or next(iter(properties.names), "PROPERTY")
+    known = "" if almost is None else f": names in 'mappings' are exact, and it has '{almost}'"
+    message = (
+        f"Stream '{stream}' gives no identifier to match contacts by ({names}){known}. Map the property that "
+        f"holds one, for example 'mappings': {{\"{example}\": \"{wanted[0]}\"}}, generally or in 'streams'"
+    )
+    raise StreamRefusedError(stream, message)

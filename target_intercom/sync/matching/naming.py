@@ -1,0 +1,173 @@
+"""Contacts that a bulk job made: a job tells no ids, so they are looked for when one is needed.
+
+Until then such a contact is known by its identifiers alone, and has a stand-in for an id (`Contact.is_named` is false).
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from target_intercom.errors import UndoneError
+from target_intercom.model import Identity, MatchBy
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from target_intercom.intercom.client import IntercomClient
+    from target_intercom.intercom.parallel import InParallel
+    from target_intercom.ledger.interface import Ledger, LedgerEntry, Stamp
+    from target_intercom.model import Contact, ContactId, Entry, RecordKey
+    from target_intercom.sync.matching.recent import RecentContacts
+    from target_intercom.sync.matching.search import Matcher, View
+
+_FEW = 20
+"""So many users are asked for one by one rather than waited for; that does not lag."""
+_ASKS = 2
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
+"""Seconds between two searches."""
+_AT_ONCE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Unnamed:
+    """A contact without an Intercom id; search must show it at `due`, on the monotonic clock."""
+
+    contact: Contact
+    due: float
+
+
+class Naming:
+    """Finds the Intercom ids of contacts that bulk jobs made."""
+
+    def __init__(
+        self,
+        client: IntercomClient,
+        matcher: Matcher,
+        recent: RecentContacts,
+        *,
+        ledger: Ledger,
+        in_parallel: InParallel,
+        search_delay_seconds: float,
+    ) -> None:
+        """Wait for search as long as it may lag behind, `search_delay_seconds`."""
+        self._client = client
+        self._matcher = matcher
+        self._recent = recent
+        self._ledger = ledger
+        self._in_parallel = in_parallel
+        self._delay = search_delay_seconds
+        self._met: dict[tuple[str | None, ...], Contact] = {}
+
+    def meet(self, identities: Iterable[Identity]) -> None:
+        """Find those that this run has made and that one of these identifiers means."""
+        unnamed = self._recent.unnamed(name for identity in identities for name in identity.identifiers())
+        wanted = [Unnamed(contact, made_at + self._delay) for made_at, contact in unnamed]
+        for stand_in, contact in self._find_met(wanted).items():
+            self._recent.name(stand_in, contact)
+
+    def entries(self, entries: Sequence[Entry], rows: Mapping[RecordKey, LedgerEntry]) -> list[Entry]:
+        """Give records with their contacts found; the ledger does not know the contact of one that is not."""
+        wanted = [
+            Unnamed(entry.contact, self._due(rows[entry.key].written_at))
+            for entry in entries
+            if entry.contact is not None and entry.key is not None and not entry.contact.is_named
+        ]
+        found = self._find_met(wanted)
+        for one in wanted:
+            for _, contact in self._recent.unnamed(Identity.of(one.contact).identifiers()):
+                if one.contact.id in found and _known_as(contact) == _known_as(one.contact):
+                    self._recent.name(contact.id, found[one.contact.id])
+        return [_named(entry, found) for entry in entries] if wanted else list(entries)
+
+    def _find_met(self, wanted: Sequence[Unnamed]) -> Mapping[ContactId, Contact]:
+        """Find contacts that a record names, which may change what they are known by."""
+        found = self.find(wanted) if wanted else {}
+        self._met.update((_known_as(one.contact), found[one.contact.id]) for one in wanted if one.contact.id in found)
+        return found
+
+    def everyone(self) -> None:
+        """Find all that the ledger knows: who is to be removed, or must not be, is told by Intercom ids."""
+        rows = iter(self._ledger.unnamed())
+        while page := list(islice(rows, _AT_ONCE)):
+            self.find([Unnamed(contact, self._due(written_at)) for contact, written_at in page])
+
+    def _due(self, written_at: Stamp) -> float:
+        """Tell when search must show what was written then; never later than for what is written now."""
+        return time.monotonic() + self._delay - max(0.0, time.time() - written_at / 1000)
+
+    def find(self, wanted: Sequence[Unnamed]) -> Mapping[ContactId, Contact]:
+        """Look for contacts; gives them by their stand-ins, and lets the ledger know.
+
+        One search for many, again and again until the index must show them; the last few users are asked for.
+        """
+        found = {one.contact.id: hit for one in wanted if (hit := self._met.get(_known_as(one.contact))) is not None}
+        missing = {one.contact.id: one for one in wanted if one.contact.id not in found}
+        asked: Counter[ContactId] = Counter()
+        pause = _FIRST_PAUSE
+        while missing:
+            view = self._matcher.search_index([_sought(one.contact) for one in missing.values()])
+            found.update((id_, hit) for id_, one in missing.items() if (hit := _pick(view, one.contact)) is not None)
+            rest = max(one.due for one in missing.values()) - time.monotonic()
+            missing = {id_: one for id_, one in missing.items() if id_ not in found}
+            if len(missing) <= _FEW:
+                asked.update(id_ for id_, one in missing.items() if one.contact.external_id is not None)
+                found.update(self._asked_for(list(missing.values())))
+                # A user who is not there twice is gone.
+                missing = {id_: one for id_, one in missing.items() if id_ not in found and asked[id_] < _ASKS}
+            if rest <= 0 or not missing:
+                break
+            self._client.pause(min(pause, rest))
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        self._ledger.name([(one.contact, found[one.contact.id]) for one in wanted if one.contact.id in found])
+        return found
+
+    def _asked_for(self, wanted: Sequence[Unnamed]) -> dict[ContactId, Contact]:
+        if not self._client.finds_by_external_id:
+            return {}
+        users = [one.contact for one in wanted if one.contact.external_id is not None]
+        answers = self._in_parallel(lambda contact: (contact.id, self._ask_for(contact)), users)
+        return {id_: contact for id_, contact in answers if contact is not None}
+
+    def _ask_for(self, contact: Contact) -> Contact | None:
+        if contact.external_id is None:
+            return None
+        try:
+            return self._client.find_user(contact.external_id)
+        except UndoneError:
+            return None
+
+
+def _known_as(contact: Contact) -> tuple[str | None, ...]:
+    return contact.role, contact.external_id, contact.email
+
+
+def _named(entry: Entry, found: Mapping[ContactId, Contact]) -> Entry:
+    contact, known = entry.contact, entry.known
+    if contact is None or known is None or contact.is_named:
+        return entry
+    named = found.get(contact.id)
+    if named is None:
+        return replace(entry, known=replace(known, contact=None))
+    # As it was when the record was last loaded: that is what tells whether the record has moved.
+    return replace(entry, known=replace(known, contact=replace(contact, id=named.id, is_named=True)))
+
+
+def _sought(contact: Contact) -> Identity:
+    """Give the identifier by which a contact is found for sure."""
+    if contact.external_id is not None:
+        return Identity(external_id=contact.external_id)
+    return Identity(email=contact.email)
+
+
+def _pick(view: View, contact: Contact) -> Contact | None:
+    """Give the one hit that can be the contact; None where there is none, or more than one."""
+    if contact.external_id is not None:
+        hits = view.named(MatchBy.EXTERNAL_ID, contact.external_id)
+    else:
+        hits = [] if contact.email is None else view.named(MatchBy.EMAIL, contact.email)
+    hits = [hit for hit in hits if hit.role == contact.role]
+    return hits[0] if len(hits) == 1 else None

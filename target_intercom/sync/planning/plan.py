@@ -1,0 +1,418 @@
+"""The plan of a batch: its records are played one after the other on what is known, and folded into writes. Pure.
+
+So a batch ends as its records one by one would. What each contact gets is one write, or a few in their order. A write
+waits only for the writes that it depends on; all others go beside each other.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+from target_intercom.model import Ambiguous, Found, Group, Identity, MatchBy, MergedAway, NotFound, Unanswered
+from target_intercom.sync.matching.roles import after
+from target_intercom.sync.matching.whose import asks_holders, whose
+from target_intercom.sync.planning.wanted import creates, folded, newborn
+
+if t.TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from target_intercom.model import Contact, ContactId, Entry, Identifier, Match, RecordKey
+    from target_intercom.settings.config import StreamConfig
+    from target_intercom.sync.matching.search import View
+    from target_intercom.sync.matching.whose import Links
+
+_Name: t.TypeAlias = "Identifier | RecordKey | ContactId"
+"""Anything by which one record may have to do with another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """A record that leads to no write."""
+
+    entry: Entry
+    match: Match
+    turn: int
+    """The first round after the writes by which it was decided."""
+    asked: Collection[_Name] = ()
+    """By what it was decided."""
+    is_unidentified: bool = False
+    """It has no identifier, and is linked to no contact."""
+
+
+@dataclass(slots=True)
+class BatchPlan:
+    """What a batch leads to."""
+
+    writes: list[Group] = field(default_factory=list)
+    unwritten: list[Unwritten] = field(default_factory=list)
+    """Records that change nothing, are refused, or mark a contact."""
+    later: list[Entry] = field(default_factory=list)
+    """Records whose contact is clear only when Intercom has answered a write of the plan."""
+    unasked: list[Entry] = field(default_factory=list)
+    """Records that have to be looked up first: then the batch is to be planned anew."""
+
+    def rounds(self) -> list[list[Group]]:
+        """Return the writes that go beside each other, round by round."""
+        rounds: dict[int, list[Group]] = defaultdict(list)
+        for write in self.writes:
+            rounds[write.turn].append(write)
+        return [rounds[turn] for turn in sorted(rounds)]
+
+
+def play(entries: Iterable[Entry], stage: View, links: Links, config: StreamConfig) -> BatchPlan:
+    """Return the plan of a batch; `stage` and `links` end as they will be after it."""
+    return _Play(stage, links, config).run(entries)
+
+
+def matters(failed: Sequence[Group], later: Iterable[Sequence[Group]], unwritten: Iterable[Unwritten]) -> bool:
+    """Check whether anything that comes later was planned on the success of writes that ended otherwise."""
+    moved = {name for write in failed for name in write.moved}
+    if not moved:
+        return False
+    return any(not moved.isdisjoint(write.asked) for writes in later for write in writes) or any(
+        not moved.isdisjoint(one.asked) for one in unwritten
+    )
+
+
+class _Decided(t.NamedTuple):
+    """A record, its contact, and the names by which that was decided (`whose`)."""
+
+    entry: Entry
+    match: Match
+    asked: Sequence[_Name]
+
+    def names(self) -> set[_Name]:
+        """Return all that the record has to do with: its identifiers and key, its contact, and that contact's."""
+        entry, match = self.entry, self.match
+        names = {*self.asked, *entry.draft.identity.identifiers()}
+        if entry.contact is not None:
+            names.update((entry.contact.id, *Identity.of(entry.contact).identifiers()))
+        if isinstance(match, Found):
+            names.update((match.contact.id, *Identity.of(match.contact).identifiers()))
+        return names
+
+
+class _Play:
+    def __init__(self, stage: View, links: Links, config: StreamConfig) -> None:
+        self._stage = stage
+        self._links = links
+        self._config = config
+        self._plan = BatchPlan()
+        self._current: dict[ContactId, Group] = {}
+        """The last write of each contact."""
+        self._moved: set[ContactId] = set()
+        """The contacts whose identifiers a write changes."""
+        self._order = _Order()
+        self._uncertain = _Uncertain()
+        self._blocked: set[_Name] = set()
+        """What the records of `later` have to do with: a record after them that has to do with it comes later, too."""
+        self._kept: set[_Name] = set()
+        """Emails that no record may move before those of `later` that go on having them."""
+
+    def run(self, entries: Iterable[Entry]) -> BatchPlan:
+        for entry in entries:
+            match = self._untouched(entry) or whose(entry, self._stage, self._links, self._config)
+            if self._needs_look_up(entry, match):
+                self._plan.unasked.append(entry)
+            decided = _Decided(entry, match, list(self._asked(entry, match)))
+            if self._has_to_wait(decided):
+                self._put_off(decided)
+            elif entry.draft.removed:
+                self._leave(decided)
+            else:
+                self._live(decided)
+        return self._plan
+
+    def _needs_look_up(self, entry: Entry, match: Match) -> bool:
+        """Check whether a record lets go of its contact, and it is not known who has its identifiers."""
+        identity = entry.draft.identity
+        is_by_link = isinstance(match, Found) and match.by_link
+        return not is_by_link and identity not in self._stage.asked and any(identity.identifiers())
+
+    def _untouched(self, entry: Entry) -> Found | None:
+        """Return the contact of an unchanged record where it is not there any more: alone it would not be asked for."""
+        contact = entry.contact
+        if contact is None or not entry.is_in_line or contact.id != self._links.of(entry):
+            return None
+        return None if self._stage.get(contact.id) is not None else Found(contact, by_link=True)
+
+    def _asked(self, entry: Entry, match: Match) -> Iterator[_Name]:
+        """Yield by what a record was decided (`whose`)."""
+        identity, linked = entry.draft.identity, self._links.of(entry)
+        if entry.key is not None:
+            yield entry.key
+        if identity.external_id is not None:
+            yield MatchBy.EXTERNAL_ID, identity.external_id
+        if linked is not None and (linked in self._moved or asks_holders(entry, self._stage.get(linked), self._stage)):
+            yield linked
+        if not (isinstance(match, Found) and match.by_link):
+            yield from self._searched(identity, match)
+
+    def _searched(self, identity: Identity, match: Match) -> Iterator[Identifier]:
+        """Yield the identifiers that were tried, up to that of the contact found."""
+        has = Identity.of(match.contact) if isinstance(match, Found) else None
+        for which in (*self._config.match_by, MatchBy.EMAIL):
+            value = identity.get(which)
+            if value is not None:
+                yield which, value
+                if has is not None and has.get(which) == value:
+                    return
+
+    def _has_to_wait(self, decided: _Decided) -> bool:
+        entry, match, _ = decided
+        if self._blocked and not self._blocked.isdisjoint(decided.names()):
+            return True
+        is_linked = isinstance(match, Found) and match.by_link
+        if self._kept and isinstance(match, Found) and not self._kept.isdisjoint(decided.names()):
+            return True
+        return self._uncertain.may_be(entry, self._links.of(entry), by_email=not is_linked)
+
+    def _put_off(self, decided: _Decided) -> None:
+        """Leave a record to the next plan, and what it has to do with."""
+        self._plan.later.append(decided.entry)
+        names = decided.names()
+        identity = decided.entry.draft.identity
+        if identity.email is not None and self._uncertain.has(identity):
+            # It is another record of the same person: whatever comes of that, the email is nobody else's but before.
+            names.discard((MatchBy.EMAIL, identity.email))
+            self._kept.add((MatchBy.EMAIL, identity.email))
+        self._blocked |= names
+
+    # What becomes of a record.
+
+    def _live(self, decided: _Decided) -> None:
+        entry, match, _ = decided
+        match match:
+            case Found():
+                self._change(decided, match)
+            case NotFound() if creates(entry.draft, self._config) and not self._is_unidentified(entry):
+                self._make(decided, match)
+            case NotFound() | Ambiguous() | MergedAway() | Unanswered():
+                self._leave(decided)
+
+    def _leave(self, decided: _Decided) -> None:
+        """Keep a record that writes nothing, or marks a contact as deleted, in its place."""
+        entry, match, asked = decided
+        turn = self._order.first(asked)
+        write = self._current.get(match.contact.id) if isinstance(match, Found) else None
+        if write is not None:
+            # The mark is of the contact that the write leaves.
+            write.is_followed = True
+            turn = max(turn, write.turn + 1)
+        self._depend(decided, turn - 1, None)
+        is_unidentified = isinstance(match, NotFound) and self._is_unidentified(entry)
+        self._plan.unwritten.append(Unwritten(entry, match, turn, asked, is_unidentified))
+
+    def _is_unidentified(self, entry: Entry) -> bool:
+        if entry.again or self._links.of(entry) is not None:
+            return False
+        if any(entry.draft.identity.get(which) is not None for which in self._config.match_by):
+            return False
+        return entry.known is None or not entry.draft.removed
+
+    def _make(self, decided: _Decided, match: NotFound) -> None:
+        entry, _, asked = decided
+        contact = newborn(entry.draft, self._config.creation_mode, entry.received.number)
+        write = Group(match, entry.draft, [entry])
+        if self._may_be_refused(contact):
+            write.turn = self._order.first(asked, _touched(entry))
+            self._uncertain.add(contact, entry.key, [self._links.of(entry), *self._in_the_way(entry.draft.identity)])
+        else:
+            write.turn = self._order.first(asked, _touched(entry, contact))
+            self._put(write, contact, set(Identity.of(contact).identifiers()))
+        self._plan.writes.append(write)
+        self._link(decided, write)
+
+    def _may_be_refused(self, contact: Contact) -> bool:
+        """Check whether another person is a user with the same email: Intercom may refuse a second one."""
+        return contact.role == "user" and contact.email is not None and self._stage.has_user(contact.email)
+
+    def _in_the_way(self, identity: Identity) -> Iterator[ContactId]:
+        """Yield the users of whom Intercom may take any for the one that is to be made."""
+        users = () if identity.email is None else self._stage.with_email(identity, identity.email)
+        yield from (user.id for user in users if user.role == "user")
+
+    def _change(self, decided: _Decided, match: Found) -> None:
+        entry, contact, updates = decided.entry, match.contact, self._config.sync_mode.updates
+        earlier = self._current.get(contact.id)
+        if entry.is_in_line and earlier is None and match.by_link:
+            # No record has changed its contact since: it says nothing new.
+            self._leave(decided)
+            return
+        wanted = after(contact, entry.draft, self._config.creation_mode) if updates else contact
+        moved, touched = _moved(contact, wanted), _touched(entry, contact, wanted)
+        if earlier is not None and not moved and self._may_join(decided, touched, earlier):
+            earlier.entries.append(entry)
+            if updates:
+                earlier.draft = folded(earlier.draft, entry.draft)
+            self._link(decided, earlier)
+            return
+        write = Group(match, entry.draft, [entry], turn=self._order.first(decided.asked, touched))
+        if earlier is not None:
+            earlier.is_followed = True
+            write.turn = max(write.turn, earlier.turn + 1)
+        self._put(write, wanted, moved)
+        self._plan.writes.append(write)
+        self._link(decided, write)
+
+    def _may_join(self, decided: _Decided, touched: Iterable[_Name], write: Group) -> bool:
+        """Check whether a record may go into an earlier write of its contact."""
+        if decided.entry.alone or write.entries[0].alone:
+            return False
+        return self._order.first(decided.asked, touched, but=write) <= write.turn
+
+    def _put(self, write: Group, wanted: Contact, moved: AbstractSet[Identifier]) -> None:
+        """Show a contact as a write leaves it."""
+        write.contact = wanted.id
+        self._current[wanted.id] = write
+        if moved:
+            write.moved.update((*moved, wanted.id))
+            self._moved.add(wanted.id)
+        self._order.move(write.moved, write.turn, write)
+        if isinstance(write.match, NotFound) or self._config.sync_mode.updates:
+            # The answer to the write will show all of it.
+            self._stage.put(replace(wanted, is_read=True))
+
+    def _link(self, decided: _Decided, write: Group) -> None:
+        """Link a record to the contact of its write, as the ledger will when that is done."""
+        entry, _, asked = decided
+        self._order.decide(asked, write.turn, write)
+        # Of several records of a write that is refused each is decided anew.
+        self._depend(decided, write.turn - (entry is write.entries[0]), write)
+        before, now = self._links.of(entry), write.contact
+        moved: set[_Name] = set(_keys(entry))
+        self._order.move(moved, write.turn, write)
+        if before != now:
+            if before in self._current:
+                # What it leaves needs an id.
+                self._current[before].is_followed = True
+            moved.update(name for name in (before, now) if name is not None)
+            self._order.move(moved, write.turn, write)
+            write.moved.update(moved)
+        write.asked.update(asked)
+        if now is not None:
+            self._links.link(entry, now)
+
+    def _depend(self, decided: _Decided, turn: int, write: Group | None) -> None:
+        """Keep the place of a record that is decided anew where a write up to a round ends otherwise: by all it has."""
+        if turn >= 0:
+            names = decided.names()
+            self._order.decide(names, turn, write)
+            self._order.move(names, turn, write)
+
+
+class _Order:
+    """In which round a write may go.
+
+    A record is decided by names: its key, identifiers, the contact that it is linked to. A write moves names: it gives
+    or takes identifiers, and links records. A record that is decided by a name comes after the writes that move it; a
+    write comes after the records that were decided by a name that it touches.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is decided yet."""
+        self._moved: dict[_Name, _Last] = defaultdict(_Last)
+        self._asked: dict[_Name, _Last] = defaultdict(_Last)
+
+    def first(self, asked: Iterable[_Name], touched: Iterable[_Name] = (), but: Group | None = None) -> int:
+        """Return the first round for a record that is decided by names, and for its write, which touches names.
+
+        `but`: the write that the record is to join.
+        """
+        before = [self._moved[name].turn_without(but) for name in asked if name in self._moved]
+        before += [self._asked[name].turn_without(but) for name in touched if name in self._asked]
+        return 1 + max(before, default=-1)
+
+    def decide(self, asked: Iterable[_Name], turn: int, write: Group | None) -> None:
+        """Add a record that was decided by names and goes in a round, into a write."""
+        for name in asked:
+            self._asked[name].add(turn, write)
+
+    def move(self, names: Iterable[_Name], turn: int, write: Group | None) -> None:
+        """Add a write that moves names."""
+        for name in names:
+            self._moved[name].add(turn, write)
+
+
+@dataclass(slots=True)
+class _Last:
+    """The last round of some writes, with and without any one of them."""
+
+    turn: int = -1
+    write: Group | None = None
+    """The only one of them that goes in that round; None: several do."""
+    before: int = -1
+
+    def add(self, turn: int, write: Group | None) -> None:
+        if turn > self.turn:
+            self.turn, self.write, self.before = turn, write, max(self.before, self.turn)
+        elif write is not self.write:
+            self.before = max(self.before, turn)
+            if turn == self.turn:
+                self.write = None
+
+    def turn_without(self, write: Group | None) -> int:
+        return self.before if write is not None and write is self.write else self.turn
+
+
+class _Uncertain:
+    """Contacts to be made that Intercom may refuse, by what leads to them."""
+
+    def __init__(self) -> None:
+        """There is none yet."""
+        self._keys: set[RecordKey] = set()
+        self._external_ids: dict[str, str | None] = {}
+        """With their emails."""
+        self._emails: dict[str, bool] = {}
+        """Whether one of those with an email has no external_id."""
+        self._linked: set[ContactId] = set()
+        """The contacts that their records are linked to, or may come to be."""
+
+    def add(self, contact: Contact, key: RecordKey | None, others: Iterable[ContactId | None]) -> None:
+        """Add a contact, with the key of its record, and the contacts that this is linked to, or may come to be."""
+        if key is not None:
+            self._keys.add(key)
+        self._linked.update(other for other in others if other is not None)
+        if contact.external_id is not None:
+            self._external_ids[contact.external_id] = contact.email
+        if contact.email is not None:
+            self._emails[contact.email] = self._emails.get(contact.email, False) or contact.external_id is None
+
+    def has(self, identity: Identity) -> bool:
+        """Check whether one of these has both identifiers of a record."""
+        external_id = identity.external_id
+        return external_id is not None and self._external_ids.get(external_id, "") == identity.email
+
+    def may_be(self, entry: Entry, linked: ContactId | None, *, by_email: bool) -> bool:
+        """Check whether one of these decides a record (`whose`); `linked` is the contact that this is linked to."""
+        identity = entry.draft.identity
+        if entry.key in self._keys or identity.external_id in self._external_ids or linked in self._linked:
+            return True
+        has_nameless = self._emails.get(identity.email) if by_email and identity.email is not None else None
+        return has_nameless is not None and (has_nameless or identity.external_id is None)
+
+
+def _touched(entry: Entry, *contacts: Contact) -> set[_Name]:
+    """Return the names that a record touches in changing a contact, told as it was and as it will be."""
+    names: set[_Name] = set(_keys(entry))
+    for contact in contacts:
+        names.update((contact.id, *Identity.of(contact).identifiers()))
+    return names
+
+
+def _keys(entry: Entry) -> tuple[RecordKey, ...]:
+    return () if entry.key is None else (entry.key,)
+
+
+def _moved(contact: Contact, wanted: Contact) -> set[Identifier]:
+    """Return the identifiers whose meaning a change moves: none, or all that the contact has and gets.
+
+    A contact that gets an external_id is not found any more by an email alone.
+    """
+    if contact.role == wanted.role and Identity.of(contact) == Identity.of(wanted):
+        return set()
+    names = {*Identity.of(contact).identifiers(), *Identity.of(wanted).identifiers()}
+    return {name for name in names if name[0] is not MatchBy.ID}

@@ -1,0 +1,195 @@
+"""What is to be done about a contact: a decision table. Pure and total."""
+
+from __future__ import annotations
+
+import typing as t
+from types import MappingProxyType
+
+from target_intercom.model import (
+    CUSTOM_PREFIX,
+    STANDARD_ATTRIBUTES,
+    Ambiguous,
+    Contact,
+    ContactDraft,
+    ContactId,
+    Create,
+    Found,
+    Identity,
+    Leave,
+    MergedAway,
+    NotFound,
+    Refusal,
+    Refuse,
+    Result,
+    SkipReason,
+    Unanswered,
+    Update,
+)
+from target_intercom.settings.config import CreationMode
+from target_intercom.sync.matching.roles import role_of
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_intercom.model import Group, Json, Operation, Role
+    from target_intercom.settings.config import StreamConfig
+
+_CONSENT: t.Final = "unsubscribed_from_emails"
+
+
+def plan(group: Group, config: StreamConfig) -> Operation:
+    """Decide what the records of one contact lead to."""
+    match group.match:
+        case NotFound():
+            return _plan_new(group, config)
+        case Found(contact):
+            if not config.sync_mode.updates:
+                return Leave(group, SkipReason.EXISTS)
+            differing = changes(group.draft, contact, config.creation_mode)
+            if differing and not contact.is_named:
+                return Refuse(group, not_shown())
+            return Update(group, contact, differing) if differing else Leave(group, None)
+
+
+def creates(draft: ContactDraft, config: StreamConfig) -> bool:
+    """Tell whether a record that finds nobody leads to a new contact."""
+    return config.sync_mode.creates and cannot_create(draft, config) is None
+
+
+def cannot_create(draft: ContactDraft, config: StreamConfig) -> Refusal | None:
+    """Tell why no contact can be made from a draft; None where it can."""
+    identity = draft.identity
+    if identity.external_id is None and identity.email is None:
+        return Refusal(
+            Result.REJECTED, "no contact has this Intercom id, and the record has no other identifier", "contact_gone"
+        )
+    if role_of(draft, config.creation_mode) == "lead" and identity.email is None:
+        return Refusal(
+            Result.INVALID, "a lead without an email could never be found again", "lead_without_email", "email"
+        )
+    return None
+
+
+def not_shown() -> Refusal:
+    """Word why nothing can be done about a contact of which nothing but its identifiers is known."""
+    reason = "a bulk job made the contact, and Intercom does not show it yet; send the record again later"
+    return Refusal(Result.REJECTED, reason, "not_shown")
+
+
+def refusal(match: MergedAway | Ambiguous | Unanswered) -> Refusal:
+    """Word why a record cannot be loaded when its contact is not clear."""
+    match match:
+        case Ambiguous(contacts):
+            return Refusal(Result.REJECTED, f"several contacts match: {', '.join(contacts)}", "ambiguous")
+        case MergedAway(survivor):
+            return merged_away(survivor)
+        case Unanswered(fault):
+            reason = f"the contact could not be looked up: {fault}"
+            return Refusal(Result.REJECTED, reason, fault.code, fault.field, fault.request_id, quotes_intercom=True)
+
+
+def merged_away(survivor: ContactId | None) -> Refusal:
+    """Word why a record cannot be loaded, or its contact removed, when that was merged into another."""
+    into = "" if survivor is None else f" into {survivor}, which is somebody else or not to be removed"
+    return Refusal(Result.REJECTED, f"the contact was merged{into}", "contact_merged")
+
+
+def changes(draft: ContactDraft, contact: Contact, mode: CreationMode) -> Mapping[str, Json]:
+    """Give the attributes in which a contact differs from a draft, with the draft's values; empty: nothing to write.
+
+    Of a contact that was not read everything may differ. Consent is never given back by an update, and what Intercom
+    does not show is no reason to write.
+    """
+    differing: dict[str, Json] = {}
+    for name, value in draft.attributes.items():
+        if name == _CONSENT and value is not True:
+            continue
+        if _compared(name) and not (contact.is_read and same(value, contact.attributes.get(name), name)):
+            differing[name] = value
+    differing = {**_identity_changes(draft, contact, mode, with_others=bool(differing)), **differing}
+    if differing and draft.attributes.get("email_verified") is not None and draft.identity.email is not None:
+        # email_verified without email in the same body is refused (official description, PUT /contacts/{id}).
+        differing |= {"email": draft.identity.email, "email_verified": draft.attributes["email_verified"]}
+    return MappingProxyType(differing)
+
+
+def creation(draft: ContactDraft, role: Role) -> Mapping[str, Json]:
+    """Give the attributes of a new contact; an external_id would be ignored on a lead."""
+    attributes: dict[str, Json] = {"role": role}
+    if role == "user" and draft.identity.external_id is not None:
+        attributes["external_id"] = draft.identity.external_id
+    if draft.identity.email is not None:
+        attributes["email"] = draft.identity.email
+    attributes |= {name: value for name, value in draft.attributes.items() if value is not None}
+    if draft.identity.email is None:
+        attributes.pop("email_verified", None)
+    return MappingProxyType(attributes)
+
+
+def lay_over(earlier: Mapping[str, Json], later: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Lay a later record's attributes over an earlier one's, as if one had been written after the other."""
+    laid = {**earlier, **later}
+    if earlier.get(_CONSENT) is True:
+        laid[_CONSENT] = True
+    return MappingProxyType(laid)
+
+
+def folded(earlier: ContactDraft, later: ContactDraft) -> ContactDraft:
+    """Return what two records of one contact say together, the later one on top.
+
+    Their identifiers are the same, or missing from one of them.
+    """
+    first, last = earlier.identity, later.identity
+    identity = Identity(last.external_id or first.external_id, last.email or first.email, last.id or first.id)
+    return ContactDraft(identity, lay_over(earlier.attributes, later.attributes))
+
+
+def newborn(draft: ContactDraft, mode: CreationMode, number: int) -> Contact:
+    """Return a stand-in for a contact that is to be made; Intercom's ids have no such form."""
+    role = role_of(draft, mode)
+    return Contact(
+        id=ContactId(f"new {number}"),
+        role=role,
+        external_id=draft.identity.external_id if role == "user" else None,
+        email=draft.identity.email,
+        attributes={},
+    )
+
+
+def _plan_new(group: Group, config: StreamConfig) -> Operation:
+    if not config.sync_mode.creates:
+        return Leave(group, SkipReason.NOT_CREATED)
+    reason = cannot_create(group.draft, config)
+    if reason is not None:
+        return Refuse(group, reason)
+    role = role_of(group.draft, config.creation_mode)
+    return Create(group, role, creation(group.draft, role))
+
+
+def _identity_changes(
+    draft: ContactDraft, contact: Contact, mode: CreationMode, *, with_others: bool
+) -> Mapping[str, Json]:
+    external_id = draft.identity.external_id
+    if external_id is None:
+        return {}
+    if contact.role == "user":
+        is_sent = contact.external_id != external_id or (with_others and not contact.is_read)
+        return {"external_id": external_id} if is_sent else {}
+    if mode is not CreationMode.LIFECYCLE:
+        return {}
+    email = draft.identity.email or contact.email
+    promotion: dict[str, Json] = {"role": "user", "external_id": external_id}
+    return promotion if email is None else promotion | {"email": email}
+
+
+def _compared(name: str) -> bool:
+    return name.startswith(CUSTOM_PREFIX) or STANDARD_ATTRIBUTES[name].compared
+
+
+def same(wanted: Json, live: Json, name: str) -> bool:
+    """Compare with what Intercom shows: it reads a cleared text as "" or null, an owner as a text or a number."""
+    if wanted in (None, "") or live in (None, ""):
+        return wanted in (None, "") and live in (None, "")
+    if name == "owner_id":
+        return str(wanted) == str(live)
+    return isinstance(wanted, bool) == isinstance(live, bool) and bool(wanted == live)

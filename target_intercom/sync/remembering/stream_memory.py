@@ -1,0 +1,346 @@
+"""What the ledger knows of a stream's records, and what it is to know after them."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from collections import Counter, defaultdict
+from dataclasses import replace
+from functools import cache, partial
+
+from target_intercom.ledger.interface import UNNOTED, LedgerEntry, Loaded, Stamp, Standing, stamp
+from target_intercom.model import Identity, Known, MatchBy, Trust, Update
+from target_intercom.settings.config import SyncMode
+from target_intercom.sync.matching.whose import Links, may_let_go
+from target_intercom.sync.remembering.fingerprints import (
+    NO_IDENTITY,
+    has_same_shape,
+    lists_news,
+    prints_of,
+    readable_key,
+    record_key,
+    says_the_same,
+    settings_print,
+    source_print,
+    text_print,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from target_intercom.ledger.interface import Ledger, Settled
+    from target_intercom.model import (
+        Contact,
+        ContactId,
+        Entry,
+        Group,
+        Identifier,
+        Operation,
+        Received,
+        RecordKey,
+        StreamSchema,
+    )
+    from target_intercom.settings.config import StreamConfig
+    from target_intercom.singer.tap_streams import TapStream
+    from target_intercom.sync.matching.naming import Naming
+
+_MOST_UNWRITTEN = 200
+_LONGEST_UNWRITTEN = 1.0
+"""So many records, for so many seconds, may be loaded and not remembered: a kill then costs a look at each."""
+
+
+class Familiar(t.NamedTuple):
+    """A record that came again as it was."""
+
+    received: Received
+    key: RecordKey
+    row: Settled
+
+    def names(self) -> set[Identifier]:
+        """Give the identifiers by which it may mean somebody whom another record means."""
+        return set(Identity(self.row.external_id, self.row.email, self.row.contact).identifiers())
+
+    def whose(self) -> ContactId | int:
+        """Tell records of one contact."""
+        return self.received.number if self.row.contact is None else self.row.contact
+
+
+class Ground(t.NamedTuple):
+    """What decides what the records of a schema mean."""
+
+    relevant: AbstractSet[str]
+    """The properties that do; others, as `_sdc_batched_at`, change in every run."""
+    basis: str
+    """All else that does."""
+
+
+class StreamMemory:
+    """One stream's part of the ledger."""
+
+    def __init__(
+        self,
+        stream: str,
+        config: StreamConfig,
+        key_properties: Sequence[str],
+        tap_stream: TapStream,
+        *,
+        ledger: Ledger,
+        naming: Naming,
+        repair: bool,
+        sees: bool,
+    ) -> None:
+        """`naming` finds the contacts that bulk jobs have made; `repair` trusts no record to be in line.
+
+        `sees`: also of records that change nothing it is written that they came, since this run may remove contacts.
+        """
+        self._stream = stream
+        self._config = config
+        self._key_properties = key_properties
+        self._tap_stream = tap_stream
+        self._ledger = ledger
+        self._naming = naming
+        self._repair = repair
+        self._sees = sees
+        self._settings = settings_print(config)
+        self._entries: dict[RecordKey, LedgerEntry] = {}
+        self._loaded: list[Loaded] = []
+        self._loaded_since = 0.0
+        self._new_sources: dict[RecordKey, str] = {}
+        self._seen: dict[int | None, set[RecordKey]] = defaultdict(set)
+        self._unlinked: set[RecordKey] = set()
+        """Records of the batch that name nobody any more."""
+
+    def recall(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Attach to each record what is known of it by now; not to one on which the ledger was wrong."""
+        if not self._ledger.remembers:
+            return list(entries)
+        self.flush()
+        keyed = [entry if entry.key is not None else replace(entry, key=self._key(entry)) for entry in entries]
+        keys = {entry.key for entry in keyed if entry.key is not None and not entry.again}
+        self._entries |= self._ledger.recall(self._stream, sorted(keys))
+        recalled = [entry if entry.again else self._recalled(entry) for entry in keyed]
+        changed = iter(self.named([entry for entry in recalled if not entry.is_in_line]))
+        return [entry if entry.is_in_line else next(changed) for entry in recalled]
+
+    def links(self, entries: Iterable[Entry]) -> Links:
+        """Return which contacts records are linked to, and who else holds those that they may let go of."""
+        links = Links(self._stream, self._ledger.holders)
+        links.know(entry.contact.id for entry in entries if entry.contact is not None and may_let_go(entry))
+        return links
+
+    def familiar(
+        self, records: Sequence[Received], ground: Callable[[StreamSchema], Ground]
+    ) -> tuple[list[Familiar], list[Received], dict[int, str]]:
+        """Part records that came before as they are, and whose contacts are in line with them, from the others.
+
+        That needs no mapping: it is what makes a run without a difference cheap. `ground` tells what records of a
+        schema are known by.
+
+        Returns:
+            The familiar ones, the others, and by their numbers the hashes by which the others may be known next time.
+        """
+        if not self._may_know_again():
+            return [], list(records), {}
+        self.flush()
+        known_by = cache(partial(self._known_by, ground))
+        sources: dict[int, str] = {}
+        for received in records:
+            on, names = known_by(received.schema)
+            sources[received.number] = source_print(on, received.record, names)
+        keys = [record_key(received.record, self._key_properties, NO_IDENTITY, ()) for received in records]
+        # Of records that share a key the last one counts: they have to be looked at together.
+        once = [key for key, often in Counter(keys).items() if key is not None and often == 1]
+        rows = self._ledger.settled(self._stream, once)
+        familiar: list[Familiar] = []
+        others: list[Received] = []
+        for received, key in zip(records, keys, strict=True):
+            row = None if key is None else rows.get(key)
+            if key is None or row is None or row.source != sources[received.number]:
+                others.append(received)
+                continue
+            familiar.append(Familiar(received, key, row))
+            self._see(key, received)
+        return familiar, others, sources
+
+    def _known_by(self, ground: Callable[[StreamSchema], Ground], schema: StreamSchema) -> tuple[str, frozenset[str]]:
+        relevant, basis = ground(schema)
+        return text_print(basis), frozenset({*relevant, *self._key_properties})
+
+    def _may_know_again(self) -> bool:
+        is_told_by_id = MatchBy.ID in self._config.match_by
+        updates = self._config.sync_mode.updates and not self._repair
+        return self._ledger.remembers and updates and bool(self._key_properties) and not is_told_by_id
+
+    def named(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Give records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
+        return self._naming.entries(entries, self._entries)
+
+    def know_again(self) -> None:
+        """Write down how the records of a batch are known again, after all that they say is."""
+        self.flush()
+        sources, self._new_sources = self._new_sources, {}
+        self._ledger.know_again(self._stream, sources)
+
+    def forget_batch(self) -> None:
+        """Let go of what was recalled for a batch, after the last of it is written."""
+        self.flush()
+        self._ledger.unlink(self._stream, sorted(self._unlinked), with_tags=False)
+        self._unlinked.clear()
+        self._entries.clear()
+        self._new_sources.clear()
+
+    def see_refused(self, received: Received, identity: Identity, identifiers: Sequence[MatchBy]) -> RecordKey | None:
+        """Write that a record came that could not be loaded: it is not missing from its stream.
+
+        `identifiers` are those that the stream has.
+
+        Returns:
+            Its key; None where that cannot be read.
+        """
+        if not self._ledger.remembers:
+            return None
+        key = readable_key(received.record, self._key_properties, identity, identifiers)
+        if key is not None:
+            self._see(key, received)
+        return key
+
+    def unlink(self, keys: Iterable[RecordKey]) -> None:
+        """Write that records name nobody any more: they are marked as deleted, and their contacts stay or are gone."""
+        rows = (self._entries.get(key) for key in keys)
+        self._unlinked.update(row.key for row in rows if row is not None and row.contact is not None)
+
+    def doubt(self, operations: Sequence[Operation]) -> None:
+        """Note, before contacts are changed, that nothing holds of them for sure: a kill may come in between."""
+        self._ledger.adopt([one.contact for one in operations if isinstance(one, Update)])
+        self._ledger.doubt(sorted({one.contact.id for one in operations if isinstance(one, Update) and one.changes}))
+
+    def loaded(
+        self,
+        group: Group,
+        contact: Contact,
+        *,
+        changed: bool,
+        left_out: Collection[str],
+        may_change: bool = False,
+        by_merge: bool = False,
+    ) -> None:
+        """Remember the records of a contact that are in line with it now; `left_out` names what it did not take.
+
+        One that `may_change`, since a job may still write older values, is compared when the record comes again.
+        `by_merge`: the contact is the survivor of a merge.
+        """
+        for entry in group.entries:
+            if entry.key is not None:
+                row = LedgerEntry(
+                    entry.key,
+                    contact,
+                    prints=None if may_change else prints_of(entry.draft, self._settings, left_out),
+                    standing=Standing.SYNCED,
+                    written_at=Stamp(0),
+                    groups=UNNOTED if lists_news(entry, contact) else None,
+                    source=None if may_change or left_out else entry.source,
+                    merged=by_merge or entry.is_linked_by_merge(contact.id),
+                    overruled_by=None if _stands(entry, group) else group.entries[-1].key,
+                )
+                self._add(row, entry.received, changed=changed, left=self._left(entry, contact, by_merge=by_merge))
+
+    def found(self, group: Group, contact: Contact) -> None:
+        """Remember that a contact was there already and was left alone."""
+        for entry in group.entries:
+            if entry.key is not None:
+                earlier = self._entries.get(entry.key)
+                is_ours = earlier is not None and earlier.standing is Standing.SYNCED
+                standing = Standing.SYNCED if is_ours else Standing.FOUND
+                prints = prints_of(entry.draft, self._settings)
+                self._add(LedgerEntry(entry.key, contact, prints, standing, Stamp(0)), entry.received, changed=False)
+
+    def flush(self) -> None:
+        """Write down what was learnt."""
+        loaded, self._loaded = self._loaded, []
+        self._ledger.remember(self._stream, loaded)
+        for version, keys in self._seen.items():
+            self._ledger.see(self._stream, sorted(keys), version)
+        self._seen.clear()
+
+    def _recalled(self, entry: Entry) -> Entry:
+        row = None if entry.key is None else self._entries.get(entry.key)
+        if row is None or (self._config.sync_mode is SyncMode.REMOVE and any(entry.draft.identity.identifiers())):
+            # Who is to be forgotten is whom the identifiers mean today.
+            return entry
+        self._see(row.key, entry.received)
+        trust = self._trust(entry, row)
+        if trust is Trust.IN_LINE and entry.source is not None and entry.source != row.source:
+            self._new_sources[row.key] = entry.source
+        single = None if row.prints is None or row.is_doubted or row.overruled_by else row.prints.single
+        return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged))
+
+    def _trust(self, entry: Entry, row: LedgerEntry) -> Trust:
+        if entry.draft.removed:
+            return Trust.CHANGED
+        if self._repair or (row.prints is not None and row.prints.settings != self._settings):
+            return Trust.UNSURE
+        if not self._config.sync_mode.updates:
+            return Trust.CHANGED
+        if row.prints is None or row.is_doubted:
+            return Trust.UNSURE
+        if says_the_same(entry.draft, row.prints):
+            return Trust.IN_LINE
+        # A column that came or went may change nothing, of all records at once: a search tells, for many of them.
+        return Trust.CHANGED if has_same_shape(entry.draft, row.prints) else Trust.UNSURE
+
+    def _left(self, entry: Entry, contact: Contact, *, by_merge: bool) -> Contact | None:
+        """Return the contact that a record has left for another, where its stream may tell who is missing.
+
+        One that is gone, or was merged into another, was not left.
+        """
+        version = self._tap_stream.version_of(entry.received.message)
+        tells_missing = self._config.snapshot or (version is not None and not self._tap_stream.is_incremental)
+        row = self._entries.get(entry.key) if entry.key is not None else None
+        if row is None or entry.again or by_merge or not (tells_missing and self._config.sync_mode.removes):
+            return None
+        # A record of the batch may have changed what is known; that has no id yet where a bulk job made the contact.
+        earlier = row.contact if row.contact is not None and row.contact.is_named else entry.contact
+        is_ours = row.standing is Standing.SYNCED and not row.merged
+        return earlier if is_ours and earlier is not None and earlier.id != contact.id else None
+
+    def _add(self, row: LedgerEntry, received: Received, *, changed: bool, left: Contact | None = None) -> None:
+        earlier = self._entries.get(row.key)
+        written_at = stamp(time.time()) if changed else Stamp(0) if earlier is None else earlier.written_at
+        row = replace(row, written_at=written_at)
+        self._entries[row.key] = row
+        if not self._loaded:
+            self._loaded_since = time.monotonic()
+        self._loaded.append(Loaded(row, self._tap_stream.version_of(received.message), changed, left))
+        if len(self._loaded) >= _MOST_UNWRITTEN or time.monotonic() - self._loaded_since >= _LONGEST_UNWRITTEN:
+            self.flush()
+
+    def _see(self, key: RecordKey, received: Received) -> None:
+        if self._sees:
+            self._seen[self._tap_stream.version_of(received.message)].add(key)
+
+    def _key(self, entry: Entry) -> RecordKey | None:
+        return self._key_of(entry.received, entry.draft.identity)
+
+    def _key_of(self, received: Received, identity: Identity) -> RecordKey | None:
+        if not self._ledger.remembers:
+            return None
+        return record_key(received.record, self._key_properties, identity, self._config.match_by)
+
+
+def _stands(entry: Entry, group: Group) -> bool:
+    """Check whether what a record says still holds after later ones were laid over it."""
+    if entry is group.entries[-1]:
+        return True
+    draft, laid = entry.draft, group.draft
+    identity = draft.identity.external_id in {None, laid.identity.external_id}
+    return identity and all(laid.attributes.get(name) == value for name, value in draft.attributes.items())
+
+
+def in_line(entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """Part the records that are in line with their contacts from the others."""
+    quiet: list[Entry] = []
+    others: list[Entry] = []
+    for entry in entries:
+        (quiet if entry.is_in_line else others).append(entry)
+    return quiet, others

@@ -1,0 +1,1 @@
+"""What the workspace has: its data attributes and tags."""

@@ -1,0 +1,158 @@
+"""Archived contacts in the way: brought back to be read, and archived again where they are another person's."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from collections import Counter
+from contextlib import contextmanager, suppress
+
+from target_intercom.errors import LedgerError, MergedError, NotFoundError, RefusedError, UndoneError, UnreachableError
+from target_intercom.sync.writing.plan_file import Origin
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from target_intercom.intercom.client import IntercomClient
+    from target_intercom.intercom.parallel import InParallel
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.model import Contact, ContactId
+    from target_intercom.sync.writing.plan_file import Plan
+
+
+class ArchivedContacts:
+    """Reads archived contacts, which Intercom shows only after they are brought back.
+
+    The ledger knows of each before it is brought back, so that a run that is cut off leaves it to the next one.
+    """
+
+    def __init__(
+        self, client: IntercomClient, in_parallel: InParallel, ledger: Ledger, *, plan: Plan, say: Callable[[str], None]
+    ) -> None:
+        """Nobody is brought back yet."""
+        self._client = client
+        self._in_parallel = in_parallel
+        self._notes = ledger.unarchived
+        self._plan = plan
+        self._say = say
+        self._turn = threading.Condition()
+        self._busy: set[ContactId] = set()
+        self._kept: set[ContactId] = set()
+        self._left: dict[ContactId, str] = {}
+
+    def read(self, contact: ContactId, stream: str, stays: Callable[[Contact], bool]) -> Contact:
+        """Bring a contact back and read it; it is archived again unless it `stays`.
+
+        Raises:
+            NotFoundError: it is not there any more.
+            UndoneError: it cannot be brought back or read.
+        """
+        with self._alone_with(contact):
+            if contact in self._kept:
+                # Another record of the run has brought it back for good.
+                return self._client.get_contact(contact)
+            if self._notes is not None:
+                self._notes.note(contact, stream)
+            read = self._bring_back(contact, stream)
+            if stays(read):
+                self._kept.add(contact)
+                self._settled(contact)
+            else:
+                self._archive(contact, stream)
+            return read
+
+    def archive_again(self) -> None:
+        """Archive what earlier runs had brought back to be looked at, and could not archive again."""
+        left = {} if self._notes is None else self._notes.take_over()
+        if not left:
+            return
+        self._plan.because({contact: Origin(stream) for contact, stream in left.items()})
+        answers = self._in_parallel(lambda one: (one[1], self._try_again(*one)), sorted(left.items()))
+        archived = Counter(stream for stream, is_archived in answers if is_archived)
+        for stream, count in sorted(archived.items()):
+            self._say(f"Stream '{stream}': contacts that an earlier run had brought back are archived again ({count})")
+
+    def left(self) -> Mapping[str, int]:
+        """Count by stream the contacts that are not archived again."""
+        left: Mapping[ContactId, str] = self._left
+        if self._notes is not None:
+            with suppress(LedgerError):
+                # Also those whose look was cut off; not those that a record has brought back since.
+                left = self._notes.left()
+        return Counter(left.values())
+
+    @contextmanager
+    def _alone_with(self, contact: ContactId) -> Iterator[None]:
+        """Keep the other threads from a contact: two records in whose way it is would archive it for each other."""
+        with self._turn:
+            self._turn.wait_for(lambda: contact not in self._busy)
+            self._busy.add(contact)
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._busy.discard(contact)
+                self._turn.notify_all()
+
+    def _bring_back(self, contact: ContactId, stream: str) -> Contact:
+        is_back = False
+        try:
+            self._client.unarchive_contact(contact)
+            is_back = True
+            return self._client.get_contact(contact)
+        except (NotFoundError, MergedError):
+            self._settled(contact)
+            raise
+        except UndoneError as error:
+            if isinstance(error, RefusedError) and not is_back:
+                # It was deleted for good, or merged: it stays away.
+                self._settled(contact)
+            else:
+                self._archive(contact, stream)
+            raise
+        except BaseException:
+            self._leave(contact, stream)
+            raise
+
+    def _archive(self, contact: ContactId, stream: str) -> bool:
+        """Archive a contact again; what keeps it from being done is said, and left to the next run."""
+        try:
+            self._client.archive_contact(contact)
+        except (NotFoundError, MergedError):
+            self._settled(contact)
+            return False
+        except UndoneError:
+            self._leave(contact, stream)
+            return False
+        except BaseException:
+            self._leave(contact, stream)
+            raise
+        self._settled(contact)
+        return True
+
+    def _try_again(self, contact: ContactId, stream: str) -> bool:
+        try:
+            return self._archive(contact, stream)
+        except UnreachableError:
+            # Nobody's records depend on it: the run finds out for itself whether Intercom can be reached.
+            return False
+
+    def _settled(self, contact: ContactId) -> None:
+        with self._turn:
+            self._left.pop(contact, None)
+        if self._notes is not None:
+            self._notes.forget(contact)
+
+    def _leave(self, contact: ContactId, stream: str) -> None:
+        with self._turn:
+            self._left[contact] = stream
+        if self._notes is not None:
+            self._say(
+                f"Stream '{stream}': contacts were brought back from the archive to be looked at, and could not be "
+                "archived again; the next run tries again"
+            )
+        else:
+            self._say(
+                f"Stream '{stream}': contact {contact} was brought back from the archive to be looked at, and could "
+                "not be archived again: archive it in Intercom; without a ledger no run will"
+            )

@@ -1,0 +1,335 @@
+"""Contacts through bulk jobs, and singly what those cannot carry or did not settle."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import typing as t
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from target_intercom.errors import ForbiddenError, LeadPendingError, UndoneError
+from target_intercom.model import ContactId, Create, Leave, Refuse, Result, Update
+from target_intercom.sync.planning import bulk_items
+from target_intercom.sync.planning.wanted import changes
+from target_intercom.sync.remembering.fingerprints import single_print
+from target_intercom.sync.writing.bulk_jobs import FEWEST, Ending, Submission, parted
+from target_intercom.sync.writing.leads_in_doubt import LeadInDoubt
+from target_intercom.sync.writing.one_by_one import Saved
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from target_intercom.intercom.client import IntercomClient
+    from target_intercom.intercom.protocol import AdminId, Job, JobId
+    from target_intercom.ledger.interface import Ledger, Stamp
+    from target_intercom.model import Email, Json, Operation
+    from target_intercom.settings.config import StreamConfig
+    from target_intercom.sync.matching.search import Matcher
+    from target_intercom.sync.workspace.attributes import AttributeCatalog
+    from target_intercom.sync.writing.bulk_jobs import BulkJobs, Ended
+    from target_intercom.sync.writing.one_by_one import DirectWriter, Written
+
+_PROOFS = 3
+"""So often a new attribute is tried with a single contact before all that have it go singly."""
+_STAND_INS = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """An operation, and what of it is sent."""
+
+    operation: Create | Update
+    attributes: Mapping[str, Json]
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """What goes which way."""
+
+    singly: list[Operation] = field(default_factory=list)
+    users: list[_Item] = field(default_factory=list)
+    leads: list[_Item] = field(default_factory=list)
+    updates: list[_Item] = field(default_factory=list)
+    unread: list[Update] = field(default_factory=list)
+    """Not known yet: they write what no job can, to contacts that were not read."""
+    unchanged: list[Saved] = field(default_factory=list)
+
+
+class Teammates:
+    """Who may own contacts; asked once a run."""
+
+    def __init__(self, client: IntercomClient) -> None:
+        """Nothing is asked yet."""
+        self._client = client
+        self._admins: frozenset[AdminId] | None = None
+
+    def admins(self) -> frozenset[AdminId]:
+        """Give the ids of all teammates; nobody where Intercom does not tell: single calls will say who is none."""
+        if self._admins is None:
+            try:
+                self._admins = self._client.admins()
+            except (UndoneError, ForbiddenError):
+                self._admins = frozenset()
+        return self._admins
+
+
+class BulkWriter:
+    """Writes the contacts of one stream through bulk jobs, a hundred a call."""
+
+    def __init__(
+        self,
+        client: IntercomClient,
+        jobs: BulkJobs,
+        direct: DirectWriter,
+        *,
+        matcher: Matcher,
+        catalog: AttributeCatalog,
+        teammates: Teammates,
+        ledger: Ledger,
+        config: StreamConfig,
+    ) -> None:
+        """`direct` writes what no job can carry, and settles what a job left open."""
+        self._client = client
+        self._jobs = jobs
+        self._direct = direct
+        self._matcher = matcher
+        self._catalog = catalog
+        self._teammates = teammates
+        self._ledger = ledger
+        self._config = config
+
+    def write(self, operations: Iterable[Operation]) -> Iterator[Written]:
+        """See `Writer`."""
+        for written in self._write(operations):
+            contact = written.contact if isinstance(written, Saved) else None
+            if isinstance(written, Saved) and contact is not None and contact.id in self._jobs.given_up:
+                yield replace(written, may_change=True)
+            else:
+                yield written
+
+    def _write(self, operations: Iterable[Operation]) -> Iterator[Written]:
+        """Write; what goes singly comes first: it may need what a job would take no notice of."""
+        waiting = list(operations)
+        if not self._jobs.are_there or sum(isinstance(one, (Create, Update)) for one in waiting) < FEWEST:
+            yield from self._direct.write(waiting)
+            return
+        for _ in range(_PROOFS):
+            proofs = self._proofs(waiting)
+            taken = {id(one) for one in proofs}
+            waiting = [one for one in waiting if id(one) not in taken]
+            yield from self._direct.write(proofs)
+        parts = self._sort(waiting)
+        yield from parts.unchanged
+        for few in (parts.users, parts.leads, parts.updates):
+            if len(few) < FEWEST:
+                parts.singly.extend(item.operation for item in few)
+                few.clear()
+        yield from self._direct.write(parts.singly)
+        yield from self._update(parts.updates)
+        yield from self._create_users(parts.users)
+        yield from self._create_leads(parts.leads)
+
+    # What goes which way.
+
+    def _proofs(self, operations: Sequence[Operation]) -> list[Operation]:
+        """Choose few operations that show whether Intercom takes the attributes that are new."""
+        proofs: list[Operation] = []
+        unproven = set(self._catalog.unproven)
+        for operation in operations if unproven else ():
+            if isinstance(operation, (Create, Update)) and not unproven.isdisjoint(_named(operation)):
+                proofs.append(operation)
+                unproven -= _named(operation)
+        return proofs
+
+    def _sort(self, operations: Iterable[Operation]) -> _Sorted:
+        parts = _Sorted()
+        for operation in operations:
+            match operation:
+                case Leave() | Refuse():
+                    parts.singly.append(operation)
+                case Create() | Update():
+                    self._place(parts, operation)
+        self._look_at_unread(parts)
+        return parts
+
+    def _place(self, parts: _Sorted, operation: Create | Update) -> None:
+        item = self._item(operation)
+        match operation:
+            case _ if not self._is_settled(operation, item.attributes):
+                parts.singly.append(operation)
+            case Update() if bulk_items.can_update(item.attributes):
+                parts.updates.append(item)
+            case Update(contact=contact) if not contact.is_read and bulk_items.may_be_less(item.attributes):
+                parts.unread.append(operation)
+            case Create(role="lead") if bulk_items.can_create(item.attributes):
+                parts.leads.append(item)
+            case Create() if bulk_items.can_create(item.attributes):
+                parts.users.append(item)
+            case _:
+                parts.singly.append(operation)
+
+    def _item(self, operation: Create | Update) -> _Item:
+        attributes = operation.attributes if isinstance(operation, Create) else operation.changes
+        kept, dropped = self._catalog.kept(attributes)
+        return _Item(operation, kept, dropped)
+
+    def _is_settled(self, operation: Create | Update, attributes: Mapping[str, Json]) -> bool:
+        """Tell whether nothing is open that a job would not say."""
+        has_tags = isinstance(operation, Update) and operation.tags is not None
+        if not (attributes or has_tags) or not self._catalog.unproven.isdisjoint(attributes):
+            return False
+        if bulk_items.names_owner(attributes) and bulk_items.has_strange_owner(attributes, self._teammates.admins()):
+            return False
+        # What follows in the same batch needs the contact's id; a lead that was given up may turn up.
+        email = operation.group.draft.identity.email
+        is_doubtful = email is not None and self._direct.is_doubtful(email)
+        return isinstance(operation, Update) or not (operation.group.is_followed or is_doubtful)
+
+    def _look_at_unread(self, parts: _Sorted) -> None:
+        """See whether contacts differ at all in what no job can write: mostly they do not."""
+        unread, parts.unread = parts.unread, []
+        lately = self._matcher.lately() if unread else frozenset()
+        view = self._matcher.shown(one.contact.id for one in unread if one.contact.id not in lately)
+        for operation in unread:
+            contact = view.get(operation.contact.id)
+            if contact is not None:
+                differing = changes(operation.group.draft, contact, self._config.creation_mode)
+                self._place_again(parts, replace(operation, contact=contact, changes=differing))
+            elif operation.contact.id in lately and _has_the_rest(operation):
+                self._place_again(parts, replace(operation, changes=bulk_items.carried(operation.changes)))
+            else:
+                parts.singly.append(operation)
+
+    def _place_again(self, parts: _Sorted, operation: Update) -> None:
+        if operation.changes or operation.tags is not None:
+            self._place(parts, operation)
+        else:
+            parts.unchanged.append(Saved(operation.group, Result.UNCHANGED, operation.contact))
+
+    # Updates.
+
+    def _update(self, items: Sequence[_Item]) -> Iterator[Written]:
+        submissions = [Submission(chunk, partial(self._send_updates, chunk)) for chunk in parted(items)]
+        for ended in self._jobs.run(submissions):
+            if ended.ending is Ending.DONE:
+                yield from map(_updated, ended.items)
+            else:
+                if ended.ending is Ending.UNKNOWN:
+                    self._jobs.given_up.update(_contact(item) for item in ended.items)
+                # To write an update twice does no harm, and says what is wrong with it.
+                yield from self._direct.write([item.operation for item in ended.items])
+
+    def _send_updates(self, items: Sequence[_Item], job: JobId | None) -> Job:
+        return self._client.submit_updates([_body(item) for item in items], job)
+
+    # Creates.
+
+    def _create_users(self, items: Sequence[_Item]) -> Iterator[Written]:
+        submissions = [Submission(chunk, partial(self._send_creates, chunk)) for chunk in parted(items)]
+        for ended in self._jobs.run(submissions):
+            operations = [item.operation for item in ended.items]
+            match ended.ending:
+                case Ending.DONE:
+                    yield from map(_created, ended.items)
+                case Ending.FAILED | Ending.UNKNOWN:
+                    yield from self._direct.settle_users(_creates(operations), ended.since)
+                case Ending.NOT_SENT:
+                    yield from self._direct.write(operations)
+
+    def _send_creates(self, items: Sequence[_Item], job: JobId | None) -> Job:
+        return self._client.submit_creates([_body(item) for item in items], job)
+
+    def _create_leads(self, items: Sequence[_Item]) -> Iterator[Written]:
+        """Make leads, with their intents in the ledger before: Intercom would take a second one without a word."""
+        intents = self._ledger.intend_all(dict.fromkeys(map(_email, items)), self._jobs.patience_seconds)
+        begun = [item for item in items if isinstance(intents[_email(item)], LeadPendingError)]
+        items = [item for item in items if not isinstance(intents[_email(item)], LeadPendingError)]
+        yield from self._direct.write([item.operation for item in begun])
+        doubts: list[LeadInDoubt] = []
+        submissions = [Submission(chunk, partial(self._send_leads, chunk)) for chunk in parted(items)]
+        for ended in self._jobs.run(submissions):
+            match ended.ending:
+                case Ending.DONE:
+                    made = {_email(item): intents[_email(item)] for item in ended.items}
+                    self._ledger.intend_all({email: at for email, at in made.items() if isinstance(at, int)}, 0.0)
+                    yield from map(_created, ended.items)
+                case Ending.FAILED | Ending.UNKNOWN:
+                    doubts.extend(self._doubts(ended, intents))
+                case Ending.NOT_SENT:
+                    self._ledger.drop_intents([_email(item) for item in ended.items])
+                    yield from self._direct.write([item.operation for item in ended.items])
+        yield from self._direct.settle_leads(doubts)
+
+    def _send_leads(self, items: Sequence[_Item], job: JobId | None) -> Job:
+        return self._client.submit_creates([_body(item) for item in items], job, repeatable=False)
+
+    def _doubts(self, ended: Ended[_Item], intents: Mapping[Email, Stamp | LeadPendingError]) -> Iterator[LeadInDoubt]:
+        """Give leads that may have been made. Where a job is under way, it may make them yet."""
+        is_open = ended.ending is Ending.UNKNOWN
+        sent_at = time.monotonic() + (self._jobs.patience_seconds if is_open and ended.since is None else 0.0)
+        for item in ended.items:
+            intent = intents[_email(item)]
+            if isinstance(item.operation, Create) and not isinstance(intent, LeadPendingError):
+                may_come = is_open and ended.since is not None
+                yield LeadInDoubt(item.operation, ended.fault, sent_at, intent, may_come)
+
+
+def _body(item: _Item) -> dict[str, Json]:
+    body = bulk_items.item(item.attributes)
+    match item.operation:
+        case Create():
+            return body
+        case Update(contact=contact, tags=tags):
+            return {**bulk_items.tag_item(contact.id, tags), **body}
+
+
+def _created(item: _Item) -> Saved:
+    stand_in = ContactId(f"unnamed:{next(_STAND_INS)}")
+    contact = bulk_items.made(item.operation.group.draft, item.attributes, stand_in)
+    return Saved(item.operation.group, Result.CREATED, contact, item.dropped)
+
+
+def _updated(item: _Item) -> Written:
+    match item.operation:
+        case Update(group, contact, tags=tags):
+            result: t.Literal[Result.UPDATED, Result.UNCHANGED] = (
+                Result.UPDATED if item.attributes else Result.UNCHANGED
+            )
+            saved = bulk_items.updated(contact, item.attributes) if item.attributes else contact
+            return Saved(group, result, bulk_items.tagged(saved, tags), item.dropped, tags_sent=tags is not None)
+        case Create():
+            return _created(item)
+
+
+def _has_the_rest(operation: Update) -> bool:
+    """Tell whether the contact has, by the ledger, what no job can write: search may not show it yet."""
+    match operation.group.entries:
+        case [entry]:
+            return entry.known is not None and entry.known.single == single_print(entry.draft)
+        case _:
+            return False
+
+
+def _contact(item: _Item) -> ContactId:
+    if not isinstance(item.operation, Update):
+        raise TypeError("only an update has a contact")
+    return item.operation.contact.id
+
+
+def _creates(operations: Iterable[Create | Update]) -> list[Create]:
+    return [operation for operation in operations if isinstance(operation, Create)]
+
+
+def _email(item: _Item) -> Email:
+    email = item.operation.group.draft.identity.email
+    if email is None:
+        raise ValueError("a lead is not made without an email")
+    return email
+
+
+def _named(operation: Create | Update) -> set[str]:
+    """Give the attributes that an operation sets."""
+    attributes = operation.attributes if isinstance(operation, Create) else operation.changes
+    return {name for name, value in attributes.items() if value is not None}

@@ -1,0 +1,78 @@
+"""Operations of a dry run: planned as in any run, and written nowhere."""
+
+from __future__ import annotations
+
+import typing as t
+
+from target_intercom.model import Create, Identity, Update
+from target_intercom.sync.remembering.fingerprints import record_key
+from target_intercom.sync.writing.plan_file import Origin
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from target_intercom.intercom.dry_run import DryRunClient
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.model import Contact, Operation
+    from target_intercom.settings.config import StreamConfig
+    from target_intercom.sync.matching.search import Matcher
+    from target_intercom.sync.writing.one_by_one import DirectWriter, Written
+    from target_intercom.sync.writing.plan_file import Plan, Subject
+
+
+class DryRunWriter:
+    """Reads the contacts whose old values a plan needs, many a search, and hands on to a writer whose client is dry."""
+
+    def __init__(
+        self,
+        stream: str,
+        config: StreamConfig,
+        key_properties: Sequence[str],
+        *,
+        client: DryRunClient,
+        direct: DirectWriter,
+        matcher: Matcher,
+        ledger: Ledger,
+        plan: Plan,
+    ) -> None:
+        """Plan for one stream."""
+        self._stream = stream
+        self._config = config
+        self._key_properties = key_properties
+        self._client = client
+        self._direct = direct
+        self._matcher = matcher
+        self._ledger = ledger
+        self._plan = plan
+
+    def write(self, operations: Iterable[Operation]) -> Iterator[Written]:
+        """See `Writer`."""
+        planned = list(operations)
+        self._plan.because({subject: origin for one in planned for subject, origin in self._origins(one)})
+        read = self._read([one.contact for one in planned if isinstance(one, Update)])
+        emails = (one.group.draft.identity.email for one in planned if isinstance(one, Create))
+        holders = self._ledger.users_with(list({email for email in emails if email is not None}))
+        with self._client.expecting(read, holders):
+            yield from self._direct.write(planned)
+
+    def _origins(self, operation: Operation) -> Iterator[tuple[Subject, Origin]]:
+        if not isinstance(operation, (Create, Update)):
+            return
+        entry, identity = operation.group.entries[-1], operation.group.draft.identity
+        key = record_key(entry.received.record, self._key_properties, identity, self._config.match_by)
+        origin = Origin(self._stream, key)
+        for identifier in identity.identifiers():
+            yield identifier, origin
+        if isinstance(operation, Update):
+            yield operation.contact.id, origin
+            for identifier in Identity.of(operation.contact).identifiers():
+                yield identifier, origin
+
+    def _read(self, contacts: Sequence[Contact]) -> Iterator[Contact]:
+        """Give the contacts as they are; what search may show as it was is left to be read singly."""
+        unread = {one.id for one in contacts if not one.is_read} - self._matcher.lately()
+        view = self._matcher.shown(unread)
+        for one in contacts:
+            shown = one if one.is_read else view.get(one.id)
+            if shown is not None:
+                yield shown

@@ -1,0 +1,150 @@
+"""What a run would write, as a file that a person can read before it does."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections import Counter, defaultdict
+
+from target_intercom.intercom.dry_run import Operation
+from target_intercom.json_lines import json_line
+from target_intercom.model import STANDARD_ATTRIBUTES, Identity
+from target_intercom.private_files import LineFile
+from target_intercom.sync.mapping.group_names import group_key
+from target_intercom.sync.planning.wanted import same
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from target_intercom.intercom.dry_run import Planned
+    from target_intercom.model import Contact, ContactId, GroupKey, Identifier, Json, RecordKey
+
+_MOST_NAMED: t.Final = 10
+"""Attributes that are named in the log; the file has all of them."""
+
+
+class Origin(t.NamedTuple):
+    """The record on whose account something is written; without a key, the stream that it is missing from."""
+
+    stream: str
+    key: RecordKey | None = None
+
+
+Subject: t.TypeAlias = "ContactId | Identifier | tuple[ContactId, GroupKey]"
+"""Whom a write is about: a contact by its id or an identifier, or its tag."""
+
+
+class Plan:
+    """A plan that nobody asked for, and the interface of the one that is written."""
+
+    is_written: t.ClassVar[bool] = False
+
+    def because(self, origins: Mapping[Subject, Origin]) -> None:
+        """Tell on whose account the next writes are."""
+
+
+class PlanFile(Plan):
+    """A line of JSON for each write that a run would do, readable by its owner only: it holds personal data."""
+
+    is_written: t.ClassVar[bool] = True
+
+    def __init__(self, path: Path) -> None:
+        """The file is made with the first call of `open` or `note`."""
+        self.path = path
+        self._changed: Counter[str] = Counter()
+        self._made: dict[Operation, list[str]] = defaultdict(list)
+        self._origins: Mapping[Subject, Origin] = {}
+        self._file: LineFile | None = None
+
+    def because(self, origins: Mapping[Subject, Origin]) -> None:
+        """See `Plan`."""
+        self._origins = origins
+
+    def open(self) -> LineFile:
+        """Make the file, where it is not yet: a plan without a line says that there is nothing to do."""
+        if self._file is None:
+            self._file = LineFile(self.path)
+        return self._file
+
+    def note(self, planned: Planned) -> None:
+        """Append what would be written."""
+        origin = self._origin(planned)
+        line = {"operation": planned.operation.value, **_origin_fields(origin), **_fields(planned)}
+        self.open().append(json_line(line))
+        if planned.operation is Operation.UPDATE:
+            self._changed.update(list(line["changes"]))
+        elif planned.attribute is not None:
+            self._made[planned.operation].append(planned.attribute.full_name)
+        elif planned.contact is None and planned.tag is not None:
+            self._made[planned.operation].append(planned.tag)
+
+    def summary(self) -> list[str]:
+        """Say, in some lines without personal data, which attributes would change and what would be made."""
+        changed = [f"{name} of {count}" for name, count in self._changed.most_common(_MOST_NAMED)]
+        attributes = self._made[Operation.CREATE_ATTRIBUTE][:_MOST_NAMED]
+        tags = len(self._made[Operation.CREATE_TAG])
+        return [
+            *([f"would change: {', '.join(changed)}"] if changed else []),
+            *([f"would make attributes: {', '.join(attributes)}"] if attributes else []),
+            *([f"would make tags: {tags}"] if tags else []),
+        ]
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _origin(self, planned: Planned) -> Origin | None:
+        contact = planned.contact
+        if contact is None:
+            return None
+        pair = () if planned.tag is None else ((contact.id, group_key(planned.tag)),)
+        subjects: tuple[Subject, ...] = (*pair, contact.id, *Identity.of(contact).identifiers())
+        return next((self._origins[one] for one in subjects if one in self._origins), None)
+
+
+def _origin_fields(origin: Origin | None) -> dict[str, Json]:
+    if origin is None:
+        return {}
+    return {"stream": origin.stream, "key": None if origin.key is None else json.loads(origin.key)}
+
+
+def _fields(planned: Planned) -> dict[str, Json]:
+    """Give what tells the contact, and what would be done to it."""
+    contact, fields = planned.contact, {}
+    if contact is not None:
+        fields = {
+            "contact": None if planned.is_of_new_contact else contact.id,
+            "role": contact.role,
+            "external_id": Identity.of(contact).external_id,
+            "email": contact.email,
+        }
+    match planned.operation:
+        case Operation.CREATE:
+            return {**fields, "changes": {name: {"old": None, "new": new} for name, new in planned.attributes.items()}}
+        case Operation.UPDATE if contact is not None:
+            return {**fields, "changes": _differences(contact, planned.attributes)}
+        case Operation.TAG | Operation.UNTAG | Operation.CREATE_TAG:
+            return {**fields, "tag": planned.tag}
+        case Operation.CREATE_ATTRIBUTE if planned.attribute is not None:
+            return {**fields, "attribute": planned.attribute.full_name, "type": planned.attribute.data_type}
+        case _:
+            return fields
+
+
+def _differences(contact: Contact, attributes: Mapping[str, Json]) -> dict[str, Json]:
+    """Give the attributes that would change; what Intercom does not show has no old value."""
+    identity = Identity.of(contact)
+    members = {"role": contact.role, "external_id": identity.external_id, "email": identity.email}
+    changes: dict[str, Json] = {}
+    for name, new in attributes.items():
+        known = STANDARD_ATTRIBUTES.get(name)
+        if known is not None and not known.compared:
+            changes[name] = {"new": new}
+            continue
+        old = members[name] if name in members else contact.attributes.get(name)
+        if not same(new, old, name):
+            changes[name] = {"old": old, "new": new}
+    return changes
