@@ -46,7 +46,7 @@ class Findings:
         return [str(demand) for demand in self.demands if not demand.is_met]
 
     def markdown(self) -> str:
-        """Give all of it, the demands at the end."""
+        """Return all of it, the demands at the end."""
         lines = [f"- {'met' if demand.is_met else 'MISSED'}: {demand}" for demand in self.demands]
         return "\n".join((self.text, *(["", *lines] if lines else []), ""))
 

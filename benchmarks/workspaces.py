@@ -71,7 +71,7 @@ class Place:
         return str(self._get("me")["app"]["id_code"])
 
     def wait_for_a_window(self) -> float:
-        """Wait until a window begins, which nothing has used yet; gives the time."""
+        """Wait until a window begins, which nothing has used yet; returns the time."""
         length = self.weather.window
         time.sleep(length - time.time() % length)
         return time.time()

@@ -58,7 +58,7 @@ class Loader:
         return measure((*command, "--config", config, "--input", messages), self.folder / "load.log")
 
     def results(self) -> dict[str, int]:
-        """Tell what the last run's report counted by outcome, the zeros left out; nothing of the naive target."""
+        """Return what the last run's report counted by outcome, the zeros left out; nothing of the naive target."""
         report = self.folder / "data" / "report.json"
         if self.writer is Writer.NAIVE or not report.exists():
             return {}
@@ -91,7 +91,7 @@ def check_known(writers: Sequence[Writer], folder: Path) -> None:
 
 
 def knows_bulk(folder: Path) -> bool:
-    """Tell whether the target that is installed can write in bulk."""
+    """Check whether the target that is installed can write in bulk."""
     log = folder / "about.log"
     measure((TARGET, "--about", "--format=json"), log)
     return '"bulk_writes"' in log.read_text(encoding="utf-8")

@@ -129,7 +129,7 @@ def change(connection: Connection) -> Changes:
 
 
 def delete(connection: Connection, count: int) -> tuple[int, ...]:
-    """Take live rows out of the table, the last ones, as if they had never been there; gives their ids."""
+    """Take live rows out of the table, the last ones, as if they had never been there; returns their ids."""
     rows = connection.execute(
         """
         DELETE FROM customers
@@ -157,7 +157,7 @@ def _insert(connection: Connection, rows: Iterable[Row]) -> None:
 
 
 def _some(number: int, every: int, value: t.Any) -> t.Any:
-    """Give the value, but null in one row of so many."""
+    """Return the value, but null in one row of so many."""
     return None if number % every == every - 1 else value
 
 

@@ -49,7 +49,7 @@ class Database:
         return psycopg.connect(self.url, autocommit=True, row_factory=dict_row)
 
     def answers(self) -> bool:
-        """Tell whether the server is up."""
+        """Check whether the server is up."""
         try:
             self.connect().close()
         except psycopg.OperationalError:

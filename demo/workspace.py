@@ -55,7 +55,7 @@ class Workspace:
             page = {"starting_after": following["starting_after"]}
 
     def answers(self) -> bool:
-        """Tell whether the workspace is up and takes the token."""
+        """Check whether the workspace is up and takes the token."""
         try:
             return self._get("/me").ok
         except requests.ConnectionError:

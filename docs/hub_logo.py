@@ -53,7 +53,7 @@ SHAPES: t.Final = (
 
 
 def svg() -> str:
-    """Give the picture as SVG."""
+    """Return the picture as SVG."""
     drawn = "".join(
         f'  <rect x="{one.x}" y="{one.y}" width="{one.width}" height="{one.height}" rx="{one.radius}" '
         f'fill="{one.colour}"/>\n'
@@ -66,7 +66,7 @@ def svg() -> str:
 
 
 def png() -> bytes:
-    """Give the picture as PNG, without its corners.
+    """Return the picture as PNG, without its corners.
 
     Source: the PNG specification, https://www.w3.org/TR/png-3/: a header, one row after the other, an end.
     """

@@ -48,7 +48,7 @@ def sections(changelog: str) -> list[Section]:
 
 
 def notes(changelog: str, tag: str) -> str:
-    """Give the text of the release with this tag, such as `v0.2.0`.
+    """Return the text of the release with this tag, such as `v0.2.0`.
 
     Raises:
         ChangelogError: there is none, or it is empty.

@@ -17,7 +17,7 @@ END = "<!-- end of settings -->\n"
 
 
 def table() -> str:
-    """Give the lines of the settings table as the target prints it."""
+    """Return the lines of the settings table as the target prints it."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         TargetIntercom.print_about("markdown")
@@ -25,7 +25,7 @@ def table() -> str:
 
 
 def with_table(text: str) -> str:
-    """Give the README's text with the table of now between its marks."""
+    """Return the README's text with the table of now between its marks."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"

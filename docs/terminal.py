@@ -150,7 +150,7 @@ class Terminal:
         return screen
 
     def until(self, condition: Callable[[list[str]], bool], seconds: float = 120.0) -> Screen:
-        """Wait until the lines are as wanted; gives them.
+        """Wait until the lines are as wanted; returns them.
 
         Raises:
             TimeoutError: they never were.
@@ -163,7 +163,7 @@ class Terminal:
         return screen
 
     def wait(self, seconds: float = 240.0) -> int:
-        """Wait for the process and for the last that it wrote; gives its exit code."""
+        """Wait for the process and for the last that it wrote; returns its exit code."""
         code = self.process.wait(seconds)
         self._reader.join(seconds)
         return code

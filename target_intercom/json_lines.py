@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import simplejson
 
-if t.TYPE_CHECKING:
-    from target_intercom.model import Json
+Json: t.TypeAlias = t.Any
+"""Any JSON value."""
 
 _DECODER: t.Final = json.JSONDecoder(parse_float=Decimal)
 """Reads what the SDK's `deserialize_json` reads, which makes a decoder for every line."""

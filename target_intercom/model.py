@@ -13,11 +13,11 @@ from target_intercom.intercom.protocol import (
     ContactId,
     Email,
     ExternalId,
-    Json,
     Role,
     TagId,
     version_at_least,
 )
+from target_intercom.json_lines import Json
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,37 +34,37 @@ __all__ = [
     "Contact",
     "ContactDraft",
     "ContactId",
+    "ContactRecords",
     "Create",
     "Email",
     "Entry",
     "ExternalId",
     "Found",
-    "Group",
     "GroupKey",
     "Identifier",
     "Identity",
     "Json",
     "Kind",
     "Known",
-    "Leave",
+    "LedgerVerdict",
     "Match",
     "MatchBy",
     "MergedAway",
     "NotFound",
-    "Operation",
     "Outcome",
+    "PlannedWrite",
     "Received",
     "RecordKey",
     "Refusal",
     "Refuse",
     "Result",
     "Role",
+    "Skip",
     "SkipReason",
     "StandardAttribute",
     "StreamSchema",
     "TagChange",
     "TagId",
-    "Trust",
     "Unanswered",
     "Update",
 ]
@@ -96,7 +96,7 @@ class StandardAttribute:
     """What versions before `since` take; None: they do not have it."""
 
     def kind_in(self, version: str) -> Kind | None:
-        """Give what an `Intercom-Version` takes; None: it does not have the attribute."""
+        """Return what an `Intercom-Version` takes; None: it does not have the attribute."""
         return self.kind if self.since is None or version_at_least(version, *self.since) else self.kind_before
 
 
@@ -182,7 +182,7 @@ class Identity:
     id: ContactId | None = None
 
     def get(self, which: MatchBy) -> str | None:
-        """Give the identifier of this sort."""
+        """Return the identifier of this sort."""
         match which:
             case MatchBy.EXTERNAL_ID:
                 return self.external_id
@@ -192,7 +192,7 @@ class Identity:
                 return self.id
 
     def identifiers(self) -> Iterator[Identifier]:
-        """Give every identifier that is there."""
+        """Return every identifier that is there."""
         for which in MatchBy:
             value = self.get(which)
             if value is not None:
@@ -200,7 +200,7 @@ class Identity:
 
     @classmethod
     def of(cls, contact: Contact) -> Identity:
-        """Give a contact's identifiers; a lead's generated external_id is none (fact sheet section 3.3)."""
+        """Return a contact's identifiers; a lead's generated external_id is none (fact sheet section 3.3)."""
         external_id = contact.external_id if contact.role == "user" else None
         return cls(external_id=external_id, email=contact.email, id=contact.id)
 
@@ -253,7 +253,7 @@ class ContactDraft:
     """The groups of the contact, with their names; None: the record says nothing of them."""
 
 
-class Trust(enum.Enum):
+class LedgerVerdict(enum.Enum):
     """What the ledger says of a record that came before."""
 
     IN_LINE = enum.auto()
@@ -270,7 +270,7 @@ class Known:
 
     contact: Contact | None
     """The contact as it was then; None: it was removed, or its id is not known."""
-    trust: Trust
+    trust: LedgerVerdict
     groups: str | None = None
     """Hash of the groups that were last noted for the contact; empty where they did not all become tags."""
     single: str | None = None
@@ -308,12 +308,12 @@ class Entry:
     @property
     def is_in_line(self) -> bool:
         """Whether the ledger says that nothing is to be written."""
-        return self.known is not None and self.known.trust is Trust.IN_LINE
+        return self.known is not None and self.known.trust is LedgerVerdict.IN_LINE
 
     @property
     def is_unsure(self) -> bool:
         """Whether the contact that the ledger names has to be looked at."""
-        return self.known is not None and self.known.trust is Trust.UNSURE
+        return self.known is not None and self.known.trust is LedgerVerdict.UNSURE
 
 
 # What a record's identifiers find.
@@ -360,7 +360,7 @@ Match: t.TypeAlias = NotFound | Found | MergedAway | Ambiguous | Unanswered
 
 
 @dataclass(slots=True)
-class Group:
+class ContactRecords:
     """The records of one contact in a batch, laid over each other."""
 
     match: NotFound | Found
@@ -458,7 +458,7 @@ class Refusal:
 class Create:
     """Make a new contact."""
 
-    group: Group
+    group: ContactRecords
     role: Role
     attributes: Mapping[str, Json]
     again: bool = False
@@ -477,7 +477,7 @@ class TagChange:
 class Update:
     """Change a contact: `changes` holds what differs; it is empty only where nothing but tags is to be changed."""
 
-    group: Group
+    group: ContactRecords
     contact: Contact
     changes: Mapping[str, Json]
     tags: TagChange | None = None
@@ -485,10 +485,10 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class Skip:
     """Write nothing: the contact is as the record says (`reason` None), or the mode does not allow it."""
 
-    group: Group
+    group: ContactRecords
     reason: SkipReason | None
 
 
@@ -496,11 +496,11 @@ class Leave:
 class Refuse:
     """Write nothing: the record cannot be loaded."""
 
-    group: Group
+    group: ContactRecords
     refusal: Refusal
 
 
-Operation: t.TypeAlias = Create | Update | Leave | Refuse
+PlannedWrite: t.TypeAlias = Create | Update | Skip | Refuse
 
 
 @dataclass(frozen=True, slots=True)

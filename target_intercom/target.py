@@ -206,7 +206,7 @@ class TargetIntercom(Target):
     @classmethod
     @cache
     def offered_schema(cls) -> dict[str, t.Any]:
-        """Give the JSON schema of all settings, the SDK's among them."""
+        """Return the JSON schema of all settings, the SDK's among them."""
         schema = copy.deepcopy(cls.config_jsonschema)
         cls.append_builtin_config(schema)
         return schema

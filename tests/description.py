@@ -32,7 +32,7 @@ class Description(Protocol):
 
 @cache
 def official_description() -> Description | None:
-    """Give the description; None where it does not lie beside the repository."""
+    """Return the description; None where it does not lie beside the repository."""
     if not CHECKER.exists() or not DESCRIPTIONS.exists():
         return None
     spec = importlib.util.spec_from_file_location("openapi_requests", CHECKER)
@@ -47,7 +47,7 @@ def official_description() -> Description | None:
 
 
 def answers(version: str, *, complete: bool = False) -> Callable[[str, Any], None]:
-    """Give what holds an answer against a schema of this name; one that is `complete` has all that is described."""
+    """Return what holds an answer against a schema of this name; one that is `complete` has all that is described."""
     text = (DESCRIPTIONS / f"{version}.json").read_text(encoding="utf-8")
     description = runpy.run_path(str(CHECKER))["_loosen"](json.loads(text))
     schemas = description["components"]["schemas"]

@@ -53,7 +53,7 @@ class Block:
 
 
 def blocks(page: Path, *languages: str) -> list[Block]:
-    """Give a page's blocks in these languages, in order."""
+    """Return a page's blocks in these languages, in order."""
     text = page.read_text(encoding="utf-8")
     found = []
     for match in _BLOCK.finditer(text):
@@ -66,7 +66,7 @@ def blocks(page: Path, *languages: str) -> list[Block]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Give what links can point to within a page, as GitHub makes it of headings."""
+    """Return what links can point to within a page, as GitHub makes it of headings."""
     headings = _HEADING.findall(
         re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     )

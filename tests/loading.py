@@ -275,7 +275,7 @@ class People:
         return response.json()
 
     def add(self, **contact: Any) -> str:
-        """Make a contact as somebody else does; gives its Intercom id."""
+        """Make a contact as somebody else does; returns its Intercom id."""
         given = {name: value for name, value in contact.items() if value is not None}
         return str(self.call("POST", "/contacts", {"role": "user", **given})["id"])
 
@@ -341,7 +341,7 @@ class BeforeACall(TargetedFault):
 
 
 def until(found: Callable[[], Found], seconds: float = GUARD) -> Found:
-    """Wait for something to happen; gives what is found then. It fails when the time is over."""
+    """Wait for something to happen; returns what is found then. It fails when the time is over."""
     deadline = time.monotonic() + seconds
     while not (what := found()):
         assert time.monotonic() < deadline, "it did not happen"
@@ -357,7 +357,7 @@ def send_before(
 
 
 def feed(process: subprocess.Popen[bytes], *messages: Mapping[str, Any] | str, end: bool = False) -> None:
-    """Give messages to a run; `end` says that there are no more."""
+    """Return messages to a run; `end` says that there are no more."""
     assert process.stdin is not None
     process.stdin.write(lines(messages).encode())
     process.stdin.flush()

@@ -78,7 +78,7 @@ def unpack(sdist: Path, into: Path) -> Path:
 
 @cache
 def uv_finds_packages() -> bool:
-    """Tell whether uv has a registry here; it does not read where pip is told to look."""
+    """Check whether uv has a registry here; it does not read where pip is told to look."""
     asked = subprocess.run(
         (UV, "pip", "compile", "--quiet", "--no-deps", "-"),
         input="singer-sdk",

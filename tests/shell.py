@@ -43,7 +43,7 @@ class Shell:
     environment: dict[str, str]
 
     def __call__(self, command: str, *, fails: bool = False, **environment: str) -> str:
-        """Run a command to its end; gives all that it said."""
+        """Run a command to its end; returns all that it said."""
         process = self.start(command, **environment)
         out, err = process.communicate(timeout=600)
         assert (process.returncode != 0) is fails, f"{command}\n{out}\n{err}"

@@ -65,7 +65,7 @@ def shown_config(page: Path, url: str) -> str:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[str]:
-    """The sandbox as the README starts it, on a port that is free; gives its address."""
+    """The sandbox as the README starts it, on a port that is free; returns its address."""
     (block,) = [one for one in CONSOLE if any(command.startswith(SANDBOX) for command in one.commands)]
     _, *arguments = block.commands[0].replace("8030", "0").split()
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
@@ -85,7 +85,7 @@ def ran_here(page: Path) -> list[Block]:
 
 
 def run_all(shell: Shell, page: Path, url: str, *, anew: bool = True) -> dict[str, str]:
-    """Run a page's blocks in their order, `anew` each in an empty workspace; gives what the commands said."""
+    """Run a page's blocks in their order, `anew` each in an empty workspace; returns what the commands said."""
     said: dict[str, str] = {}
     for block in ran_here(page):
         commands = "\n".join(block.commands)

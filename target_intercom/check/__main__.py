@@ -145,7 +145,7 @@ def _judged(
 def _streams(
     target: TargetIntercom, settings: Config, offered: Sequence[Offered] | None
 ) -> tuple[Sequence[Stream] | None, Sequence[Finding]]:
-    """Give the streams as the target sees them, None where they are not known, and what is wrong with them."""
+    """Return the streams as the target sees them, None where they are not known, and what is wrong with them."""
     if offered is None:
         return None, ()
     try:

@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
 
 
 def region_of(workspace: Workspace) -> str | None:
-    """Give the region as `region` names it; None: Intercom does not say."""
+    """Return the region as `region` names it; None: Intercom does not say."""
     return workspace.region.lower() if workspace.region else None
 
 

@@ -78,7 +78,7 @@ class CustomAttributes:
         return cls({entry.full_name: entry for entry in listed if entry.custom})
 
     def near(self, name: str) -> str | None:
-        """Give the attribute that a name which does not exist may be a slip of the pen for."""
+        """Return the attribute that a name which does not exist may be a slip of the pen for."""
         lowered = {known.lower(): known for known, entry in self.known.items() if not entry.archived}
         matches = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.9)
         return lowered[matches[0]] if matches else None
@@ -114,7 +114,7 @@ class MappingTable:
     """Nothing says that no stream has these settings."""
 
     def wrong(self, message: str) -> Finding:
-        """Word what a run would not do as the mappings say."""
+        """Return a finding: a run would not do as the mappings say."""
         return self.said(Level.ERROR if self.is_certain else Level.WARNING, message)
 
     def said(self, level: Level, message: str) -> Finding:
@@ -153,7 +153,7 @@ def table_verdict(
 
 
 def _tables(config: Config) -> Iterator[MappingTable]:
-    """Give the mappings, once for all settings that may hold for them."""
+    """Return the mappings, once for all settings that may hold for them."""
     contacts = {name: own for name, own in config.streams.items() if own.is_contacts and _writes_attributes(own)}
     others = {
         name: own
@@ -172,7 +172,7 @@ def _tables(config: Config) -> Iterator[MappingTable]:
 
 
 def _decisive(own: StreamConfig) -> tuple[bool, bool]:
-    """Give what decides, beside mappings, about attributes."""
+    """Return what decides, beside mappings, about attributes."""
     return _writes_attributes(own), own.create_attributes
 
 
@@ -181,7 +181,7 @@ def _writes_attributes(own: StreamConfig) -> bool:
 
 
 def room_findings(attributes: CustomAttributes, to_make: Collection[str]) -> Iterator[Finding]:
-    """Tell whether there is room for the custom attributes that would be made."""
+    """Check whether there is room for the custom attributes that would be made."""
     live = sum(not entry.archived for entry in attributes.known.values())
     new = len(to_make)
     counted = f"contacts have {live} of {MOST_ATTRIBUTES} custom attributes (companies' count, too, and are not seen)"
@@ -208,7 +208,7 @@ def name_findings(table: MappingTable, properties: Collection[str] | None) -> It
 
 
 def _named(own: StreamConfig, properties: Collection[str] | None) -> dict[str, str]:
-    """Give the full names of the attributes that properties are mapped to."""
+    """Return the full names of the attributes that properties are mapped to."""
     return {
         prop: _full_name(attribute)
         for prop, attribute in own.mappings.items()

@@ -35,7 +35,7 @@ _PATIENCE: t.Final = Patience(first_pause=0.1, longest_pause=1.0, start=5.0, out
 
 
 def maps_owner(config: Config) -> bool:
-    """Tell whether any stream says who owns contacts."""
+    """Check whether any stream says who owns contacts."""
     return any("owner_id" in one.mappings.values() for one in config.every)
 
 
@@ -130,7 +130,7 @@ def _writes(config: Config) -> list[Permission]:
 
 
 def _removes(config: Config, how: RemovalMode) -> bool:
-    """Tell whether any stream may remove contacts in this way."""
+    """Check whether any stream may remove contacts in this way."""
     return any(one.removal_mode is how and config.may_remove(one) and not one.is_groups for one in config.every)
 
 

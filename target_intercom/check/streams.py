@@ -144,7 +144,7 @@ def _known(config: Config, stream: Stream) -> Collection[str] | None:
 
 
 def _table(config: Config, stream: Stream) -> MappingTable:
-    """Give a stream's mappings with its settings."""
+    """Return a stream's mappings with its settings."""
     return MappingTable(
         config.stream(stream.name),
         _setting(config, stream, "mappings"),
@@ -311,7 +311,7 @@ def _name_findings(config: Config, streams: Sequence[Stream]) -> Iterator[Findin
 def _wanted(
     config: Config, streams: Sequence[Stream], setting: str
 ) -> Iterator[tuple[str, str | None, Sequence[Stream]]]:
-    """Give each value of a setting that names a property, with the streams that it holds for."""
+    """Return each value of a setting that names a property, with the streams that it holds for."""
     general: str | None = getattr(config.general, setting)
     shared = [one for one in streams if getattr(config.stream(one.name), setting) == general]
     if shared:

@@ -21,7 +21,6 @@ from target_intercom.intercom.protocol import (
     ExternalId,
     Job,
     JobId,
-    Json,
     Tag,
     Tagged,
     TagId,
@@ -44,6 +43,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.errors import ApiError
     from target_intercom.intercom.outages import Tries
+    from target_intercom.json_lines import Json
 
 
 class IntercomClient(Transport):

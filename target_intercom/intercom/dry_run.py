@@ -20,7 +20,6 @@ from target_intercom.intercom.protocol import (
     DataAttribute,
     Email,
     ExternalId,
-    Json,
     Tag,
     Tagged,
     TagId,
@@ -33,6 +32,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.outages import Tries
     from target_intercom.intercom.transport import Call
+    from target_intercom.json_lines import Json
 
 _READS: t.Final = frozenset(["POST /contacts/search"])
 """Calls that change nothing, beside GET."""
@@ -93,7 +93,7 @@ class _Shadow:
         self._name(contact)
 
     def change(self, contact: Contact, attributes: Mapping[str, Json]) -> Contact:
-        """Note what would be sent of a contact; gives it as it would be."""
+        """Note what would be sent of a contact; returns it as it would be."""
         changed = _changed(contact, attributes)
         if contact.id in self._made:
             self._made[contact.id] = changed
@@ -115,7 +115,7 @@ class _Shadow:
         self._on[contact].discard(tag)
 
     def made(self, contact: ContactId) -> Contact | None:
-        """Give a contact that would have been made."""
+        """Return a contact that would have been made."""
         known = self._made.get(contact)
         return None if known is None else replace(known, tags=self.tags_of(contact, ()), shows_all_tags=True)
 
@@ -131,7 +131,7 @@ class _Shadow:
         return frozenset(shown) - self._off.get(contact, set()) | self._on.get(contact, set())
 
     def having(self, field_: str, values: Iterable[str]) -> set[ContactId]:
-        """Give the contacts that have had one of these values since they would have been written."""
+        """Return the contacts that have had one of these values since they would have been written."""
         if field_ == "id":
             return {ContactId(value) for value in values if value in self._made}
         named = self._named[field_]
@@ -281,7 +281,7 @@ class DryRunClient(IntercomClient):
         return [one for one in found if _is_wanted(one, wanted)] + self._written(wanted, [one.id for one in shown])
 
     def _written(self, wanted: Mapping[str, Sequence[str]], shown: Iterable[ContactId]) -> list[Contact]:
-        """Give contacts that would be found by what would have been written, beside those that search shows."""
+        """Return contacts that would be found by what would have been written, beside those that search shows."""
         with self._turn:
             ids = {one for name, values in wanted.items() for one in self._shadow.having(name, values)}
         known = [self.get_contact(one) for one in sorted(ids - set(shown)) if not self._shadow.is_gone(one)]
@@ -359,7 +359,7 @@ class DryRunClient(IntercomClient):
         return known
 
     def _known_tags(self) -> dict[TagId, Tag]:
-        """Give all tags; many threads that ask for them first read them once."""
+        """Return all tags; many threads that ask for them first read them once."""
         with self._turn:
             if self._tags is None:
                 self._tags = {tag.id: tag for tag in self.tags()}
@@ -396,7 +396,7 @@ def _blank(contact: ContactId) -> Contact:
 
 
 def _changed(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
-    """Give a contact as it is after a write."""
+    """Return a contact as it is after a write."""
     if not attributes:
         return contact
     external_id, email = (
@@ -413,6 +413,6 @@ def _changed(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
 
 
 def _is_wanted(contact: Contact, wanted: Mapping[str, Sequence[str]]) -> bool:
-    """Tell whether a search would find a contact as it would be."""
+    """Check whether a search would find a contact as it would be."""
     has = {"id": contact.id, "external_id": contact.external_id, "email": contact.email}
     return any(has[name] in values for name, values in wanted.items())

@@ -120,7 +120,7 @@ class Window:
         self._ends = min(ends, now + _LONGEST_WAIT)
 
     def _part(self, free: int) -> int:
-        """Give how many of the free calls may be in flight: half, or our part of what everybody uses if that is less.
+        """Return how many of the free calls may be in flight: half, or our part of what everybody uses if that is less.
 
         So several processes that share a window and do the same do not overrun it together.
         """
@@ -193,7 +193,7 @@ class RateLimiter:
 
     @contextmanager
     def slot(self, stopped: Callable[[], Exception]) -> Iterator[float]:
-        """Hold one place in the window for the time of a call; gives the time at which it was granted.
+        """Hold one place in the window for the time of a call; returns the time at which it was granted.
 
         Raises:
             Exception: what `stopped` makes, once the limiter was stopped.

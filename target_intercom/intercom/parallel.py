@@ -35,7 +35,7 @@ class InParallel:
         self._is_worker: ContextVar[bool] = ContextVar("is_worker", default=False)
 
     def __call__(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-        """Give the results as they come, in any order; an exception of the function is raised here.
+        """Return the results as they come, in any order; an exception of the function is raised here.
 
         Not for the function itself: when every thread waited for another, none would be left to work.
 
@@ -56,7 +56,7 @@ class InParallel:
             raise
 
     def _last(self, results: IMapIterator[_Result]) -> Iterator[_Result]:
-        """Give the results that still come within the grace."""
+        """Return the results that still come within the grace."""
         deadline = time.monotonic() + self._grace
         while True:
             try:

@@ -39,7 +39,8 @@ from target_intercom.errors import (
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-Json: t.TypeAlias = t.Any
+    from target_intercom.json_lines import Json
+
 ContactId = t.NewType("ContactId", str)
 """Intercom's own id of a contact, 24 hex digits."""
 ExternalId = t.NewType("ExternalId", str)
@@ -167,7 +168,7 @@ def normal_email(text: str) -> Email:
 
 
 def version_at_least(version: str, major: int, minor: int) -> bool:
-    """Tell whether an `Intercom-Version` is this one or newer; Preview is newer than any number."""
+    """Check whether an `Intercom-Version` is this one or newer; Preview is newer than any number."""
     numbers = version.split(".")
     if not all(number.isdigit() for number in numbers):
         return True

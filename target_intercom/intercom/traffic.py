@@ -10,7 +10,7 @@ from collections import Counter
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_intercom.intercom.protocol import Json
+    from target_intercom.json_lines import Json
 
 
 class Traffic:
@@ -50,7 +50,7 @@ class Traffic:
             self._waited_until = max(self._waited_until, until)
 
     def by_operation(self) -> dict[str, int]:
-        """Give the calls sent so far."""
+        """Return the calls sent so far."""
         with self._lock:
             return dict(self._calls)
 

@@ -35,13 +35,15 @@ from target_intercom.errors import (
 from target_intercom.intercom.clock import MACHINE, Clock
 from target_intercom.intercom.limiter import RateLimiter
 from target_intercom.intercom.outages import Outages, Patience, Tries, Turn, Verdict, about
-from target_intercom.intercom.protocol import Json, RateLimit, decipher
+from target_intercom.intercom.protocol import RateLimit, decipher
 from target_intercom.intercom.traffic import Traffic
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from requests import PreparedRequest
+
+    from target_intercom.json_lines import Json
 
 _T = t.TypeVar("_T")
 
@@ -408,7 +410,7 @@ class Call:
     """Why it failed the last time."""
 
     def headers(self) -> dict[str, str]:
-        """Give the headers that not every call has."""
+        """Return the headers that not every call has."""
         headers = {} if self.body is None else {"Content-Type": "application/json"}
         return headers if self.version is None else {**headers, "Intercom-Version": self.version}
 
@@ -442,14 +444,14 @@ def _json(body: Json) -> bytes:
 
 
 def _maybe_sent(error: RetriableError) -> bool:
-    """Tell whether Intercom may have acted on the request that failed so."""
+    """Check whether Intercom may have acted on the request that failed so."""
     if isinstance(error, ConnectionLostError):
         return error.sent
     return not isinstance(error, RateLimitedError)
 
 
 def _never_connected(error: requests.RequestException) -> bool:
-    """Tell whether the request surely never left: no connection came about."""
+    """Check whether the request surely never left: no connection came about."""
     if isinstance(error, requests.ConnectTimeout):
         return True
     reason = getattr(error.args[0] if error.args else None, "reason", None)

@@ -26,7 +26,7 @@ def stamp(seconds: float) -> Stamp:
     return Stamp(int(seconds * 1000))
 
 
-class Standing(str, enum.Enum):
+class EntryState(str, enum.Enum):
     """How a record's contact stands to this target."""
 
     SYNCED = "synced"
@@ -40,7 +40,7 @@ class Standing(str, enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Prints:
+class Hashes:
     """Hashes of what a record says: the ledger compares them in place of values."""
 
     content: str
@@ -53,7 +53,7 @@ class Prints:
     """Of the part of the content that no bulk job can write to a contact; None: not known."""
 
 
-class Settled(t.NamedTuple):
+class UnchangedRow(t.NamedTuple):
     """A record whose contact is in line with it, for telling that it came again as it was."""
 
     source: str
@@ -71,9 +71,9 @@ class LedgerEntry:
     key: RecordKey
     contact: Contact | None
     """As it was then, without its attributes; None: removed. Its id may be a stand-in (`Contact.is_named`)."""
-    prints: Prints | None
+    prints: Hashes | None
     """Of what the record said; None: the contact is not, or not for sure, as it says, and has to be compared."""
-    standing: Standing
+    standing: EntryState
     written_at: Stamp
     """When this record last changed the contact; 0: never."""
     groups: str | None = None
@@ -113,19 +113,19 @@ class Holder:
     """It came in this run."""
     version: int | None
     """The last version of its stream that it came with."""
-    standing: Standing = Standing.SYNCED
+    standing: EntryState = EntryState.SYNCED
     merged: bool = False
     """The contact is the survivor of a merge, not the one that the record was loaded into."""
 
     @property
     def synced(self) -> bool:
         """Whether the contact was brought in line with it, and not only found."""
-        return self.standing is Standing.SYNCED
+        return self.standing is EntryState.SYNCED
 
     @property
     def is_live(self) -> bool:
         """Whether the record holds the contact: it is not missing, or marked as deleted."""
-        return self.standing in {Standing.SYNCED, Standing.FOUND}
+        return self.standing in {EntryState.SYNCED, EntryState.FOUND}
 
 
 NOBODY: t.Final = ""
@@ -138,7 +138,7 @@ UNNOTED: t.Final = ""
 """In place of the hash: the record lists groups that have not all become tags."""
 
 
-class Holding(str, enum.Enum):
+class LinkState(str, enum.Enum):
     """How a group that a record puts a contact into stands to the contact's tags."""
 
     WANTED = "wanted"
@@ -161,22 +161,22 @@ class Holding(str, enum.Enum):
     @property
     def is_on(self) -> bool:
         """Whether the contact is known to have the tag; one that is to be taken off may be off already."""
-        return self in {Holding.ON, Holding.MARKED}
+        return self in {LinkState.ON, LinkState.MARKED}
 
     @property
     def is_open(self) -> bool:
         """Whether the tag is still to be put on, or looked at."""
-        return self in {Holding.WANTED, Holding.UNCLEAR}
+        return self in {LinkState.WANTED, LinkState.UNCLEAR}
 
     @property
     def is_wanted(self) -> bool:
         """Whether the record wants the tag on, wherever that stands."""
-        return self.is_open or self is Holding.ON
+        return self.is_open or self is LinkState.ON
 
     @property
     def is_ending(self) -> bool:
         """Whether the tag is to be taken off."""
-        return self in {Holding.RELEASED, Holding.LEFT}
+        return self in {LinkState.RELEASED, LinkState.LEFT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class Membership:
     """The group's name as the record writes it."""
     tag: TagId | None
     """The tag that the contact has for it; None: not known yet."""
-    holding: Holding
+    holding: LinkState
     ours: bool
     """This target put the tag on, or may have: it may take it off."""
     content: str | None = None
@@ -241,7 +241,7 @@ class Ledger:
         return ()
 
     def was_alone(self, stream: str) -> bool:
-        """Tell whether no other run has worked on a stream beside this one, which is alone with it by now.
+        """Check whether no other run has worked on a stream beside this one, which is alone with it by now.
 
         Raises:
             LedgerError: the database may have let others in meanwhile.
@@ -250,16 +250,16 @@ class Ledger:
         return True
 
     def recall(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, LedgerEntry]:
-        """Give what is known of these records."""
+        """Return what is known of these records."""
         del stream, keys
         return {}
 
-    def settled(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, Settled]:
-        """Give those of these records whose users are in line with them, groups included, and that have a `source`."""
+    def settled(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, UnchangedRow]:
+        """Return the records of these whose users are in line with them, groups included, and that have a `source`."""
         del stream, keys
         return {}
 
-    def know_again(self, stream: str, sources: Mapping[RecordKey, str]) -> None:
+    def save_source_hashes(self, stream: str, sources: Mapping[RecordKey, str]) -> None:
         """Write down by which `source` records are known again."""
 
     def adopt(self, contacts: Sequence[Contact]) -> None:
@@ -282,7 +282,7 @@ class Ledger:
         """Note that known records came again."""
 
     def written_since(self, since: Stamp) -> Iterable[Contact]:
-        """Give the contacts that any run has changed or removed since, as they were then."""
+        """Return the contacts that any run has changed or removed since, as they were then."""
         del since
         return ()
 
@@ -309,7 +309,7 @@ class Ledger:
         """Note that leads were surely not made. Safe from any thread."""
 
     def unnamed(self) -> Iterator[tuple[Contact, Stamp]]:
-        """Give the contacts, of all streams, whose Intercom ids are not known, and when they were made."""
+        """Return the contacts, of all streams, whose Intercom ids are not known, and when they were made."""
         return iter(())
 
     def name(self, found: Sequence[tuple[Contact, Contact]]) -> None:
@@ -383,4 +383,4 @@ class Ledger:
         """Write that the run succeeded, and how many contacts, or memberships, each of its streams has now."""
 
     def close(self) -> None:
-        """Give everything back; safe to call twice."""
+        """Return everything back; safe to call twice."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from sqlalchemy import and_, bindparam, case, delete, false, func, literal, or_, select, true, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from target_intercom.ledger.interface import NOBODY, UNNOTED, Holding, Membership, Standing, stamp
+from target_intercom.ledger.interface import NOBODY, UNNOTED, EntryState, LinkState, Membership, stamp
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
@@ -27,10 +27,10 @@ _KEPT = 86_400.0
 """Seconds for which it is remembered that a tag was taken off: search has caught up long before."""
 
 _M = MEMBERSHIPS.c
-_WANTS = [one.value for one in Holding if one.is_wanted]
-_MAY_BE_ON = [*_WANTS, Holding.MARKED.value]
+_WANTS = [one.value for one in LinkState if one.is_wanted]
+_MAY_BE_ON = [*_WANTS, LinkState.MARKED.value]
 """Where the tag is ours; another run that was about to put it on may have done so."""
-_ENDING = [one.value for one in Holding if one.is_ending]
+_ENDING = [one.value for one in LinkState if one.is_ending]
 _MOST_GROUPS = 400
 """Groups that go into one IN, beside a chunk of contacts."""
 _ID = ("workspace", "contact_id", "group_key")
@@ -54,7 +54,7 @@ class Memberships:
     # Records.
 
     def of_keys(self, stream: str, keys: Collection[RecordKey]) -> dict[RecordKey, list[Membership]]:
-        """Give what is known of these records."""
+        """Return what is known of these records."""
         found: dict[RecordKey, list[Membership]] = defaultdict(list)
         with self._database.reading() as connection:
             for chunk in chunks(sorted(keys)):
@@ -64,7 +64,7 @@ class Memberships:
         return found
 
     def of_pairs(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> list[Membership]:
-        """Give what records, of any stream, say of these contacts and these groups."""
+        """Return what records, of any stream, say of these contacts and these groups."""
         query = select(MEMBERSHIPS)
         found: list[Membership] = []
         with self._database.reading() as connection:
@@ -88,7 +88,7 @@ class Memberships:
         prints: Mapping[tuple[str, RecordKey], str] | None = None,
     ) -> None:
         """Write down what records that came say of groups; `prints` has the hash of what each contact record lists."""
-        waiting = {(one.stream, one.key) for one in changed if one.holding not in {Holding.ON, Holding.OFF}}
+        waiting = {(one.stream, one.key) for one in changed if one.holding not in {LinkState.ON, LinkState.OFF}}
         self.has_work = self.has_work or bool(waiting)
         rows = sorted((self._row(one) for one in changed), key=lambda row: tuple(str(row[name]) for name in _KEY))
         listed = [
@@ -116,16 +116,16 @@ class Memberships:
     def back(self, contacts: Collection[ContactId]) -> None:
         """Note that contacts are there again: whether they kept their tags is not known."""
         now = stamp(time.time())
-        look = {"holding": Holding.UNCLEAR.value, "run": self._run, "place": None, "written_at": now}
-        end = {"holding": Holding.RELEASED.value, "written_at": now}
+        look = {"holding": LinkState.UNCLEAR.value, "run": self._run, "place": None, "written_at": now}
+        end = {"holding": LinkState.RELEASED.value, "written_at": now}
 
         def work(connection: Connection) -> int:
             changed = 0
             for chunk in chunks(sorted(contacts)):
                 of = (_M.workspace == self._workspace, _M.contact_id.in_(chunk))
-                ended = (*of, _M.stream != NOBODY, _M.holding == Holding.OFF.value, _M.ours)
+                ended = (*of, _M.stream != NOBODY, _M.holding == LinkState.OFF.value, _M.ours)
                 changed += connection.execute(update(MEMBERSHIPS).where(*ended).values(end)).rowcount
-                wanted = (*of, _M.holding.in_([Holding.ON.value, Holding.MARKED.value, Holding.AWAY.value]))
+                wanted = (*of, _M.holding.in_([LinkState.ON.value, LinkState.MARKED.value, LinkState.AWAY.value]))
                 changed += connection.execute(update(MEMBERSHIPS).where(*wanted).values(look)).rowcount
             return changed
 
@@ -133,24 +133,26 @@ class Memberships:
 
     # Tags.
 
-    def pending(self, holding: Holding, limit: int, *, by_contact: bool = False) -> list[Membership]:
-        """Give some memberships that wait for their tag in this run.
+    def pending(self, holding: LinkState, limit: int, *, by_contact: bool = False) -> list[Membership]:
+        """Return some memberships that wait for their tag in this run.
 
         Those of a contact come together where it has to be looked at, or `by_contact`, else those of a group.
         """
         where = (_M.workspace == self._workspace, _M.holding == holding.value, _M.run == self._run)
         first = (
-            (_M.contact_id, _M.group_key) if holding is Holding.UNCLEAR or by_contact else (_M.group_key, _M.contact_id)
+            (_M.contact_id, _M.group_key)
+            if holding is LinkState.UNCLEAR or by_contact
+            else (_M.group_key, _M.contact_id)
         )
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*first, _M.stream, _M.key).limit(limit))
 
     def ending(self, streams: Collection[str], limit: int, after: Membership | None) -> list[Membership]:
-        """Give some memberships of these streams whose tag is to be taken off, those of a contact together.
+        """Return some memberships of these streams whose tag is to be taken off, those of a contact together.
 
         `after`: the last of those that were given before.
         """
         order = tuple_(_M.contact_id, _M.group_key, _M.stream, _M.key)
-        marked = (_M.holding == Holding.MARKED.value) & (_M.run == self._run)
+        marked = (_M.holding == LinkState.MARKED.value) & (_M.run == self._run)
         where = [*self._in(streams), or_(marked, _M.holding.in_(_ENDING))]
         if after is not None:
             where.append(order > tuple_(*after.pair, after.stream, after.key))
@@ -166,12 +168,12 @@ class Memberships:
             ENTRIES.c.workspace == self._workspace,
             ENTRIES.c.contact_id == _M.contact_id,
             ENTRIES.c.stream.in_(sorted(streams)),
-            ENTRIES.c.standing == Standing.SYNCED.value,
+            ENTRIES.c.standing == EntryState.SYNCED.value,
             ENTRIES.c.groups_print.is_not(None),
         )
         is_due = or_(_M.content.is_(None) & lists.exists(), _M.content.is_not(None) if is_whole else false())
-        of = (*self._in([NOBODY]), _M.holding == Holding.OFF.value, _M.ours, is_due)
-        released = update(MEMBERSHIPS).where(*of).values(holding=Holding.RELEASED.value)
+        of = (*self._in([NOBODY]), _M.holding == LinkState.OFF.value, _M.ours, is_due)
+        released = update(MEMBERSHIPS).where(*of).values(holding=LinkState.RELEASED.value)
         self._database.write(lambda connection: connection.execute(released))
 
     def wanted(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> set[tuple[ContactId, GroupKey]]:
@@ -233,7 +235,7 @@ class Memberships:
         return {one.pair for one in kept}
 
     def _locked(self, connection: Connection, pairs: Collection[tuple[ContactId, GroupKey]]) -> Iterator[Membership]:
-        """Give the memberships of pairs, which nobody else changes before the transaction ends."""
+        """Return the memberships of pairs, which nobody else changes before the transaction ends."""
         for where in self._around(pairs):
             rows = select(MEMBERSHIPS).where(*where).order_by(*MEMBERSHIPS.primary_key).with_for_update()
             for row in connection.execute(rows):
@@ -274,9 +276,9 @@ class Memberships:
 
     def ended(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> None:
         """Write that tags were taken off, for every record that has let go of them, and for forgotten ones."""
-        off = {"holding": Holding.OFF.value, "ours": False, "written_at": stamp(time.time())}
+        off = {"holding": LinkState.OFF.value, "ours": False, "written_at": stamp(time.time())}
         statement = (
-            update(MEMBERSHIPS).where(*_pair(self._workspace), _is_one_of([*_ENDING, Holding.OFF.value])).values(off)
+            update(MEMBERSHIPS).where(*_pair(self._workspace), _is_one_of([*_ENDING, LinkState.OFF.value])).values(off)
         )
         if pairs:
             values = [{"who": contact, "where": group} for contact, group in sorted(pairs)]
@@ -312,15 +314,15 @@ class Memberships:
         return found
 
     def tags(self, streams: Collection[str]) -> set[TagId]:
-        """Give the tags that contacts have because of these streams."""
-        where = (*self._in(streams), _M.holding == Holding.ON.value, _M.tag_id.is_not(None))
+        """Return the tags that contacts have because of these streams."""
+        where = (*self._in(streams), _M.holding == LinkState.ON.value, _M.tag_id.is_not(None))
         with self._database.reading() as connection:
             return set(connection.scalars(select(_M.tag_id).where(*where).distinct()))
 
     def lost(self, streams: Collection[str], tags: Collection[TagId]) -> int:
-        """Note that tags are not there any more; gives how many memberships have to be looked at again."""
+        """Note that tags are not there any more; returns how many memberships have to be looked at again."""
         values = {
-            "holding": Holding.UNCLEAR.value,
+            "holding": LinkState.UNCLEAR.value,
             "tag_id": None,
             "ours": False,
             "run": self._run,
@@ -331,7 +333,7 @@ class Memberships:
         def work(connection: Connection) -> int:
             changed = 0
             for chunk in chunks(sorted(tags)):
-                where = (*self._in(streams), _M.holding == Holding.ON.value, _M.tag_id.in_(chunk))
+                where = (*self._in(streams), _M.holding == LinkState.ON.value, _M.tag_id.in_(chunk))
                 changed += connection.execute(update(MEMBERSHIPS).where(*where).values(values)).rowcount
             return changed
 
@@ -342,7 +344,7 @@ class Memberships:
 
         It could not find out, and went on; a record of a groups stream was rejected for that.
         """
-        unheard = (_M.holding == Holding.UNCLEAR.value, _M.ours, _M.content.is_(None), _M.run != self._run)
+        unheard = (_M.holding == LinkState.UNCLEAR.value, _M.ours, _M.content.is_(None), _M.run != self._run)
         mine = update(MEMBERSHIPS).where(*self._in(streams), *unheard).values(run=self._run, place=None)
         self._database.write(lambda connection: connection.execute(mine))
 
@@ -350,14 +352,14 @@ class Memberships:
 
     def known(self, stream: str) -> int:
         """Count the memberships of a stream whose tags are ours, also of contacts that are away: they may come back."""
-        return self._count(*self._rows.of(stream), _M.ours, _M.holding.in_([*_MAY_BE_ON, Holding.AWAY.value]))
+        return self._count(*self._rows.of(stream), _M.ours, _M.holding.in_([*_MAY_BE_ON, LinkState.AWAY.value]))
 
     def marked(self, stream: str, whole: Mapping[str, int | None]) -> int:
         """Count the tags that records of this run end, where nobody else wants them.
 
         `whole` has the streams whose missing records have left, with their versions; see `missing`.
         """
-        mine = (*self._rows.of(stream), _M.holding == Holding.MARKED.value, _M.run == self._run)
+        mine = (*self._rows.of(stream), _M.holding == LinkState.MARKED.value, _M.run == self._run)
         return self._count(*mine, ~self._others(whole))
 
     def activate(self, stream: str, version: int) -> None:
@@ -373,9 +375,11 @@ class Memberships:
         return self._count(*gone, ~self._others(whole))
 
     def _others(self, whole: Mapping[str, int | None]) -> ColumnElement[bool]:
-        """Make the condition that another record wants the tag, which has not left itself."""
+        """Return the condition that another record wants the tag, which has not left itself."""
         other = MEMBERSHIPS.alias()
-        wants = or_(other.c.holding.in_(_WANTS), (other.c.holding == Holding.MARKED.value) & (other.c.run != self._run))
+        wants = or_(
+            other.c.holding.in_(_WANTS), (other.c.holding == LinkState.MARKED.value) & (other.c.run != self._run)
+        )
         gone = [and_(*self._missing(other, stream, version)) for stream, version in whole.items()]
         is_pair = [other.c[name] == _M[name] for name in _ID]
         is_other = or_(other.c.stream != _M.stream, other.c.key != _M.key)
@@ -386,22 +390,22 @@ class Memberships:
         where = self._missing(MEMBERSHIPS, stream, version)
 
         def work(connection: Connection) -> None:
-            ours, away = (*where, _M.ours, _M.holding.in_(_MAY_BE_ON)), _M.holding == Holding.AWAY.value
-            connection.execute(update(MEMBERSHIPS).where(*ours).values(holding=Holding.LEFT.value, place=None))
-            connection.execute(update(MEMBERSHIPS).where(*where, _M.ours, away).values(holding=Holding.OFF.value))
+            ours, away = (*where, _M.ours, _M.holding.in_(_MAY_BE_ON)), _M.holding == LinkState.AWAY.value
+            connection.execute(update(MEMBERSHIPS).where(*ours).values(holding=LinkState.LEFT.value, place=None))
+            connection.execute(update(MEMBERSHIPS).where(*where, _M.ours, away).values(holding=LinkState.OFF.value))
             connection.execute(delete(MEMBERSHIPS).where(*where, or_(_M.holding.in_(_MAY_BE_ON), away)))
 
         self._database.write(work)
 
     def finish(self) -> None:
         """Forget what was taken off long ago."""
-        old = (_M.holding == Holding.OFF.value, ~_M.ours, _M.written_at < stamp(time.time() - _KEPT))
+        old = (_M.holding == LinkState.OFF.value, ~_M.ours, _M.written_at < stamp(time.time() - _KEPT))
         self._database.write(
             lambda connection: connection.execute(delete(MEMBERSHIPS).where(_M.workspace == self._workspace, *old))
         )
 
     def close(self) -> None:
-        """Give everything back that is not the ledger's."""
+        """Return everything back that is not the ledger's."""
 
     # Rows.
 
@@ -456,7 +460,7 @@ class Memberships:
             group=row.group_key,
             name=row.name,
             tag=row.tag_id,
-            holding=Holding(row.holding),
+            holding=LinkState(row.holding),
             ours=row.ours,
             content=row.content,
             place=row.place,
@@ -470,20 +474,20 @@ class Memberships:
 
 def _ending(one: Membership) -> Membership:
     """Note a membership whose tag is about to be taken off: a run that is cut off does not know whether it was."""
-    holding = Holding.RELEASED if one.holding is Holding.MARKED else one.holding
+    holding = LinkState.RELEASED if one.holding is LinkState.MARKED else one.holding
     return replace(one, holding=holding, written_at=stamp(time.time()))
 
 
-def _elsewhere(one: Membership) -> Holding:
-    """Tell what is known of a membership that another run noted so: what it was about to do may be done."""
-    if one.holding is Holding.WANTED or (one.holding is Holding.MARKED and one.tag is None):
-        return Holding.UNCLEAR
-    return Holding.ON if one.holding is Holding.MARKED else one.holding
+def _elsewhere(one: Membership) -> LinkState:
+    """Return what is known of a membership that another run noted so: what it was about to do may be done."""
+    if one.holding is LinkState.WANTED or (one.holding is LinkState.MARKED and one.tag is None):
+        return LinkState.UNCLEAR
+    return LinkState.ON if one.holding is LinkState.MARKED else one.holding
 
 
 def forget_contacts(connection: Connection, workspace: str, contacts: Iterable[ContactId]) -> None:
     """Note that contacts are gone, with their tags; whose the tags were is kept, since contacts can come back."""
-    away = {"holding": Holding.AWAY.value, "written_at": stamp(time.time())}
+    away = {"holding": LinkState.AWAY.value, "written_at": stamp(time.time())}
     for chunk in chunks(sorted(contacts)):
         of = (_M.workspace == workspace, _M.contact_id.in_(chunk), _M.holding.in_(_MAY_BE_ON))
         connection.execute(update(MEMBERSHIPS).where(*of).values(away))
@@ -495,8 +499,8 @@ def forget_contacts(connection: Connection, workspace: str, contacts: Iterable[C
 def release_records(connection: Connection, workspace: str, stream: str, keys: Iterable[RecordKey]) -> None:
     """Note that records of a stream are gone, whose contacts stay: their tags are to be taken off where ours."""
     for chunk in chunks(sorted(keys)):
-        of = (_M.workspace == workspace, _M.stream == stream, _M.key.in_(chunk), _M.holding != Holding.OFF.value)
-        holding = case((_M.ours, Holding.RELEASED.value), else_=Holding.OFF.value)
+        of = (_M.workspace == workspace, _M.stream == stream, _M.key.in_(chunk), _M.holding != LinkState.OFF.value)
+        holding = case((_M.ours, LinkState.RELEASED.value), else_=LinkState.OFF.value)
         connection.execute(update(MEMBERSHIPS).where(*of).values(holding=holding))
 
 
@@ -525,7 +529,7 @@ def let_go_of_stream(connection: Connection, workspace: str, stream: str, now: i
         "group_key": _M.group_key,
         "name": func.max(_M.name),
         "tag_id": func.max(_M.tag_id),
-        "holding": literal(Holding.OFF.value),
+        "holding": literal(LinkState.OFF.value),
         "ours": true(),
         "content": func.max(_M.content),
         "run": literal(NOBODY),
@@ -543,12 +547,12 @@ def let_go_of_stream(connection: Connection, workspace: str, stream: str, now: i
 
 
 def _pair(workspace: str) -> tuple[ColumnElement[bool], ...]:
-    """Make the condition for all records of one contact and group."""
+    """Return the condition for all records of one contact and group."""
     return _M.workspace == workspace, _M.contact_id == bindparam("who"), _M.group_key == bindparam("where")
 
 
 def _is_one_of(holdings: Iterable[str]) -> ColumnElement[bool]:
-    """Make the condition on a holding, in a form that also a statement for many rows can have."""
+    """Return the condition on a holding, in a form that also a statement for many rows can have."""
     return or_(*(_M.holding == holding for holding in holdings))
 
 
@@ -563,7 +567,7 @@ def _list(workspace: str) -> t.Any:
 
 
 def _this(workspace: str) -> tuple[ColumnElement[bool], ...]:
-    """Make the condition for one membership, by its `_key_values`."""
+    """Return the condition for one membership, by its `_key_values`."""
     return (
         _M.workspace == workspace,
         _M.stream == bindparam("of"),

@@ -17,13 +17,13 @@ from target_intercom.errors import LeadPendingError, LedgerError
 from target_intercom.ledger.interface import (
     UNCONFIRMED,
     UNNOTED,
+    EntryState,
+    Hashes,
     Holder,
     Ledger,
     LedgerEntry,
-    Prints,
-    Settled,
     Stamp,
-    Standing,
+    UnchangedRow,
     stamp,
 )
 from target_intercom.ledger.memberships import Memberships, forget_contacts, release_records
@@ -202,20 +202,20 @@ class SqlLedger(Ledger):
                     known[row.key] = self._entry(row)
         return known
 
-    def settled(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, Settled]:
+    def settled(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, UnchangedRow]:
         """See `Ledger`."""
-        found: dict[RecordKey, Settled] = {}
+        found: dict[RecordKey, UnchangedRow] = {}
         has_its_tags = or_(_E.groups_print.is_(None), (_E.groups_print != UNNOTED) & _E.groups_run.is_(None))
         is_settled = (_E.source.is_not(None), _E.content.is_not(None), _IS_IN_LINE, _E.role == "user", has_its_tags)
         query = select(_E.key, _E.source, _E.contact_id, _E.external_id, _E.email)
-        query = query.where(*self._entries.of(stream), _E.standing == Standing.SYNCED, *is_settled)
+        query = query.where(*self._entries.of(stream), _E.standing == EntryState.SYNCED, *is_settled)
         with self._database.reading() as connection:
             for chunk in chunks(keys):
                 for key, *rest in connection.execute(query.where(_E.key.in_(chunk))):
-                    found[key] = Settled(*rest)
+                    found[key] = UnchangedRow(*rest)
         return found
 
-    def know_again(self, stream: str, sources: Mapping[RecordKey, str]) -> None:
+    def save_source_hashes(self, stream: str, sources: Mapping[RecordKey, str]) -> None:
         """See `Ledger`."""
         where = (*self._entries.of(stream), _E.key == bindparam("which"))
         values = [{"which": key, "as": source} for key, source in sorted(sources.items())]
@@ -403,7 +403,7 @@ class SqlLedger(Ledger):
         """See `Ledger`."""
         # Those whose ids are not known count each for itself.
         contacts = func.coalesce(_E.contact_id, case((_E.role.is_not(None), _E.key))).distinct()
-        count = select(func.count(contacts)).where(*self._entries.of(stream), _E.standing == Standing.SYNCED)
+        count = select(func.count(contacts)).where(*self._entries.of(stream), _E.standing == EntryState.SYNCED)
         with self._database.reading() as connection:
             return connection.scalar(count) or 0
 
@@ -488,7 +488,7 @@ class SqlLedger(Ledger):
     def miss(self, stream: str, keys: Sequence[RecordKey]) -> None:
         """See `Ledger`. A record that comes again is compared, and says its groups anew."""
         missing = {
-            "standing": Standing.MISSING.value,
+            "standing": EntryState.MISSING.value,
             "content": None,
             "groups_print": case((_E.groups_print.is_not(None), UNNOTED)),
         }
@@ -574,7 +574,7 @@ class SqlLedger(Ledger):
             "role": contact.role,
             "external_id": _storable(identity.external_id),
             "email": _storable(identity.email),
-            "standing": Standing.MISSING.value,
+            "standing": EntryState.MISSING.value,
         }
 
     def _gone_row(self, stream: str, contact: ContactId) -> dict[str, object]:
@@ -590,10 +590,10 @@ class SqlLedger(Ledger):
         return LedgerEntry(
             key=row.key,
             contact=None if row.contact_id is None and row.role is None else _contact(row),
-            prints=None if row.content is None else Prints(row.content, row.shape, row.settings, row.single),
+            prints=None if row.content is None else Hashes(row.content, row.shape, row.settings, row.single),
             is_doubted=not row.is_in_line,
             overruled_by=row.overruled_by,
-            standing=Standing(row.standing),
+            standing=EntryState(row.standing),
             written_at=row.written_at,
             # A run that was cut off may not have put the tags on.
             groups=row.groups_print if row.groups_run in {None, self._run} else UNNOTED,
@@ -609,7 +609,7 @@ class SqlLedger(Ledger):
             identity=Identity(row.external_id, row.email, row.contact_id),
             seen=row.seen_in == self._run,
             version=row.version,
-            standing=Standing(row.standing),
+            standing=EntryState(row.standing),
             merged=bool(row.merged),
         )
 
@@ -644,13 +644,13 @@ _NOTHING: t.Final[Mapping[str, object]] = {
     "doubt": None,
     "overruled_by": None,
     "merged": None,
-    "standing": Standing.REMOVED.value,
+    "standing": EntryState.REMOVED.value,
 }
 """What is left of a record whose contact was removed."""
 
-_GONE_UNKNOWN: t.Final = (_E.standing == Standing.REMOVED.value, _E.key.startswith('{"contact"'))
+_GONE_UNKNOWN: t.Final = (_E.standing == EntryState.REMOVED.value, _E.key.startswith('{"contact"'))
 
-_MISSABLE: t.Final = (Standing.SYNCED.value, Standing.MISSING.value)
+_MISSABLE: t.Final = (EntryState.SYNCED.value, EntryState.MISSING.value)
 """Records whose contacts are removed when they are missing."""
 
 _OTHER: t.Final = ENTRIES.alias()
@@ -661,7 +661,7 @@ _IS_IN_LINE: t.Final = _E.doubt.is_(None) & or_(
         _OTHER.c.stream == _E.stream,
         _OTHER.c.key == _E.overruled_by,
         _OTHER.c.contact_id == _E.contact_id,
-        _OTHER.c.standing == Standing.SYNCED.value,
+        _OTHER.c.standing == EntryState.SYNCED.value,
     ),
 )
 """The contact is as the record says, or as the record does that overruled it and is still the contact's."""
@@ -681,7 +681,7 @@ def _may_be(external_id: str | None) -> ColumnElement[bool]:
 
 
 def _groups_print(new: Columns) -> ColumnElement[str | None]:
-    """Tell what stays of the hash of a record's groups: they were noted for the contact that the record had then."""
+    """Return what stays of the hash of a record's groups: they were noted for the contact that the record had then."""
     is_kept = (new.contact_id == _E.contact_id) & new.groups_print.is_(None)
     return case((is_kept, _E.groups_print), else_=new.groups_print)
 
@@ -709,7 +709,7 @@ def _user_id(contact: Contact) -> str | None:
 
 
 def _intent_key(email: Email) -> str:
-    """Give what stands for an email in a primary key: itself, or its hash where the database would not take it."""
+    """Return what stands for an email in a primary key: itself, or its hash where the database would not take it."""
     if len(email) <= _LONGEST_EMAIL and "\0" not in email:
         return email
     return f"blake2b:{hashlib.blake2b(email.encode(), digest_size=16).hexdigest()}"

@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlalchemy import exists, func, select
 
-from target_intercom.ledger.interface import Holding, Standing
+from target_intercom.ledger.interface import EntryState, LinkState
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, STREAMS
 
 if t.TYPE_CHECKING:
@@ -53,7 +53,7 @@ def summaries(connection: Connection) -> list[StreamSummary]:
             _E.workspace,
             _E.stream,
             func.count(func.coalesce(_E.contact_id, _E.role)).label("contacts"),
-            func.count().filter(_E.standing == Standing.REMOVED.value).label("removed"),
+            func.count().filter(_E.standing == EntryState.REMOVED.value).label("removed"),
         )
         .where(_E.key.startswith("["))
         .group_by(_E.workspace, _E.stream)
@@ -61,7 +61,7 @@ def summaries(connection: Connection) -> list[StreamSummary]:
     )
     tagged = (
         select(_M.workspace, _M.stream, func.count().label("tags"))
-        .where(_M.holding == Holding.ON.value)
+        .where(_M.holding == LinkState.ON.value)
         .group_by(_M.workspace, _M.stream)
         .subquery()
     )
@@ -102,7 +102,7 @@ def contact_streams(connection: Connection) -> Mapping[str, Sequence[str]]:
 
 
 def contact_ids(ledger: ReadOnlyLedger, stream: StreamSummary) -> Iterator[tuple[list[str | None], str | None]]:
-    """Give the key of each record that has a contact, as texts, and the contact's Intercom id, where it is known.
+    """Return the key of each record that has a contact, as texts, and the contact's Intercom id, where it is known.
 
     They are read page by page, as they are asked for.
     """

@@ -18,7 +18,7 @@ def put_out(what: str, text: str) -> None:
 
 @contextmanager
 def printing(what: str) -> Iterator[t.TextIO]:
-    """Give stdout, and print what is written to it when the block ends; `what` begins the message where that fails.
+    """Return stdout, and print what is written to it when the block ends; `what` begins the message where that fails.
 
     Raises:
         BrokenPipeError: whoever read it has gone.

@@ -101,7 +101,7 @@ class StreamReport:
         }
 
     def counts(self) -> dict[str, int]:
-        """Give what became of the records, and the tags that contacts' records put on or took off."""
+        """Return what became of the records, and the tags that contacts' records put on or took off."""
         return {result.value: count for counts in (self.results, self.tags) for result, count in dict(counts).items()}
 
     def sentence(self) -> str:
@@ -161,11 +161,11 @@ class RunReport:
         return {**report, **({"Refused records": self._rejected.path} if self._refused else {})}
 
     def streams(self) -> dict[str, StreamReport]:
-        """Give the counts by stream; safe to call while another thread counts."""
+        """Return the counts by stream; safe to call while another thread counts."""
         return self._streams.copy()
 
     def stream(self, name: str) -> StreamReport:
-        """Give the counts of a stream."""
+        """Return the counts of a stream."""
         if name not in self._streams:
             self._streams[name] = StreamReport()
         return self._streams[name]

@@ -65,7 +65,7 @@ class _Above:
 
 
 def _terminal_handlers() -> list[logging.StreamHandler[t.Any]]:
-    """Give the handlers that write to the terminal; `SINGER_SDK_LOG_CONFIG` may have given any logger one."""
+    """Return the handlers that write to the terminal; `SINGER_SDK_LOG_CONFIG` may have given any logger one."""
     named = [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
     handlers = dict.fromkeys(handler for logger in (logging.root, *named) for handler in logger.handlers)
     return [

@@ -179,7 +179,7 @@ class Run:
         self._raise(names_nothing(schema.stream, schema.plain, has_own_mappings=has_own_mappings))
 
     def _sources(self, stream: str, source: TapStream) -> Sequence[TapStream]:
-        """Give the tap's streams that a stream is known to be made of, first the one at hand."""
+        """Return the tap's streams that a stream is known to be made of, first the one at hand."""
         return [source, *(self.pipe.stream(name) for name in sorted(self.config.aliases.get(stream, ())))]
 
     def feed(self, stream: str, tap_stream: str) -> None:
@@ -264,7 +264,7 @@ class Run:
         self.save(status)
 
     def end_failed(self) -> str | None:
-        """End a run that fails; gives what kept the report from being saved."""
+        """End a run that fails; returns what kept the report from being saved."""
         try:
             self.end("failed")
         except OSError as error:

@@ -41,7 +41,7 @@ _SEPARATOR = re.compile(r"(?<!\\)\.")
 
 
 def unflattened(environment: Mapping[str, Json]) -> dict[str, Json]:
-    """Give settings from environment variables the shape that they had in meltano.yml.
+    """Return settings from environment variables the shape that they had in meltano.yml.
 
     Meltano writes nested objects flat into variables, `{"customers.sync_mode": "sync"}`, and a dot in a name with a
     backslash (meltano 4.4, `flatten` and `nest` in core/utils).
@@ -67,7 +67,7 @@ def _unflattened(flat: Mapping[str, Json], *, deep: bool) -> dict[str, Json]:
 
 
 def restored(given: Mapping[str, Json], environment: Mapping[str, str]) -> dict[str, Json]:
-    """Give settings back what Meltano's config file lost of them; for what is there, nothing.
+    """Return settings back what Meltano's config file lost of them; for what is there, nothing.
 
     The variables have the same names for every loader, and what a loader starts inherits them: they count only where
     they have our token.

@@ -133,7 +133,7 @@ class IntercomSink(BatchSink):
 
 
 def failed_map(error: Exception) -> InvalidRecordError:
-    """Word what an expression of a stream map fails on; the error's text may quote the record, so its name is said."""
+    """Return what an expression of a stream map fails on, by the name of its error: the text may quote the record."""
     named = (
         frame.f_locals["property_name"] or "__filter__"
         for frame, _ in traceback.walk_tb(error.__traceback__)

@@ -125,7 +125,7 @@ class Pipe:
         """The stream of the last record, while no other stream's message came after it."""
 
     def stream(self, name: str) -> TapStream:
-        """Give a stream."""
+        """Return a stream."""
         if name not in self._streams:
             self._streams[name] = TapStream(name)
         return self._streams[name]
@@ -152,7 +152,7 @@ class Pipe:
             self._open.bookmarked(value)
 
     def _message_of(self, stream: str) -> TapStream:
-        """Give the stream of a message that is no record; it ends the turn of another."""
+        """Return the stream of a message that is no record; it ends the turn of another."""
         named = self.stream(stream)
         if self._open is not named:
             self._open = None

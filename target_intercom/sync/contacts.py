@@ -9,9 +9,9 @@ from dataclasses import replace
 from target_intercom.errors import InvalidRecordError, LedgerError
 from target_intercom.model import (
     Ambiguous,
+    ContactRecords,
     Entry,
     Found,
-    Group,
     Identity,
     MatchBy,
     MergedAway,
@@ -29,7 +29,7 @@ from target_intercom.sync.matching.whose import may_let_go
 from target_intercom.sync.planning.plan import matters, play
 from target_intercom.sync.planning.wanted import plan, refusal
 from target_intercom.sync.remembering.stream_memory import Ground, in_line
-from target_intercom.sync.writing.one_by_one import InDoubt, Left, Mistaken, Rejected, Saved, Vanished
+from target_intercom.sync.writing.one_by_one import ContactGone, InDoubt, Left, Rejected, Saved, WrongContact
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -120,7 +120,7 @@ class ContactSync:
         self._memory.unlink(self._marks.settle())
         self._memory.flush()
         self._groups.write()
-        self._memory.know_again()
+        self._memory.save_source_hashes()
         self._memory.forget_batch()
 
     def _ground(self, schema: StreamSchema) -> Ground:
@@ -196,7 +196,7 @@ class ContactSync:
     def _leave(
         self, familiar: Sequence[Familiar], quiet: Sequence[Entry], others: Sequence[Entry], view: View
     ) -> list[Entry]:
-        """Leave records alone that are in line with their contacts; gives those that are not, in their order.
+        """Leave records alone that are in line with their contacts; returns those that are not, in their order.
 
         One whose contact another record of the batch may mean, too, is not left: the later of the two has to win.
         """
@@ -229,7 +229,7 @@ class ContactSync:
         return [received for received in records if received.trouble is None]
 
     def _now(self, view: View, entries: Sequence[Entry]) -> View:
-        """Give the view as this run's writes have left it."""
+        """Return the view as this run's writes have left it."""
         self._matcher.refresh(view, self._identities(entries))
         self._matcher.remind(view, (entry.contact for entry in entries if entry.contact is not None))
         return view.copy()
@@ -255,8 +255,8 @@ class ContactSync:
         return sorted(again, key=_place)
 
     def _write(
-        self, writes: Sequence[Group], written: dict[ContactId | None, Contact]
-    ) -> tuple[list[Entry], list[Group]]:
+        self, writes: Sequence[ContactRecords], written: dict[ContactId | None, Contact]
+    ) -> tuple[list[Entry], list[ContactRecords]]:
         """Write contacts beside each other; `written` has those of the rounds before, and gets these.
 
         Returns:
@@ -268,7 +268,7 @@ class ContactSync:
         operations = self._groups.load([plan(write, self._config) for write in writes])
         self._memory.doubt(operations)
         again: list[Entry] = []
-        failed: list[Group] = []
+        failed: list[ContactRecords] = []
         for one in self._writer.write(operations):
             group = one.group
             is_foretold = group.contact is None or isinstance(one, Saved) or _is_left_as_found(one)
@@ -285,7 +285,7 @@ class ContactSync:
     def _finish(self, unwritten: Iterable[Unwritten], stage: View, written: Mapping[ContactId | None, Contact]) -> None:
         """Leave, refuse and mark records as planned; `written` has the contacts as they are now."""
         quiet: list[Entry] = []
-        idle: list[Group] = []
+        idle: list[ContactRecords] = []
         for one in unwritten:
             entry = one.entry
             match one.match:
@@ -298,12 +298,12 @@ class ContactSync:
                 case Found():
                     quiet.append(entry)
                 case NotFound() as nobody:
-                    idle.append(Group(nobody, entry.draft, [entry]))
+                    idle.append(ContactRecords(nobody, entry.draft, [entry]))
         self._leave_alone([], quiet)
         self._write(idle, {})
 
     def _settle(self, written: Written) -> list[Entry]:
-        """Report what became of a group; gives the entries that have to be tried again."""
+        """Report what became of a group; returns the entries that have to be tried again."""
         if not isinstance(written, Saved):
             self._groups.take_back(written.group)
         match written:
@@ -316,9 +316,9 @@ class ContactSync:
             case InDoubt(group, why):
                 self._refuse(group.entries, why)
                 return []
-            case Vanished(group, contact_id):
+            case ContactGone(group, contact_id):
                 return self._vanished(group, contact_id)
-            case Mistaken(group, why):
+            case WrongContact(group, why):
                 return self._mistaken(group, why)
 
     def _saved(self, saved: Saved) -> list[Entry]:
@@ -340,7 +340,7 @@ class ContactSync:
             self._groups.arrived(group)
         return self._done(group, contact, saved.result)
 
-    def _left(self, group: Group, reason: SkipReason) -> list[Entry]:
+    def _left(self, group: ContactRecords, reason: SkipReason) -> list[Entry]:
         if isinstance(group.match, NotFound) and len(group.entries) > 1:
             # Intercom knew somebody after all: that holds for the first record, not for those laid over it.
             return self._one_by_one(group)
@@ -350,7 +350,7 @@ class ContactSync:
         return self._done(group, contact, Result.SKIPPED, reason)
 
     def _done(
-        self, group: Group, contact: Contact | None, result: Result, reason: SkipReason | None = None
+        self, group: ContactRecords, contact: Contact | None, result: Result, reason: SkipReason | None = None
     ) -> list[Entry]:
         """Report a group whose records went through, and mark its contact where some of them do."""
         if contact is not None:
@@ -367,7 +367,7 @@ class ContactSync:
         self._marks.live(_places(group.entries))
         return []
 
-    def _rejected(self, group: Group, why: Refusal) -> list[Entry]:
+    def _rejected(self, group: ContactRecords, why: Refusal) -> list[Entry]:
         """Reject a record; several that were refused together are tried one by one, so that one spoils no other."""
         if len(group.entries) > 1:
             return self._one_by_one(group)
@@ -375,11 +375,11 @@ class ContactSync:
         return []
 
     @staticmethod
-    def _one_by_one(group: Group) -> list[Entry]:
-        """Give a group's records to be tried again, each by itself."""
+    def _one_by_one(group: ContactRecords) -> list[Entry]:
+        """Return a group's records to be tried again, each by itself."""
         return [replace(entry, alone=True) for entry in group.entries]
 
-    def _vanished(self, group: Group, contact: ContactId) -> list[Entry]:
+    def _vanished(self, group: ContactRecords, contact: ContactId) -> list[Entry]:
         """Match the records of a contact that is gone a second time, and no third time."""
         self._recent.forget(contact)
         self._groups.gone(contact)
@@ -388,7 +388,7 @@ class ContactSync:
         self._refuse(tried, Refusal(Result.REJECTED, reason, "contact_gone"))
         return [_second_try(entry, contact) for entry in group.entries if not entry.again]
 
-    def _mistaken(self, group: Group, why: Refusal) -> list[Entry]:
+    def _mistaken(self, group: ContactRecords, why: Refusal) -> list[Entry]:
         """Match records a second time, without the ledger that named the wrong contact, and no third time.
 
         Of several that were refused together each has to be tried by itself: one may have spoilt it for the others.
@@ -434,8 +434,8 @@ def _is_left_as_found(written: Written) -> bool:
     return isinstance(written, Left) and isinstance(written.group.match, Found)
 
 
-def _values_of(attributes: Iterable[str], group: Group) -> list[str]:
-    """Give each attribute once for every record that has a value for it."""
+def _values_of(attributes: Iterable[str], group: ContactRecords) -> list[str]:
+    """Return each attribute once for every record that has a value for it."""
     return [name for name in attributes for entry in group.entries if entry.draft.attributes.get(name) is not None]
 
 
@@ -451,7 +451,7 @@ def _place(entry: Entry) -> int:
 
 
 def _names(entry: Entry) -> set[Identifier]:
-    """Give the identifiers by which a record may mean somebody whom another record means."""
+    """Return the identifiers by which a record may mean somebody whom another record means."""
     names = set(entry.draft.identity.identifiers())
     return names if entry.contact is None else names.union(Identity.of(entry.contact).identifiers())
 

@@ -283,13 +283,13 @@ class Groups:
         self._memberships.has_work = False
 
     def close(self) -> None:
-        """Give everything back."""
+        """Return everything back."""
         self._room.close()
         self._unnamed.close()
         self._memberships.close()
 
     def _removes(self, stream: str) -> bool:
-        """Tell whether a groups stream ends memberships."""
+        """Check whether a groups stream ends memberships."""
         return self._config.may_remove(self._config.stream(stream))
 
     def _takes_off(self, stream: str) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, make_url, select, text
 
 from demo.database import Database as Server
 from demo.database import running_database
-from target_intercom.ledger.interface import LedgerEntry, Loaded, Prints, Stamp, Standing
+from target_intercom.ledger.interface import EntryState, Hashes, LedgerEntry, Loaded, Stamp
 from target_intercom.ledger.records import SqlLedger
 from target_intercom.ledger.store.database import Database
 from target_intercom.model import Contact, ContactId, Email, ExternalId, RecordKey
@@ -34,7 +34,7 @@ def gone(*contacts: ContactId) -> dict[ContactId, str]:
     return dict.fromkeys(contacts, "people")
 
 
-PRINTS = Prints("content", "shape", "settings")
+PRINTS = Hashes("content", "shape", "settings")
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +75,7 @@ def _ask_for_passwords(server: Server) -> None:
 
 @contextmanager
 def new_database(server: Server) -> Iterator[str]:
-    """Make an empty PostgreSQL database; gives its URL."""
+    """Make an empty PostgreSQL database; returns its URL."""
     name = f"ledger_{secrets.token_hex(8)}"
     with server.connect() as connection:
         connection.execute(f'CREATE DATABASE "{name}"'.encode())
@@ -139,18 +139,18 @@ class Ledgers:
         return ledger
 
     def workspace(self, name: str = "w1") -> str:
-        """Give what a workspace is called in the ledger."""
+        """Return what a workspace is called in the ledger."""
         return self.mark + name
 
     def rows(self, table: str, columns: str = "*", workspace: str = "w1") -> list[tuple[Any, ...]]:
-        """Give what is in a table of a workspace, in order."""
+        """Return what is in a table of a workspace, in order."""
         wanted = (
             select(text(columns)).select_from(text(f"target_intercom_{table}")).where(text("workspace = :workspace"))
         )
         return sorted(self.sql(str(wanted), workspace=self.workspace(workspace)), key=repr)
 
     def sql(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        """Run a statement in the database; gives its rows."""
+        """Run a statement in the database; returns its rows."""
         with self._engine.begin() as connection:
             result = connection.execute(text(statement), values)
             return [tuple(row) for row in result] if result.returns_rows else []
@@ -218,8 +218,8 @@ def entry(
     name: str,
     of: Contact | None = None,
     *,
-    prints: Prints | None = PRINTS,
-    standing: Standing = Standing.SYNCED,
+    prints: Hashes | None = PRINTS,
+    standing: EntryState = EntryState.SYNCED,
     written_at: int = 0,
     is_doubted: bool = False,
     overruled_by: str | None = None,
@@ -234,8 +234,8 @@ def loaded(
     name: str,
     of: Contact | str | None,
     *,
-    prints: Prints | None = PRINTS,
-    standing: Standing = Standing.SYNCED,
+    prints: Hashes | None = PRINTS,
+    standing: EntryState = EntryState.SYNCED,
     written_at: int = 0,
     version: int | None = None,
     changed: bool = False,

@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, insert, make_url
 
 from demo.processes import free_port
 from target_intercom.ledger.__main__ import main
-from target_intercom.ledger.interface import Loaded, Standing
+from target_intercom.ledger.interface import EntryState, Loaded
 from target_intercom.ledger.store.migrations import STEPS, check_steps
 from target_intercom.ledger.store.tables import MIGRATIONS
 from target_intercom.model import ContactId, Email, ExternalId, Identity
@@ -48,7 +48,7 @@ def run(*arguments: str) -> Result:
 
 
 def looked(url: str, *arguments: str) -> str:
-    """Look into a ledger; gives what is printed."""
+    """Look into a ledger; returns what is printed."""
     result = run("--ledger-url", url, *arguments)
     assert (result.exit_code, result.stderr) == (0, "")
     return result.stdout
@@ -64,7 +64,7 @@ def exported(url: str, *arguments: str) -> list[list[str]]:
 
 
 def refused(*arguments: str) -> str:
-    """Run the command in vain; gives what is said, which no password is in."""
+    """Run the command in vain; returns what is said, which no password is in."""
     result = run(*arguments)
     assert result.exit_code != 0
     assert result.stdout == ""
@@ -150,7 +150,7 @@ def test_a_ledger_without_streams_is_an_empty_list(on_sqlite: Ledgers) -> None:
 
 def test_ids_are_exported_by_key(new_ledgers: Ledgers) -> None:
     ledger = new_ledgers()
-    found = loaded("2", "c2", standing=Standing.FOUND)
+    found = loaded("2", "c2", standing=EntryState.FOUND)
     filled(ledger, loaded("1", "c1"), found, loaded("3", "c3"), loaded("4", None))
     filled(ledger, loaded("5", "c5"), stream=T)
     ledger.removed(gone(ContactId("c3")))

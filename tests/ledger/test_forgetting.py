@@ -11,7 +11,7 @@ import pytest
 
 from target_intercom.errors import StreamBusyError
 from target_intercom.ledger.command.forgetting import Held, forget, held
-from target_intercom.ledger.interface import NOBODY, Holding
+from target_intercom.ledger.interface import NOBODY, LinkState
 from target_intercom.ledger.store.database import Database
 from target_intercom.model import TagId
 
@@ -45,7 +45,7 @@ def filled(ledgers: Ledgers) -> None:
     rows = [
         membership("1", "c1", "vip", stream=S),
         membership("1b", "c1", "vip", stream=S, tag=None),
-        membership("1", "c1", "beta", Holding.AWAY, stream=S, tag=B),
+        membership("1", "c1", "beta", LinkState.AWAY, stream=S, tag=B),
         membership("2", "c2", "vip", stream=S),
         membership("2", "c2", "beta", stream=S, tag=B, ours=False),
         membership("9", "c2", "vip", stream=T),
@@ -126,7 +126,7 @@ def test_what_a_forgotten_groups_stream_put_on_is_due_when_another_came_whole(le
     assert memberships.ending([NOBODY], 9, None) == []
     memberships.release_forgotten([T], is_whole=True)
     (due,) = memberships.ending([NOBODY], 9, None)
-    assert (due.pair, due.tag, due.holding) == (("c1", "vip"), A, Holding.RELEASED)
+    assert (due.pair, due.tag, due.holding) == (("c1", "vip"), A, LinkState.RELEASED)
     memberships.ended({due.pair})
     assert left(memberships, due.pair) == [("c1", "vip", "7", "off", False)]
 

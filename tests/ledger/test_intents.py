@@ -25,7 +25,7 @@ ANN, BOB = Email("ann@example.com"), Email("bob@example.com")
 
 
 def pending_since(ledger: Ledger, email: Email, replacing: Stamp | None = None) -> Stamp | None:
-    """Try to write an intent; gives the stamp of the one that is in the way."""
+    """Try to write an intent; returns the stamp of the one that is in the way."""
     try:
         ledger.intend(email, replacing)
     except LeadPendingError as error:

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from target_intercom.errors import LedgerError
 from target_intercom.ledger.command.looking import LedgerState, look
-from target_intercom.ledger.interface import Holding, Membership
+from target_intercom.ledger.interface import LinkState, Membership
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.migrations import STEPS
 from target_intercom.ledger.store.read_only import ReadOnlyLedger
@@ -57,7 +57,7 @@ def test_streams_of_contacts_are_those_with_records_or_that_a_run_finished_but_n
     for stream in ("with records", "empty", "of groups"):
         first.enter(stream, ["id"], alone=False)
     first.remember("with records", [loaded("1", contact("c1"))])
-    joined = Membership("of groups", key("1"), ContactId("c1"), GroupKey("vip"), "VIP", None, Holding.ON, ours=True)
+    joined = Membership("of groups", key("1"), ContactId("c1"), GroupKey("vip"), "VIP", None, LinkState.ON, ours=True)
     first.memberships.note([joined], [])
     first.finish()
     second = new_ledgers("r2")

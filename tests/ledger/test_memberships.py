@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.ledger.interface import UNNOTED, Holding, Membership, Stamp
+from target_intercom.ledger.interface import UNNOTED, LinkState, Membership, Stamp
 from target_intercom.model import ContactId, GroupKey, TagId
 
 from .conftest import contact, gone, key, loaded
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 S, T = "members", "others"
 MANY = 501
 """One more than go into an IN list."""
-STATES = list(Holding)
+STATES = list(LinkState)
 
 
 def membership(
-    name: str = "1", contact_id: str = "c1", group: str = "vip", holding: Holding = Holding.ON, **values: Any
+    name: str = "1", contact_id: str = "c1", group: str = "vip", holding: LinkState = LinkState.ON, **values: Any
 ) -> Membership:
     """A membership, on and ours if nothing else is said."""
     given: dict[str, Any] = {"stream": S, "name": group.upper(), "tag": TagId("7"), "ours": True, **values}
@@ -40,7 +40,7 @@ def of(memberships: Memberships, *names: str, stream: str = S) -> list[Membershi
     return [one for name in names for one in sorted(known.get(key(name), []), key=lambda row: row.pair)]
 
 
-def holdings(memberships: Memberships, *names: str, stream: str = S) -> list[Holding]:
+def holdings(memberships: Memberships, *names: str, stream: str = S) -> list[LinkState]:
     return [one.holding for one in of(memberships, *names, stream=stream)]
 
 
@@ -58,17 +58,17 @@ def test_memberships_are_given_as_they_were_noted(known: Memberships) -> None:
     rows = [
         membership("1", content="hash", place=5, version=3, written_at=Stamp(1_700_000_000_123)),
         membership("2", "c2", "naïve 🎈"),
-        membership("3", holding=Holding.WANTED, ours=False, tag=None),
+        membership("3", holding=LinkState.WANTED, ours=False, tag=None),
     ]
     known.note(rows, [])
     assert of(known, "1", "2", "3") == rows
 
 
 @pytest.mark.parametrize("holding", STATES)
-def test_another_run_sees_marks_and_plans_for_what_they_are_worth(ledgers: Ledgers, holding: Holding) -> None:
+def test_another_run_sees_marks_and_plans_for_what_they_are_worth(ledgers: Ledgers, holding: LinkState) -> None:
     ledgers("r1").memberships.note([membership(holding=holding, place=5)], [])
     (seen,) = of(ledgers("r2").memberships, "1")
-    elsewhere = {Holding.MARKED: Holding.ON, Holding.WANTED: Holding.UNCLEAR}
+    elsewhere = {LinkState.MARKED: LinkState.ON, LinkState.WANTED: LinkState.UNCLEAR}
     assert (seen.holding, seen.place) == (elsewhere.get(holding, holding), None)
 
 
@@ -106,30 +106,30 @@ def test_many_groups_are_found_by_their_contacts(known: Memberships) -> None:
 
 
 @pytest.mark.parametrize("holding", STATES)
-def test_a_tag_is_wanted_while_a_record_puts_the_contact_into_the_group(known: Memberships, holding: Holding) -> None:
+def test_a_tag_is_wanted_while_a_record_puts_the_contact_into_the_group(known: Memberships, holding: LinkState) -> None:
     row = membership(holding=holding)
     known.note([row, membership("2", "c2")], [])
-    is_wanted = holding in {Holding.WANTED, Holding.UNCLEAR, Holding.ON}
+    is_wanted = holding in {LinkState.WANTED, LinkState.UNCLEAR, LinkState.ON}
     assert known.wanted({row.pair}) == ({row.pair} if is_wanted else set())
 
 
 @pytest.mark.parametrize("holding", STATES)
-def test_who_lets_go_of_a_tag_leaves_it_to_those_who_want_it(known: Memberships, holding: Holding) -> None:
-    mine, other = membership("1", holding=Holding.MARKED), membership("2", holding=holding, ours=False, tag=None)
+def test_who_lets_go_of_a_tag_leaves_it_to_those_who_want_it(known: Memberships, holding: LinkState) -> None:
+    mine, other = membership("1", holding=LinkState.MARKED), membership("2", holding=holding, ours=False, tag=None)
     known.note([mine, other], [])
-    is_wanted = holding in {Holding.WANTED, Holding.UNCLEAR, Holding.ON}
+    is_wanted = holding in {LinkState.WANTED, LinkState.UNCLEAR, LinkState.ON}
     assert known.let_go([mine]) == ({mine.pair} if is_wanted else set())
     if is_wanted:
         assert of(known, "1", "2") == [replace(other, ours=True, tag=mine.tag)]
     else:
         (ending,) = of(known, "1")
-        assert ending.holding is Holding.RELEASED
+        assert ending.holding is LinkState.RELEASED
         assert ending.written_at > 0
 
 
 def test_of_two_runs_that_let_go_of_a_tag_one_is_the_last(ledgers: Ledgers) -> None:
     first, second = ledgers("r1").memberships, ledgers("r2").memberships
-    mine, theirs = membership("1", holding=Holding.MARKED), membership("2", holding=Holding.MARKED)
+    mine, theirs = membership("1", holding=LinkState.MARKED), membership("2", holding=LinkState.MARKED)
     first.note([mine], [])
     second.note([theirs], [])
     assert first.let_go([mine]) == {mine.pair}
@@ -142,35 +142,35 @@ def test_of_two_runs_that_let_go_of_a_tag_one_is_the_last(ledgers: Ledgers) -> N
 def test_what_waits_for_its_tag_comes_group_by_group(known: Memberships) -> None:
     known.note(
         [
-            membership("1", "c2", "b", Holding.WANTED),
-            membership("2", "c1", "a", Holding.WANTED),
-            membership("3", "c1", "b", Holding.WANTED),
+            membership("1", "c2", "b", LinkState.WANTED),
+            membership("2", "c1", "a", LinkState.WANTED),
+            membership("3", "c1", "b", LinkState.WANTED),
             membership("4", "c1", "c"),
-            membership("5", "c3", "b", Holding.WANTED, stream=T),
+            membership("5", "c3", "b", LinkState.WANTED, stream=T),
         ],
         [],
     )
-    assert pairs(known.pending(Holding.WANTED, 10)) == [("c1", "a"), ("c1", "b"), ("c2", "b"), ("c3", "b")]
-    assert len(known.pending(Holding.WANTED, 2)) == 2
+    assert pairs(known.pending(LinkState.WANTED, 10)) == [("c1", "a"), ("c1", "b"), ("c2", "b"), ("c3", "b")]
+    assert len(known.pending(LinkState.WANTED, 2)) == 2
 
 
 def test_what_is_to_be_looked_at_comes_contact_by_contact(known: Memberships) -> None:
-    waiting = [membership("1", "c2", "a", Holding.UNCLEAR), membership("2", "c1", "b", Holding.UNCLEAR)]
+    waiting = [membership("1", "c2", "a", LinkState.UNCLEAR), membership("2", "c1", "b", LinkState.UNCLEAR)]
     known.note(waiting, [])
-    assert pairs(known.pending(Holding.UNCLEAR, 10)) == [("c1", "b"), ("c2", "a")]
+    assert pairs(known.pending(LinkState.UNCLEAR, 10)) == [("c1", "b"), ("c2", "a")]
 
 
 def test_what_another_run_plans_is_left_to_it(ledgers: Ledgers) -> None:
-    ledgers("r1").memberships.note([membership(holding=Holding.WANTED)], [])
-    assert ledgers("r2").memberships.pending(Holding.WANTED, 10) == []
+    ledgers("r1").memberships.note([membership(holding=LinkState.WANTED)], [])
+    assert ledgers("r2").memberships.pending(LinkState.WANTED, 10) == []
 
 
 def test_what_is_to_be_taken_off_is_given_page_by_page(known: Memberships) -> None:
     ending = [
         membership(str(n), f"c{n % 3}", f"g{n}", holding)
-        for n, holding in enumerate([Holding.RELEASED, Holding.LEFT, Holding.MARKED] * 3)
+        for n, holding in enumerate([LinkState.RELEASED, LinkState.LEFT, LinkState.MARKED] * 3)
     ]
-    known.note([*ending, membership("on", "c0", "x"), membership("off", "c0", "y", Holding.OFF)], [])
+    known.note([*ending, membership("on", "c0", "x"), membership("off", "c0", "y", LinkState.OFF)], [])
     found: list[Membership] = []
     while page := known.ending([S], 2, found[-1] if found else None):
         found.extend(page)
@@ -179,15 +179,15 @@ def test_what_is_to_be_taken_off_is_given_page_by_page(known: Memberships) -> No
 
 def test_the_marks_of_another_run_take_nothing_off(ledgers: Ledgers) -> None:
     ledgers("r1").memberships.note(
-        [membership("1", holding=Holding.MARKED), membership("2", "c2", holding=Holding.RELEASED)], []
+        [membership("1", holding=LinkState.MARKED), membership("2", "c2", holding=LinkState.RELEASED)], []
     )
     assert pairs(ledgers("r2").memberships.ending([S], 10, None)) == [("c2", "vip")]
 
 
 def test_what_became_of_tags_is_written_down(known: Memberships) -> None:
-    known.note([membership("1", holding=Holding.WANTED, tag=None, ours=False), membership("2", "c2")], [])
+    known.note([membership("1", holding=LinkState.WANTED, tag=None, ours=False), membership("2", "c2")], [])
     first, second = of(known, "1", "2")
-    on = replace(first, holding=Holding.ON, tag=TagId("9"), ours=True, written_at=Stamp(5))
+    on = replace(first, holding=LinkState.ON, tag=TagId("9"), ours=True, written_at=Stamp(5))
     known.settle([on])
     assert of(known, "1", "2") == [on, second]
 
@@ -199,8 +199,8 @@ def test_tags_that_are_gone_are_wanted_again(known: Memberships) -> None:
     assert known.lost([S], {TagId("1")}) == 1
     assert known.lost([S], set()) == 0
     lost, kept = of(known, "1", "2")
-    assert (lost.holding, lost.tag, lost.ours) == (Holding.UNCLEAR, None, False)
-    assert kept.holding is Holding.ON
+    assert (lost.holding, lost.tag, lost.ours) == (LinkState.UNCLEAR, None, False)
+    assert kept.holding is LinkState.ON
 
 
 # Who left.
@@ -211,8 +211,8 @@ def test_only_tags_of_ours_are_counted(known: Memberships) -> None:
         [
             membership("1"),
             membership("2", "c2", ours=False),
-            membership("3", "c3", holding=Holding.WANTED),
-            membership("4", "c4", holding=Holding.MARKED),
+            membership("3", "c3", holding=LinkState.WANTED),
+            membership("4", "c4", holding=LinkState.MARKED),
             membership("5", "c5", stream=T),
         ],
         [],
@@ -223,7 +223,7 @@ def test_only_tags_of_ours_are_counted(known: Memberships) -> None:
 def test_who_was_not_seen_has_left(ledgers: Ledgers) -> None:
     ledgers("r1").memberships.note(
         [membership(str(n), f"c{n}") for n in range(3)]
-        + [membership("3", "c3", ours=False), membership("4", "c4", holding=Holding.WANTED)],
+        + [membership("3", "c3", ours=False), membership("4", "c4", holding=LinkState.WANTED)],
         [],
     )
     later = ledgers("r2").memberships
@@ -231,7 +231,7 @@ def test_who_was_not_seen_has_left(ledgers: Ledgers) -> None:
     assert later.missing(S, {S: None}) == 3
     later.leave(S, None)
     # A run that was cut off may have put on what it wanted.
-    assert holdings(later, "0", "1", "2", "3", "4") == [Holding.ON, *[Holding.LEFT] * 3]
+    assert holdings(later, "0", "1", "2", "3", "4") == [LinkState.ON, *[LinkState.LEFT] * 3]
     assert later.missing(S, {S: None}) == 0
 
 
@@ -241,7 +241,7 @@ def test_of_a_versioned_stream_who_has_another_version_has_left(ledgers: Ledgers
     later = ledgers("r2").memberships
     assert later.missing(S, {S: 2}) == 2
     later.leave(S, 2)
-    assert holdings(later, "1", "2", "3") == [Holding.LEFT, Holding.ON, Holding.LEFT]
+    assert holdings(later, "1", "2", "3") == [LinkState.LEFT, LinkState.ON, LinkState.LEFT]
 
 
 def test_a_version_that_is_activated_late_is_that_of_all_that_came(ledgers: Ledgers) -> None:
@@ -250,7 +250,7 @@ def test_a_version_that_is_activated_late_is_that_of_all_that_came(ledgers: Ledg
     later.see(S, [key("1")], None)
     later.activate(S, 2)
     later.leave(S, 2)
-    assert holdings(later, "1", "2") == [Holding.ON, Holding.LEFT]
+    assert holdings(later, "1", "2") == [LinkState.ON, LinkState.LEFT]
 
 
 def test_a_version_is_kept_where_a_record_comes_without(ledgers: Ledgers) -> None:
@@ -267,14 +267,14 @@ def test_a_contact_that_is_removed_has_no_tags(ledger: SqlLedger) -> None:
     ledger.remember("people", [loaded("1", contact("c1"))])
     ledger.memberships.note([membership(), membership("2", "c2")], [])
     ledger.removed(gone(ContactId("c1")))
-    assert holdings(ledger.memberships, "1", "2") == [Holding.AWAY, Holding.ON]
+    assert holdings(ledger.memberships, "1", "2") == [LinkState.AWAY, LinkState.ON]
     assert of(ledger.memberships, "1")[0].ours
 
 
 def test_a_record_that_is_let_go_lets_its_groups_go(ledger: SqlLedger) -> None:
     ledger.memberships.note([membership("1"), membership("2", "c2", ours=False), membership("3", "c3")], [])
     ledger.release(S, [key("1"), key("2")])
-    assert holdings(ledger.memberships, "1", "2", "3") == [Holding.RELEASED, Holding.OFF, Holding.ON]
+    assert holdings(ledger.memberships, "1", "2", "3") == [LinkState.RELEASED, LinkState.OFF, LinkState.ON]
 
 
 def recalled(ledger: SqlLedger, name: str = "1") -> str | None:
@@ -284,7 +284,7 @@ def recalled(ledger: SqlLedger, name: str = "1") -> str | None:
 def test_what_a_contact_record_lists_is_remembered_when_its_tags_are_on(ledgers: Ledgers) -> None:
     first = ledgers("r1")
     first.remember("people", [loaded("1", contact("c1"))])
-    wanted = membership("1", stream="people", holding=Holding.WANTED)
+    wanted = membership("1", stream="people", holding=LinkState.WANTED)
     first.memberships.note([wanted], [], {("people", key("1")): "hash"})
     assert recalled(first) == "hash"
     assert recalled(ledgers("r2")) == UNNOTED
@@ -311,15 +311,15 @@ def test_what_a_record_lists_is_of_the_contact_it_had(ledger: SqlLedger) -> None
 
 
 def test_what_is_off_is_forgotten_after_a_day_unless_it_was_ours(ledgers: Ledgers) -> None:
-    off: dict[str, Any] = {"holding": Holding.OFF, "written_at": Stamp(1)}
+    off: dict[str, Any] = {"holding": LinkState.OFF, "written_at": Stamp(1)}
     first = ledgers("r1")
     first.memberships.note([membership("1", ours=False, **off), membership("2", "c2", **off)], [])
     first.finish()
     assert [one.key for one in of(first.memberships, "1", "2")] == [key("2")]
 
 
-@pytest.mark.parametrize(("holding", "waits"), [(one, one not in {Holding.ON, Holding.OFF}) for one in Holding])
-def test_it_is_known_whether_tags_wait(known: Memberships, holding: Holding, *, waits: bool) -> None:
+@pytest.mark.parametrize(("holding", "waits"), [(one, one not in {LinkState.ON, LinkState.OFF}) for one in LinkState])
+def test_it_is_known_whether_tags_wait(known: Memberships, holding: LinkState, *, waits: bool) -> None:
     assert not known.has_work
     known.note([membership(holding=holding)], [])
     assert known.has_work is waits

@@ -40,7 +40,7 @@ PASSWORD = "pssst"
 
 
 def refused(place: str | Path) -> str:
-    """Open a ledger that cannot be used; gives what is said, which quotes no password."""
+    """Open a ledger that cannot be used; returns what is said, which quotes no password."""
     with pytest.raises(LedgerError) as caught:
         Database(place)
     said = str(caught.value)

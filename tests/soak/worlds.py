@@ -159,7 +159,7 @@ class _Happening:
 
 
 def _loaded(config: Mapping[str, Any], piped: str) -> int:
-    """Run the target as its command does; gives the exit code.
+    """Run the target as its command does; returns the exit code.
 
     Raises:
         KeyboardInterrupt: a signal came, which is meant for more than this run.

@@ -72,12 +72,12 @@ def all_tags(people: People) -> dict[str, set[str]]:
 
 
 def add_people(people: People, ids: Iterable[int | str]) -> dict[str, str]:
-    """Make users as somebody else does; gives their Intercom ids by external_id."""
+    """Make users as somebody else does; returns their Intercom ids by external_id."""
     return {str(one): people.add(external_id=str(one), email=f"p{one}@example.com") for one in ids}
 
 
 def tag_by_hand(people: People, name: str, *contacts: str) -> str:
-    """Give contacts a tag as somebody in Intercom does; gives the tag's id."""
+    """Return contacts a tag as somebody in Intercom does; returns the tag's id."""
     tag = people.call("POST", "/tags", {"name": name, "users": [{"id": contact} for contact in contacts]})
     return str(tag["id"])
 

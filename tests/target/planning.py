@@ -24,7 +24,7 @@ def plans(folder: Path) -> set[Path]:
 
 
 def dry_run(load: Loader, messages: Sequence[Row], **settings: Any) -> tuple[Loaded, list[Row]]:
-    """Do a dry run; gives it and its plan."""
+    """Do a dry run; returns it and its plan."""
     before = plans(load.data_dir)
     done = load(messages, **settings, dry_run=True)
     (path,) = plans(load.data_dir) - before
@@ -121,7 +121,7 @@ class Witness:
         before.update(body)
 
     def _just_made(self, body: Row) -> Row:
-        """Give those that may be the contact that was made: nobody else has its identifiers."""
+        """Return those that may be the contact that was made: nobody else has its identifiers."""
         name = _named({"external_id": None, "email": None, **body})
         return {contact: dict(body) for contact, known in self._new.items() if known == name}
 

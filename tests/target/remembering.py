@@ -97,7 +97,7 @@ def with_and_without_a_ledger(
     first: Callable[[], object] = lambda: None,
     **settings: Any,
 ) -> tuple[list[list[Row]], list[list[Row]]]:
-    """Let the same runs come into two new workspaces, where `first` is done before; gives who is in them after each."""
+    """Load the same runs into two new workspaces, where `first` is done before; returns who is in them after each."""
     ways: list[list[list[Row]]] = []
     for url in (..., "none"):
         sandbox.sandbox.reset()

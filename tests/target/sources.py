@@ -48,7 +48,7 @@ class Source:
 
 
 def source(name: str, *, listed: Any, joined: Any) -> Source:
-    """Give a source by what it says of each number."""
+    """Return a source by what it says of each number."""
     everybody = range(PEOPLE)
     return Source(name, {str(n): set(listed(n)) for n in everybody}, {str(n): set(joined(n)) for n in everybody})
 

@@ -37,7 +37,7 @@ def customers(*rows: Row, stream: str = "customers") -> list[Row]:
 
 
 def archived(people: People, **values: Any) -> str:
-    """Make somebody who is archived; gives the Intercom id."""
+    """Make somebody who is archived; returns the Intercom id."""
     contact = people.add(**{"external_id": "2", "email": EVES, "name": "Eve", **values})
     people.archive(contact)
     return contact

@@ -45,7 +45,7 @@ def names(people: People) -> Counter[str]:
 
 
 def is_submission(request: Request, method: str) -> bool:
-    """Tell whether a call submits contacts to a job."""
+    """Check whether a call submits contacts to a job."""
     return (request.method, request.path) == (method, "/contacts/bulk")
 
 
@@ -160,7 +160,7 @@ def listed(*groups: str, count: int = 3, **values: Any) -> list[Row]:
 
 
 def everybody(*tags: str, count: int = 3) -> dict[str, set[str]]:
-    """Give who has which tags where all have the same."""
+    """Return who has which tags where all have the same."""
     return {str(n): set(tags) for n in range(1, count + 1)}
 
 

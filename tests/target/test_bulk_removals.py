@@ -56,7 +56,7 @@ def named(*numbers: int) -> set[str]:
 
 
 def remove(load: Loader, way: str, kept: range, ended: range) -> tuple[Loaded, int]:
-    """Remove those who ended; gives the run, and how many it says it has removed."""
+    """Remove those who ended; returns the run, and how many it says it has removed."""
     if way == "left":
         done = load(table(*kept), snapshot=True)
         return done, done.stream()["left"]

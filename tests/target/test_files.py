@@ -44,7 +44,7 @@ def scratch_folders(load: Loader) -> set[Path]:
 
 
 def killed(load: Loader) -> Path:
-    """Kill a run at work on a scratch ledger; gives the folder that it leaves."""
+    """Kill a run at work on a scratch ledger; returns the folder that it leaves."""
     before = scratch_folders(load) if load.data_dir.exists() else set()
     process = load.start(dry_run=True)
     feed(process, CUSTOMERS, ANN)

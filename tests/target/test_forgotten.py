@@ -36,7 +36,7 @@ def row(number: int, *groups: str, **values: Any) -> Row:
 
 
 def forget(load: Loader, stream: str = "customers") -> str:
-    """Run the command; gives what it says."""
+    """Run the command; returns what it says."""
     arguments = ["--config", str(load.data_dir / "config.json"), "forget", stream, "--yes"]
     result = CliRunner().invoke(main, arguments)
     assert (result.exit_code, result.stderr) == (0, "")
@@ -44,7 +44,7 @@ def forget(load: Loader, stream: str = "customers") -> str:
 
 
 def refused(load: Loader, *arguments: str, code: int = 1) -> str:
-    """Run the command in vain; gives what it says."""
+    """Run the command in vain; returns what it says."""
     result = CliRunner().invoke(main, ["--data-dir", str(load.data_dir), "forget", *arguments], input="y\n")
     assert result.exit_code == code
     return result.stderr

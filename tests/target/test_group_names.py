@@ -42,7 +42,7 @@ def row(number: int, *groups: str, **values: Any) -> Row:
 
 
 def rename(people: People, old: str, new: str) -> str:
-    """Rename a tag as somebody in Intercom does; gives its id."""
+    """Rename a tag as somebody in Intercom does; returns its id."""
     (tag,) = (one["id"] for one in people.call("GET", "/tags")["data"] if one["name"] == old)
     people.call("POST", "/tags", {"id": tag, "name": new})
     return str(tag)

@@ -198,7 +198,7 @@ class World:
             path.unlink()
 
     def go(self, step: Step) -> list[Row]:
-        """Do what a step says, and check; gives what was piped."""
+        """Do what a step says, and check; returns what was piped."""
         self.use_hands(step.hands)
         if step.loses_the_ledger:
             self.forget()
@@ -241,7 +241,7 @@ class World:
             self.catch_up()
 
     def kept(self, contact: str) -> set[str]:
-        """Give the groups that a contact is in, or ever was where tags are not taken off."""
+        """Return the groups that a contact is in, or ever was where tags are not taken off."""
         return {name.casefold() for name in self._source[contact].all} if self._removes else self._ever[contact]
 
     def wanted(self) -> dict[str, set[str]]:

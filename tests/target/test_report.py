@@ -212,7 +212,7 @@ def test_identifiers_never_name_an_operation(load: Loader, sandbox: SandboxServe
 
 @pytest.fixture
 def seen(load: Loader, sandbox: SandboxServer) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """Reads report.json as often as it can, at every call at least; gives every state of it, in order.
+    """Reads report.json as often as it can, at every call at least; returns every state of it, in order.
 
     A half-written one would not parse.
     """

@@ -53,7 +53,7 @@ class Crowd:
         self.met, self.peak_met = self.run(old)
 
     def run(self, name: Callable[[int], str], contacts: int = CONTACTS) -> tuple[Loaded, int]:
-        """Load the first so many people with names; gives what came of it, and the peak of memory."""
+        """Load the first so many people with names; returns what came of it, and the peak of memory."""
         folder = self.load.data_dir
         folder.mkdir(exist_ok=True)
         config, piped = folder / "config.json", folder / "input.singer"
@@ -68,7 +68,7 @@ class Crowd:
 
 
 def measured(load: Loader, config: Path, piped: Path) -> tuple[Loaded, int]:
-    """Run the target on a file of messages; gives what came of it, and the peak of memory."""
+    """Run the target on a file of messages; returns what came of it, and the peak of memory."""
     # Linux counts the peak of whoever starts a process to it: a shell in between is small.
     shell = ["sh", "-c", '"$@"; exit $?', "sh"]
     command = [*shell, sys.executable, "-c", MEASURED, "--config", str(config)]

@@ -6,7 +6,7 @@ from target_intercom.model import ContactId, Email, ExternalId, Identity
 
 
 def identity(external_id: str | None = None, email: str | None = None, contact_id: str | None = None) -> Identity:
-    """Give an identity of plain texts."""
+    """Return an identity of plain texts."""
     return Identity(
         None if external_id is None else ExternalId(external_id),
         None if email is None else Email(email),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from target_intercom.intercom.protocol import Contact, ContactId, TagId
-from target_intercom.ledger.interface import Holding, Membership, Stamp
+from target_intercom.ledger.interface import LinkState, Membership, Stamp
 from target_intercom.model import GroupKey, RecordKey
 from target_intercom.sync.linking.claims import Claim, awaited, settle, shown
 
@@ -16,7 +16,7 @@ VIP, BETA = GroupKey("vip"), GroupKey("beta")
 TAGS = {VIP: TagId("1"), BETA: TagId("2")}
 LATELY = Stamp(100)
 OLD, NEW = Stamp(50), Stamp(150)
-ON, OFF, WANTED, UNCLEAR = Holding.ON, Holding.OFF, Holding.WANTED, Holding.UNCLEAR
+ON, OFF, WANTED, UNCLEAR = LinkState.ON, LinkState.OFF, LinkState.WANTED, LinkState.UNCLEAR
 
 
 def person(contact_id: str = "c1", *tags: str, shows_all: bool = True) -> Contact:
@@ -24,7 +24,7 @@ def person(contact_id: str = "c1", *tags: str, shows_all: bool = True) -> Contac
     return Contact(ContactId(contact_id), "user", None, None, {}, tags=shown_tags, shows_all_tags=shows_all)
 
 
-def membership(holding: Holding = ON, **values: Any) -> Membership:
+def membership(holding: LinkState = ON, **values: Any) -> Membership:
     """A membership of the record k in VIP, ours if nothing else is said."""
     given: dict[str, Any] = {
         "stream": "members",
@@ -46,7 +46,7 @@ def claim(contact: Contact, *groups: GroupKey, **values: Any) -> Claim:
 
 def decided(
     contact: Contact, *known: Membership, tags: dict[GroupKey, TagId] | None = None, **values: Any
-) -> tuple[Holding, bool]:
+) -> tuple[LinkState, bool]:
     """How VIP stands after a claim of it, and whether it is ours."""
     (one,) = settle(claim(contact, VIP, **values), known, TAGS if tags is None else tags, LATELY).changed
     assert one.pair == (contact.id, VIP)
@@ -64,7 +64,7 @@ def decided(
     ],
     ids=["no tags", "another tag", "the tag", "ten others", "the tag among ten"],
 )
-def test_a_new_membership_goes_by_what_the_contact_shows(contact: Contact, holding: Holding) -> None:
+def test_a_new_membership_goes_by_what_the_contact_shows(contact: Contact, holding: LinkState) -> None:
     assert shown(contact, TagId("1")) is holding
     assert decided(contact) == (holding, False)
 
@@ -80,51 +80,51 @@ def test_a_tag_that_is_not_there_yet_nobody_has() -> None:
     [
         (membership(ON), [(ON, True)] * 3),
         (membership(ON, ours=False), [(ON, False)] * 3),
-        (membership(Holding.MARKED), [(ON, True)] * 3),
+        (membership(LinkState.MARKED), [(ON, True)] * 3),
         (membership(WANTED), [(WANTED, True)] * 3),
         (membership(UNCLEAR), [(WANTED, True), (ON, True), (UNCLEAR, True)]),
-        (membership(Holding.RELEASED), [(WANTED, True), (ON, True), (UNCLEAR, True)]),
-        (membership(Holding.LEFT), [(WANTED, True), (ON, True), (UNCLEAR, True)]),
-        (membership(Holding.AWAY), [(WANTED, True), (ON, True), (UNCLEAR, True)]),
+        (membership(LinkState.RELEASED), [(WANTED, True), (ON, True), (UNCLEAR, True)]),
+        (membership(LinkState.LEFT), [(WANTED, True), (ON, True), (UNCLEAR, True)]),
+        (membership(LinkState.AWAY), [(WANTED, True), (ON, True), (UNCLEAR, True)]),
         (membership(OFF, ours=False), [(WANTED, False), (ON, False), (UNCLEAR, False)]),
         (membership(ON, tag=TagId("9")), [(WANTED, False), (ON, False), (UNCLEAR, False)]),
     ],
     ids=["on", "foreign", "marked", "wanted", "unclear", "released", "left", "away", "off", "on by another id"],
 )
 def test_what_is_known_goes_before_what_the_contact_shows(
-    row: Membership, expected: list[tuple[Holding, bool]], *, mine: bool
+    row: Membership, expected: list[tuple[LinkState, bool]], *, mine: bool
 ) -> None:
     row = replace(row, written_at=OLD) if mine else replace(row, written_at=OLD, stream="others")
     contacts = [person(), person("c1", "1"), person(shows_all=False)]
     assert [decided(contact, row) for contact in contacts] == expected
 
 
-@pytest.mark.parametrize("holding", [UNCLEAR, Holding.RELEASED, Holding.LEFT, Holding.AWAY, OFF])
-def test_what_was_done_moments_ago_search_may_not_show(holding: Holding) -> None:
+@pytest.mark.parametrize("holding", [UNCLEAR, LinkState.RELEASED, LinkState.LEFT, LinkState.AWAY, OFF])
+def test_what_was_done_moments_ago_search_may_not_show(holding: LinkState) -> None:
     row = membership(holding, written_at=NEW)
     assert [decided(contact, row)[0] for contact in (person(), person("c1", "1"))] == [UNCLEAR, UNCLEAR]
 
 
 @pytest.mark.parametrize(("written_at", "expected"), [(OLD, WANTED), (NEW, UNCLEAR)])
-def test_a_repair_looks_at_what_is_thought_to_be_on(written_at: Stamp, expected: Holding) -> None:
+def test_a_repair_looks_at_what_is_thought_to_be_on(written_at: Stamp, expected: LinkState) -> None:
     assert decided(person(), membership(ON, written_at=written_at), is_doubtful=True) == (expected, True)
 
 
 @pytest.mark.parametrize("releases", [True, False])
-@pytest.mark.parametrize("holding", list(Holding))
+@pytest.mark.parametrize("holding", list(LinkState))
 @pytest.mark.parametrize("ours", [True, False])
-def test_a_group_that_the_record_no_longer_names(holding: Holding, *, releases: bool, ours: bool) -> None:
+def test_a_group_that_the_record_no_longer_names(holding: LinkState, *, releases: bool, ours: bool) -> None:
     row = membership(holding, ours=ours, place=3)
     settled = settle(claim(person(), BETA, releases=releases), [row], TAGS, LATELY)
     left = next((one for one in settled.changed if one.group == VIP), None)
     is_dropped = settled.dropped == [row]
     assert not (is_dropped and left is not None)
-    if holding in {Holding.RELEASED, Holding.LEFT}:
+    if holding in {LinkState.RELEASED, LinkState.LEFT}:
         assert left is not None
         assert (left.holding, left.place) == (holding, None)
     elif releases and ours:
         assert left is not None
-        assert (left.holding, left.tag) == (Holding.RELEASED, row.tag if holding.is_on else None)
+        assert (left.holding, left.tag) == (LinkState.RELEASED, row.tag if holding.is_on else None)
     elif releases:
         assert is_dropped is (holding is not OFF)
     elif holding in {WANTED, UNCLEAR}:
@@ -136,7 +136,7 @@ def test_a_group_that_the_record_no_longer_names(holding: Holding, *, releases: 
 
 @pytest.mark.parametrize("releases", [True, False])
 def test_what_ends_while_its_contact_is_away_is_remembered(*, releases: bool) -> None:
-    row = membership(Holding.AWAY)
+    row = membership(LinkState.AWAY)
     settled = settle(claim(person("c2"), VIP, releases=releases), [row], TAGS, LATELY)
     assert [(one.contact, one.holding) for one in settled.changed] == [("c2", WANTED), ("c1", OFF)]
 

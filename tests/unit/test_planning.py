@@ -15,18 +15,18 @@ from target_intercom.model import (
     Contact,
     ContactDraft,
     ContactId,
+    ContactRecords,
     Create,
     Email,
     Entry,
     ExternalId,
     Found,
-    Group,
     Identity,
-    Leave,
     MergedAway,
     NotFound,
     Refuse,
     Result,
+    Skip,
     SkipReason,
     Unanswered,
     Update,
@@ -39,7 +39,7 @@ from tests.unit.identities import identity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_intercom.model import Operation, Role
+    from target_intercom.model import PlannedWrite, Role
 
 USER, LEAD, LIFECYCLE = CreationMode.USER, CreationMode.LEAD, CreationMode.LIFECYCLE
 PLAN, CONSENT = "custom_attributes.plan", "unsubscribed_from_emails"
@@ -67,9 +67,9 @@ def contact(
 
 def planned(
     match: NotFound | Found, wanted: ContactDraft, mode: SyncMode, creation_mode: CreationMode = USER
-) -> Operation:
+) -> PlannedWrite:
     entry = Entry(received=received(record("people")), draft=wanted)
-    return plan(Group(match, wanted, [entry]), StreamConfig(sync_mode=mode, creation_mode=creation_mode))
+    return plan(ContactRecords(match, wanted, [entry]), StreamConfig(sync_mode=mode, creation_mode=creation_mode))
 
 
 ANN = draft("1", "ann@example.com", plan="pro")
@@ -133,7 +133,7 @@ def test_modes_that_create_nobody_skip_who_is_not_there(
     mode: SyncMode, creation_mode: CreationMode, wanted: ContactDraft
 ) -> None:
     operation = planned(NotFound(), wanted, mode, creation_mode)
-    assert isinstance(operation, Leave)
+    assert isinstance(operation, Skip)
     assert operation.reason is SkipReason.NOT_CREATED
 
 
@@ -150,7 +150,7 @@ def test_who_is_there_is_updated_by_what_differs(mode: SyncMode, creation_mode: 
 @pytest.mark.parametrize("mode", [SyncMode.SYNC, SyncMode.ADDITIVE, SyncMode.ENRICH])
 def test_who_is_as_the_record_says_is_left_alone_without_a_reason(mode: SyncMode) -> None:
     operation = planned(Found(contact("user", "1", "ann@example.com", plan="pro")), ANN, mode)
-    assert isinstance(operation, Leave)
+    assert isinstance(operation, Skip)
     assert operation.reason is None
 
 
@@ -158,7 +158,7 @@ def test_who_is_as_the_record_says_is_left_alone_without_a_reason(mode: SyncMode
 @pytest.mark.parametrize("plan_there", ["pro", "free"])
 def test_modes_that_do_not_update_skip_who_is_there(mode: SyncMode, plan_there: str) -> None:
     operation = planned(Found(contact("user", "1", "ann@example.com", plan=plan_there)), ANN, mode)
-    assert isinstance(operation, Leave)
+    assert isinstance(operation, Skip)
     assert operation.reason is SkipReason.EXISTS
 
 
@@ -401,7 +401,7 @@ def test_an_update_sends_nothing_that_is_there_already(
 @settings(max_examples=300, deadline=None)
 @given(wanted=drafts(), mode=MODES)
 def test_nothing_differs_from_a_contact_made_of_the_same_record(wanted: ContactDraft, mode: CreationMode) -> None:
-    group = Group(NotFound(), wanted, [Entry(received=received(record("people")), draft=wanted)])
+    group = ContactRecords(NotFound(), wanted, [Entry(received=received(record("people")), draft=wanted)])
     operation = plan(group, StreamConfig(creation_mode=mode))
     if isinstance(operation, Create):
         body = operation.attributes

@@ -15,20 +15,20 @@ from target_intercom.model import (
     Contact,
     ContactDraft,
     ContactId,
+    ContactRecords,
     Create,
     Email,
     Entry,
     ExternalId,
     Found,
-    Group,
     Identity,
     Known,
-    Leave,
+    LedgerVerdict,
     MatchBy,
     NotFound,
     RecordKey,
     Refuse,
-    Trust,
+    Skip,
     Update,
 )
 from target_intercom.settings.config import CreationMode, StreamConfig, SyncMode
@@ -87,7 +87,7 @@ def entry(
     )
 
 
-def linked(one: Entry, there: Contact, trust: Trust = Trust.CHANGED) -> Entry:
+def linked(one: Entry, there: Contact, trust: LedgerVerdict = LedgerVerdict.CHANGED) -> Entry:
     """Return a record of which the ledger says that it is a contact's."""
     return replace(one, known=Known(replace(there, is_read=False, attributes={}), trust))
 
@@ -239,7 +239,7 @@ def test_a_record_without_identifiers_follows_an_earlier_one_of_its_key() -> Non
 
 def test_an_unchanged_record_is_played_only_when_its_contact_was_changed_before() -> None:
     there = contact("c1", "user", "1", "a@x")
-    same = linked(entry(0, "1", key="k", name="old"), there, Trust.IN_LINE)
+    same = linked(entry(0, "1", key="k", name="old"), there, LedgerVerdict.IN_LINE)
     result = planned([same, entry(1, "1", name="new")], there)
     assert (unwritten(result), rounds(result)) == ({0: Found(there)}, [[[1]]])
     (both,) = planned([entry(0, "1", name="new"), replace(same, received=entry(1).received)], there).writes
@@ -385,12 +385,12 @@ class World:
         self.contacts[contact_id] = new
         return new
 
-    def write(self, group: Group) -> Contact | None:
+    def write(self, group: ContactRecords) -> Contact | None:
         operation = plan(group, self.config)
         match operation:
             case Refuse():
                 raise RefusedError
-            case Leave():
+            case Skip():
                 return group.match.contact if isinstance(group.match, Found) else None
             case Update(_, there, sent):
                 holder = self.holder({"external_id": sent.get("external_id")})
@@ -402,7 +402,7 @@ class World:
                 holder = self.holder(body) if role == "user" else None
                 return self.create(body) if holder is None else self.after_conflict(group, holder)
 
-    def after_conflict(self, group: Group, holder: Contact) -> Contact | None:
+    def after_conflict(self, group: ContactRecords, holder: Contact) -> Contact | None:
         self.conflicts += 1
         if not self.config.sync_mode.updates:
             return None
@@ -410,7 +410,7 @@ class World:
             raise RefusedError
         return self.update(holder.id, changes(group.draft, holder, self.config.creation_mode))
 
-    def saved(self, group: Group, there: Contact | None) -> None:
+    def saved(self, group: ContactRecords, there: Contact | None) -> None:
         for one in group.entries:
             if one.key is not None and there is not None:
                 self.links[one.key] = there.id
@@ -478,13 +478,13 @@ def _carried_out(result: BatchPlan, world: World, order: random.Random) -> list[
             there = written.get(match.contact.id) if isinstance(match, Found) else None
             world.mark(one, match if there is None else Found(there))
         elif isinstance(match, (Found, NotFound)):
-            _written(Group(match, one.draft, [one]), world, {})
+            _written(ContactRecords(match, one.draft, [one]), world, {})
         else:
             world.refused.add(one.received.number)
     return again
 
 
-def _written(group: Group, world: World, written: dict[ContactId, Contact]) -> tuple[list[Entry], bool]:
+def _written(group: ContactRecords, world: World, written: dict[ContactId, Contact]) -> tuple[list[Entry], bool]:
     if group.contact in written:
         group.match = Found(written[group.contact])
     try:

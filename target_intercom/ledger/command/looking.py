@@ -108,7 +108,7 @@ def _looked(ledger: ReadOnlyLedger, connection: Connection) -> LedgerLook:
 
 
 def _check_writable(connection: Connection, ledger: ReadOnlyLedger, *, is_new: bool) -> None:
-    """Tell whether a run could write, without a write.
+    """Check whether a run could write, without a write.
 
     Raises:
         LedgerError: it could not.

@@ -14,7 +14,7 @@ SIZE: t.Final = 500
 
 
 def chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
-    """Give the items in lists that fit into one IN."""
+    """Return the items in lists that fit into one IN."""
     rest = iter(items)
     while chunk := list(islice(rest, SIZE)):
         yield chunk

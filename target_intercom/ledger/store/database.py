@@ -76,7 +76,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a connection for reading."""
+        """Return a connection for reading."""
         with self.errors(), self._reading.connect() as connection:
             yield connection
 

@@ -43,7 +43,7 @@ class StreamLocks(t.Protocol):
         """
 
     def close(self) -> None:
-        """Give everything back."""
+        """Return everything back."""
 
 
 def lock_name(workspace: str, stream: str) -> str:
@@ -52,7 +52,7 @@ def lock_name(workspace: str, stream: str) -> str:
 
 
 def locks_of(database: Database) -> StreamLocks:
-    """Give the locks that go with a database."""
+    """Return the locks that go with a database."""
     if database.is_sqlite:
         return FileLocks(Path(f"{database.url.database}-lock"))
     return AdvisoryLocks(database)

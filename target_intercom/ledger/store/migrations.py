@@ -203,7 +203,7 @@ def migrate(connection: Connection, shown: str) -> None:
 
 
 def check_steps(connection: Connection, shown: str) -> set[str]:
-    """Give the names of the steps that a ledger has had; `shown` names it.
+    """Return the names of the steps that a ledger has had; `shown` names it.
 
     Raises:
         LedgerError: a newer version has been at it.
@@ -219,5 +219,5 @@ def check_steps(connection: Connection, shown: str) -> set[str]:
 
 
 def is_ledger(connection: Connection) -> bool:
-    """Tell whether a database holds a ledger."""
+    """Check whether a database holds a ledger."""
     return inspect(connection).has_table(MIGRATIONS.name)

@@ -96,7 +96,7 @@ class ReadOnlyLedger:
         return None if self.file is None else _traces(self.file)
 
     def _is_settled(self, before: _Traces | None) -> bool:
-        """Tell whether what was read since then is whole."""
+        """Check whether what was read since then is whole."""
         return self._had_lock or before == self._traces()
 
     def _made(self, url: URL) -> Engine:
@@ -127,7 +127,7 @@ class ReadOnlyLedger:
 
 
 def is_there(path: Path) -> bool:
-    """Tell whether there is such a file.
+    """Check whether there is such a file.
 
     Raises:
         LedgerError: its folder does not let anybody tell.
@@ -157,5 +157,5 @@ def _traces(path: Path) -> _Traces | None:
 
 
 def _is_open(path: Path) -> bool:
-    """Tell whether a process has an SQLite file open, or was killed while it had."""
+    """Check whether a process has an SQLite file open, or was killed while it had."""
     return Path(f"{path}-wal").exists()

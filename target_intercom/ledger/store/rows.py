@@ -42,7 +42,7 @@ class Rows:
         return func.coalesce((self._table if table is None else table).c.seen_in, "") == self._run
 
     def of(self, stream: str) -> tuple[ColumnElement[bool], ...]:
-        """Make the condition for the rows of a stream."""
+        """Return the condition for the rows of a stream."""
         return self._table.c.workspace == self._workspace, self._table.c.stream == stream
 
     def see(self, stream: str, keys: Collection[RecordKey], version: int | None) -> None:

@@ -43,11 +43,11 @@ class Claiming:
         self._take_in(self._memberships.of_pairs(set(pairs)))
 
     def of_key(self, stream: str, key: RecordKey) -> list[Membership]:
-        """Give what a record has said, as it stands by now."""
+        """Return what a record has said, as it stands by now."""
         return [self._known[one] for one in sorted(self._by_key.get((stream, key), ()))]
 
     def claim(self, claim: Claim) -> list[Membership]:
-        """Take in a record; gives the memberships of an earlier one of its key that still waits for its outcome."""
+        """Take in a record; returns the memberships of an earlier one of its key that still waits for its outcome."""
         ids = set(self._by_key[claim.stream, claim.key])
         ids.update(*(self._by_pair.get((claim.contact.id, group), ()) for group in claim.groups))
         known = [self._known[one] for one in sorted(ids)]

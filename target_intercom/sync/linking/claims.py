@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from target_intercom.ledger.interface import Holding, Membership, Stamp
+from target_intercom.ledger.interface import LinkState, Membership, Stamp
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -65,7 +65,7 @@ def settle(claim: Claim, known: Collection[Membership], tags: Mapping[GroupKey, 
                 # A tag of another id is another tag, whatever its name.
                 ours=any(one.ours and one.tag in {None, tag} for one in rows),
                 content=claim.content,
-                place=None if holding is Holding.ON else claim.place,
+                place=None if holding is LinkState.ON else claim.place,
                 version=claim.version,
                 written_at=touched,
             )
@@ -90,42 +90,42 @@ def _let_go(mine: Membership, settled: Settled, *, here: ContactId, releases: bo
     if mine.holding.is_ending:
         settled.changed.append(replace(mine, place=None))
         return
-    if mine.holding is Holding.OFF and not mine.ours:
+    if mine.holding is LinkState.OFF and not mine.ours:
         return
-    if mine.holding is Holding.AWAY and mine.contact != here:
-        settled.changed.append(replace(mine, holding=Holding.OFF))
+    if mine.holding is LinkState.AWAY and mine.contact != here:
+        settled.changed.append(replace(mine, holding=LinkState.OFF))
     elif releases and mine.ours:
         # One that is not known to be on may be so: its run was cut off, or its contact was gone. It has no tag's id.
         tag = mine.tag if mine.holding.is_on else None
-        settled.changed.append(replace(mine, holding=Holding.RELEASED, tag=tag, place=None))
+        settled.changed.append(replace(mine, holding=LinkState.RELEASED, tag=tag, place=None))
     elif releases or mine.holding.is_open:
         settled.dropped.append(mine)
-    elif mine.holding is not Holding.OFF:
-        settled.changed.append(replace(mine, holding=Holding.ON, place=None))
+    elif mine.holding is not LinkState.OFF:
+        settled.changed.append(replace(mine, holding=LinkState.ON, place=None))
 
 
 def _holding(
     contact: Contact, rows: Collection[Membership], tag: TagId | None, *, is_doubtful: bool, is_late: bool
-) -> Holding:
+) -> LinkState:
     if tag is None:
         # Nobody has a tag that is not there.
-        return Holding.WANTED
+        return LinkState.WANTED
     if not is_doubtful and any(one.holding.is_on and one.tag == tag for one in rows):
-        return Holding.ON
+        return LinkState.ON
     if is_late:
-        return Holding.UNCLEAR
-    if any(one.holding is Holding.WANTED for one in rows):
-        return Holding.WANTED
+        return LinkState.UNCLEAR
+    if any(one.holding is LinkState.WANTED for one in rows):
+        return LinkState.WANTED
     return shown(contact, tag)
 
 
-def shown(contact: Contact, tag: TagId) -> Holding:
+def shown(contact: Contact, tag: TagId) -> LinkState:
     """Tell from a contact as it was read whether a tag is to be put on; it shows ten at most."""
     if tag in contact.tags:
-        return Holding.ON
-    return Holding.WANTED if contact.shows_all_tags else Holding.UNCLEAR
+        return LinkState.ON
+    return LinkState.WANTED if contact.shows_all_tags else LinkState.UNCLEAR
 
 
 def awaited(claim: Claim, known: Iterable[Membership]) -> list[Membership]:
-    """Give the memberships of an earlier record of the same key that still waits for its outcome."""
+    """Return the memberships of an earlier record of the same key that still waits for its outcome."""
     return [one for one in known if _is_of(one, claim) and one.place is not None]

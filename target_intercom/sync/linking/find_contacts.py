@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import islice
 
-from target_intercom.ledger.interface import Holding
+from target_intercom.ledger.interface import LinkState
 from target_intercom.model import (
     Ambiguous,
     Found,
@@ -36,7 +36,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.matching.naming import Naming
     from target_intercom.sync.matching.search import Matcher
 
-_ENDED: t.Final = frozenset(one for one in Holding if one.is_ending or one is Holding.OFF)
+_ENDED: t.Final = frozenset(one for one in LinkState if one.is_ending or one is LinkState.OFF)
 _AT_ONCE = 2000
 """Memberships that are in memory together."""
 
@@ -102,7 +102,7 @@ class Resolution:
         self._see(batch)
 
     def _unsettled(self, claims: Claiming, batch: Sequence[Waiting]) -> list[Waiting]:
-        """Give the memberships whose contact has to be looked for; of a key that comes twice, each."""
+        """Return the memberships whose contact has to be looked for; of a key that comes twice, each."""
         often = Counter((one.stream, one.key) for one in batch)
         return [
             one
@@ -121,7 +121,7 @@ class Resolution:
         return found
 
     def _in_line(self, claims: Claiming, one: Waiting) -> Membership | None:
-        """Give the membership that a record has made already, if it has made no other since; None where not."""
+        """Return the membership that a record has made already, if it has made no other since; None where not."""
         rows = [row for row in claims.of_key(one.stream, one.key) if row.holding not in _ENDED]
         if self._repair or (len(rows) > 1 and self._removes(one.stream)):
             # What another mode has left of the key is to be taken off.
@@ -137,10 +137,10 @@ class Resolution:
         """Take in a record that says what an earlier one of its key said."""
         if row.place is not None:
             self._supersede(row)
-        if row.holding is Holding.ON:
+        if row.holding is LinkState.ON:
             self._count(one, Result.UNCHANGED)
-        elif row.holding is Holding.MARKED:
-            claims.put([replace(row, holding=Holding.ON, place=None, version=one.version)])
+        elif row.holding is LinkState.MARKED:
+            claims.put([replace(row, holding=LinkState.ON, place=None, version=one.version)])
             self._count(one, Result.UNCHANGED)
         else:
             claims.put([replace(row, place=one.place, version=one.version)])
@@ -171,7 +171,7 @@ class Resolution:
         )
         for row in claims.claim(claim):
             self._supersede(row)
-        if any(row.pair == (contact.id, one.group) and row.holding is Holding.ON for row in self._of(claims, one)):
+        if any(row.pair == (contact.id, one.group) and row.holding is LinkState.ON for row in self._of(claims, one)):
             self._count(one, Result.UNCHANGED)
 
     def _end(self, claims: Claiming, one: Waiting) -> None:
@@ -179,15 +179,15 @@ class Resolution:
         if not self._removes(one.stream):
             self._count(one, Result.SKIPPED, SkipReason.NOT_REMOVED)
             return
-        rows = [row for row in self._of(claims, one) if row.holding is not Holding.OFF]
+        rows = [row for row in self._of(claims, one) if row.holding is not LinkState.OFF]
         for row in rows:
             if row.place is not None:
                 self._count(one, Result.MERGED)
-        away = [row for row in rows if row.holding is Holding.AWAY]
-        ours = [row for row in rows if row.ours and row.holding is not Holding.AWAY]
+        away = [row for row in rows if row.holding is LinkState.AWAY]
+        ours = [row for row in rows if row.ours and row.holding is not LinkState.AWAY]
         ours.sort(key=lambda row: row.holding in _ENDED)
         claims.drop([row for row in rows if not row.ours])
-        claims.put(replace(row, holding=Holding.OFF) for row in away if row.ours)
+        claims.put(replace(row, holding=LinkState.OFF) for row in away if row.ours)
         claims.put(_marked(row, one, place=one.place if row is ours[0] else None) for row in ours)
         if not ours:
             self._count(one, Result.SKIPPED, SkipReason.NOT_THERE if away else SkipReason.NOT_TAGGED)
@@ -198,7 +198,7 @@ class Resolution:
 
     def _supersede(self, row: Membership) -> None:
         """Report a record that waited for its outcome, and that a later, live one of its key has come after."""
-        if row.holding in {Holding.MARKED, *_ENDED}:
+        if row.holding in {LinkState.MARKED, *_ENDED}:
             self._report.count(row.stream, Result.SKIPPED, SkipReason.LIVE_AGAIN)
         else:
             self._report.count(row.stream, Result.MERGED)
@@ -224,7 +224,7 @@ def _marked(row: Membership, one: Waiting, *, place: int | None) -> Membership:
     if row.holding in _ENDED:
         return replace(row, place=place)
     tag = row.tag if row.holding.is_on else None
-    return replace(row, holding=Holding.MARKED, tag=tag, place=place, version=one.version)
+    return replace(row, holding=LinkState.MARKED, tag=tag, place=place, version=one.version)
 
 
 def _by_stream(batch: Iterable[Waiting]) -> Iterator[tuple[str, list[Waiting]]]:

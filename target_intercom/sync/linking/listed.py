@@ -10,7 +10,7 @@ from itertools import groupby, islice
 from types import MappingProxyType
 
 from target_intercom.ledger.interface import UNNOTED
-from target_intercom.model import Contact, ContactId, Found, Group, Leave, RecordKey, Result, Update
+from target_intercom.model import Contact, ContactId, ContactRecords, Found, RecordKey, Result, Skip, Update
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.claims import Claim
 from target_intercom.sync.linking.spool import Spool
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from target_intercom.ledger.memberships import Memberships
-    from target_intercom.model import Entry, GroupKey, Json, Operation, TagChange
+    from target_intercom.model import Entry, GroupKey, Json, PlannedWrite, TagChange
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.linking.claiming import Claiming
     from target_intercom.sync.linking.with_contacts import CarriedTags
@@ -35,20 +35,20 @@ _AT_ONCE = 2000
 class ListedGroups:
     """A contact stream whose run knows no groups, and the interface of the one whose run does."""
 
-    def saved(self, group: Group, contact: Contact, result: Result) -> None:
+    def saved(self, group: ContactRecords, contact: Contact, result: Result) -> None:
         """Note the records of a contact that went through."""
 
     def unchanged(self, entry: Entry, contact: Contact) -> None:
         """Note a record whose contact is as it says."""
 
-    def load(self, operations: Sequence[Operation]) -> list[Operation]:
+    def load(self, operations: Sequence[PlannedWrite]) -> list[PlannedWrite]:
         """Let the changes of tags travel with the operations, where bulk jobs can carry them."""
         return list(operations)
 
-    def arrived(self, group: Group) -> None:
+    def arrived(self, group: ContactRecords) -> None:
         """Note that the changes of a contact's tags went along."""
 
-    def take_back(self, group: Group) -> None:
+    def take_back(self, group: ContactRecords) -> None:
         """Note that nothing was written of a contact that was loaded."""
 
     def gone(self, contact: ContactId) -> None:
@@ -86,11 +86,11 @@ class NotedGroups(ListedGroups):
         self._unnamed = unnamed
         self._carried = carried
         self._prints: dict[tuple[str, RecordKey], str] = {}
-        self._arrived: Group | None = None
+        self._arrived: ContactRecords | None = None
         self._repair = repair
         self._listed: dict[RecordKey, tuple[Entry, Contact]] = {}
 
-    def load(self, operations: Sequence[Operation]) -> list[Operation]:
+    def load(self, operations: Sequence[PlannedWrite]) -> list[PlannedWrite]:
         """See `ListedGroups`."""
         if self._carried is None or self._config.sync_mode is SyncMode.INSERT:
             return list(operations)
@@ -98,10 +98,10 @@ class NotedGroups(ListedGroups):
         changes = self._carried.load(claims)
         return [_with_tags(operation, changes) for operation in operations]
 
-    def _claims(self, operation: Operation) -> Iterator[Claim]:
-        """Give what the records of a contact list, where a job may carry it and it is news."""
+    def _claims(self, operation: PlannedWrite) -> Iterator[Claim]:
+        """Return what the records of a contact list, where a job may carry it and it is news."""
         match operation:
-            case Update(group, contact) | Leave(Group(match=Found(contact)) as group, None) if contact.is_named:
+            case Update(group, contact) | Skip(ContactRecords(match=Found(contact)) as group, None) if contact.is_named:
                 keyed = [(key, entry) for entry in group.entries if (key := self._key_of(entry)) is not None]
                 news = {key for key, entry in keyed if lists_news(entry, contact)}
                 # Of several lists of one record the last counts, also where it is no news.
@@ -110,7 +110,7 @@ class NotedGroups(ListedGroups):
             case _:
                 return
 
-    def arrived(self, group: Group) -> None:
+    def arrived(self, group: ContactRecords) -> None:
         """See `ListedGroups`."""
         contact = group.match.contact if isinstance(group.match, Found) else None
         if self._carried is None or contact is None:
@@ -124,12 +124,12 @@ class NotedGroups(ListedGroups):
                 self._prints[self._stream, key] = groups_print(entry.draft.groups)
                 self._unnamed.supersede(self._stream, key, entry.received.number)
 
-    def take_back(self, group: Group) -> None:
+    def take_back(self, group: ContactRecords) -> None:
         """See `ListedGroups`."""
         if self._carried is not None and isinstance(group.match, Found):
             self._carried.take_back(group.match.contact.id)
 
-    def saved(self, group: Group, contact: Contact, result: Result) -> None:
+    def saved(self, group: ContactRecords, contact: Contact, result: Result) -> None:
         """See `ListedGroups`."""
         if group is self._arrived:
             self._arrived = None
@@ -244,7 +244,7 @@ class UnnamedListings:
         return listing.number > self._newest.get((listing.stream, listing.key), -1)
 
     def settle(self, begin: Callable[[], Claiming], releases: Callable[[str], bool]) -> Iterator[str]:
-        """Note what was listed; gives the stream of each record whose contact is not found.
+        """Note what was listed; returns the stream of each record whose contact is not found.
 
         `releases` tells of a stream whether its records take off the tags of groups that they name no more.
         """
@@ -264,7 +264,7 @@ class UnnamedListings:
         self._newest.clear()
 
     def close(self) -> None:
-        """Give the file back."""
+        """Return the file back."""
         self._spool.close()
 
 
@@ -283,11 +283,11 @@ def _listing(fields: list[Json]) -> _Listing:
     return _Listing(stream, RecordKey(key), Unnamed(contact, due), groups, number)
 
 
-def _with_tags(operation: Operation, changes: Mapping[ContactId, TagChange]) -> Operation:
+def _with_tags(operation: PlannedWrite, changes: Mapping[ContactId, TagChange]) -> PlannedWrite:
     match operation:
         case Update(contact=contact) if contact.id in changes:
             return replace(operation, tags=changes[contact.id])
-        case Leave(Group(match=Found(contact)) as group, None) if contact.id in changes:
+        case Skip(ContactRecords(match=Found(contact)) as group, None) if contact.id in changes:
             return Update(group, contact, MappingProxyType({}), changes[contact.id])
         case _:
             return operation

@@ -34,20 +34,20 @@ class Spool:
         self._file.write("".join(f"{line}\n" for line in lines).encode())
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Give each line and its place; others may be read in between."""
+        """Return each line and its place; others may be read in between."""
         place = 0
         while line := self.line(place):
             yield place, line
             place += len(line)
 
     def line(self, place: int) -> bytes:
-        """Give the line at a place; empty at the end."""
+        """Return the line at a place; empty at the end."""
         if self._file is None:
             return b""
         self._file.seek(place)
         return self._file.readline()
 
     def close(self) -> None:
-        """Give the file back."""
+        """Return the file back."""
         self._open.close()
         self._file = None

@@ -34,7 +34,7 @@ class TagJobs:
         return self._jobs.are_there
 
     def run(self, changes: Mapping[ContactId, TagChange], calls: int) -> frozenset[ContactId]:
-        """Give the contacts whose tags are changed; `calls` is what all of it would cost otherwise.
+        """Return the contacts whose tags are changed; `calls` is what all of it would cost otherwise.
 
         Of the others nothing is known: to put a tag on or take it off again does no harm.
         """

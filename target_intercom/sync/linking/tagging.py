@@ -11,7 +11,7 @@ from itertools import groupby
 
 from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError, UndoneError
 from target_intercom.intercom.protocol import halves
-from target_intercom.ledger.interface import NOBODY, Holding, stamp
+from target_intercom.ledger.interface import NOBODY, LinkState, stamp
 from target_intercom.model import Outcome, Refusal, Result, SkipReason, TagChange
 from target_intercom.settings.warnings import tags_stay_for_old_records
 from target_intercom.sync.linking.claims import shown
@@ -116,11 +116,11 @@ class Tagging:
         """Put on all tags that are wanted; nothing is sent for a contact that has its tag."""
         self._restore(streams)
         self._memberships.take_over(streams)
-        while rows := _whole_pairs(self._memberships.pending(Holding.UNCLEAR, _AT_ONCE), _AT_ONCE):
+        while rows := _whole_pairs(self._memberships.pending(LinkState.UNCLEAR, _AT_ONCE), _AT_ONCE):
             self.look(rows)
             self._check()
         while rows := _whole_pairs(
-            self._memberships.pending(Holding.WANTED, _AT_ONCE, by_contact=self._jobs.are_there), _AT_ONCE
+            self._memberships.pending(LinkState.WANTED, _AT_ONCE, by_contact=self._jobs.are_there), _AT_ONCE
         ):
             self._put_on(rows)
             self._check()
@@ -158,16 +158,16 @@ class Tagging:
         lately = stamp(time.time() - self._delay)
         late = {one.contact for one in rows if one.written_at >= lately}
         view = self._matcher.shown({one.contact for one in rows} - late)
-        found: dict[_Pair, Holding | Refusal] = {}
+        found: dict[_Pair, LinkState | Refusal] = {}
         hidden: dict[ContactId, list[Membership]] = {}
         for one in rows:
             tag, contact = self._tags.get(one.group), view.get(one.contact)
             fault = view.fault_of(one.contact)
             if tag is None:
-                found[one.pair] = Holding.WANTED
+                found[one.pair] = LinkState.WANTED
             elif fault is not None:
                 found[one.pair] = Refusal.by_intercom(fault)
-            elif contact is not None and (holding := shown(contact, tag.id)) is not Holding.UNCLEAR:
+            elif contact is not None and (holding := shown(contact, tag.id)) is not LinkState.UNCLEAR:
                 found[one.pair] = holding
             elif contact is None and one.contact not in late:
                 found[one.pair] = _gone(one.contact)
@@ -185,22 +185,22 @@ class Tagging:
         except UndoneError as error:
             return _refusal(contact, error)
 
-    def _having(self, one: Membership, answer: frozenset[TagId] | Refusal) -> Holding | Refusal:
+    def _having(self, one: Membership, answer: frozenset[TagId] | Refusal) -> LinkState | Refusal:
         if isinstance(answer, Refusal):
             return answer
         tag = self._tags.get(one.group)
-        return Holding.ON if tag is not None and tag.id in answer else Holding.WANTED
+        return LinkState.ON if tag is not None and tag.id in answer else LinkState.WANTED
 
-    def _settle_found(self, rows: Sequence[Membership], found: Mapping[_Pair, Holding | Refusal]) -> None:
+    def _settle_found(self, rows: Sequence[Membership], found: Mapping[_Pair, LinkState | Refusal]) -> None:
         settled: list[Membership] = []
         refused: list[tuple[Membership, Refusal]] = []
         for one in rows:
             match found[one.pair]:
                 case Refusal() as why:
                     refused.append((one, why))
-                case Holding.ON:
+                case LinkState.ON:
                     tag = self._tags.get(one.group)
-                    settled.append(replace(one, holding=Holding.ON, tag=None if tag is None else tag.id))
+                    settled.append(replace(one, holding=LinkState.ON, tag=None if tag is None else tag.id))
                     if one.place is not None:
                         self._report.count(one.stream, Result.UNCHANGED)
                 case holding:
@@ -219,7 +219,7 @@ class Tagging:
         self._put_on_made(self._put_on_in_bulk(rows))
 
     def _put_on_in_bulk(self, rows: Sequence[Membership]) -> list[Membership]:
-        """Put tags on through bulk jobs, where that is cheaper; gives those that are left."""
+        """Put tags on through bulk jobs, where that is cheaper; returns those that are left."""
         wanted: dict[ContactId, set[TagId]] = defaultdict(set)
         for one in rows:
             if (tag := self._tags.get(one.group)) is not None:
@@ -228,7 +228,7 @@ class Tagging:
         often = Counter(group for _, group in {one.pair for one in rows})
         done = self._jobs.run(changes, calls=sum(-(-count // CONTACTS_A_CALL) for count in often.values()))
         now = stamp(time.time())
-        put_on = [replace(one, holding=Holding.ON, ours=True, written_at=now) for one in rows if one.contact in done]
+        put_on = [replace(one, holding=LinkState.ON, ours=True, written_at=now) for one in rows if one.contact in done]
         self.put_on_already(
             [replace(one, tag=tag.id) for one in put_on if (tag := self._tags.get(one.group)) is not None]
         )
@@ -261,7 +261,7 @@ class Tagging:
                         unheard.extend((replace(one, ours=True), why) for one in ones)
                         continue
                     put_on.extend(
-                        replace(one, holding=Holding.ON, tag=answer.tag, ours=True, written_at=now) for one in ones
+                        replace(one, holding=LinkState.ON, tag=answer.tag, ours=True, written_at=now) for one in ones
                     )
                     self._count(ones, Result.TAGGED)
         finally:
@@ -269,7 +269,7 @@ class Tagging:
             self._memberships.share(put_on)
         self._refuse(refused)
         # These may have arrived.
-        self._refuse(unheard, Holding.UNCLEAR)
+        self._refuse(unheard, LinkState.UNCLEAR)
 
     def _chunks(self, pairs: Iterable[_Pair]) -> Iterator[tuple[GroupKey, _Chunk]]:
         for group, ones in groupby(pairs, key=lambda pair: pair[1]):
@@ -280,7 +280,7 @@ class Tagging:
                 yield group, _Chunk(tag, contacts[start : start + CONTACTS_A_CALL])
 
     def _tag(self, one: tuple[GroupKey, _Chunk]) -> tuple[GroupKey, _Answer]:
-        """Give many contacts a tag; those that the answer does not say to have it are asked for one by one."""
+        """Return many contacts a tag; those that the answer does not say to have it are asked for one by one."""
         group, chunk = one
         return group, self._tag_many(chunk, halves(chunk.contacts))
 
@@ -306,7 +306,7 @@ class Tagging:
         return self._tag_singly(chunk, missing, tagged.tag.id)
 
     def _tag_singly(self, chunk: _Chunk, contacts: Iterable[ContactId], tag: TagId) -> _Answer:
-        """Give some contacts of a chunk its tag, each by a call of its own: then Intercom says why it does not."""
+        """Return some contacts of a chunk its tag, each by a call of its own: then Intercom says why it does not."""
         refused: dict[ContactId, Refusal] = {}
         unheard: dict[ContactId, Refusal] = {}
         for contact in contacts:
@@ -341,7 +341,9 @@ class Tagging:
                 if isinstance(answer, Refusal):
                     refused.extend((one, answer) for one in ending[pair])
                     continue
-                taken_off.extend(replace(one, holding=Holding.OFF, ours=False, written_at=now) for one in ending[pair])
+                taken_off.extend(
+                    replace(one, holding=LinkState.OFF, ours=False, written_at=now) for one in ending[pair]
+                )
                 self._count(ending[pair], answer)
         finally:
             self._memberships.settle(taken_off)
@@ -351,7 +353,7 @@ class Tagging:
         return staying
 
     def _take_off_in_bulk(self, ending: Mapping[_Pair, Sequence[Membership]]) -> list[_Pair]:
-        """Take tags off through bulk jobs, where that is cheaper; gives those that are off."""
+        """Take tags off through bulk jobs, where that is cheaper; returns those that are off."""
         unwanted: dict[ContactId, set[TagId]] = defaultdict(set)
         for (contact, _), rows in ending.items():
             unwanted[contact].update(tag for one in rows if (tag := self.tag_of(one)) is not None)
@@ -362,7 +364,7 @@ class Tagging:
     def taken_off_already(self, rows: Sequence[Membership]) -> None:
         """Note memberships, those of a contact together, whose tags a bulk job has taken off."""
         now = stamp(time.time())
-        off = [replace(one, holding=Holding.OFF, ours=False, written_at=now) for one in rows]
+        off = [replace(one, holding=LinkState.OFF, ours=False, written_at=now) for one in rows]
         self._memberships.settle(off)
         self._memberships.ended({one.pair for one in off})
         for _, ones in groupby(rows, key=lambda one: one.pair):
@@ -397,7 +399,7 @@ class Tagging:
         return result
 
     def tag_of(self, one: Membership) -> TagId | None:
-        """Give the tag of a membership; None where there is none."""
+        """Return the tag of a membership; None where there is none."""
         if one.tag is not None:
             return one.tag
         tag = self._tags.get(one.group)
@@ -410,9 +412,9 @@ class Tagging:
                 self._reject(one, why)
             elif one.stream == NOBODY:
                 self._say("Tags of a forgotten stream could not be taken off; the next run tries again")
-            elif one.holding is not Holding.MARKED:
+            elif one.holding is not LinkState.MARKED:
                 self._say(f"Stream '{one.stream}': tags could not be taken off; the next run tries again")
-        marked = [replace(one, holding=Holding.UNCLEAR) for one, _ in refused if one.holding is Holding.MARKED]
+        marked = [replace(one, holding=LinkState.UNCLEAR) for one, _ in refused if one.holding is LinkState.MARKED]
         self._memberships.settle([replace(one, written_at=stamp(time.time())) for one in marked])
 
     def _origins(self, pairs: Mapping[_Pair, Sequence[Membership]]) -> dict[Subject, Origin]:
@@ -438,7 +440,7 @@ class Tagging:
             if not self._is_groups(one.stream):
                 if is_first and result is not Result.SKIPPED:
                     self._report.tags(one.stream, result)
-            elif one.holding is Holding.LEFT:
+            elif one.holding is LinkState.LEFT:
                 self._report.left(one.stream, 0 if result is Result.SKIPPED or not is_first else 1)
             elif one.place is not None:
                 self._count_membership(one, result, is_first=is_first, is_again=one.stream in streams)
@@ -452,7 +454,7 @@ class Tagging:
         else:
             self._report.count(one.stream, result if is_first else Result.UNCHANGED)
 
-    def _refuse(self, refused: Sequence[tuple[Membership, Refusal]], holding: Holding = Holding.OFF) -> None:
+    def _refuse(self, refused: Sequence[tuple[Membership, Refusal]], holding: LinkState = LinkState.OFF) -> None:
         """Report tags that could not be put on: memberships are rejected, groups of contact records left out."""
         now = stamp(time.time())
         for one, why in refused:

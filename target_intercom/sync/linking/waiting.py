@@ -70,13 +70,13 @@ class WaitingRoom:
         self._spool.add(json.dumps(fields), json_line([schema, received.message]))
 
     def __iter__(self) -> Iterator[Waiting]:
-        """Give all that wait, in their order."""
+        """Return all that wait, in their order."""
         lines = self._spool.lines()
         for (_, line), (place, _) in zip(lines, lines, strict=True):
             yield _waiting(json.loads(line), place)
 
     def record(self, place: int) -> Received:
-        """Give the record that lies at a place, as it was received."""
+        """Return the record that lies at a place, as it was received."""
         line = self._spool.line(place)
         if not line:
             raise LookupError(place)
@@ -84,7 +84,7 @@ class WaitingRoom:
         return Received(message, message["record"], place, list(self._schemas)[schema])
 
     def close(self) -> None:
-        """Give the file back."""
+        """Return the file back."""
         self._spool.close()
 
 

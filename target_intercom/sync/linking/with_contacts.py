@@ -11,7 +11,7 @@ import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from target_intercom.ledger.interface import Holding, stamp
+from target_intercom.ledger.interface import LinkState, stamp
 from target_intercom.model import TagChange
 
 if t.TYPE_CHECKING:
@@ -79,7 +79,7 @@ class CarriedTags:
         return {contact: change for contact, parcel in self._parcels.items() if (change := self._change(parcel))}
 
     def _note(self, listed: Sequence[Claim]) -> set[tuple[ContactId, GroupKey]]:
-        """Note the claims; gives all pairs that they may change."""
+        """Note the claims; returns all pairs that they may change."""
         claims = self._begin()
         for stream in {one.stream for one in listed}:
             claims.recall(stream, [one.key for one in listed if one.stream == stream])
@@ -96,9 +96,9 @@ class CarriedTags:
         return pairs
 
     def _looked_at(self, pairs: set[tuple[ContactId, GroupKey]]) -> list[Membership]:
-        """Give the memberships of pairs when it is known which contacts have their tags."""
+        """Return the memberships of pairs when it is known which contacts have their tags."""
         rows = self._memberships.of_pairs(pairs)
-        unclear = sorted((one for one in rows if one.holding is Holding.UNCLEAR), key=lambda one: one.pair)
+        unclear = sorted((one for one in rows if one.holding is LinkState.UNCLEAR), key=lambda one: one.pair)
         if not unclear:
             return rows
         self._tagging.look(unclear)
@@ -106,9 +106,9 @@ class CarriedTags:
 
     def _take_in(self, one: Membership) -> None:
         match one.holding:
-            case Holding.WANTED:
+            case LinkState.WANTED:
                 self._parcels[one.contact].on.append(one)
-            case Holding.RELEASED:
+            case LinkState.RELEASED:
                 self._parcels[one.contact].off.append(one)
             case _:
                 pass
@@ -157,6 +157,6 @@ class CarriedTags:
         on = sorted((one for parcel in arrived for one in parcel.on), key=lambda one: one.pair)
         off = sorted((one for parcel in arrived for one in parcel.off), key=lambda one: one.pair)
         self._tagging.put_on_already(
-            [replace(one, holding=Holding.ON, tag=self._tagging.tag_of(one), written_at=now) for one in on]
+            [replace(one, holding=LinkState.ON, tag=self._tagging.tag_of(one), written_at=now) for one in on]
         )
         self._tagging.taken_off_already(off)

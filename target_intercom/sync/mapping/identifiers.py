@@ -76,7 +76,7 @@ def _refuse_unseen(identifier: str, field: str) -> None:
 
 
 def no_identifier(match_by: Sequence[MatchBy]) -> InvalidRecordError:
-    """Word why a record without identifiers cannot be loaded."""
+    """Return the refusal of a record without an identifier to match by."""
     names = ", ".join(which.value for which in match_by)
     return InvalidRecordError(f"the record has no identifier to match by ({names})", code="no_identifier")
 

@@ -95,7 +95,7 @@ def coerce(value: Json, kind: Kind) -> Json:
 
 
 def coercion(kind: Kind) -> Callable[[Json], Json]:
-    """Give what `coerce` does for a type, for whoever coerces many values."""
+    """Return what `coerce` does for a type, for whoever coerces many values."""
     return _COERCIONS[kind]
 
 
@@ -172,7 +172,7 @@ def _sound(text: str) -> str:
 
 
 def _decimal(value: Json) -> Json:
-    """Give a Decimal inside an object as a number of JSON."""
+    """Return a Decimal inside an object as a number of JSON."""
     number = float(value)
     return int(value) if number.is_integer() else number
 

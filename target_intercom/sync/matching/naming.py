@@ -70,7 +70,7 @@ class Naming:
             self._recent.name(stand_in, contact)
 
     def entries(self, entries: Sequence[Entry], rows: Mapping[RecordKey, LedgerEntry]) -> list[Entry]:
-        """Give records with their contacts found; the ledger does not know the contact of one that is not."""
+        """Return records with their contacts found; the ledger does not know the contact of one that is not."""
         wanted = [
             Unnamed(entry.contact, self._due(rows[entry.key].written_at))
             for entry in entries
@@ -96,11 +96,11 @@ class Naming:
             self.find([Unnamed(contact, self._due(written_at)) for contact, written_at in page])
 
     def _due(self, written_at: Stamp) -> float:
-        """Tell when search must show what was written then; never later than for what is written now."""
+        """Return when search must show what was written then; never later than for what is written now."""
         return time.monotonic() + self._delay - max(0.0, time.time() - written_at / 1000)
 
     def find(self, wanted: Sequence[Unnamed]) -> Mapping[ContactId, Contact]:
-        """Look for contacts; gives them by their stand-ins, and lets the ledger know.
+        """Look for contacts; returns them by their stand-ins, and lets the ledger know.
 
         One search for many, again and again until the index must show them; the last few users are asked for.
         """
@@ -157,14 +157,14 @@ def _named(entry: Entry, found: Mapping[ContactId, Contact]) -> Entry:
 
 
 def _sought(contact: Contact) -> Identity:
-    """Give the identifier by which a contact is found for sure."""
+    """Return the identifier by which a contact is found for sure."""
     if contact.external_id is not None:
         return Identity(external_id=contact.external_id)
     return Identity(email=contact.email)
 
 
 def _pick(view: View, contact: Contact) -> Contact | None:
-    """Give the one hit that can be the contact; None where there is none, or more than one."""
+    """Return the one hit that can be the contact; None where there is none, or more than one."""
     if contact.external_id is not None:
         hits = view.named(MatchBy.EXTERNAL_ID, contact.external_id)
     else:

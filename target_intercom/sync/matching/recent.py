@@ -45,21 +45,21 @@ class RecentContacts:
         self._put(contact, None)
 
     def knows(self, contact: ContactId) -> bool:
-        """Tell whether this run has something newer than the index to say of a contact."""
+        """Check whether this run has something newer than the index to say of a contact."""
         return contact in self._contacts
 
     def get(self, contact: ContactId) -> Contact | None:
-        """Give a contact as last known; None when it is gone or not known."""
+        """Return a contact as last known; None when it is gone or not known."""
         return self._contacts.get(contact, (0.0, None))[1]
 
     def named(self, identifiers: Iterable[Identifier]) -> Iterator[Contact]:
-        """Give the contacts that have one of these identifiers."""
+        """Return the contacts that have one of these identifiers."""
         self._expire()
         found = {contact for one in identifiers for contact in self._by_identifier.get(one, ())}
         return (contact for contact in (self.get(one) for one in sorted(found)) if contact is not None)
 
     def unnamed(self, identifiers: Iterable[Identifier]) -> list[tuple[float, Contact]]:
-        """Give the contacts with one of these identifiers whose Intercom ids are not known, and when they were made."""
+        """Return the contacts with one of these identifiers that have no known Intercom id, and when they were made."""
         if not self._unnamed:
             return []
         self._expire()

@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
 
 
 def role_of(draft: ContactDraft, mode: CreationMode) -> Role:
-    """Give the role of a contact that is made from a draft."""
+    """Return the role of a contact that is made from a draft."""
     match mode:
         case CreationMode.USER:
             return "user"

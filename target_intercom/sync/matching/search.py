@@ -28,7 +28,7 @@ _MERGE_HOPS: t.Final = 3
 
 
 def another_person(identity: Identity, contact: Contact) -> bool:
-    """Tell whether an email match must not count: both have external_ids, and different ones."""
+    """Check whether an email match must not count: both have external_ids, and different ones."""
     theirs = Identity.of(contact).external_id
     return identity.external_id is not None and theirs is not None and identity.external_id != theirs
 
@@ -97,11 +97,11 @@ class View:
         self._unanswered[asked] = fault
 
     def fault_of(self, contact: ContactId) -> Fault | None:
-        """Tell why Intercom did not say what became of a contact; None where it did."""
+        """Return why Intercom did not say what became of a contact; None where it did."""
         return self._unanswered.get(contact)
 
     def get(self, contact: ContactId) -> Contact | None:
-        """Give a contact; None: it is not there, or not known."""
+        """Return a contact; None: it is not there, or not known."""
         return self._contacts.get(contact)
 
     def contacts(self) -> list[Contact]:
@@ -109,19 +109,19 @@ class View:
         return list(self._contacts.values())
 
     def ids(self) -> list[ContactId]:
-        """Give the ids of all contacts."""
+        """Return the ids of all contacts."""
         return list(self._contacts)
 
     def is_resolved(self, contact: ContactId) -> bool:
-        """Tell whether it is known what became of a contact."""
+        """Check whether it is known what became of a contact."""
         return contact in self._contacts or contact in self._survivors or contact in self._gone
 
     def has(self, contact: ContactId) -> bool:
-        """Tell whether a contact is there."""
+        """Check whether a contact is there."""
         return contact in self._contacts
 
     def names(self) -> set[Identifier]:
-        """Give every identifier that a contact has here."""
+        """Return every identifier that a contact has here."""
         return {name for name, contacts in self._by_identifier.items() if contacts}
 
     def absorb(self, other: View) -> None:
@@ -140,7 +140,7 @@ class View:
         return other
 
     def named(self, which: MatchBy, value: str) -> list[Contact]:
-        """Give the contacts with an identifier, in a fixed order."""
+        """Return the contacts with an identifier, in a fixed order."""
         return [self._contacts[one] for one in sorted(self._by_identifier.get((which, value), ()))]
 
     def match(
@@ -317,7 +317,7 @@ class Matcher:
                     view.unanswered(identity, faults[name])
 
     def _distrust(self, view: View, identities: Sequence[Identity]) -> dict[ContactId, Contact]:
-        """Take out contacts that were changed lately, which the index may show as they were; gives them."""
+        """Take out contacts that were changed lately, which the index may show as they were; returns them."""
         if not identities:
             return {}
         names = {name for identity in identities for name in identity.identifiers()}
@@ -332,7 +332,7 @@ class Matcher:
         return lately
 
     def lately(self) -> frozenset[ContactId]:
-        """Give the contacts that were written so lately, not by this run, that the index may not show it."""
+        """Return the contacts that were written so lately, not by this run, that the index may not show it."""
         return frozenset(one.id for one in self._written_lately() if not self._recent.knows(one.id))
 
     def shown(self, contacts: Iterable[ContactId]) -> View:
@@ -394,7 +394,7 @@ class Matcher:
         return view
 
     def _met(self, identity: Identity, match_by: Sequence[MatchBy]) -> list[Contact]:
-        """Give the record's contact where this run knows it by its first identifier, and nobody else can have that.
+        """Return the record's contact where this run knows it by its first identifier, and nobody else can have that.
 
         An email says nothing: somebody whom this run has not met may have it, too.
         """
@@ -471,7 +471,7 @@ class Matcher:
 
 
 def _trusted(view: View, lately: Mapping[ContactId, Contact]) -> dict[ContactId, Contact]:
-    """Take in contacts as they were written; gives those of which too little was kept, since they were removed."""
+    """Take in contacts as they were written; returns those of which too little was kept, since they were removed."""
     for contact in lately.values():
         if any(which is not MatchBy.ID for which, _ in Identity.of(contact).identifiers()):
             view.put(replace(contact, is_read=True))

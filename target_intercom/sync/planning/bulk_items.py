@@ -34,38 +34,38 @@ _NOT_KEPT: t.Final[Mapping[str, t.Any]] = MappingProxyType({})
 
 
 def can_create(attributes: Mapping[str, Json]) -> bool:
-    """Tell whether a job can make a contact with these attributes."""
+    """Check whether a job can make a contact with these attributes."""
     return _all_known(attributes, _CREATABLE)
 
 
 def can_update(attributes: Mapping[str, Json]) -> bool:
-    """Tell whether a job can write these attributes to a contact."""
+    """Check whether a job can write these attributes to a contact."""
     return _all_known(attributes, _UPDATABLE)
 
 
 def may_be_less(attributes: Mapping[str, Json]) -> bool:
-    """Tell whether a job can write these attributes as far as they differ, maybe."""
+    """Check whether a job can write these attributes as far as they differ, maybe."""
     return attributes.keys().isdisjoint(_NEVER_READ)
 
 
 def carried(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Give the attributes that a job can write to a contact."""
+    """Return the attributes that a job can write to a contact."""
     return MappingProxyType({name: value for name, value in attributes.items() if _is_known(name, value, _UPDATABLE)})
 
 
 def single(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Give the attributes that no job can write to a contact."""
+    """Return the attributes that no job can write to a contact."""
     return {name: value for name, value in attributes.items() if not _is_known(name, value, _UPDATABLE)}
 
 
 def has_strange_owner(attributes: Mapping[str, Json], admins: Container[AdminId]) -> bool:
-    """Tell whether the owner is to be somebody who is no teammate: a job would not say so."""
+    """Check whether the owner is to be somebody who is no teammate: a job would not say so."""
     owner = attributes.get(_OWNER)
     return owner is not None and str(owner) not in admins
 
 
 def names_owner(attributes: Mapping[str, Json]) -> bool:
-    """Tell whether an owner is set."""
+    """Check whether an owner is set."""
     return attributes.get(_OWNER) is not None
 
 
@@ -88,7 +88,7 @@ def tag_item(contact: ContactId, change: TagChange | None) -> dict[str, Json]:
 
 
 def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactId) -> Contact:
-    """Give the contact that a job has made; nobody knows its id yet.
+    """Return the contact that a job has made; nobody knows its id yet.
 
     It is looked for before it is compared with anything, so its attributes are not kept.
     """
@@ -105,12 +105,12 @@ def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactI
 
 
 def tagged(contact: Contact, tags: TagChange | None) -> Contact:
-    """Give a contact as a job has left it whose item had these tags."""
+    """Return a contact as a job has left it whose item had these tags."""
     return contact if tags is None else replace(contact, tags=(contact.tags | tags.add) - tags.remove)
 
 
 def updated(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
-    """Give a contact as a job has left it whose item had these attributes."""
+    """Return a contact as a job has left it whose item had these attributes."""
     external_id, email = attributes.get("external_id"), attributes.get("email")
     return Contact(
         id=contact.id,
@@ -141,5 +141,5 @@ def _all_known(attributes: Mapping[str, Json], known: Container[str]) -> bool:
 
 
 def _is_known(name: str, value: Json, known: Container[str]) -> bool:
-    """Tell whether a job takes an attribute; the description has no null for standard ones."""
+    """Check whether a job takes an attribute; the description has no null for standard ones."""
     return name.startswith(CUSTOM_PREFIX) or (name in known and value is not None)

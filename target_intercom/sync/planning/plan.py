@@ -10,7 +10,7 @@ import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from target_intercom.model import Ambiguous, Found, Group, Identity, MatchBy, MergedAway, NotFound, Unanswered
+from target_intercom.model import Ambiguous, ContactRecords, Found, Identity, MatchBy, MergedAway, NotFound, Unanswered
 from target_intercom.sync.matching.roles import after
 from target_intercom.sync.matching.whose import asks_holders, whose
 from target_intercom.sync.planning.wanted import creates, folded, newborn
@@ -46,7 +46,7 @@ class Unwritten:
 class BatchPlan:
     """What a batch leads to."""
 
-    writes: list[Group] = field(default_factory=list)
+    writes: list[ContactRecords] = field(default_factory=list)
     unwritten: list[Unwritten] = field(default_factory=list)
     """Records that change nothing, are refused, or mark a contact."""
     later: list[Entry] = field(default_factory=list)
@@ -54,9 +54,9 @@ class BatchPlan:
     unasked: list[Entry] = field(default_factory=list)
     """Records that have to be looked up first: then the batch is to be planned anew."""
 
-    def rounds(self) -> list[list[Group]]:
+    def rounds(self) -> list[list[ContactRecords]]:
         """Return the writes that go beside each other, round by round."""
-        rounds: dict[int, list[Group]] = defaultdict(list)
+        rounds: dict[int, list[ContactRecords]] = defaultdict(list)
         for write in self.writes:
             rounds[write.turn].append(write)
         return [rounds[turn] for turn in sorted(rounds)]
@@ -67,7 +67,9 @@ def play(entries: Iterable[Entry], stage: View, links: Links, config: StreamConf
     return _Play(stage, links, config).run(entries)
 
 
-def matters(failed: Sequence[Group], later: Iterable[Sequence[Group]], unwritten: Iterable[Unwritten]) -> bool:
+def matters(
+    failed: Sequence[ContactRecords], later: Iterable[Sequence[ContactRecords]], unwritten: Iterable[Unwritten]
+) -> bool:
     """Check whether anything that comes later was planned on the success of writes that ended otherwise."""
     moved = {name for write in failed for name in write.moved}
     if not moved:
@@ -101,7 +103,7 @@ class _Play:
         self._links = links
         self._config = config
         self._plan = BatchPlan()
-        self._current: dict[ContactId, Group] = {}
+        self._current: dict[ContactId, ContactRecords] = {}
         """The last write of each contact."""
         self._moved: set[ContactId] = set()
         """The contacts whose identifiers a write changes."""
@@ -216,7 +218,7 @@ class _Play:
     def _make(self, decided: _Decided, match: NotFound) -> None:
         entry, _, asked = decided
         contact = newborn(entry.draft, self._config.creation_mode, entry.received.number)
-        write = Group(match, entry.draft, [entry])
+        write = ContactRecords(match, entry.draft, [entry])
         if self._may_be_refused(contact):
             write.turn = self._order.first(asked, _touched(entry))
             self._uncertain.add(contact, entry.key, [self._links.of(entry), *self._in_the_way(entry.draft.identity)])
@@ -250,7 +252,7 @@ class _Play:
                 earlier.draft = folded(earlier.draft, entry.draft)
             self._link(decided, earlier)
             return
-        write = Group(match, entry.draft, [entry], turn=self._order.first(decided.asked, touched))
+        write = ContactRecords(match, entry.draft, [entry], turn=self._order.first(decided.asked, touched))
         if earlier is not None:
             earlier.is_followed = True
             write.turn = max(write.turn, earlier.turn + 1)
@@ -258,13 +260,13 @@ class _Play:
         self._plan.writes.append(write)
         self._link(decided, write)
 
-    def _may_join(self, decided: _Decided, touched: Iterable[_Name], write: Group) -> bool:
+    def _may_join(self, decided: _Decided, touched: Iterable[_Name], write: ContactRecords) -> bool:
         """Check whether a record may go into an earlier write of its contact."""
         if decided.entry.alone or write.entries[0].alone:
             return False
         return self._order.first(decided.asked, touched, but=write) <= write.turn
 
-    def _put(self, write: Group, wanted: Contact, moved: AbstractSet[Identifier]) -> None:
+    def _put(self, write: ContactRecords, wanted: Contact, moved: AbstractSet[Identifier]) -> None:
         """Show a contact as a write leaves it."""
         write.contact = wanted.id
         self._current[wanted.id] = write
@@ -276,7 +278,7 @@ class _Play:
             # The answer to the write will show all of it.
             self._stage.put(replace(wanted, is_read=True))
 
-    def _link(self, decided: _Decided, write: Group) -> None:
+    def _link(self, decided: _Decided, write: ContactRecords) -> None:
         """Link a record to the contact of its write, as the ledger will when that is done."""
         entry, _, asked = decided
         self._order.decide(asked, write.turn, write)
@@ -296,7 +298,7 @@ class _Play:
         if now is not None:
             self._links.link(entry, now)
 
-    def _depend(self, decided: _Decided, turn: int, write: Group | None) -> None:
+    def _depend(self, decided: _Decided, turn: int, write: ContactRecords | None) -> None:
         """Keep the place of a record that is decided anew where a write up to a round ends otherwise: by all it has."""
         if turn >= 0:
             names = decided.names()
@@ -317,7 +319,7 @@ class _Order:
         self._moved: dict[_Name, _Last] = defaultdict(_Last)
         self._asked: dict[_Name, _Last] = defaultdict(_Last)
 
-    def first(self, asked: Iterable[_Name], touched: Iterable[_Name] = (), but: Group | None = None) -> int:
+    def first(self, asked: Iterable[_Name], touched: Iterable[_Name] = (), but: ContactRecords | None = None) -> int:
         """Return the first round for a record that is decided by names, and for its write, which touches names.
 
         `but`: the write that the record is to join.
@@ -326,12 +328,12 @@ class _Order:
         before += [self._asked[name].turn_without(but) for name in touched if name in self._asked]
         return 1 + max(before, default=-1)
 
-    def decide(self, asked: Iterable[_Name], turn: int, write: Group | None) -> None:
+    def decide(self, asked: Iterable[_Name], turn: int, write: ContactRecords | None) -> None:
         """Add a record that was decided by names and goes in a round, into a write."""
         for name in asked:
             self._asked[name].add(turn, write)
 
-    def move(self, names: Iterable[_Name], turn: int, write: Group | None) -> None:
+    def move(self, names: Iterable[_Name], turn: int, write: ContactRecords | None) -> None:
         """Add a write that moves names."""
         for name in names:
             self._moved[name].add(turn, write)
@@ -342,11 +344,11 @@ class _Last:
     """The last round of some writes, with and without any one of them."""
 
     turn: int = -1
-    write: Group | None = None
+    write: ContactRecords | None = None
     """The only one of them that goes in that round; None: several do."""
     before: int = -1
 
-    def add(self, turn: int, write: Group | None) -> None:
+    def add(self, turn: int, write: ContactRecords | None) -> None:
         if turn > self.turn:
             self.turn, self.write, self.before = turn, write, max(self.before, self.turn)
         elif write is not self.write:
@@ -354,7 +356,7 @@ class _Last:
             if turn == self.turn:
                 self.write = None
 
-    def turn_without(self, write: Group | None) -> int:
+    def turn_without(self, write: ContactRecords | None) -> int:
         return self.before if write is not None and write is self.write else self.turn
 
 

@@ -15,12 +15,12 @@ from target_intercom.model import (
     Create,
     Found,
     Identity,
-    Leave,
     MergedAway,
     NotFound,
     Refusal,
     Refuse,
     Result,
+    Skip,
     SkipReason,
     Unanswered,
     Update,
@@ -31,33 +31,33 @@ from target_intercom.sync.matching.roles import role_of
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_intercom.model import Group, Json, Operation, Role
+    from target_intercom.model import ContactRecords, Json, PlannedWrite, Role
     from target_intercom.settings.config import StreamConfig
 
 _CONSENT: t.Final = "unsubscribed_from_emails"
 
 
-def plan(group: Group, config: StreamConfig) -> Operation:
+def plan(group: ContactRecords, config: StreamConfig) -> PlannedWrite:
     """Decide what the records of one contact lead to."""
     match group.match:
         case NotFound():
             return _plan_new(group, config)
         case Found(contact):
             if not config.sync_mode.updates:
-                return Leave(group, SkipReason.EXISTS)
+                return Skip(group, SkipReason.EXISTS)
             differing = changes(group.draft, contact, config.creation_mode)
             if differing and not contact.is_named:
                 return Refuse(group, not_shown())
-            return Update(group, contact, differing) if differing else Leave(group, None)
+            return Update(group, contact, differing) if differing else Skip(group, None)
 
 
 def creates(draft: ContactDraft, config: StreamConfig) -> bool:
-    """Tell whether a record that finds nobody leads to a new contact."""
+    """Check whether a record that finds nobody leads to a new contact."""
     return config.sync_mode.creates and cannot_create(draft, config) is None
 
 
 def cannot_create(draft: ContactDraft, config: StreamConfig) -> Refusal | None:
-    """Tell why no contact can be made from a draft; None where it can."""
+    """Return why no contact can be made from a draft; None where it can."""
     identity = draft.identity
     if identity.external_id is None and identity.email is None:
         return Refusal(
@@ -71,13 +71,13 @@ def cannot_create(draft: ContactDraft, config: StreamConfig) -> Refusal | None:
 
 
 def not_shown() -> Refusal:
-    """Word why nothing can be done about a contact of which nothing but its identifiers is known."""
+    """Return the refusal of a record whose contact is known by nothing but its identifiers."""
     reason = "a bulk job made the contact, and Intercom does not show it yet; send the record again later"
     return Refusal(Result.REJECTED, reason, "not_shown")
 
 
 def refusal(match: MergedAway | Ambiguous | Unanswered) -> Refusal:
-    """Word why a record cannot be loaded when its contact is not clear."""
+    """Return the refusal of a record whose contact is not clear."""
     match match:
         case Ambiguous(contacts):
             return Refusal(Result.REJECTED, f"several contacts match: {', '.join(contacts)}", "ambiguous")
@@ -89,13 +89,13 @@ def refusal(match: MergedAway | Ambiguous | Unanswered) -> Refusal:
 
 
 def merged_away(survivor: ContactId | None) -> Refusal:
-    """Word why a record cannot be loaded, or its contact removed, when that was merged into another."""
+    """Return the refusal of a record whose contact was merged into another."""
     into = "" if survivor is None else f" into {survivor}, which is somebody else or not to be removed"
     return Refusal(Result.REJECTED, f"the contact was merged{into}", "contact_merged")
 
 
 def changes(draft: ContactDraft, contact: Contact, mode: CreationMode) -> Mapping[str, Json]:
-    """Give the attributes in which a contact differs from a draft, with the draft's values; empty: nothing to write.
+    """Return the attributes in which a contact differs from a draft, with the draft's values; empty: nothing to write.
 
     Of a contact that was not read everything may differ. Consent is never given back by an update, and what Intercom
     does not show is no reason to write.
@@ -114,7 +114,7 @@ def changes(draft: ContactDraft, contact: Contact, mode: CreationMode) -> Mappin
 
 
 def creation(draft: ContactDraft, role: Role) -> Mapping[str, Json]:
-    """Give the attributes of a new contact; an external_id would be ignored on a lead."""
+    """Return the attributes of a new contact; an external_id would be ignored on a lead."""
     attributes: dict[str, Json] = {"role": role}
     if role == "user" and draft.identity.external_id is not None:
         attributes["external_id"] = draft.identity.external_id
@@ -156,9 +156,9 @@ def newborn(draft: ContactDraft, mode: CreationMode, number: int) -> Contact:
     )
 
 
-def _plan_new(group: Group, config: StreamConfig) -> Operation:
+def _plan_new(group: ContactRecords, config: StreamConfig) -> PlannedWrite:
     if not config.sync_mode.creates:
-        return Leave(group, SkipReason.NOT_CREATED)
+        return Skip(group, SkipReason.NOT_CREATED)
     reason = cannot_create(group.draft, config)
     if reason is not None:
         return Refuse(group, reason)

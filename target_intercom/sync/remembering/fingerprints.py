@@ -10,7 +10,7 @@ from dataclasses import fields
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii
 
-from target_intercom.ledger.interface import Prints
+from target_intercom.ledger.interface import Hashes
 from target_intercom.model import Identity, RecordKey
 from target_intercom.settings.config import StreamConfig
 from target_intercom.sync.planning.bulk_items import single
@@ -107,10 +107,10 @@ def _number(value: Decimal) -> str:
     return f"{bare:f}" if abs(exponent) <= _MOST_ZEROS else str(bare)
 
 
-def prints_of(draft: ContactDraft, settings: str, without: Container[str] = ()) -> Prints:
+def prints_of(draft: ContactDraft, settings: str, without: Container[str] = ()) -> Hashes:
     """Hash what a record says of its contact; attributes in `without` were not taken by Intercom."""
     attributes = {name: value for name, value in draft.attributes.items() if name not in without}
-    return Prints(_content(draft.identity, attributes), _shape(attributes), settings, _single(attributes))
+    return Hashes(_content(draft.identity, attributes), _shape(attributes), settings, _single(attributes))
 
 
 def single_print(draft: ContactDraft) -> str:
@@ -123,13 +123,13 @@ def _single(attributes: Mapping[str, Json]) -> str:
     return _hash(_canonical(part)) if part else ""
 
 
-def says_the_same(draft: ContactDraft, prints: Prints) -> bool:
-    """Tell whether a record says of its contact what it said before."""
+def says_the_same(draft: ContactDraft, prints: Hashes) -> bool:
+    """Check whether a record says of its contact what it said before."""
     return _content(draft.identity, draft.attributes) == prints.content
 
 
-def has_same_shape(draft: ContactDraft, prints: Prints) -> bool:
-    """Tell whether a record names the attributes that it named before."""
+def has_same_shape(draft: ContactDraft, prints: Hashes) -> bool:
+    """Check whether a record names the attributes that it named before."""
     return _shape(draft.attributes) == prints.shape
 
 
@@ -159,7 +159,7 @@ def groups_print(groups: Iterable[GroupKey]) -> str:
 
 
 def lists_news(entry: Entry, contact: Contact) -> bool:
-    """Tell whether a record lists groups, and others, or of another contact, than when they were last noted."""
+    """Check whether a record lists groups, and others, or of another contact, than when they were last noted."""
     if entry.draft.groups is None:
         return False
     known = entry.known

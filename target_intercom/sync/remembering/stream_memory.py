@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from functools import cache, partial
 
-from target_intercom.ledger.interface import UNNOTED, LedgerEntry, Loaded, Stamp, Standing, stamp
-from target_intercom.model import Identity, Known, MatchBy, Trust, Update
+from target_intercom.ledger.interface import UNNOTED, EntryState, LedgerEntry, Loaded, Stamp, stamp
+from target_intercom.model import Identity, Known, LedgerVerdict, MatchBy, Update
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.matching.whose import Links, may_let_go
 from target_intercom.sync.remembering.fingerprints import (
@@ -29,14 +29,14 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
-    from target_intercom.ledger.interface import Ledger, Settled
+    from target_intercom.ledger.interface import Ledger, UnchangedRow
     from target_intercom.model import (
         Contact,
         ContactId,
+        ContactRecords,
         Entry,
-        Group,
         Identifier,
-        Operation,
+        PlannedWrite,
         Received,
         RecordKey,
         StreamSchema,
@@ -55,10 +55,10 @@ class Familiar(t.NamedTuple):
 
     received: Received
     key: RecordKey
-    row: Settled
+    row: UnchangedRow
 
     def names(self) -> set[Identifier]:
-        """Give the identifiers by which it may mean somebody whom another record means."""
+        """Return the identifiers by which it may mean somebody whom another record means."""
         return set(Identity(self.row.external_id, self.row.email, self.row.contact).identifiers())
 
     def whose(self) -> ContactId | int:
@@ -173,14 +173,14 @@ class StreamMemory:
         return self._ledger.remembers and updates and bool(self._key_properties) and not is_told_by_id
 
     def named(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Give records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
+        """Return records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
         return self._naming.entries(entries, self._entries)
 
-    def know_again(self) -> None:
+    def save_source_hashes(self) -> None:
         """Write down how the records of a batch are known again, after all that they say is."""
         self.flush()
         sources, self._new_sources = self._new_sources, {}
-        self._ledger.know_again(self._stream, sources)
+        self._ledger.save_source_hashes(self._stream, sources)
 
     def forget_batch(self) -> None:
         """Let go of what was recalled for a batch, after the last of it is written."""
@@ -210,14 +210,14 @@ class StreamMemory:
         rows = (self._entries.get(key) for key in keys)
         self._unlinked.update(row.key for row in rows if row is not None and row.contact is not None)
 
-    def doubt(self, operations: Sequence[Operation]) -> None:
+    def doubt(self, operations: Sequence[PlannedWrite]) -> None:
         """Note, before contacts are changed, that nothing holds of them for sure: a kill may come in between."""
         self._ledger.adopt([one.contact for one in operations if isinstance(one, Update)])
         self._ledger.doubt(sorted({one.contact.id for one in operations if isinstance(one, Update) and one.changes}))
 
     def loaded(
         self,
-        group: Group,
+        group: ContactRecords,
         contact: Contact,
         *,
         changed: bool,
@@ -236,7 +236,7 @@ class StreamMemory:
                     entry.key,
                     contact,
                     prints=None if may_change else prints_of(entry.draft, self._settings, left_out),
-                    standing=Standing.SYNCED,
+                    standing=EntryState.SYNCED,
                     written_at=Stamp(0),
                     groups=UNNOTED if lists_news(entry, contact) else None,
                     source=None if may_change or left_out else entry.source,
@@ -245,13 +245,13 @@ class StreamMemory:
                 )
                 self._add(row, entry.received, changed=changed, left=self._left(entry, contact, by_merge=by_merge))
 
-    def found(self, group: Group, contact: Contact) -> None:
+    def found(self, group: ContactRecords, contact: Contact) -> None:
         """Remember that a contact was there already and was left alone."""
         for entry in group.entries:
             if entry.key is not None:
                 earlier = self._entries.get(entry.key)
-                is_ours = earlier is not None and earlier.standing is Standing.SYNCED
-                standing = Standing.SYNCED if is_ours else Standing.FOUND
+                is_ours = earlier is not None and earlier.standing is EntryState.SYNCED
+                standing = EntryState.SYNCED if is_ours else EntryState.FOUND
                 prints = prints_of(entry.draft, self._settings)
                 self._add(LedgerEntry(entry.key, contact, prints, standing, Stamp(0)), entry.received, changed=False)
 
@@ -270,24 +270,24 @@ class StreamMemory:
             return entry
         self._see(row.key, entry.received)
         trust = self._trust(entry, row)
-        if trust is Trust.IN_LINE and entry.source is not None and entry.source != row.source:
+        if trust is LedgerVerdict.IN_LINE and entry.source is not None and entry.source != row.source:
             self._new_sources[row.key] = entry.source
         single = None if row.prints is None or row.is_doubted or row.overruled_by else row.prints.single
         return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged))
 
-    def _trust(self, entry: Entry, row: LedgerEntry) -> Trust:
+    def _trust(self, entry: Entry, row: LedgerEntry) -> LedgerVerdict:
         if entry.draft.removed:
-            return Trust.CHANGED
+            return LedgerVerdict.CHANGED
         if self._repair or (row.prints is not None and row.prints.settings != self._settings):
-            return Trust.UNSURE
+            return LedgerVerdict.UNSURE
         if not self._config.sync_mode.updates:
-            return Trust.CHANGED
+            return LedgerVerdict.CHANGED
         if row.prints is None or row.is_doubted:
-            return Trust.UNSURE
+            return LedgerVerdict.UNSURE
         if says_the_same(entry.draft, row.prints):
-            return Trust.IN_LINE
+            return LedgerVerdict.IN_LINE
         # A column that came or went may change nothing, of all records at once: a search tells, for many of them.
-        return Trust.CHANGED if has_same_shape(entry.draft, row.prints) else Trust.UNSURE
+        return LedgerVerdict.CHANGED if has_same_shape(entry.draft, row.prints) else LedgerVerdict.UNSURE
 
     def _left(self, entry: Entry, contact: Contact, *, by_merge: bool) -> Contact | None:
         """Return the contact that a record has left for another, where its stream may tell who is missing.
@@ -301,7 +301,7 @@ class StreamMemory:
             return None
         # A record of the batch may have changed what is known; that has no id yet where a bulk job made the contact.
         earlier = row.contact if row.contact is not None and row.contact.is_named else entry.contact
-        is_ours = row.standing is Standing.SYNCED and not row.merged
+        is_ours = row.standing is EntryState.SYNCED and not row.merged
         return earlier if is_ours and earlier is not None and earlier.id != contact.id else None
 
     def _add(self, row: LedgerEntry, received: Received, *, changed: bool, left: Contact | None = None) -> None:
@@ -328,7 +328,7 @@ class StreamMemory:
         return record_key(received.record, self._key_properties, identity, self._config.match_by)
 
 
-def _stands(entry: Entry, group: Group) -> bool:
+def _stands(entry: Entry, group: ContactRecords) -> bool:
     """Check whether what a record says still holds after later ones were laid over it."""
     if entry is group.entries[-1]:
         return True

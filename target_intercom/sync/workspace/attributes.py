@@ -43,7 +43,7 @@ class AttributeCatalog:
         """Attributes that this run has made and that Intercom has not been seen to take yet."""
 
     def provide(self, wanted: Mapping[str, Kind | None], *, create: bool) -> dict[str, AttributeType | None]:
-        """Give the type of each wanted attribute, making what is missing where `create` allows it.
+        """Return the type of each wanted attribute, making what is missing where `create` allows it.
 
         An attribute that cannot be written is None, and the reason is said. One that is wanted without a type is
         not made: where it does not exist it is not in the answer.

@@ -47,13 +47,13 @@ class TagCatalog:
         return self._tags is not None
 
     def known(self) -> dict[GroupKey, Tag]:
-        """Give each group's tag."""
+        """Return each group's tag."""
         if self._tags is None:
             self._tags = self._read()
         return self._tags
 
     def get(self, group: GroupKey) -> Tag | None:
-        """Give a group's tag; None: there is none."""
+        """Return a group's tag; None: there is none."""
         return self.known().get(group)
 
     @property
@@ -62,12 +62,12 @@ class TagCatalog:
         return self._every
 
     def all_ids(self) -> frozenset[TagId]:
-        """Give the ids of all tags, read anew."""
+        """Return the ids of all tags, read anew."""
         self._tags = self._read()
         return self._every
 
     def provide(self, names: Mapping[GroupKey, str]) -> dict[GroupKey, Fault]:
-        """Make the tags that are missing; gives those that Intercom refuses, with its reason."""
+        """Make the tags that are missing; returns those that Intercom refuses, with its reason."""
         refused: dict[GroupKey, Fault] = {}
         if all(group in self.known() for group in names):
             return refused

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from target_intercom.errors import ForbiddenError, LeadPendingError, UndoneError
-from target_intercom.model import ContactId, Create, Leave, Refuse, Result, Update
+from target_intercom.model import ContactId, Create, Refuse, Result, Skip, Update
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol import AdminId, Job, JobId
     from target_intercom.ledger.interface import Ledger, Stamp
-    from target_intercom.model import Email, Json, Operation
+    from target_intercom.model import Email, Json, PlannedWrite
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.workspace.attributes import AttributeCatalog
@@ -48,7 +48,7 @@ class _Item:
 class _Sorted:
     """What goes which way."""
 
-    singly: list[Operation] = field(default_factory=list)
+    singly: list[PlannedWrite] = field(default_factory=list)
     users: list[_Item] = field(default_factory=list)
     leads: list[_Item] = field(default_factory=list)
     updates: list[_Item] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Teammates:
         self._admins: frozenset[AdminId] | None = None
 
     def admins(self) -> frozenset[AdminId]:
-        """Give the ids of all teammates; nobody where Intercom does not tell: single calls will say who is none."""
+        """Return the ids of all teammates; nobody where Intercom does not tell: single calls will say who is none."""
         if self._admins is None:
             try:
                 self._admins = self._client.admins()
@@ -100,7 +100,7 @@ class BulkWriter:
         self._ledger = ledger
         self._config = config
 
-    def write(self, operations: Iterable[Operation]) -> Iterator[Written]:
+    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
         """See `Writer`."""
         for written in self._write(operations):
             contact = written.contact if isinstance(written, Saved) else None
@@ -109,7 +109,7 @@ class BulkWriter:
             else:
                 yield written
 
-    def _write(self, operations: Iterable[Operation]) -> Iterator[Written]:
+    def _write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
         """Write; what goes singly comes first: it may need what a job would take no notice of."""
         waiting = list(operations)
         if not self._jobs.are_there or sum(isinstance(one, (Create, Update)) for one in waiting) < FEWEST:
@@ -133,9 +133,9 @@ class BulkWriter:
 
     # What goes which way.
 
-    def _proofs(self, operations: Sequence[Operation]) -> list[Operation]:
+    def _proofs(self, operations: Sequence[PlannedWrite]) -> list[PlannedWrite]:
         """Choose few operations that show whether Intercom takes the attributes that are new."""
-        proofs: list[Operation] = []
+        proofs: list[PlannedWrite] = []
         unproven = set(self._catalog.unproven)
         for operation in operations if unproven else ():
             if isinstance(operation, (Create, Update)) and not unproven.isdisjoint(_named(operation)):
@@ -143,11 +143,11 @@ class BulkWriter:
                 unproven -= _named(operation)
         return proofs
 
-    def _sort(self, operations: Iterable[Operation]) -> _Sorted:
+    def _sort(self, operations: Iterable[PlannedWrite]) -> _Sorted:
         parts = _Sorted()
         for operation in operations:
             match operation:
-                case Leave() | Refuse():
+                case Skip() | Refuse():
                     parts.singly.append(operation)
                 case Create() | Update():
                     self._place(parts, operation)
@@ -176,7 +176,7 @@ class BulkWriter:
         return _Item(operation, kept, dropped)
 
     def _is_settled(self, operation: Create | Update, attributes: Mapping[str, Json]) -> bool:
-        """Tell whether nothing is open that a job would not say."""
+        """Check whether nothing is open that a job would not say."""
         has_tags = isinstance(operation, Update) and operation.tags is not None
         if not (attributes or has_tags) or not self._catalog.unproven.isdisjoint(attributes):
             return False
@@ -266,7 +266,7 @@ class BulkWriter:
         return self._client.submit_creates([_body(item) for item in items], job, repeatable=False)
 
     def _doubts(self, ended: Ended[_Item], intents: Mapping[Email, Stamp | LeadPendingError]) -> Iterator[LeadInDoubt]:
-        """Give leads that may have been made. Where a job is under way, it may make them yet."""
+        """Return leads that may have been made. Where a job is under way, it may make them yet."""
         is_open = ended.ending is Ending.UNKNOWN
         sent_at = time.monotonic() + (self._jobs.patience_seconds if is_open and ended.since is None else 0.0)
         for item in ended.items:
@@ -304,7 +304,7 @@ def _updated(item: _Item) -> Written:
 
 
 def _has_the_rest(operation: Update) -> bool:
-    """Tell whether the contact has, by the ledger, what no job can write: search may not show it yet."""
+    """Check whether the contact has, by the ledger, what no job can write: search may not show it yet."""
     match operation.group.entries:
         case [entry]:
             return entry.known is not None and entry.known.single == single_print(entry.draft)
@@ -330,6 +330,6 @@ def _email(item: _Item) -> Email:
 
 
 def _named(operation: Create | Update) -> set[str]:
-    """Give the attributes that an operation sets."""
+    """Return the attributes that an operation sets."""
     attributes = operation.attributes if isinstance(operation, Create) else operation.changes
     return {name for name, value in attributes.items() if value is not None}

@@ -318,7 +318,7 @@ class _Lane(t.Generic[_Item]):
                 self.settle(one.submission, Ending.FAILED, _WITH_ERRORS, self._since(one))
 
     def _since(self, one: _Waiting[_Item]) -> int | None:
-        """Tell when a submission was first sent: before its tasks were made, where it had to be sent again."""
+        """Return when a submission was first sent: before its tasks were made, where it had to be sent again."""
         times = [self._jobs[one.job].created_at.get(task) for task in one.tasks]
         first = min((at for at in times if at is not None), default=None)
         return None if first is None else first - int(one.took)

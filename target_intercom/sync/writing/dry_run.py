@@ -13,7 +13,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.dry_run import DryRunClient
     from target_intercom.ledger.interface import Ledger
-    from target_intercom.model import Contact, Operation
+    from target_intercom.model import Contact, PlannedWrite
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.writing.one_by_one import DirectWriter, Written
@@ -45,7 +45,7 @@ class DryRunWriter:
         self._ledger = ledger
         self._plan = plan
 
-    def write(self, operations: Iterable[Operation]) -> Iterator[Written]:
+    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
         """See `Writer`."""
         planned = list(operations)
         self._plan.because({subject: origin for one in planned for subject, origin in self._origins(one)})
@@ -55,7 +55,7 @@ class DryRunWriter:
         with self._client.expecting(read, holders):
             yield from self._direct.write(planned)
 
-    def _origins(self, operation: Operation) -> Iterator[tuple[Subject, Origin]]:
+    def _origins(self, operation: PlannedWrite) -> Iterator[tuple[Subject, Origin]]:
         if not isinstance(operation, (Create, Update)):
             return
         entry, identity = operation.group.entries[-1], operation.group.draft.identity
@@ -69,7 +69,7 @@ class DryRunWriter:
                 yield identifier, origin
 
     def _read(self, contacts: Sequence[Contact]) -> Iterator[Contact]:
-        """Give the contacts as they are; what search may show as it was is left to be read singly."""
+        """Return the contacts as they are; what search may show as it was is left to be read singly."""
         unread = {one.id for one in contacts if not one.is_read} - self._matcher.lately()
         view = self._matcher.shown(unread)
         for one in contacts:

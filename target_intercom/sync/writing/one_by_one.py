@@ -26,11 +26,11 @@ from target_intercom.model import (
     Create,
     Found,
     Identity,
-    Leave,
     MatchBy,
     Refusal,
     Refuse,
     Result,
+    Skip,
     SkipReason,
     Update,
 )
@@ -45,7 +45,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.ledger.interface import Ledger
-    from target_intercom.model import Email, Group, Json, Operation
+    from target_intercom.model import ContactRecords, Email, Json, PlannedWrite
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.workspace.attributes import AttributeCatalog
@@ -64,7 +64,7 @@ _SavedAs: t.TypeAlias = t.Literal[Result.CREATED, Result.UPDATED, Result.UNCHANG
 class Saved:
     """The contact is as the records say, and `contact` is its state."""
 
-    group: Group
+    group: ContactRecords
     result: _SavedAs
     contact: Contact | None
     dropped: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class Saved:
 class Left:
     """Nothing was to be written, for a reason."""
 
-    group: Group
+    group: ContactRecords
     reason: SkipReason
 
 
@@ -89,7 +89,7 @@ class Left:
 class Rejected:
     """The records were refused."""
 
-    group: Group
+    group: ContactRecords
     refusal: Refusal
 
 
@@ -97,37 +97,37 @@ class Rejected:
 class InDoubt:
     """It is not known whether the contact was made: nothing of its records may be sent again."""
 
-    group: Group
+    group: ContactRecords
     refusal: Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Vanished:
+class ContactGone:
     """The contact is gone; its records have to be matched again."""
 
-    group: Group
+    group: ContactRecords
     contact: ContactId
 
 
 @dataclass(frozen=True, slots=True)
-class Mistaken:
+class WrongContact:
     """The contact of which the ledger says the records are cannot have their identifiers: another one has.
 
     They have to be matched without the ledger; `refusal` is what Intercom said.
     """
 
-    group: Group
+    group: ContactRecords
     refusal: Refusal
 
 
-Written: t.TypeAlias = Saved | Left | Rejected | InDoubt | Vanished | Mistaken
+Written: t.TypeAlias = Saved | Left | Rejected | InDoubt | ContactGone | WrongContact
 
 
 class Writer(t.Protocol):
     """Carries out what was planned."""
 
-    def write(self, operations: Iterable[Operation]) -> Iterator[Written]:
-        """Give what became of each operation, as it becomes known, in any order."""
+    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
+        """Return what became of each operation, as it becomes known, in any order."""
 
 
 class DirectWriter:
@@ -159,7 +159,7 @@ class DirectWriter:
         self._search = LeadSearch(client, matcher, search_delay_seconds)
         self._longest_job = patience(search_delay_seconds)
 
-    def write(self, operations: Iterable[Operation]) -> Iterator[Written]:
+    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
         """Write; leads in doubt come last, settled together."""
         doubts: list[LeadInDoubt] = []
         calls: list[Create | Update] = []
@@ -167,7 +167,7 @@ class DirectWriter:
             match operation:
                 case Create() | Update():
                     calls.append(operation)
-                case Leave(group, reason):
+                case Skip(group, reason):
                     yield _unchanged(group) if reason is None else Left(group, reason)
                 case Refuse(group, why):
                     yield Rejected(group, why)
@@ -293,7 +293,7 @@ class DirectWriter:
         return self._bring_up_to_date(operation.group, contact, Result.CREATED)
 
     def _after_conflict(
-        self, group: Group, error: ConflictError, *, doubtful: bool, since: int | None = None
+        self, group: ContactRecords, error: ConflictError, *, doubtful: bool, since: int | None = None
     ) -> Written:
         """Go on with the contact that a 409 names (docs/identity.md).
 
@@ -307,7 +307,7 @@ class DirectWriter:
         try:
             contact = self._read_conflicting(contact_id, group.draft.identity, archived=error.archived)
         except NotFoundError:
-            return Vanished(group, contact_id)
+            return ContactGone(group, contact_id)
         except CallFailedError as failure:
             return Rejected(group, _not_restorable(contact_id, failure.fault))
         is_ours = doubtful and not _is_older(contact, since)
@@ -370,7 +370,7 @@ class DirectWriter:
         yield from self._settle_leads(doubts)
 
     def is_doubtful(self, email: Email) -> bool:
-        """Tell whether a lead with this email was given up by this run, and may turn up."""
+        """Check whether a lead with this email was given up by this run, and may turn up."""
         return email in self._doubtful
 
     # Updating.
@@ -381,7 +381,7 @@ class DirectWriter:
             return self._save(group, operation.contact, operation.changes, Result.UNCHANGED)
         except ConflictError as error:
             if any(entry.contact is not None for entry in group.entries):
-                return Mistaken(group, Refusal.by_intercom(error.fault))
+                return WrongContact(group, Refusal.by_intercom(error.fault))
             if len(group.entries) > 1 or not self._goes_by_external_id(group.draft.identity):
                 raise
             return self._after_conflict(group, error, doubtful=False)
@@ -393,14 +393,14 @@ class DirectWriter:
             return replace(written, by_merge=True) if isinstance(written, Saved) else written
 
     def _goes_by_external_id(self, identity: Identity) -> bool:
-        """Tell whether who has a record's external_id is meant, before whom its other identifiers find.
+        """Check whether who has a record's external_id is meant, before whom its other identifiers find.
 
         Search may not show that user: it is archived, or was made a moment ago.
         """
         given = (which for which in self._config.match_by if identity.get(which) is not None)
         return next(given, None) is MatchBy.EXTERNAL_ID
 
-    def _bring_up_to_date(self, group: Group, contact: Contact, unchanged: _SavedAs) -> Written:
+    def _bring_up_to_date(self, group: ContactRecords, contact: Contact, unchanged: _SavedAs) -> Written:
         """Write what differs from a contact read just now; `unchanged` is the result when nothing does."""
         differing = changes(group.draft, contact, self._config.creation_mode)
         if differing and not self._config.sync_mode.updates:
@@ -411,7 +411,9 @@ class DirectWriter:
             self._ledger.doubt([contact.id])
         return self._save(group, contact, differing, unchanged)
 
-    def _save(self, group: Group, contact: Contact, differing: Mapping[str, Json], unchanged: _SavedAs) -> Written:
+    def _save(
+        self, group: ContactRecords, contact: Contact, differing: Mapping[str, Json], unchanged: _SavedAs
+    ) -> Written:
         """Update a contact; nothing is sent when no attribute is left."""
 
         def update(attributes: Mapping[str, Json]) -> Contact | None:
@@ -420,7 +422,7 @@ class DirectWriter:
         try:
             saved, dropped = self._catalog.sending(update, differing)
         except NotFoundError:
-            return Vanished(group, contact.id)
+            return ContactGone(group, contact.id)
         if saved is None:
             return Saved(group, unchanged, contact, dropped)
         return Saved(group, Result.UPDATED, saved, dropped)
@@ -443,7 +445,7 @@ class DirectWriter:
                     yield written
 
     def _left_in_doubt(self, doubt: LeadInDoubt) -> InDoubt:
-        """Give a lead up, and remember that it may turn up."""
+        """Return a lead up, and remember that it may turn up."""
         email = doubt.operation.group.draft.identity.email
         if email is not None:
             self._doubtful[email] = doubt
@@ -484,7 +486,7 @@ def _nothing() -> None:
 
 
 def _is_older(contact: Contact, since: int | None) -> bool:
-    """Tell whether a contact was surely there before something was sent, in unix seconds of Intercom's clock."""
+    """Check whether a contact was surely there before something was sent, in unix seconds of Intercom's clock."""
     return since is not None and contact.created_at is not None and contact.created_at < since - _CLOCK_STEP
 
 
@@ -498,13 +500,13 @@ def _if_nothing_differs(*, is_ours: bool, archived: bool) -> _SavedAs:
     return Result.CREATED if is_ours else Result.UNCHANGED
 
 
-def _unchanged(group: Group) -> Saved:
+def _unchanged(group: ContactRecords) -> Saved:
     contact = group.match.contact if isinstance(group.match, Found) else None
     return Saved(group, Result.UNCHANGED, contact)
 
 
 def _taken(identity: Identity, contact: Contact, fault: Fault | None = None) -> Refusal:
-    """Word that a contact has an identifier of a record and is another person; Intercom does not tell which one."""
+    """Return the refusal of a record of which another person has an identifier; Intercom does not tell which."""
     request_id = None if fault is None else fault.request_id
     theirs = Identity.of(contact)
     shared = [one.value for one in MatchBy if identity.get(one) is not None and identity.get(one) == theirs.get(one)]
@@ -514,7 +516,7 @@ def _taken(identity: Identity, contact: Contact, fault: Fault | None = None) -> 
 
 
 def _not_restorable(contact: ContactId, fault: Fault) -> Refusal:
-    """Word what a 5xx to unarchive may mean: Intercom has answered a permanently deleted contact so (section 4)."""
+    """Return what a 5xx to unarchive may mean: Intercom has answered so for a permanently deleted contact (section 4)."""
     reason = f"contact {contact} has these identifiers and could not be read or brought back: {fault}"
     return Refusal(Result.REJECTED, reason, fault.code, None, fault.request_id, quotes_intercom=True)
 

@@ -112,7 +112,7 @@ def _origin_fields(origin: Origin | None) -> dict[str, Json]:
 
 
 def _fields(planned: Planned) -> dict[str, Json]:
-    """Give what tells the contact, and what would be done to it."""
+    """Return what tells the contact, and what would be done to it."""
     contact, fields = planned.contact, {}
     if contact is not None:
         fields = {
@@ -135,7 +135,7 @@ def _fields(planned: Planned) -> dict[str, Json]:
 
 
 def _differences(contact: Contact, attributes: Mapping[str, Json]) -> dict[str, Json]:
-    """Give the attributes that would change; what Intercom does not show has no old value."""
+    """Return the attributes that would change; what Intercom does not show has no old value."""
     identity = Identity.of(contact)
     members = {"role": contact.role, "external_id": identity.external_id, "email": identity.email}
     changes: dict[str, Json] = {}
