@@ -516,7 +516,7 @@ def _taken(identity: Identity, contact: Contact, fault: Fault | None = None) -> 
 
 
 def _not_restorable(contact: ContactId, fault: Fault) -> Refusal:
-    """Return what a 5xx to unarchive may mean: Intercom has answered so for a permanently deleted contact (section 4)."""
+    """Return what a 5xx to unarchive may mean: Intercom answered so for a permanently deleted contact (section 4)."""
     reason = f"contact {contact} has these identifiers and could not be read or brought back: {fault}"
     return Refusal(Result.REJECTED, reason, fault.code, None, fault.request_id, quotes_intercom=True)
 
