@@ -37,7 +37,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol import ContactId
     from target_intercom.model import Contact, Identifier, Match, Received, RecordKey, StreamSchema
     from target_intercom.reporting.report import RunReport
-    from target_intercom.settings.config import StreamConfig
+    from target_intercom.settings.stream import Stream
     from target_intercom.sync.linking.listed import ListedGroups
     from target_intercom.sync.mapping.by_schema import Mappers
     from target_intercom.sync.mapping.contacts import AttributeType, ContactMapper
@@ -59,8 +59,7 @@ class ContactSync:
 
     def __init__(
         self,
-        stream: str,
-        config: StreamConfig,
+        stream: Stream,
         *,
         mappers: Mappers[ContactMapper],
         catalog: AttributeCatalog,
@@ -75,7 +74,6 @@ class ContactSync:
     ) -> None:
         """Put the parts together: All but `catalog`, `matcher`, `recent` and `report` are this stream's own."""
         self._stream = stream
-        self._config = config
         self._mappers = mappers
         self._catalog = catalog
         self._matcher = matcher
@@ -137,8 +135,8 @@ class ContactSync:
                 except InvalidRecordError as error:
                     self._invalid(received, error)
                     continue
-                self._report.cut(self._stream, mapped.cut)
-                self._report.left_out(self._stream, mapped.left_out)
+                self._report.cut(self._stream.name, mapped.cut)
+                self._report.left_out(self._stream.name, mapped.left_out)
                 source = sources.get(received.number) if mapper.says_all(mapped, received.record) else None
                 entries.append(Entry(received, mapped.draft, source=source))
         return entries
@@ -148,13 +146,13 @@ class ContactSync:
         wanted = Wanted(self._custom)
         for mapper, some in self._mappers.runs(records):
             mapper.want((one.record for one in some if not mapper.removes(one.record)), wanted)
-        self._custom |= self._catalog.provide(wanted.kinds(), create=self._config.create_attributes)
+        self._custom |= self._catalog.provide(wanted.kinds(), create=self._stream.settings.create_attributes)
 
     def _plan(self, entries: Sequence[Entry], view: View) -> tuple[BatchPlan, View]:
         """Plan a batch, looking up what that shows to be needed; returns the plan, and what is known, as after it."""
         while True:
             stage = self._now(view, entries)
-            batch = play(entries, stage, self._memory.links(entries), self._config)
+            batch = play(entries, stage, self._memory.links(entries), self._stream.settings)
             if not batch.unasked:
                 return batch, stage
             view.absorb(self._search(batch.unasked, trusting=True))
@@ -166,7 +164,7 @@ class ContactSync:
         """
         asked = [entry for entry in entries if entry.contact is None or entry.is_unsure]
         moving = [entry for entry in entries if not (entry.contact is None or entry.is_unsure) and may_let_go(entry)]
-        removes = self._config.sync_mode is SyncMode.REMOVE
+        removes = self._stream.settings.sync_mode is SyncMode.REMOVE
         known = {entry.contact.id for entry in asked if entry.contact is not None}
         view = self._search(asked, known=known, everyone=removes)
         if moving:
@@ -176,9 +174,10 @@ class ContactSync:
         return view
 
     def _search(self, entries: Iterable[Entry], **how: t.Any) -> View:
+        settings = self._stream.settings
         # A removal means the leads with an email, too; what is written must not be somebody else's.
-        also = [MatchBy.EMAIL] if self._config.sync_mode is SyncMode.REMOVE else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
-        return self._matcher.look_up(self._identities(entries), self._config.match_by, also=also, **how)
+        also = [MatchBy.EMAIL] if settings.sync_mode is SyncMode.REMOVE else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
+        return self._matcher.look_up(self._identities(entries), settings.match_by, also=also, **how)
 
     def _identities(self, entries: Iterable[Entry]) -> list[Identity]:
         identities = list(dict.fromkeys(entry.draft.identity for entry in entries))
@@ -217,8 +216,8 @@ class ContactSync:
             last[_whose(entry)] = max(entry.received.number, last.get(_whose(entry), -1))
             if entry.contact is not None:
                 self._groups.unchanged(entry, entry.contact)
-        self._report.count(self._stream, Result.UNCHANGED, times=len(last))
-        self._report.count(self._stream, Result.MERGED, times=len(familiar) + len(quiet) - len(last))
+        self._report.count(self._stream.name, Result.UNCHANGED, times=len(last))
+        self._report.count(self._stream.name, Result.MERGED, times=len(familiar) + len(quiet) - len(last))
         self._marks.live({**{one.key: one.received.number for one in familiar}, **_places(quiet)})
 
     def _refuse_troubled(self, records: Sequence[Received]) -> list[Received]:
@@ -265,7 +264,7 @@ class ContactSync:
         for write in writes:
             if write.contact in written:
                 write.match = _as_written(write.match, written)
-        operations = self._groups.load([plan(write, self._config) for write in writes])
+        operations = self._groups.load([plan(write, self._stream.settings) for write in writes])
         self._memory.doubt(operations)
         again: list[Entry] = []
         failed: list[ContactRecords] = []
@@ -290,7 +289,7 @@ class ContactSync:
             entry = one.entry
             match one.match:
                 case _ if one.is_unidentified:
-                    self._invalid(entry.received, no_identifier(self._config.match_by))
+                    self._invalid(entry.received, no_identifier(self._stream.settings.match_by))
                 case _ if entry.draft.removed:
                     self._marks.place(entry, _as_written(one.match, written), stage)
                 case Ambiguous() | MergedAway() | Unanswered() as unclear:
@@ -323,7 +322,7 @@ class ContactSync:
 
     def _saved(self, saved: Saved) -> list[Entry]:
         group, contact = saved.group, saved.contact
-        self._report.left_out(self._stream, _values_of(saved.dropped, group))
+        self._report.left_out(self._stream.name, _values_of(saved.dropped, group))
         if contact is not None:
             changed = saved.result is not Result.UNCHANGED
             if saved.by_merge or (isinstance(group.match, Found) and group.match.by_merge):
@@ -357,13 +356,13 @@ class ContactSync:
             if contact.is_read and not (isinstance(group.match, Found) and group.match.contact is contact):
                 self._recent.remember(contact)
             self._groups.saved(group, contact, result)
-        first_wins = self._config.sync_mode is SyncMode.INSERT
+        first_wins = self._stream.settings.sync_mode is SyncMode.INSERT
         winner = group.entries[0] if first_wins else group.entries[-1]
         for entry in group.entries:
             if entry is winner:
-                self._report.record(self._stream, Outcome(entry.received, result, reason))
+                self._report.record(self._stream.name, Outcome(entry.received, result, reason))
             else:
-                self._report.record(self._stream, Outcome(entry.received, Result.MERGED))
+                self._report.record(self._stream.name, Outcome(entry.received, Result.MERGED))
         self._marks.live(_places(group.entries))
         return []
 
@@ -403,12 +402,12 @@ class ContactSync:
 
     def _invalid(self, received: Received, error: InvalidRecordError) -> None:
         why = Refusal(Result.INVALID, error.reason, error.code, error.field)
-        self._report.record(self._stream, Outcome(received, Result.INVALID, refusal=why))
+        self._report.record(self._stream.name, Outcome(received, Result.INVALID, refusal=why))
         self._keep_refused(received)
 
     def _refuse(self, entries: Iterable[Entry], why: Refusal) -> None:
         for entry in entries:
-            self._report.record(self._stream, Outcome(entry.received, why.result, refusal=why))
+            self._report.record(self._stream.name, Outcome(entry.received, why.result, refusal=why))
             self._keep_refused(entry.received)
 
     def _keep_refused(self, received: Received) -> None:
