@@ -9,7 +9,8 @@ from __future__ import annotations
 import enum
 import typing as t
 
-from target_intercom.model import Kind, MatchBy
+from target_intercom.kinds.entity import ValueType
+from target_intercom.model import MatchBy
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,65 +33,65 @@ class Nested(enum.Enum):
     NESTED = "object"
 
 
-Shape: t.TypeAlias = Kind | t.Literal[Nested.NESTED]
+Shape: t.TypeAlias = ValueType | t.Literal[Nested.NESTED]
 """What a property's values are."""
 
 _SHAPES: t.Final[Mapping[str, Shape]] = {
-    "integer": Kind.INTEGER,
-    "number": Kind.FLOAT,
-    "boolean": Kind.BOOLEAN,
+    "integer": ValueType.INTEGER,
+    "number": ValueType.FLOAT,
+    "boolean": ValueType.BOOLEAN,
     "object": Nested.NESTED,
     "array": Nested.NESTED,
 }
 _DATE_FITS: t.Final[Mapping[Shape, Fit]] = {
-    Kind.DATE: Fit.ALL,
-    Kind.DATETIME: Fit.ALL,
-    Kind.INTEGER: Fit.SOME,
-    Kind.FLOAT: Fit.SOME,
-    Kind.STRING: Fit.SOME,
+    ValueType.DATE: Fit.ALL,
+    ValueType.DATETIME: Fit.ALL,
+    ValueType.INTEGER: Fit.SOME,
+    ValueType.FLOAT: Fit.SOME,
+    ValueType.STRING: Fit.SOME,
 }
-_FITS: t.Final[Mapping[Kind, Mapping[Shape, Fit]]] = {
-    Kind.STRING: dict.fromkeys((*Kind, Nested.NESTED), Fit.ALL),
-    Kind.INTEGER: {Kind.INTEGER: Fit.ALL, Kind.FLOAT: Fit.SOME, Kind.STRING: Fit.SOME},
-    Kind.FLOAT: {Kind.INTEGER: Fit.ALL, Kind.FLOAT: Fit.ALL, Kind.STRING: Fit.SOME},
-    Kind.BOOLEAN: {
-        Kind.BOOLEAN: Fit.ALL,
-        Kind.INTEGER: Fit.SOME,
-        Kind.FLOAT: Fit.SOME,
-        Kind.STRING: Fit.SOME,
+_FITS: t.Final[Mapping[ValueType, Mapping[Shape, Fit]]] = {
+    ValueType.STRING: dict.fromkeys((*ValueType, Nested.NESTED), Fit.ALL),
+    ValueType.INTEGER: {ValueType.INTEGER: Fit.ALL, ValueType.FLOAT: Fit.SOME, ValueType.STRING: Fit.SOME},
+    ValueType.FLOAT: {ValueType.INTEGER: Fit.ALL, ValueType.FLOAT: Fit.ALL, ValueType.STRING: Fit.SOME},
+    ValueType.BOOLEAN: {
+        ValueType.BOOLEAN: Fit.ALL,
+        ValueType.INTEGER: Fit.SOME,
+        ValueType.FLOAT: Fit.SOME,
+        ValueType.STRING: Fit.SOME,
     },
-    Kind.DATE: _DATE_FITS,
-    Kind.DATETIME: _DATE_FITS,
+    ValueType.DATE: _DATE_FITS,
+    ValueType.DATETIME: _DATE_FITS,
 }
 """By the attribute's type; a type that is missing never fits."""
 _ID_FITS: t.Final[Mapping[Shape, Fit]] = {
-    Kind.STRING: Fit.ALL,
-    Kind.INTEGER: Fit.ALL,
-    Kind.DATE: Fit.ALL,
-    Kind.DATETIME: Fit.ALL,
-    Kind.FLOAT: Fit.SOME,
+    ValueType.STRING: Fit.ALL,
+    ValueType.INTEGER: Fit.ALL,
+    ValueType.DATE: Fit.ALL,
+    ValueType.DATETIME: Fit.ALL,
+    ValueType.FLOAT: Fit.SOME,
 }
-_WORDS: t.Final[Mapping[Kind, str]] = {
-    Kind.STRING: "texts",
-    Kind.INTEGER: "whole numbers",
-    Kind.FLOAT: "numbers",
-    Kind.BOOLEAN: "true, false and words for them (yes, no, 1, 0)",
-    Kind.DATE: "dates (ISO 8601, or unix seconds)",
-    Kind.DATETIME: "dates (ISO 8601, or unix seconds)",
+_WORDS: t.Final[Mapping[ValueType, str]] = {
+    ValueType.STRING: "texts",
+    ValueType.INTEGER: "whole numbers",
+    ValueType.FLOAT: "numbers",
+    ValueType.BOOLEAN: "true, false and words for them (yes, no, 1, 0)",
+    ValueType.DATE: "dates (ISO 8601, or unix seconds)",
+    ValueType.DATETIME: "dates (ISO 8601, or unix seconds)",
 }
 
 
 def shapes(values: Values) -> frozenset[Shape]:
     """Return the types of a property's values; nothing where its schema names none."""
-    return frozenset(_SHAPES.get(one, values.text_kind) for one in values.types or ())
+    return frozenset(_SHAPES.get(one, values.text_type) for one in values.types or ())
 
 
-def fit(values: Values, kind: Kind) -> Fit | None:
+def fit(values: Values, kind: ValueType) -> Fit | None:
     """Return how many values of a property fit an attribute of a type; None: the schema does not tell."""
     return _overall(shapes(values), _FITS[kind])
 
 
-def fit_in_standard(values: Values, kind: Kind) -> Fit | None:
+def fit_in_standard(values: Values, kind: ValueType) -> Fit | None:
     """Return the same of a standard attribute, into which objects and lists do not go."""
     return _overall(shapes(values) - {Nested.NESTED}, _FITS[kind])
 
@@ -98,11 +99,11 @@ def fit_in_standard(values: Values, kind: Kind) -> Fit | None:
 def identifier_fit(values: Values, which: MatchBy) -> Fit | None:
     """Return how many values of a property can be an identifier; None: the schema does not tell."""
     if which is MatchBy.EMAIL:
-        return _overall(shapes(values), {Kind.STRING: Fit.ALL})
+        return _overall(shapes(values), {ValueType.STRING: Fit.ALL})
     return _overall(shapes(values), _ID_FITS)
 
 
-def taken(kind: Kind) -> str:
+def taken(kind: ValueType) -> str:
     """Say what an attribute of a type takes."""
     return _WORDS[kind]
 

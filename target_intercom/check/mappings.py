@@ -9,7 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from target_intercom.check.found import AttributeRow, Finding, Level
-from target_intercom.model import CUSTOM_PREFIX, READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES
+from target_intercom.kinds.contacts import CONTACTS
+from target_intercom.model import CUSTOM_PREFIX
 from target_intercom.settings.config import SyncMode
 from target_intercom.settings.warnings import is_left_out, is_not_made
 from target_intercom.sync.mapping.names import custom_name
@@ -23,8 +24,6 @@ if t.TYPE_CHECKING:
 
 _NEARLY_FULL: t.Final = 0.9
 """Share of the custom attributes a workspace may have from which on a person should know."""
-_MATCHED_BY: t.Final = "id"
-"""What `mappings` takes beside attributes."""
 
 
 def attribute_rows(attributes: Iterable[DataAttribute], api_version: str) -> list[AttributeRow]:
@@ -42,17 +41,14 @@ def attribute_rows(attributes: Iterable[DataAttribute], api_version: str) -> lis
             options=None,
             mappable=True,
         )
-        for name, standard in STANDARD_ATTRIBUTES.items()
-        if name not in listed and (kind := standard.kind_in(api_version)) is not None
+        for name, standard in CONTACTS.writable.items()
+        if name not in listed and (kind := standard.type_in(api_version)) is not None
     ]
     return sorted(rows, key=lambda row: (row.custom, row.name))
 
 
 def _row(entry: DataAttribute) -> AttributeRow:
-    if entry.custom:
-        mappable = obstacle(entry) is None
-    else:
-        mappable = entry.full_name in STANDARD_ATTRIBUTES or entry.full_name == _MATCHED_BY
+    mappable = obstacle(entry) is None if entry.custom else entry.full_name in CONTACTS.mappable
     return AttributeRow(
         entry.full_name,
         entry.data_type,
@@ -233,7 +229,7 @@ def judged(table: MappingTable, prop: str, name: str, attributes: CustomAttribut
         goes = table.said(Level.OK, f"'{prop}' goes into '{name}' ({_type(entry)})")
         return Fate.LOADED, [goes] if is_mapped else []
     bare = name.removeprefix(CUSTOM_PREFIX)
-    if bare in READ_ONLY_ATTRIBUTES or bare in STANDARD_ATTRIBUTES:
+    if bare in CONTACTS.standard_names:
         message = f"Intercom takes no custom attribute named like a standard one ('{bare}'): give '{prop}' another name"
         return Fate.LEFT_OUT, [table.wrong(message)]
     if not table.own.create_attributes:

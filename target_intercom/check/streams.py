@@ -19,7 +19,8 @@ from target_intercom.check.fitting import (
 from target_intercom.check.found import Finding, Level
 from target_intercom.check.mappings import Fate, MappingTable, Verdict, judged, name_findings, table_verdict
 from target_intercom.errors import StreamRefusedError
-from target_intercom.model import CUSTOM_PREFIX, STANDARD_ATTRIBUTES, MatchBy
+from target_intercom.kinds.contacts import CONTACTS
+from target_intercom.model import CUSTOM_PREFIX, MatchBy
 from target_intercom.settings.config import StreamConfig, SyncMode
 from target_intercom.settings.contact_streams import ContactStreams
 from target_intercom.settings.warnings import (
@@ -230,7 +231,7 @@ class _Contacts:
                 yield prop, judged(self._table, prop, attribute, attributes)
 
     def _making(self, made: Sequence[str]) -> Iterator[Finding]:
-        kinds = {prop: self._mapper.values(prop).kind for prop in made}
+        kinds = {prop: self._mapper.values(prop).value_type for prop in made}
         named = [
             f"{self._targets[prop]} ({'by its first values' if kind is None else kind.value})"
             for prop, kind in kinds.items()
@@ -245,7 +246,7 @@ class _Contacts:
             takes = "texts" if which is MatchBy.EMAIL else "texts and whole numbers"
             yield from self._judged(prop, attribute, takes, identifier_fit(values, which))
             return
-        kind = STANDARD_ATTRIBUTES[attribute].kind_in(self._api_version)
+        kind = CONTACTS.writable[attribute].type_in(self._api_version)
         if kind is None:
             return
         if Nested.NESTED in shapes(values):

@@ -9,7 +9,9 @@ from importlib.metadata import version
 
 from target_intercom.errors import InvalidRecordError
 from target_intercom.intercom.protocol import CUSTOM_PREFIX
-from target_intercom.model import STANDARD_ATTRIBUTES, ContactDraft, Kind, MatchBy
+from target_intercom.kinds.contacts import CONTACTS
+from target_intercom.kinds.entity import ValueType
+from target_intercom.model import ContactDraft, MatchBy
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.mapping.group_names import group_names
 from target_intercom.sync.mapping.identifiers import read_identity, refuse_without_identifier
@@ -23,8 +25,8 @@ from target_intercom.sync.mapping.values import (
     is_lost,
     is_null,
     is_set,
-    shared_kind,
-    value_kind,
+    shared_type,
+    value_type,
 )
 
 if t.TYPE_CHECKING:
@@ -43,7 +45,7 @@ _NESTED: t.Final = frozenset({dict, list})
 class AttributeType:
     """What the workspace's attribute takes."""
 
-    kind: Kind
+    kind: ValueType
     options: tuple[str, ...] | None = None
 
 
@@ -62,27 +64,27 @@ class Wanted:
     def __init__(self, known: Mapping[str, object]) -> None:
         """`known` has the others."""
         self.known = known
-        self._named: dict[str, Kind | None] = {}
-        self._shared: dict[str, set[Kind]] = defaultdict(set)
+        self._named: dict[str, ValueType | None] = {}
+        self._shared: dict[str, set[ValueType]] = defaultdict(set)
 
     def cleared(self, attribute: str) -> None:
         """Add an attribute that a record clears: no reason to make it."""
         self._named.setdefault(attribute)
 
-    def named(self, attribute: str, kind: Kind) -> None:
+    def named(self, attribute: str, kind: ValueType) -> None:
         """Add an attribute whose type a schema names; the first one counts."""
         self._named[attribute] = self._named.get(attribute) or kind
 
-    def untyped(self, attribute: str, value: Json, text_kind: Kind) -> None:
-        """Add a value of which no schema names a type; `text_kind` is what the schema says of texts among its like."""
-        self._shared[attribute].add(value_kind(value, text_kind))
+    def untyped(self, attribute: str, value: Json, text_type: ValueType) -> None:
+        """Add a value of which no schema names a type; `text_type` is what the schema says of texts among its like."""
+        self._shared[attribute].add(value_type(value, text_type))
 
-    def kinds(self) -> dict[str, Kind | None]:
+    def kinds(self) -> dict[str, ValueType | None]:
         """Return their types; None for an attribute that the records only clear.
 
         Where no schema names a type, it is the one that all values share.
         """
-        shared = {attribute: shared_kind(kinds) for attribute, kinds in self._shared.items()}
+        shared = {attribute: shared_type(kinds) for attribute, kinds in self._shared.items()}
         return {name: self._named.get(name) or shared.get(name) for name in {**self._named, **shared}}
 
 
@@ -128,7 +130,7 @@ class ContactMapper:
         self._config = config
         self._say = say
         self._met = met
-        self._kinds = {name: attribute.kind_in(api_version) for name, attribute in STANDARD_ATTRIBUTES.items()}
+        self._kinds = {name: attribute.type_in(api_version) for name, attribute in CONTACTS.writable.items()}
         self._readers = _standard_readers(self._kinds)
         self._properties = Properties(properties, config.mappings, is_open=is_open)
         self._places = self._lay_out()
@@ -184,11 +186,11 @@ class ContactMapper:
                     settled.add(name)
                 elif is_null(value):
                     wanted.cleared(attribute)
-                elif (kind := (values := self._properties.values(name)).kind) is not None:
+                elif (kind := (values := self._properties.values(name)).value_type) is not None:
                     wanted.named(attribute, kind)
                     settled.add(name)
                 else:
-                    wanted.untyped(attribute, value, values.text_kind)
+                    wanted.untyped(attribute, value, values.text_type)
 
     def map(self, received: Received, custom: Mapping[str, AttributeType | None]) -> Mapped:
         """Map a record. `custom` has the type of each custom attribute; None for one that cannot be written.
@@ -307,11 +309,11 @@ def _put_standard(values: _Values, attribute: str, value: Json, read: Callable[[
         values.cut.append(attribute)
 
 
-def _standard_readers(kinds: Mapping[str, Kind | None]) -> Mapping[str, Callable[[Json], Json]]:
+def _standard_readers(kinds: Mapping[str, ValueType | None]) -> Mapping[str, Callable[[Json], Json]]:
     """Return what makes the value of each standard attribute, but of those that are identifiers."""
     readers = {name: coercion(kind) for name, kind in kinds.items() if kind is not None}
     del readers["external_id"], readers["email"]
-    as_text = {"owner_id": _owner} if kinds["owner_id"] is Kind.STRING else {}
+    as_text = {"owner_id": _owner} if kinds["owner_id"] is ValueType.STRING else {}
     return {**readers, **as_text, "phone": _trimmed, "avatar": _avatar}
 
 
@@ -320,7 +322,7 @@ def _owner(value: Json) -> Json:
 
 
 def _trimmed(value: Json) -> Json:
-    text = coerce(value, Kind.STRING)
+    text = coerce(value, ValueType.STRING)
     return None if text is None else text.strip()
 
 

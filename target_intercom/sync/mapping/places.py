@@ -9,7 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from target_intercom.intercom.protocol import CUSTOM_PREFIX
-from target_intercom.model import READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES, Kind
+from target_intercom.kinds.contacts import CONTACTS
+from target_intercom.kinds.entity import ValueType
 from target_intercom.settings.config import TAG, Unmapped
 from target_intercom.settings.warnings import is_in_doubt, is_taken
 from target_intercom.sync.mapping.names import allowed, custom_name, folded
@@ -18,12 +19,9 @@ from target_intercom.sync.mapping.properties import CUSTOM
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from target_intercom.model import StandardAttribute
+    from target_intercom.kinds.entity import Attribute
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.mapping.properties import Properties
-
-_KEPT: t.Final = frozenset(STANDARD_ATTRIBUTES) | READ_ONLY_ATTRIBUTES
-"""Names that Intercom lets no custom attribute have."""
 
 
 class Places:
@@ -34,7 +32,7 @@ class Places:
         stream: str,
         properties: Properties,
         config: StreamConfig,
-        kinds: Mapping[str, Kind | None],
+        kinds: Mapping[str, ValueType | None],
         say: Callable[[str], None],
     ) -> None:
         """Lay them out; `kinds` has what the standard attributes take, None for those that the API does not have."""
@@ -97,10 +95,10 @@ class Places:
         attribute = self._wanted(name, alike)
         if attribute is None:
             return None
-        if self._kinds.get(attribute, Kind.STRING) is None:
+        if self._kinds.get(attribute, ValueType.STRING) is None:
             self._say(
                 f"Stream '{self._stream}': property '{name}' is left out: '{attribute}' needs API version "
-                f"{_since(STANDARD_ATTRIBUTES[attribute])}"
+                f"{_since(CONTACTS.writable[attribute])}"
             )
             return None
         holder = self.sources.setdefault(attribute, name)
@@ -109,7 +107,7 @@ class Places:
                 f"Stream '{self._stream}': property '{name}' is left out: '{holder}' goes into '{attribute}' already"
             )
             return None
-        if name not in self._config.mappings and name != attribute and attribute in STANDARD_ATTRIBUTES:
+        if name not in self._config.mappings and name != attribute and attribute in CONTACTS.writable:
             self._say(is_taken(self._stream, name, attribute))
         return attribute
 
@@ -123,10 +121,10 @@ class Places:
             return CUSTOM
         if name.startswith(CUSTOM_PREFIX):
             return custom_name(name.removeprefix(CUSTOM_PREFIX))
-        standard = STANDARD_ATTRIBUTES.get(bare)
+        standard = CONTACTS.writable.get(bare)
         if standard is not None and not standard.only_when_mapped:
             return self._standard(bare, alike)
-        if bare in _KEPT or allowed(bare) in _KEPT:
+        if bare in CONTACTS.standard_names or allowed(bare) in CONTACTS.standard_names:
             if bare != "id":
                 self._say_kept(name)
             return None
@@ -156,14 +154,14 @@ class Places:
 
 def _is_almost(name: str) -> bool:
     """Check whether a property has the name of a standard attribute but for its case."""
-    return folded(name) in STANDARD_ATTRIBUTES and name not in STANDARD_ATTRIBUTES
+    return folded(name) in CONTACTS.writable and name not in CONTACTS.writable
 
 
-def _since(attribute: StandardAttribute) -> str:
+def _since(attribute: Attribute) -> str:
     return ".".join(map(str, attribute.since or ()))
 
 
 def _elsewhere(name: str) -> str:
     """Return an attribute that a property of this name can go into."""
     bare = folded(name)
-    return bare if bare in STANDARD_ATTRIBUTES else custom_name(f"source_{bare}")
+    return bare if bare in CONTACTS.writable else custom_name(f"source_{bare}")

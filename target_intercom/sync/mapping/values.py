@@ -14,7 +14,7 @@ import typing as t
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 
-from target_intercom.model import Kind
+from target_intercom.kinds.entity import ValueType
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -83,7 +83,7 @@ def identifier(value: Json) -> str | None:
     return str(value if isinstance(value, int) else _whole(Decimal(str(value))))
 
 
-def coerce(value: Json, kind: Kind) -> Json:
+def coerce(value: Json, kind: ValueType) -> Json:
     """Turn a record's value into one of the attribute's type. None stays None, and NaN is none.
 
     Blank text is no value for any type but text, and a date that means "never" is no date.
@@ -94,7 +94,7 @@ def coerce(value: Json, kind: Kind) -> Json:
     return coercion(kind)(value)
 
 
-def coercion(kind: Kind) -> Callable[[Json], Json]:
+def coercion(kind: ValueType) -> Callable[[Json], Json]:
     """Return what `coerce` does for a type, for whoever coerces many values."""
     return _COERCIONS[kind]
 
@@ -111,26 +111,26 @@ def is_lost(value: Json) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def value_kind(value: Json, text_kind: Kind = Kind.STRING) -> Kind:
-    """Return the attribute type that fits a value whose property has no type; `text_kind`: of texts that it fits."""
+def value_type(value: Json, text_type: ValueType = ValueType.STRING) -> ValueType:
+    """Return the attribute type that fits a value whose property has no type; `text_type`: of texts that it fits."""
     if isinstance(value, bool):
-        return Kind.BOOLEAN
+        return ValueType.BOOLEAN
     if isinstance(value, int):
-        return Kind.INTEGER
+        return ValueType.INTEGER
     if isinstance(value, (float, Decimal)):
-        return Kind.FLOAT
+        return ValueType.FLOAT
     if isinstance(value, str):
         with suppress(UncoercibleError):
-            coerce(value, text_kind)
-            return text_kind
-    return Kind.STRING
+            coerce(value, text_type)
+            return text_type
+    return ValueType.STRING
 
 
-def shared_kind(kinds: Collection[Kind]) -> Kind:
+def shared_type(kinds: Collection[ValueType]) -> ValueType:
     """Return the attribute type that fits values of several types."""
     if len(kinds) == 1:
         return next(iter(kinds))
-    return Kind.FLOAT if set(kinds) == {Kind.INTEGER, Kind.FLOAT} else Kind.STRING
+    return ValueType.FLOAT if set(kinds) == {ValueType.INTEGER, ValueType.FLOAT} else ValueType.STRING
 
 
 def _string(value: Json) -> str:
@@ -296,11 +296,11 @@ def _text(value: Json) -> str | None:
     return _sound(value) if isinstance(value, str) else None if is_null(value) else _string(value)
 
 
-_COERCIONS: t.Final[Mapping[Kind, Callable[[Json], Json]]] = {
-    Kind.STRING: _text,
-    Kind.INTEGER: _optional(_integer),
-    Kind.FLOAT: _optional(_float),
-    Kind.BOOLEAN: _optional(_boolean),
-    Kind.DATE: _optional(_timestamp),
-    Kind.DATETIME: _optional(_timestamp),
+_COERCIONS: t.Final[Mapping[ValueType, Callable[[Json], Json]]] = {
+    ValueType.STRING: _text,
+    ValueType.INTEGER: _optional(_integer),
+    ValueType.FLOAT: _optional(_float),
+    ValueType.BOOLEAN: _optional(_boolean),
+    ValueType.DATE: _optional(_timestamp),
+    ValueType.DATETIME: _optional(_timestamp),
 }

@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from target_intercom.intercom.protocol import contact_body, normal_email
+from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX, Contact, ExternalId
 
 if t.TYPE_CHECKING:
@@ -20,15 +21,10 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol import AdminId
     from target_intercom.model import ContactDraft, ContactId, Json, TagChange
 
-_UPDATABLE: t.Final = frozenset(
-    ["external_id", "email", "name", "phone", "avatar", "owner_id", "unsubscribed_from_emails"]
-)
-"""Official description, bulk_update_contacts_request."""
-_CREATABLE: t.Final = _UPDATABLE | {"role", "signed_up_at", "last_seen_at"}
-"""Official description, bulk_create_contacts_request."""
-_NEVER_READ: t.Final = frozenset(["role", "email_verified"])
-"""Where these are to be written they differ, or it cannot be seen whether they do."""
-_OWNER: t.Final = "owner_id"
+_CREATABLE: t.Final = CONTACTS.names(lambda one: one.in_bulk_creates)
+_UPDATABLE: t.Final = CONTACTS.names(lambda one: one.in_bulk_updates)
+_NOT_COMPARED: t.Final = CONTACTS.names(lambda one: not one.compared)
+_OF_TEAMMATES: t.Final = CONTACTS.names(lambda one: one.names_teammate)
 _UNKNOWN: t.Final = object()
 _NOT_KEPT: t.Final[Mapping[str, t.Any]] = MappingProxyType({})
 
@@ -45,7 +41,7 @@ def can_update(attributes: Mapping[str, Json]) -> bool:
 
 def may_be_less(attributes: Mapping[str, Json]) -> bool:
     """Check whether a job can write these attributes as far as they differ, maybe."""
-    return attributes.keys().isdisjoint(_NEVER_READ)
+    return attributes.keys().isdisjoint(_NOT_COMPARED)
 
 
 def carried(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -60,22 +56,18 @@ def single(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
 
 def has_strange_owner(attributes: Mapping[str, Json], admins: Container[AdminId]) -> bool:
     """Check whether the owner is to be somebody who is no teammate: a job would not say so."""
-    owner = attributes.get(_OWNER)
-    return owner is not None and str(owner) not in admins
+    return any(str(owner) not in admins for owner in _owners(attributes).values())
 
 
 def names_owner(attributes: Mapping[str, Json]) -> bool:
     """Check whether an owner is set."""
-    return attributes.get(_OWNER) is not None
+    return bool(_owners(attributes))
 
 
 def item(attributes: Mapping[str, Json]) -> dict[str, Json]:
     """Make a contact's part of a submission."""
-    body = contact_body(attributes)
-    if body.get(_OWNER) is not None:
-        # A text since API version 2.16.
-        body[_OWNER] = str(body[_OWNER])
-    return body
+    # The id of a teammate is a text since API version 2.16.
+    return contact_body({**attributes, **{name: str(owner) for name, owner in _owners(attributes).items()}})
 
 
 def tag_item(contact: ContactId, change: TagChange | None) -> dict[str, Json]:
@@ -134,6 +126,11 @@ class _AsSent(UserDict[str, t.Any]):
 def _left(contact: Contact, attributes: dict[str, Json]) -> Mapping[str, Json]:
     is_known = contact.is_read and not isinstance(contact.attributes, _AsSent)
     return MappingProxyType(attributes) if is_known else _AsSent(attributes)
+
+
+def _owners(attributes: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the attributes that name teammates."""
+    return {name: value for name in _OF_TEAMMATES if (value := attributes.get(name)) is not None}
 
 
 def _all_known(attributes: Mapping[str, Json], known: Container[str]) -> bool:

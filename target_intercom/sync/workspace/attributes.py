@@ -6,7 +6,7 @@ import typing as t
 
 from target_intercom.errors import CallFailedError, UndoneError, UnknownAttributeError, UnreachableError
 from target_intercom.intercom.protocol import CUSTOM_PREFIX
-from target_intercom.model import Kind
+from target_intercom.kinds.entity import ValueType
 from target_intercom.settings.warnings import is_left_out, is_not_made
 from target_intercom.sync.mapping.contacts import AttributeType
 
@@ -25,7 +25,7 @@ _NEW_ATTRIBUTE_PAUSES = (0.5, 1.0, 2.0)
 
 _Answer = t.TypeVar("_Answer")
 
-KINDS: t.Final = {kind.value: kind for kind in Kind} | {"options": Kind.STRING}
+KINDS: t.Final = {kind.value: kind for kind in ValueType} | {"options": ValueType.STRING}
 """The types of attributes that are loaded, by Intercom's names."""
 
 
@@ -42,7 +42,7 @@ class AttributeCatalog:
         self.unproven: set[str] = set()
         """Attributes that this run has made and that Intercom has not been seen to take yet."""
 
-    def provide(self, wanted: Mapping[str, Kind | None], *, create: bool) -> dict[str, AttributeType | None]:
+    def provide(self, wanted: Mapping[str, ValueType | None], *, create: bool) -> dict[str, AttributeType | None]:
         """Return the type of each wanted attribute, making what is missing where `create` allows it.
 
         An attribute that cannot be written is None, and the reason is said. One that is wanted without a type is
@@ -96,7 +96,7 @@ class AttributeCatalog:
         dropped = tuple(name for name in attributes if name in self._refused)
         return {name: value for name, value in attributes.items() if name not in dropped}, dropped
 
-    def _provide(self, name: str, kind: Kind | None, *, create: bool) -> AttributeType | None:
+    def _provide(self, name: str, kind: ValueType | None, *, create: bool) -> AttributeType | None:
         if name in self._refused:
             return None
         if name not in self._known() and (kind is None or not self._make(name, kind, create=create)):
@@ -110,7 +110,7 @@ class AttributeCatalog:
             self._entries = {entry.full_name: entry for entry in listed if entry.custom}
         return self._entries
 
-    def _make(self, name: str, kind: Kind, *, create: bool) -> bool:
+    def _make(self, name: str, kind: ValueType, *, create: bool) -> bool:
         """Create an attribute; False, said, when it cannot be."""
         if not create:
             self._say(is_not_made(name))
