@@ -70,7 +70,7 @@ def test_the_errors_page_names_every_class_of_errors(error: str) -> None:
     assert f"`{error}`" in ERRORS
 
 
-SAYS = frozenset({"say", "_say", "warning", "error"})
+SAYS = frozenset({"say", "_say", "_leave_out", "warning", "error"})
 """Functions that take what a person reads in the log."""
 RAISES = frozenset(
     {"InvalidInputLine", *(name for name in ERROR_CLASSES if issubclass(getattr(errors, name), errors.FatalSyncError))}

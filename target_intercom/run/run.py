@@ -42,8 +42,8 @@ from target_intercom.singer.schemas import is_open
 from target_intercom.singer.tap_streams import Pipe
 from target_intercom.sync.contacts import ContactSync
 from target_intercom.sync.linking.listed import ListedGroups
-from target_intercom.sync.mapping.by_schema import Mappers
 from target_intercom.sync.mapping.contacts import ContactMapper
+from target_intercom.sync.mapping.mappers import Mappers
 from target_intercom.sync.mapping.memberships import MembershipMapper
 from target_intercom.sync.matching.naming import Naming
 from target_intercom.sync.matching.recent import RecentContacts

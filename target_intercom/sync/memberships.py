@@ -34,7 +34,7 @@ if t.TYPE_CHECKING:
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config, StreamConfig
     from target_intercom.singer.tap_streams import TapStream
-    from target_intercom.sync.mapping.by_schema import Mappers
+    from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.mapping.memberships import MembershipDraft, MembershipMapper
     from target_intercom.sync.matching.naming import Naming
     from target_intercom.sync.matching.search import Matcher

@@ -11,7 +11,6 @@ import pytest
 
 from target_intercom.check.catalog import CatalogError, read_catalog
 from target_intercom.check.fitting import Fit, fit, identifier_fit, named
-from target_intercom.check.mappings import CustomAttributes
 from target_intercom.errors import InvalidRecordError
 from target_intercom.intercom.protocol import DataAttribute
 from target_intercom.kinds.entity import ValueType
@@ -20,6 +19,7 @@ from target_intercom.settings.environment import unflattened
 from target_intercom.singer.schemas import values_of
 from target_intercom.sync.mapping.identifiers import read_identity
 from target_intercom.sync.mapping.values import UncoercibleError, coerce
+from target_intercom.sync.workspace.attributes import CustomAttributes
 from tests.loading import TYPES, lines, record, schema
 
 if TYPE_CHECKING:
@@ -126,8 +126,8 @@ def test_a_live_attribute_hides_an_archived_one_of_its_name() -> None:
     archived, live = (
         DataAttribute.from_json({"name": "plan", "custom": True, "archived": archived}) for archived in (True, False)
     )
-    assert CustomAttributes.of([archived, live]).known == CustomAttributes.of([live, archived]).known
-    assert not CustomAttributes.of([archived, live]).known["custom_attributes.plan"].archived
+    assert CustomAttributes([archived, live]).entries == CustomAttributes([live, archived]).entries
+    assert not CustomAttributes([archived, live]).entries["custom_attributes.plan"].archived
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from target_intercom.errors import InvalidRecordError, StreamRefusedError
 from target_intercom.kinds.entity import ValueType
 from target_intercom.model import ExternalId, Identity, MatchBy
 from target_intercom.settings.config import parse_config
-from target_intercom.sync.mapping.contacts import AttributeType, ContactMapper, Wanted
+from target_intercom.sync.mapping.attribute_values import AttributeType, WantedAttributes
+from target_intercom.sync.mapping.contacts import ContactMapper
 from target_intercom.sync.mapping.identifiers import no_identifier
 from tests.loading import TYPES, received
 
@@ -60,9 +61,9 @@ class Stream:
 def wanted_kinds(
     mapper: ContactMapper, records: list[Mapping[str, Any]], known: Mapping[str, object]
 ) -> dict[str, ValueType | None]:
-    wanted = Wanted(known)
+    wanted = WantedAttributes(known)
     mapper.want(records, wanted)
-    return wanted.kinds()
+    return wanted.types()
 
 
 def stream(properties: Mapping[str, str], *, api_version: str = "2.16", **settings: Any) -> Stream:
