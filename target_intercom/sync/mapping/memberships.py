@@ -53,10 +53,10 @@ class MembershipMapper:
         is_open: bool = False,
         met: Callable[[Iterable[str]], object] | None = None,
     ) -> None:
-        """Find the properties.
+        """Find the properties that name the contact and the group.
 
-        Mappings that were made for all streams give way to properties that have the names themselves: a contact's
-        `id` may be its external_id, while a membership's is the membership's.
+        The mappings of all streams give way to properties that have the very names: a contact's `id` may be its
+        external_id, while a membership's `id` is the membership's.
 
         Args:
             stream: the stream's name, for messages.

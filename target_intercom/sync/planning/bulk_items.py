@@ -1,7 +1,7 @@
-"""What a bulk job can carry, and how: decided from the operation alone. Pure.
+"""The items of bulk jobs: which attributes they take, and what a contact is after its job. Pure.
 
-A job drops what it does not know, without a word (fact sheet section 12.2): so nothing goes into one that is not in its
-description.
+A job drops an attribute that it does not know, without a word (fact sheet section 12.2): so an item holds only
+attributes of the job's description.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def can_update(attributes: Mapping[str, Json]) -> bool:
 
 
 def may_be_less(attributes: Mapping[str, Json]) -> bool:
-    """Check whether a job can write these attributes as far as they differ, maybe."""
+    """Check whether comparing with the contact may show that fewer attributes are to be written."""
     return attributes.keys().isdisjoint(_NOT_COMPARED)
 
 
@@ -50,28 +50,28 @@ def carried(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 def single(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return the attributes that no job can write to a contact."""
+    """Return the attributes that only a single call can write to a contact."""
     return {name: value for name, value in attributes.items() if not _is_known(name, value, _UPDATABLE)}
 
 
 def has_strange_owner(attributes: Mapping[str, Json], admins: Container[AdminId]) -> bool:
-    """Check whether the owner is to be somebody who is no teammate: a job would not say so."""
+    """Check whether an attribute names a teammate who does not exist: a job would not say so."""
     return any(str(owner) not in admins for owner in _owners(attributes).values())
 
 
 def names_owner(attributes: Mapping[str, Json]) -> bool:
-    """Check whether an owner is set."""
+    """Check whether an attribute names a teammate."""
     return bool(_owners(attributes))
 
 
 def item(attributes: Mapping[str, Json]) -> dict[str, Json]:
-    """Make a contact's part of a submission."""
+    """Return a contact's item: what a job is to write."""
     # The id of a teammate is a text since API version 2.16.
     return contact_body({**attributes, **{name: str(owner) for name, owner in _owners(attributes).items()}})
 
 
 def tag_item(contact: ContactId, change: TagChange | None) -> dict[str, Json]:
-    """Make the part of a submission that changes a contact's tags."""
+    """Return the item of a contact whose tags a job is to change."""
     if change is None:
         return {"id": contact}
     parts = {"add": change.add, "remove": change.remove}
@@ -80,9 +80,9 @@ def tag_item(contact: ContactId, change: TagChange | None) -> dict[str, Json]:
 
 
 def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactId) -> Contact:
-    """Return the contact that a job has made; nobody knows its id yet.
+    """Return the contact that a job has made, with a stand-in for its id, which the job does not tell.
 
-    It is looked for before it is compared with anything, so its attributes are not kept.
+    The contact is searched before it is compared with anything, so its attributes are not kept.
     """
     is_lead = attributes.get("role") == "lead"
     return Contact(
@@ -109,7 +109,7 @@ def updated(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
         role=contact.role,
         external_id=contact.external_id if external_id is None else ExternalId(str(external_id)),
         email=contact.email if email is None else normal_email(str(email)),
-        attributes=_left(contact, {**contact.attributes, **attributes}),
+        attributes=_known_after(contact, {**contact.attributes, **attributes}),
         created_at=contact.created_at,
         tags=contact.tags,
         shows_all_tags=contact.shows_all_tags,
@@ -117,13 +117,13 @@ def updated(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
 
 
 class _AsSent(UserDict[str, t.Any]):
-    """The attributes of a contact of which only what was sent is known: any other differs from whatever is wanted."""
+    """The attributes of a contact of which only the sent ones are known: any other differs from every wanted value."""
 
     def get(self, key: str, default: t.Any = _UNKNOWN) -> t.Any:
         return self.data.get(key, default)
 
 
-def _left(contact: Contact, attributes: dict[str, Json]) -> Mapping[str, Json]:
+def _known_after(contact: Contact, attributes: dict[str, Json]) -> Mapping[str, Json]:
     is_known = contact.is_read and not isinstance(contact.attributes, _AsSent)
     return MappingProxyType(attributes) if is_known else _AsSent(attributes)
 
