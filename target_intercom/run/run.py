@@ -45,8 +45,8 @@ from target_intercom.sync.linking.listed import ListedGroups
 from target_intercom.sync.mapping.contacts import ContactMapper
 from target_intercom.sync.mapping.mappers import Mappers
 from target_intercom.sync.mapping.memberships import MembershipMapper
-from target_intercom.sync.matching.naming import Naming
-from target_intercom.sync.matching.recent import RecentContacts
+from target_intercom.sync.matching.contact_ids import ContactIds
+from target_intercom.sync.matching.directory import Directory
 from target_intercom.sync.matching.search import Matcher
 from target_intercom.sync.memberships import Groups, GroupSync
 from target_intercom.sync.remembering.stream_memory import StreamMemory
@@ -373,12 +373,12 @@ class _Session:
         self._report = report
         self.archived = ArchivedContacts(client, in_parallel, ledger, plan=plan, say=say)
         self._catalog = AttributeCatalog(client, say)
-        self._recent = RecentContacts(config.search_delay_seconds, client.clock.monotonic)
-        self._matcher = Matcher(client, self._recent, in_parallel, self._written_lately)
-        self._naming = Naming(
+        self._directory = Directory(search_delay_seconds=config.search_delay_seconds, clock=client.clock.monotonic)
+        self._matcher = Matcher(client, self._directory, in_parallel, self._written_lately)
+        self._ids = ContactIds(
             client,
             self._matcher,
-            self._recent,
+            self._directory,
             ledger=ledger,
             in_parallel=in_parallel,
             search_delay_seconds=config.search_delay_seconds,
@@ -399,7 +399,7 @@ class _Session:
             self._complete,
             are_expected=config.removes,
             config=config.stream,
-            find_ids=self._naming.everyone,
+            find_ids=self._ids.find_all,
             say=say,
         )
         self._groups = (
@@ -413,7 +413,8 @@ class _Session:
                 matcher=self._matcher,
                 ledger=ledger,
                 memberships=ledger.memberships,
-                naming=self._naming,
+                directory=self._directory,
+                ids=self._ids,
                 plan=plan,
                 report=report,
                 check=check,
@@ -444,18 +445,18 @@ class _Session:
             mappers=mappers,
             catalog=self._catalog,
             matcher=self._matcher,
-            recent=self._recent,
+            directory=self._directory,
             memory=StreamMemory(
                 stream,
                 config,
                 key_properties,
                 source,
                 ledger=self._ledger,
-                naming=self._naming,
+                ids=self._ids,
                 repair=self._config.repair,
                 sees=config.sync_mode.removes or self._config.removes,
             ),
-            naming=self._naming,
+            ids=self._ids,
             writer=self._writer(stream, config, key_properties),
             marks=StreamMarks(
                 stream,

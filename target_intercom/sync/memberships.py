@@ -36,7 +36,8 @@ if t.TYPE_CHECKING:
     from target_intercom.singer.tap_streams import TapStream
     from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.mapping.memberships import MembershipDraft, MembershipMapper
-    from target_intercom.sync.matching.naming import Naming
+    from target_intercom.sync.matching.contact_ids import ContactIds
+    from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.writing.bulk_jobs import BulkJobs
     from target_intercom.sync.writing.plan_file import Plan
@@ -148,7 +149,8 @@ class Groups:
         matcher: Matcher,
         ledger: Ledger,
         memberships: Memberships,
-        naming: Naming,
+        directory: Directory,
+        ids: ContactIds,
         plan: Plan,
         report: RunReport,
         check: Callable[[], None],
@@ -166,7 +168,7 @@ class Groups:
         self._tags = TagCatalog(client, in_parallel, memberships, say)
         self._jobs = jobs
         self._room = WaitingRoom(config.data_dir)
-        self._unnamed = UnnamedListings(config.data_dir, naming, config.search_delay_seconds)
+        self._unnamed = UnnamedListings(config.data_dir, ids, config.search_delay_seconds)
         self.complete_streams = CompleteStreams(ledger, memberships, say)
         self._ledger = ledger
         self._unclear: set[str] = set()
@@ -175,7 +177,8 @@ class Groups:
             memberships,
             matcher,
             report,
-            naming=naming,
+            directory=directory,
+            ids=ids,
             config=config.stream,
             removes=self._removes,
             begin=self._begin,

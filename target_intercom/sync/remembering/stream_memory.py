@@ -43,7 +43,7 @@ if t.TYPE_CHECKING:
     )
     from target_intercom.settings.config import StreamConfig
     from target_intercom.singer.tap_streams import TapStream
-    from target_intercom.sync.matching.naming import Naming
+    from target_intercom.sync.matching.contact_ids import ContactIds
 
 _MOST_UNWRITTEN = 200
 _LONGEST_UNWRITTEN = 1.0
@@ -86,11 +86,11 @@ class StreamMemory:
         tap_stream: TapStream,
         *,
         ledger: Ledger,
-        naming: Naming,
+        ids: ContactIds,
         repair: bool,
         sees: bool,
     ) -> None:
-        """`naming` finds the contacts that bulk jobs have made; `repair` trusts no record to be in line.
+        """`ids` finds the contacts that bulk jobs have made; `repair` trusts no record to be in line.
 
         `sees`: also of records that change nothing it is written that they came, since this run may remove contacts.
         """
@@ -99,7 +99,7 @@ class StreamMemory:
         self._key_properties = key_properties
         self._tap_stream = tap_stream
         self._ledger = ledger
-        self._naming = naming
+        self._ids = ids
         self._repair = repair
         self._sees = sees
         self._settings = settings_print(config)
@@ -123,11 +123,11 @@ class StreamMemory:
         changed = iter(self.named([entry for entry in recalled if not entry.is_in_line]))
         return [entry if entry.is_in_line else next(changed) for entry in recalled]
 
-    def links(self, entries: Iterable[Entry]) -> Links:
-        """Return which contacts records are linked to, and who else holds those that they may let go of."""
-        links = Links(self._stream, self._ledger.holders)
-        links.know(entry.contact.id for entry in entries if entry.contact is not None and may_let_go(entry))
-        return links
+    def links(self, entries: Iterable[Entry], held: Collection[ContactId]) -> Links:
+        """Return which records hold the contacts that records may let go of, and those of `held`."""
+        left = {entry.contact.id for entry in entries if entry.contact is not None and may_let_go(entry)}
+        contacts = sorted(left.union(held))
+        return Links(self._stream, self._ledger.holders(contacts) if contacts else (), contacts)
 
     def familiar(
         self, records: Sequence[Received], ground: Callable[[StreamSchema], Ground]
@@ -174,7 +174,7 @@ class StreamMemory:
 
     def named(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
-        return self._naming.entries(entries, self._entries)
+        return self._ids.find_of(entries, self._entries)
 
     def save_source_hashes(self) -> None:
         """Write down how the records of a batch are known again, after all that they say is."""
@@ -238,7 +238,7 @@ class StreamMemory:
                     prints=None if may_change else prints_of(entry.draft, self._settings, left_out),
                     standing=EntryState.SYNCED,
                     written_at=Stamp(0),
-                    groups=UNNOTED if lists_news(entry, contact) else None,
+                    groups=UNNOTED if self._has_a_say(entry, group) and lists_news(entry, contact) else None,
                     source=None if may_change or left_out else entry.source,
                     merged=by_merge or entry.is_linked_by_merge(contact.id),
                     overruled_by=None if _stands(entry, group) else group.entries[-1].key,
@@ -303,6 +303,10 @@ class StreamMemory:
         earlier = row.contact if row.contact is not None and row.contact.is_named else entry.contact
         is_ours = row.standing is EntryState.SYNCED and not row.merged
         return earlier if is_ours and earlier is not None and earlier.id != contact.id else None
+
+    def _has_a_say(self, entry: Entry, group: ContactRecords) -> bool:
+        """Check whether a record says anything of its contact: in `insert` mode only the first one does."""
+        return self._config.sync_mode.updates or entry is group.entries[0]
 
     def _add(self, row: LedgerEntry, received: Received, *, changed: bool, left: Contact | None = None) -> None:
         earlier = self._entries.get(row.key)
