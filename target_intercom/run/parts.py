@@ -19,8 +19,8 @@ from target_intercom.singer.schemas import is_open
 from target_intercom.sync.contacts import ContactSync
 from target_intercom.sync.end_of_pipe import EndOfPipe
 from target_intercom.sync.linking.listed import ListedGroups
-from target_intercom.sync.mapping.by_schema import Mappers
 from target_intercom.sync.mapping.contacts import ContactMapper
+from target_intercom.sync.mapping.mappers import Mappers
 from target_intercom.sync.mapping.memberships import MembershipMapper
 from target_intercom.sync.matching.contact_ids import ContactIds
 from target_intercom.sync.matching.directory import Directory

@@ -34,7 +34,7 @@ if t.TYPE_CHECKING:
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config
     from target_intercom.settings.stream import Stream
-    from target_intercom.sync.mapping.by_schema import Mappers
+    from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.mapping.memberships import MembershipDraft, MembershipMapper
     from target_intercom.sync.matching.contact_ids import ContactIds
     from target_intercom.sync.matching.directory import Directory
