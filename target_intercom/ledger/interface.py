@@ -71,9 +71,9 @@ class LedgerEntry:
     key: RecordKey
     contact: Contact | None
     """As it was then, without its attributes; None: removed. Its id may be a stand-in (`Contact.is_named`)."""
-    prints: Hashes | None
+    hashes: Hashes | None
     """Of what the record said; None: the contact is not, or not for sure, as it says, and has to be compared."""
-    standing: EntryState
+    state: EntryState
     written_at: Stamp
     """When this record last changed the contact; 0: never."""
     groups: str | None = None
@@ -113,19 +113,19 @@ class Holder:
     """It came in this run."""
     version: int | None
     """The last version of its stream that it came with."""
-    standing: EntryState = EntryState.SYNCED
+    state: EntryState = EntryState.SYNCED
     merged: bool = False
     """The contact is the survivor of a merge, not the one that the record was loaded into."""
 
     @property
     def synced(self) -> bool:
         """Whether the contact was brought in line with it, and not only found."""
-        return self.standing is EntryState.SYNCED
+        return self.state is EntryState.SYNCED
 
     @property
     def is_live(self) -> bool:
         """Whether the record holds the contact: it is not missing, or marked as deleted."""
-        return self.standing in {EntryState.SYNCED, EntryState.FOUND}
+        return self.state in {EntryState.SYNCED, EntryState.FOUND}
 
 
 NOBODY: t.Final = ""

@@ -275,7 +275,7 @@ class SqlLedger(Ledger):
         named = [(one, one.entry.contact.id) for one in loaded if one.entry.contact and one.entry.contact.is_named]
         changed = {contact: one.entry for one, contact in named if one.changed}
         # What may still change is not confirmed.
-        certain = {contact: entry.key for contact, entry in changed.items() if entry.prints is not None}
+        certain = {contact: entry.key for contact, entry in changed.items() if entry.hashes is not None}
         live = {contact for _, contact in named}
         left = [self._left_row(stream, one.left) for one in loaded if one.left is not None]
 
@@ -539,7 +539,7 @@ class SqlLedger(Ledger):
     # Rows.
 
     def _row(self, stream: str, loaded: Loaded) -> dict[str, object]:
-        entry, contact, prints = loaded.entry, loaded.entry.contact, loaded.entry.prints
+        entry, contact, hashes = loaded.entry, loaded.entry.contact, loaded.entry.hashes
         identity = Identity() if contact is None else Identity.of(contact)
         return {
             "workspace": self._workspace,
@@ -550,11 +550,11 @@ class SqlLedger(Ledger):
             "role": None if contact is None else contact.role,
             "external_id": _storable(identity.external_id),
             "email": _storable(identity.email),
-            "content": None if prints is None else prints.content,
-            "shape": None if prints is None else prints.shape,
-            "settings": None if prints is None else prints.settings,
-            "single": None if prints is None else prints.single,
-            "standing": entry.standing.value,
+            "content": None if hashes is None else hashes.content,
+            "shape": None if hashes is None else hashes.shape,
+            "settings": None if hashes is None else hashes.settings,
+            "single": None if hashes is None else hashes.single,
+            "standing": entry.state.value,
             "written_at": entry.written_at,
             "doubt": self._run if entry.overruled_by is not None else None,
             "overruled_by": entry.overruled_by,
@@ -590,10 +590,10 @@ class SqlLedger(Ledger):
         return LedgerEntry(
             key=row.key,
             contact=None if row.contact_id is None and row.role is None else _contact(row),
-            prints=None if row.content is None else Hashes(row.content, row.shape, row.settings, row.single),
+            hashes=None if row.content is None else Hashes(row.content, row.shape, row.settings, row.single),
             is_doubted=not row.is_in_line,
             overruled_by=row.overruled_by,
-            standing=EntryState(row.standing),
+            state=EntryState(row.standing),
             written_at=row.written_at,
             # A run that was cut off may not have put the tags on.
             groups=row.groups_print if row.groups_run in {None, self._run} else UNNOTED,
@@ -609,7 +609,7 @@ class SqlLedger(Ledger):
             identity=Identity(row.external_id, row.email, row.contact_id),
             seen=row.seen_in == self._run,
             version=row.version,
-            standing=EntryState(row.standing),
+            state=EntryState(row.standing),
             merged=bool(row.merged),
         )
 

@@ -150,7 +150,7 @@ def test_a_ledger_without_streams_is_an_empty_list(on_sqlite: Ledgers) -> None:
 
 def test_ids_are_exported_by_key(new_ledgers: Ledgers) -> None:
     ledger = new_ledgers()
-    found = loaded("2", "c2", standing=EntryState.FOUND)
+    found = loaded("2", "c2", state=EntryState.FOUND)
     filled(ledger, loaded("1", "c1"), found, loaded("3", "c3"), loaded("4", None))
     filled(ledger, loaded("5", "c5"), stream=T)
     ledger.removed(gone(ContactId("c3")))

@@ -61,11 +61,11 @@ def test_records_are_recalled_as_they_were_remembered(ledgers: Ledgers) -> None:
         entry("3", contact("c1", "user", None, "ann@example.com")),
         entry("4", contact("c1", "lead", None, "ann@example.com"), written_at=1),
         entry("5", contact("c1", "lead")),
-        entry("6", contact("c1"), prints=Hashes("a", "b", "c")),
-        entry("7", contact("c1"), prints=None),
-        entry("8", contact("c1"), standing=EntryState.FOUND),
+        entry("6", contact("c1"), hashes=Hashes("a", "b", "c")),
+        entry("7", contact("c1"), hashes=None),
+        entry("8", contact("c1"), state=EntryState.FOUND),
         entry("9", None),
-        entry("10", None, prints=None, standing=EntryState.REMOVED),
+        entry("10", None, hashes=None, state=EntryState.REMOVED),
         replace(entry("11", contact("c1")), merged=True),
     ]
     ledgers().remember(S, [Loaded(row, None, changed=False) for row in written])
@@ -73,7 +73,7 @@ def test_records_are_recalled_as_they_were_remembered(ledgers: Ledgers) -> None:
 
 
 def test_hashes_are_kept_each_in_its_column(ledgers: Ledgers) -> None:
-    ledgers().remember(S, [loaded("1", "c1", prints=Hashes("a", "b", "c"))])
+    ledgers().remember(S, [loaded("1", "c1", hashes=Hashes("a", "b", "c"))])
     assert ledgers.rows("entries", "content, shape, settings") == [("a", "b", "c")]
 
 
@@ -101,9 +101,9 @@ def test_only_the_records_that_are_asked_for_are_recalled(ledger: SqlLedger) -> 
 
 def test_a_record_that_is_remembered_again_replaces_what_was_known(ledgers: Ledgers) -> None:
     ledgers().remember(
-        S, [loaded("1", contact("c1", "lead", None, "old@example.com"), standing=EntryState.FOUND, written_at=1)]
+        S, [loaded("1", contact("c1", "lead", None, "old@example.com"), state=EntryState.FOUND, written_at=1)]
     )
-    new = entry("1", contact("c2", "user", "x1", "new@example.com"), prints=Hashes("1", "2", "3"), written_at=2)
+    new = entry("1", contact("c2", "user", "x1", "new@example.com"), hashes=Hashes("1", "2", "3"), written_at=2)
     ledgers("r2").remember(S, [Loaded(new, 7, changed=False)])
     assert ledgers("r3").recall(S, [key("1")]) == {key("1"): new}
     assert len(ledgers.rows("entries")) == 1
@@ -129,9 +129,7 @@ def test_remembering_and_seeing_nothing_is_harmless(ledger: SqlLedger) -> None:
 
 def test_a_changed_contact_voids_what_other_records_said_of_it(ledgers: Ledgers) -> None:
     before = ledgers()
-    before.remember(
-        S, [loaded("1", "c1"), loaded("2", "c1", written_at=5, standing=EntryState.FOUND), loaded("3", "c2")]
-    )
+    before.remember(S, [loaded("1", "c1"), loaded("2", "c1", written_at=5, state=EntryState.FOUND), loaded("3", "c2")])
     before.remember(T, [loaded("1", contact("c1", "user", "x1", "ann@example.com"))])
     ledgers("r1", "w2").remember(S, [loaded("1", "c1")])
 
@@ -139,7 +137,7 @@ def test_a_changed_contact_voids_what_other_records_said_of_it(ledgers: Ledgers)
 
     after = ledgers("r3")
     assert recalled(after, "1") == entry("1", contact("c1"), written_at=9)
-    overruled = entry("2", contact("c1"), written_at=5, standing=EntryState.FOUND, is_doubted=True, overruled_by="1")
+    overruled = entry("2", contact("c1"), written_at=5, state=EntryState.FOUND, is_doubted=True, overruled_by="1")
     assert recalled(after, "2") == overruled
     assert recalled(after, "1", T) == entry("1", contact("c1", "user", "x1", "ann@example.com"), is_doubted=True)
     assert recalled(after, "3") == entry("3", contact("c2"))
@@ -178,9 +176,7 @@ def test_before_a_contact_is_written_all_that_records_said_of_it_is_in_doubt(led
     """A kill may come between the write and its note."""
     ann = contact("c1", "user", "x1", "ann@example.com")
     before = ledgers()
-    before.remember(
-        S, [loaded("1", "c1", written_at=5), loaded("2", "c1", standing=EntryState.FOUND), loaded("3", "c2")]
-    )
+    before.remember(S, [loaded("1", "c1", written_at=5), loaded("2", "c1", state=EntryState.FOUND), loaded("3", "c2")])
     before.remember(T, [loaded("1", ann), loaded("2", "c3"), loaded("3", None)])
     ledgers("r1", "w2").remember(S, [loaded("1", "c1")])
 
@@ -188,7 +184,7 @@ def test_before_a_contact_is_written_all_that_records_said_of_it_is_in_doubt(led
 
     after = ledgers("r3")
     assert recalled(after, "1") == entry("1", contact("c1"), is_doubted=True, written_at=5)
-    assert recalled(after, "2") == entry("2", contact("c1"), is_doubted=True, standing=EntryState.FOUND)
+    assert recalled(after, "2") == entry("2", contact("c1"), is_doubted=True, state=EntryState.FOUND)
     assert recalled(after, "3") == entry("3", contact("c2"))
     assert recalled(after, "1", T) == entry("1", ann, is_doubted=True)
     assert recalled(after, "2", T) == entry("2", contact("c3"), is_doubted=True)
@@ -251,9 +247,9 @@ def test_who_is_missing_comes_with_all_that_is_known(ledgers: Ledgers) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        loaded("1", "c1", standing=EntryState.FOUND),
+        loaded("1", "c1", state=EntryState.FOUND),
         loaded("1", None),
-        loaded("1", None, standing=EntryState.REMOVED),
+        loaded("1", None, state=EntryState.REMOVED),
     ],
 )
 def test_who_was_not_synced_is_neither_known_nor_missing(ledgers: Ledgers, other: Loaded) -> None:
@@ -330,7 +326,7 @@ def test_versions_may_be_large(ledger: SqlLedger) -> None:
 
 def test_all_records_that_name_a_contact_are_given(ledgers: Ledgers) -> None:
     ledgers().remember(S, [loaded("1", contact("c1", "user", "x1"), version=1), loaded("2", "c2")])
-    ledgers().remember(T, [loaded("1", contact("c1", "lead", None, "ann@example.com"), standing=EntryState.FOUND)])
+    ledgers().remember(T, [loaded("1", contact("c1", "lead", None, "ann@example.com"), state=EntryState.FOUND)])
     ledgers("r1", "w2").remember(S, [loaded("9", "c1")])
     ledger = ledgers("r2")
     ledger.see(S, [key("1")], 2)
@@ -343,7 +339,7 @@ def test_all_records_that_name_a_contact_are_given(ledgers: Ledgers) -> None:
             Identity.of(contact("c1", "lead", None, "ann@example.com")),
             seen=False,
             version=None,
-            standing=EntryState.FOUND,
+            state=EntryState.FOUND,
         ),
         Holder(S, key("1"), C1, Identity.of(contact("c1", "user", "x1")), seen=True, version=2),
     ]
@@ -364,7 +360,7 @@ def test_released_records_are_forgotten_in_their_stream_alone(ledger: SqlLedger)
 def test_of_a_removed_contact_only_its_id_and_the_keys_of_its_records_are_left(ledgers: Ledgers) -> None:
     ledger = ledgers()
     ledger.remember(S, [loaded("1", contact("c1", "user", "x1", "ann@example.com"), written_at=5), loaded("2", "c2")])
-    ledger.remember(T, [loaded("3", contact("c1", "user", "x1", "ann@example.com"), standing=EntryState.FOUND)])
+    ledger.remember(T, [loaded("3", contact("c1", "user", "x1", "ann@example.com"), state=EntryState.FOUND)])
     ledgers("r1", "w2").remember(S, [loaded("1", "c1")])
 
     before = stamp(time.time())
@@ -374,7 +370,7 @@ def test_of_a_removed_contact_only_its_id_and_the_keys_of_its_records_are_left(l
     for stream, name in ((S, "1"), (T, "3")):
         row = recalled(ledger, name, stream)
         assert row is not None
-        assert (row.contact, row.prints, row.standing) == (None, None, EntryState.REMOVED)
+        assert (row.contact, row.hashes, row.state) == (None, None, EntryState.REMOVED)
         assert before <= row.written_at <= after
     left = ledgers.rows(
         "entries", "stream, key, contact_id, role, external_id, email, content, shape, settings, standing, gone_id"
@@ -541,7 +537,7 @@ def test_a_run_of_another_workspace_changes_nothing(ledgers: Ledgers) -> None:
     assert [len(rows) for rows in before] == [1, 1, 1]
     other = ledgers("r1", "w2")
     other.enter(S, ["other"], alone=True)
-    other.remember(S, [loaded("1", contact("c1", "user", "x1", email), prints=None, written_at=9, changed=True)])
+    other.remember(S, [loaded("1", contact("c1", "user", "x1", email), hashes=None, written_at=9, changed=True)])
     other.doubt([C1])
     other.see(S, [key("1")], 9)
     other.activate(S, 9)
@@ -615,7 +611,7 @@ ODD = [
 
 def test_odd_texts_come_back_as_they_were(ledgers: Ledgers) -> None:
     rows = [
-        entry(str(n), contact(f"{odd[:500]}-{n}", "user", odd, odd), prints=Hashes(odd, odd, odd), written_at=1)
+        entry(str(n), contact(f"{odd[:500]}-{n}", "user", odd, odd), hashes=Hashes(odd, odd, odd), written_at=1)
         for n, odd in enumerate(ODD)
     ]
     ledgers().remember(S, [Loaded(row, None, changed=True) for row in rows])
