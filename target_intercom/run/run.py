@@ -367,7 +367,7 @@ class _Session:
         self._plan = plan
         self._in_parallel = in_parallel
         self._ledger = ledger
-        self.contact_streams = ledger.contact_streams()
+        self.contact_streams = ledger.streams.of_contacts()
         """Those that the ledger knew when the run began."""
         self._client.remember(ledger.failures())
         self._report = report
@@ -421,7 +421,7 @@ class _Session:
             )
         )
         self._say = say
-        self._is_first_run = not ledger.streams()
+        self._is_first_run = not ledger.streams.last_runs()
         self._entered: dict[str, Sequence[str]] = {}
 
     def contact_sync(
@@ -531,7 +531,7 @@ class _Session:
         removes = self._config.has_fuse(stream)
         is_versioned = sources[0].version is not None and not sources[0].is_incremental
         alone = removes and (config.snapshot or is_versioned)
-        self._ledger.enter(stream, key_properties, alone=alone, removes=removes)
+        self._ledger.streams.enter(stream, key_properties, alone=alone, removes=removes)
         self._entered[stream] = key_properties
         if removes:
             complete.add(stream, config, sources)
@@ -550,7 +550,7 @@ class _Session:
 
     def be_alone(self, stream: str, source: TapStream) -> None:
         if stream in self._entered and self._config.has_fuse(stream) and not source.is_incremental:
-            self._ledger.enter(stream, self._entered[stream], alone=True)
+            self._ledger.streams.enter(stream, self._entered[stream], alone=True)
 
     def finish(self) -> None:
         if self._groups is not None:

@@ -233,37 +233,37 @@ def test_who_is_remembered_again_with_an_id_has_it(ledger: SqlLedger) -> None:
 
 
 def test_leads_are_intended_together_each_but_those_that_are_begun(ledgers: Ledgers) -> None:
-    begun = ledgers().intend(BOB, None)
-    intents = dict(ledgers("r2").intend_all(dict.fromkeys([CEE, ANN, BOB]), 0))
+    begun = ledgers().intents.add(BOB, None)
+    intents = dict(ledgers("r2").intents.add_all(dict.fromkeys([CEE, ANN, BOB]), 0))
     pending = intents.pop(BOB)
     assert isinstance(pending, LeadPendingError)
     assert pending.since == begun
     assert set(intents) == {ANN, CEE}
     assert sorted(ledgers.rows("intents", "email, run")) == [(ANN, "r2"), (BOB, "r1"), (CEE, "r2")]
-    again = ledgers("r3").intend_all({ANN: None}, 0)[ANN]
+    again = ledgers("r3").intents.add_all({ANN: None}, 0)[ANN]
     assert isinstance(again, LeadPendingError)
     assert again.since == intents[ANN]
 
 
 def test_an_intent_lies_ahead_by_the_time_its_job_may_take(ledger: SqlLedger) -> None:
-    before, later = stamp(time.time()), ledger.intend_all({ANN: None}, 60)[ANN]
+    before, later = stamp(time.time()), ledger.intents.add_all({ANN: None}, 60)[ANN]
     assert isinstance(later, int)
     assert before + 60_000 <= later <= stamp(time.time()) + 60_000
 
 
 def test_intents_that_are_dropped_or_replaced_are_free(ledger: SqlLedger) -> None:
-    intents = ledger.intend_all({ANN: None, BOB: None}, 0)
-    ledger.drop_intents([ANN])
-    assert not isinstance(ledger.intend_all({ANN: None}, 0)[ANN], LeadPendingError)
+    intents = ledger.intents.add_all({ANN: None, BOB: None}, 0)
+    ledger.intents.drop([ANN])
+    assert not isinstance(ledger.intents.add_all({ANN: None}, 0)[ANN], LeadPendingError)
     replaced = intents[BOB]
     assert not isinstance(replaced, LeadPendingError)
-    again = ledger.intend_all({BOB: replaced}, 60)[BOB]
+    again = ledger.intents.add_all({BOB: replaced}, 60)[BOB]
     assert not isinstance(again, LeadPendingError)
     assert again > replaced
     # It was replaced by the one above: nobody's to replace any more.
-    assert isinstance(ledger.intend_all({BOB: replaced}, 0)[BOB], LeadPendingError)
-    assert ledger.intend_all({}, 0) == {}
-    assert Ledger().intend_all({ANN: None}, 5) == {ANN: Stamp(0)}
+    assert isinstance(ledger.intents.add_all({BOB: replaced}, 0)[BOB], LeadPendingError)
+    assert ledger.intents.add_all({}, 0) == {}
+    assert Ledger().intents.add_all({ANN: None}, 5) == {ANN: Stamp(0)}
 
 
 # A ledger of the version before.

@@ -151,7 +151,7 @@ class StreamMemory:
         keys = [record_key(received.record, self._key_properties, NO_IDENTITY, ()) for received in records]
         # Of records that share a key the last one counts: they have to be looked at together.
         once = [key for key, often in Counter(keys).items() if key is not None and often == 1]
-        rows = self._ledger.settled(self._stream, once)
+        rows = self._ledger.unchanged(self._stream, once)
         familiar: list[Familiar] = []
         others: list[Received] = []
         for received, key in zip(records, keys, strict=True):
