@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError, UndoneError
+from target_intercom.errors import CallFailedError, Fault, MergedError, NotFoundError, RefusedError, UndoneError
 from target_intercom.intercom.protocol import halves
 from target_intercom.ledger.interface import NOBODY, LinkState, stamp
 from target_intercom.model import Outcome, Refusal, Result, SkipReason, TagChange
@@ -162,11 +162,11 @@ class Tagging:
         hidden: dict[ContactId, list[Membership]] = {}
         for one in rows:
             tag, contact = self._tags.get(one.group), view.get(one.contact)
-            fault = view.fault_of(one.contact)
+            fact = view.fact(one.contact)
             if tag is None:
                 found[one.pair] = LinkState.WANTED
-            elif fault is not None:
-                found[one.pair] = Refusal.by_intercom(fault)
+            elif isinstance(fact, Fault):
+                found[one.pair] = Refusal.by_intercom(fact)
             elif contact is not None and (holding := shown(contact, tag.id)) is not LinkState.UNCLEAR:
                 found[one.pair] = holding
             elif contact is None and one.contact not in late:
