@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAIRS = pairs()
-HUNDRED = {"batches": 50, "bulk": 10, "faults": 10, "lag": 10, "ledger": 10, "kills": 10}
+HUNDRED = {"batches": 40, "bulk": 10, "faults": 10, "lag": 10, "again": 10, "ledger": 10, "kills": 10}
 """How many of each pair; PostgreSQL, which takes a server, is left to `make soak`."""
 MOST_RECORDS = 20
 """Longer histories take long, and are left to it as well."""
