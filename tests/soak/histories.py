@@ -66,6 +66,8 @@ class Shape:
     """A key comes several times in a run; never where identifiers stay."""
     disagrees: bool = True
     """Several streams have contacts, maybe the same ones; and each run may compare them with what its records say."""
+    orders: bool = True
+    """Streams of mode `remove` come beside others, which bring back whom they name; each is undone by turns."""
     pauses: tuple[float, ...] = (5.0, 5.0, 3600.0)
     """Seconds between two runs."""
 
@@ -165,6 +167,8 @@ class _Author:
         self.shape = shape
         self.is_large = self.chance(0.15)
         self.keys = range(1, (25 if self.is_large else self.any.choice([3, 4, 6])) + 1)
+        self.are_several = False
+        """Streams."""
         self.versions = 0
         """By which names tell when they came."""
 
@@ -209,7 +213,9 @@ class _Author:
     # Streams.
 
     def streams(self) -> Iterator[_Stream]:
-        for number, name in enumerate(NAMES[: self.any.choice([1, 1, 1, 2, 2, 3])]):
+        names = NAMES[: self.any.choice([1, 1, 1, 2, 2, 3])]
+        self.are_several = len(names) > 1
+        for number, name in enumerate(names):
             is_groups = number and self.shape.groups and (self.chance(0.3) or not self.shape.disagrees)
             if is_groups or self.shape.disagrees or not number:
                 yield self.groups(name) if is_groups else self.contacts(name)
@@ -223,6 +229,8 @@ class _Author:
     def contacts(self, name: str) -> _Stream:
         modes = ["additive", "additive", "enrich", "insert"]
         mode = self.any.choice([*modes, *["sync"] * 7, "remove"] if self.shape.removes else [*modes, "sync"])
+        if self.are_several and not self.shape.orders:
+            mode = mode.replace("remove", "sync")
         kind = self.any.choice(["plain", "snapshot", "snapshot", "versioned", "incremental"])
         if not self.shape.removes or mode != "sync":
             kind = self.any.choice(["plain", "incremental"])

@@ -128,7 +128,7 @@ def _longest(happens: History) -> int:
     return max(counts, default=0)
 
 
-STEADY = Shape(moves=False)
+STEADY = Shape(moves=False, orders=False)
 """Runs that a part of, and then all of, ends as all of: no record depends on what was there before it."""
 TABLES = Shape(repeats=False, disagrees=False)
 """Runs that come again as they are, and then change nothing: nobody undoes what another record of them says."""
@@ -142,7 +142,7 @@ def pairs(postgres: str | None = None) -> Mapping[str, Pair]:
     return {
         "batches": Pair(Shape(), _batches),
         "bulk": Pair(Shape(), _bulk),
-        "faults": Pair(Shape(), _faults),
+        "faults": Pair(Shape(orders=False), _faults),
         "lag": Pair(Shape(), _lag),
         "again": Pair(TABLES, _again),
         "ledger": Pair(REMEMBERED, _ledger),

@@ -46,7 +46,7 @@ class World:
     conditions: Mapping[str, Any] = field(default_factory=dict)
     """The weather while the target runs; it is fine before and after."""
     comes_twice: bool = False
-    """Each run is followed by the same once more, in fine weather; what stands then counts."""
+    """Each run is followed by the same once more, in fine weather; twice, if it was cut off. What stands then counts."""
     comes_again: bool = False
     """Each run is followed by itself, as it was, until it has to change nothing, and does not."""
     must_foretell: bool = False
@@ -119,6 +119,9 @@ class _Happening:
         after = self.load_killed(run, settings, *kills[number]) if number < len(kills) else self.load(run, settings)
         if self._world.comes_twice:
             conditions.change({"fault_rate": 0.0, "bulk_item_fault_rate": 0.0})
+            if after.exit_code != 0:
+                # What a run leaves to the next one it has to have come to: one that was cut off does not count.
+                self.load(run, settings)
             after = self.load(run, settings)
         if self._world.comes_again:
             after = self.load_until_all_is_said(number, run, settings, after)
