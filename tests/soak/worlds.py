@@ -46,7 +46,7 @@ class World:
     conditions: Mapping[str, Any] = field(default_factory=dict)
     """The weather while the target runs; it is fine before and after."""
     comes_twice: bool = False
-    """Each run is followed by the same once more, in fine weather; twice, if it was cut off. What stands then counts."""
+    """Each run is followed by the same once more, in fine weather; twice if it was cut off. What stands then counts."""
     comes_again: bool = False
     """Each run is followed by itself, as it was, until it has to change nothing, and does not."""
     must_foretell: bool = False
