@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, unquote
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from target_intercom.sandbox.conditions.faults import Fault
     from target_intercom.sandbox.errors import IntercomError
-    from target_intercom.sandbox.faults import Fault
 
 _REQUEST_ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuv"
 _REQUEST_ID_LENGTH = 20

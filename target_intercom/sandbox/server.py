@@ -9,18 +9,21 @@ from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from target_intercom.sandbox import call_log, control, errors, routes, subjects
-from target_intercom.sandbox.call_log import CallLog
-from target_intercom.sandbox.conditions import Conditions
-from target_intercom.sandbox.faults import Fault
-from target_intercom.sandbox.history import Entry, History
-from target_intercom.sandbox.limits import RateWindows
+from target_intercom.sandbox import control, errors
+from target_intercom.sandbox.conditions.conditions import Conditions
+from target_intercom.sandbox.conditions.faults import Fault
+from target_intercom.sandbox.conditions.limits import RateWindows
 from target_intercom.sandbox.messages import Call, Fate, Request, Response, new_request_id
-from target_intercom.sandbox.names import Names
 from target_intercom.sandbox.page import Page
+from target_intercom.sandbox.recording import call_log
+from target_intercom.sandbox.recording.call_log import CallLog
+from target_intercom.sandbox.recording.history import Entry, History
+from target_intercom.sandbox.routes import subjects
+from target_intercom.sandbox.routes import table as routes
 from target_intercom.sandbox.versions import DEFAULT, Version
-from target_intercom.sandbox.wire import Bounds, HttpServer
-from target_intercom.sandbox.workspace import Workspace
+from target_intercom.sandbox.wire.http import Bounds, HttpServer
+from target_intercom.sandbox.wire.names import Names
+from target_intercom.sandbox.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from target_intercom.sandbox.limits import Allowance
+    from target_intercom.sandbox.conditions.limits import Allowance
 
 _log = logging.getLogger(__name__)
 _WITH_BODY = frozenset({"POST", "PUT"})

@@ -17,12 +17,12 @@ import pytest
 import requests
 
 from target_intercom.sandbox import Request, SandboxServer
-from target_intercom.sandbox.history import CALLS_OF_A_CONTACT, LAST_CALLS, NOTES, History
-from target_intercom.sandbox.names import Names
 from target_intercom.sandbox.page import rendering
 from target_intercom.sandbox.page.calls import CALLS_A_PAGE, WindowView
 from target_intercom.sandbox.page.person import Attribute, PersonView
 from target_intercom.sandbox.page.values import Value
+from target_intercom.sandbox.recording.history import CALLS_OF_A_CONTACT, LAST_CALLS, NOTES, History
+from target_intercom.sandbox.wire.names import Names
 
 from .html import Html
 

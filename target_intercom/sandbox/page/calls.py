@@ -14,10 +14,10 @@ from target_intercom.sandbox.page.values import Moment, moment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from target_intercom.sandbox.history import Entry, History
-    from target_intercom.sandbox.limits import Window
+    from target_intercom.sandbox.conditions.limits import Window
     from target_intercom.sandbox.page.pager import Sheet
-    from target_intercom.sandbox.workspace import Workspace
+    from target_intercom.sandbox.recording.history import Entry, History
+    from target_intercom.sandbox.workspace.workspace import Workspace
 
 CALLS_A_PAGE = 50
 _LONGEST = 12

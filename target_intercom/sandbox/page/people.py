@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_intercom.sandbox.contacts import Contact, State
+from target_intercom.sandbox.objects.contacts import Contact, State
 from target_intercom.sandbox.page import addresses
 from target_intercom.sandbox.page.pager import sheet
 from target_intercom.sandbox.page.values import Moment, moment
@@ -14,9 +14,9 @@ from target_intercom.sandbox.page.values import Moment, moment
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from target_intercom.sandbox.objects.tags import Tag
     from target_intercom.sandbox.page.pager import Sheet
-    from target_intercom.sandbox.tags import Tag
-    from target_intercom.sandbox.workspace import Workspace
+    from target_intercom.sandbox.workspace.workspace import Workspace
 
 PEOPLE_A_PAGE = 25
 ROLES = ("user", "lead")

@@ -10,14 +10,14 @@ from target_intercom.sandbox.page.calls import CallRow, rows
 from target_intercom.sandbox.page.people import label
 from target_intercom.sandbox.page.values import Moment, Value, moment, value
 from target_intercom.sandbox.versions import PREVIEW
-from target_intercom.sandbox.workspace import ADMINS
+from target_intercom.sandbox.workspace.workspace import ADMINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_intercom.sandbox.contacts import Contact
-    from target_intercom.sandbox.history import History
-    from target_intercom.sandbox.workspace import Workspace
+    from target_intercom.sandbox.objects.contacts import Contact
+    from target_intercom.sandbox.recording.history import History
+    from target_intercom.sandbox.workspace.workspace import Workspace
 
 Types: TypeAlias = "Mapping[str, Mapping[str, Any]]"
 

@@ -14,8 +14,8 @@ from target_intercom.sandbox.page import addresses, calls, people, person, tags
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from target_intercom.sandbox.contacts import Contact
     from target_intercom.sandbox.messages import Request
+    from target_intercom.sandbox.objects.contacts import Contact
     from target_intercom.sandbox.server import Sandbox
 
 WITHOUT_JINJA = "This page needs Jinja2: install target-intercom with its extra 'sandbox', or Jinja2 itself\n"

@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_intercom.sandbox.contacts import State
+from target_intercom.sandbox.objects.contacts import State
 from target_intercom.sandbox.page import addresses
 
 if TYPE_CHECKING:
-    from target_intercom.sandbox.workspace import Workspace
+    from target_intercom.sandbox.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)

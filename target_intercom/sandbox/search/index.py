@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from target_intercom.sandbox.contacts import Contact, Identifiers, State
+from target_intercom.sandbox.objects.contacts import Contact, Identifiers, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

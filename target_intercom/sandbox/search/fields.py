@@ -11,8 +11,8 @@ from target_intercom.sandbox import errors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_intercom.sandbox.attributes import DataAttributes
-    from target_intercom.sandbox.contacts import Contact
+    from target_intercom.sandbox.objects.attributes import DataAttributes
+    from target_intercom.sandbox.objects.contacts import Contact
     from target_intercom.sandbox.versions import Version
 
 _EQUALITY = frozenset({"=", "!="})

@@ -11,14 +11,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from target_intercom.sandbox import errors
-from target_intercom.sandbox.attributes import DataAttributes
-from target_intercom.sandbox.conditions import Conditions
-from target_intercom.sandbox.contacts import Contact, Identifiers, State
-from target_intercom.sandbox.directory import Directory
-from target_intercom.sandbox.jobs import Jobs
-from target_intercom.sandbox.merging import merged
-from target_intercom.sandbox.tags import Tag, Tags
-from target_intercom.sandbox.writing import ContactForm, role_of
+from target_intercom.sandbox.conditions.conditions import Conditions
+from target_intercom.sandbox.jobs.jobs import Jobs
+from target_intercom.sandbox.objects.attributes import DataAttributes
+from target_intercom.sandbox.objects.contact_form import ContactForm, role_of
+from target_intercom.sandbox.objects.contacts import Contact, Identifiers, State
+from target_intercom.sandbox.objects.merging import merged
+from target_intercom.sandbox.objects.tags import Tag, Tags
+from target_intercom.sandbox.search.directory import Directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -8,8 +8,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from target_intercom.sandbox import errors
-from target_intercom.sandbox.standard_attributes import STANDARD
-from target_intercom.sandbox.writing import check_timestamp
+from target_intercom.sandbox.objects.contact_form import check_timestamp
+from target_intercom.sandbox.objects.standard_attributes import STANDARD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,13 +7,13 @@ from operator import eq, ge, gt, le, lt
 from typing import TYPE_CHECKING, Any
 
 from target_intercom.sandbox import errors
-from target_intercom.sandbox.search_fields import FieldKind, kind_of
+from target_intercom.sandbox.search.fields import FieldKind, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from target_intercom.sandbox.attributes import DataAttributes
-    from target_intercom.sandbox.contacts import Contact
+    from target_intercom.sandbox.objects.attributes import DataAttributes
+    from target_intercom.sandbox.objects.contacts import Contact
     from target_intercom.sandbox.versions import Version
 
     Lookup = Callable[[str, Iterable[str]], set[str]]

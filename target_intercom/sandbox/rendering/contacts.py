@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from target_intercom.sandbox.contacts import Contact
-    from target_intercom.sandbox.paging import Slice
-    from target_intercom.sandbox.tags import Tag
+    from target_intercom.sandbox.objects.contacts import Contact
+    from target_intercom.sandbox.objects.tags import Tag
+    from target_intercom.sandbox.search.paging import Slice
     from target_intercom.sandbox.versions import Version
 
 MAX_EMBEDDED = 10

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_intercom.sandbox import bulk, errors, rendering
-from target_intercom.sandbox.attributes import MODELS
+from target_intercom.sandbox import errors
+from target_intercom.sandbox.bulk import contacts as bulk
+from target_intercom.sandbox.objects.attributes import MODELS
+from target_intercom.sandbox.rendering import contacts as rendering
 from target_intercom.sandbox.versions import PREVIEW
-from target_intercom.sandbox.workspace import ADMINS, Workspace
+from target_intercom.sandbox.workspace.workspace import ADMINS, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

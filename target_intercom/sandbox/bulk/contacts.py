@@ -17,7 +17,7 @@ from target_intercom.sandbox.versions import PREVIEW
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_intercom.sandbox.workspace import Workspace
+    from target_intercom.sandbox.workspace.workspace import Workspace
 
 MAX_ITEMS = 100
 """Contacts a request (OAS-P, all three calls)."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from target_intercom.sandbox.routes import Route
+    from target_intercom.sandbox.routes.table import Route
 
 
 def named(route: Route, params: tuple[str, ...], body: object) -> set[str]:

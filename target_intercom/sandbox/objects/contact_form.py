@@ -15,7 +15,7 @@ from target_intercom.sandbox import errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from target_intercom.sandbox.attributes import DataAttributes
+    from target_intercom.sandbox.objects.attributes import DataAttributes
     from target_intercom.sandbox.versions import Version
 
 MILLISECONDS_FROM = 10**11

@@ -11,14 +11,15 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from target_intercom.sandbox import bulk, errors
-from target_intercom.sandbox.conditions import BulkAccess
+from target_intercom.sandbox import errors
+from target_intercom.sandbox.bulk import contacts as bulk
+from target_intercom.sandbox.conditions.conditions import BulkAccess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_intercom.sandbox.conditions import Conditions
-    from target_intercom.sandbox.workspace import Workspace
+    from target_intercom.sandbox.conditions.conditions import Conditions
+    from target_intercom.sandbox.workspace.workspace import Workspace
 
 _FIRST_NUMBERS = 10**6
 

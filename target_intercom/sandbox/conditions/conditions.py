@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from target_intercom.sandbox import errors
-from target_intercom.sandbox.faults import Fault, FaultPlan, TargetedFault
+from target_intercom.sandbox.conditions.faults import Fault, FaultPlan, TargetedFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,7 +13,7 @@ from target_intercom.sandbox import errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_intercom.sandbox.contacts import Contact
+    from target_intercom.sandbox.objects.contacts import Contact
 
 MAX_PER_PAGE = 150
 """More is cut to it (by choice; 150 is documented, what happens above it is not)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from target_intercom.sandbox.contacts import Contact
+    from target_intercom.sandbox.objects.contacts import Contact
 
 _FILLED = ("email", "phone", "name", "avatar", "owner_id", "signed_up_at", "last_seen_at")
 

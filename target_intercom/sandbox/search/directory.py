@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from target_intercom.sandbox import errors, paging
-from target_intercom.sandbox.index import SearchIndex
-from target_intercom.sandbox.search import QueryReader
-from target_intercom.sandbox.search_fields import kind_of
+from target_intercom.sandbox import errors
+from target_intercom.sandbox.search import paging
+from target_intercom.sandbox.search.fields import kind_of
+from target_intercom.sandbox.search.index import SearchIndex
+from target_intercom.sandbox.search.query import QueryReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_intercom.sandbox.attributes import DataAttributes
-    from target_intercom.sandbox.conditions import Conditions
-    from target_intercom.sandbox.contacts import Contact
+    from target_intercom.sandbox.conditions.conditions import Conditions
+    from target_intercom.sandbox.objects.attributes import DataAttributes
+    from target_intercom.sandbox.objects.contacts import Contact
     from target_intercom.sandbox.versions import Version
 
 
