@@ -10,8 +10,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from target_intercom.sandbox import errors
-from target_intercom.sandbox.conditions.conditions import SCOPES, TIMELY_FAULTS, BulkAccess, Conditions
-from target_intercom.sandbox.conditions.faults import Fault
+from target_intercom.sandbox.conditions import SCOPES, TIMELY_FAULTS, BulkAccess, Conditions
+from target_intercom.sandbox.messages import Fault
 from target_intercom.sandbox.server import SandboxServer
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _MAX_PORT = 65535
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line, no usage."""
+        """Return one line, no usage."""
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 

@@ -18,9 +18,9 @@ import requests
 
 from target_intercom.sandbox import Request, SandboxServer
 from target_intercom.sandbox.page import rendering
-from target_intercom.sandbox.page.calls import CALLS_A_PAGE, WindowView
-from target_intercom.sandbox.page.person import Attribute, PersonView
 from target_intercom.sandbox.page.values import Value
+from target_intercom.sandbox.page.views.calls import CALLS_A_PAGE, WindowView
+from target_intercom.sandbox.page.views.person import Attribute, PersonView
 from target_intercom.sandbox.recording.history import CALLS_OF_A_CONTACT, LAST_CALLS, NOTES, History
 from target_intercom.sandbox.wire.names import Names
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from target_intercom.sandbox.bulk.contacts import Kind, dropped
+from target_intercom.sandbox.bulk.contacts import dropped
+from target_intercom.sandbox.jobs.submissions import Kind
 
 __all__ = ["Kind", "dropped"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from target_intercom.sandbox.conditions.conditions import SCOPES, TIMELY_FAULTS, BulkAccess, Conditions
+from target_intercom.sandbox.conditions.checks import SCOPES, BulkAccess
+from target_intercom.sandbox.conditions.conditions import TIMELY_FAULTS, Conditions
+from target_intercom.sandbox.conditions.fault_plan import TargetedFault
 
-__all__ = ["SCOPES", "TIMELY_FAULTS", "BulkAccess", "Conditions"]
+__all__ = ["SCOPES", "TIMELY_FAULTS", "BulkAccess", "Conditions", "TargetedFault"]

@@ -28,7 +28,7 @@ class Allowance:
     exceeded: bool
 
     def headers(self) -> dict[str, str]:
-        """The three headers that authenticated answers carry (docs 2.17 rate-limiting)."""
+        """Return the three headers that authenticated answers carry (docs 2.17 rate-limiting)."""
         return {
             "X-RateLimit-Limit": str(self.limit),
             "X-RateLimit-Remaining": str(self.remaining),
@@ -62,13 +62,13 @@ class RateWindows:
             return Allowance(limit, left, math.ceil(window.end), exceeded=not left)
 
     def current(self, now: float, limit: int, length: float) -> Window:
-        """The window that a call would arrive in now, as it is; nothing is counted."""
+        """Return the window that a call would arrive in now, as it is; nothing is counted."""
         start = math.floor(now / length) * length
         with self._lock:
             window = self._windows.get((start, length))
             return Window(start, start + length, limit) if window is None else replace(window, limit=limit)
 
     def all(self) -> list[Window]:
-        """The windows in which there were calls, oldest first."""
+        """Return the windows in which there were calls, oldest first."""
         with self._lock:
             return sorted(self._windows.values(), key=lambda window: window.start)

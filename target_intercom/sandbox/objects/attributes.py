@@ -8,8 +8,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from target_intercom.sandbox import errors
-from target_intercom.sandbox.objects.contact_form import check_timestamp
 from target_intercom.sandbox.objects.standard_attributes import STANDARD
+from target_intercom.sandbox.objects.values import check_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ class DataAttribute:
     archived: bool = False
 
     def as_json(self, version: Version, admin_id: str) -> dict[str, Any]:
-        """The attribute as Intercom lists it (GRP destination-mapping-options#1)."""
+        """Return the attribute as Intercom lists it (GRP destination-mapping-options#1)."""
         shown = {
             "id": self.id,
             "type": "data_attribute",
@@ -78,7 +78,7 @@ class DataAttributes:
         self._ids = count(_FIRST_ID)
 
     def custom(self, model: str, name: str) -> DataAttribute:
-        """The live custom attribute of this exact name.
+        """Return the live custom attribute of this exact name.
 
         Raises:
             IntercomError: There is none. An archived one counts as none, by choice.
@@ -91,7 +91,7 @@ class DataAttributes:
     def listed(
         self, models: tuple[str, ...], version: Version, admin_id: str, *, archived: bool
     ) -> list[dict[str, Any]]:
-        """The attributes of the models, standard ones first (OAS-P GET /data_attributes)."""
+        """Return the attributes of the models, standard ones first (OAS-P GET /data_attributes)."""
         standard = [_standard(entry, version) for entry in STANDARD if entry.model in models]
         custom = [
             attribute.as_json(version, admin_id)
@@ -166,7 +166,7 @@ class DataAttributes:
         return attribute
 
     def _check_name(self, name: object, model: str) -> str:
-        """Give a name that is free. One namespace for both models; an archived attribute keeps its name (by choice)."""
+        """Return a name that is free. Both models share them; an archived attribute keeps its own (by choice)."""
         if not isinstance(name, str) or not name.strip() or not all(map(_allowed_in_name, name)):
             raise errors.attribute_name_invalid()
         if name in self._names:
@@ -198,7 +198,7 @@ def _standard(entry: Any, version: Version) -> dict[str, Any]:
 
 
 def _shown_type(data_type: str, version: Version) -> str:
-    """`datetime` is listed from 2.17 on (OAS-P #data_attribute); before, all are dates."""
+    """Return the type as it is listed: `datetime` from 2.17 on (OAS-P #data_attribute); before, all are dates."""
     if data_type == "datetime" and not version.exact_timestamps:
         return "date"
     return data_type
@@ -223,7 +223,7 @@ def _options(value: object) -> tuple[str, ...]:
 
 
 def _allowed_in_name(character: str) -> bool:
-    """Letters, digits, currency symbols and hyphens (OAS-P); underscores and spaces exist (GRP).
+    """Return whether it is a letter, digit, currency symbol or hyphen (OAS-P); underscores and spaces exist (GRP).
 
     `$` is not allowed (help), though it is a currency symbol.
     """

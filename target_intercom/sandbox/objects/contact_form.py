@@ -11,15 +11,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from target_intercom.sandbox import errors
+from target_intercom.sandbox.objects import values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from target_intercom.sandbox.objects.attributes import DataAttributes
     from target_intercom.sandbox.versions import Version
-
-MILLISECONDS_FROM = 10**11
-"""A timestamp from here on is in milliseconds, not seconds; PR 525 of Intercom-OpenAPI (May 2026)."""
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2}(-[A-Za-z]{2,4})?")
@@ -33,7 +31,7 @@ class ContactForm:
         self._admin_ids = admin_ids
 
     def read(self, body: Mapping[str, Any], version: Version) -> dict[str, Any]:
-        """The changes that a body asks for, as fields of a contact.
+        """Return the changes that a body asks for, as fields of a contact.
 
         Omitted is unchanged, null clears (GRP export-record-user#20-24), a null external_id is ignored
         (#85), unknown keys are too (by choice: nothing is known of single calls).
@@ -51,7 +49,7 @@ class ContactForm:
         return changes | _fields_of_version(body, version)
 
     def _owner(self, value: object) -> str | None:
-        """A teammate's id, as a string or a number (both by choice), or null."""
+        """Return a teammate's id, as a string or a number (both by choice), or null."""
         if value is None:
             return None
         if isinstance(value, bool) or str(value) not in self._admin_ids:
@@ -69,7 +67,7 @@ class ContactForm:
 
 
 def role_of(value: object) -> str:
-    """The role that is meant: whatever is not a lead is a user (GRP export-record-lead#62)."""
+    """Return the role that is meant: whatever is not a lead is a user (GRP export-record-lead#62)."""
     return "lead" if value == "lead" else "user"
 
 
@@ -83,68 +81,38 @@ def _fields_of_version(body: Mapping[str, Any], version: Version) -> dict[str, A
 
 
 def _email_verified(body: Mapping[str, Any]) -> bool | None:
-    """Needs an email beside it (OAS-2.16 #create_contact_request)."""
+    """Return the flag, which needs an email beside it (OAS-2.16 #create_contact_request)."""
     value = body["email_verified"]
     if not body.get("email"):
         message = "email_verified must be supplied together with an email"
         raise errors.invalid(message, "email_verified")
-    return None if value is None else _flag("email_verified", value)
+    return None if value is None else values.flag("email_verified", value)
 
 
 def _language(value: object) -> str | None:
-    """A code that Intercom does not support becomes null without an error (OAS-P)."""
+    """Return a code that Intercom does not support becomes null without an error (OAS-P)."""
     return value if isinstance(value, str) and _LANGUAGE.fullmatch(value) else None
 
 
-def _text(key: str, value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise errors.invalid(f"{key} must be a string", key)
-
-
 def _external_id(key: str, value: object) -> str | None:
-    return _text(key, value) or None
+    return values.text(key, value) or None
 
 
 def _email(key: str, value: object) -> str:
-    """Null and empty clear it; it then reads as an empty string (GRP export-record-user#20)."""
-    email = _text(key, value) or ""
+    """Return an email. Null and empty clear it; it then reads as an empty string (GRP export-record-user#20)."""
+    email = values.text(key, value) or ""
     if email and not _EMAIL.fullmatch(email):
         raise errors.invalid("Email is invalid", key)
     return email
 
 
-def _timestamp(key: str, value: object) -> int | None:
-    return None if value is None else check_timestamp(key, value)
-
-
-def check_timestamp(key: str, value: object) -> int:
-    """Give a time in whole seconds; refuse what is none.
-
-    Raises:
-        IntercomError: Not a number of seconds.
-    """
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise errors.invalid(f"{key} must be a UNIX timestamp in seconds", key)
-    if value >= MILLISECONDS_FROM:
-        raise errors.invalid(f"{key} must be in seconds, not milliseconds", key)
-    return value
-
-
-def _flag(key: str, value: object) -> bool:
-    """Null is false, as it clears (by choice)."""
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    raise errors.invalid(f"{key} must be a boolean", key)
-
-
 _FIELDS: dict[str, Callable[[str, object], Any]] = {
     "external_id": _external_id,
     "email": _email,
-    "phone": _text,
-    "name": _text,
-    "avatar": _text,
-    "signed_up_at": _timestamp,
-    "last_seen_at": _timestamp,
-    "unsubscribed_from_emails": _flag,
+    "phone": values.text,
+    "name": values.text,
+    "avatar": values.text,
+    "signed_up_at": values.timestamp,
+    "last_seen_at": values.timestamp,
+    "unsubscribed_from_emails": values.flag,
 }

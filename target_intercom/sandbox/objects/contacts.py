@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
+_FILLED = ("email", "phone", "name", "avatar", "owner_id", "signed_up_at", "last_seen_at")
+
+
 class State(str, Enum):
     """Whether the API still shows the contact."""
 
@@ -54,18 +57,31 @@ class Contact:
 
     @property
     def is_user(self) -> bool:
-        """Whether it is a user, not a lead."""
+        """Return whether it is a user, not a lead."""
         return self.role == "user"
 
     @property
     def email_key(self) -> str | None:
-        """The email as it is compared: in lower case, None when there is none."""
+        """Return the email as it is compared: in lower case, None when there is none."""
         return self.email.lower() if self.email else None
 
     @property
     def email_domain(self) -> str | None:
-        """What follows the @."""
+        """Return what follows the @."""
         return self.email_key.rpartition("@")[2] if self.email_key else None
+
+
+def merged(lead: Contact, user: Contact) -> dict[str, Any]:
+    """Return the user's changes: tags of both, and the lead's values where the user has none.
+
+    By choice: no description says which values survive.
+    """
+    changes = {name: getattr(user, name) or getattr(lead, name) for name in _FILLED}
+    return {
+        **changes,
+        "custom_attributes": {**lead.custom_attributes, **user.custom_attributes},
+        "tags": {**lead.tags, **user.tags},
+    }
 
 
 class Identifiers:
@@ -89,9 +105,9 @@ class Identifiers:
                 index.setdefault(after, {})[new.id] = None
 
     def with_email(self, email: str) -> Iterator[str]:
-        """The ids of the contacts with this email, whatever its case."""
+        """Return the ids of the contacts with this email, whatever its case."""
         return iter(self._emails.get(email.lower(), ()))
 
     def with_external_id(self, external_id: str) -> Iterator[str]:
-        """The ids of the contacts with this external_id."""
+        """Return the ids of the contacts with this external_id."""
         return iter(self._external_ids.get(external_id, ()))

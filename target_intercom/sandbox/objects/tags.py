@@ -22,7 +22,7 @@ class Tag:
     name: str
 
     def as_json(self) -> dict[str, Any]:
-        """The tag as Intercom lists it (OAS-P GET /tags)."""
+        """Return the tag as Intercom lists it (OAS-P GET /tags)."""
         return {"type": "tag", "id": self.id, "name": self.name}
 
 
@@ -35,11 +35,11 @@ class Tags:
         self._ids = count(_FIRST_ID)
 
     def all(self) -> list[Tag]:
-        """All tags, oldest first."""
+        """Return all tags, oldest first."""
         return list(self._tags.values())
 
     def get(self, tag_id: str) -> Tag:
-        """The tag with this id.
+        """Return the tag with this id.
 
         Raises:
             IntercomError: There is none.

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from target_intercom.sandbox.messages import Response
-from target_intercom.sandbox.page import addresses, calls, people, person, tags
+from target_intercom.sandbox.page import addresses
+from target_intercom.sandbox.page.views import calls, people, person, tags
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from target_intercom.sandbox.messages import Request
     from target_intercom.sandbox.objects.contacts import Contact
-    from target_intercom.sandbox.server import Sandbox
+    from target_intercom.sandbox.state import State
 
 WITHOUT_JINJA = "This page needs Jinja2: install target-intercom with its extra 'sandbox', or Jinja2 itself\n"
 
@@ -46,11 +47,11 @@ _JINJA = frozenset({"jinja2", "markupsafe"})
 class Page:
     """Answers browsers. It reads the sandbox, and changes nothing."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: State) -> None:
         self._sandbox = sandbox
 
     def answer(self, request: Request) -> Response | None:
-        """Answer what is asked of the page; None for what is asked of the API."""
+        """Return the answer to a request to the page; None for a request to the API."""
         if not _is_ours(request):
             return None
         if request.method not in _READING:
@@ -75,7 +76,7 @@ class Page:
         return Response(status, html.encode(errors="replace"), {"Content-Type": "text/html; charset=utf-8"})
 
     def _view(self, request: Request) -> tuple[int, str, dict[str, Any]]:
-        """Status, template and what it shows."""
+        """Return the status, the template and what it shows."""
         workspace, history = self._sandbox.workspace, self._sandbox.history
         if request.path == addresses.PEOPLE:
             return 200, "people", {"view": people.view(workspace, request.query)}
@@ -104,7 +105,7 @@ class Page:
 
 
 def _is_ours(request: Request) -> bool:
-    """To read the root, and whatever lies under a prefix that Intercom's API does not have; without a token."""
+    """Return whether the page is meant: the root, or a prefix that Intercom's API does not have; without a token."""
     if "authorization" in request.headers:
         return False
     if request.path.startswith(addresses.PREFIX):
@@ -113,7 +114,7 @@ def _is_ours(request: Request) -> bool:
 
 
 def _rendering() -> ModuleType:
-    """The part that needs Jinja2, imported when the first page is asked for."""
+    """Return the part that needs Jinja2, imported when the first page is asked for."""
     return importlib.import_module("target_intercom.sandbox.page.rendering")
 
 

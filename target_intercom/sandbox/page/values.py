@@ -28,7 +28,7 @@ class Value:
 
 
 def moment(at: float) -> Moment | None:
-    """A time from UNIX seconds; None when no calendar holds it."""
+    """Return a time from UNIX seconds; None when no calendar holds it."""
     try:
         time = datetime.fromtimestamp(at, tz=timezone.utc)
     except (OverflowError, OSError, ValueError):
@@ -38,7 +38,7 @@ def moment(at: float) -> Moment | None:
 
 
 def value(held: object, data_type: str) -> Value:
-    """What an attribute of a data type holds, as it is written."""
+    """Return what an attribute of a data type holds, as it is written."""
     if held is None:
         return Value("cleared", missing=True)
     if held == "":

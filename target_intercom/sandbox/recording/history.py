@@ -67,7 +67,7 @@ class History:
 
     @property
     def total(self) -> int:
-        """How many calls there were, forgotten ones included."""
+        """Return how many calls there were, forgotten ones included."""
         return self._total
 
     def begin(self, at: float, request: Request, template: str | None) -> Entry:
@@ -92,12 +92,12 @@ class History:
             self._forget(entries)
 
     def last(self) -> list[Entry]:
-        """The last calls, newest first."""
+        """Return the last calls, newest first."""
         with self._lock:
             return list(reversed(self._last))
 
     def of(self, contact_id: str) -> list[Entry]:
-        """The last calls that touched a contact, newest first."""
+        """Return the last calls that touched a contact, newest first."""
         with self._lock:
             return sorted(self._by_contact.get(contact_id, ()), key=lambda entry: -entry.n)
 

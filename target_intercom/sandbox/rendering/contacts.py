@@ -64,7 +64,7 @@ _EMPTY_LISTS = {
 
 
 def contact_json(contact: Contact, version: Version) -> dict[str, Any]:
-    """A contact as POST, PUT and GET answer it."""
+    """Return a contact as POST, PUT and GET answer it."""
     shown = {
         **_UNSET,
         "type": "contact",
@@ -93,14 +93,14 @@ def contact_json(contact: Contact, version: Version) -> dict[str, Any]:
 
 
 def found_contact_json(contact: Contact, version: Version) -> dict[str, Any]:
-    """A contact as search and list answer it: no email is null there (GRP export-record-user#79)."""
+    """Return a contact as search and list answer it: no email is null there (GRP export-record-user#79)."""
     shown = contact_json(contact, version)
     shown["email"] = contact.email or None
     return shown
 
 
 def slice_json(found: Slice, version: Version) -> dict[str, Any]:
-    """A page of a search or list."""
+    """Return a page of a search or list."""
     return {
         "type": "list",
         "data": [found_contact_json(contact, version) for contact in found.contacts],
@@ -110,13 +110,13 @@ def slice_json(found: Slice, version: Version) -> dict[str, Any]:
 
 
 def gone_json(contact: Contact, **what: bool) -> dict[str, Any]:
-    """The answer to archive, unarchive and delete (OAS-P #contact_archived, #contact_deleted)."""
+    """Return the answer to archive, unarchive and delete (OAS-P #contact_archived, #contact_deleted)."""
     reference = {"type": "contact", "id": contact.id, "external_id": contact.external_id}
     return {**reference, **what}
 
 
 def applied_tag_json(tag: Tag, applied_at: int | None, admin_id: str) -> dict[str, Any]:
-    """A tag as a contact has it (OAS-2.16 POST /contacts/{id}/tags)."""
+    """Return a tag as a contact has it (OAS-2.16 POST /contacts/{id}/tags)."""
     by = {"type": "admin", "id": admin_id}
     return {**tag.as_json(), "applied_at": applied_at, "applied_by": by}
 
@@ -128,7 +128,7 @@ def _owner(contact: Contact, version: Version) -> str | int | None:
 
 
 def _tags(contact: Contact) -> dict[str, Any]:
-    """Tags without their names (GRP export-record-user#31)."""
+    """Return tags without their names (GRP export-record-user#31)."""
     ids = list(contact.tags)[:MAX_EMBEDDED]
     entries = [{"id": tag_id, "type": "tag", "url": f"/tags/{tag_id}"} for tag_id in ids]
     return _embedded(contact, "tags", entries, len(contact.tags))

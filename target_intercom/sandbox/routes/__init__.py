@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from target_intercom.sandbox.routes.table import NOT_EMULATED, NOT_EMULATED_RESOURCES, ROUTES
+from target_intercom.sandbox.routes.route import Errand
+from target_intercom.sandbox.routes.table import NOT_EMULATED, NOT_EMULATED_RESOURCES, ROUTES, find, match
 
-__all__ = ["NOT_EMULATED", "NOT_EMULATED_RESOURCES", "ROUTES"]
+__all__ = ["NOT_EMULATED", "NOT_EMULATED_RESOURCES", "ROUTES", "Errand", "find", "match"]

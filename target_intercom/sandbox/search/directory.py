@@ -14,7 +14,7 @@ from target_intercom.sandbox.search.query import QueryReader
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_intercom.sandbox.conditions.conditions import Conditions
+    from target_intercom.sandbox.conditions import Conditions
     from target_intercom.sandbox.objects.attributes import DataAttributes
     from target_intercom.sandbox.objects.contacts import Contact
     from target_intercom.sandbox.versions import Version
@@ -30,12 +30,12 @@ class Directory:
         self._lock = threading.Lock()
 
     def note(self, contact: Contact) -> None:
-        """A contact was written."""
+        """Return a contact was written."""
         with self._lock:
             self._index.note(contact)
 
     def search(self, body: Mapping[str, Any], version: Version) -> paging.Slice:
-        """The contacts that a query matches (OAS-2.16 POST /contacts/search).
+        """Return the contacts that a query matches (OAS-2.16 POST /contacts/search).
 
         Raises:
             IntercomError: The query, the sort or the page is refused.
@@ -51,7 +51,7 @@ class Directory:
         return paging.cut([contact for contact in shown if query.matches(contact)], order, page)
 
     def list(self, options: Mapping[str, Any]) -> paging.Slice:
-        """All contacts (GRP lead-quirks#43: with the same lag).
+        """Return all contacts (GRP lead-quirks#43: with the same lag).
 
         Raises:
             IntercomError: The page is refused.

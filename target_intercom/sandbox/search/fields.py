@@ -45,16 +45,16 @@ class FieldKind:
 
     @property
     def operators(self) -> frozenset[str]:
-        """The operators that it knows."""
+        """Return the operators that it knows."""
         return _OPERATORS[self.data_type]
 
     @property
     def is_date(self) -> bool:
-        """Whether it holds times."""
+        """Return whether it holds times."""
         return self.data_type in {"date", "datetime"}
 
     def normal(self, value: Any) -> Any:
-        """A stored value as it is compared.
+        """Return a stored value as it is compared.
 
         Emails in lower case (RudderStack and others search that way; what Intercom does is unknown); dates
         by the day, UTC being the workspace's time zone.
@@ -66,7 +66,7 @@ class FieldKind:
         return value // _DAY if self.data_type == "date" else value
 
     def check(self, field: str, value: Any) -> Any:
-        """A value of a query as it is compared. Null asks for contacts without a value (by choice).
+        """Return a value of a query as it is compared. Null asks for contacts without a value (by choice).
 
         Raises:
             IntercomError: Its type is not the field's; the search fails then (OAS-P).
@@ -84,7 +84,7 @@ class FieldKind:
 
 
 def kind_of(field: object, attributes: DataAttributes, version: Version) -> FieldKind:
-    """How a field is searched and sorted by.
+    """Return how a field is searched and sorted by.
 
     Raises:
         IntercomError: There is no such field.
@@ -124,7 +124,7 @@ def _fits(data_type: str, value: object) -> bool:
 
 
 def _nothing(_: Contact) -> None:
-    """Fields that are searchable, but that no API call sets."""
+    """Return the value of fields that are searchable, but that no API call sets."""
 
 
 def _never(_: Contact) -> bool:

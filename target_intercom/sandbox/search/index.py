@@ -27,22 +27,22 @@ class SearchIndex:
         self._identifiers = Identifiers()
 
     def note(self, contact: Contact) -> None:
-        """A contact was written."""
+        """Return a contact was written."""
         self._pending.append((self._clock(), contact))
         self.catch_up()
 
     def catch_up(self) -> None:
-        """Take over what is old enough by now."""
+        """Show the writes that are old enough by now."""
         until = self._clock() - self._lag()
         while self._pending and self._pending[0][0] <= until:
             self._take_over(self._pending.popleft()[1])
 
     def everyone(self) -> list[Contact]:
-        """All contacts that are shown."""
+        """Return all contacts that are shown."""
         return list(self._shown.values())
 
     def lookup(self, field: str, values: Iterable[str]) -> set[str]:
-        """The ids of the shown contacts that have one of the values; by `id`, `email` or `external_id`."""
+        """Return the ids of the shown contacts that have one of the values; by `id`, `email` or `external_id`."""
         if field == "id":
             return {value for value in values if value in self._shown}
         find = {
@@ -52,7 +52,7 @@ class SearchIndex:
         return {contact_id for value in values for contact_id in find(value)}
 
     def contacts(self, ids: Iterable[str]) -> list[Contact]:
-        """The shown contacts with these ids."""
+        """Return the shown contacts with these ids."""
         return [self._shown[contact_id] for contact_id in ids]
 
     def _take_over(self, contact: Contact) -> None:

@@ -37,7 +37,7 @@ class Order:
     descending: bool = False
 
     def key(self, contact: Contact) -> tuple[bool, Any, str]:
-        """What the contact is sorted by; contacts without a value come first."""
+        """Return what the contact is sorted by; contacts without a value come first."""
         value = self.read(contact)
         return (value is not None, value if value is not None else 0, contact.id)
 
@@ -70,7 +70,7 @@ class Slice:
 
 
 def descends(order: object, *, strict: bool) -> bool:
-    """Whether a sort order is descending, as it is by default.
+    """Return whether a sort order is descending, as it is by default.
 
     Raises:
         IntercomError: It is neither of the two.

@@ -52,7 +52,7 @@ class Filter:
     keys: frozenset[str] | None
 
     def matches(self, contact: Contact) -> bool:
-        """Whether the contact meets it."""
+        """Return whether the contact meets it."""
         if self.kind.many:
             return (self.value in self.kind.read(contact)) is (self.operator == "=")
         stored = self.kind.normal(self.kind.read(contact))
@@ -61,7 +61,7 @@ class Filter:
         return _COMPARISONS[self.operator](stored, self.value)
 
     def candidates(self, lookup: Lookup) -> set[str] | None:
-        """The ids that may match; None for anybody."""
+        """Return the ids that may match; None for anybody."""
         return None if self.keys is None else lookup(self.field, self.keys)
 
     def _matches_nothing(self, stored: object) -> bool:
@@ -78,12 +78,12 @@ class Group:
     parts: tuple[Filter | Group, ...]
 
     def matches(self, contact: Contact) -> bool:
-        """Whether the contact meets them."""
+        """Return whether the contact meets them."""
         join = all if self.every else any
         return join(part.matches(contact) for part in self.parts)
 
     def candidates(self, lookup: Lookup) -> set[str] | None:
-        """The ids that may match; None for anybody."""
+        """Return the ids that may match; None for anybody."""
         found = [part.candidates(lookup) for part in self.parts]
         known = [ids for ids in found if ids is not None]
         if self.every:
@@ -104,7 +104,7 @@ class QueryReader:
     max_in_values: int | None = None
 
     def read(self, query: object, depth: int = 1) -> Filter | Group:
-        """The query as something that matches contacts.
+        """Return the query as something that matches contacts.
 
         Raises:
             IntercomError: It is not a query, or not an allowed one.

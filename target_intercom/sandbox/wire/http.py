@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_intercom.sandbox import errors
 from target_intercom.sandbox.messages import Fate, Request, Response
+from target_intercom.sandbox.wire import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +94,7 @@ class HttpServer(ThreadingHTTPServer):
             super().shutdown_request(request)
 
     def close_connections(self) -> None:
-        """End what is under way."""
+        """Close all connections."""
         self.stopping.set()
         with self._lock:
             connections = list(self._connections)
@@ -102,7 +103,7 @@ class HttpServer(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that hang up."""
+        """Write no log line about clients that hang up."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -178,16 +179,16 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = answer
 
     def handle_expect_100(self) -> bool:
-        """Have the client wait until its body is asked for."""
+        """Make the client wait until its body is asked for."""
         self._continues = True
         return True
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what is no HTTP request."""
-        self._refuse(errors.malformed_request(message or explain or HTTPStatus(code).phrase, code))
+        self._refuse(refusals.malformed_request(message or explain or HTTPStatus(code).phrase, code))
 
     def log_message(self, *args: Any) -> None:
-        """Be quiet."""
+        """Write no log line."""
 
     def _length(self) -> int:
         """Return how long the body is.
@@ -197,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
         """
         length = _length_of(self.headers, self.server.bounds.body_bytes)
         if length is None and self.command in _WITH_BODY and self._has_more(0):
-            raise errors.length_required()
+            raise refusals.length_required()
         return length or 0
 
     def _has_more(self, seconds: float) -> bool:
@@ -222,12 +223,12 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = self._input.read(length)
         except TimeoutError:
-            raise errors.request_timeout() from None
+            raise refusals.request_timeout() from None
         except OSError:
             # The client has hung up: nobody will read the answer.
             body = b""
         if len(body) < length:
-            raise errors.malformed_request("The request body is shorter than its Content-Length")
+            raise refusals.malformed_request("The request body is shorter than its Content-Length")
         self._unread = 0
         return body
 
@@ -287,20 +288,20 @@ def _length_of(headers: Message, most: int) -> int | None:
         IntercomError: Where it ends is not certain, or it is too long.
     """
     if any(isinstance(defect, _NO_HEADERS) for defect in headers.defects):
-        raise errors.malformed_request("The request has a line among its headers that is no header")
+        raise refusals.malformed_request("The request has a line among its headers that is no header")
     for name in _GIVEN_ONCE:
         if len(headers.get_all(name, [])) > 1:
-            raise errors.malformed_request(f"The request has more than one header {name.title()}")
+            raise refusals.malformed_request(f"The request has more than one header {name.title()}")
     if "transfer-encoding" in headers:
-        raise errors.length_required()
+        raise refusals.length_required()
     if "content-length" not in headers:
         return None
     text = str(headers["content-length"]).strip()
     if not (text.isascii() and text.isdecimal()):
-        raise errors.malformed_request("Content-Length is not a number")
+        raise refusals.malformed_request("Content-Length is not a number")
     digits = text.lstrip("0") or "0"
     if len(digits) > len(str(most)) or int(digits) > most:
-        raise errors.body_too_large(most)
+        raise refusals.body_too_large(most)
     return int(digits)
 
 

@@ -10,7 +10,7 @@ from target_intercom.sandbox.objects.contacts import State
 from target_intercom.sandbox.page import addresses
 
 if TYPE_CHECKING:
-    from target_intercom.sandbox.workspace.workspace import Workspace
+    from target_intercom.sandbox.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TagRow:
 
 
 def view(workspace: Workspace) -> list[TagRow]:
-    """All tags, by name."""
+    """Return all tags, by name."""
     live = (contact for contact in workspace.everyone() if contact.state is State.LIVE)
     counts = Counter(tag_id for contact in live for tag_id in contact.tags)
     tags = sorted(workspace.tags.all(), key=lambda tag: tag.name.casefold())

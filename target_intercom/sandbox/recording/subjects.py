@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from target_intercom.sandbox.routes.table import Route
 
-
-def named(route: Route, params: tuple[str, ...], body: object) -> set[str]:
-    """The ids of the contacts that stand in a call's path or body. Those that it only finds or makes are not known."""
-    if route.template.startswith("/contacts/{id}"):
+def named(method: str, template: str, params: tuple[str, ...], body: object) -> set[str]:
+    """Return the ids of the contacts in a call's path or body. Those that it only finds or makes are not known."""
+    if template.startswith("/contacts/{id}"):
         return {params[0]}
-    read = _IN_BODY.get((route.method, route.template))
+    read = _IN_BODY.get((method, template))
     if read is None or not isinstance(body, dict):
         return set()
     return {contact_id for contact_id in read(body) if isinstance(contact_id, str)}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from target_intercom.sandbox.objects.tags import Tag
     from target_intercom.sandbox.page.pager import Sheet
-    from target_intercom.sandbox.workspace.workspace import Workspace
+    from target_intercom.sandbox.workspace import Workspace
 
 PEOPLE_A_PAGE = 25
 ROLES = ("user", "lead")
@@ -46,12 +46,12 @@ class Wanted:
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters of the address, without the page."""
+        """Return the parameters of the address, without the page."""
         state = "" if self.state == State.LIVE.value else self.state
         return {"q": self.text, "role": self.role, "tag": self.tag, "state": state}
 
     def matches(self, contact: Contact) -> bool:
-        """Whether it is such a contact. Text is found in any identifier and the name, whatever its case and accents."""
+        """Return whether it is such a contact. Case and accents do not count in identifiers and the name."""
         if self.state not in {ANY_STATE, contact.state.value}:
             return False
         if (self.role and contact.role != self.role) or (self.tag and self.tag not in contact.tags):
@@ -62,7 +62,7 @@ class Wanted:
 
 
 def _plain(text: str) -> str:
-    """Text in small letters without accents: `Zoë` is found by `zoe`."""
+    """Return text in small letters without accents: `Zoë` is found by `zoe`."""
     parts = unicodedata.normalize("NFKD", text.casefold())
     return "".join(part for part in parts if not unicodedata.combining(part))
 
@@ -92,7 +92,7 @@ class PeopleView:
 
 
 def view(workspace: Workspace, query: Mapping[str, str]) -> PeopleView:
-    """The people that `query` asks for, the last written first."""
+    """Return the people that `query` asks for, the last written first."""
     wanted = Wanted.of(query)
     everyone = workspace.everyone()
     found = [contact for contact in everyone if wanted.matches(contact)]
@@ -105,7 +105,7 @@ def view(workspace: Workspace, query: Mapping[str, str]) -> PeopleView:
 
 
 def label(contact: Contact) -> str:
-    """What a contact is called: the first that it has of name, email, external_id and id."""
+    """Return what a contact is called: the first that it has of name, email, external_id and id."""
     texts = (contact.name, contact.email, contact.external_id)
     return next((text for text in texts if text and text.strip()), contact.id)
 

@@ -1,4 +1,4 @@
-"""Faults on demand: what networks and servers do to a client on a bad day."""
+"""Which call fails, and how: what networks and servers do to a client on a bad day."""
 
 from __future__ import annotations
 
@@ -7,37 +7,13 @@ import re
 import threading
 from collections import deque
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_intercom.sandbox.messages import Request
-
-
-class Fault(str, Enum):
-    """A way for a call to fail. `before` and `after` are about the write that it asks for."""
-
-    TOO_MANY = "429"
-    ERROR = "500"
-    ERROR_AFTER = "500_after"
-    HTML = "503_html"
-    RESET_BEFORE = "reset_before"
-    RESET_AFTER = "reset_after"
-    TIMEOUT_BEFORE = "timeout_before"
-    TIMEOUT_AFTER = "timeout_after"
-    GARBAGE = "garbage"
-
-    @property
-    def writes(self) -> bool:
-        """Whether the call has its effect all the same."""
-        return self in {
-            Fault.ERROR_AFTER,
-            Fault.RESET_AFTER,
-            Fault.TIMEOUT_AFTER,
-            Fault.GARBAGE,
-        }
+    from target_intercom.sandbox.messages.faults import Fault
 
 
 @dataclass
@@ -54,7 +30,7 @@ class TargetedFault:
     times: int = 1
 
     def fits(self, request: Request) -> bool:
-        """Whether it is meant for this call."""
+        """Return whether it is meant for this call."""
         return (
             (self.method is None or self.method.upper() == request.method)
             and (self.path is None or _fits_path(self.path, request.path))
@@ -62,7 +38,7 @@ class TargetedFault:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The fault as the control plane shows it."""
+        """Return the fault as the control plane shows it."""
         return {**vars(self), "fault": self.fault.value}
 
 
@@ -93,17 +69,17 @@ class FaultPlan:
 
     @property
     def targeted(self) -> list[TargetedFault]:
-        """The targeted faults still to come."""
+        """Return the targeted faults still to come."""
         with self._lock:
             return list(self._targeted)
 
     def draw(self, request: Request, rate: float, kinds: Sequence[Fault]) -> Fault | None:
-        """The fault of this call, if any."""
+        """Return the fault of this call, if any."""
         with self._lock:
             return self._targeted_for(request) or self._drawn(rate, kinds)
 
     def spoils_item(self, rate: float) -> bool:
-        """Whether the next item of a bulk job fails."""
+        """Return whether the next item of a bulk job fails."""
         with self._lock:
             return bool(rate) and self._items.random() < rate
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from target_intercom.sandbox.page import addresses
 from target_intercom.sandbox.page.pager import sheet
-from target_intercom.sandbox.page.people import label
 from target_intercom.sandbox.page.values import Moment, moment
+from target_intercom.sandbox.page.views.people import label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from target_intercom.sandbox.conditions.limits import Window
     from target_intercom.sandbox.page.pager import Sheet
     from target_intercom.sandbox.recording.history import Entry, History
-    from target_intercom.sandbox.workspace.workspace import Workspace
+    from target_intercom.sandbox.workspace import Workspace
 
 CALLS_A_PAGE = 50
 _LONGEST = 12
@@ -81,7 +81,7 @@ class WindowView:
 
 
 def view(workspace: Workspace, history: History, query: Mapping[str, str]) -> CallsView:
-    """The page of the last calls that `query` asks for, the newest first.
+    """Return the page of the last calls that `query` asks for, the newest first.
 
     Its neighbours are counted from the newest call that it knows (`until`), however many come meanwhile.
     """
@@ -96,12 +96,12 @@ def view(workspace: Workspace, history: History, query: Mapping[str, str]) -> Ca
 
 
 def rows(workspace: Workspace, entries: Iterable[Entry]) -> list[CallRow]:
-    """Calls as lines of a list."""
+    """Return calls as lines of a list."""
     return [_row(workspace, entry) for entry in entries]
 
 
 def window_view(window: Window, now: float) -> WindowView:
-    """The window of now."""
+    """Return the window of now."""
     return WindowView(
         calls=window.calls,
         limit=window.limit,

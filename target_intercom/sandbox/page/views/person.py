@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from target_intercom.sandbox.page import addresses
-from target_intercom.sandbox.page.calls import CallRow, rows
-from target_intercom.sandbox.page.people import label
 from target_intercom.sandbox.page.values import Moment, Value, moment, value
+from target_intercom.sandbox.page.views.calls import CallRow, rows
+from target_intercom.sandbox.page.views.people import label
 from target_intercom.sandbox.versions import PREVIEW
-from target_intercom.sandbox.workspace.workspace import ADMINS
+from target_intercom.sandbox.workspace import ADMINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from target_intercom.sandbox.objects.contacts import Contact
     from target_intercom.sandbox.recording.history import History
-    from target_intercom.sandbox.workspace.workspace import Workspace
+    from target_intercom.sandbox.workspace import Workspace
 
 Types: TypeAlias = "Mapping[str, Mapping[str, Any]]"
 
@@ -78,7 +78,7 @@ class PersonView:
 
 
 def view(workspace: Workspace, history: History, contact: Contact) -> PersonView:
-    """All that is known of a contact."""
+    """Return all that is known of a contact."""
     # With types as exact as there are.
     described = workspace.list_attributes(("contact",), PREVIEW, archived=True)
     types = {attribute["name"]: attribute for attribute in described}
@@ -101,7 +101,7 @@ def _standard(contact: Contact, types: Types, name: str) -> Attribute:
 
 
 def _custom(contact: Contact, types: Types) -> Iterator[Attribute]:
-    """The custom attributes by name; those that the workspace has archived since keep their types."""
+    """Return the custom attributes by name; those that the workspace has archived since keep their types."""
     for name, held in sorted(contact.custom_attributes.items()):
         described = types[name]
         yield _attribute(described, held, note="archived" if described["archived"] else "")
