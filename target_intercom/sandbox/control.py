@@ -36,6 +36,10 @@ def _contacts(sandbox: State, _: Request) -> dict[str, Any]:
     return {"contacts": sandbox.workspace.everything()}
 
 
+def _companies(sandbox: State, _: Request) -> dict[str, Any]:
+    return {"companies": sandbox.workspace.all_companies()}
+
+
 def _jobs(sandbox: State, _: Request) -> dict[str, Any]:
     return {"jobs": sandbox.workspace.jobs.everything()}
 
@@ -70,6 +74,7 @@ def _body(request: Request) -> dict[str, Any]:
 _ROUTES: dict[tuple[str, str], Callable[[State, Request], dict[str, Any]]] = {
     ("GET", "calls"): _calls,
     ("GET", "contacts"): _contacts,
+    ("GET", "companies"): _companies,
     ("GET", "jobs"): _jobs,
     ("GET", "windows"): _windows,
     ("GET", "conditions"): _show_conditions,

@@ -19,8 +19,9 @@ class IntercomError(Exception):
         *,
         field: str | None = None,
         headers: Mapping[str, str] | None = None,
-        identified: bool = True,
+        identified: bool | None = True,
     ) -> None:
+        """Without `identified` the body has no request id; with None it is null."""
         super().__init__(f"{status} {code}: {message}")
         self.status = status
         self.code = code
@@ -34,7 +35,7 @@ class IntercomError(Exception):
         error = {"code": self.code, "message": self.message}
         if self.field is not None:
             error["field"] = self.field
-        identity = {"request_id": request_id} if self._identified else {}
+        identity = {} if self._identified is False else {"request_id": request_id if self._identified else None}
         return {"type": "error.list", **identity, "errors": [error]}
 
 
@@ -183,6 +184,56 @@ def merge_not_allowed() -> IntercomError:
     """Return 400: only a lead can be merged, and only into a user (code: PR 613 of Intercom-OpenAPI)."""
     message = "Only a contact with role lead can be merged into a contact with role user"
     return IntercomError(400, "parameter_not_allowed", message)
+
+
+# --- companies ---
+
+
+def company_not_found() -> IntercomError:
+    """Return 404: unknown or archived company (OAS-2.16 GET /companies/{id})."""
+    return IntercomError(404, "company_not_found", "Company Not Found")
+
+
+def bad_parameter(name: str) -> IntercomError:
+    """Return 400: a key that companies do not have (OAS-2.16 POST /companies; without a request id)."""
+    return IntercomError(400, "bad_request", f"bad '{name}' parameter", identified=None)
+
+
+def company_not_specified() -> IntercomError:
+    """Return 400: an attachment to no company (OAS-2.16 POST /contacts/{id}/companies)."""
+    return IntercomError(400, "parameter_not_found", "company not specified")
+
+
+def company_limit_exceeded(limit: int) -> IntercomError:
+    """Return 400: the contact is in as many companies as it may be (OAS-P POST /contacts/{id}/companies)."""
+    message = f"Contact has reached the maximum of {limit} company associations"
+    return IntercomError(400, "contact_company_limit_exceeded", message)
+
+
+def company_filter_missing() -> IntercomError:
+    """Return 400: GET /companies without a filter (PostHog records the status; code and words by choice)."""
+    message = "company_id, name, tag_id or segment_id must be given"
+    return IntercomError(400, "parameter_missing", message)
+
+
+def per_page_too_big() -> IntercomError:
+    """Return 400: more companies a page than there may be (PostHog and amp-labs/connectors record it)."""
+    return invalid("Per Page is too big")
+
+
+def page_limit_reached(most: int) -> IntercomError:
+    """Return 400: a list of companies ends there (OAS-2.16 POST /companies/list; code and words by choice)."""
+    return invalid(f"Only {most:,} companies can be listed: use the scroll API", "page")
+
+
+def scroll_exists() -> IntercomError:
+    """Return 400: another scroll is open (Airbyte's connector expects the code; words by choice)."""
+    return IntercomError(400, "scroll_exists", "scroll already exists for this workspace")
+
+
+def scroll_not_found() -> IntercomError:
+    """Return 404: the scroll ended, or was not used for too long (PostHog records the status)."""
+    return IntercomError(404, "not_found", "scroll parameter not found")
 
 
 # --- bulk jobs (OAS-P POST /contacts/bulk, POST /companies/bulk) ---

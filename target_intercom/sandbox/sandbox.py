@@ -129,10 +129,12 @@ class Sandbox(State):
             params=params,
             query=request.query,
             body=_body_of(request),
+            path=request.path,
             region=self.region,
             base_url=_base_url(request),
             touched=touched,
         )
+        self.workspace.settle()
         return Response.of(route.status, route.run(errand))
 
     def _failing(self, fault: Fault) -> Response:

@@ -59,6 +59,21 @@ class Version:
         return self.number >= (2, 16)
 
     @property
+    def last_request_writable(self) -> bool:
+        """Return whether `update_last_request_at` exists (OAS-2.16 #create_or_update_company_request)."""
+        return self.number >= (2, 16)
+
+    @property
+    def companies_escaped(self) -> bool:
+        """Return whether a company's name and company_id are HTML-escaped (docs 2.17 attachcontacttoacompany)."""
+        return self.number >= (2, 17)
+
+    @property
+    def company_shows_notes(self) -> bool:
+        """Return whether a company has a list of its notes (OAS-P POST /companies, not in OAS-2.16)."""
+        return self == PREVIEW
+
+    @property
     def sort_order_checked(self) -> bool:
         """Return an unknown sort order is refused (OAS-2.16 POST /contacts/search)."""
         return self.number >= (2, 16)

@@ -24,18 +24,14 @@ def submission(workspace: Workspace, kind: Kind, body: Mapping[str, Any]) -> Sub
     """Return what a bulk call on contacts asks for.
 
     Raises:
-        IntercomError: 422; or 501 for items with companies, as the sandbox has none.
+        IntercomError: 422.
     """
-    items = read_items("contacts", "contact", kind, body)
-    for item in items:
-        if kind is not Kind.DELETE and item.get("companies"):
-            raise errors.not_emulated("A bulk call", "with companies")
     return Submission(
         subject="contacts",
         about="contact_id",
-        skips=("tags",),
+        skips=("tags", "companies"),
         kind=kind,
-        items=items,
+        items=read_items("contacts", "contact", kind, body),
         job_id=read_job_id(body),
         perform=partial(perform, workspace, kind),
         dropped=partial(dropped, kind),
@@ -46,20 +42,23 @@ def dropped(kind: Kind, item: Mapping[str, Any]) -> list[str]:
     """Return what of an item is ignored, as the call does not have such a field."""
     tags = item.get("tags")
     nested = tags if "tags" in _KEYS[kind] and isinstance(tags, dict) else {}
+    in_companies = {key for entry in _companies(kind, item) for key in entry if key not in _IN_COMPANY[kind]}
     return [
         *(key for key in item if key not in _KEYS[kind]),
         *(f"tags.{key}" for key in nested if key not in _TAG_CHANGES[kind]),
+        *(f"companies.{key}" for key in sorted(in_companies)),
     ]
 
 
 def perform(workspace: Workspace, kind: Kind, item: Mapping[str, Any]) -> Effect:
     """Write what an item asks for, by the rules for the single call.
 
-    Tags come after the rest, and only where that was done: by choice.
+    Tags come after the rest, and companies after them, and only where that was done: by choice.
 
     Raises:
         IntercomError: What a single call would be refused with.
     """
+    workspace.settle()
     if kind is Kind.DELETE:
         return Effect(workspace.delete_contact(item["id"], PREVIEW).id)
     changes = {key: value for key, value in item.items() if key in _FIELDS[kind]}
@@ -67,7 +66,8 @@ def perform(workspace: Workspace, kind: Kind, item: Mapping[str, Any]) -> Effect
         contact = workspace.create_contact(changes, PREVIEW)
     else:
         contact = workspace.update_contact(item["id"], changes, PREVIEW)
-    return Effect(contact.id, {"tags": list(_change_tags(workspace, contact.id, kind, item))})
+    tags = list(_change_tags(workspace, contact.id, kind, item))
+    return Effect(contact.id, {"tags": tags, "companies": list(_change_companies(workspace, contact.id, kind, item))})
 
 
 def _change_tags(workspace: Workspace, contact_id: str, kind: Kind, item: Mapping[str, Any]) -> Iterator[Any]:
@@ -88,6 +88,31 @@ def _tag_ids(item: Mapping[str, Any], change: str) -> list[Any]:
     if not isinstance(entries, list):
         return []
     return [entry.get("id") if isinstance(entry, dict) else entry for entry in entries]
+
+
+def _change_companies(workspace: Workspace, contact_id: str, kind: Kind, item: Mapping[str, Any]) -> Iterator[Any]:
+    """Attach and detach, in the order given (by choice). Yield the entries that were skipped.
+
+    A company that does not exist is made by attaching, not by detaching. What cannot be done fails no item and is told
+    to nobody: by choice, the more awkward of what may be.
+    """
+    for entry in _companies(kind, item):
+        given = {key: value for key, value in entry.items() if key in _IN_COMPANY[kind]}
+        is_removal = given.pop("remove", None) is True
+        try:
+            if not isinstance(given.get("company_id"), str):
+                yield entry
+            elif is_removal:
+                workspace.detach_by_company_id(contact_id, given["company_id"], PREVIEW)
+            else:
+                workspace.attach_by_company_id(contact_id, given, PREVIEW)
+        except errors.IntercomError:
+            yield entry
+
+
+def _companies(kind: Kind, item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    entries = item.get("companies") if "companies" in _KEYS[kind] else None
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
 def _is_tag(workspace: Workspace, tag_id: object) -> bool:
@@ -125,3 +150,9 @@ _TAG_CHANGES: dict[Kind, tuple[str, ...]] = {
     Kind.UPDATE: ("add", "remove"),
     Kind.DELETE: (),
 }
+_IN_COMPANY: dict[Kind, frozenset[str]] = {
+    Kind.CREATE: frozenset({"company_id", "name"}),
+    Kind.UPDATE: frozenset({"company_id", "name", "remove"}),
+    Kind.DELETE: frozenset(),
+}
+"""What an entry of `companies` may hold: without `remove`, which a create ignores, it attaches."""

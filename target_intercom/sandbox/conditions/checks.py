@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from target_intercom.sandbox import errors
 from target_intercom.sandbox.conditions.fault_plan import TargetedFault
@@ -12,6 +12,8 @@ from target_intercom.sandbox.messages import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+E = TypeVar("E", bound=Enum)
 
 SCOPES = frozenset(
     {
@@ -25,6 +27,36 @@ SCOPES = frozenset(
     }
 )
 """Permissions that a token can be made to lack. Names by choice: Intercom publishes none per endpoint."""
+
+
+class CompanyEscaping(str, Enum):
+    """Whether a company's name and company_id are HTML-escaped in answers: by the version, or whatever it is."""
+
+    VERSION = "version"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class CompanyNulls(str, Enum):
+    """What a null does to an attribute of a company."""
+
+    CLEAR = "clear"
+    IGNORE = "ignore"
+    REFUSE = "refuse"
+
+
+class CompanyLookup(str, Enum):
+    """Which companies GET /companies finds by company_id and name."""
+
+    ALL = "all"
+    WITH_PEOPLE = "with_people"
+
+
+class CompanyReturn(str, Enum):
+    """What a POST makes of the company_id of a deleted company."""
+
+    NEW = "new"
+    SAME = "same"
 
 
 class BulkAccess(str, Enum):
@@ -81,24 +113,20 @@ def _switch(key: str, value: object) -> bool:
     return value
 
 
-def _fault(key: str, value: object) -> Fault:
-    try:
-        return Fault(str(value))
-    except ValueError:
-        known = ", ".join(fault.value for fault in Fault)
-        raise errors.invalid(f"{key}: {value!r} is not one of {known}", key) from None
-
-
 def _faults(key: str, value: object) -> tuple[Fault, ...]:
-    return tuple(_fault(key, entry) for entry in entries(key, value))
+    check = _member_of(Fault)
+    return tuple(check(key, entry) for entry in entries(key, value))
 
 
-def _bulk_access(key: str, value: object) -> BulkAccess:
-    try:
-        return BulkAccess(str(value))
-    except ValueError:
-        known = ", ".join(access.value for access in BulkAccess)
-        raise errors.invalid(f"{key}: {value!r} is not one of {known}", key) from None
+def _member_of(known: type[E]) -> Callable[[str, object], E]:
+    def check(key: str, value: object) -> E:
+        try:
+            return known(str(value))
+        except ValueError:
+            names = ", ".join(member.value for member in known)
+            raise errors.invalid(f"{key}: {value!r} is not one of {names}", key) from None
+
+    return check
 
 
 def _scopes(key: str, value: object) -> tuple[str, ...]:
@@ -155,7 +183,12 @@ CHECKS: dict[str, Callable[[str, object], Any]] = {
     "deny_scopes": _scopes,
     "token_revoked": _switch,
     "deletion_delay": _duration,
-    "bulk": _bulk_access,
+    "company_deletion_delay": _duration,
+    "company_escaping": _member_of(CompanyEscaping),
+    "company_lookup": _member_of(CompanyLookup),
+    "company_nulls": _member_of(CompanyNulls),
+    "company_return": _member_of(CompanyReturn),
+    "bulk": _member_of(BulkAccess),
     "bulk_seconds": _duration,
     "bulk_open_seconds": _duration,
     "bulk_stuck": _number_of,
@@ -165,7 +198,7 @@ CHECKS: dict[str, Callable[[str, object], Any]] = {
 """What checks each condition."""
 
 _TARGET_CHECKS: dict[str, Callable[[str, object], Any]] = {
-    "fault": _fault,
+    "fault": _member_of(Fault),
     "method": _optional_text,
     "path": _optional_text,
     "body_contains": _optional_text,

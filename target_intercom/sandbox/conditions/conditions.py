@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from target_intercom.sandbox.conditions.checks import CHECKS, BulkAccess, entries, targeted_fault
+from target_intercom.sandbox.conditions.checks import (
+    CHECKS,
+    BulkAccess,
+    CompanyEscaping,
+    CompanyLookup,
+    CompanyNulls,
+    CompanyReturn,
+    entries,
+    targeted_fault,
+)
 from target_intercom.sandbox.conditions.fault_plan import FaultPlan, TargetedFault
 from target_intercom.sandbox.messages import Fault
 
@@ -35,6 +44,15 @@ class Conditions:
         deletion_delay: How long after a deletion an unarchive ends in 500 instead of 400. It was 500
             within two seconds (GRP lead-quirks#30-33, #37-41), 400 after minutes
             (GRP export-record-delete#43).
+        company_deletion_delay: How long after the answer a company's deletion takes effect: until then it is there,
+            and so are its people. Intercom says "asynchronously".
+        company_escaping: Whether a company's name and company_id are HTML-escaped in answers. Documented of 2.17;
+            of earlier versions nothing is known.
+        company_lookup: Whether GET by company_id and name finds companies without people. Lists do not; of these
+            calls nothing is known.
+        company_nulls: What a null does to an attribute of a company: unknown.
+        company_return: Whether a deleted company's company_id makes a new company, or brings the old one back, with
+            its id and attributes, without its people: unknown.
         bulk: Whether there are bulk jobs; else how each call to them is refused, in every version.
         bulk_seconds: How long a task takes from its start.
         bulk_open_seconds: How long a job takes further tasks. Today's value is unknown; it was 900 for the
@@ -56,6 +74,11 @@ class Conditions:
     deny_scopes: tuple[str, ...] = ()
     token_revoked: bool = False
     deletion_delay: float = 2.0
+    company_deletion_delay: float = 1.0
+    company_escaping: CompanyEscaping = CompanyEscaping.VERSION
+    company_lookup: CompanyLookup = CompanyLookup.ALL
+    company_nulls: CompanyNulls = CompanyNulls.CLEAR
+    company_return: CompanyReturn = CompanyReturn.NEW
     bulk: BulkAccess = BulkAccess.ON
     bulk_seconds: float = 0.2
     bulk_open_seconds: float = 900.0
@@ -101,7 +124,8 @@ class Conditions:
         shown = {field.name: getattr(self, field.name) for field in fields(self)}
         shown["faults"] = [fault.value for fault in self.faults]
         shown["deny_scopes"] = list(self.deny_scopes)
-        shown["bulk"] = self.bulk.value
+        for name in ("bulk", "company_escaping", "company_lookup", "company_nulls", "company_return"):
+            shown[name] = getattr(self, name).value
         shown["targeted"] = [fault.as_json() for fault in self.plan.targeted]
         return shown
 

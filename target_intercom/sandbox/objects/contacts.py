@@ -30,6 +30,7 @@ class Contact:
         email: None when it was never set, empty when it was cleared: the API tells the two apart.
         custom_attributes: Without the never-set; None for the cleared (GRP export-record-user#20, #94).
         tags: When each tag was applied, by tag id.
+        companies: When it came into each company, by Intercom's id of the company.
         gone_at: When it was deleted.
     """
 
@@ -51,6 +52,7 @@ class Contact:
     language_override: str | None = None
     custom_attributes: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, int] = field(default_factory=dict)
+    companies: Mapping[str, int] = field(default_factory=dict)
     state: State = State.LIVE
     merged_into: str | None = None
     gone_at: float = 0.0
@@ -72,7 +74,7 @@ class Contact:
 
 
 def merged(lead: Contact, user: Contact) -> dict[str, Any]:
-    """Return the user's changes: tags of both, and the lead's values where the user has none.
+    """Return the user's changes: tags and companies of both, and the lead's values where the user has none.
 
     By choice: no description says which values survive.
     """
@@ -81,6 +83,7 @@ def merged(lead: Contact, user: Contact) -> dict[str, Any]:
         **changes,
         "custom_attributes": {**lead.custom_attributes, **user.custom_attributes},
         "tags": {**lead.tags, **user.tags},
+        "companies": {**lead.companies, **user.companies},
     }
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from target_intercom.sandbox.versions import Version
 
 MAX_EMBEDDED = 10
-"""Tags shown inside a contact (OAS-P #contact_tags)."""
+"""Tags, and companies, shown inside a contact (OAS-P #contact_tags, #contact_companies)."""
 
 _UNSET: dict[str, Any] = {
     "social_profiles": {"type": "list", "data": []},
@@ -57,7 +57,6 @@ _UNSET: dict[str, Any] = {
 }
 _EMPTY_LISTS = {
     "notes": "notes",
-    "companies": "companies",
     "opted_out_subscription_types": "subscriptions",
     "opted_in_subscription_types": "subscriptions",
 }
@@ -87,6 +86,7 @@ def contact_json(contact: Contact, version: Version) -> dict[str, Any]:
         "custom_attributes": dict(contact.custom_attributes),
         "tags": _tags(contact),
     }
+    shown["companies"] = _companies(contact)
     for name, resource in _EMPTY_LISTS.items():
         shown[name] = _embedded(contact, resource, [], 0)
     return shown
@@ -99,11 +99,11 @@ def found_contact_json(contact: Contact, version: Version) -> dict[str, Any]:
     return shown
 
 
-def slice_json(found: Slice, version: Version) -> dict[str, Any]:
+def slice_json(found: Slice[Contact], version: Version) -> dict[str, Any]:
     """Return a page of a search or list."""
     return {
         "type": "list",
-        "data": [found_contact_json(contact, version) for contact in found.contacts],
+        "data": [found_contact_json(contact, version) for contact in found.found],
         "total_count": found.total_count,
         "pages": found.pages,
     }
@@ -132,6 +132,13 @@ def _tags(contact: Contact) -> dict[str, Any]:
     ids = list(contact.tags)[:MAX_EMBEDDED]
     entries = [{"id": tag_id, "type": "tag", "url": f"/tags/{tag_id}"} for tag_id in ids]
     return _embedded(contact, "tags", entries, len(contact.tags))
+
+
+def _companies(contact: Contact) -> dict[str, Any]:
+    """Return companies by Intercom's ids, without their company_ids (OAS-2.16 #company_data)."""
+    ids = list(contact.companies)[:MAX_EMBEDDED]
+    entries = [{"id": company_id, "type": "company", "url": f"/companies/{company_id}"} for company_id in ids]
+    return _embedded(contact, "companies", entries, len(contact.companies))
 
 
 def _embedded(contact: Contact, resource: str, data: list[dict[str, Any]], total: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def _create_contact(errand: Errand) -> dict[str, Any]:
 
 
 def _list_contacts(errand: Errand) -> dict[str, Any]:
-    return rendering.slice_json(errand.workspace.directory.list(errand.query), errand.version)
+    return rendering.slice_json(errand.workspace.directory.contacts(errand.query), errand.version)
 
 
 def _search_contacts(errand: Errand) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _list_none_of_contact(errand: Errand) -> dict[str, Any]:
 
 
 def _page_none_of_contact(errand: Errand) -> dict[str, Any]:
-    """Return a contact's notes or companies: these have pages (OAS-2.16; total_pages 0 as recorded of contacts)."""
+    """Return a contact's notes: these have pages (OAS-2.16; total_pages 0 as recorded of contacts)."""
     pages = {"type": "pages", "page": 1, "per_page": _PER_PAGE_OF_NONE, "total_pages": 0}
     return {**_list_none_of_contact(errand), "total_count": 0, "pages": pages}
 
@@ -91,7 +91,6 @@ ROUTES = [
     Route("POST", "/contacts/{id}/archive", _archive_contact, WRITE_USERS),
     Route("POST", "/contacts/{id}/unarchive", _unarchive_contact, WRITE_USERS),
     Route("GET", "/contacts/{id}/notes", _page_none_of_contact, USERS),
-    Route("GET", "/contacts/{id}/companies", _page_none_of_contact, USERS),
     Route("GET", "/contacts/{id}/segments", _list_none_of_contact, USERS),
     Route("GET", "/contacts/{id}/subscriptions", _list_none_of_contact, USERS),
 ]

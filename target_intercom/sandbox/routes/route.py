@@ -32,6 +32,7 @@ class Errand:
     params: tuple[str, ...]
     query: Mapping[str, str]
     body: Mapping[str, Any]
+    path: str
     region: str
     base_url: str
     touched: Callable[[str], None]

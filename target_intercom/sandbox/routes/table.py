@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from target_intercom.sandbox import errors
-from target_intercom.sandbox.routes import admins, attributes, contacts, jobs, tags
+from target_intercom.sandbox.routes import admins, attributes, companies, contacts, jobs, tags
 from target_intercom.sandbox.routes.route import params_of, parts_of
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ ROUTES: list[Route] = [
     *admins.ROUTES,
     *jobs.ROUTES,
     *contacts.ROUTES,
+    *companies.ROUTES,
     *tags.ROUTES,
     *attributes.ROUTES,
 ]
@@ -31,15 +32,15 @@ NOT_EMULATED = {
     ),
     "POST": (
         "/admins/activity_logs/search",
+        "/companies/{id}/notes",
         "/contacts/merge/preview",
         "/contacts/{id}/banners/{view_id}/dismiss",
         "/contacts/{id}/block",
-        "/contacts/{id}/companies",
         "/contacts/{id}/notes",
         "/contacts/{id}/subscriptions",
     ),
     "PUT": ("/admins/{id}/away",),
-    "DELETE": ("/contacts/{id}/companies/{company_id}", "/contacts/{id}/subscriptions/{id}"),
+    "DELETE": ("/contacts/{id}/subscriptions/{id}",),
 }
 """What Intercom has beside it (OAS-2.16, OAS-P)."""
 
@@ -49,7 +50,6 @@ NOT_EMULATED_RESOURCES = frozenset(
         "brands",
         "calls",
         "collections",
-        "companies",
         "content_snippets",
         "conversations",
         "custom_object_instances",

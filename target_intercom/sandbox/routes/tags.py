@@ -41,13 +41,12 @@ def _show_tag(errand: Errand) -> dict[str, Any]:
 
 
 def _save_tag(errand: Errand) -> dict[str, Any]:
-    if errand.body.get("companies"):
-        raise errors.not_emulated("POST", "/tags with companies")
-    tag, tagged = errand.workspace.save_tag(errand.body, errand.version)
+    saved = errand.workspace.save_tag(errand.body, errand.version)
     if not errand.version.tagging_skips_missing:
-        return tag.as_json()
-    users = [{"id": contact_id, "tagged": done} for contact_id, done in tagged.items()]
-    return {**tag.as_json(), "users": users, "companies": []}
+        return saved.tag.as_json()
+    users = [{"id": contact_id, "tagged": tagged} for contact_id, tagged in saved.users.items()]
+    companies = [{"id": company_id, "tagged": tagged} for company_id, tagged in saved.companies.items()]
+    return {**saved.tag.as_json(), "users": users, "companies": companies}
 
 
 def _delete_tag(errand: Errand) -> None:

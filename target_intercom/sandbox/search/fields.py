@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from target_intercom.sandbox import errors
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_intercom.sandbox.objects.attributes import DataAttributes
-    from target_intercom.sandbox.objects.contacts import Contact
     from target_intercom.sandbox.versions import Version
 
 _EQUALITY = frozenset({"=", "!="})
@@ -40,7 +39,7 @@ class FieldKind:
     """
 
     data_type: str
-    read: Callable[[Contact], Any]
+    read: Callable[[Any], Any]
     many: bool = False
 
     @property
@@ -83,29 +82,43 @@ class FieldKind:
         return self.normal(value)
 
 
+Kinds: TypeAlias = "Callable[[object], FieldKind]"
+"""Finds how a field is searched and sorted by, or refuses it."""
+
+
 def kind_of(field: object, attributes: DataAttributes, version: Version) -> FieldKind:
-    """Return how a field is searched and sorted by.
+    """Return how a field of contacts is searched and sorted by.
 
     Raises:
         IntercomError: There is no such field.
     """
     if not isinstance(field, str):
         raise errors.invalid_field(field)
-    kind = _KINDS.get(field) or _custom_kind(field, attributes)
+    kind = _KINDS.get(field) or custom_kind("contact", field, attributes)
+    return as_of(version, kind)
+
+
+def as_of(version: Version, kind: FieldKind) -> FieldKind:
+    """Return a kind as a version compares it."""
     if kind.data_type == "datetime" and not version.exact_timestamps:
         return FieldKind("date", kind.read)
     return kind
 
 
-def _custom_kind(field: str, attributes: DataAttributes) -> FieldKind:
+def custom_kind(model: str, field: str, attributes: DataAttributes) -> FieldKind:
+    """Return how a custom attribute is searched and sorted by.
+
+    Raises:
+        IntercomError: The model has no such attribute.
+    """
     prefix, _, name = field.partition(".")
     if prefix != "custom_attributes":
         raise errors.invalid_field(field)
     try:
-        attribute = attributes.custom("contact", name)
+        attribute = attributes.custom(model, name)
     except errors.IntercomError:
         raise errors.invalid_field(field) from None
-    return FieldKind(attribute.data_type, lambda contact: contact.custom_attributes.get(name))
+    return FieldKind(attribute.data_type, lambda entry: entry.custom_attributes.get(name))
 
 
 def _is_whole(value: object) -> bool:
@@ -123,11 +136,11 @@ def _fits(data_type: str, value: object) -> bool:
     return data_type != "boolean" and isinstance(value, int)
 
 
-def _nothing(_: Contact) -> None:
+def _nothing(_: object) -> None:
     """Return the value of fields that are searchable, but that no API call sets."""
 
 
-def _never(_: Contact) -> bool:
+def _never(_: object) -> bool:
     return False
 
 

@@ -1,4 +1,4 @@
-"""Pages of contacts: cursors that hold a place in the order, not a number of rows to leave out."""
+"""Pages by cursor: cursors that hold a place in the order, not a number of rows to leave out."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import base64
 import json
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from target_intercom.sandbox import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_intercom.sandbox.objects.contacts import Contact
-
 MAX_PER_PAGE = 150
 """More is cut to it (by choice; 150 is documented, what happens above it is not)."""
+
+COMPANY_SEARCH_PER_PAGE = 15
+"""What POST /companies/search does without `per_page` (OAS-P)."""
 
 SEARCH_PER_PAGE = 50
 LIST_PER_PAGE = 10
@@ -25,21 +26,32 @@ LIST_PER_PAGE = 10
 _ORDERS = {"ascending": False, "descending": True}
 
 
+class Identified(Protocol):
+    """An object that can be listed."""
+
+    @property
+    def id(self) -> str:
+        """Return Intercom's id of it."""
+
+
+T = TypeVar("T", bound=Identified)
+
+
 @dataclass(frozen=True)
 class Order:
-    """How the contacts are sorted: by `read`, then by id, which rises with time.
+    """How contacts or companies are sorted: by `read`, then by id, which rises with time.
 
     Unsorted lists and searches were recorded oldest first (GRP lead-quirks#1, export-record-user#91);
     where a sort is asked for, descending is the default (OAS-P).
     """
 
-    read: Callable[[Contact], Any] = lambda _: None
+    read: Callable[[Any], Any] = lambda _: None
     descending: bool = False
 
-    def key(self, contact: Contact) -> tuple[bool, Any, str]:
-        """Return what the contact is sorted by; contacts without a value come first."""
-        value = self.read(contact)
-        return (value is not None, value if value is not None else 0, contact.id)
+    def key(self, entry: Identified) -> tuple[bool, Any, str]:
+        """Return what an object is sorted by; objects without a value come first."""
+        value = self.read(entry)
+        return (value is not None, value if value is not None else 0, entry.id)
 
 
 @dataclass(frozen=True)
@@ -61,10 +73,10 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Slice:
-    """A page of contacts, and the figures that go with it."""
+class Slice(Generic[T]):
+    """A page of contacts or companies, and the figures that go with it."""
 
-    contacts: list[Contact]
+    found: list[T]
     total_count: int
     pages: dict[str, Any]
 
@@ -82,9 +94,9 @@ def descends(order: object, *, strict: bool) -> bool:
     return True
 
 
-def cut(contacts: list[Contact], order: Order, page: Page) -> Slice:
+def cut(everything: list[T], order: Order, page: Page) -> Slice[T]:
     """Sort, and take one page (OAS-P #cursor_pages; without a next page there is no `next`)."""
-    ranked = sorted(contacts, key=order.key, reverse=order.descending)
+    ranked = sorted(everything, key=order.key, reverse=order.descending)
     start = _start(ranked, order, page)
     shown = ranked[start : start + page.per_page]
     number = start // page.per_page + 1
@@ -100,12 +112,12 @@ def cut(contacts: list[Contact], order: Order, page: Page) -> Slice:
     return Slice(shown, len(ranked), pages)
 
 
-def _start(ranked: list[Contact], order: Order, page: Page) -> int:
+def _start(ranked: list[T], order: Order, page: Page) -> int:
     if page.after is None:
         return 0
     passed = operator.ge if order.descending else operator.le
     try:
-        return sum(passed(order.key(contact), page.after) for contact in ranked)
+        return sum(passed(order.key(entry), page.after) for entry in ranked)
     except TypeError:  # the cursor of a search with another sort
         raise _bad_cursor() from None
 

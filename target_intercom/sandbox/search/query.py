@@ -1,4 +1,4 @@
-"""The query language of POST /contacts/search (OAS-2.16 and OAS-P, there)."""
+"""The query language of POST /contacts/search and POST /companies/search (OAS-2.16 and OAS-P, there)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from operator import eq, ge, gt, le, lt
 from typing import TYPE_CHECKING, Any
 
 from target_intercom.sandbox import errors
-from target_intercom.sandbox.search.fields import FieldKind, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from target_intercom.sandbox.objects.attributes import DataAttributes
-    from target_intercom.sandbox.objects.contacts import Contact
-    from target_intercom.sandbox.versions import Version
+    from target_intercom.sandbox.search.fields import FieldKind, Kinds
 
     Lookup = Callable[[str, Iterable[str]], set[str]]
 
@@ -51,11 +48,11 @@ class Filter:
     kind: FieldKind
     keys: frozenset[str] | None
 
-    def matches(self, contact: Contact) -> bool:
-        """Return whether the contact meets it."""
+    def matches(self, entry: Any) -> bool:
+        """Return whether a contact or company meets it."""
         if self.kind.many:
-            return (self.value in self.kind.read(contact)) is (self.operator == "=")
-        stored = self.kind.normal(self.kind.read(contact))
+            return (self.value in self.kind.read(entry)) is (self.operator == "=")
+        stored = self.kind.normal(self.kind.read(entry))
         if stored is None or self.value is None:
             return self._matches_nothing(stored)
         return _COMPARISONS[self.operator](stored, self.value)
@@ -77,10 +74,10 @@ class Group:
     every: bool
     parts: tuple[Filter | Group, ...]
 
-    def matches(self, contact: Contact) -> bool:
-        """Return whether the contact meets them."""
+    def matches(self, entry: Any) -> bool:
+        """Return whether a contact or company meets them."""
         join = all if self.every else any
-        return join(part.matches(contact) for part in self.parts)
+        return join(part.matches(entry) for part in self.parts)
 
     def candidates(self, lookup: Lookup) -> set[str] | None:
         """Return the ids that may match; None for anybody."""
@@ -96,11 +93,11 @@ class QueryReader:
     """Reads a query, or refuses it.
 
     Attributes:
+        kinds: The fields that may be searched.
         max_in_values: The most values of an `IN`; None for no maximum. Intercom documents none.
     """
 
-    attributes: DataAttributes
-    version: Version
+    kinds: Kinds
     max_in_values: int | None = None
 
     def read(self, query: object, depth: int = 1) -> Filter | Group:
@@ -127,7 +124,7 @@ class QueryReader:
 
     def _filter(self, query: dict[str, Any]) -> Filter:
         field, operator = query["field"], query.get("operator")
-        kind = kind_of(field, self.attributes, self.version)
+        kind = self.kinds(field)
         if operator not in kind.operators:
             known_on_date = kind.is_date and operator in _COMPARISONS
             raise errors.invalid_operator(operator, field, 422 if known_on_date else 400)

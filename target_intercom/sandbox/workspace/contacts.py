@@ -170,6 +170,7 @@ class Contacts(Store):
     def everyone(self) -> list[Contact]:
         """Return every contact that ever was, gone ones included, oldest first."""
         with self._lock:
+            self.settle()
             return list(self._contacts.values())
 
     def known(self, contact_id: str) -> Contact | None:
