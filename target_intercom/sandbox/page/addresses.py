@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 PEOPLE = "/"
 PREFIX = "/page/"
 PERSON = PREFIX + "people/"
+COMPANIES = PREFIX + "companies"
+COMPANY = PREFIX + "companies/"
 TAGS = PREFIX + "tags"
 CALLS = PREFIX + "calls"
 LATEST_CALLS = PREFIX + "calls/latest"
@@ -20,6 +22,16 @@ WINDOW = PREFIX + "window"
 def person(contact_id: str) -> str:
     """Return the page of a contact."""
     return PERSON + quote(contact_id, safe="", errors="replace")
+
+
+def company(company_id: str) -> str:
+    """Return the page of a company."""
+    return COMPANY + quote(company_id, safe="", errors="replace")
+
+
+def tagged_companies(tag_id: str) -> str:
+    """Return the companies with a tag."""
+    return with_query(COMPANIES, {"tag": tag_id})
 
 
 def tagged(tag_id: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -35,6 +36,12 @@ def moment(at: float) -> Moment | None:
         return None
     clock = f"{time:%H:%M:%S}.{time.microsecond // 1000:03}"
     return Moment(time.isoformat(timespec="milliseconds"), f"{time:%Y-%m-%d %H:%M:%S}", clock)
+
+
+def plain(text: str) -> str:
+    """Return text in small letters without accents: `Zoë` is found by `zoe`."""
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 def value(held: object, data_type: str) -> Value:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_intercom.sandbox.objects.contacts import Contact, State
 from target_intercom.sandbox.page import addresses
 from target_intercom.sandbox.page.pager import sheet
-from target_intercom.sandbox.page.values import Moment, moment
+from target_intercom.sandbox.page.values import Moment, moment, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from target_intercom.sandbox.objects.tags import Tag
     from target_intercom.sandbox.page.pager import Sheet
@@ -56,15 +55,9 @@ class Wanted:
             return False
         if (self.role and contact.role != self.role) or (self.tag and self.tag not in contact.tags):
             return False
-        text = _plain(self.text)
+        text = plain(self.text)
         texts = (contact.name, contact.email, contact.external_id, contact.id)
-        return not text or any(text in _plain(one) for one in texts if one)
-
-
-def _plain(text: str) -> str:
-    """Return text in small letters without accents: `Zoë` is found by `zoe`."""
-    parts = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(part for part in parts if not unicodedata.combining(part))
+        return not text or any(text in plain(one) for one in texts if one)
 
 
 @dataclass(frozen=True)
@@ -98,9 +91,8 @@ def view(workspace: Workspace, query: Mapping[str, str]) -> PeopleView:
     found = [contact for contact in everyone if wanted.matches(contact)]
     found.sort(key=lambda contact: (contact.updated_at, contact.id), reverse=True)
     tags = sorted(workspace.tags.all(), key=lambda tag: tag.name.casefold())
-    names = {tag.id: tag.name for tag in tags}
     pages = sheet(found, PEOPLE_A_PAGE, addresses.PEOPLE, {**wanted.query, "page": query.get("page", "")})
-    shown = pages.showing([_row(contact, names) for contact in pages.entries])
+    shown = pages.showing(rows(workspace, pages.entries))
     return PeopleView(wanted, tags, shown, anybody=bool(everyone))
 
 
@@ -108,6 +100,12 @@ def label(contact: Contact) -> str:
     """Return what a contact is called: the first that it has of name, email, external_id and id."""
     texts = (contact.name, contact.email, contact.external_id)
     return next((text for text in texts if text and text.strip()), contact.id)
+
+
+def rows(workspace: Workspace, contacts: Iterable[Contact]) -> list[PersonRow]:
+    """Return contacts as lines of a list."""
+    names = {tag.id: tag.name for tag in workspace.tags.all()}
+    return [_row(contact, names) for contact in contacts]
 
 
 def _row(contact: Contact, names: Mapping[str, str]) -> PersonRow:

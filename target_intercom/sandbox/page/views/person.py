@@ -1,25 +1,25 @@
-"""One contact: its attributes, its tags and the calls that touched it."""
+"""One contact: its attributes, its tags, its companies and the calls that touched it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from target_intercom.sandbox.page import addresses
-from target_intercom.sandbox.page.values import Moment, Value, moment, value
+from target_intercom.sandbox.page.values import moment
+from target_intercom.sandbox.page.views import attributes, companies
+from target_intercom.sandbox.page.views.attributes import AppliedTag, Attribute
 from target_intercom.sandbox.page.views.calls import CallRow, rows
 from target_intercom.sandbox.page.views.people import label
-from target_intercom.sandbox.versions import PREVIEW
 from target_intercom.sandbox.workspace import ADMINS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from target_intercom.sandbox.objects.contacts import Contact
+    from target_intercom.sandbox.page.views.attributes import Types
     from target_intercom.sandbox.recording.history import History
     from target_intercom.sandbox.workspace import Workspace
-
-Types: TypeAlias = "Mapping[str, Mapping[str, Any]]"
 
 _SHOWN = (
     "id",
@@ -40,25 +40,6 @@ _SHOWN = (
 
 
 @dataclass(frozen=True)
-class Attribute:
-    """An attribute of a contact, under the name that the API has for it. `note` says what the value does not."""
-
-    name: str
-    value: Value
-    data_type: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class AppliedTag:
-    """A tag that a contact has."""
-
-    name: str
-    url: str
-    since: Moment | None
-
-
-@dataclass(frozen=True)
 class PersonView:
     """The page of a contact.
 
@@ -74,14 +55,13 @@ class PersonView:
     unset: list[str]
     custom: list[Attribute]
     tags: list[AppliedTag]
+    companies: list[AppliedTag]
     history: list[CallRow]
 
 
 def view(workspace: Workspace, history: History, contact: Contact) -> PersonView:
     """Return all that is known of a contact."""
-    # With types as exact as there are.
-    described = workspace.list_attributes(("contact",), PREVIEW, archived=True)
-    types = {attribute["name"]: attribute for attribute in described}
+    types = attributes.types_of(workspace, "contact")
     return PersonView(
         label=label(contact),
         role=contact.role,
@@ -89,31 +69,21 @@ def view(workspace: Workspace, history: History, contact: Contact) -> PersonView
         merged_into=addresses.person(contact.merged_into) if contact.merged_into else None,
         standard=[_standard(contact, types, name) for name in _SHOWN if getattr(contact, name) is not None],
         unset=[name for name in _SHOWN if getattr(contact, name) is None],
-        custom=list(_custom(contact, types)),
-        tags=list(_tags(workspace, contact)),
+        custom=list(attributes.custom(types, contact.custom_attributes)),
+        tags=list(attributes.tags(workspace, contact.tags, addresses.tagged)),
+        companies=list(_companies(workspace, contact)),
         history=rows(workspace, history.of(contact.id)),
     )
 
 
 def _standard(contact: Contact, types: Types, name: str) -> Attribute:
     owner = ADMINS.get(contact.owner_id or "", "") if name == "owner_id" else ""
-    return _attribute(types[name], getattr(contact, name), note=owner)
+    return attributes.standard(types, name, getattr(contact, name), owner)
 
 
-def _custom(contact: Contact, types: Types) -> Iterator[Attribute]:
-    """Return the custom attributes by name; those that the workspace has archived since keep their types."""
-    for name, held in sorted(contact.custom_attributes.items()):
-        described = types[name]
-        yield _attribute(described, held, note="archived" if described["archived"] else "")
-
-
-def _attribute(described: Mapping[str, Any], held: object, *, note: str) -> Attribute:
-    data_type: str = described["data_type"]
-    return Attribute(described["name"], value(held, data_type), data_type, note)
-
-
-def _tags(workspace: Workspace, contact: Contact) -> Iterator[AppliedTag]:
-    names = {tag.id: tag.name for tag in workspace.tags.all()}
-    for tag_id, at in contact.tags.items():
-        if tag_id in names:
-            yield AppliedTag(names[tag_id], addresses.tagged(tag_id), moment(at))
+def _companies(workspace: Workspace, contact: Contact) -> Iterator[AppliedTag]:
+    """Yield the companies that a contact is in, as tags are shown."""
+    for company_id, at in contact.companies.items():
+        company = workspace.known_company(company_id)
+        if company is not None:
+            yield AppliedTag(companies.label(company), addresses.company(company_id), moment(at))
