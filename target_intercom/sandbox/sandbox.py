@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from target_intercom.sandbox import control, errors, routes
 from target_intercom.sandbox.messages import Fate, Fault, Response, new_request_id
 from target_intercom.sandbox.recording import subjects
-from target_intercom.sandbox.state import State
+from target_intercom.sandbox.state import SandboxState
 from target_intercom.sandbox.versions import DEFAULT, Version
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 _WITH_BODY = frozenset({"POST", "PUT"})
 
 
-class Sandbox(State):
+class Sandbox(SandboxState):
     """An Intercom workspace and the API in front of it."""
 
     def handle(self, request: Request) -> Response:

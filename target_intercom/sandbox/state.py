@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class State:
+class SandboxState:
     """A workspace and what is around it. It answers no call."""
 
     def __init__(

@@ -245,7 +245,7 @@ def test_a_task_comes_to_its_end_though_a_longer_one_was_there_before(bulk: Bulk
 
 def test_a_reset_forgets_jobs_and_what_they_had_yet_to_do(bulk: Bulk) -> None:
     before = set(workers())
-    bulk.api.conditions(bulk_seconds=0.05)
+    bulk.api.conditions(bulk_seconds=3600)
     old = bulk.api.sandbox.workspace
     job_id = bulk.submit(CREATE, [{"role": "lead"}])["id"]
     bulk.submit(CREATE, [{"role": "lead"}], job_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -167,6 +168,20 @@ def test_a_null_can_be_refused(api: Api) -> None:
     assert api.refused("POST", "/companies", nested)[:2] == (400, "parameter_invalid")
 
 
+def test_a_company_posted_many_times_at_once_is_made_once(api: Api) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda number: api.company("acme", size=number)["id"], range(32)))
+    assert len(set(made)) == 1
+    assert len(api.ok("GET", "/_sandbox/companies")["companies"]) == 1
+
+
+@pytest.mark.parametrize("text", ["half \ud800 character", "\x00", "x" * 10_000, "&amp;", "\N{BLACK HEART SUIT}"])
+def test_any_text_is_kept_as_it_is(api: Api, text: str) -> None:
+    made = api.company("acme", name=text, plan=text, website=text, industry=text)
+    assert (made["name"], made["plan"]["name"], made["website"], made["industry"]) == (text,) * 4
+    assert find(api, company_id="acme") == made
+
+
 # --- attributes ---
 
 
@@ -329,7 +344,7 @@ def test_a_page_holds_fifteen_unless_asked_and_sixty_at_most(api: Api) -> None:
     assert len(api.ok("POST", "/companies/list?per_page=60", {})["data"]) == 16
     too_big = (400, "parameter_invalid", "Per Page is too big")
     assert api.refused("POST", "/companies/list?per_page=61", {}) == too_big
-    for query in ("per_page=0", "page=0", "page=x", "order=up"):
+    for query in ("per_page=0", "page=0", "page=x", "order=up", f"page={'9' * 5000}", f"per_page={'9' * 5000}"):
         assert api.refused("POST", f"/companies/list?{query}", {})[0] == 400
     assert api.refused("POST", "/companies/list?page=1001&per_page=10", {})[0] == 400
 

@@ -45,7 +45,7 @@ def test_a_company_shows_all_its_tags(api: Api) -> None:
 def test_missing_companies_are_skipped(api: Api, version: str) -> None:
     """OAS-2.16 #tag_create_response. A company_id that is none has no id to be named by: by choice."""
     one = api.company("one")["id"]
-    made = tag(api, "VIP", {"company_id": "none"}, {"id": "0"}, {"id": one}, version=version)
+    made = tag(api, "VIP", {"company_id": "none"}, {"id": "0"}, {"id": ""}, {"id": one}, version=version)
     assert made["companies"] == [{"id": "0", "tagged": False}, {"id": one, "tagged": True}]
 
 
@@ -63,7 +63,7 @@ def test_up_to_2_15_a_missing_company_is_refused_and_the_tag_is_made(api: Api) -
 
 @pytest.mark.parametrize(
     "companies",
-    ["one", [{}], [{"name": "one"}], ["one"], [{"id": "x", "untag": "yes"}], [{"company_id": 5}]],
+    ["one", [{}], [{"name": "one"}], ["one"], [{"id": "x", "untag": "yes"}], [{"company_id": 5}], [None]],
 )
 def test_a_bad_list_of_companies_is_refused(api: Api, companies: object) -> None:
     body = {"name": "VIP", "companies": companies}

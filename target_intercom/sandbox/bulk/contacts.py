@@ -93,8 +93,8 @@ def _tag_ids(item: Mapping[str, Any], change: str) -> list[Any]:
 def _change_companies(workspace: Workspace, contact_id: str, kind: Kind, item: Mapping[str, Any]) -> Iterator[Any]:
     """Attach and detach, in the order given (by choice). Yield the entries that were skipped.
 
-    A company that does not exist is made by attaching, not by detaching. What cannot be done fails no item and is told
-    to nobody: by choice, the more awkward of what may be.
+    A company that does not exist is made by attaching, not by detaching. What cannot be done fails no item, and no
+    answer tells of it: by choice, the more awkward of what may be.
     """
     for entry in _companies(kind, item):
         given = {key: value for key, value in entry.items() if key in _IN_COMPANY[kind]}

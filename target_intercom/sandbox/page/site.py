@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from target_intercom.sandbox.messages import Request
-    from target_intercom.sandbox.state import State
+    from target_intercom.sandbox.state import SandboxState
 
 _Shown: TypeAlias = "tuple[str, dict[str, Any]]"
 """A template, and what it shows."""
@@ -50,7 +50,7 @@ _JINJA = frozenset({"jinja2", "markupsafe"})
 class Page:
     """Answers browsers. It reads the sandbox, and changes nothing."""
 
-    def __init__(self, sandbox: State) -> None:
+    def __init__(self, sandbox: SandboxState) -> None:
         self._sandbox = sandbox
         self._pages: dict[str, Callable[[Request], _Shown]] = {
             addresses.PEOPLE: self._people,

@@ -74,4 +74,4 @@ def _text(text: str | None, *, is_escaped: bool) -> str | None:
 
 
 def _plan(name: str | None) -> dict[str, Any]:
-    return {} if name is None else {"type": "plan", "id": str(crc32(name.encode())), "name": name}
+    return {} if name is None else {"type": "plan", "id": str(crc32(name.encode(errors="surrogatepass"))), "name": name}

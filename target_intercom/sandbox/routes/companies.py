@@ -1,4 +1,4 @@
-"""Calls about companies, and about who is in them."""
+"""Calls about companies, and about contacts in them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from target_intercom.sandbox.search.numbered import NumberedSlice
 
 _MOST_LISTED = 10_000
-"""Companies that POST /companies/list gives away (OAS-2.16)."""
+"""Companies that POST /companies/list shows in all (OAS-2.16)."""
 
 _ORDERS = {"asc": False, "desc": True}
 

@@ -22,6 +22,9 @@ LIST_PER_PAGE = 15
 ATTACHED_PER_PAGE = 50
 """What the companies of a contact do without `per_page` (OAS-2.16 GET /contacts/{id}/companies)."""
 
+_LONGEST = 9
+"""Digits of a number that is read: Python would refuse to read any number."""
+
 
 @dataclass(frozen=True)
 class NumberedSlice(Generic[T]):
@@ -41,7 +44,7 @@ def cut(
 ) -> NumberedSlice[T]:
     """Return the page that `query` asks for, with a link to the next (OAS-2.16 #pages_link).
 
-    A page beyond the last is empty: by choice. `most` is how many entries the list gives away in all.
+    A page beyond the last is empty: by choice. `most` is how many entries can be listed in all.
 
     Raises:
         IntercomError: `page` or `per_page` is no number above 0, too large, or the page lies beyond `most`.
@@ -70,6 +73,6 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
     given = query.get(name)
     if given is None:
         return default
-    if not (given.isascii() and given.isdecimal()) or int(given) < 1:
+    if not (given.isascii() and given.isdecimal() and len(given) <= _LONGEST) or int(given) < 1:
         raise errors.invalid(f"{name} must be a number above 0", name)
     return int(given)

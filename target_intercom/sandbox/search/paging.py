@@ -23,6 +23,9 @@ SEARCH_PER_PAGE = 50
 LIST_PER_PAGE = 10
 """What GET /contacts really does without `per_page` (PR 639 of Intercom-OpenAPI)."""
 
+_LONGEST = 9
+"""Digits that count: Python would refuse to read any number."""
+
 _ORDERS = {"ascending": False, "descending": True}
 
 
@@ -126,7 +129,7 @@ def _per_page(value: object, default: int) -> int:
     if value is None:
         return default
     if isinstance(value, str) and value.isdecimal():
-        value = int(value)
+        value = int(value[:_LONGEST])
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise errors.invalid("per_page must be a number from 1 to 150", "per_page")
     return min(value, MAX_PER_PAGE)

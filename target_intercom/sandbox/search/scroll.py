@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from target_intercom.sandbox.objects.companies import CountedCompany
 
-    Companies: TypeAlias = list[CountedCompany]
+    CompanyPage: TypeAlias = list[CountedCompany]
 
 PAGE = 100
 """Companies a page: by choice, as nothing is documented."""
@@ -23,16 +23,16 @@ UNUSED_SECONDS = 60
 
 
 class Scroll:
-    """The one scroll that a workspace may have open. It shows the companies as they were when it was begun."""
+    """The only scroll that a workspace may have open. It shows the companies as they were when it began."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._id: str | None = None
         self._used_at = 0.0
-        self._left: Companies = []
+        self._left: CompanyPage = []
 
-    def turn(self, scroll_id: str | None, begin: Callable[[], Companies]) -> tuple[str, Companies]:
+    def turn(self, scroll_id: str | None, begin: Callable[[], CompanyPage]) -> tuple[str, CompanyPage]:
         """Return the id of the scroll and its next page. An empty page is its end.
 
         Raises:

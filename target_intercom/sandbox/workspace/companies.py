@@ -175,7 +175,7 @@ class Companies(Store):
         )
 
     def _returned(self, company_id: str | None) -> Company | None:
-        """Return a deleted company, alive again; who was in it is detached all the same."""
+        """Return a deleted company, live again. The people of before are detached all the same."""
         found = self._deleted_ids.pop(company_id or "", None)
         if found is None:
             return None
@@ -195,7 +195,7 @@ class Companies(Store):
         return changes
 
     def _carry_out(self, deletion: Deletion) -> None:
-        """Detach everybody, and archive the company; of one that has returned, detach those of then."""
+        """Detach the company's people and archive it. A company that has returned loses only the people of before."""
         company = self._companies[deletion.company.id]
         is_back = company.deleting_at is None
         members: Iterable[str] = deletion.contact_ids if is_back else list(self._members.get(company.id, ()))

@@ -125,7 +125,7 @@ class Tagging(Contacts, Companies):
 
     def _entry_company(self, entry: Mapping[str, Any]) -> Company | None:
         if not entry.get("id"):
-            return self._company_of(str(entry["company_id"]))
+            return self._company_of(str(entry.get("company_id")))
         found = self._companies.get(str(entry["id"]))
         return found if found is not None and found.state is State.LIVE else None
 

@@ -25,7 +25,7 @@ BEING_DELETED = "being deleted"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedCompanies:
     """The companies that are looked for; an empty text asks for nothing. Unknown values are as if not there."""
 
     text: str
@@ -33,7 +33,7 @@ class Wanted:
     state: str
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> Wanted:
+    def of(cls, query: Mapping[str, str]) -> WantedCompanies:
         """Read the parameters of the address."""
         state = query.get("state", "")
         return cls(
@@ -51,8 +51,9 @@ class Wanted:
         """Return whether it is such a company. Case and accents do not count in identifiers and the name."""
         if self.state not in {ANY_STATE, company.state.value} or (self.tag and self.tag not in company.tags):
             return False
-        text = plain(self.text)
-        return any(text in plain(one) for one in (company.name, company.company_id, company.id) if one)
+        wanted = plain(self.text)
+        texts = (company.name, company.company_id, company.id)
+        return any(wanted in plain(text) for text in texts if text)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class CompanyRow:
 class CompaniesView:
     """The page Companies. `any_at_all` tells a workspace without companies from a search that finds none."""
 
-    wanted: Wanted
+    wanted: WantedCompanies
     tags: list[Tag]
     companies: Sheet[CompanyRow]
     any_at_all: bool
@@ -81,7 +82,7 @@ class CompaniesView:
 
 def view(workspace: Workspace, query: Mapping[str, str]) -> CompaniesView:
     """Return the companies that `query` asks for, the last written first."""
-    wanted = Wanted.of(query)
+    wanted = WantedCompanies.of(query)
     everything = workspace.every_company()
     found = [company for company in everything if wanted.matches(company)]
     found.sort(key=lambda company: (company.updated_at, company.id), reverse=True)
