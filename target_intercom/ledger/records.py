@@ -14,6 +14,7 @@ from types import MappingProxyType
 from sqlalchemy import bindparam, case, delete, exists, false, func, insert, or_, select, true, tuple_, update
 
 from target_intercom.errors import LeadPendingError, LedgerError
+from target_intercom.ledger.forgotten_memberships import forget_contacts, release_records
 from target_intercom.ledger.interface import (
     UNCONFIRMED,
     UNNOTED,
@@ -26,7 +27,7 @@ from target_intercom.ledger.interface import (
     UnchangedRow,
     stamp,
 )
-from target_intercom.ledger.memberships import Memberships, forget_contacts, release_records
+from target_intercom.ledger.memberships import Memberships
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.locks import enter, lock_name, locks_of
 from target_intercom.ledger.store.rows import Rows
@@ -64,7 +65,7 @@ class SqlLedger(Ledger):
 
     def __init__(self, database: Database, workspace: str, run: str) -> None:
         """Work on an open database; `run` is this run's id."""
-        self.memberships: Memberships = Memberships(database, workspace, run)
+        self.memberships = Memberships(database, workspace, run)
         self._database = database
         self._workspace = workspace
         self._run = run

@@ -13,12 +13,12 @@ from target_intercom.errors import (
     LedgerError,
     RegionError,
     TooManyRejectedError,
-    TooManyRemovalsError,
     redact,
 )
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.dry_run import DryRunClient
 from target_intercom.intercom.parallel import InParallel
+from target_intercom.kinds.tags import Tags
 from target_intercom.ledger.interface import Ledger, stamp
 from target_intercom.ledger.records import SqlLedger
 from target_intercom.ledger.store.database import Database
@@ -27,6 +27,7 @@ from target_intercom.ledger.store.scratch_folder import sweep
 from target_intercom.reporting.log import Repeated
 from target_intercom.reporting.report import RejectedRecords, RunReport
 from target_intercom.settings.contact_streams import ContactStreams
+from target_intercom.settings.stream import Stream
 from target_intercom.settings.warnings import (
     is_in_no_stream,
     is_nameless,
@@ -41,21 +42,29 @@ from target_intercom.settings.warnings import (
 from target_intercom.singer.schemas import is_open
 from target_intercom.singer.tap_streams import Pipe
 from target_intercom.sync.contacts import ContactSync
-from target_intercom.sync.linking.listed import ListedGroups
+from target_intercom.sync.end_of_pipe import EndOfPipe, LinksAtEnd
+from target_intercom.sync.linking.find_contacts import FindContacts
+from target_intercom.sync.linking.in_bulk import LinkJobs, LinksWithContacts
+from target_intercom.sync.linking.links import Links
+from target_intercom.sync.linking.listed import ListedLinks, NoLinks
+from target_intercom.sync.linking.outcomes import Outcomes
+from target_intercom.sync.linking.put_on import PutOn
+from target_intercom.sync.linking.take_off import TakeOff
+from target_intercom.sync.linking.waiting import UnnamedLists, WaitingMemberships
 from target_intercom.sync.mapping.by_schema import Mappers
 from target_intercom.sync.mapping.contacts import ContactMapper
 from target_intercom.sync.mapping.memberships import MembershipMapper
 from target_intercom.sync.matching.naming import Naming
 from target_intercom.sync.matching.recent import RecentContacts
 from target_intercom.sync.matching.search import Matcher
-from target_intercom.sync.memberships import Groups, GroupSync
+from target_intercom.sync.memberships import MembershipSync
 from target_intercom.sync.remembering.stream_memory import StreamMemory
 from target_intercom.sync.removing.complete_streams import CompleteStreams
-from target_intercom.sync.removing.limit import Share, too_many
 from target_intercom.sync.removing.marks import StreamMarks
 from target_intercom.sync.removing.removals import Removals
 from target_intercom.sync.removing.remover import Remover
 from target_intercom.sync.workspace.attributes import AttributeCatalog
+from target_intercom.sync.workspace.tags import TagCatalog
 from target_intercom.sync.writing.archived import ArchivedContacts
 from target_intercom.sync.writing.bulk import BulkWriter, Teammates
 from target_intercom.sync.writing.bulk_jobs import BulkJobs
@@ -65,11 +74,11 @@ from target_intercom.sync.writing.plan_file import Plan, PlanFile
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from target_intercom.errors import StreamRefusedError
     from target_intercom.intercom.protocol import Workspace
-    from target_intercom.model import Contact, Outcome, StreamSchema
+    from target_intercom.model import Contact, StreamSchema
     from target_intercom.reporting.report import Status
     from target_intercom.settings.config import Config, StreamConfig
     from target_intercom.singer.tap_streams import TapStream
@@ -141,7 +150,7 @@ class Run:
         self.streams.admit(stream)
         return session.contact_sync(stream, config, self._sources(stream, source), mappers, key_properties)
 
-    def group_sync(self, stream: str, schema: StreamSchema, key_properties: Sequence[str]) -> GroupSync:
+    def group_sync(self, stream: str, schema: StreamSchema, key_properties: Sequence[str]) -> MembershipSync:
         """Make a groups stream's sync; as `contact_sync`."""
         config = self.config.stream(stream)
         source = self.pipe.stream(schema.tap_stream)
@@ -402,27 +411,44 @@ class _Session:
             find_ids=self._naming.everyone,
             say=say,
         )
-        self._groups = (
-            None
-            if ledger.memberships is None
-            else Groups(
-                config,
-                client=client,
-                in_parallel=in_parallel,
-                jobs=self._jobs,
-                matcher=self._matcher,
-                ledger=ledger,
-                memberships=ledger.memberships,
-                naming=self._naming,
-                plan=plan,
-                report=report,
-                check=check,
-                say=say,
-            )
-        )
+        self._links = self._link_parts(check, say)
+        self.end_of_pipe = EndOfPipe(config, self.removals, self._links, report)
         self._say = say
         self._is_first_run = not ledger.streams()
         self._entered: dict[str, Sequence[str]] = {}
+
+    def _link_parts(self, check: Callable[[], None], say: Callable[[str], None]) -> LinksAtEnd | None:
+        if not isinstance(self._ledger, SqlLedger):
+            return None
+        memberships, folder = self._ledger.memberships, self._config.data_dir
+        kind = Tags(self._client)
+        links = Links(kind, TagCatalog(self._client, self._in_parallel, memberships, say), memberships, self._config)
+        waiting = WaitingMemberships(folder)
+        outcomes = Outcomes(links, waiting, self._ledger, self._report, check, say)
+        jobs = LinkJobs(kind, self._client, self._jobs)
+        return LinksAtEnd(
+            links,
+            self._ledger,
+            UnnamedLists(folder, self._naming, self._config.search_delay_seconds),
+            FindContacts(links, waiting, self._matcher, self._naming, outcomes),
+            PutOn(links, self._in_parallel, jobs, self._matcher, self._plan, outcomes),
+            TakeOff(links, self._in_parallel, jobs, self._plan, outcomes),
+            CompleteStreams(self._ledger, memberships, say),
+        )
+
+    def _listed_links(self, stream: Stream) -> NoLinks:
+        """Return the part of a contact stream's sync that saves which groups its records list."""
+        parts = self._links
+        if parts is None:
+            return NoLinks()
+        if stream.settings.tags_property is not None:
+            parts.links.add_stream(stream.name)
+        put_on, take_off, with_contacts = parts.put_on_links, parts.take_off_links, None
+        if self._config.bulk_writes:
+            with_contacts = LinksWithContacts(
+                parts.links, put_on.jobs, put_on.outcomes, look_at=put_on.look_at, save_off=take_off.save_off
+            )
+        return ListedLinks(stream, parts.links, parts.unnamed, with_contacts)
 
     def contact_sync(
         self,
@@ -464,7 +490,7 @@ class _Session:
                 self._report,
                 removes=self._config.may_remove(config),
             ),
-            groups=ListedGroups() if self._groups is None else self._groups.listed(stream, config, key_properties),
+            groups=self._listed_links(Stream(stream, config, tuple(key_properties), tuple(sources))),
             report=self._report,
         )
 
@@ -511,11 +537,20 @@ class _Session:
         sources: Sequence[TapStream],
         mappers: Mappers[MembershipMapper],
         key_properties: Sequence[str],
-    ) -> GroupSync:
-        if self._groups is None:
+    ) -> MembershipSync:
+        parts = self._links
+        if parts is None:
             raise LookupError(stream)
-        self._enter(stream, config, sources, key_properties, self._groups.complete_streams)
-        return self._groups.sync(stream, config, mappers, key_properties, sources[0])
+        self._enter(stream, config, sources, key_properties, parts.complete)
+        parts.links.add_stream(stream)
+        self._report.groups(stream)
+        return MembershipSync(
+            Stream(stream, config, tuple(key_properties), tuple(sources)),
+            mappers,
+            parts.links,
+            parts.find_contacts.waiting,
+            self._report,
+        )
 
     def _enter(
         self,
@@ -541,33 +576,19 @@ class _Session:
 
     @property
     def is_unfinished(self) -> bool:
-        return self.removals.pending or (self._groups is not None and self._groups.pending)
+        return self.end_of_pipe.has_work
 
     def feed(self, stream: str, source: TapStream) -> None:
         self._complete.add_source(stream, source)
-        if self._groups is not None:
-            self._groups.complete_streams.add_source(stream, source)
+        if self._links is not None:
+            self._links.complete.add_source(stream, source)
 
     def be_alone(self, stream: str, source: TapStream) -> None:
         if stream in self._entered and self._config.has_fuse(stream) and not source.is_incremental:
             self._ledger.enter(stream, self._entered[stream], alone=True)
 
     def finish(self) -> None:
-        if self._groups is not None:
-            self._groups.put_on()
-            self._groups.decide()
-        self.removals.decide()
-        self._check_fuse([*self._shares(), *([] if self._groups is None else self._groups.shares())])
-        self._record(self.removals.release())
-        if self._groups is not None:
-            self._groups.take_off()
-        self._record(self.removals.remove_marked())
-        for stream in self.removals.remove_missing():
-            self._report.left(stream, 1)
-
-    def _record(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
-        for stream, outcome in outcomes:
-            self._report.record(stream, outcome)
+        self.end_of_pipe.run(self._entered)
 
     def end(self, status: Status) -> None:
         for stream, contacts in self.archived.left().items():
@@ -578,19 +599,9 @@ class _Session:
             if status == "succeeded":
                 self._ledger.finish()
         finally:
-            if self._groups is not None:
-                self._groups.close()
+            if self._links is not None:
+                self._links.close()
             self._ledger.close()
-
-    def _shares(self) -> Iterator[Share]:
-        """Yield how many contacts of each stream are about to be removed."""
-        fused = filter(self._config.has_fuse, self._entered)
-        return self.removals.shares(stream for stream in fused if not self._config.stream(stream).is_groups)
-
-    def _check_fuse(self, shares: Iterable[Share]) -> None:
-        troubles = [too_many(share, self._config.max_removal_percent) for share in shares]
-        if any(troubles):
-            raise TooManyRemovalsError(" ".join(trouble for trouble in troubles if trouble is not None))
 
     def _written_lately(self) -> Iterable[Contact]:
         since = self._client.clock.time() - self._config.search_delay_seconds

@@ -38,7 +38,7 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, Identifier, Match, Received, RecordKey, StreamSchema
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import StreamConfig
-    from target_intercom.sync.linking.listed import ListedGroups
+    from target_intercom.sync.linking.listed import NoLinks
     from target_intercom.sync.mapping.by_schema import Mappers
     from target_intercom.sync.mapping.contacts import AttributeType, ContactMapper
     from target_intercom.sync.matching.naming import Naming
@@ -70,7 +70,7 @@ class ContactSync:
         naming: Naming,
         writer: Writer,
         marks: StreamMarks,
-        groups: ListedGroups,
+        groups: NoLinks,
         report: RunReport,
     ) -> None:
         """Put the parts together: All but `catalog`, `matcher`, `recent` and `report` are this stream's own."""
@@ -119,7 +119,7 @@ class ContactSync:
             raise
         self._memory.unlink(self._marks.settle())
         self._memory.flush()
-        self._groups.write()
+        self._groups.save()
         self._memory.save_source_hashes()
         self._memory.forget_batch()
 
@@ -265,7 +265,7 @@ class ContactSync:
         for write in writes:
             if write.contact in written:
                 write.match = _as_written(write.match, written)
-        operations = self._groups.load([plan(write, self._config) for write in writes])
+        operations = self._groups.plan([plan(write, self._config) for write in writes])
         self._memory.doubt(operations)
         again: list[Entry] = []
         failed: list[ContactRecords] = []
@@ -305,7 +305,7 @@ class ContactSync:
     def _settle(self, written: Written) -> list[Entry]:
         """Report what became of a group; returns the entries that have to be tried again."""
         if not isinstance(written, Saved):
-            self._groups.take_back(written.group)
+            self._groups.cancel(written.group)
         match written:
             case Saved():
                 return self._saved(written)
@@ -337,7 +337,7 @@ class ContactSync:
                 by_merge=contact.id in self._survivors,
             )
         if saved.tags_sent:
-            self._groups.arrived(group)
+            self._groups.confirm(group)
         return self._done(group, contact, saved.result)
 
     def _left(self, group: ContactRecords, reason: SkipReason) -> list[Entry]:

@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from target_intercom.intercom.protocol import AdminId
-    from target_intercom.model import ContactDraft, ContactId, Json, TagChange
+    from target_intercom.model import ContactDraft, ContactId, Json, LinkChange
 
 _UPDATABLE: t.Final = frozenset(
     ["external_id", "email", "name", "phone", "avatar", "owner_id", "unsubscribed_from_emails"]
@@ -78,15 +78,6 @@ def item(attributes: Mapping[str, Json]) -> dict[str, Json]:
     return body
 
 
-def tag_item(contact: ContactId, change: TagChange | None) -> dict[str, Json]:
-    """Make the part of a submission that changes a contact's tags."""
-    if change is None:
-        return {"id": contact}
-    parts = {"add": change.add, "remove": change.remove}
-    tags = {name: [{"id": tag} for tag in sorted(ids)] for name, ids in parts.items() if ids}
-    return {"id": contact, "tags": tags}
-
-
 def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactId) -> Contact:
     """Return the contact that a job has made; nobody knows its id yet.
 
@@ -104,7 +95,7 @@ def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactI
     )
 
 
-def tagged(contact: Contact, tags: TagChange | None) -> Contact:
+def tagged(contact: Contact, tags: LinkChange | None) -> Contact:
     """Return a contact as a job has left it whose item had these tags."""
     return contact if tags is None else replace(contact, tags=(contact.tags | tags.add) - tags.remove)
 

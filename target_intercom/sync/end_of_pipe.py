@@ -1,0 +1,124 @@
+"""The end of the pipe: find contacts, put links on, check the removal limit, take links off, remove contacts."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from target_intercom.errors import TooManyRemovalsError
+from target_intercom.sync.removing.limit import Share, too_many
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.model import Outcome
+    from target_intercom.reporting.report import RunReport
+    from target_intercom.settings.config import Config
+    from target_intercom.sync.linking.find_contacts import FindContacts
+    from target_intercom.sync.linking.links import Links
+    from target_intercom.sync.linking.put_on import PutOn
+    from target_intercom.sync.linking.take_off import TakeOff
+    from target_intercom.sync.linking.waiting import UnnamedLists
+    from target_intercom.sync.removing.complete_streams import CompleteStreams
+    from target_intercom.sync.removing.removals import Removals
+
+
+@dataclass(frozen=True)
+class LinksAtEnd:
+    """What is done about the links of one kind at the end of the pipe."""
+
+    links: Links
+    ledger: Ledger
+    unnamed: UnnamedLists
+    find_contacts: FindContacts
+    put_on_links: PutOn
+    take_off_links: TakeOff
+    complete: CompleteStreams
+    """The groups streams of mode `sync`."""
+
+    @property
+    def has_work(self) -> bool:
+        """Whether memberships or links wait for the end of the pipe."""
+        is_waiting = not (self.find_contacts.waiting.is_empty and self.unnamed.is_empty)
+        return is_waiting or self.links.memberships.has_work
+
+    def put_on(self) -> None:
+        """Find the contacts of memberships, and put on the links that are wanted."""
+        for stream in self.unnamed.save_found(self.links):
+            self.put_on_links.outcomes.leave_out(stream)
+        self.find_contacts.run()
+        if self.has_work:
+            self.put_on_links.run()
+
+    def decide(self) -> None:
+        """Decide which groups streams are complete."""
+        self.complete.decide(self.links.unreadable)
+
+    def shares(self) -> Iterator[Share]:
+        """Yield how many memberships of each stream are about to end."""
+        config, memberships, complete = self.links.config, self.links.memberships, self.complete.versions()
+        for stream in self.links.streams:
+            if config.stream(stream).is_groups and config.has_fuse(stream):
+                marked = memberships.marked(stream, complete)
+                missing = memberships.missing(stream, complete) if stream in complete else 0
+                yield Share(stream, marked, missing, self.ledger.known_before(stream), "memberships")
+
+    def take_off(self) -> None:
+        """Take off the links of memberships that have ended."""
+        complete = self.complete.versions()
+        for stream, version in complete.items():
+            self.links.memberships.save_missing(stream, version)
+        self.take_off_links.run(complete)
+        self.find_contacts.waiting.close()
+        self.links.memberships.has_work = False
+
+    def close(self) -> None:
+        """Delete what waits on disk."""
+        self.find_contacts.waiting.close()
+        self.unnamed.close()
+
+
+@dataclass(frozen=True)
+class EndOfPipe:
+    """What is done when all records have come; until then no STATE may go out."""
+
+    config: Config
+    removals: Removals
+    links: LinksAtEnd | None
+    """None: this run links no contacts."""
+    report: RunReport
+
+    @property
+    def has_work(self) -> bool:
+        """Whether removals, memberships or links wait for it."""
+        return self.removals.pending or (self.links is not None and self.links.has_work)
+
+    def run(self, streams: Iterable[str]) -> None:
+        """Put links on, take links off and remove contacts; `streams` are those of the run.
+
+        Raises:
+            TooManyRemovalsError: they are more than `max_removal_percent` allows; nothing is removed then.
+        """
+        if self.links is not None:
+            self.links.put_on()
+            self.links.decide()
+        self.removals.decide()
+        self._check_limit(streams)
+        self._record(self.removals.release())
+        if self.links is not None:
+            self.links.take_off()
+        self._record(self.removals.remove_marked())
+        for stream in self.removals.remove_missing():
+            self.report.left(stream, 1)
+
+    def _check_limit(self, streams: Iterable[str]) -> None:
+        of_contacts = (one for one in streams if self.config.has_fuse(one) and not self.config.stream(one).is_groups)
+        shares = [*self.removals.shares(of_contacts), *(() if self.links is None else self.links.shares())]
+        reasons = [too_many(share, self.config.max_removal_percent) for share in shares]
+        if any(reasons):
+            raise TooManyRemovalsError(" ".join(reason for reason in reasons if reason is not None))
+
+    def _record(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
+        for stream, outcome in outcomes:
+            self.report.record(stream, outcome)
