@@ -151,7 +151,7 @@ class FindContacts:
             self._count(one, Result.UNCHANGED)
 
     def _end(self, batch: MembershipBatch, one: WaitingMembership) -> None:
-        """Mark the memberships of a deleted record; their links are taken off later, unless another record wants them."""
+        """Mark the memberships of a deleted record; their links are taken off later, unless a record wants them."""
         if not self.links.ends_memberships(one.stream):
             self._count(one, Result.SKIPPED, SkipReason.NOT_REMOVED)
             return
