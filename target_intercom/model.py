@@ -339,8 +339,6 @@ class Found:
     contact: Contact
     by_merge: bool = False
     """It is the survivor of a merge, into which the record's own contact went."""
-    by_link: bool = field(default=False, compare=False)
-    """The record's key led to it, and not the record's identifiers."""
 
 
 @dataclass(frozen=True, slots=True)

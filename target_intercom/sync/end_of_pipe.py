@@ -11,7 +11,6 @@ from target_intercom.sync.removing.limit import Share, too_many
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from target_intercom.ledger.interface import Ledger
     from target_intercom.model import Outcome
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config
@@ -19,7 +18,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.linking.put_on import PutOn
     from target_intercom.sync.linking.take_off import TakeOff
-    from target_intercom.sync.linking.waiting import UnnamedLists
+    from target_intercom.sync.linking.waiting import UnnamedLists, WaitingMemberships
     from target_intercom.sync.removing.complete_streams import CompleteStreams
     from target_intercom.sync.removing.removals import Removals
 
@@ -29,8 +28,8 @@ class LinksAtEnd:
     """What is done about the links of one kind at the end of the pipe."""
 
     links: Links
-    ledger: Ledger
     unnamed: UnnamedLists
+    waiting: WaitingMemberships
     find_contacts: FindContacts
     put_on_links: PutOn
     take_off_links: TakeOff
@@ -40,7 +39,7 @@ class LinksAtEnd:
     @property
     def has_work(self) -> bool:
         """Whether memberships or links wait for the end of the pipe."""
-        is_waiting = not (self.find_contacts.waiting.is_empty and self.unnamed.is_empty)
+        is_waiting = not (self.waiting.is_empty and self.unnamed.is_empty)
         return is_waiting or self.links.memberships.has_work
 
     def put_on(self) -> None:
@@ -59,10 +58,10 @@ class LinksAtEnd:
         """Yield how many memberships of each stream are about to end."""
         config, memberships, complete = self.links.config, self.links.memberships, self.complete.versions()
         for stream in self.links.streams:
-            if config.stream(stream).is_groups and config.has_fuse(stream):
+            if config.stream(stream).is_groups and config.stream(stream).is_limited:
                 marked = memberships.marked(stream, complete)
                 missing = memberships.missing(stream, complete) if stream in complete else 0
-                yield Share(stream, marked, missing, self.ledger.known_before(stream), "memberships")
+                yield Share(stream, marked, missing, self.links.ledger.known_before(stream), "memberships")
 
     def take_off(self) -> None:
         """Take off the links of memberships that have ended."""
@@ -70,12 +69,12 @@ class LinksAtEnd:
         for stream, version in complete.items():
             self.links.memberships.save_missing(stream, version)
         self.take_off_links.run(complete)
-        self.find_contacts.waiting.close()
+        self.waiting.close()
         self.links.memberships.has_work = False
 
     def close(self) -> None:
         """Delete what waits on disk."""
-        self.find_contacts.waiting.close()
+        self.waiting.close()
         self.unnamed.close()
 
 
@@ -113,7 +112,8 @@ class EndOfPipe:
             self.report.left(stream, 1)
 
     def _check_limit(self, streams: Iterable[str]) -> None:
-        of_contacts = (one for one in streams if self.config.has_fuse(one) and not self.config.stream(one).is_groups)
+        settings = {stream: self.config.stream(stream) for stream in streams}
+        of_contacts = (stream for stream, own in settings.items() if own.is_limited and not own.is_groups)
         shares = [*self.removals.shares(of_contacts), *(() if self.links is None else self.links.shares())]
         reasons = [too_many(share, self.config.max_removal_percent) for share in shares]
         if any(reasons):

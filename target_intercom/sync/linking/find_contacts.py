@@ -20,6 +20,7 @@ from target_intercom.model import (
 )
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.changes import ENDED, MembershipChange
+from target_intercom.sync.matching.whose import match_identity
 from target_intercom.sync.planning.wanted import refusal
 
 if t.TYPE_CHECKING:
@@ -30,7 +31,8 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.linking.links import Links, MembershipBatch
     from target_intercom.sync.linking.outcomes import Outcomes
     from target_intercom.sync.linking.waiting import WaitingMembership, WaitingMemberships
-    from target_intercom.sync.matching.naming import Naming
+    from target_intercom.sync.matching.contact_ids import ContactIds
+    from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.search import Matcher
 
 _AT_ONCE = 2000
@@ -44,7 +46,8 @@ class FindContacts:
     links: Links
     waiting: WaitingMemberships
     matcher: Matcher
-    naming: Naming
+    directory: Directory
+    ids: ContactIds
     outcomes: Outcomes
 
     def run(self) -> None:
@@ -90,9 +93,10 @@ class FindContacts:
         for stream, ones in _by_stream(waiting):
             match_by = self.links.config.stream(stream).match_by
             identities = list(dict.fromkeys(one.identity for one in ones))
-            self.naming.meet(identities)
-            view = self.matcher.look_up(identities, match_by, trusting=True)
-            found.update((one.place, view.match(one.identity, match_by)) for one in ones)
+            known = self.directory.layer()
+            self.ids.find_for(identities)
+            self.matcher.look_up(identities, match_by, known, trusting=True)
+            found.update((one.place, match_identity(known, one.identity, match_by)) for one in ones)
         return found
 
     def _unchanged(self, batch: MembershipBatch, one: WaitingMembership) -> Membership | None:

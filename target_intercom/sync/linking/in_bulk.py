@@ -73,33 +73,26 @@ class _LinkPlan:
     off: list[Membership] = field(default_factory=list)
 
 
+@dataclass
 class LinksWithContacts:
     """The links of one stream's contacts that go into the jobs of the contacts, batch by batch."""
 
-    def __init__(
-        self,
-        links: Links,
-        jobs: LinkJobs,
-        outcomes: Outcomes,
-        *,
-        look_at: Callable[[Sequence[Membership]], None],
-        save_off: Callable[[Sequence[Membership]], None],
-    ) -> None:
-        """`look_at` finds out whether contacts have their links; `save_off` writes which links were taken off."""
-        self._links = links
-        self._jobs = jobs
-        self._outcomes = outcomes
-        self._look_at = look_at
-        self._save_off = save_off
-        self._plans: dict[ContactId, _LinkPlan] = {}
-        self._confirmed: list[_LinkPlan] = []
+    links: Links
+    jobs: LinkJobs
+    outcomes: Outcomes
+    look_at: Callable[[Sequence[Membership]], None]
+    """Finds out whether contacts have their links."""
+    save_off: Callable[[Sequence[Membership]], None]
+    """Writes that links were taken off."""
+    _plans: dict[ContactId, _LinkPlan] = field(default_factory=dict)
+    _confirmed: list[_LinkPlan] = field(default_factory=list)
 
     def plan(self, lists: Sequence[MembershipChange]) -> Mapping[ContactId, LinkChange]:
         """Write what the records of a stream list; returns the changes that follow for their contacts' links."""
         # What this batch has changed so far counts.
         self.save()
         self._plans = defaultdict(_LinkPlan)
-        if not (lists and self._jobs.are_available):
+        if not (lists and self.jobs.are_available):
             return {}
         rows = self._read_looked_at(self._save_lists(lists))
         mine = {(one.stream, one.key) for one in lists}
@@ -121,8 +114,8 @@ class LinksWithContacts:
         if plan is None:
             return
         kept = {one.id for one in plan.before}
-        self._links.memberships.save(plan.before, [one for one in plan.after if one.id not in kept])
-        self._links.memberships.forget_lists({(one.stream, one.key) for one in plan.after})
+        self.links.memberships.save(plan.before, [one for one in plan.after if one.id not in kept])
+        self.links.memberships.forget_lists({(one.stream, one.key) for one in plan.after})
 
     def save(self) -> None:
         """Write the links that jobs have changed."""
@@ -131,12 +124,12 @@ class LinksWithContacts:
             return
         on = sorted((one for plan in confirmed for one in plan.on), key=lambda one: one.pair)
         off = sorted((one for plan in confirmed for one in plan.off), key=lambda one: one.pair)
-        self._outcomes.put_on(replace(one, linked=self._links.linked_id(one)) for one in on)
-        self._save_off(off)
+        self.outcomes.put_on(replace(one, linked=self.links.linked_id(one)) for one in on)
+        self.save_off(off)
 
     def _save_lists(self, lists: Sequence[MembershipChange]) -> set[Pair]:
         """Write what records list; returns all pairs that they may change."""
-        batch = self._links.batch()
+        batch = self.links.batch()
         for stream in {one.stream for one in lists}:
             batch.read_records(stream, [one.key for one in lists if one.stream == stream])
         batch.read_pairs((one.contact.id, group) for one in lists for group in one.groups)
@@ -153,12 +146,12 @@ class LinksWithContacts:
 
     def _read_looked_at(self, pairs: set[Pair]) -> list[Membership]:
         """Return the memberships of pairs when it is known which contacts have their links."""
-        rows = self._links.memberships.of_pairs(pairs)
+        rows = self.links.memberships.of_pairs(pairs)
         unclear = sorted((one for one in rows if one.state is LinkState.UNCLEAR), key=lambda one: one.pair)
         if not unclear:
             return rows
-        self._look_at(unclear)
-        return self._links.memberships.of_pairs(pairs)
+        self.look_at(unclear)
+        return self.links.memberships.of_pairs(pairs)
 
     def _add(self, one: Membership) -> None:
         match one.state:
@@ -172,15 +165,15 @@ class LinksWithContacts:
     def _provide(self) -> None:
         """Make what the workspace does not have, and write that the links are ours before they are."""
         plans = list(self._plans.values())
-        missing = self._links.catalog.provide({one.group: one.name for plan in plans for one in plan.on})
+        missing = self.links.catalog.provide({one.group: one.name for plan in plans for one in plan.on})
         for plan in plans:
             plan.on = [replace(one, ours=True) for one in plan.on if one.group not in missing]
-        self._links.memberships.save_states([one for plan in plans for one in plan.on])
+        self.links.memberships.save_states([one for plan in plans for one in plan.on])
 
     def _keep_wanted(self) -> None:
         """Keep the links that other records want, of any stream."""
         rows = sorted((one for plan in self._plans.values() for one in plan.off), key=lambda one: one.pair)
-        staying = self._links.memberships.start_taking_off(rows) if rows else set()
+        staying = self.links.memberships.start_taking_off(rows) if rows else set()
         for plan in self._plans.values():
             plan.off = [one for one in plan.off if one.pair not in staying]
 
@@ -189,4 +182,4 @@ class LinksWithContacts:
         return LinkChange(on, off - on) if on or off else None
 
     def _ids(self, rows: Iterable[Membership]) -> frozenset[LinkedId]:
-        return frozenset(linked for one in rows if (linked := self._links.linked_id(one)) is not None)
+        return frozenset(linked for one in rows if (linked := self.links.linked_id(one)) is not None)

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from target_intercom.kinds.link import LinkCatalog, LinkKind
-    from target_intercom.ledger.interface import Membership, MembershipId, Stamp
+    from target_intercom.ledger.interface import Ledger, Membership, MembershipId, Stamp
     from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import Contact, GroupKey, LinkedId, Pair, RecordKey
     from target_intercom.settings.config import Config
@@ -30,6 +30,7 @@ class Links:
 
     kind: LinkKind
     catalog: LinkCatalog
+    ledger: Ledger
     memberships: Memberships
     """The ledger's, or of this run alone where there is no ledger."""
     config: Config
@@ -72,7 +73,7 @@ class Links:
 
     def ends_memberships(self, stream: str) -> bool:
         """Check whether a groups stream's records may end memberships."""
-        return self.config.may_remove(self.config.stream(stream))
+        return self.config.stream(stream).may_remove
 
     def releases(self, stream: str) -> bool:
         """Check whether a contact stream takes off the links to groups that its records list no more."""

@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from target_intercom.errors import UndoneError
-    from target_intercom.ledger.interface import Ledger, Membership
+    from target_intercom.ledger.interface import Membership
     from target_intercom.model import ContactId, Pair
     from target_intercom.reporting.report import RunReport
     from target_intercom.sync.linking.links import Links
@@ -32,7 +32,6 @@ class Outcomes:
     links: Links
     waiting: WaitingMemberships
     """The records that wait for their outcome."""
-    ledger: Ledger
     report: RunReport
     check: Callable[[], None]
     """Ends a run that has refused too many records."""
@@ -85,7 +84,7 @@ class Outcomes:
         self.links.memberships.save_states([replace(one, state=state, written_at=now) for one, _ in refused])
         self.links.memberships.forget_lists(listed)
         # A contact that is gone is looked for when its record comes again.
-        self.ledger.doubt(sorted({one.contact for one, why in refused if why.code == _CONTACT_GONE}))
+        self.links.ledger.doubt(sorted({one.contact for one, why in refused if why.code == _CONTACT_GONE}))
 
     def not_taken_off(self, refused: Sequence[tuple[Membership, Refusal]]) -> None:
         """Report links that were not taken off; they stay ours."""

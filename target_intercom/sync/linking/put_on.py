@@ -6,7 +6,7 @@ import typing as t
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 
-from target_intercom.errors import CallFailedError, RefusedError, UndoneError
+from target_intercom.errors import CallFailedError, Fault, RefusedError, UndoneError
 from target_intercom.intercom.protocol import halves
 from target_intercom.ledger.interface import LinkState
 from target_intercom.model import LinkChange, Refusal
@@ -99,11 +99,11 @@ class PutOn:
         hidden: dict[ContactId, list[Membership]] = {}
         for one in rows:
             linked, contact = self.links.group_id(one.group), view.get(one.contact)
-            fault = view.fault_of(one.contact)
+            fact = view.fact(one.contact)
             if linked is None:
                 found[one.pair] = LinkState.WANTED
-            elif fault is not None:
-                found[one.pair] = Refusal.by_intercom(fault)
+            elif isinstance(fact, Fault):
+                found[one.pair] = Refusal.by_intercom(fact)
             elif contact is None and one.contact not in recent:
                 found[one.pair] = contact_gone(one.contact)
             elif contact is not None and (state := self.links.shown(contact).state_of(linked)) is not LinkState.UNCLEAR:

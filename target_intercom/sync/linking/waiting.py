@@ -15,7 +15,7 @@ from target_intercom.intercom.protocol import ContactId, Email, ExternalId
 from target_intercom.json_lines import json_line, parsed_line
 from target_intercom.model import Contact, GroupKey, Identity, Received, RecordKey
 from target_intercom.sync.linking.changes import MembershipChange
-from target_intercom.sync.matching.naming import Unnamed
+from target_intercom.sync.matching.contact_ids import Unnamed
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.model import Json, StreamSchema
     from target_intercom.sync.linking.links import Links
-    from target_intercom.sync.matching.naming import Naming
+    from target_intercom.sync.matching.contact_ids import ContactIds
 
 _LISTS_AT_ONCE = 2000
 """Lists that are in memory together."""
@@ -180,10 +180,10 @@ class _List:
 class UnnamedLists:
     """The lists of contacts that bulk jobs have made: they wait until the contacts' Intercom ids are found."""
 
-    def __init__(self, folder: Path, naming: Naming, search_delay_seconds: float) -> None:
+    def __init__(self, folder: Path, ids: ContactIds, search_delay_seconds: float) -> None:
         """They lie in a file in `folder`; search shows every contact after `search_delay_seconds`."""
         self._lines = _Lines(folder)
-        self._naming = naming
+        self._ids = ids
         self._delay = search_delay_seconds
         self._newest: dict[tuple[str, RecordKey], int] = {}
         """The place in the pipe of the last list of a record that did not wait, while others do."""
@@ -209,7 +209,7 @@ class UnnamedLists:
         lines = (line for _, line in self._lines)
         while some := list(islice(lines, _LISTS_AT_ONCE)):
             lists = [one for one in map(_list, map(json.loads, some)) if self._is_newest(one)]
-            found = self._naming.find([one.contact for one in lists])
+            found = self._ids.find([one.contact for one in lists])
             changes: list[MembershipChange] = []
             for one in lists:
                 contact = found.get(one.contact.contact.id)

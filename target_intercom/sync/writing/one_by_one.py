@@ -34,7 +34,7 @@ from target_intercom.model import (
     SkipReason,
     Update,
 )
-from target_intercom.sync.matching.search import another_person
+from target_intercom.sync.matching.whose import another_person, match_identity
 from target_intercom.sync.planning.wanted import changes, refusal
 from target_intercom.sync.writing.bulk_jobs import patience
 from target_intercom.sync.writing.leads_in_doubt import LeadInDoubt, LeadSearch
@@ -46,7 +46,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.ledger.interface import Ledger
     from target_intercom.model import ContactRecords, Email, Json, PlannedWrite
-    from target_intercom.settings.config import StreamConfig
+    from target_intercom.settings.stream import Stream
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.archived import ArchivedContacts
@@ -102,25 +102,17 @@ class InDoubt:
 
 
 @dataclass(frozen=True, slots=True)
-class ContactGone:
-    """The contact is gone; its records have to be matched again."""
-
-    group: ContactRecords
-    contact: ContactId
-
-
-@dataclass(frozen=True, slots=True)
-class WrongContact:
-    """The contact of which the ledger says the records are cannot have their identifiers: another one has.
-
-    They have to be matched without the ledger; `refusal` is what Intercom said.
-    """
+class Surprise:
+    """The contact is gone, or another one has the identifiers of its records: they have to be planned anew."""
 
     group: ContactRecords
     refusal: Refusal
+    """For records that were surprised before."""
+    gone: ContactId | None = None
+    """The contact that is gone; None: the ledger has linked the records to the wrong one."""
 
 
-Written: t.TypeAlias = Saved | Left | Rejected | InDoubt | ContactGone | WrongContact
+Written: t.TypeAlias = Saved | Left | Rejected | InDoubt | Surprise
 
 
 class Writer(t.Protocol):
@@ -141,8 +133,7 @@ class DirectWriter:
         in_parallel: InParallel,
         ledger: Ledger,
         *,
-        stream: str,
-        config: StreamConfig,
+        stream: Stream,
         archived: ArchivedContacts,
         search_delay_seconds: float,
     ) -> None:
@@ -154,7 +145,6 @@ class DirectWriter:
         self._matcher = matcher
         self._catalog = catalog
         self._in_parallel = in_parallel
-        self._config = config
         self._doubtful: dict[str, LeadInDoubt] = {}
         self._search = LeadSearch(client, matcher, search_delay_seconds)
         self._longest_job = patience(search_delay_seconds)
@@ -272,7 +262,7 @@ class DirectWriter:
         if identity.external_id is not None and self._client.finds_by_external_id:
             with suppress(UndoneError):
                 return self._client.find_user(identity.external_id)
-        match = self._matcher.search_one(identity).match(identity, _BY_BOTH)
+        match = match_identity(self._matcher.search_one(identity), identity, _BY_BOTH)
         return match.contact if isinstance(match, Found) and match.contact.role == "user" else None
 
     def _adopt(self, operation: Create, contact: Contact, since: int | None = None) -> Written:
@@ -280,7 +270,10 @@ class DirectWriter:
 
         One that was there before is no new one.
         """
-        is_other, updates = another_person(operation.group.draft.identity, contact), self._config.sync_mode.updates
+        is_other, updates = (
+            another_person(operation.group.draft.identity, contact),
+            self._stream.settings.sync_mode.updates,
+        )
         if not updates and (is_other or _is_older(contact, since)):
             return Left(operation.group, SkipReason.EXISTS)
         if is_other:
@@ -299,7 +292,7 @@ class DirectWriter:
 
         `doubtful`: it may be our own, if it is not older than `since` (unix seconds of Intercom's clock).
         """
-        if not self._config.sync_mode.updates and (error.archived or not doubtful):
+        if not self._stream.settings.sync_mode.updates and (error.archived or not doubtful):
             return Left(group, SkipReason.EXISTS)
         contact_id = self._in_the_way(group.draft.identity, error)
         if contact_id is None:
@@ -307,11 +300,11 @@ class DirectWriter:
         try:
             contact = self._read_conflicting(contact_id, group.draft.identity, archived=error.archived)
         except NotFoundError:
-            return ContactGone(group, contact_id)
+            return _gone(group, contact_id)
         except CallFailedError as failure:
             return Rejected(group, _not_restorable(contact_id, failure.fault))
         is_ours = doubtful and not _is_older(contact, since)
-        is_other, updates = another_person(group.draft.identity, contact), self._config.sync_mode.updates
+        is_other, updates = another_person(group.draft.identity, contact), self._stream.settings.sync_mode.updates
         if not updates and (is_other or not is_ours):
             return Left(group, SkipReason.EXISTS)
         if is_other:
@@ -322,7 +315,7 @@ class DirectWriter:
         """Read the contact that a 409 names; an archived one has to be brought back for that."""
         if not archived:
             return self._client.get_contact(contact)
-        return self._archived.read(contact, self._stream, lambda read: not another_person(identity, read))
+        return self._archived.read(contact, self._stream.name, lambda read: not another_person(identity, read))
 
     def _in_the_way(self, identity: Identity, error: ConflictError) -> ContactId | None:
         if error.contact_id is not None:
@@ -338,10 +331,10 @@ class DirectWriter:
         `since`: when the job got them, in unix seconds of Intercom's clock; who is older was not made by it.
         """
         wanted = list(operations)
-        view = self._matcher.search_index([operation.group.draft.identity for operation in wanted])
+        shown = self._matcher.search_index([operation.group.draft.identity for operation in wanted])
         found: list[tuple[Create, Contact | None]] = []
         for operation in wanted:
-            match = view.match(operation.group.draft.identity, _BY_BOTH)
+            match = match_identity(shown, operation.group.draft.identity, _BY_BOTH)
             is_user = isinstance(match, Found) and match.contact.role == "user"
             found.append((operation, match.contact if is_user and isinstance(match, Found) else None))
         yield from self._in_parallel(lambda one: self._settle_user(*one, since), found)
@@ -381,7 +374,7 @@ class DirectWriter:
             return self._save(group, operation.contact, operation.changes, Result.UNCHANGED)
         except ConflictError as error:
             if any(entry.contact is not None for entry in group.entries):
-                return WrongContact(group, Refusal.by_intercom(error.fault))
+                return Surprise(group, Refusal.by_intercom(error.fault))
             if len(group.entries) > 1 or not self._goes_by_external_id(group.draft.identity):
                 raise
             return self._after_conflict(group, error, doubtful=False)
@@ -397,13 +390,13 @@ class DirectWriter:
 
         Search may not show that user: it is archived, or was made a moment ago.
         """
-        given = (which for which in self._config.match_by if identity.get(which) is not None)
+        given = (which for which in self._stream.settings.match_by if identity.get(which) is not None)
         return next(given, None) is MatchBy.EXTERNAL_ID
 
     def _bring_up_to_date(self, group: ContactRecords, contact: Contact, unchanged: _SavedAs) -> Written:
         """Write what differs from a contact read just now; `unchanged` is the result when nothing does."""
-        differing = changes(group.draft, contact, self._config.creation_mode)
-        if differing and not self._config.sync_mode.updates:
+        differing = changes(group.draft, contact, self._stream.settings.creation_mode)
+        if differing and not self._stream.settings.sync_mode.updates:
             return Left(group, SkipReason.EXISTS)
         if differing:
             # Other records may be of this contact, which was not planned for.
@@ -422,7 +415,7 @@ class DirectWriter:
         try:
             saved, dropped = self._catalog.sending(update, differing)
         except NotFoundError:
-            return ContactGone(group, contact.id)
+            return _gone(group, contact.id)
         if saved is None:
             return Saved(group, unchanged, contact, dropped)
         return Saved(group, Result.UPDATED, saved, dropped)
@@ -503,6 +496,11 @@ def _if_nothing_differs(*, is_ours: bool, archived: bool) -> _SavedAs:
 def _unchanged(group: ContactRecords) -> Saved:
     contact = group.match.contact if isinstance(group.match, Found) else None
     return Saved(group, Result.UNCHANGED, contact)
+
+
+def _gone(group: ContactRecords, contact: ContactId) -> Surprise:
+    reason = f"contact {contact} is gone, and so is every other match"
+    return Surprise(group, Refusal(Result.REJECTED, reason, "contact_gone"), contact)
 
 
 def _taken(identity: Identity, contact: Contact, fault: Fault | None = None) -> Refusal:
