@@ -27,8 +27,8 @@ from target_intercom.sync.linking.outcomes import Outcomes
 from target_intercom.sync.linking.put_on import PutOn
 from target_intercom.sync.linking.take_off import TakeOff
 from target_intercom.sync.linking.waiting import UnnamedLists, WaitingMemberships
-from target_intercom.sync.mapping.by_schema import Mappers
 from target_intercom.sync.mapping.contacts import ContactMapper
+from target_intercom.sync.mapping.mappers import Mappers
 from target_intercom.sync.mapping.memberships import MembershipMapper
 from target_intercom.sync.matching.contact_ids import ContactIds
 from target_intercom.sync.matching.directory import Directory

@@ -17,7 +17,8 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from target_intercom.errors import ConfigValidationError
-from target_intercom.model import CUSTOM_PREFIX, READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES, Json, MatchBy
+from target_intercom.kinds.contacts import CONTACTS
+from target_intercom.model import CUSTOM_PREFIX, Json, MatchBy
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -398,18 +399,20 @@ def _check_mapping(prop: str, attribute: Json, taken: dict[str, str]) -> None:
 
 def _check_attribute(attribute: Json, where: str) -> None:
     """Refuse what a property cannot be mapped to."""
-    names = ", ".join(["id", *STANDARD_ATTRIBUTES])
+    names = ", ".join(CONTACTS.mappable)
     allowed = f"{names}, custom_attributes.NAME, null to leave the property out, or, of a groups stream, {_shown(TAG)}"
     if not isinstance(attribute, str):
         raise _WrongValueError(allowed, shown=attribute, where=where)
-    if attribute == "role":
-        raise _WrongValueError("any other attribute: 'creation_mode' decides the role", shown=attribute, where=where)
-    if attribute in STANDARD_ATTRIBUTES or attribute in {"id", TAG}:
+    for decided in CONTACTS.attributes:
+        if attribute == decided.name and decided.set_by is not None:
+            instead = f"any other attribute: '{decided.set_by}' decides the {decided.name}"
+            raise _WrongValueError(instead, shown=attribute, where=where)
+    if attribute in CONTACTS.mappable or attribute == TAG:
         return
     custom = attribute.removeprefix(CUSTOM_PREFIX)
     if custom == attribute or not custom.strip():
         raise _WrongValueError(allowed, shown=attribute, where=where)
-    if custom.strip() in READ_ONLY_ATTRIBUTES or custom.strip() in STANDARD_ATTRIBUTES:
+    if custom.strip() in CONTACTS.standard_names:
         raise _WrongValueError(
             "another name: Intercom takes no custom attribute named like a standard one", shown=attribute, where=where
         )

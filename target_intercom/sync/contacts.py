@@ -23,7 +23,7 @@ from target_intercom.model import (
     Unanswered,
 )
 from target_intercom.settings.config import SyncMode
-from target_intercom.sync.mapping.contacts import Wanted
+from target_intercom.sync.mapping.attribute_values import WantedAttributes
 from target_intercom.sync.mapping.identifiers import no_identifier
 from target_intercom.sync.matching.directory import Gone, Source
 from target_intercom.sync.matching.whose import may_let_go
@@ -40,8 +40,9 @@ if t.TYPE_CHECKING:
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.stream import Stream
     from target_intercom.sync.linking.listed import NoLinks
-    from target_intercom.sync.mapping.by_schema import Mappers
-    from target_intercom.sync.mapping.contacts import AttributeType, ContactMapper
+    from target_intercom.sync.mapping.attribute_values import AttributeType
+    from target_intercom.sync.mapping.contacts import ContactMapper
+    from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.matching.contact_ids import ContactIds
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.search import Matcher
@@ -145,10 +146,10 @@ class ContactSync:
 
     def _provide_attributes(self, records: Sequence[Received]) -> None:
         """Find, or make, the custom attributes that records want: of the schemas that name a type the first counts."""
-        wanted = Wanted(self._custom)
+        wanted = WantedAttributes(self._custom)
         for mapper, some in self._mappers.runs(records):
             mapper.want((one.record for one in some if not mapper.removes(one.record)), wanted)
-        self._custom |= self._catalog.provide(wanted.kinds(), create=self._stream.settings.create_attributes)
+        self._custom |= self._catalog.provide(wanted.types(), create=self._stream.settings.create_attributes)
 
     def _plan(self, entries: Sequence[Entry], known: Directory) -> tuple[BatchPlan, Directory]:
         """Plan a batch, and look up what that shows to be needed; returns the plan, and what is known after it."""

@@ -61,7 +61,7 @@ class LinksAtEnd:
             if config.stream(stream).is_groups and config.stream(stream).is_limited:
                 marked = memberships.marked(stream, complete)
                 missing = memberships.missing(stream, complete) if stream in complete else 0
-                yield Share(stream, marked, missing, self.links.ledger.known_before(stream), "memberships")
+                yield Share(stream, marked, missing, self.links.ledger.streams.known_before(stream), "memberships")
 
     def take_off(self) -> None:
         """Take off the links of memberships that have ended."""

@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from target_intercom.settings.stream import Stream
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.linking.waiting import WaitingMemberships
-    from target_intercom.sync.mapping.by_schema import Mappers
+    from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.mapping.memberships import MembershipDraft, MembershipMapper
 
 

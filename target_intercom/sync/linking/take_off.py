@@ -54,7 +54,7 @@ class TakeOff:
 
     def _say_kept(self, kept: Counter[str]) -> None:
         """Warn of links that stay for records of streams that are not in this run."""
-        last_runs = self.links.ledger.streams() if kept else {}
+        last_runs = self.links.ledger.streams.last_runs() if kept else {}
         for stream, count in sorted(kept.items()):
             if stream in last_runs and stream not in self.links.streams:
                 plural = self.links.kind.plural

@@ -20,10 +20,10 @@ _ESCAPED: t.Final = re.compile(r"\\(.)", re.DOTALL)
 
 
 def group_name(value: Json) -> str | None:
-    """Read the name of one group: trimmed text; null and blank text name none.
+    """Read the name of one group: trimmed text; None for null and blank text.
 
     Raises:
-        UncoercibleError: it is no text and no whole number, or holds a NUL.
+        UncoercibleError: the value is no text and no whole number, or holds a NUL.
     """
     try:
         name = identifier(value)
@@ -38,11 +38,11 @@ def group_name(value: Json) -> str | None:
 def group_names(value: Json) -> Mapping[GroupKey, str]:
     """Read the groups that a contact's record lists, in an array or in a text with commas.
 
-    A text that is a JSON array is one: the SDK's flattening, and some warehouses, write arrays so; PostgreSQL writes
-    `{a,"b c"}`. Blanks and nulls name none; of names that differ in case only, the first is taken.
+    A text may hold an array as JSON, which the SDK's flattening and some warehouses write, or as PostgreSQL writes it
+    (`{a,"b c"}`). Blank names and nulls are left out; of names that differ in case only, the first is taken.
 
     Raises:
-        UncoercibleError: one of them is no name.
+        UncoercibleError: an element cannot be a name.
     """
     names: dict[GroupKey, str] = {}
     for name in map(group_name, _listed(value)):
@@ -63,7 +63,7 @@ def _listed(value: Json) -> Iterable[Json]:
 
 
 def _postgres_array(text: str) -> list[str | None] | None:
-    """Read an array as PostgreSQL writes it (its manual, 8.15.6); None: it is none, or one of arrays."""
+    """Read an array as PostgreSQL writes it (its manual, 8.15.6); None: the text is none, or an array of arrays."""
     if not (text.startswith("{") and text.endswith("}")):
         return None
     inner, place = text[1:-1], 0

@@ -70,7 +70,7 @@ class Directory:
     """
 
     def __init__(self, *, search_delay_seconds: float = math.inf, clock: Callable[[], float] = lambda: 0.0) -> None:
-        """Begin with no fact; `search_delay_seconds` is the longest that search lags behind, by `clock`, also in seconds."""
+        """Begin with no fact; `search_delay_seconds` is the longest that search lags behind, by `clock`, in seconds."""
         self._keep = search_delay_seconds + _SPARE_SECONDS
         self._clock = clock
         self._count = itertools.count()
