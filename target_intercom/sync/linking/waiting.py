@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import os
+import pickle
 import tempfile
 import time
 import typing as t
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
-from types import MappingProxyType
 
-from target_intercom.intercom.protocol import ContactId, Email, ExternalId
-from target_intercom.json_lines import json_line, parsed_line
-from target_intercom.model import Contact, GroupKey, Identity, Received, RecordKey
+from target_intercom.model import Received
 from target_intercom.sync.linking.changes import MembershipChange
 from target_intercom.sync.matching.contact_ids import Unnamed
 
@@ -21,7 +19,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from target_intercom.model import Json, StreamSchema
+    from target_intercom.model import Contact, GroupKey, Identity, Json, RecordKey, StreamSchema
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.matching.contact_ids import ContactIds
 
@@ -29,41 +27,49 @@ _LISTS_AT_ONCE = 2000
 """Lists that are in memory together."""
 
 
-class _Lines:
-    """Lines in the order in which they came, in a file that has no name and ends with the process."""
+_Item = t.TypeVar("_Item")
+
+
+class _Spool(t.Generic[_Item]):
+    """Items in the order in which they came, in a private file that has no name and ends with the process."""
 
     def __init__(self, folder: Path) -> None:
-        """The file is made in `folder` when the first line comes."""
+        """The file is made in `folder` when the first item comes."""
         self._folder = folder
         self._file: t.IO[bytes] | None = None
         self._open = ExitStack()
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no line."""
+        """Whether there is no item."""
         return self._file is None
 
-    def add(self, *lines: str) -> None:
-        """Add lines at the end."""
+    def add(self, item: _Item) -> None:
+        """Add an item at the end."""
         if self._file is None:
             with ExitStack() as stack:
                 self._file = stack.enter_context(tempfile.TemporaryFile(dir=self._folder))
                 self._open = stack.pop_all()
-        self._file.write("".join(f"{line}\n" for line in lines).encode())
+        pickle.dump(item, self._file, pickle.HIGHEST_PROTOCOL)
 
-    def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        """Yield each place and its line; other lines may be read in between."""
-        place = 0
-        while line := self.at(place):
-            yield place, line
-            place += len(line)
-
-    def at(self, place: int) -> bytes:
-        """Return the line at a place; empty at the end."""
+    def __iter__(self) -> Iterator[tuple[int, _Item]]:
+        """Yield each item and its place; other items may be read in between."""
         if self._file is None:
-            return b""
+            return
+        end, place = self._file.seek(0, os.SEEK_END), 0
+        while place < end:
+            item = self.at(place)
+            following = self._file.tell()
+            yield place, item
+            place = following
+
+    def at(self, place: int) -> _Item:
+        """Return the item at a place."""
+        if self._file is None:
+            raise LookupError(place)
         self._file.seek(place)
-        return self._file.readline()
+        item: _Item = pickle.load(self._file)  # noqa: S301 - this very process has written the file
+        return item
 
     def close(self) -> None:
         """Delete the file."""
@@ -98,69 +104,33 @@ class WaitingMemberships:
 
     def __init__(self, folder: Path) -> None:
         """They lie in a file in `folder`."""
-        self._lines = _Lines(folder)
+        self._spool: _Spool[tuple[WaitingMembership, int, Mapping[str, Json]]] = _Spool(folder)
         self._schemas: dict[StreamSchema, int] = {}
         """The schemas of the records, with their numbers."""
 
     @property
     def is_empty(self) -> bool:
         """Whether no membership waits."""
-        return self._lines.is_empty
+        return self._spool.is_empty
 
     def add(self, waiting: WaitingMembership, received: Received) -> None:
         """Add a membership, whose `place` is decided here, and its record."""
-        identity = waiting.identity
-        fields = [
-            waiting.stream,
-            waiting.key,
-            identity.external_id,
-            identity.email,
-            identity.id,
-            waiting.group,
-            waiting.name,
-            waiting.removed,
-            waiting.content,
-            waiting.version,
-        ]
         schema = self._schemas.setdefault(received.schema, len(self._schemas))
-        self._lines.add(json.dumps(fields), json_line([schema, received.message]))
+        self._spool.add((waiting, schema, received.message))
 
     def __iter__(self) -> Iterator[WaitingMembership]:
         """Yield all memberships, in their order."""
-        lines = iter(self._lines)
-        for (_, line), (place, _) in zip(lines, lines, strict=True):
-            yield _waiting_membership(json.loads(line), place)
+        for place, (waiting, _, _) in self._spool:
+            yield replace(waiting, place=place)
 
     def record(self, place: int) -> Received:
         """Return the record that lies at a place, as it was received."""
-        line = self._lines.at(place)
-        if not line:
-            raise LookupError(place)
-        schema, message = parsed_line(line)
+        _, schema, message = self._spool.at(place)
         return Received(message, message["record"], place, list(self._schemas)[schema])
 
     def close(self) -> None:
         """Delete the file."""
-        self._lines.close()
-
-
-def _waiting_membership(fields: list[Json], place: int) -> WaitingMembership:
-    stream, key, external_id, email, contact_id, group, name, removed, content, version = fields
-    return WaitingMembership(
-        stream=stream,
-        key=RecordKey(key),
-        identity=Identity(
-            external_id=None if external_id is None else ExternalId(external_id),
-            email=None if email is None else Email(email),
-            id=None if contact_id is None else ContactId(contact_id),
-        ),
-        group=None if group is None else GroupKey(group),
-        name=name,
-        removed=removed,
-        content=content,
-        version=version,
-        place=place,
-    )
+        self._spool.close()
 
 
 # Records of contacts that bulk jobs have made.
@@ -182,7 +152,7 @@ class UnnamedLists:
 
     def __init__(self, folder: Path, ids: ContactIds, search_delay_seconds: float) -> None:
         """They lie in a file in `folder`; search shows every contact after `search_delay_seconds`."""
-        self._lines = _Lines(folder)
+        self._spool: _Spool[_List] = _Spool(folder)
         self._ids = ids
         self._delay = search_delay_seconds
         self._newest: dict[tuple[str, RecordKey], int] = {}
@@ -191,24 +161,23 @@ class UnnamedLists:
     @property
     def is_empty(self) -> bool:
         """Whether no list waits."""
-        return self._lines.is_empty
+        return self._spool.is_empty
 
     def add(self, stream: str, key: RecordKey, contact: Contact, groups: Mapping[GroupKey, str], number: int) -> None:
         """Add the list of a record; `number` is the record's place in the pipe."""
-        due = time.monotonic() + self._delay
-        identifiers = [contact.id, contact.role, contact.external_id, contact.email]
-        self._lines.add(json.dumps([stream, key, *identifiers, due, groups, number]))
+        unnamed = Unnamed(replace(contact, attributes={}), time.monotonic() + self._delay)
+        self._spool.add(_List(stream, key, unnamed, dict(groups), number))
 
     def supersede(self, stream: str, key: RecordKey, number: int) -> None:
         """Drop what waits of earlier records of a key: its later list need not wait."""
-        if not self._lines.is_empty:
+        if not self._spool.is_empty:
             self._newest[stream, key] = number
 
     def save_found(self, links: Links) -> Iterator[str]:
         """Write the lists whose contacts are found; yields the stream of each record whose contact is not."""
-        lines = (line for _, line in self._lines)
-        while some := list(islice(lines, _LISTS_AT_ONCE)):
-            lists = [one for one in map(_list, map(json.loads, some)) if self._is_newest(one)]
+        waiting = (one for _, one in self._spool)
+        while some := list(islice(waiting, _LISTS_AT_ONCE)):
+            lists = [one for one in some if self._is_newest(one)]
             found = self._ids.find([one.contact for one in lists])
             changes: list[MembershipChange] = []
             for one in lists:
@@ -227,10 +196,4 @@ class UnnamedLists:
 
     def close(self) -> None:
         """Delete the file."""
-        self._lines.close()
-
-
-def _list(fields: list[Json]) -> _List:
-    stream, key, stand_in, role, external_id, email, due, groups, number = fields
-    contact = Contact(ContactId(stand_in), role, external_id, email, MappingProxyType({}), is_named=False)
-    return _List(stream, RecordKey(key), Unnamed(contact, due), groups, number)
+        self._spool.close()
