@@ -188,7 +188,7 @@ class Parts:
     @cached_property
     def end_of_pipe(self) -> EndOfPipe:
         """What is done when all records came."""
-        return EndOfPipe(self.config, self.removals, self.links, self.report)
+        return EndOfPipe(self.config, self.removals, [] if self.links is None else [self.links], self.report)
 
     @cached_property
     def in_parallel(self) -> InParallel:

@@ -9,7 +9,7 @@ from target_intercom.errors import TooManyRemovalsError
 from target_intercom.sync.removing.limit import Share, too_many
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from target_intercom.model import Outcome
     from target_intercom.reporting.report import RunReport
@@ -84,14 +84,14 @@ class EndOfPipe:
 
     config: Config
     removals: Removals
-    links: LinksAtEnd | None
-    """None: this run links no contacts."""
+    links: Sequence[LinksAtEnd]
+    """By kind; none where this run links no contacts."""
     report: RunReport
 
     @property
     def has_work(self) -> bool:
         """Whether removals, memberships or links wait for it."""
-        return self.removals.pending or (self.links is not None and self.links.has_work)
+        return self.removals.pending or any(links.has_work for links in self.links)
 
     def run(self, streams: Iterable[str]) -> None:
         """Put links on, take links off and remove contacts; `streams` are those of the run.
@@ -99,14 +99,14 @@ class EndOfPipe:
         Raises:
             TooManyRemovalsError: they are more than `max_removal_percent` allows; nothing is removed then.
         """
-        if self.links is not None:
-            self.links.put_on()
-            self.links.decide()
+        for links in self.links:
+            links.put_on()
+            links.decide()
         self.removals.decide()
         self._check_limit(streams)
         self._record(self.removals.release())
-        if self.links is not None:
-            self.links.take_off()
+        for links in self.links:
+            links.take_off()
         self._record(self.removals.remove_marked())
         for stream in self.removals.remove_missing():
             self.report.left(stream, 1)
@@ -114,7 +114,8 @@ class EndOfPipe:
     def _check_limit(self, streams: Iterable[str]) -> None:
         settings = {stream: self.config.stream(stream) for stream in streams}
         of_contacts = (stream for stream, own in settings.items() if own.is_limited and not own.is_groups)
-        shares = [*self.removals.shares(of_contacts), *(() if self.links is None else self.links.shares())]
+        of_links = (share for links in self.links for share in links.shares())
+        shares = [*self.removals.shares(of_contacts), *of_links]
         reasons = [too_many(share, self.config.max_removal_percent) for share in shares]
         if any(reasons):
             raise TooManyRemovalsError(" ".join(reason for reason in reasons if reason is not None))

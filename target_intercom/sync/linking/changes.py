@@ -1,4 +1,4 @@
-"""What a record that names groups changes of its contact's memberships: a decision on what is known of them. Pure."""
+"""Decides which memberships a record changes, by what is known of its contact and of other records. Pure."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ENDED: t.Final = frozenset(one for one in LinkState if one.is_ending or one is L
 
 @dataclass(frozen=True, slots=True)
 class MembershipChange:
-    """The groups of a contact, as a record names them: a contact's record all of them, a membership one."""
+    """A record that names groups of a contact: a contact's record lists all of them, a membership names one."""
 
     stream: str
     key: RecordKey
     contact: Contact
     groups: Mapping[GroupKey, str]
     releases: bool
-    """The stream's mode takes off the links to groups that the record names no more."""
+    """The stream's mode takes off the links of groups that the record no longer names."""
     is_doubtful: bool = False
     """The contact may have lost links that are known of it: it is to be repaired."""
     content: str | None = None
@@ -38,7 +38,7 @@ class MembershipChange:
 
 @dataclass(slots=True)
 class ChangedMemberships:
-    """What a record changes."""
+    """The memberships that a record changes."""
 
     changed: list[Membership] = field(default_factory=list)
     dropped: list[Membership] = field(default_factory=list)
@@ -66,7 +66,7 @@ def decide(
     shown: ShownLinks,
     recent_since: Stamp,
 ) -> ChangedMemberships:
-    """Decide what a record changes.
+    """Decide which memberships a record changes.
 
     Args:
         change: the record.

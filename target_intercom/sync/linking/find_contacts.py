@@ -51,7 +51,7 @@ class FindContacts:
     outcomes: Outcomes
 
     def run(self) -> None:
-        """Decide what all memberships change; those whose link changes get their outcome with it."""
+        """Decide what all memberships change; where a link has to change, the record gets its outcome afterwards."""
         waiting = iter(self.waiting)
         while batch := list(islice(waiting, _AT_ONCE)):
             self._run_batch(batch)

@@ -1,4 +1,4 @@
-"""The links of one kind in a run, and what a batch of records changes of them: read at once, and written at once."""
+"""What a run knows of the links of one kind, and the memberships that a batch of records changes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Links:
         return MembershipBatch(self)
 
     def linked_id(self, one: Membership) -> LinkedId | None:
-        """Return what a membership's contact is linked to; None: there is no such thing."""
+        """Return the id of what a membership's contact is linked to; None: the workspace does not have it."""
         return self.group_id(one.group) if one.linked is None else one.linked
 
     def group_id(self, group: GroupKey) -> LinkedId | None:
@@ -62,7 +62,7 @@ class Links:
         return ShownLinks(self.kind.shown(contact), are_all=self.kind.shows_all(contact))
 
     def recent_since(self) -> Stamp:
-        """Return since when search may not show what was put on or taken off."""
+        """Return since when links may have changed and search may not show it yet."""
         return stamp(time.time() - self.config.search_delay_seconds)
 
     # Streams.
@@ -76,7 +76,7 @@ class Links:
         return self.config.stream(stream).may_remove
 
     def releases(self, stream: str) -> bool:
-        """Check whether a contact stream takes off the links to groups that its records list no more."""
+        """Check whether a contact stream takes off the links of groups that its records no longer list."""
         return self.config.stream(stream).sync_mode is SyncMode.SYNC
 
     def takes_off(self, stream: str) -> bool:
@@ -86,7 +86,7 @@ class Links:
 
 
 class MembershipBatch:
-    """What the records of a batch change of memberships, one after the other."""
+    """The memberships that the records of a batch change, one record after the other; read and written together."""
 
     def __init__(self, links: Links) -> None:
         """Nothing is read or changed yet."""

@@ -1,4 +1,4 @@
-"""What became of links: written into the ledger and counted in the report, however the link was changed."""
+"""Writes what became of links into the ledger and the report, by whichever call they were changed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Outcomes:
             self._count(ones, result)
 
     def looked_at(self, rows: Sequence[Membership]) -> None:
-        """Write whether contacts have their links; those that they have are unchanged."""
+        """Write whether contacts have their links; report the records of those that they have as unchanged."""
         self.links.memberships.save_states(rows)
         for one in rows:
             if one.state is LinkState.ON and one.place is not None:
