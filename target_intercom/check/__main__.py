@@ -98,7 +98,7 @@ def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked
         *findings.ledger_findings(ledger, probed.workspace),
         *findings.folder_findings(settings, cannot_hold(settings.data_dir)),
         *findings.selection_findings(offered),
-        *_judged(target, settings, probed, offered, _known(ledger, probed)),
+        *_mapping_findings(target, settings, probed, offered, _known(ledger, probed)),
     ]
     return Checked(
         findings.sorted_findings(found),
@@ -123,14 +123,14 @@ def _known(ledger: LedgerLook, probed: Probed) -> Sequence[str]:
     return () if probed.workspace is None else ledger.contact_streams.get(probed.workspace.id, ())
 
 
-def _judged(
+def _mapping_findings(
     target: TargetIntercom,
     settings: Config,
     probed: Probed,
     offered: Sequence[Offered] | None,
     known: Sequence[str],
 ) -> Iterator[Finding]:
-    """Hold the mappings, and the tap's streams where they are known, against the workspace and the ledger."""
+    """Check the mappings, or the tap's streams where they are known, against the workspace and the ledger."""
     attributes = None if probed.attributes is None else CustomAttributes(probed.attributes)
     streams, wrong = _streams(target, settings, offered)
     verdict = Verdict()
@@ -146,7 +146,7 @@ def _judged(
 def _streams(
     target: TargetIntercom, settings: Config, offered: Sequence[Offered] | None
 ) -> tuple[Sequence[Stream] | None, Sequence[Finding]]:
-    """Return the streams as the target sees them, None where they are not known, and what is wrong with them."""
+    """Return the streams as the target sees them, and findings about their schemas; None: they are not known."""
     if offered is None:
         return None, ()
     try:
@@ -161,7 +161,7 @@ def _streams(
 
 
 def _mapped(target: TargetIntercom, settings: Config, offered: Sequence[Offered]) -> Iterator[Stream]:
-    """Send the tap's streams through the settings' stream maps and flattening."""
+    """Yield the tap's streams after the settings' stream maps and flattening."""
     for one in offered:
         for stream_map in target.mapped(one.name, one.schema, one.key_properties):
             yield Stream(

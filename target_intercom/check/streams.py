@@ -1,4 +1,4 @@
-"""The tap's streams held against the settings and the workspace: what a run would say of their schemas. Pure."""
+"""Checks the tap's streams against the settings and the workspace: what a run would say of their schemas. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from target_intercom.check.fitting import Fit, fit, fit_in_standard, has_nested, identifier_fit, named, taken
 from target_intercom.check.found import Finding, Level
-from target_intercom.check.mappings import Fate, MappingTable, Verdict, judged, name_findings, table_verdict
+from target_intercom.check.mappings import Fate, MappingTable, Verdict, fate_of, name_findings, table_verdict
 from target_intercom.errors import StreamRefusedError
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX, MatchBy
@@ -43,12 +43,12 @@ class Stream:
 
     name: str
     schema: Mapping[str, Json]
-    """Plain: with nothing in it but what is read."""
+    """The plain schema, see singer/schemas.py."""
     is_incremental: bool
     tap_stream: str
     """Its name before stream maps."""
     is_loaded: bool
-    """Neither a stream map nor `object: ignore` takes it out."""
+    """False: a stream map or `object: ignore` takes it out."""
 
     @property
     def properties(self) -> Mapping[str, Json]:
@@ -58,18 +58,18 @@ class Stream:
 
     @property
     def is_open(self) -> bool:
-        """Whether its records may have any properties, since the tap names none."""
+        """Whether its records may have any properties, since its schema names none."""
         return is_open(self.schema)
 
     def has(self, name: str) -> bool:
-        """Check whether a mapping can name something in its records: a property, or a member by a path."""
+        """Check whether it has what a mapping names: a property, or a member by a path."""
         return self.is_open or name in Properties(self.properties, [name]).named
 
 
 def stream_verdict(
     config: Config, streams: Sequence[Stream], attributes: CustomAttributes | None, known: Collection[str]
 ) -> Verdict:
-    """Judge the streams. `attributes`: the workspace's, None: not known. `known`: the ledger's streams of contacts."""
+    """Check all streams. `attributes` of the workspace; None: not known. `known`: the ledger's streams of contacts."""
     order, loaded, each = ContactStreams(config), [stream for stream in streams if stream.is_loaded], []
     for stream in streams:
         order.came(stream.name, stream.tap_stream)
@@ -86,7 +86,7 @@ def _verdict(
     order: ContactStreams,
     known: Collection[str],
 ) -> Verdict:
-    """Judge a stream as a run does at its SCHEMA."""
+    """Check a stream as a run does at its SCHEMA."""
     refusal = order.refusal(stream.name, known)
     if refusal is not None:
         return Verdict((Finding(Level.ERROR, "streams", str(refusal)),))
@@ -114,7 +114,7 @@ def _refuse_unknown(config: Config, stream: Stream) -> None:
 
 
 def _removal_findings(config: Config, stream: Stream) -> Iterator[Finding]:
-    """Say, in the words of a run, what keeps anybody from being removed."""
+    """Yield what keeps the stream from removing, in the words of a run."""
     own = config.stream(stream.name)
     refused = is_no_snapshot(stream.name, own, is_incremental=stream.is_incremental)
     idle = None if refused is not None else snapshot_is_idle(stream.name, own)
@@ -128,7 +128,7 @@ def _removal_findings(config: Config, stream: Stream) -> Iterator[Finding]:
 
 
 def _known(config: Config, stream: Stream) -> Collection[str] | None:
-    """Return what mappings can name in a stream; None: anything."""
+    """Return the names in a stream's mappings that it has; None: it may have any."""
     return None if stream.is_open else [name for name in config.stream(stream.name).mappings if stream.has(name)]
 
 
@@ -143,7 +143,7 @@ def _table(config: Config, stream: Stream) -> MappingTable:
 
 
 def _setting(config: Config, stream: Stream, setting: str) -> str:
-    """Name the place where a stream's setting stands."""
+    """Return the full name of a setting of a stream: its own, or the general one."""
     own = config.stream(stream.name)
     is_own = getattr(own, setting) is not getattr(config.general, setting)
     return f"streams.{stream.name}.{setting}" if is_own else setting
@@ -162,12 +162,12 @@ def _group_findings(config: Config, stream: Stream) -> Iterator[Finding]:
     )
     for text in said:
         yield Finding(Level.WARNING, _setting(config, stream, "mappings"), text)
-    message = f"Stream '{stream.name}' puts contacts into groups: its schema names both"
+    message = f"Stream '{stream.name}' puts contacts into groups: its schema names the contact and the group"
     yield Finding(Level.OK, _setting(config, stream, "mappings"), message)
 
 
 class _Contacts:
-    """Judges a stream of contacts."""
+    """Checks a stream of contacts."""
 
     def __init__(self, config: Config, stream: Stream, attributes: CustomAttributes | None) -> None:
         """Lay its properties out as a run does.
@@ -194,7 +194,7 @@ class _Contacts:
         self._targets = self._mapper.targets()
 
     def verdict(self) -> Verdict:
-        """Judge it."""
+        """Check where its properties go, and whether their values fit."""
         if self._own.sync_mode is SyncMode.REMOVE:
             return Verdict(tuple(self._matching()))
         fates = {} if self._attributes is None else dict(self._fates(self._attributes))
@@ -216,7 +216,7 @@ class _Contacts:
     def _fates(self, attributes: CustomAttributes) -> Iterator[tuple[str, tuple[Fate, list[Finding]]]]:
         for prop, attribute in self._targets.items():
             if attribute.startswith(CUSTOM_PREFIX):
-                yield prop, judged(self._table, prop, attribute, attributes)
+                yield prop, fate_of(self._table, prop, attribute, attributes)
 
     def _making(self, made: Sequence[str]) -> Iterator[Finding]:
         types = {prop: self._mapper.values(prop).value_type for prop in made}
@@ -232,7 +232,7 @@ class _Contacts:
         values, which = self._mapper.values(prop), _IDENTIFIERS.get(attribute)
         if which is not None:
             takes = "texts" if which is MatchBy.EMAIL else "texts and whole numbers"
-            yield from self._judged(prop, attribute, takes, identifier_fit(values, which))
+            yield from self._fit_findings(prop, attribute, takes, identifier_fit(values, which))
             return
         standard = CONTACTS.writable[attribute]
         type_ = standard.type_in(self._api_version)
@@ -242,7 +242,7 @@ class _Contacts:
             but = "" if standard.member is None else f", but for the '{standard.member}' of an object"
             message = f"{self._where(prop)} goes into '{attribute}', which takes {taken(type_)}: objects and lists are "
             yield Finding(Level.WARNING, self._setting, f"{message}left out{but}")
-        yield from self._judged(prop, attribute, taken(type_), fit_in_standard(values, type_))
+        yield from self._fit_findings(prop, attribute, taken(type_), fit_in_standard(values, type_))
 
     def _custom(self, prop: str, fate: Fate, findings: Sequence[Finding]) -> Iterator[Finding]:
         yield from findings
@@ -251,14 +251,14 @@ class _Contacts:
 
     def _loaded(self, prop: str, name: str, takes: AttributeType) -> Iterator[Finding]:
         values = self._mapper.values(prop)
-        yield from self._judged(prop, name, taken(takes.type), fit(values, takes.type))
+        yield from self._fit_findings(prop, name, taken(takes.type), fit(values, takes.type))
         if takes.options is not None:
             yield from self._options(prop, name, takes.options, values)
 
     def _where(self, prop: str) -> str:
         return f"Stream '{self._stream.name}': '{prop}' ({named(self._mapper.values(prop))})"
 
-    def _judged(self, prop: str, attribute: str, takes: str, fits: Fit | None) -> Iterator[Finding]:
+    def _fit_findings(self, prop: str, attribute: str, takes: str, fits: Fit | None) -> Iterator[Finding]:
         where = self._where(prop)
         if fits is Fit.NONE:
             message = (
@@ -300,7 +300,7 @@ def _name_findings(config: Config, streams: Sequence[Stream]) -> Iterator[Findin
 def _wanted(
     config: Config, streams: Sequence[Stream], setting: str
 ) -> Iterator[tuple[str, str | None, Sequence[Stream]]]:
-    """Return each value of a setting that names a property, with the streams that it holds for."""
+    """Yield each value of a setting that names a property, with the setting's full name and its streams."""
     general: str | None = getattr(config.general, setting)
     shared = [one for one in streams if getattr(config.stream(one.name), setting) == general]
     if shared:
@@ -312,7 +312,7 @@ def _wanted(
 
 
 def _property_findings(config: Config, streams: Sequence[Stream]) -> Iterator[Finding]:
-    """Say which mapped properties no stream has, in the words of a run."""
+    """Yield a warning for each mapped property that no stream has, in the words of a run."""
     for prop in sorted(config.general.mappings):
         if not any(stream.has(prop) for stream in streams):
             yield Finding(Level.WARNING, "mappings", is_in_no_stream(prop))
