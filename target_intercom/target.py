@@ -157,7 +157,7 @@ class TargetIntercom(Target):
     def end_early(self, why: Lines | str) -> None:
         """Stop the calls, save the report of a run that fails, and say why it did and what it had done."""
         trouble = self.run.end_failed()
-        self.run.say_missing_streams()
+        self.run.warn_of_missing_streams()
         self._say_all()
         for text in (trouble, why, f"Failed: {self.run.report.sentence()}"):
             if text is not None:
@@ -185,7 +185,7 @@ class TargetIntercom(Target):
         """End the progress, and say what became of the records; a sentence follows."""
         self._progress.end()
         self._tell_metrics()
-        self.run.say_repeated()
+        self.run.warn_of_repeated()
         report, plan, widest = self.run.report, self.run.plan, columns_of(sys.stderr)
         if plan is None:
             told = last_word(report.streams(), report.files, widest=widest)
@@ -259,8 +259,8 @@ class TargetIntercom(Target):
         self.run.finish()
         self.run.check_refused()
         super().process_endofpipe()
-        self.run.say_unused()
-        self.run.say_missing_streams()
+        self.run.warn_of_unused_mappings()
+        self.run.warn_of_missing_streams()
         self.run.end("succeeded")
         self._say_all()
         if not self.run.streams.names:
@@ -299,7 +299,7 @@ class TargetIntercom(Target):
         for route in routes:
             self._meet(route)
         for route in routes:
-            self.run.feed(route.schema.stream, stream)
+            self.run.add_source(route.schema.stream, stream)
 
     def _lay_routes(self, line: str) -> Sequence[Route]:
         """Find where the records go that come under a SCHEMA.
@@ -426,7 +426,7 @@ class TargetIntercom(Target):
         stream = message_dict["stream"]
         self.run.pipe.activate_version(stream, message_dict["version"])
         for route in self._routes.get(stream, ()):
-            self.run.be_alone_with(route.schema.stream, stream)
+            self.run.lock(route.schema.stream, stream)
 
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
         super()._process_state_message(message_dict)

@@ -133,7 +133,7 @@ def _writes(config: Config) -> list[Permission]:
 
 def _removes(config: Config, how: RemovalMode) -> bool:
     """Check whether any stream may remove contacts in this mode of removal."""
-    return any(one.removal_mode is how and config.may_remove(one) and not one.is_groups for one in config.every)
+    return any(one.removal_mode is how and one.may_remove and not one.is_groups for one in config.every)
 
 
 def _bulk(client: IntercomClient, config: Config) -> Bulk:

@@ -1,4 +1,4 @@
-"""One run's parts: the only place that puts them together."""
+"""The life of a run: it begins with the first stream, finishes at the end of the pipe, and ends in any case."""
 
 from __future__ import annotations
 
@@ -6,97 +6,65 @@ import datetime as dt
 import secrets
 import typing as t
 from contextlib import suppress
-from functools import partial
 
 from target_intercom.errors import (
     ConfigValidationError,
     LedgerError,
     RegionError,
+    StreamRefusedError,
     TooManyRejectedError,
-    TooManyRemovalsError,
     redact,
 )
-from target_intercom.intercom.client import IntercomClient
-from target_intercom.intercom.dry_run import DryRunClient
-from target_intercom.intercom.parallel import InParallel
-from target_intercom.ledger.interface import Ledger, stamp
-from target_intercom.ledger.records import SqlLedger
-from target_intercom.ledger.store.database import Database
-from target_intercom.ledger.store.scratch import ScratchDatabase
 from target_intercom.ledger.store.scratch_folder import sweep
 from target_intercom.reporting.log import Repeated
 from target_intercom.reporting.report import RejectedRecords, RunReport
+from target_intercom.run.parts import GRACE_SECONDS, MapperFactory, Parts, ledger_of, new_client, open_database
 from target_intercom.settings.contact_streams import ContactStreams
+from target_intercom.settings.stream import Stream
 from target_intercom.settings.warnings import (
     is_in_no_stream,
-    is_nameless,
     is_no_snapshot,
     knows_no_earlier_run,
     lies_elsewhere,
-    names_nothing,
     snapshot_is_idle,
     sync_removes_nobody,
     unwritable,
 )
-from target_intercom.singer.schemas import is_open
 from target_intercom.singer.tap_streams import Pipe
-from target_intercom.sync.contacts import ContactSync
-from target_intercom.sync.linking.listed import ListedGroups
-from target_intercom.sync.mapping.contacts import ContactMapper
-from target_intercom.sync.mapping.mappers import Mappers
-from target_intercom.sync.mapping.memberships import MembershipMapper
-from target_intercom.sync.matching.contact_ids import ContactIds
-from target_intercom.sync.matching.directory import Directory
-from target_intercom.sync.matching.search import Matcher
-from target_intercom.sync.memberships import Groups, GroupSync
-from target_intercom.sync.remembering.stream_memory import StreamMemory
-from target_intercom.sync.removing.complete_streams import CompleteStreams
-from target_intercom.sync.removing.limit import Share, too_many
-from target_intercom.sync.removing.marks import StreamMarks
-from target_intercom.sync.removing.removals import Removals
-from target_intercom.sync.removing.remover import Remover
-from target_intercom.sync.workspace.attributes import AttributeCatalog
-from target_intercom.sync.writing.archived import ArchivedContacts
-from target_intercom.sync.writing.bulk import BulkWriter, Teammates
-from target_intercom.sync.writing.bulk_jobs import BulkJobs
-from target_intercom.sync.writing.dry_run import DryRunWriter
-from target_intercom.sync.writing.one_by_one import DirectWriter
 from target_intercom.sync.writing.plan_file import Plan, PlanFile
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from target_intercom.errors import StreamRefusedError
     from target_intercom.intercom.protocol import Workspace
-    from target_intercom.model import Contact, Outcome, StreamSchema
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.model import StreamSchema
     from target_intercom.reporting.report import Status
-    from target_intercom.settings.config import Config, StreamConfig
+    from target_intercom.settings.config import Config
     from target_intercom.singer.tap_streams import TapStream
-    from target_intercom.sync.writing.one_by_one import Writer
-
-_GRACE_SECONDS = 5.0
-"""How long a run that ends early waits for calls in flight: a supervisor kills after some 10 to 30 seconds."""
+    from target_intercom.sync.contacts import ContactSync
+    from target_intercom.sync.memberships import GroupSync
+    from target_intercom.sync.removing.complete_streams import CompleteStreams
 
 
 class Run:
-    """What must outlive a sink: the parts that the streams of a run share."""
+    """One run of the target, with all of its streams."""
 
     def __init__(self, config: Config, logger: logging.Logger) -> None:
-        """Build the parts; nothing is called yet."""
+        """Make what a run has before it knows the workspace; nothing is called yet."""
         started = dt.datetime.now(tz=dt.timezone.utc)
         self.id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         self.config = config
         self.pipe = Pipe()
         self.streams = ContactStreams(config)
+        self.plan = PlanFile(config.data_dir / f"plan-{self.id}.jsonl") if config.dry_run else None
+        self.client = new_client(config, self.plan, self._warn)
         self._logger = logger
         self._said: set[str] = set()
         self._warnings = Repeated(lambda text: logger.warning("%s", text))
         self._unused_mappings = set(config.general.mappings)
-        self._session: _Session | None = None
-        self.plan = PlanFile(config.data_dir / f"plan-{self.id}.jsonl") if config.dry_run else None
-        self.client = self._client()
-        self._in_parallel = InParallel(config.max_connections, self.client.stop, _GRACE_SECONDS)
+        self._mappers = MapperFactory(config, self._warn, self._unused_mappings.difference_update)
         self._rejected = RejectedRecords(config.data_dir / f"rejected-{self.id}.jsonl")
         self.report = RunReport(
             config.data_dir / "report.json",
@@ -106,23 +74,12 @@ class Run:
             self._warnings,
             dry_run=config.dry_run,
         )
-
-    def _client(self) -> IntercomClient:
-        make = IntercomClient if self.plan is None else partial(DryRunClient, note=self.plan.note)
-        return make(
-            url=self.config.url,
-            token=self.config.access_token,
-            version=self.config.api_version,
-            bulk_version=self.config.bulk_api_version,
-            rate_limit_percent=self.config.rate_limit_percent,
-            max_connections=self.config.max_connections,
-            say=self._say,
-        )
+        self._session: _Session | None = None
 
     # Streams.
 
-    def contact_sync(self, stream: str, schema: StreamSchema, key_properties: Sequence[str]) -> ContactSync:
-        """Make a stream's sync, with the first schema that its records come under; the first sync asks whose workspace.
+    def contact_sync(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> ContactSync:
+        """Return the sync of a stream of contacts, whose records come under a schema; the first stream begins the run.
 
         Raises:
             StreamRefusedError: the stream gives no identifier to match by, cannot be a snapshot, or has to be named in
@@ -130,108 +87,114 @@ class Run:
             FatalSyncError: the token is refused, the workspace lies elsewhere, Intercom or the ledger cannot be
                 reached, or another run works on the stream.
         """
-        config = self.config.stream(stream)
-        source = self.pipe.stream(schema.tap_stream)
-        self._raise(self.streams.refusal(stream))
-        self._check_snapshot(stream, config, source)
-        mappers = Mappers(self._contact_mapper)
+        stream = self._stream(name, schema, keys)
+        _raise(self.streams.refusal(name))
+        self._check_snapshot(stream)
+        mappers = self._mappers.of_contacts()
         mappers.of(schema)
         session = self._connected()
-        self._raise(self.streams.refusal(stream, session.contact_streams))
-        self.streams.admit(stream)
-        return session.contact_sync(stream, config, self._sources(stream, source), mappers, key_properties)
+        _raise(self.streams.refusal(name, session.known_contact_streams))
+        self.streams.admit(name)
+        session.enter(stream)
+        return session.parts.contact_sync(stream, mappers)
 
-    def group_sync(self, stream: str, schema: StreamSchema, key_properties: Sequence[str]) -> GroupSync:
-        """Make a groups stream's sync; as `contact_sync`."""
-        config = self.config.stream(stream)
-        source = self.pipe.stream(schema.tap_stream)
-        self._check_snapshot(stream, config, source)
-        mappers = Mappers(self._membership_mapper)
+    def group_sync(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> GroupSync:
+        """Return the sync of a stream of groups; as `contact_sync`."""
+        stream = self._stream(name, schema, keys)
+        self._check_snapshot(stream)
+        mappers = self._mappers.of_memberships()
         mappers.of(schema)
-        return self._connected().group_sync(stream, config, self._sources(stream, source), mappers, key_properties)
+        session = self._connected()
+        session.enter(stream)
+        return session.parts.group_sync(stream, mappers)
 
-    def _contact_mapper(self, schema: StreamSchema) -> ContactMapper:
-        self._check_names(schema)
-        return ContactMapper(
-            schema.stream,
-            schema.plain["properties"],
-            self.config.stream(schema.stream),
-            api_version=self.config.api_version,
-            say=self._say,
-            is_open=is_open(schema.plain),
-            met=self._unused_mappings.difference_update,
-        )
-
-    def _membership_mapper(self, schema: StreamSchema) -> MembershipMapper:
-        self._check_names(schema)
-        return MembershipMapper(
-            schema.stream,
-            schema.plain["properties"],
-            self.config.stream(schema.stream),
-            has_own_mappings=self.config.has_own_mappings(schema.stream),
-            say=self._say,
-            is_open=is_open(schema.plain),
-            met=self._unused_mappings.difference_update,
-        )
-
-    def _check_names(self, schema: StreamSchema) -> None:
-        has_own_mappings = self.config.has_own_mappings(schema.stream)
-        self._raise(names_nothing(schema.stream, schema.plain, has_own_mappings=has_own_mappings))
-
-    def _sources(self, stream: str, source: TapStream) -> Sequence[TapStream]:
-        """Return the tap's streams that a stream is known to be made of, first the one at hand."""
-        return [source, *(self.pipe.stream(name) for name in sorted(self.config.aliases.get(stream, ())))]
-
-    def feed(self, stream: str, tap_stream: str) -> None:
-        """Note that one of the tap's streams goes into a stream.
+    def add_source(self, stream: str, tap_stream: str) -> None:
+        """Add a stream of the tap that a stream is made of, too.
 
         Raises:
-            StreamRefusedError: it makes it no snapshot.
+            StreamRefusedError: with it, the stream cannot be a snapshot.
         """
         source = self.pipe.stream(tap_stream)
-        self._check_snapshot(stream, self.config.stream(stream), source)
+        self._check_snapshot(Stream(stream, self.config.stream(stream), (), (source,)))
         if self._session is not None:
-            self._session.feed(stream, source)
+            self._session.add_source(stream, source)
 
-    def be_alone_with(self, stream: str, tap_stream: str) -> None:
-        """Keep other runs off a stream that its tap versions: who is missing from it may be removed.
+    def lock(self, stream: str, tap_stream: str) -> None:
+        """Keep other runs off a stream that its tap versions: what is missing from it may be removed.
 
         Raises:
             StreamBusyError: another run works on it.
         """
         if self._session is not None:
-            self._session.be_alone(stream, self.pipe.stream(tap_stream))
+            self._session.lock(stream, self.pipe.stream(tap_stream))
+
+    def _stream(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> Stream:
+        tap_streams = [schema.tap_stream, *sorted(self.config.aliases.get(name, ()))]
+        return Stream(name, self.config.stream(name), tuple(keys), tuple(map(self.pipe.stream, tap_streams)))
+
+    def _check_snapshot(self, stream: Stream) -> None:
+        _raise(is_no_snapshot(stream.name, stream.settings, is_incremental=stream.source.is_incremental))
+        self._warn(snapshot_is_idle(stream.name, stream.settings))
+
+    # The beginning: the first stream asks for the workspace, when it is sure that the run can write files.
+
+    def _connected(self) -> _Session:
+        if self._session is None:
+            self._open_files()
+            workspace, ledger = self._open_ledger()
+            parts = Parts(
+                self.config, self.client, ledger, self.report, self.plan or Plan(), self._warn, self.check_refused
+            )
+            self._session = _Session(parts)
+            doing = "Loading into" if self.plan is None else "Dry run: nothing is written to"
+            self._logger.info("%s Intercom workspace '%s' (%s)", doing, workspace.name, workspace.id)
+            parts.archived.archive_again()
+        return self._session
+
+    def _open_files(self) -> None:
+        try:
+            self.save("running")
+            sweep(self.config.data_dir)
+            if self.plan is not None:
+                self.plan.open()
+        except OSError as error:
+            message = unwritable(error)
+            raise ConfigValidationError(message, errors=[message]) from None
+
+    def _open_ledger(self) -> tuple[Workspace, Ledger]:
+        database = open_database(self.config)
+        try:
+            workspace = self.client.workspace()
+            self._check_region(workspace)
+            return workspace, ledger_of(database, self.config, workspace, self.id)
+        except BaseException:
+            if database is not None:
+                database.close()
+            raise
+
+    def _check_region(self, workspace: Workspace) -> None:
+        message = lies_elsewhere(self.config, workspace)
+        if message is not None:
+            raise RegionError(message)
+
+    # The end of the pipe.
 
     @property
     def is_unfinished(self) -> bool:
         """Whether removals, memberships or tags wait for the end of the pipe."""
-        return self._session is not None and self._session.is_unfinished
+        return self._session is not None and self._session.parts.end_of_pipe.has_work
 
     def finish(self) -> None:
-        """Put tags on, at the end of the pipe, and take off and remove what is marked and what left.
+        """Put tags on, take them off and remove contacts, at the end of the pipe.
 
         Raises:
-            TooManyRemovalsError: they are more than `max_removal_percent` allows; nothing is removed then.
+            TooManyRemovalsError: `max_removal_percent` does not allow so many removals, and nothing is removed.
         """
         if self._session is not None:
             self._session.finish()
 
-    def say_unused(self) -> None:
-        """Say which mapped properties no stream had: a slip of the pen loads nothing."""
-        for name in sorted(self._unused_mappings):
-            self._say(is_in_no_stream(name))
-
-    def say_missing_streams(self) -> None:
-        """Warn about names in `streams` and `groups_stream` that no stream had."""
-        for _, message in self.streams.missing():
-            self._say(message)
-
-    def say_repeated(self) -> None:
-        """Warn of what was said three times and not again."""
-        self._warnings.sum_up()
-
     def check_refused(self) -> None:
-        """End the run when too many records were refused.
+        """Check that not too many records were refused.
 
         Raises:
             TooManyRejectedError: more than `max_rejected_records`.
@@ -244,18 +207,38 @@ class Run:
             )
             raise TooManyRejectedError(message)
 
+    # Warnings.
+
+    def warn_of_unused_mappings(self) -> None:
+        """Warn of mapped properties that no stream had: with a typing error in its name, nothing is loaded."""
+        for name in sorted(self._unused_mappings):
+            self._warn(is_in_no_stream(name))
+
+    def warn_of_missing_streams(self) -> None:
+        """Warn of names in `streams` and `groups_stream` that no stream had."""
+        for _, message in self.streams.missing():
+            self._warn(message)
+
+    def warn_of_repeated(self) -> None:
+        """Warn of what was said three times and not again."""
+        self._warnings.sum_up()
+
+    def _warn(self, text: str | None) -> None:
+        if text is not None and text not in self._said:
+            self._said.add(text)
+            self._warnings.say(redact(text))
+
     # The end.
 
     def save(self, status: Status) -> None:
-        """Bring the report's file up to date."""
+        """Save the report as it is now."""
         now = dt.datetime.now(tz=dt.timezone.utc).isoformat(timespec="seconds")
         self.report.save(status, None if status == "running" else now, self.client.traffic.summary())
 
     def end(self, status: Status) -> None:
         """Stop all calls, save the report and close the files."""
-        if not self.client.close(_GRACE_SECONDS):
+        if not self.client.close(GRACE_SECONDS):
             self._logger.warning("Some calls were still unanswered at the end: whether they arrived is not known")
-        self._in_parallel.close()
         if self._session is not None:
             self._session.end(status)
         self._rejected.close()
@@ -271,328 +254,74 @@ class Run:
             return f"The report could not be saved: {error}"
         return None
 
-    # The beginning.
-
-    def _check_snapshot(self, stream: str, config: StreamConfig, source: TapStream) -> None:
-        self._raise(is_no_snapshot(stream, config, is_incremental=source.is_incremental))
-        warning = snapshot_is_idle(stream, config)
-        if warning is not None:
-            self._say(warning)
-
-    @staticmethod
-    def _raise(refusal: StreamRefusedError | None) -> None:
-        if refusal is not None:
-            raise refusal
-
-    def _connected(self) -> _Session:
-        """Ask whose workspace it is, once, when it is sure that the run can say and remember what it does."""
-        if self._session is not None:
-            return self._session
-        try:
-            self.save("running")
-            sweep(self.config.data_dir)
-            if self.plan is not None:
-                self.plan.open()
-        except OSError as error:
-            message = unwritable(error)
-            raise ConfigValidationError(message, errors=[message]) from None
-        database = self._open_database()
-        try:
-            workspace = self.client.workspace()
-            self._check_region(workspace)
-            ledger = self._ledger(database, workspace)
-        except BaseException:
-            if database is not None:
-                database.close()
-            raise
-        self._session = _Session(
-            self.config,
-            client=self.client,
-            in_parallel=self._in_parallel,
-            ledger=ledger,
-            plan=self.plan or Plan(),
-            report=self.report,
-            check=self.check_refused,
-            say=self._say,
-        )
-        doing = "Loading into" if self.plan is None else "Dry run: nothing is written to"
-        self._logger.info("%s Intercom workspace '%s' (%s)", doing, workspace.name, workspace.id)
-        self._session.archived.archive_again()
-        return self._session
-
-    def _open_database(self) -> Database | None:
-        place = self.config.ledger
-        if place is not None:
-            return Database(place) if self.plan is None else ScratchDatabase(self.config.data_dir, place)
-        # Who is still named, and who is in which group, has to be known at the end of the pipe: for this run alone.
-        return ScratchDatabase(self.config.data_dir) if self.config.removes or self.config.has_groups else None
-
-    def _ledger(self, database: Database | None, workspace: Workspace) -> Ledger:
-        if database is None:
-            return Ledger()
-        message = None if self.config.ledger is None else is_nameless(workspace)
-        if message is not None:
-            raise LedgerError(message)
-        return SqlLedger(database, workspace.id, self.id)
-
-    def _check_region(self, workspace: Workspace) -> None:
-        message = lies_elsewhere(self.config, workspace)
-        if message is not None:
-            raise RegionError(message)
-
-    def _say(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
-            self._warnings.say(redact(text))
-
 
 class _Session:
-    """The parts that need to know whose workspace it is."""
+    """A run that knows its workspace, and the streams that it works on."""
 
-    def __init__(
-        self,
-        config: Config,
-        *,
-        client: IntercomClient,
-        in_parallel: InParallel,
-        ledger: Ledger,
-        plan: Plan,
-        report: RunReport,
-        check: Callable[[], None],
-        say: Callable[[str], None],
-    ) -> None:
-        """Put the parts together."""
-        self._config = config
-        self._client = client
-        self._plan = plan
-        self._in_parallel = in_parallel
-        self._ledger = ledger
-        self.contact_streams = ledger.contact_streams()
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.known_contact_streams = parts.ledger.contact_streams()
         """Those that the ledger knew when the run began."""
-        self._client.remember(ledger.failures())
-        self._report = report
-        self.archived = ArchivedContacts(client, in_parallel, ledger, plan=plan, say=say)
-        self._catalog = AttributeCatalog(client, say)
-        self._directory = Directory(search_delay_seconds=config.search_delay_seconds, clock=client.clock.monotonic)
-        self._matcher = Matcher(client, self._directory, in_parallel, self._written_lately)
-        self._ids = ContactIds(
-            client,
-            self._matcher,
-            self._directory,
-            ledger=ledger,
-            in_parallel=in_parallel,
-            search_delay_seconds=config.search_delay_seconds,
-        )
-        self._jobs = BulkJobs(
-            client,
-            in_parallel,
-            # What is written is the same, however it travels.
-            enabled=config.bulk_writes and not config.dry_run,
-            patience_seconds=config.search_delay_seconds,
-            say=say,
-        )
-        self._teammates = Teammates(client)
-        self._complete = CompleteStreams(ledger, ledger, say)
-        self.removals = Removals(
-            ledger,
-            Remover(client, in_parallel, ledger, self._jobs, plan),
-            self._complete,
-            are_expected=config.removes,
-            config=config.stream,
-            find_ids=self._ids.find_all,
-            say=say,
-        )
-        self._groups = (
-            None
-            if ledger.memberships is None
-            else Groups(
-                config,
-                client=client,
-                in_parallel=in_parallel,
-                jobs=self._jobs,
-                matcher=self._matcher,
-                ledger=ledger,
-                memberships=ledger.memberships,
-                directory=self._directory,
-                ids=self._ids,
-                plan=plan,
-                report=report,
-                check=check,
-                say=say,
-            )
-        )
-        self._say = say
-        self._is_first_run = not ledger.streams()
-        self._entered: dict[str, Sequence[str]] = {}
+        self._is_first_run = not parts.ledger.streams()
+        self._streams: dict[str, Stream] = {}
+        parts.client.remember(parts.ledger.failures())
 
-    def contact_sync(
-        self,
-        stream: str,
-        config: StreamConfig,
-        sources: Sequence[TapStream],
-        mappers: Mappers[ContactMapper],
-        key_properties: Sequence[str],
-    ) -> ContactSync:
-        source = sources[0]
-        self._enter(stream, config, sources, key_properties, self._complete)
-        self.removals.join(stream)
-        warning = knows_no_earlier_run(self.removals.streams, self._config) if self._is_first_run else None
-        if warning is not None:
-            self._say(warning)
-        return ContactSync(
-            stream,
-            config,
-            mappers=mappers,
-            catalog=self._catalog,
-            matcher=self._matcher,
-            directory=self._directory,
-            memory=StreamMemory(
-                stream,
-                config,
-                key_properties,
-                source,
-                ledger=self._ledger,
-                ids=self._ids,
-                repair=self._config.repair,
-                sees=config.sync_mode.removes or self._config.removes,
-            ),
-            ids=self._ids,
-            writer=self._writer(stream, config, key_properties),
-            marks=StreamMarks(
-                stream,
-                config,
-                self.removals,
-                self._report,
-                removes=self._config.may_remove(config),
-            ),
-            groups=ListedGroups() if self._groups is None else self._groups.listed(stream, config, key_properties),
-            report=self._report,
-        )
+    def enter(self, stream: Stream) -> None:
+        """Begin to work on a stream, once, and keep other runs off it where what is missing from it is removed."""
+        parts, settings = self.parts, stream.settings
+        if stream.name not in self._streams:
+            is_versioned = stream.source.version is not None and not stream.source.is_incremental
+            alone = settings.is_limited and (settings.snapshot or is_versioned)
+            parts.ledger.enter(stream.name, stream.keys, alone=alone, removes=settings.is_limited)
+            self._streams[stream.name] = stream
+            if settings.is_limited:
+                self._complete(stream.name).add(stream)
+            parts.warn(sync_removes_nobody(stream.name, parts.config))
+        if not settings.is_groups:
+            self._join_removals(stream)
 
-    def _writer(self, stream: str, config: StreamConfig, key_properties: Sequence[str]) -> Writer:
-        direct = DirectWriter(
-            self._client,
-            self._matcher,
-            self._catalog,
-            self._in_parallel,
-            self._ledger,
-            stream=stream,
-            config=config,
-            archived=self.archived,
-            search_delay_seconds=self._config.search_delay_seconds,
-        )
-        if isinstance(self._client, DryRunClient):
-            return DryRunWriter(
-                stream,
-                config,
-                key_properties,
-                client=self._client,
-                direct=direct,
-                matcher=self._matcher,
-                ledger=self._ledger,
-                plan=self._plan,
-            )
-        if not self._config.bulk_writes:
-            return direct
-        return BulkWriter(
-            self._client,
-            self._jobs,
-            direct,
-            matcher=self._matcher,
-            catalog=self._catalog,
-            teammates=self._teammates,
-            ledger=self._ledger,
-            config=config,
-        )
+    def _join_removals(self, stream: Stream) -> None:
+        removals = self.parts.removals
+        removals.join(stream.name)
+        if self._is_first_run:
+            self.parts.warn(knows_no_earlier_run(removals.streams, self.parts.config))
 
-    def group_sync(
-        self,
-        stream: str,
-        config: StreamConfig,
-        sources: Sequence[TapStream],
-        mappers: Mappers[MembershipMapper],
-        key_properties: Sequence[str],
-    ) -> GroupSync:
-        if self._groups is None:
-            raise LookupError(stream)
-        self._enter(stream, config, sources, key_properties, self._groups.complete_streams)
-        return self._groups.sync(stream, config, mappers, key_properties, sources[0])
+    def add_source(self, stream: str, source: TapStream) -> None:
+        """Add a stream of the tap that a stream is made of, too."""
+        self._complete(stream).add_source(stream, source)
 
-    def _enter(
-        self,
-        stream: str,
-        config: StreamConfig,
-        sources: Sequence[TapStream],
-        key_properties: Sequence[str],
-        complete: CompleteStreams,
-    ) -> None:
-        """Begin to work on a stream, once."""
-        if stream in self._entered:
-            return
-        removes = self._config.has_fuse(stream)
-        is_versioned = sources[0].version is not None and not sources[0].is_incremental
-        alone = removes and (config.snapshot or is_versioned)
-        self._ledger.enter(stream, key_properties, alone=alone, removes=removes)
-        self._entered[stream] = key_properties
-        if removes:
-            complete.add(stream, config, sources)
-        warning = sync_removes_nobody(stream, self._config)
-        if warning is not None:
-            self._say(warning)
+    def _complete(self, stream: str) -> CompleteStreams:
+        groups = self.parts.groups
+        is_groups = self.parts.config.stream(stream).is_groups
+        return groups.complete_streams if groups is not None and is_groups else self.parts.complete_streams
 
-    @property
-    def is_unfinished(self) -> bool:
-        return self.removals.pending or (self._groups is not None and self._groups.pending)
-
-    def feed(self, stream: str, source: TapStream) -> None:
-        self._complete.add_source(stream, source)
-        if self._groups is not None:
-            self._groups.complete_streams.add_source(stream, source)
-
-    def be_alone(self, stream: str, source: TapStream) -> None:
-        if stream in self._entered and self._config.has_fuse(stream) and not source.is_incremental:
-            self._ledger.enter(stream, self._entered[stream], alone=True)
+    def lock(self, stream: str, source: TapStream) -> None:
+        """Keep other runs off a stream whose missing contacts may be removed, when its tap names a version."""
+        entered = self._streams.get(stream)
+        if entered is not None and entered.settings.is_limited and not source.is_incremental:
+            self.parts.ledger.enter(stream, entered.keys, alone=True)
 
     def finish(self) -> None:
-        if self._groups is not None:
-            self._groups.put_on()
-            self._groups.decide()
-        self.removals.decide()
-        self._check_fuse([*self._shares(), *([] if self._groups is None else self._groups.shares())])
-        self._record(self.removals.release())
-        if self._groups is not None:
-            self._groups.take_off()
-        self._record(self.removals.remove_marked())
-        for stream in self.removals.remove_missing():
-            self._report.left(stream, 1)
-
-    def _record(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
-        for stream, outcome in outcomes:
-            self._report.record(stream, outcome)
+        """Do what is done when all records came."""
+        self.parts.end_of_pipe.run(self._streams)
 
     def end(self, status: Status) -> None:
-        for stream, contacts in self.archived.left().items():
-            self._report.unarchived(stream, contacts)
+        """Report contacts that are still unarchived, save what the ledger has to know, and close it."""
+        parts = self.parts
+        parts.in_parallel.close()
+        for stream, contacts in parts.archived.left().items():
+            parts.report.unarchived(stream, contacts)
         try:
             with suppress(LedgerError):
-                self._ledger.note_failures(self._client.ended_by, self._client.worked)
+                parts.ledger.note_failures(parts.client.ended_by, parts.client.worked)
             if status == "succeeded":
-                self._ledger.finish()
+                parts.ledger.finish()
         finally:
-            if self._groups is not None:
-                self._groups.close()
-            self._ledger.close()
+            if parts.groups is not None:
+                parts.groups.close()
+            parts.ledger.close()
 
-    def _shares(self) -> Iterator[Share]:
-        """Yield how many contacts of each stream are about to be removed."""
-        fused = filter(self._config.has_fuse, self._entered)
-        return self.removals.shares(stream for stream in fused if not self._config.stream(stream).is_groups)
 
-    def _check_fuse(self, shares: Iterable[Share]) -> None:
-        troubles = [too_many(share, self._config.max_removal_percent) for share in shares]
-        if any(troubles):
-            raise TooManyRemovalsError(" ".join(trouble for trouble in troubles if trouble is not None))
-
-    def _written_lately(self) -> Iterable[Contact]:
-        since = self._client.clock.time() - self._config.search_delay_seconds
-        return self._ledger.written_since(stamp(since))
+def _raise(refusal: StreamRefusedError | None) -> None:
+    if refusal is not None:
+        raise refusal

@@ -122,6 +122,8 @@ class StreamConfig:
     snapshot: bool = False
     tags_property: str | None = None
     object: StreamObject = StreamObject.CONTACTS
+    max_removal_percent: int = field(default=20, repr=False)
+    """The same for all streams of a run; not in `repr`, by which records are known again that came before."""
 
     @property
     def is_groups(self) -> bool:
@@ -143,6 +145,16 @@ class StreamConfig:
         """Whether its records may make contacts."""
         return self.is_contacts and self.sync_mode.creates
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether its records decide what is removed, and `max_removal_percent` limits how much."""
+        return self.sync_mode is SyncMode.SYNC and self.max_removal_percent > 0
+
+    @property
+    def may_remove(self) -> bool:
+        """Whether its records may remove contacts, or end memberships."""
+        return self.sync_mode is SyncMode.REMOVE or self.is_limited
+
 
 @dataclass(frozen=True)
 class Config:
@@ -156,7 +168,6 @@ class Config:
     groups_stream: str | None = None
     """Its `StreamConfig` is among `streams`, as one of groups."""
     streams: Mapping[str, StreamConfig] = field(default_factory=dict)
-    max_removal_percent: int = 20
     max_rejected_records: int = 1000
     rate_limit_percent: int = 95
     max_connections: int = 64
@@ -186,6 +197,11 @@ class Config:
             return self.data_dir / "ledger.db"
         return None if self.ledger_url == NO_LEDGER else self.ledger_url
 
+    @property
+    def max_removal_percent(self) -> int:
+        """How much of a stream one run may remove; 0: nothing that its records decide."""
+        return self.general.max_removal_percent
+
     def stream(self, name: str) -> StreamConfig:
         """The settings that hold for a stream."""
         return self.streams.get(name, self.general)
@@ -200,26 +216,15 @@ class Config:
         for name in self.streams:
             yield "groups_stream" if name == self.groups_stream else f"streams.{name}", name
 
-    def has_fuse(self, name: str) -> bool:
-        """Whether a stream's own records decide who is removed: no run may remove too many of them."""
-        return self._is_fused(self.stream(name))
-
-    def may_remove(self, own: StreamConfig) -> bool:
-        """Whether a stream with these settings may remove contacts, or end memberships."""
-        return own.sync_mode is SyncMode.REMOVE or self._is_fused(own)
-
     @property
     def removes(self) -> bool:
         """Whether any stream may remove contacts."""
-        return any(self.may_remove(one) and not one.is_groups for one in self.every)
+        return any(one.may_remove and not one.is_groups for one in self.every)
 
     @property
     def has_groups(self) -> bool:
         """Whether any stream may put contacts into groups."""
         return any(one.is_groups or one.tags_property is not None for one in self.every)
-
-    def _is_fused(self, own: StreamConfig) -> bool:
-        return own.sync_mode is SyncMode.SYNC and self.max_removal_percent > 0
 
     def has_own_mappings(self, name: str) -> bool:
         """Whether a stream has mappings of its own in place of the general ones."""
@@ -554,7 +559,7 @@ SETTINGS: t.Final = (
             "type": ["integer", "null"],
             "minimum": 0,
             "maximum": 100,
-            "default": _DEFAULTS.max_removal_percent,
+            "default": _STREAM_DEFAULTS.max_removal_percent,
         },
         _whole(0, 100),
         "In `sync` mode, when a stream's removals are more than 20 and beyond this share of the contacts that it had "
@@ -659,7 +664,8 @@ def parse_config(raw: Mapping[str, Json]) -> Config:
             "Setting 'access_token' is missing: give the access token of a private app "
             "(Developer Hub, your app, Authentication)"
         )
-    general = replace(_STREAM_DEFAULTS, **{name: values.pop(name) for name in _STREAM_READERS if name in values})
+    for_streams = (*_STREAM_READERS, "max_removal_percent")
+    general = replace(_STREAM_DEFAULTS, **{name: values.pop(name) for name in for_streams if name in values})
     given = values.pop("streams", {})
     streams = _streams(given, general, errors)
     groups_stream = values.get("groups_stream")

@@ -72,14 +72,15 @@ def snapshot_is_idle(stream: str, own: StreamConfig) -> str | None:
 
 def sync_removes_nobody(stream: str, config: Config) -> str | None:
     """Say that a stream in `sync` mode removes nobody, by the percentage; None: it is otherwise."""
-    if config.stream(stream).sync_mode is not SyncMode.SYNC or config.has_fuse(stream):
+    own = config.stream(stream)
+    if own.sync_mode is not SyncMode.SYNC or own.is_limited:
         return None
     return f"Stream '{stream}': 'max_removal_percent' is 0: nobody is removed"
 
 
 def knows_no_earlier_run(streams: Collection[str], config: Config) -> str | None:
     """Return the warning that marks see the records of this run alone, where several streams name contacts."""
-    if len(streams) < _SEVERAL or not any(map(config.has_fuse, streams)):
+    if len(streams) < _SEVERAL or not any(config.stream(stream).is_limited for stream in streams):
         return None
     return (
         "The ledger knows of no earlier run, and several streams load contacts: a record that is marked as deleted "

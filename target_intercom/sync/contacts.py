@@ -38,7 +38,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol import ContactId
     from target_intercom.model import Contact, Identifier, Match, Received, RecordKey, StreamSchema
     from target_intercom.reporting.report import RunReport
-    from target_intercom.settings.config import StreamConfig
+    from target_intercom.settings.stream import Stream
     from target_intercom.sync.linking.listed import ListedGroups
     from target_intercom.sync.mapping.attribute_values import AttributeType
     from target_intercom.sync.mapping.contacts import ContactMapper
@@ -61,8 +61,7 @@ class ContactSync:
 
     def __init__(
         self,
-        stream: str,
-        config: StreamConfig,
+        stream: Stream,
         *,
         mappers: Mappers[ContactMapper],
         catalog: AttributeCatalog,
@@ -77,7 +76,6 @@ class ContactSync:
     ) -> None:
         """Put the parts together; `catalog`, `matcher`, `directory`, `ids` and `report` are shared by all streams."""
         self._stream = stream
-        self._config = config
         self._mappers = mappers
         self._catalog = catalog
         self._matcher = matcher
@@ -140,8 +138,8 @@ class ContactSync:
                 except InvalidRecordError as error:
                     self._invalid(received, error)
                     continue
-                self._report.cut(self._stream, mapped.cut)
-                self._report.left_out(self._stream, mapped.left_out)
+                self._report.cut(self._stream.name, mapped.cut)
+                self._report.left_out(self._stream.name, mapped.left_out)
                 source = sources.get(received.number) if mapper.says_all(mapped, received.record) else None
                 entries.append(Entry(received, mapped.draft, source=source))
         return entries
@@ -151,7 +149,7 @@ class ContactSync:
         wanted = WantedAttributes(self._custom)
         for mapper, some in self._mappers.runs(records):
             mapper.want((one.record for one in some if not mapper.removes(one.record)), wanted)
-        self._custom |= self._catalog.provide(wanted.types(), create=self._config.create_attributes)
+        self._custom |= self._catalog.provide(wanted.types(), create=self._stream.settings.create_attributes)
 
     def _plan(self, entries: Sequence[Entry], known: Directory) -> tuple[BatchPlan, Directory]:
         """Plan a batch, and look up what that shows to be needed; returns the plan, and what is known after it."""
@@ -162,7 +160,7 @@ class ContactSync:
                 known.learn(entry.contact, Source.LEDGER)
         while True:
             stage, links = known.layer(), self._memory.links(entries, held)
-            batch = play(entries, stage, links, self._config)
+            batch = play(entries, stage, links, self._stream.settings)
             if not (batch.unasked or links.unknown):
                 return batch, stage
             held |= links.unknown
@@ -175,7 +173,7 @@ class ContactSync:
         """
         asked = [entry for entry in entries if entry.contact is None or entry.is_unsure]
         moving = [entry for entry in entries if not (entry.contact is None or entry.is_unsure) and may_let_go(entry)]
-        removes = self._config.sync_mode is SyncMode.REMOVE
+        removes = self._stream.settings.sync_mode is SyncMode.REMOVE
         unsure = {entry.contact.id for entry in asked if entry.contact is not None}
         self._search(asked, known, known=unsure, everyone=removes)
         if moving:
@@ -185,10 +183,14 @@ class ContactSync:
 
     def _search(self, entries: Iterable[Entry], into: Directory, **how: t.Any) -> None:
         # A removal means the leads with an email, too; what is written must not be another contact's.
-        also = [MatchBy.EMAIL] if self._config.sync_mode is SyncMode.REMOVE else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
+        also = (
+            [MatchBy.EMAIL]
+            if self._stream.settings.sync_mode is SyncMode.REMOVE
+            else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
+        )
         identities = _identities(entries)
         self._ids.find_for(identities)
-        self._matcher.look_up(identities, self._config.match_by, into, also=also, **how)
+        self._matcher.look_up(identities, self._stream.settings.match_by, into, also=also, **how)
 
     def _look_up_leads(self, entries: Sequence[Entry], known: Directory) -> None:
         """Ask Intercom for all contacts with the emails of those that orders to remove find: they mean the person."""
@@ -226,8 +228,8 @@ class ContactSync:
             last[_whose(entry)] = max(entry.received.number, last.get(_whose(entry), -1))
             if entry.contact is not None:
                 self._groups.unchanged(entry, entry.contact)
-        self._report.count(self._stream, Result.UNCHANGED, times=len(last))
-        self._report.count(self._stream, Result.MERGED, times=len(familiar) + len(quiet) - len(last))
+        self._report.count(self._stream.name, Result.UNCHANGED, times=len(last))
+        self._report.count(self._stream.name, Result.MERGED, times=len(familiar) + len(quiet) - len(last))
         self._marks.live({**{one.key: one.received.number for one in familiar}, **_places(quiet)})
 
     def _refuse_troubled(self, records: Sequence[Received]) -> list[Received]:
@@ -268,7 +270,7 @@ class ContactSync:
         for write in writes:
             if write.contact in written:
                 write.match = _as_written(write.match, written)
-        operations = self._groups.load([plan(write, self._config) for write in writes])
+        operations = self._groups.load([plan(write, self._stream.settings) for write in writes])
         self._memory.doubt(operations)
         again: list[Entry] = []
         failed: list[ContactRecords] = []
@@ -302,7 +304,7 @@ class ContactSync:
                 case Found():
                     quiet.append(entry)
                 case NotFound():
-                    self._invalid(entry.received, no_identifier(self._config.match_by))
+                    self._invalid(entry.received, no_identifier(self._stream.settings.match_by))
         self._leave_alone([], quiet)
 
     def _settle(self, written: Written) -> list[Entry]:
@@ -324,7 +326,7 @@ class ContactSync:
 
     def _saved(self, saved: Saved) -> list[Entry]:
         group, contact = saved.group, saved.contact
-        self._report.left_out(self._stream, _values_of(saved.dropped, group))
+        self._report.left_out(self._stream.name, _values_of(saved.dropped, group))
         if contact is not None:
             changed = saved.result is not Result.UNCHANGED
             if saved.by_merge or (isinstance(group.match, Found) and group.match.by_merge):
@@ -358,13 +360,13 @@ class ContactSync:
             if contact.is_read and not (isinstance(group.match, Found) and group.match.contact is contact):
                 self._directory.learn(contact, Source.ANSWER)
             self._groups.saved(group, contact, result)
-        first_wins = self._config.sync_mode is SyncMode.INSERT
+        first_wins = self._stream.settings.sync_mode is SyncMode.INSERT
         winner = group.entries[0] if first_wins else group.entries[-1]
         for entry in group.entries:
             if entry is winner:
-                self._report.record(self._stream, Outcome(entry.received, result, reason))
+                self._report.record(self._stream.name, Outcome(entry.received, result, reason))
             else:
-                self._report.record(self._stream, Outcome(entry.received, Result.MERGED))
+                self._report.record(self._stream.name, Outcome(entry.received, Result.MERGED))
         self._marks.live(_places(group.entries))
         return []
 
@@ -398,12 +400,12 @@ class ContactSync:
 
     def _invalid(self, received: Received, error: InvalidRecordError) -> None:
         why = Refusal(Result.INVALID, error.reason, error.code, error.field)
-        self._report.record(self._stream, Outcome(received, Result.INVALID, refusal=why))
+        self._report.record(self._stream.name, Outcome(received, Result.INVALID, refusal=why))
         self._keep_refused(received)
 
     def _refuse(self, entries: Iterable[Entry], why: Refusal) -> None:
         for entry in entries:
-            self._report.record(self._stream, Outcome(entry.received, why.result, refusal=why))
+            self._report.record(self._stream.name, Outcome(entry.received, why.result, refusal=why))
             self._keep_refused(entry.received)
 
     def _keep_refused(self, received: Received) -> None:

@@ -32,8 +32,8 @@ if t.TYPE_CHECKING:
     from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import Received, RecordKey, StreamSchema
     from target_intercom.reporting.report import RunReport
-    from target_intercom.settings.config import Config, StreamConfig
-    from target_intercom.singer.tap_streams import TapStream
+    from target_intercom.settings.config import Config
+    from target_intercom.settings.stream import Stream
     from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.mapping.memberships import MembershipDraft, MembershipMapper
     from target_intercom.sync.matching.contact_ids import ContactIds
@@ -48,12 +48,9 @@ class GroupSync:
 
     def __init__(
         self,
-        stream: str,
-        config: StreamConfig,
+        stream: Stream,
         *,
         mappers: Mappers[MembershipMapper],
-        key_properties: Sequence[str],
-        source: TapStream,
         room: WaitingRoom,
         memberships: Memberships,
         report: RunReport,
@@ -64,10 +61,7 @@ class GroupSync:
         `unclear` takes the stream in when the key of a refused record cannot be read.
         """
         self._stream = stream
-        self._config = config
         self._mappers = mappers
-        self._key_properties = key_properties
-        self._source = source
         self._room = room
         self._memberships = memberships
         self._report = report
@@ -90,7 +84,7 @@ class GroupSync:
             except InvalidRecordError as error:
                 self._invalid(received, error)
         for version, keys in self._seen.items():
-            self._memberships.see(self._stream, keys, version)
+            self._memberships.see(self._stream.name, keys, version)
         self._seen.clear()
 
     def _take_in(self, received: Received) -> None:
@@ -99,20 +93,20 @@ class GroupSync:
         draft = self._mappers.of(received.schema).map(received.record)
         key = self._key(received, draft)
         if key is None:
-            raise no_identifier(self._config.match_by)
+            raise no_identifier(self._stream.settings.match_by)
         self._room.add(self._waiting(received, draft, key), received)
 
     def _waiting(self, received: Received, draft: MembershipDraft, key: RecordKey) -> Waiting:
         group = None if draft.name is None else group_key(draft.name)
         return Waiting(
-            stream=self._stream,
+            stream=self._stream.name,
             key=key,
             identity=draft.identity,
             group=group,
             name=draft.name or "",
             removed=draft.removed,
-            content=None if group is None else membership_print(draft.identity, group, self._config.match_by),
-            version=self._source.version_of(received.message),
+            content=None if group is None else membership_print(draft.identity, group, self._stream.settings.match_by),
+            version=self._stream.version_of(received),
             place=0,
         )
 
@@ -120,20 +114,20 @@ class GroupSync:
         group = None if draft.name is None else group_key(draft.name)
         if group is None and not self._has_key(received):
             return None
-        return record_key(received.record, self._key_properties, draft.identity, self._config.match_by, group)
+        return record_key(received.record, self._stream.keys, draft.identity, self._stream.settings.match_by, group)
 
     def _has_key(self, received: Received) -> bool:
-        return any(received.record.get(name) is not None for name in self._key_properties)
+        return any(received.record.get(name) is not None for name in self._stream.keys)
 
     def _invalid(self, received: Received, error: InvalidRecordError) -> None:
         """Report a record that cannot be loaded; it is not missing from its stream, or it may be any record of it."""
         why = Refusal(Result.INVALID, error.reason, error.code, error.field)
-        self._report.record(self._stream, Outcome(received, Result.INVALID, refusal=why))
-        key = readable_key(received.record, self._key_properties, NO_IDENTITY, ())
+        self._report.record(self._stream.name, Outcome(received, Result.INVALID, refusal=why))
+        key = readable_key(received.record, self._stream.keys, NO_IDENTITY, ())
         if key is None:
-            self._unclear.add(self._stream)
+            self._unclear.add(self._stream.name)
         else:
-            self._seen[self._source.version_of(received.message)].add(key)
+            self._seen[self._stream.version_of(received)].add(key)
 
 
 class Groups:
@@ -208,14 +202,12 @@ class Groups:
         """Whether memberships or tags wait for the end of the pipe: then no STATE may go out before it."""
         return not (self._room.is_empty and self._unnamed.is_empty) or self._memberships.has_work
 
-    def listed(self, stream: str, config: StreamConfig, key_properties: Sequence[str]) -> NotedGroups:
+    def listed(self, stream: Stream) -> NotedGroups:
         """Make the part of a contact stream's sync that notes the groups its records list."""
-        if stream not in self._streams and config.tags_property is not None:
-            self._streams.append(stream)
+        if stream.name not in self._streams and stream.settings.tags_property is not None:
+            self._streams.append(stream.name)
         return NotedGroups(
             stream,
-            config,
-            key_properties,
             self._begin,
             self._memberships,
             unnamed=self._unnamed,
@@ -228,24 +220,14 @@ class Groups:
             self._jobs, memberships=self._memberships, tags=self._tags, tagging=self._tagging, begin=self._begin
         )
 
-    def sync(
-        self,
-        stream: str,
-        config: StreamConfig,
-        mappers: Mappers[MembershipMapper],
-        key_properties: Sequence[str],
-        source: TapStream,
-    ) -> GroupSync:
+    def sync(self, stream: Stream, mappers: Mappers[MembershipMapper]) -> GroupSync:
         """Make the sync of a groups stream."""
-        if stream not in self._streams:
-            self._streams.append(stream)
-        self._report.groups(stream)
+        if stream.name not in self._streams:
+            self._streams.append(stream.name)
+        self._report.groups(stream.name)
         return GroupSync(
             stream,
-            config,
             mappers=mappers,
-            key_properties=key_properties,
-            source=source,
             room=self._room,
             memberships=self._memberships,
             report=self._report,
@@ -268,7 +250,7 @@ class Groups:
     def shares(self) -> Iterator[Share]:
         """Tell how many memberships of each stream are about to end."""
         for stream in self._streams:
-            if not (self._config.stream(stream).is_groups and self._config.has_fuse(stream)):
+            if not (self._config.stream(stream).is_groups and self._config.stream(stream).is_limited):
                 continue
             marked = self._memberships.marked(stream, self._whole)
             missing = self._memberships.missing(stream, self._whole) if stream in self._whole else 0
@@ -293,7 +275,7 @@ class Groups:
 
     def _removes(self, stream: str) -> bool:
         """Check whether a groups stream ends memberships."""
-        return self._config.may_remove(self._config.stream(stream))
+        return self._config.stream(stream).may_remove
 
     def _takes_off(self, stream: str) -> bool:
         config = self._config.stream(stream)

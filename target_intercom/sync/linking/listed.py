@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import Entry, GroupKey, Json, PlannedWrite, TagChange
-    from target_intercom.settings.config import StreamConfig
+    from target_intercom.settings.stream import Stream
     from target_intercom.sync.linking.claiming import Claiming
     from target_intercom.sync.linking.with_contacts import CarriedTags
     from target_intercom.sync.matching.contact_ids import ContactIds
@@ -63,9 +63,7 @@ class NotedGroups(ListedGroups):
 
     def __init__(
         self,
-        stream: str,
-        config: StreamConfig,
-        key_properties: Sequence[str],
+        stream: Stream,
         begin: Callable[[], Claiming],
         memberships: Memberships,
         *,
@@ -79,8 +77,6 @@ class NotedGroups(ListedGroups):
         tags do not go along with contacts.
         """
         self._stream = stream
-        self._config = config
-        self._key_properties = key_properties
         self._begin = begin
         self._memberships = memberships
         self._unnamed = unnamed
@@ -92,7 +88,7 @@ class NotedGroups(ListedGroups):
 
     def load(self, operations: Sequence[PlannedWrite]) -> list[PlannedWrite]:
         """See `ListedGroups`."""
-        if self._carried is None or self._config.sync_mode is SyncMode.INSERT:
+        if self._carried is None or self._stream.settings.sync_mode is SyncMode.INSERT:
             return list(operations)
         claims = [claim for operation in operations for claim in self._claims(operation)]
         changes = self._carried.load(claims)
@@ -121,8 +117,8 @@ class NotedGroups(ListedGroups):
             key = self._key_of(entry)
             if key is not None and entry.draft.groups is not None:
                 self._listed.pop(key, None)
-                self._prints[self._stream, key] = groups_print(entry.draft.groups)
-                self._unnamed.supersede(self._stream, key, entry.received.number)
+                self._prints[self._stream.name, key] = groups_print(entry.draft.groups)
+                self._unnamed.supersede(self._stream.name, key, entry.received.number)
 
     def take_back(self, group: ContactRecords) -> None:
         """See `ListedGroups`."""
@@ -134,7 +130,7 @@ class NotedGroups(ListedGroups):
         if group is self._arrived:
             self._arrived = None
             return
-        if self._config.sync_mode is SyncMode.INSERT:
+        if self._stream.settings.sync_mode is SyncMode.INSERT:
             # What is there already is left alone, unless a run was cut off; of several records the first counts.
             first = group.entries[0]
             if result is Result.CREATED or (first.known is not None and first.known.groups == UNNOTED):
@@ -158,14 +154,14 @@ class NotedGroups(ListedGroups):
         if later is not None and later[0].received.number > number:
             return
         if not contact.is_named and (entry.draft.groups or entry.known is not None) and lists_news(entry, contact):
-            self._unnamed.add(self._stream, key, contact, entry.draft.groups, number)
+            self._unnamed.add(self._stream.name, key, contact, entry.draft.groups, number)
             return
-        self._unnamed.supersede(self._stream, key, number)
+        self._unnamed.supersede(self._stream.name, key, number)
         if contact.is_named:
             self._listed[key] = (entry, contact)
         elif entry.known is None:
             # There is nothing to put on or to take off: no reason to look for its id.
-            self._prints[self._stream, key] = groups_print(entry.draft.groups)
+            self._prints[self._stream.name, key] = groups_print(entry.draft.groups)
 
     def gone(self, contact: ContactId) -> None:
         """See `ListedGroups`."""
@@ -189,18 +185,20 @@ class NotedGroups(ListedGroups):
 
     def _claim(self, key: RecordKey, entry: Entry, contact: Contact) -> Claim:
         return Claim(
-            stream=self._stream,
+            stream=self._stream.name,
             key=key,
             contact=contact,
             groups=entry.draft.groups or {},
-            releases=self._config.sync_mode is SyncMode.SYNC,
+            releases=self._stream.settings.sync_mode is SyncMode.SYNC,
             is_doubtful=self._repair,
         )
 
     def _key_of(self, entry: Entry) -> RecordKey | None:
         if entry.key is not None:
             return entry.key
-        return record_key(entry.received.record, self._key_properties, entry.draft.identity, self._config.match_by)
+        return record_key(
+            entry.received.record, self._stream.keys, entry.draft.identity, self._stream.settings.match_by
+        )
 
 
 def claim_listed(claims: Claiming, listed: Sequence[Claim]) -> None:

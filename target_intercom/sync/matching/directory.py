@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import itertools
 import math
-import time
 import typing as t
 from dataclasses import dataclass
 
@@ -70,8 +69,8 @@ class Directory:
     time. A batch adds a layer, and a plan one more, as a stage.
     """
 
-    def __init__(self, *, search_delay_seconds: float = math.inf, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin with no fact; `search_delay_seconds` is the longest that search lags behind."""
+    def __init__(self, *, search_delay_seconds: float = math.inf, clock: Callable[[], float] = lambda: 0.0) -> None:
+        """Begin with no fact; `search_delay_seconds` is the longest that search lags behind, by `clock`, in seconds."""
         self._keep = search_delay_seconds + _SPARE_SECONDS
         self._clock = clock
         self._count = itertools.count()

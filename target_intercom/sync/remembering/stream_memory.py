@@ -41,8 +41,7 @@ if t.TYPE_CHECKING:
         RecordKey,
         StreamSchema,
     )
-    from target_intercom.settings.config import StreamConfig
-    from target_intercom.singer.tap_streams import TapStream
+    from target_intercom.settings.stream import Stream
     from target_intercom.sync.matching.contact_ids import ContactIds
 
 _MOST_UNWRITTEN = 200
@@ -80,10 +79,7 @@ class StreamMemory:
 
     def __init__(
         self,
-        stream: str,
-        config: StreamConfig,
-        key_properties: Sequence[str],
-        tap_stream: TapStream,
+        stream: Stream,
         *,
         ledger: Ledger,
         ids: ContactIds,
@@ -95,14 +91,11 @@ class StreamMemory:
         `sees`: also of records that change nothing it is written that they came, since this run may remove contacts.
         """
         self._stream = stream
-        self._config = config
-        self._key_properties = key_properties
-        self._tap_stream = tap_stream
         self._ledger = ledger
         self._ids = ids
         self._repair = repair
         self._sees = sees
-        self._settings = settings_print(config)
+        self._settings = settings_print(stream.settings)
         self._entries: dict[RecordKey, LedgerEntry] = {}
         self._loaded: list[Loaded] = []
         self._loaded_since = 0.0
@@ -118,7 +111,7 @@ class StreamMemory:
         self.flush()
         keyed = [entry if entry.key is not None else replace(entry, key=self._key(entry)) for entry in entries]
         keys = {entry.key for entry in keyed if entry.key is not None and not entry.again}
-        self._entries |= self._ledger.recall(self._stream, sorted(keys))
+        self._entries |= self._ledger.recall(self._stream.name, sorted(keys))
         recalled = [entry if entry.again else self._recalled(entry) for entry in keyed]
         changed = iter(self.named([entry for entry in recalled if not entry.is_in_line]))
         return [entry if entry.is_in_line else next(changed) for entry in recalled]
@@ -127,7 +120,7 @@ class StreamMemory:
         """Return which records hold the contacts that records may let go of, and those of `held`."""
         left = {entry.contact.id for entry in entries if entry.contact is not None and may_let_go(entry)}
         contacts = sorted(left.union(held))
-        return Links(self._stream, self._ledger.holders(contacts) if contacts else (), contacts)
+        return Links(self._stream.name, self._ledger.holders(contacts) if contacts else (), contacts)
 
     def familiar(
         self, records: Sequence[Received], ground: Callable[[StreamSchema], Ground]
@@ -148,10 +141,10 @@ class StreamMemory:
         for received in records:
             on, names = known_by(received.schema)
             sources[received.number] = source_print(on, received.record, names)
-        keys = [record_key(received.record, self._key_properties, NO_IDENTITY, ()) for received in records]
+        keys = [record_key(received.record, self._stream.keys, NO_IDENTITY, ()) for received in records]
         # Of records that share a key the last one counts: they have to be looked at together.
         once = [key for key, often in Counter(keys).items() if key is not None and often == 1]
-        rows = self._ledger.settled(self._stream, once)
+        rows = self._ledger.settled(self._stream.name, once)
         familiar: list[Familiar] = []
         others: list[Received] = []
         for received, key in zip(records, keys, strict=True):
@@ -165,12 +158,12 @@ class StreamMemory:
 
     def _known_by(self, ground: Callable[[StreamSchema], Ground], schema: StreamSchema) -> tuple[str, frozenset[str]]:
         relevant, basis = ground(schema)
-        return text_print(basis), frozenset({*relevant, *self._key_properties})
+        return text_print(basis), frozenset({*relevant, *self._stream.keys})
 
     def _may_know_again(self) -> bool:
-        is_told_by_id = MatchBy.ID in self._config.match_by
-        updates = self._config.sync_mode.updates and not self._repair
-        return self._ledger.remembers and updates and bool(self._key_properties) and not is_told_by_id
+        is_told_by_id = MatchBy.ID in self._stream.settings.match_by
+        updates = self._stream.settings.sync_mode.updates and not self._repair
+        return self._ledger.remembers and updates and bool(self._stream.keys) and not is_told_by_id
 
     def named(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
@@ -180,12 +173,12 @@ class StreamMemory:
         """Write down how the records of a batch are known again, after all that they say is."""
         self.flush()
         sources, self._new_sources = self._new_sources, {}
-        self._ledger.save_source_hashes(self._stream, sources)
+        self._ledger.save_source_hashes(self._stream.name, sources)
 
     def forget_batch(self) -> None:
         """Let go of what was recalled for a batch, after the last of it is written."""
         self.flush()
-        self._ledger.unlink(self._stream, sorted(self._unlinked), with_tags=False)
+        self._ledger.unlink(self._stream.name, sorted(self._unlinked), with_tags=False)
         self._unlinked.clear()
         self._entries.clear()
         self._new_sources.clear()
@@ -200,7 +193,7 @@ class StreamMemory:
         """
         if not self._ledger.remembers:
             return None
-        key = readable_key(received.record, self._key_properties, identity, identifiers)
+        key = readable_key(received.record, self._stream.keys, identity, identifiers)
         if key is not None:
             self._see(key, received)
         return key
@@ -258,14 +251,16 @@ class StreamMemory:
     def flush(self) -> None:
         """Write down what was learnt."""
         loaded, self._loaded = self._loaded, []
-        self._ledger.remember(self._stream, loaded)
+        self._ledger.remember(self._stream.name, loaded)
         for version, keys in self._seen.items():
-            self._ledger.see(self._stream, sorted(keys), version)
+            self._ledger.see(self._stream.name, sorted(keys), version)
         self._seen.clear()
 
     def _recalled(self, entry: Entry) -> Entry:
         row = None if entry.key is None else self._entries.get(entry.key)
-        if row is None or (self._config.sync_mode is SyncMode.REMOVE and any(entry.draft.identity.identifiers())):
+        if row is None or (
+            self._stream.settings.sync_mode is SyncMode.REMOVE and any(entry.draft.identity.identifiers())
+        ):
             # Who is to be forgotten is whom the identifiers mean today.
             return entry
         self._see(row.key, entry.received)
@@ -280,7 +275,7 @@ class StreamMemory:
             return LedgerVerdict.CHANGED
         if self._repair or (row.prints is not None and row.prints.settings != self._settings):
             return LedgerVerdict.UNSURE
-        if not self._config.sync_mode.updates:
+        if not self._stream.settings.sync_mode.updates:
             return LedgerVerdict.CHANGED
         if row.prints is None or row.is_doubted:
             return LedgerVerdict.UNSURE
@@ -294,10 +289,10 @@ class StreamMemory:
 
         One that is gone, or was merged into another, was not left.
         """
-        version = self._tap_stream.version_of(entry.received.message)
-        tells_missing = self._config.snapshot or (version is not None and not self._tap_stream.is_incremental)
+        stream, version = self._stream, self._stream.version_of(entry.received)
+        tells_missing = stream.settings.snapshot or (version is not None and not stream.source.is_incremental)
         row = self._entries.get(entry.key) if entry.key is not None else None
-        if row is None or entry.again or by_merge or not (tells_missing and self._config.sync_mode.removes):
+        if row is None or entry.again or by_merge or not (tells_missing and stream.settings.sync_mode.removes):
             return None
         # A record of the batch may have changed what is known; that has no id yet where a bulk job made the contact.
         earlier = row.contact if row.contact is not None and row.contact.is_named else entry.contact
@@ -306,7 +301,7 @@ class StreamMemory:
 
     def _has_a_say(self, entry: Entry, group: ContactRecords) -> bool:
         """Check whether a record says anything of its contact: in `insert` mode only the first one does."""
-        return self._config.sync_mode.updates or entry is group.entries[0]
+        return self._stream.settings.sync_mode.updates or entry is group.entries[0]
 
     def _add(self, row: LedgerEntry, received: Received, *, changed: bool, left: Contact | None = None) -> None:
         earlier = self._entries.get(row.key)
@@ -315,13 +310,13 @@ class StreamMemory:
         self._entries[row.key] = row
         if not self._loaded:
             self._loaded_since = time.monotonic()
-        self._loaded.append(Loaded(row, self._tap_stream.version_of(received.message), changed, left))
+        self._loaded.append(Loaded(row, self._stream.version_of(received), changed, left))
         if len(self._loaded) >= _MOST_UNWRITTEN or time.monotonic() - self._loaded_since >= _LONGEST_UNWRITTEN:
             self.flush()
 
     def _see(self, key: RecordKey, received: Received) -> None:
         if self._sees:
-            self._seen[self._tap_stream.version_of(received.message)].add(key)
+            self._seen[self._stream.version_of(received)].add(key)
 
     def _key(self, entry: Entry) -> RecordKey | None:
         return self._key_of(entry.received, entry.draft.identity)
@@ -329,7 +324,7 @@ class StreamMemory:
     def _key_of(self, received: Received, identity: Identity) -> RecordKey | None:
         if not self._ledger.remembers:
             return None
-        return record_key(received.record, self._key_properties, identity, self._config.match_by)
+        return record_key(received.record, self._stream.keys, identity, self._stream.settings.match_by)
 
 
 def _stands(entry: Entry, group: ContactRecords) -> bool:

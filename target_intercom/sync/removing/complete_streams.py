@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from target_intercom.settings.warnings import has_unreadable_key, holds_position, may_be_cut_off, was_shared
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection
 
     from target_intercom.ledger.interface import Holder, Ledger
     from target_intercom.settings.config import StreamConfig
+    from target_intercom.settings.stream import Stream
     from target_intercom.singer.tap_streams import TapStream
 
 
@@ -58,12 +59,9 @@ class CompleteStreams:
         self._tables: dict[str, _Table] = {}
         self._complete: dict[str, int | None] = {}
 
-    def add(self, stream: str, config: StreamConfig, sources: Iterable[TapStream]) -> None:
-        """Add a stream of mode `sync` when it begins.
-
-        `sources` are the tap's streams that it is known to be made of, also those that have not begun.
-        """
-        self._tables[stream] = _Table(config, list(dict.fromkeys(sources)))
+    def add(self, stream: Stream) -> None:
+        """Add a stream of mode `sync` when it begins."""
+        self._tables[stream.name] = _Table(stream.settings, list(dict.fromkeys(stream.sources)))
 
     def add_source(self, stream: str, tap_stream: TapStream) -> None:
         """Add a stream of the tap that a stream is made of, too."""

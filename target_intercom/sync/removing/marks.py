@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.model import Contact, Entry, Identity, Match, Received, RecordKey
     from target_intercom.reporting.report import RunReport
-    from target_intercom.settings.config import StreamConfig
+    from target_intercom.settings.stream import Stream
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.removing.removals import Removals
 
@@ -34,13 +34,9 @@ if t.TYPE_CHECKING:
 class StreamMarks:
     """Hands a stream's marks to the removals of the run, and what takes them back."""
 
-    def __init__(
-        self, stream: str, config: StreamConfig, removals: Removals, report: RunReport, *, removes: bool
-    ) -> None:
-        """`removals` and `report` are shared by the streams of a run; `removes`: marks may remove."""
+    def __init__(self, stream: Stream, removals: Removals, report: RunReport) -> None:
+        """`removals` and `report` are shared by the streams of a run."""
         self._stream = stream
-        self._config = config
-        self._removes = removes
         self._removals = removals
         self._report = report
         self._waiting: list[tuple[Entry, list[Contact] | Refusal | SkipReason]] = []
@@ -52,7 +48,7 @@ class StreamMarks:
         In `remove` mode the leads with its email, or with that of the contact found, go, too: a privacy request means
         the person. Where several users have the email, they may be anybody's.
         """
-        leads = _leads(entry, match, known) if self._config.sync_mode is SyncMode.REMOVE else []
+        leads = _leads(entry, match, known) if self._stream.settings.sync_mode is SyncMode.REMOVE else []
         self._waiting.append((entry, self._to_remove(entry, match, leads)))
 
     def live(self, places: Mapping[RecordKey, int]) -> None:
@@ -73,18 +69,18 @@ class StreamMarks:
         for entry, removal in sorted(waiting, key=lambda one: one[0].received.number):
             while lives and lives[-1][0] < entry.received.number:
                 place, key = lives.pop()
-                self._tell(self._removals.live(self._stream, {key: place}))
+                self._tell(self._removals.live(self._stream.name, {key: place}))
                 idle.discard(key)
             if self._mark(entry, removal) and entry.key is not None:
                 idle.add(entry.key)
         idle.difference_update(key for _, key in lives)
         last = dict(sorted(live, key=itemgetter(1)))
-        self._tell(self._removals.live(self._stream, last))
+        self._tell(self._removals.live(self._stream.name, last))
         return sorted(idle)
 
     def refused(self, received: Received, key: RecordKey | None, identity: Identity, *, is_mark: bool) -> None:
         """Keep whom a record names that could not be loaded; `key` is None where it cannot be read."""
-        self._tell(self._removals.refused(self._stream, key, received.number, identity, is_mark=is_mark))
+        self._tell(self._removals.refused(self._stream.name, key, received.number, identity, is_mark=is_mark))
 
     def _tell(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
         for stream, outcome in outcomes:
@@ -92,7 +88,7 @@ class StreamMarks:
 
     def _to_remove(self, entry: Entry, match: Match, leads: list[Contact]) -> list[Contact] | Refusal | SkipReason:
         """Decide which contacts a mark means."""
-        if not self._removes:
+        if not self._stream.settings.may_remove:
             return SkipReason.NOT_REMOVED
         if _is_linked_by_merge(entry, match):
             return SkipReason.CONTACT_MERGED
@@ -119,19 +115,19 @@ class StreamMarks:
             case SkipReason():
                 outcome = Outcome(entry.received, Result.SKIPPED, removal)
         if outcome is not None:
-            self._report.record(self._stream, outcome)
+            self._report.record(self._stream.name, outcome)
         return isinstance(removal, SkipReason)
 
     def _new_mark(self, entry: Entry, contacts: list[Contact]) -> Mark:
         if entry.key is None:
             raise ValueError("a run that removes contacts keeps a ledger, and its records have keys")
-        is_order = self._config.sync_mode is SyncMode.REMOVE
+        is_order = self._stream.settings.sync_mode is SyncMode.REMOVE
         return Mark(
-            stream=self._stream,
+            stream=self._stream.name,
             key=entry.key,
             received=entry.received,
             contacts=tuple(contacts),
-            mode=self._config.removal_mode,
+            mode=self._stream.settings.removal_mode,
             is_order=is_order,
             is_linked=entry.contact is not None,
         )

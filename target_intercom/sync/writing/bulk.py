@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol import AdminId, Job, JobId
     from target_intercom.ledger.interface import Ledger, Stamp
     from target_intercom.model import Email, Json, PlannedWrite
-    from target_intercom.settings.config import StreamConfig
+    from target_intercom.settings.stream import Stream
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.bulk_jobs import BulkJobs, Ended
@@ -88,7 +88,7 @@ class BulkWriter:
         catalog: AttributeCatalog,
         teammates: Teammates,
         ledger: Ledger,
-        config: StreamConfig,
+        stream: Stream,
     ) -> None:
         """`direct` writes what no job can carry, and settles what a job left open."""
         self._client = client
@@ -98,7 +98,7 @@ class BulkWriter:
         self._catalog = catalog
         self._teammates = teammates
         self._ledger = ledger
-        self._config = config
+        self._stream = stream
 
     def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
         """See `Writer`."""
@@ -195,7 +195,7 @@ class BulkWriter:
         for operation in unread:
             contact = view.get(operation.contact.id)
             if contact is not None:
-                differing = changes(operation.group.draft, contact, self._config.creation_mode)
+                differing = changes(operation.group.draft, contact, self._stream.settings.creation_mode)
                 self._place_again(parts, replace(operation, contact=contact, changes=differing))
             elif operation.contact.id in lately and _has_the_rest(operation):
                 self._place_again(parts, replace(operation, changes=bulk_items.carried(operation.changes)))

@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.dry_run import DryRunClient
     from target_intercom.ledger.interface import Ledger
     from target_intercom.model import Contact, PlannedWrite
-    from target_intercom.settings.config import StreamConfig
+    from target_intercom.settings.stream import Stream
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.writing.one_by_one import DirectWriter, Written
     from target_intercom.sync.writing.plan_file import Plan, Subject
@@ -25,9 +25,7 @@ class DryRunWriter:
 
     def __init__(
         self,
-        stream: str,
-        config: StreamConfig,
-        key_properties: Sequence[str],
+        stream: Stream,
         *,
         client: DryRunClient,
         direct: DirectWriter,
@@ -37,8 +35,6 @@ class DryRunWriter:
     ) -> None:
         """Plan for one stream."""
         self._stream = stream
-        self._config = config
-        self._key_properties = key_properties
         self._client = client
         self._direct = direct
         self._matcher = matcher
@@ -59,8 +55,8 @@ class DryRunWriter:
         if not isinstance(operation, (Create, Update)):
             return
         entry, identity = operation.group.entries[-1], operation.group.draft.identity
-        key = record_key(entry.received.record, self._key_properties, identity, self._config.match_by)
-        origin = Origin(self._stream, key)
+        key = record_key(entry.received.record, self._stream.keys, identity, self._stream.settings.match_by)
+        origin = Origin(self._stream.name, key)
         for identifier in identity.identifiers():
             yield identifier, origin
         if isinstance(operation, Update):

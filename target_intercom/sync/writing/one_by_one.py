@@ -46,7 +46,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.ledger.interface import Ledger
     from target_intercom.model import ContactRecords, Email, Json, PlannedWrite
-    from target_intercom.settings.config import StreamConfig
+    from target_intercom.settings.stream import Stream
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.archived import ArchivedContacts
@@ -133,8 +133,7 @@ class DirectWriter:
         in_parallel: InParallel,
         ledger: Ledger,
         *,
-        stream: str,
-        config: StreamConfig,
+        stream: Stream,
         archived: ArchivedContacts,
         search_delay_seconds: float,
     ) -> None:
@@ -146,7 +145,6 @@ class DirectWriter:
         self._matcher = matcher
         self._catalog = catalog
         self._in_parallel = in_parallel
-        self._config = config
         self._doubtful: dict[str, LeadInDoubt] = {}
         self._search = LeadSearch(client, matcher, search_delay_seconds)
         self._longest_job = patience(search_delay_seconds)
@@ -272,7 +270,10 @@ class DirectWriter:
 
         One that was there before is no new one.
         """
-        is_other, updates = another_person(operation.group.draft.identity, contact), self._config.sync_mode.updates
+        is_other, updates = (
+            another_person(operation.group.draft.identity, contact),
+            self._stream.settings.sync_mode.updates,
+        )
         if not updates and (is_other or _is_older(contact, since)):
             return Left(operation.group, SkipReason.EXISTS)
         if is_other:
@@ -291,7 +292,7 @@ class DirectWriter:
 
         `doubtful`: it may be our own, if it is not older than `since` (unix seconds of Intercom's clock).
         """
-        if not self._config.sync_mode.updates and (error.archived or not doubtful):
+        if not self._stream.settings.sync_mode.updates and (error.archived or not doubtful):
             return Left(group, SkipReason.EXISTS)
         contact_id = self._in_the_way(group.draft.identity, error)
         if contact_id is None:
@@ -303,7 +304,7 @@ class DirectWriter:
         except CallFailedError as failure:
             return Rejected(group, _not_restorable(contact_id, failure.fault))
         is_ours = doubtful and not _is_older(contact, since)
-        is_other, updates = another_person(group.draft.identity, contact), self._config.sync_mode.updates
+        is_other, updates = another_person(group.draft.identity, contact), self._stream.settings.sync_mode.updates
         if not updates and (is_other or not is_ours):
             return Left(group, SkipReason.EXISTS)
         if is_other:
@@ -314,7 +315,7 @@ class DirectWriter:
         """Read the contact that a 409 names; an archived one has to be brought back for that."""
         if not archived:
             return self._client.get_contact(contact)
-        return self._archived.read(contact, self._stream, lambda read: not another_person(identity, read))
+        return self._archived.read(contact, self._stream.name, lambda read: not another_person(identity, read))
 
     def _in_the_way(self, identity: Identity, error: ConflictError) -> ContactId | None:
         if error.contact_id is not None:
@@ -389,13 +390,13 @@ class DirectWriter:
 
         Search may not show that user: it is archived, or was made a moment ago.
         """
-        given = (which for which in self._config.match_by if identity.get(which) is not None)
+        given = (which for which in self._stream.settings.match_by if identity.get(which) is not None)
         return next(given, None) is MatchBy.EXTERNAL_ID
 
     def _bring_up_to_date(self, group: ContactRecords, contact: Contact, unchanged: _SavedAs) -> Written:
         """Write what differs from a contact read just now; `unchanged` is the result when nothing does."""
-        differing = changes(group.draft, contact, self._config.creation_mode)
-        if differing and not self._config.sync_mode.updates:
+        differing = changes(group.draft, contact, self._stream.settings.creation_mode)
+        if differing and not self._stream.settings.sync_mode.updates:
             return Left(group, SkipReason.EXISTS)
         if differing:
             # Other records may be of this contact, which was not planned for.
