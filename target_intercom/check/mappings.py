@@ -190,11 +190,11 @@ def fate_of(table: MappingTable, prop: str, name: str, attributes: CustomAttribu
     if entry is None and bare in CONTACTS.standard_names:
         message = f"Intercom takes no custom attribute named like a standard one ('{bare}'): give '{prop}' another name"
         return Fate.LEFT_OUT, [table.wrong(message)]
-    objection = attributes.objection(name, create=table.own.create_attributes)
-    if objection is not None:
+    warning = attributes.warning(name, create=table.own.create_attributes)
+    if warning is not None:
         setting = table.create_attributes if entry is None else table.mappings
-        unmapped = Finding(Level.WARNING, setting, table.begins + objection)
-        return Fate.LEFT_OUT, [table.wrong(objection) if is_mapped else unmapped]
+        unmapped = Finding(Level.WARNING, setting, table.begins + warning)
+        return Fate.LEFT_OUT, [table.wrong(warning) if is_mapped else unmapped]
     if entry is None:
         return Fate.MADE, [_made(table, name, attributes)] if is_mapped else []
     goes = table.finding(Level.OK, f"'{prop}' goes into '{name}' ({_type(entry)})")

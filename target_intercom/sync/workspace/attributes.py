@@ -43,8 +43,8 @@ class CustomAttributes:
         """How many count towards the limit."""
         return sum(not entry.archived for entry in self.entries.values())
 
-    def objection(self, name: str, *, create: bool) -> str | None:
-        """Return why nothing is written into an attribute, for a person; None: it is, or the run makes it first."""
+    def warning(self, name: str, *, create: bool) -> str | None:
+        """Return the warning that nothing is written into an attribute; None: it is, or the run makes it first."""
         entry = self.entries.get(name)
         if entry is None:
             return None if create else is_not_made(name)
@@ -141,12 +141,12 @@ class AttributeCatalog:
         is_missing = name not in self._known().entries
         if is_missing and create and type_ is not None and not self._make(name, type_):
             return None
-        objection = self._known().objection(name, create=create)
-        if objection is None:
+        warning = self._known().warning(name, create=create)
+        if warning is None:
             return self._known().type_of(name)
         if name in self._known().entries:
             self._refused.add(name)
-        self._say(objection)
+        self._say(warning)
         return None
 
     def _known(self) -> CustomAttributes:
