@@ -254,7 +254,7 @@ class Groups:
                 continue
             marked = self._memberships.marked(stream, self._whole)
             missing = self._memberships.missing(stream, self._whole) if stream in self._whole else 0
-            yield Share(stream, marked, missing, self._ledger.known_before(stream), "memberships")
+            yield Share(stream, marked, missing, self._ledger.streams.known_before(stream), "memberships")
 
     def take_off(self) -> None:
         """Take off the tags of memberships that have ended."""

@@ -136,7 +136,7 @@ class Tagging:
         while rows := _whole_pairs(self._memberships.ending(streams, _FEW, last), _FEW):
             last = rows[-1]
             kept += self._memberships.wanted_by(self._take_off(rows))
-        last_runs = self._ledger.streams() if kept else {}
+        last_runs = self._ledger.streams.last_runs() if kept else {}
         for stream, count in sorted(kept.items()):
             if stream in last_runs and stream not in in_run:
                 self._say(tags_stay_for_old_records(stream, count, last_runs[stream]))

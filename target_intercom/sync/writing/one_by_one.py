@@ -217,7 +217,7 @@ class DirectWriter:
                 LeadInDoubt(operation, error.fault, time.monotonic(), intent.written, tries=tries)
             )
         except UndoneError as error:
-            self._ledger.drop_intents([email])
+            self._ledger.intents.drop([email])
             if isinstance(error, ConflictError):
                 return self._after_conflict(operation.group, error, doubtful=False)
             raise
@@ -471,7 +471,7 @@ class _Intent:
         self.written = replacing
 
     def write(self) -> None:
-        self.written = self._ledger.intend(self._email, self.written)
+        self.written = self._ledger.intents.add(self._email, self.written)
 
 
 def _nothing() -> None:
