@@ -152,7 +152,7 @@ def room_findings(attributes: CustomAttributes, to_make: Collection[str]) -> Ite
     """Check whether there is room for the custom attributes that would be made."""
     live, new = attributes.live, len(to_make)
     counted = f"contacts have {live} of {MOST_ATTRIBUTES} custom attributes (companies' count, too, and are not seen)"
-    room = max(0, MOST_ATTRIBUTES - live)
+    room = attributes.room
     if new > room:
         message = f"{counted}, and {new} would be made: {new - room} will be left out; archive some in Intercom"
         yield Finding(Level.ERROR, "create_attributes", message)

@@ -43,6 +43,11 @@ class CustomAttributes:
         """How many count towards the limit."""
         return sum(not entry.archived for entry in self.entries.values())
 
+    @property
+    def room(self) -> int:
+        """How many can be made."""
+        return max(0, MOST_ATTRIBUTES - self.live)
+
     def warning(self, name: str, *, create: bool) -> str | None:
         """Return the warning that nothing is written into an attribute; None: it is, or the run makes it first."""
         entry = self.entries.get(name)
@@ -156,7 +161,7 @@ class AttributeCatalog:
 
     def _make(self, name: str, type_: ValueType) -> bool:
         """Create an attribute; return False, and say why, where it cannot be created."""
-        if self._known().live >= MOST_ATTRIBUTES:
+        if not self._known().room:
             self._refuse(
                 name, f"the workspace has {MOST_ATTRIBUTES} custom attributes already; archive one in Intercom"
             )
