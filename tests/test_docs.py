@@ -14,7 +14,7 @@ from target_intercom import errors
 from target_intercom.model import Result, SkipReason
 from target_intercom.sandbox import routes
 from target_intercom.sandbox.__main__ import main
-from target_intercom.settings.config import SETTINGS
+from target_intercom.settings.table import SETTINGS
 from tests.documents import DOCS, PAGES, README, ROOT, anchors
 
 if TYPE_CHECKING:

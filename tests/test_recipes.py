@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from target_intercom.sandbox import SandboxServer
-from target_intercom.settings.config import SETTINGS, parse_config
+from target_intercom.settings.parsing import parse_config
+from target_intercom.settings.table import SETTINGS
 from target_intercom.target import TargetIntercom
 from tests.documents import DOCS, README, blocks
 from tests.loading import People, record, schema, state

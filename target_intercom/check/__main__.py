@@ -20,9 +20,10 @@ from target_intercom.errors import ConfigValidationError, redact
 from target_intercom.ledger.command.looking import cannot_hold, look
 from target_intercom.reporting.log import guard_log
 from target_intercom.reporting.output import put_out
-from target_intercom.reporting.text import printable
-from target_intercom.settings.config import parse_config, unknown_settings
-from target_intercom.target import TargetIntercom, explained, is_loaded
+from target_intercom.reporting.text import explained, printable
+from target_intercom.settings.parsing import parse_config, unknown_settings
+from target_intercom.singer.routes import Routes
+from target_intercom.target import TargetIntercom
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -161,14 +162,15 @@ def _streams(
 
 def _mapped(target: TargetIntercom, settings: Config, offered: Sequence[Offered]) -> Iterator[Stream]:
     """Send the tap's streams through the settings' stream maps and flattening."""
+    routes = Routes(target.mapper, lambda name: settings.stream(name).is_ignored)
     for one in offered:
-        for stream_map in target.mapped(one.name, one.schema, one.key_properties):
+        for stream_map in routes.maps(one.name, one.schema, one.key_properties):
             yield Stream(
                 stream_map.stream_alias,
                 stream_map.transformed_schema,
                 one.is_incremental,
                 one.name,
-                is_loaded(stream_map, settings),
+                routes.is_loaded(stream_map),
             )
 
 

@@ -21,7 +21,7 @@ from target_intercom.ledger.summaries import contact_ids, summaries
 from target_intercom.reporting.log import guard_log
 from target_intercom.reporting.output import printing
 from target_intercom.reporting.text import columns, printable
-from target_intercom.settings.config import ledger_place
+from target_intercom.settings.parsing import ledger_place
 from target_intercom.settings.sources import config_input, from_environment
 
 if t.TYPE_CHECKING:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 import typing as t
+
+from singer_sdk.exceptions import SingerSDKError
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+
+from target_intercom.errors import redact
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,3 +46,14 @@ def columns(rows: Sequence[Sequence[str]], *, indent: str = "", numbers: bool = 
         for pairs in (zip(row, widths, strict=True) for row in cells)
     ]
     return [f"{indent}{'  '.join(line)}".rstrip() for line in lines]
+
+
+def explained(error: Exception) -> Lines:
+    """Say what ended the run: the message of an error that has a meaning, the place of a surprise.
+
+    The text of a surprise may quote a record; it is shown at DEBUG only.
+    """
+    if isinstance(error, (SingerSDKError, InvalidInputLine, OSError)):
+        return Lines([redact(str(error))])
+    stack = "".join(traceback.format_tb(error.__traceback__)).splitlines()
+    return Lines([f"Unexpected {type(error).__name__}; with LOGLEVEL=DEBUG the log says more", *map(redact, stack)])

@@ -1,4 +1,4 @@
-"""The settings as a command is given them: JSON files, and ``ENV`` for the environment and a file ``.env``."""
+"""The settings as a command is given them: JSON files, ``ENV`` for the environment and a file ``.env``, and flags."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.json import deserialize_json
 
+from target_intercom.errors import ConfigValidationError
 from target_intercom.reporting.text import printable
-from target_intercom.settings.environment import unflattened
+from target_intercom.settings.environment import (
+    environment_errors,
+    is_of_meltano,
+    restored,
+    settings_of_meltano,
+    unflattened,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +29,29 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Json
 
 _ENVIRONMENT: t.Final = "ENV"
+
+
+def given_settings(config: _ConfigInput, schema: Mapping[str, Json], prefix: str, *, dry_run: bool) -> dict[str, Json]:
+    """Return the settings as they are given: in files, in the environment, by Meltano and by a flag.
+
+    Args:
+        config: the config files, and whether the environment is read.
+        schema: has the settings as its `properties`.
+        prefix: what the names of environment variables begin with.
+        dry_run: stands above the setting.
+
+    Raises:
+        ConfigValidationError: a setting in the environment is wrong.
+    """
+    settings = schema["properties"]
+    given = {
+        **config.config,
+        **(from_environment(schema, prefix) if config.parse_env else {}),
+        **({"dry_run": True} if dry_run else {}),
+    }
+    if config.parse_env and is_of_meltano(given, os.environ):
+        given = {**settings_of_meltano(os.environ, settings), **given}
+    return restored(given, os.environ)
 
 
 def config_input(names: Sequence[str]) -> _ConfigInput:
@@ -76,9 +106,12 @@ def from_environment(schema: Mapping[str, Json], prefix: str) -> dict[str, Json]
         prefix: what the variables' names begin with.
 
     Raises:
-        ValueError: one of them cannot be read as what it is.
+        ConfigValidationError: one of them cannot be read as what it is.
     """
     # The SDK would look for .env beside its own files, which is the project only where its .venv lies in it, and let
     # that one win.
     load_dotenv(find_dotenv(usecwd=True))
+    errors = environment_errors(os.environ, prefix, schema["properties"])
+    if errors:
+        raise ConfigValidationError("; ".join(errors), errors=errors)
     return unflattened(parse_environment_config(dict(schema), prefix, dotenv_path=os.devnull))

@@ -10,7 +10,7 @@ import pytest
 
 from target_intercom.errors import InvalidRecordError, StreamRefusedError
 from target_intercom.model import ExternalId, Identity, Kind, MatchBy
-from target_intercom.settings.config import parse_config
+from target_intercom.settings.parsing import parse_config
 from target_intercom.sync.mapping.contacts import AttributeType, ContactMapper, Wanted
 from target_intercom.sync.mapping.identifiers import no_identifier
 from tests.loading import TYPES, received
