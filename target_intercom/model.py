@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import typing as t
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from target_intercom.intercom.protocol import (
     CUSTOM_PREFIX,
@@ -15,7 +14,6 @@ from target_intercom.intercom.protocol import (
     ExternalId,
     Role,
     TagId,
-    version_at_least,
 )
 from target_intercom.json_lines import Json
 
@@ -28,8 +26,6 @@ __all__ = [
     "CONTACT_RESULTS",
     "CUSTOM_PREFIX",
     "GROUP_RESULTS",
-    "READ_ONLY_ATTRIBUTES",
-    "STANDARD_ATTRIBUTES",
     "Ambiguous",
     "Contact",
     "ContactDraft",
@@ -44,7 +40,6 @@ __all__ = [
     "Identifier",
     "Identity",
     "Json",
-    "Kind",
     "Known",
     "LedgerVerdict",
     "Match",
@@ -61,98 +56,12 @@ __all__ = [
     "Role",
     "Skip",
     "SkipReason",
-    "StandardAttribute",
     "StreamSchema",
     "TagChange",
     "TagId",
     "Unanswered",
     "Update",
 ]
-
-
-class Kind(enum.Enum):
-    """Type of an attribute's values, by Intercom's `data_type` names."""
-
-    STRING = "string"
-    INTEGER = "integer"
-    FLOAT = "float"
-    BOOLEAN = "boolean"
-    DATE = "date"
-    DATETIME = "datetime"
-
-
-@dataclass(frozen=True, slots=True)
-class StandardAttribute:
-    """A writable standard attribute of contacts (fact sheet section 3.1)."""
-
-    kind: Kind
-    only_when_mapped: bool = False
-    """A property of the same name is not taken by itself."""
-    compared: bool = True
-    """False: Intercom never shows the value, so it is no reason to write."""
-    since: tuple[int, int] | None = None
-    """The API version that takes it first, as what it is; None: all do."""
-    kind_before: Kind | None = None
-    """What versions before `since` take; None: they do not have it."""
-
-    def kind_in(self, version: str) -> Kind | None:
-        """Return what an `Intercom-Version` takes; None: it does not have the attribute."""
-        return self.kind if self.since is None or version_at_least(version, *self.since) else self.kind_before
-
-
-STANDARD_ATTRIBUTES: t.Final[Mapping[str, StandardAttribute]] = MappingProxyType(
-    {
-        "external_id": StandardAttribute(Kind.STRING),
-        "email": StandardAttribute(Kind.STRING),
-        "email_verified": StandardAttribute(Kind.BOOLEAN, compared=False, since=(2, 16)),
-        "phone": StandardAttribute(Kind.STRING),
-        "name": StandardAttribute(Kind.STRING),
-        "avatar": StandardAttribute(Kind.STRING),
-        "signed_up_at": StandardAttribute(Kind.DATETIME),
-        "last_seen_at": StandardAttribute(Kind.DATETIME),
-        "owner_id": StandardAttribute(Kind.STRING, only_when_mapped=True, since=(2, 16), kind_before=Kind.INTEGER),
-        "unsubscribed_from_emails": StandardAttribute(Kind.BOOLEAN, only_when_mapped=True),
-    }
-)
-"""The attributes that `mappings` may name besides `id` and `custom_attributes.NAME`."""
-
-READ_ONLY_ATTRIBUTES: t.Final = frozenset(
-    [
-        "id",
-        "role",
-        "workspace_id",
-        "email_domain",
-        "has_hard_bounced",
-        "marked_email_as_spam",
-        "created_at",
-        "updated_at",
-        "last_replied_at",
-        "last_contacted_at",
-        "last_email_opened_at",
-        "last_email_clicked_at",
-        "language_override",
-        "browser",
-        "browser_version",
-        "browser_language",
-        "os",
-        "android_app_name",
-        "android_app_version",
-        "android_device",
-        "android_os_version",
-        "android_sdk_version",
-        "android_last_seen_at",
-        "ios_app_name",
-        "ios_app_version",
-        "ios_device",
-        "ios_os_version",
-        "ios_sdk_version",
-        "ios_last_seen_at",
-        "country",
-        "region",
-        "city",
-    ]
-)
-"""Standard attributes that the API does not write; Intercom takes no custom attribute of these names."""
 
 
 class MatchBy(str, enum.Enum):
@@ -251,6 +160,8 @@ class ContactDraft:
     """The record marks its contact as to be removed; it has no attributes then."""
     groups: Mapping[GroupKey, str] | None = None
     """The groups of the contact, with their names; None: the record says nothing of them."""
+    unset: tuple[str, ...] = ()
+    """Custom attributes that the record clears, and that cannot be written: nothing is sent for them."""
 
 
 class LedgerVerdict(enum.Enum):
@@ -331,8 +242,6 @@ class Found:
     contact: Contact
     by_merge: bool = False
     """It is the survivor of a merge, into which the record's own contact went."""
-    by_link: bool = field(default=False, compare=False)
-    """The record's key led to it, and not the record's identifiers."""
 
 
 @dataclass(frozen=True, slots=True)

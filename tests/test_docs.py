@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from docs import settings_table
+from docs import attributes_table, settings_table
 from target_intercom import errors
 from target_intercom.model import Result, SkipReason
 from target_intercom.sandbox import routes
@@ -35,6 +35,12 @@ ERROR_CLASSES = [
 
 def test_the_readme_has_the_settings_table_of_now() -> None:
     assert settings_table.with_table(READ_ME) == READ_ME
+
+
+def test_the_mapping_page_has_the_attributes_of_now() -> None:
+    page = attributes_table.PAGE.read_text(encoding="utf-8")
+    assert attributes_table.with_table(page) == page
+    assert page.count("\n| `unsubscribed_from_emails` |") == 1
 
 
 @pytest.mark.parametrize("setting", [setting.name for setting in SETTINGS])
@@ -70,7 +76,7 @@ def test_the_errors_page_names_every_class_of_errors(error: str) -> None:
     assert f"`{error}`" in ERRORS
 
 
-SAYS = frozenset({"say", "_say", "warning", "error"})
+SAYS = frozenset({"say", "_say", "_leave_out", "warning", "error"})
 """Functions that take what a person reads in the log."""
 RAISES = frozenset(
     {"InvalidInputLine", *(name for name in ERROR_CLASSES if issubclass(getattr(errors, name), errors.FatalSyncError))}

@@ -12,7 +12,7 @@ from singer_sdk.exceptions import SingerSDKError
 from target_intercom.check import findings
 from target_intercom.check.catalog import CatalogError, read_catalog, schema_trouble
 from target_intercom.check.found import Checked, Finding, Level
-from target_intercom.check.mappings import CustomAttributes, Verdict, attribute_rows, mapping_verdict, room_findings
+from target_intercom.check.mappings import Verdict, attribute_rows, mapping_verdict, room_findings
 from target_intercom.check.probing import probe
 from target_intercom.check.showing import as_json, as_text
 from target_intercom.check.streams import Stream, stream_verdict
@@ -23,6 +23,7 @@ from target_intercom.reporting.output import put_out
 from target_intercom.reporting.text import explained, printable
 from target_intercom.settings.parsing import parse_config, unknown_settings
 from target_intercom.singer.routes import Routes
+from target_intercom.sync.workspace.attributes import CustomAttributes
 from target_intercom.target import TargetIntercom
 
 if t.TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _judged(
     known: Sequence[str],
 ) -> Iterator[Finding]:
     """Hold the mappings, and the tap's streams where they are known, against the workspace and the ledger."""
-    attributes = None if probed.attributes is None else CustomAttributes.of(probed.attributes)
+    attributes = None if probed.attributes is None else CustomAttributes(probed.attributes)
     streams, wrong = _streams(target, settings, offered)
     verdict = Verdict()
     if streams is not None:

@@ -6,7 +6,7 @@ import re
 import typing as t
 
 from target_intercom.check.found import Answer, Finding, Level, region_of
-from target_intercom.check.probing import maps_owner
+from target_intercom.check.probing import names_teammates
 from target_intercom.ledger.command.looking import LedgerState
 from target_intercom.settings.warnings import is_nameless, lies_elsewhere, unwritable
 
@@ -63,7 +63,7 @@ def permission_findings(config: Config, probed: Probed) -> Iterator[Finding]:
     if probed.tags is not None:
         message = f"The token can read tags; the workspace has {probed.tags}"
         yield Finding(Level.OK, _groups_setting(config), message)
-    if probed.teammates is not None and maps_owner(config):
+    if probed.teammates is not None and names_teammates(config):
         message = f"The token can read teammates; values of 'owner_id' are the ids of {probed.teammates}"
         yield Finding(Level.OK, "mappings", message)
 

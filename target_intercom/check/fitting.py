@@ -1,125 +1,108 @@
-"""Whether the values of a property fit an attribute, as far as their types tell. Pure.
-
-The rules are those of `sync/mapping/values.py` and `sync/mapping/identifiers.py`; a test holds them together. Types are
-read as a run reads them (`singer/schemas.py`).
-"""
+"""How many values of a property fit an attribute: samples of its types are read as a run reads values. Pure."""
 
 from __future__ import annotations
 
 import enum
 import typing as t
+from decimal import Decimal
 
-from target_intercom.model import Kind, MatchBy
+from target_intercom.errors import InvalidRecordError
+from target_intercom.kinds.entity import ValueType
+from target_intercom.model import MatchBy
+from target_intercom.sync.mapping.identifiers import read_identity
+from target_intercom.sync.mapping.values import UncoercibleError, coerce
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from target_intercom.model import Json
     from target_intercom.singer.schemas import Values
 
 
 class Fit(enum.IntEnum):
-    """How many values of one type fit another."""
+    """How many values fit."""
 
     NONE = 0
     SOME = 1
     ALL = 2
 
 
-class Nested(enum.Enum):
-    """A type that no attribute has: an object or a list."""
-
-    NESTED = "object"
-
-
-Shape: t.TypeAlias = Kind | t.Literal[Nested.NESTED]
-"""What a property's values are."""
-
-_SHAPES: t.Final[Mapping[str, Shape]] = {
-    "integer": Kind.INTEGER,
-    "number": Kind.FLOAT,
-    "boolean": Kind.BOOLEAN,
-    "object": Nested.NESTED,
-    "array": Nested.NESTED,
+_NESTED: t.Final = "object"
+_NAMES: t.Final = {"integer": "integer", "number": "float", "boolean": "boolean", "object": _NESTED, "array": _NESTED}
+"""Names of JSON's types as Intercom names types; a text has the name of its format."""
+_SAMPLES: t.Final[Mapping[str, Sequence[Json]]] = {
+    "string": ("text", "12", "yes", "2024-05-01"),
+    "integer": (1, 7, 10**12),
+    "float": (Decimal(1), Decimal("1.5"), Decimal(10**12)),
+    "boolean": (True, False),
+    "date": ("2024-05-01",),
+    "datetime": ("2024-05-01T12:00:00Z",),
+    _NESTED: ({"a": 1}, [1]),
 }
-_DATE_FITS: t.Final[Mapping[Shape, Fit]] = {
-    Kind.DATE: Fit.ALL,
-    Kind.DATETIME: Fit.ALL,
-    Kind.INTEGER: Fit.SOME,
-    Kind.FLOAT: Fit.SOME,
-    Kind.STRING: Fit.SOME,
-}
-_FITS: t.Final[Mapping[Kind, Mapping[Shape, Fit]]] = {
-    Kind.STRING: dict.fromkeys((*Kind, Nested.NESTED), Fit.ALL),
-    Kind.INTEGER: {Kind.INTEGER: Fit.ALL, Kind.FLOAT: Fit.SOME, Kind.STRING: Fit.SOME},
-    Kind.FLOAT: {Kind.INTEGER: Fit.ALL, Kind.FLOAT: Fit.ALL, Kind.STRING: Fit.SOME},
-    Kind.BOOLEAN: {
-        Kind.BOOLEAN: Fit.ALL,
-        Kind.INTEGER: Fit.SOME,
-        Kind.FLOAT: Fit.SOME,
-        Kind.STRING: Fit.SOME,
-    },
-    Kind.DATE: _DATE_FITS,
-    Kind.DATETIME: _DATE_FITS,
-}
-"""By the attribute's type; a type that is missing never fits."""
-_ID_FITS: t.Final[Mapping[Shape, Fit]] = {
-    Kind.STRING: Fit.ALL,
-    Kind.INTEGER: Fit.ALL,
-    Kind.DATE: Fit.ALL,
-    Kind.DATETIME: Fit.ALL,
-    Kind.FLOAT: Fit.SOME,
-}
-_WORDS: t.Final[Mapping[Kind, str]] = {
-    Kind.STRING: "texts",
-    Kind.INTEGER: "whole numbers",
-    Kind.FLOAT: "numbers",
-    Kind.BOOLEAN: "true, false and words for them (yes, no, 1, 0)",
-    Kind.DATE: "dates (ISO 8601, or unix seconds)",
-    Kind.DATETIME: "dates (ISO 8601, or unix seconds)",
+"""Values of each type: one of them fits wherever any value of the type fits, and one does not where any does not."""
+_ADDRESSES: t.Final = {**_SAMPLES, "string": ("ann@example.com",)}
+_WORDS: t.Final[Mapping[ValueType, str]] = {
+    ValueType.STRING: "texts",
+    ValueType.INTEGER: "whole numbers",
+    ValueType.FLOAT: "numbers",
+    ValueType.BOOLEAN: "true, false and words for them (yes, no, 1, 0)",
+    ValueType.DATE: "dates (ISO 8601, or unix seconds)",
+    ValueType.DATETIME: "dates (ISO 8601, or unix seconds)",
 }
 
 
-def shapes(values: Values) -> frozenset[Shape]:
-    """Return the types of a property's values; nothing where its schema names none."""
-    return frozenset(_SHAPES.get(one, values.text_kind) for one in values.types or ())
-
-
-def fit(values: Values, kind: Kind) -> Fit | None:
+def fit(values: Values, type_: ValueType) -> Fit | None:
     """Return how many values of a property fit an attribute of a type; None: the schema does not tell."""
-    return _overall(shapes(values), _FITS[kind])
+    return _overall(_types(values), lambda value: coerce(value, type_))
 
 
-def fit_in_standard(values: Values, kind: Kind) -> Fit | None:
+def fit_in_standard(values: Values, type_: ValueType) -> Fit | None:
     """Return the same of a standard attribute, into which objects and lists do not go."""
-    return _overall(shapes(values) - {Nested.NESTED}, _FITS[kind])
+    return _overall(_types(values) - {_NESTED}, lambda value: coerce(value, type_))
 
 
 def identifier_fit(values: Values, which: MatchBy) -> Fit | None:
     """Return how many values of a property can be an identifier; None: the schema does not tell."""
-    if which is MatchBy.EMAIL:
-        return _overall(shapes(values), {Kind.STRING: Fit.ALL})
-    return _overall(shapes(values), _ID_FITS)
+
+    def read(value: Json) -> object:
+        return read_identity({"property": value}, {which.value: "property"}, [which], lenient=False)
+
+    return _overall(_types(values), read, _ADDRESSES if which is MatchBy.EMAIL else _SAMPLES)
 
 
-def taken(kind: Kind) -> str:
-    """Say what an attribute of a type takes."""
-    return _WORDS[kind]
+def has_nested(values: Values) -> bool:
+    """Check whether values of a property may be objects or lists."""
+    return _NESTED in _types(values)
 
 
-def allowed_values(values: Values) -> list[Json] | None:
-    """Return the values that a property's schema allows, but null; None where it lists none."""
-    return None if values.allowed is None else [value for value in values.allowed if value is not None]
+def taken(type_: ValueType) -> str:
+    """Return what an attribute of a type takes, in words."""
+    return _WORDS[type_]
 
 
 def named(values: Values) -> str:
-    """Name a property's types."""
-    names = {one.value for one in shapes(values)}
-    return " or ".join(sorted(names))
+    """Return the names of a property's types."""
+    return " or ".join(sorted(_types(values)))
 
 
-def _overall(given: frozenset[Shape], fits: Mapping[Shape, Fit]) -> Fit | None:
-    if not given:
+def _types(values: Values) -> AbstractSet[str]:
+    """Return a property's types; nothing where its schema names none."""
+    return {_NAMES.get(one, values.text_type.value) for one in values.types or ()}
+
+
+def _overall(
+    types: AbstractSet[str], read: Callable[[Json], object], samples: Mapping[str, Sequence[Json]] = _SAMPLES
+) -> Fit | None:
+    each = {_fits(read, value) for type_ in types for value in samples[type_]}
+    if not each:
         return None
-    each = {fits.get(shape, Fit.NONE) for shape in given}
-    return each.pop() if len(each) == 1 else Fit.SOME
+    return Fit.SOME if len(each) > 1 else (Fit.ALL if each == {True} else Fit.NONE)
+
+
+def _fits(read: Callable[[Json], object], value: Json) -> bool:
+    try:
+        read(value)
+    except (UncoercibleError, InvalidRecordError):
+        return False
+    return True

@@ -9,22 +9,21 @@ from collections import Counter
 from dataclasses import dataclass
 
 from target_intercom.check.found import AttributeRow, Finding, Level
-from target_intercom.model import CUSTOM_PREFIX, READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES
+from target_intercom.kinds.contacts import CONTACTS
+from target_intercom.model import CUSTOM_PREFIX
 from target_intercom.settings.config import SyncMode
-from target_intercom.settings.warnings import is_left_out, is_not_made
-from target_intercom.sync.mapping.names import custom_name
+from target_intercom.sync.mapping.layout import mapped_to
 from target_intercom.sync.workspace.attributes import MOST_ATTRIBUTES, obstacle
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
     from target_intercom.intercom.protocol import DataAttribute
     from target_intercom.settings.config import Config, StreamConfig
+    from target_intercom.sync.workspace.attributes import CustomAttributes
 
 _NEARLY_FULL: t.Final = 0.9
 """Share of the custom attributes a workspace may have from which on a person should know."""
-_MATCHED_BY: t.Final = "id"
-"""What `mappings` takes beside attributes."""
 
 
 def attribute_rows(attributes: Iterable[DataAttribute], api_version: str) -> list[AttributeRow]:
@@ -42,17 +41,14 @@ def attribute_rows(attributes: Iterable[DataAttribute], api_version: str) -> lis
             options=None,
             mappable=True,
         )
-        for name, standard in STANDARD_ATTRIBUTES.items()
-        if name not in listed and (kind := standard.kind_in(api_version)) is not None
+        for name, standard in CONTACTS.writable.items()
+        if name not in listed and (kind := standard.type_in(api_version)) is not None
     ]
     return sorted(rows, key=lambda row: (row.custom, row.name))
 
 
 def _row(entry: DataAttribute) -> AttributeRow:
-    if entry.custom:
-        mappable = obstacle(entry) is None
-    else:
-        mappable = entry.full_name in STANDARD_ATTRIBUTES or entry.full_name == _MATCHED_BY
+    mappable = obstacle(entry) is None if entry.custom else entry.full_name in CONTACTS.mappable
     return AttributeRow(
         entry.full_name,
         entry.data_type,
@@ -62,26 +58,6 @@ def _row(entry: DataAttribute) -> AttributeRow:
         options=entry.options,
         mappable=mappable,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class CustomAttributes:
-    """The custom attributes that the workspace has."""
-
-    known: Mapping[str, DataAttribute]
-    """By full name; a live one hides an archived one."""
-
-    @classmethod
-    def of(cls, attributes: Iterable[DataAttribute]) -> CustomAttributes:
-        """Take the list as Intercom gives it."""
-        listed = sorted(attributes, key=lambda entry: not entry.archived)
-        return cls({entry.full_name: entry for entry in listed if entry.custom})
-
-    def near(self, name: str) -> str | None:
-        """Return the attribute that a name which does not exist may be a slip of the pen for."""
-        lowered = {known.lower(): known for known, entry in self.known.items() if not entry.archived}
-        matches = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.9)
-        return lowered[matches[0]] if matches else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +158,7 @@ def _writes_attributes(own: StreamConfig) -> bool:
 
 def room_findings(attributes: CustomAttributes, to_make: Collection[str]) -> Iterator[Finding]:
     """Check whether there is room for the custom attributes that would be made."""
-    live = sum(not entry.archived for entry in attributes.known.values())
-    new = len(to_make)
+    live, new = attributes.live, len(to_make)
     counted = f"contacts have {live} of {MOST_ATTRIBUTES} custom attributes (companies' count, too, and are not seen)"
     room = max(0, MOST_ATTRIBUTES - live)
     if new > room:
@@ -210,45 +185,43 @@ def name_findings(table: MappingTable, properties: Collection[str] | None) -> It
 def _named(own: StreamConfig, properties: Collection[str] | None) -> dict[str, str]:
     """Return the full names of the attributes that properties are mapped to."""
     return {
-        prop: _full_name(attribute)
+        prop: full_name
         for prop, attribute in own.mappings.items()
-        if attribute is not None and (properties is None or prop in properties)
+        if (full_name := mapped_to(attribute)) is not None and (properties is None or prop in properties)
     }
 
 
-def _full_name(attribute: str) -> str:
-    if not attribute.startswith(CUSTOM_PREFIX):
-        return attribute
-    return custom_name(attribute.removeprefix(CUSTOM_PREFIX))
-
-
 def judged(table: MappingTable, prop: str, name: str, attributes: CustomAttributes) -> tuple[Fate, list[Finding]]:
-    """Decide what becomes of a property that goes into a custom attribute, mapped or not: here, and nowhere else."""
-    is_mapped, entry = prop in table.own.mappings, attributes.known.get(name)
-    reason = None if entry is None else obstacle(entry)
-    if reason is not None:
-        message = is_left_out(name, reason)
-        return Fate.LEFT_OUT, [table.wrong(message) if is_mapped else table.said(Level.WARNING, message)]
-    if entry is not None:
-        goes = table.said(Level.OK, f"'{prop}' goes into '{name}' ({_type(entry)})")
-        return Fate.LOADED, [goes] if is_mapped else []
+    """Decide what becomes of a property that goes into a custom attribute, mapped or not."""
+    is_mapped, entry = prop in table.own.mappings, attributes.entries.get(name)
     bare = name.removeprefix(CUSTOM_PREFIX)
-    if bare in READ_ONLY_ATTRIBUTES or bare in STANDARD_ATTRIBUTES:
+    if entry is None and bare in CONTACTS.standard_names:
         message = f"Intercom takes no custom attribute named like a standard one ('{bare}'): give '{prop}' another name"
         return Fate.LEFT_OUT, [table.wrong(message)]
-    if not table.own.create_attributes:
-        message = is_not_made(name)
-        unmapped = Finding(Level.WARNING, table.create_attributes, table.whose + message)
-        return Fate.LEFT_OUT, [table.wrong(message) if is_mapped else unmapped]
-    return Fate.MADE, [_made(table, name, attributes)] if is_mapped else []
+    objection = attributes.objection(name, create=table.own.create_attributes)
+    if objection is not None:
+        setting = table.create_attributes if entry is None else table.mappings
+        unmapped = Finding(Level.WARNING, setting, table.whose + objection)
+        return Fate.LEFT_OUT, [table.wrong(objection) if is_mapped else unmapped]
+    if entry is None:
+        return Fate.MADE, [_made(table, name, attributes)] if is_mapped else []
+    goes = table.said(Level.OK, f"'{prop}' goes into '{name}' ({_type(entry)})")
+    return Fate.LOADED, [goes] if is_mapped else []
 
 
 def _made(table: MappingTable, name: str, attributes: CustomAttributes) -> Finding:
-    near = attributes.near(name)
+    near = _near(name, attributes)
     message = f"Attribute '{name}' does not exist in Intercom: the run makes it for its first value"
     if near is not None:
         return table.said(Level.WARNING, f"{message}. Did you mean '{near}'?")
     return table.said(Level.OK, message)
+
+
+def _near(name: str, attributes: CustomAttributes) -> str | None:
+    """Return the attribute of almost the same name, which may be meant."""
+    lowered = {known.lower(): known for known, entry in attributes.entries.items() if not entry.archived}
+    matches = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.9)
+    return lowered[matches[0]] if matches else None
 
 
 def _type(entry: DataAttribute) -> str:

@@ -19,6 +19,7 @@ from target_intercom.errors import (
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.outages import Patience
 from target_intercom.intercom.protocol import JobId
+from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.settings.config import RemovalMode
 
 if t.TYPE_CHECKING:
@@ -30,13 +31,14 @@ _T = t.TypeVar("_T")
 
 _NOBODY: t.Final = "target-intercom-check"
 """An external_id, and the id of a bulk job, that nobody has."""
+_OF_TEAMMATES: t.Final = CONTACTS.names(lambda one: one.names_teammate)
 _PATIENCE: t.Final = Patience(first_pause=0.1, longest_pause=1.0, start=5.0, outage=5.0, limited=30.0)
 """A person waits."""
 
 
-def maps_owner(config: Config) -> bool:
-    """Check whether any stream says who owns contacts."""
-    return any("owner_id" in one.mappings.values() for one in config.every)
+def names_teammates(config: Config) -> bool:
+    """Check whether any stream maps a property to an attribute that names teammates."""
+    return any(not _OF_TEAMMATES.isdisjoint(one.mappings.values()) for one in config.every)
 
 
 def probe(config: Config, say: Callable[[str], None]) -> Probed:
@@ -78,7 +80,7 @@ def _probed(client: IntercomClient, config: Config) -> Probed:
         lambda: client.search_contacts({"external_id": [_NOBODY]}),
         needed=True,
     )
-    admins = tried("read teammates", "GET /admins", client.admins, needed=maps_owner(config))
+    admins = tried("read teammates", "GET /admins", client.admins, needed=names_teammates(config))
     tags = None
     if config.has_groups:
         tags = tried("read tags", "GET /tags", client.tags, needed=True)

@@ -5,21 +5,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from target_intercom.check.fitting import (
-    Fit,
-    Nested,
-    allowed_values,
-    fit,
-    fit_in_standard,
-    identifier_fit,
-    named,
-    shapes,
-    taken,
-)
+from target_intercom.check.fitting import Fit, fit, fit_in_standard, has_nested, identifier_fit, named, taken
 from target_intercom.check.found import Finding, Level
 from target_intercom.check.mappings import Fate, MappingTable, Verdict, judged, name_findings, table_verdict
 from target_intercom.errors import StreamRefusedError
-from target_intercom.model import CUSTOM_PREFIX, STANDARD_ATTRIBUTES, MatchBy
+from target_intercom.kinds.contacts import CONTACTS
+from target_intercom.model import CUSTOM_PREFIX, MatchBy
 from target_intercom.settings.config import StreamConfig, SyncMode
 from target_intercom.settings.contact_streams import ContactStreams
 from target_intercom.settings.warnings import (
@@ -32,18 +23,16 @@ from target_intercom.settings.warnings import (
 from target_intercom.singer.schemas import is_open
 from target_intercom.sync.mapping.contacts import ContactMapper
 from target_intercom.sync.mapping.memberships import MembershipMapper
-from target_intercom.sync.mapping.names import Meant, meant
-from target_intercom.sync.mapping.properties import Properties
-from target_intercom.sync.workspace.attributes import KINDS
+from target_intercom.sync.mapping.properties import Meant, Properties, meant
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from target_intercom.check.mappings import CustomAttributes
-    from target_intercom.intercom.protocol import DataAttribute
     from target_intercom.model import Json
     from target_intercom.settings.config import Config
     from target_intercom.singer.schemas import Values
+    from target_intercom.sync.mapping.attribute_values import AttributeType
+    from target_intercom.sync.workspace.attributes import CustomAttributes
 
 _IDENTIFIERS: t.Final = {which.value: which for which in MatchBy}
 
@@ -230,10 +219,10 @@ class _Contacts:
                 yield prop, judged(self._table, prop, attribute, attributes)
 
     def _making(self, made: Sequence[str]) -> Iterator[Finding]:
-        kinds = {prop: self._mapper.values(prop).kind for prop in made}
+        types = {prop: self._mapper.values(prop).value_type for prop in made}
         named = [
-            f"{self._targets[prop]} ({'by its first values' if kind is None else kind.value})"
-            for prop, kind in kinds.items()
+            f"{self._targets[prop]} ({'by its first values' if type_ is None else type_.value})"
+            for prop, type_ in types.items()
         ]
         if named:
             message = f"Stream '{self._stream.name}': the run makes {', '.join(named)}"
@@ -245,25 +234,26 @@ class _Contacts:
             takes = "texts" if which is MatchBy.EMAIL else "texts and whole numbers"
             yield from self._judged(prop, attribute, takes, identifier_fit(values, which))
             return
-        kind = STANDARD_ATTRIBUTES[attribute].kind_in(self._api_version)
-        if kind is None:
+        standard = CONTACTS.writable[attribute]
+        type_ = standard.type_in(self._api_version)
+        if type_ is None:
             return
-        if Nested.NESTED in shapes(values):
-            but = ", but for the 'image_url' of an object" if attribute == "avatar" else ""
-            message = f"{self._where(prop)} goes into '{attribute}', which takes {taken(kind)}: objects and lists are "
+        if has_nested(values):
+            but = "" if standard.member is None else f", but for the '{standard.member}' of an object"
+            message = f"{self._where(prop)} goes into '{attribute}', which takes {taken(type_)}: objects and lists are "
             yield Finding(Level.WARNING, self._setting, f"{message}left out{but}")
-        yield from self._judged(prop, attribute, taken(kind), fit_in_standard(values, kind))
+        yield from self._judged(prop, attribute, taken(type_), fit_in_standard(values, type_))
 
     def _custom(self, prop: str, fate: Fate, findings: Sequence[Finding]) -> Iterator[Finding]:
         yield from findings
         if fate is Fate.LOADED and self._attributes is not None:
-            yield from self._loaded(prop, self._attributes.known[self._targets[prop]])
+            yield from self._loaded(prop, self._targets[prop], self._attributes.type_of(self._targets[prop]))
 
-    def _loaded(self, prop: str, entry: DataAttribute) -> Iterator[Finding]:
-        name, values, kind = entry.full_name, self._mapper.values(prop), KINDS[entry.data_type]
-        yield from self._judged(prop, name, taken(kind), fit(values, kind))
-        if entry.options is not None:
-            yield from self._options(prop, name, entry.options, values)
+    def _loaded(self, prop: str, name: str, takes: AttributeType) -> Iterator[Finding]:
+        values = self._mapper.values(prop)
+        yield from self._judged(prop, name, taken(takes.type), fit(values, takes.type))
+        if takes.options is not None:
+            yield from self._options(prop, name, takes.options, values)
 
     def _where(self, prop: str) -> str:
         return f"Stream '{self._stream.name}': '{prop}' ({named(self._mapper.values(prop))})"
@@ -281,8 +271,7 @@ class _Contacts:
             yield Finding(Level.WARNING, self._setting, message)
 
     def _options(self, prop: str, attribute: str, options: Sequence[str], values: Values) -> Iterator[Finding]:
-        allowed = allowed_values(values)
-        strange = None if allowed is None else [value for value in allowed if value not in options]
+        strange = None if values.allowed is None else [one for one in values.allowed if one not in (None, *options)]
         if strange == []:
             return
         which = "values that are none of its options are" if strange is None else f"{_quoted(strange)} is none, and"

@@ -15,9 +15,9 @@ import click
 
 from target_intercom.errors import ConfigValidationError, LedgerError, StreamBusyError
 from target_intercom.ledger.command.forgetting import forget, held
+from target_intercom.ledger.command.summaries import contact_ids, summaries
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.read_only import ReadOnlyLedger
-from target_intercom.ledger.summaries import contact_ids, summaries
 from target_intercom.reporting.log import guard_log
 from target_intercom.reporting.output import printing
 from target_intercom.reporting.text import columns, printable
@@ -29,7 +29,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from target_intercom.ledger.command.forgetting import Held
-    from target_intercom.ledger.summaries import StreamSummary
+    from target_intercom.ledger.command.summaries import StreamSummary
 
 _PREFIX: t.Final = "TARGET_INTERCOM_"
 """Of the target's settings in the environment."""

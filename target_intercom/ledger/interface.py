@@ -11,7 +11,6 @@ if t.TYPE_CHECKING:
 
     from target_intercom.errors import LeadPendingError
     from target_intercom.ledger.memberships import Memberships
-    from target_intercom.ledger.unarchived import Unarchived
     from target_intercom.model import Contact, ContactId, Email, ExternalId, GroupKey, Identity, RecordKey, TagId
 
 Stamp = t.NewType("Stamp", int)
@@ -71,9 +70,9 @@ class LedgerEntry:
     key: RecordKey
     contact: Contact | None
     """As it was then, without its attributes; None: removed. Its id may be a stand-in (`Contact.is_named`)."""
-    prints: Hashes | None
+    hashes: Hashes | None
     """Of what the record said; None: the contact is not, or not for sure, as it says, and has to be compared."""
-    standing: EntryState
+    state: EntryState
     written_at: Stamp
     """When this record last changed the contact; 0: never."""
     groups: str | None = None
@@ -97,8 +96,8 @@ class Loaded:
     """The version of its stream (ACTIVATE_VERSION), where the tap told one so far."""
     changed: bool
     """The contact was changed: what other records said of it no longer holds for sure."""
-    left: Contact | None = None
-    """A contact that the record has left, and that its stream answers for."""
+    dropped: Contact | None = None
+    """The contact that the record named before, and that its stream answers for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +112,19 @@ class Holder:
     """It came in this run."""
     version: int | None
     """The last version of its stream that it came with."""
-    standing: EntryState = EntryState.SYNCED
+    state: EntryState = EntryState.SYNCED
     merged: bool = False
     """The contact is the survivor of a merge, not the one that the record was loaded into."""
 
     @property
     def synced(self) -> bool:
         """Whether the contact was brought in line with it, and not only found."""
-        return self.standing is EntryState.SYNCED
+        return self.state is EntryState.SYNCED
 
     @property
     def is_live(self) -> bool:
         """Whether the record holds the contact: it is not missing, or marked as deleted."""
-        return self.standing in {EntryState.SYNCED, EntryState.FOUND}
+        return self.state in {EntryState.SYNCED, EntryState.FOUND}
 
 
 NOBODY: t.Final = ""
@@ -214,31 +213,17 @@ class Membership:
         return self.contact, self.group
 
 
-class Ledger:
-    """A ledger that remembers nothing (`ledger_url: none`), and the interface of the one that does.
-
-    It is of one workspace and one run. Every method may raise `LedgerError`.
-    """
-
-    remembers: t.ClassVar[bool] = False
-    """Whether it is of use to make keys and hashes for it."""
-    memberships: Memberships | None = None
-    """What it knows of groups; None: nothing."""
-    unarchived: Unarchived | None = None
-    """Which archived contacts are brought back to be looked at; None: it does not remember that."""
+class Streams:
+    """The streams that runs work on; a ledger that remembers nothing knows none."""
 
     def enter(self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False) -> None:
         """Begin to work on a stream with these key properties; `alone` keeps every other run off it.
 
-        `removes`: it may turn out that this run removes who is missing, so that it counts who else is there.
+        `removes`: this run may come to remove missing contacts, so it finds out whether other runs are there.
 
         Raises:
             StreamBusyError: another run is alone with the stream, or is there while this one has to be alone.
         """
-
-    def contact_streams(self) -> Sequence[str]:
-        """Return the streams of contacts that it knows (`ledger.summaries.contact_streams`)."""
-        return ()
 
     def was_alone(self, stream: str) -> bool:
         """Check whether no other run has worked on a stream beside this one, which is alone with it by now.
@@ -249,12 +234,86 @@ class Ledger:
         del stream
         return True
 
+    def of_contacts(self) -> Sequence[str]:
+        """Return the streams of contacts."""
+        return ()
+
+    def known_before(self, stream: str) -> int | None:
+        """Return how many contacts, or memberships, a stream had when its last run succeeded; None: none did."""
+        del stream
+        return None
+
+    def last_runs(self) -> Mapping[str, str]:
+        """Return all streams, with the time when the last run of each began (UTC, ISO 8601)."""
+        return {}
+
+
+class LeadIntents:
+    """The leads that are about to be made; a ledger that remembers nothing lets each be made. Safe from any thread."""
+
+    def add(self, email: Email, replacing: Stamp | None) -> Stamp:
+        """Write that a lead is about to be made, for good before it is sent; returns when.
+
+        The intent stays after the lead is made, since another run that looked before will not see the lead for a
+        while. `replacing` is the stamp of an earlier intent whose lead is not there.
+
+        Raises:
+            LeadPendingError: there is another intent.
+        """
+        del email
+        return Stamp(0) if replacing is None else replacing
+
+    def add_all(
+        self, replacing: Mapping[Email, Stamp | None], ahead_seconds: float
+    ) -> Mapping[Email, Stamp | LeadPendingError]:
+        """Write that leads are about to be made together, which may take `ahead_seconds`; each as `add`."""
+        del ahead_seconds
+        return {email: Stamp(0) if earlier is None else earlier for email, earlier in replacing.items()}
+
+    def drop(self, emails: Sequence[Email]) -> None:
+        """Delete the intents of leads that were surely not made."""
+
+
+class UnarchivedContacts(t.Protocol):
+    """Contacts that were brought back from the archive only to be read. Safe from any thread."""
+
+    def note(self, contact: ContactId, stream: str) -> None:
+        """Write, for good before it is done, that a contact is brought back on account of a stream's record."""
+
+    def forget(self, contact: ContactId) -> None:
+        """Delete the note of a contact that is archived again, gone, or live because a record says so."""
+
+    def left(self) -> Mapping[ContactId, str]:
+        """Return the contacts of which this run has notes, with their streams."""
+
+    def take_over(self) -> Mapping[ContactId, str]:
+        """Make this run the owner of the notes whose runs have ended; return its contacts with their streams.
+
+        While another run works on a stream, it may be reading the stream's contacts: it keeps their notes.
+        """
+
+
+class Ledger:
+    """A ledger that remembers nothing (`ledger_url: none`), and the interface of the one that does.
+
+    It is of one workspace and one run. Every method may raise `LedgerError`.
+    """
+
+    remembers: t.ClassVar[bool] = False
+    """Whether it is of use to make keys and hashes for it."""
+    streams: Streams = Streams()
+    intents: LeadIntents = LeadIntents()
+    memberships: Memberships | None = None
+    """What it knows of groups; None: nothing."""
+    unarchived: UnarchivedContacts | None = None
+    """Which archived contacts are brought back to be looked at; None: it does not remember that."""
+
     def recall(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, LedgerEntry]:
         """Return what is known of these records."""
         del stream, keys
         return {}
 
-    def settled(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, UnchangedRow]:
+    def unchanged(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, UnchangedRow]:
         """Return the records of these whose users are in line with them, groups included, and that have a `source`."""
         del stream, keys
         return {}
@@ -286,28 +345,6 @@ class Ledger:
         del since
         return ()
 
-    def intend(self, email: Email, replacing: Stamp | None) -> Stamp:
-        """Write down that a lead is about to be made, for good before it is sent. Safe from any thread.
-
-        It stays after the lead is made, since another run that looked before will not see the lead for a while.
-        `replacing` is the stamp of an earlier intent whose lead is not there.
-
-        Raises:
-            LeadPendingError: there is another intent.
-        """
-        del email
-        return Stamp(0) if replacing is None else replacing
-
-    def intend_all(
-        self, replacing: Mapping[Email, Stamp | None], ahead_seconds: float
-    ) -> Mapping[Email, Stamp | LeadPendingError]:
-        """Write down that leads are about to be made together, which may take `ahead_seconds`; each as `intend`."""
-        del ahead_seconds
-        return {email: Stamp(0) if earlier is None else earlier for email, earlier in replacing.items()}
-
-    def drop_intents(self, emails: Sequence[Email]) -> None:
-        """Note that leads were surely not made. Safe from any thread."""
-
     def unnamed(self) -> Iterator[tuple[Contact, Stamp]]:
         """Return the contacts, of all streams, whose Intercom ids are not known, and when they were made."""
         return iter(())
@@ -319,15 +356,6 @@ class Ledger:
         """Count the contacts that were synced from a stream."""
         del stream
         return 0
-
-    def known_before(self, stream: str) -> int | None:
-        """Return how many contacts, or memberships, a stream had when its last run succeeded; None: none did."""
-        del stream
-        return None
-
-    def streams(self) -> Mapping[str, str]:
-        """Return the streams that runs have worked on, and when the last one of each began (UTC, ISO 8601)."""
-        return {}
 
     def misses(self, stream: str) -> bool:
         """Check whether a synced record of a stream has not come in this run."""

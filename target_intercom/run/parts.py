@@ -19,11 +19,11 @@ from target_intercom.singer.schemas import is_open
 from target_intercom.sync.contacts import ContactSync
 from target_intercom.sync.end_of_pipe import EndOfPipe
 from target_intercom.sync.linking.listed import ListedGroups
-from target_intercom.sync.mapping.by_schema import Mappers
 from target_intercom.sync.mapping.contacts import ContactMapper
+from target_intercom.sync.mapping.mappers import Mappers
 from target_intercom.sync.mapping.memberships import MembershipMapper
-from target_intercom.sync.matching.naming import Naming
-from target_intercom.sync.matching.recent import RecentContacts
+from target_intercom.sync.matching.contact_ids import ContactIds
+from target_intercom.sync.matching.directory import Directory
 from target_intercom.sync.matching.search import Matcher
 from target_intercom.sync.memberships import Groups, GroupSync
 from target_intercom.sync.remembering.stream_memory import StreamMemory
@@ -159,9 +159,9 @@ class Parts:
             mappers=mappers,
             catalog=self._catalog,
             matcher=self._matcher,
-            recent=self._recent,
+            directory=self._directory,
             memory=self._memory(stream),
-            naming=self._naming,
+            ids=self._ids,
             writer=self._writer(stream),
             marks=StreamMarks(stream, self.removals, self.report),
             groups=ListedGroups() if self.groups is None else self.groups.listed(stream),
@@ -203,7 +203,7 @@ class Parts:
             self.complete_streams,
             are_expected=self.config.removes,
             config=self.config.stream,
-            find_ids=self._naming.everyone,
+            find_ids=self._ids.find_all,
             say=self.warn,
         )
 
@@ -220,7 +220,8 @@ class Parts:
             matcher=self._matcher,
             ledger=self.ledger,
             memberships=self.ledger.memberships,
-            naming=self._naming,
+            directory=self._directory,
+            ids=self._ids,
             plan=self.plan,
             report=self.report,
             check=self.check_refused,
@@ -234,23 +235,23 @@ class Parts:
         return AttributeCatalog(self.client, self.warn)
 
     @cached_property
-    def _recent(self) -> RecentContacts:
-        return RecentContacts(self.config.search_delay_seconds, self.client.clock.monotonic)
+    def _directory(self) -> Directory:
+        return Directory(search_delay_seconds=self.config.search_delay_seconds, clock=self.client.clock.monotonic)
 
     @cached_property
     def _matcher(self) -> Matcher:
-        return Matcher(self.client, self._recent, self.in_parallel, self._written_lately)
+        return Matcher(self.client, self._directory, self.in_parallel, self._written_lately)
 
     def _written_lately(self) -> Iterable[Contact]:
         since = self.client.clock.time() - self.config.search_delay_seconds
         return self.ledger.written_since(stamp(since))
 
     @cached_property
-    def _naming(self) -> Naming:
-        return Naming(
+    def _ids(self) -> ContactIds:
+        return ContactIds(
             self.client,
             self._matcher,
-            self._recent,
+            self._directory,
             ledger=self.ledger,
             in_parallel=self.in_parallel,
             search_delay_seconds=self.config.search_delay_seconds,
@@ -275,7 +276,7 @@ class Parts:
         return StreamMemory(
             stream,
             ledger=self.ledger,
-            naming=self._naming,
+            ids=self._ids,
             repair=self.config.repair,
             sees=stream.settings.sync_mode.removes or self.config.removes,
         )

@@ -260,9 +260,9 @@ class _Session:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.known_contact_streams = parts.ledger.contact_streams()
+        self.known_contact_streams = parts.ledger.streams.of_contacts()
         """Those that the ledger knew when the run began."""
-        self._is_first_run = not parts.ledger.streams()
+        self._is_first_run = not parts.ledger.streams.last_runs()
         self._streams: dict[str, Stream] = {}
         parts.client.remember(parts.ledger.failures())
 
@@ -272,7 +272,7 @@ class _Session:
         if stream.name not in self._streams:
             is_versioned = stream.source.version is not None and not stream.source.is_incremental
             alone = settings.is_limited and (settings.snapshot or is_versioned)
-            parts.ledger.enter(stream.name, stream.keys, alone=alone, removes=settings.is_limited)
+            parts.ledger.streams.enter(stream.name, stream.keys, alone=alone, removes=settings.is_limited)
             self._streams[stream.name] = stream
             if settings.is_limited:
                 self._complete(stream.name).add(stream)
@@ -299,7 +299,7 @@ class _Session:
         """Keep other runs off a stream whose missing contacts may be removed, when its tap names a version."""
         entered = self._streams.get(stream)
         if entered is not None and entered.settings.is_limited and not source.is_incremental:
-            self.parts.ledger.enter(stream, entered.keys, alone=True)
+            self.parts.ledger.streams.enter(stream, entered.keys, alone=True)
 
     def finish(self) -> None:
         """Do what is done when all records came."""

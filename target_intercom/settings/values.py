@@ -10,7 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from target_intercom.model import CUSTOM_PREFIX, READ_ONLY_ATTRIBUTES, STANDARD_ATTRIBUTES, Json, MatchBy
+from target_intercom.kinds.contacts import CONTACTS
+from target_intercom.model import CUSTOM_PREFIX, Json, MatchBy
 from target_intercom.settings.config import NO_LEDGER, TAG
 
 if t.TYPE_CHECKING:
@@ -223,18 +224,20 @@ def _check_mapping(prop: str, attribute: Json, taken: dict[str, str]) -> None:
 
 def _check_attribute(attribute: Json, where: str) -> None:
     """Refuse what a property cannot be mapped to."""
-    names = ", ".join(["id", *STANDARD_ATTRIBUTES])
+    names = ", ".join(CONTACTS.mappable)
     allowed = f"{names}, custom_attributes.NAME, null to leave the property out, or, of a groups stream, {shown(TAG)}"
     if not isinstance(attribute, str):
         raise WrongValueError(allowed, shown=attribute, where=where)
-    if attribute == "role":
-        raise WrongValueError("any other attribute: 'creation_mode' decides the role", shown=attribute, where=where)
-    if attribute in STANDARD_ATTRIBUTES or attribute in {"id", TAG}:
+    for decided in CONTACTS.attributes:
+        if attribute == decided.name and decided.set_by is not None:
+            instead = f"any other attribute: '{decided.set_by}' decides the {decided.name}"
+            raise WrongValueError(instead, shown=attribute, where=where)
+    if attribute in CONTACTS.mappable or attribute == TAG:
         return
     custom = attribute.removeprefix(CUSTOM_PREFIX)
     if custom == attribute or not custom.strip():
         raise WrongValueError(allowed, shown=attribute, where=where)
-    if custom.strip() in READ_ONLY_ATTRIBUTES or custom.strip() in STANDARD_ATTRIBUTES:
+    if custom.strip() in CONTACTS.standard_names:
         raise WrongValueError(
             "another name: Intercom takes no custom attribute named like a standard one", shown=attribute, where=where
         )

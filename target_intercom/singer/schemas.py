@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import reduce
 from urllib.parse import unquote
 
-from target_intercom.model import Kind
+from target_intercom.kinds.entity import ValueType
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,10 +24,10 @@ _ANY: t.Final = "any"
 """A type of draft 3: no type is named. The SDK's flattening would make texts of a property without `type`."""
 _DECIMALS: t.Final = frozenset({"singer.decimal", "x-singer.decimal"})
 """Formats of texts that are numbers, which taps write so to keep all digits."""
-_TEXTS: t.Final[Mapping[str | None, Kind]] = {
-    "date": Kind.DATE,
-    "date-time": Kind.DATETIME,
-    **dict.fromkeys(_DECIMALS, Kind.FLOAT),
+_TEXTS: t.Final[Mapping[str | None, ValueType]] = {
+    "date": ValueType.DATE,
+    "date-time": ValueType.DATETIME,
+    **dict.fromkeys(_DECIMALS, ValueType.FLOAT),
 }
 """By the format of a text."""
 _DEEPEST: t.Final = 32
@@ -47,23 +47,23 @@ class Values:
     """A closed list of values."""
 
     @property
-    def kind(self) -> Kind | None:
+    def value_type(self) -> ValueType | None:
         """The attribute type that fits; None: no type is named."""
         if not self.types:
             return None
         if self.types == {"boolean"}:
-            return Kind.BOOLEAN
+            return ValueType.BOOLEAN
         if self.types == {"integer"}:
-            return Kind.INTEGER
+            return ValueType.INTEGER
         if self.types <= {"integer", "number"}:
-            return Kind.FLOAT
+            return ValueType.FLOAT
         # A text with a format may come as a number, too: unix seconds, a decimal that a float can hold.
-        return self.text_kind if self.types <= {"integer", "number", "string"} else Kind.STRING
+        return self.text_type if self.types <= {"integer", "number", "string"} else ValueType.STRING
 
     @property
-    def text_kind(self) -> Kind:
+    def text_type(self) -> ValueType:
         """The attribute type that fits the texts among the values."""
-        return _TEXTS.get(self.format, Kind.STRING)
+        return _TEXTS.get(self.format, ValueType.STRING)
 
     @property
     def are_decimal_texts(self) -> bool:

@@ -23,13 +23,14 @@ from target_intercom.model import (
     Unanswered,
 )
 from target_intercom.settings.config import SyncMode
-from target_intercom.sync.mapping.contacts import Wanted
+from target_intercom.sync.mapping.attribute_values import WantedAttributes
 from target_intercom.sync.mapping.identifiers import no_identifier
+from target_intercom.sync.matching.directory import Gone, Source
 from target_intercom.sync.matching.whose import may_let_go
 from target_intercom.sync.planning.plan import matters, play
 from target_intercom.sync.planning.wanted import plan, refusal
 from target_intercom.sync.remembering.stream_memory import Ground, in_line
-from target_intercom.sync.writing.one_by_one import ContactGone, InDoubt, Left, Rejected, Saved, WrongContact
+from target_intercom.sync.writing.one_by_one import InDoubt, Left, Rejected, Saved, Surprise
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,11 +40,12 @@ if t.TYPE_CHECKING:
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.stream import Stream
     from target_intercom.sync.linking.listed import ListedGroups
-    from target_intercom.sync.mapping.by_schema import Mappers
-    from target_intercom.sync.mapping.contacts import AttributeType, ContactMapper
-    from target_intercom.sync.matching.naming import Naming
-    from target_intercom.sync.matching.recent import RecentContacts
-    from target_intercom.sync.matching.search import Matcher, View
+    from target_intercom.sync.mapping.attribute_values import AttributeType
+    from target_intercom.sync.mapping.contacts import ContactMapper
+    from target_intercom.sync.mapping.mappers import Mappers
+    from target_intercom.sync.matching.contact_ids import ContactIds
+    from target_intercom.sync.matching.directory import Directory
+    from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.planning.plan import BatchPlan, Unwritten
     from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
     from target_intercom.sync.removing.marks import StreamMarks
@@ -64,22 +66,22 @@ class ContactSync:
         mappers: Mappers[ContactMapper],
         catalog: AttributeCatalog,
         matcher: Matcher,
-        recent: RecentContacts,
+        directory: Directory,
         memory: StreamMemory,
-        naming: Naming,
+        ids: ContactIds,
         writer: Writer,
         marks: StreamMarks,
         groups: ListedGroups,
         report: RunReport,
     ) -> None:
-        """Put the parts together: All but `catalog`, `matcher`, `recent` and `report` are this stream's own."""
+        """Put the parts together; `catalog`, `matcher`, `directory`, `ids` and `report` are shared by all streams."""
         self._stream = stream
         self._mappers = mappers
         self._catalog = catalog
         self._matcher = matcher
-        self._recent = recent
+        self._directory = directory
         self._memory = memory
-        self._naming = naming
+        self._ids = ids
         self._writer = writer
         self._marks = marks
         self._groups = groups
@@ -104,12 +106,13 @@ class ContactSync:
             mapper.learn([received.record for received in some])
         familiar, others, sources = self._memory.familiar(records, self._ground)
         quiet, entries = in_line(self._memory.recall(self._map(others, sources)))
-        view = self._look_up(entries)
-        entries = self._leave(familiar, quiet, entries, view)
+        known = self._directory.layer()
+        self._look_up(entries, known)
+        entries = self._leave(familiar, quiet, entries, known)
         try:
             while entries:
-                entries = self._memory.recall(self._carry_out(*self._plan(entries, view)))
-                view.absorb(self._look_up([entry for entry in entries if entry.again]))
+                entries = self._memory.recall(self._carry_out(*self._plan(entries, known)))
+                self._look_up([entry for entry in entries if entry.again], known)
         except BaseException:
             # What ended it is what counts, also where the ledger cannot be written any more.
             with suppress(LedgerError):
@@ -143,63 +146,72 @@ class ContactSync:
 
     def _provide_attributes(self, records: Sequence[Received]) -> None:
         """Find, or make, the custom attributes that records want: of the schemas that name a type the first counts."""
-        wanted = Wanted(self._custom)
+        wanted = WantedAttributes(self._custom)
         for mapper, some in self._mappers.runs(records):
             mapper.want((one.record for one in some if not mapper.removes(one.record)), wanted)
-        self._custom |= self._catalog.provide(wanted.kinds(), create=self._stream.settings.create_attributes)
+        self._custom |= self._catalog.provide(wanted.types(), create=self._stream.settings.create_attributes)
 
-    def _plan(self, entries: Sequence[Entry], view: View) -> tuple[BatchPlan, View]:
-        """Plan a batch, looking up what that shows to be needed; returns the plan, and what is known, as after it."""
+    def _plan(self, entries: Sequence[Entry], known: Directory) -> tuple[BatchPlan, Directory]:
+        """Plan a batch, and look up what that shows to be needed; returns the plan, and what is known after it."""
+        held: set[ContactId] = set()
+        self._ids.find_for(_identities(entries))
+        for entry in entries:
+            if entry.contact is not None:
+                known.learn(entry.contact, Source.LEDGER)
         while True:
-            stage = self._now(view, entries)
-            batch = play(entries, stage, self._memory.links(entries), self._stream.settings)
-            if not batch.unasked:
+            stage, links = known.layer(), self._memory.links(entries, held)
+            batch = play(entries, stage, links, self._stream.settings)
+            if not (batch.unasked or links.unknown):
                 return batch, stage
-            view.absorb(self._search(batch.unasked, trusting=True))
+            held |= links.unknown
+            self._search(batch.unasked, known, trusting=True)
 
-    def _look_up(self, entries: Sequence[Entry]) -> View:
-        """Ask Intercom whom these records mean; where the ledger knows, it is not asked, unless there is a doubt.
+    def _look_up(self, entries: Sequence[Entry], known: Directory) -> None:
+        """Ask Intercom for the contacts of records; where the ledger knows them it is not asked, unless in doubt.
 
-        Records that may let go of their contacts are looked up, too: their identifiers may be somebody else's.
+        Records that may let go of their contacts are looked up, too: their identifiers may be another contact's.
         """
         asked = [entry for entry in entries if entry.contact is None or entry.is_unsure]
         moving = [entry for entry in entries if not (entry.contact is None or entry.is_unsure) and may_let_go(entry)]
         removes = self._stream.settings.sync_mode is SyncMode.REMOVE
-        known = {entry.contact.id for entry in asked if entry.contact is not None}
-        view = self._search(asked, known=known, everyone=removes)
+        unsure = {entry.contact.id for entry in asked if entry.contact is not None}
+        self._search(asked, known, known=unsure, everyone=removes)
         if moving:
-            view.absorb(self._search(moving, trusting=True))
+            self._search(moving, known, trusting=True)
         if removes:
-            self._look_up_leads(view, entries)
-        return view
+            self._look_up_leads(entries, known)
 
-    def _search(self, entries: Iterable[Entry], **how: t.Any) -> View:
-        settings = self._stream.settings
-        # A removal means the leads with an email, too; what is written must not be somebody else's.
-        also = [MatchBy.EMAIL] if settings.sync_mode is SyncMode.REMOVE else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
-        return self._matcher.look_up(self._identities(entries), settings.match_by, also=also, **how)
+    def _search(self, entries: Iterable[Entry], into: Directory, **how: t.Any) -> None:
+        # A removal means the leads with an email, too; what is written must not be another contact's.
+        also = (
+            [MatchBy.EMAIL]
+            if self._stream.settings.sync_mode is SyncMode.REMOVE
+            else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
+        )
+        identities = _identities(entries)
+        self._ids.find_for(identities)
+        self._matcher.look_up(identities, self._stream.settings.match_by, into, also=also, **how)
 
-    def _identities(self, entries: Iterable[Entry]) -> list[Identity]:
-        identities = list(dict.fromkeys(entry.draft.identity for entry in entries))
-        self._naming.meet(identities)
-        return identities
-
-    def _look_up_leads(self, view: View, entries: Sequence[Entry]) -> None:
+    def _look_up_leads(self, entries: Sequence[Entry], known: Directory) -> None:
         """Ask Intercom for all contacts with the emails of those that orders to remove find: they mean the person."""
+        identities = _identities(entries)
         linked = (entry.contact for entry in entries if entry.contact is not None)
-        emails = {contact.email for contact in (*view.contacts(), *linked) if contact.email is not None}
-        emails -= {entry.draft.identity.email for entry in entries if entry.draft.identity.email is not None}
-        identities = [Identity(email=email) for email in sorted(emails)]
-        view.absorb(self._matcher.look_up(identities, [MatchBy.EMAIL], everyone=True))
+        emails = {contact.email for contact in (*known.around(identities), *linked) if contact.email is not None}
+        emails -= {identity.email for identity in identities if identity.email is not None}
+        wanted = [Identity(email=email) for email in sorted(emails)]
+        self._matcher.look_up(wanted, [MatchBy.EMAIL], known, everyone=True)
 
     def _leave(
-        self, familiar: Sequence[Familiar], quiet: Sequence[Entry], others: Sequence[Entry], view: View
+        self, familiar: Sequence[Familiar], quiet: Sequence[Entry], others: Sequence[Entry], known: Directory
     ) -> list[Entry]:
         """Leave records alone that are in line with their contacts; returns those that are not, in their order.
 
         One whose contact another record of the batch may mean, too, is not left: the later of the two has to win.
         """
-        involved = view.names().union(*map(_names, others))
+        around = known.around(_identities(others))
+        involved = {name for contact in around for name in Identity.of(contact).identifiers()}.union(
+            *map(_names, others)
+        )
         if involved:
             roused = [one.received for one in familiar if not involved.isdisjoint(one.names())]
             familiar = [one for one in familiar if involved.isdisjoint(one.names())]
@@ -227,13 +239,7 @@ class ContactSync:
                 self._invalid(received, received.trouble)
         return [received for received in records if received.trouble is None]
 
-    def _now(self, view: View, entries: Sequence[Entry]) -> View:
-        """Return the view as this run's writes have left it."""
-        self._matcher.refresh(view, self._identities(entries))
-        self._matcher.remind(view, (entry.contact for entry in entries if entry.contact is not None))
-        return view.copy()
-
-    def _carry_out(self, batch: BatchPlan, stage: View) -> list[Entry]:
+    def _carry_out(self, batch: BatchPlan, stage: Directory) -> list[Entry]:
         """Carry out a plan, round by round; returns the records that have to be planned anew, in their order.
 
         They are those of a write that ended otherwise than foretold, and all that were planned to come after it.
@@ -270,10 +276,12 @@ class ContactSync:
         failed: list[ContactRecords] = []
         for one in self._writer.write(operations):
             group = one.group
-            is_foretold = group.contact is None or isinstance(one, Saved) or _is_left_as_found(one)
+            is_foretold = _is_foretold(one)
             again.extend(self._settle(one))
             if not is_foretold:
                 failed.append(group)
+                if isinstance(one, Saved) and one.contact is not None:
+                    group.moved.update(Identity.of(one.contact).identifiers())
                 if isinstance(group.match, Found):
                     # What comes after begins with the contact as it is.
                     written[group.contact] = group.match.contact
@@ -281,25 +289,23 @@ class ContactSync:
                 written[group.contact] = one.contact
         return again, failed
 
-    def _finish(self, unwritten: Iterable[Unwritten], stage: View, written: Mapping[ContactId | None, Contact]) -> None:
+    def _finish(
+        self, unwritten: Iterable[Unwritten], stage: Directory, written: Mapping[ContactId | None, Contact]
+    ) -> None:
         """Leave, refuse and mark records as planned; `written` has the contacts as they are now."""
         quiet: list[Entry] = []
-        idle: list[ContactRecords] = []
         for one in unwritten:
             entry = one.entry
             match one.match:
-                case _ if one.is_unidentified:
-                    self._invalid(entry.received, no_identifier(self._stream.settings.match_by))
-                case _ if entry.draft.removed:
+                case _ if entry.draft.removed and not one.is_unidentified:
                     self._marks.place(entry, _as_written(one.match, written), stage)
                 case Ambiguous() | MergedAway() | Unanswered() as unclear:
                     self._refuse([entry], refusal(unclear))
                 case Found():
                     quiet.append(entry)
-                case NotFound() as nobody:
-                    idle.append(ContactRecords(nobody, entry.draft, [entry]))
+                case NotFound():
+                    self._invalid(entry.received, no_identifier(self._stream.settings.match_by))
         self._leave_alone([], quiet)
-        self._write(idle, {})
 
     def _settle(self, written: Written) -> list[Entry]:
         """Report what became of a group; returns the entries that have to be tried again."""
@@ -315,10 +321,8 @@ class ContactSync:
             case InDoubt(group, why):
                 self._refuse(group.entries, why)
                 return []
-            case ContactGone(group, contact_id):
-                return self._vanished(group, contact_id)
-            case WrongContact(group, why):
-                return self._mistaken(group, why)
+            case Surprise():
+                return self._surprised(written)
 
     def _saved(self, saved: Saved) -> list[Entry]:
         group, contact = saved.group, saved.contact
@@ -354,7 +358,7 @@ class ContactSync:
         """Report a group whose records went through, and mark its contact where some of them do."""
         if contact is not None:
             if contact.is_read and not (isinstance(group.match, Found) and group.match.contact is contact):
-                self._recent.remember(contact)
+                self._directory.learn(contact, Source.ANSWER)
             self._groups.saved(group, contact, result)
         first_wins = self._stream.settings.sync_mode is SyncMode.INSERT
         winner = group.entries[0] if first_wins else group.entries[-1]
@@ -378,25 +382,19 @@ class ContactSync:
         """Return a group's records to be tried again, each by itself."""
         return [replace(entry, alone=True) for entry in group.entries]
 
-    def _vanished(self, group: ContactRecords, contact: ContactId) -> list[Entry]:
-        """Match the records of a contact that is gone a second time, and no third time."""
-        self._recent.forget(contact)
-        self._groups.gone(contact)
-        reason = f"contact {contact} is gone, and so is every other match"
-        tried = [entry for entry in group.entries if entry.again]
-        self._refuse(tried, Refusal(Result.REJECTED, reason, "contact_gone"))
-        return [_second_try(entry, contact) for entry in group.entries if not entry.again]
+    def _surprised(self, surprise: Surprise) -> list[Entry]:
+        """Have records planned anew whose contact is gone or another one, without their links, and no third time.
 
-    def _mistaken(self, group: ContactRecords, why: Refusal) -> list[Entry]:
-        """Match records a second time, without the ledger that named the wrong contact, and no third time.
-
-        Of several that were refused together each has to be tried by itself: one may have spoilt it for the others.
+        Where several were refused together each is tried by itself: one may have spoilt it for the others.
         """
-        if len(group.entries) > 1:
+        group, gone = surprise.group, surprise.gone
+        if gone is not None:
+            self._directory.learn_fact(gone, Gone())
+            self._groups.gone(gone)
+        elif len(group.entries) > 1:
             return self._one_by_one(group)
-        if any(entry.again for entry in group.entries):
-            return self._rejected(group, why)
-        return [replace(entry, known=None, again=True) for entry in group.entries]
+        self._refuse([entry for entry in group.entries if entry.again], surprise.refusal)
+        return [_without_link(entry, gone) for entry in group.entries if not entry.again]
 
     # Refusals.
 
@@ -428,9 +426,18 @@ def _as_written(match: _M, written: Mapping[ContactId | None, Contact]) -> _M:
     return match
 
 
-def _is_left_as_found(written: Written) -> bool:
-    """Check whether a contact that was there was left alone, since the mode updates none."""
-    return isinstance(written, Left) and isinstance(written.group.match, Found)
+def _is_foretold(written: Written) -> bool:
+    """Check whether a write ended as its plan has it: made, changed, or left alone since the mode changes none."""
+    group = written.group
+    match written:
+        case _ if group.contact is None:
+            return True
+        case Saved(result=result):
+            return isinstance(group.match, Found) or result is Result.CREATED
+        case Left():
+            return isinstance(group.match, Found)
+        case _:
+            return False
 
 
 def _values_of(attributes: Iterable[str], group: ContactRecords) -> list[str]:
@@ -438,11 +445,15 @@ def _values_of(attributes: Iterable[str], group: ContactRecords) -> list[str]:
     return [name for name in attributes for entry in group.entries if entry.draft.attributes.get(name) is not None]
 
 
-def _second_try(entry: Entry, gone: ContactId) -> Entry:
+def _without_link(entry: Entry, gone: ContactId | None) -> Entry:
     identity = entry.draft.identity
-    if identity.id == gone:
+    if identity.id is not None and identity.id == gone:
         identity = replace(identity, id=None)
     return replace(entry, draft=replace(entry.draft, identity=identity), known=None, again=True)
+
+
+def _identities(entries: Iterable[Entry]) -> list[Identity]:
+    return list(dict.fromkeys(entry.draft.identity for entry in entries))
 
 
 def _place(entry: Entry) -> int:

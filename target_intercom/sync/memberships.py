@@ -34,9 +34,10 @@ if t.TYPE_CHECKING:
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config
     from target_intercom.settings.stream import Stream
-    from target_intercom.sync.mapping.by_schema import Mappers
+    from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.mapping.memberships import MembershipDraft, MembershipMapper
-    from target_intercom.sync.matching.naming import Naming
+    from target_intercom.sync.matching.contact_ids import ContactIds
+    from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.writing.bulk_jobs import BulkJobs
     from target_intercom.sync.writing.plan_file import Plan
@@ -142,7 +143,8 @@ class Groups:
         matcher: Matcher,
         ledger: Ledger,
         memberships: Memberships,
-        naming: Naming,
+        directory: Directory,
+        ids: ContactIds,
         plan: Plan,
         report: RunReport,
         check: Callable[[], None],
@@ -160,7 +162,7 @@ class Groups:
         self._tags = TagCatalog(client, in_parallel, memberships, say)
         self._jobs = jobs
         self._room = WaitingRoom(config.data_dir)
-        self._unnamed = UnnamedListings(config.data_dir, naming, config.search_delay_seconds)
+        self._unnamed = UnnamedListings(config.data_dir, ids, config.search_delay_seconds)
         self.complete_streams = CompleteStreams(ledger, memberships, say)
         self._ledger = ledger
         self._unclear: set[str] = set()
@@ -169,7 +171,8 @@ class Groups:
             memberships,
             matcher,
             report,
-            naming=naming,
+            directory=directory,
+            ids=ids,
             config=config.stream,
             removes=self._removes,
             begin=self._begin,
@@ -251,7 +254,7 @@ class Groups:
                 continue
             marked = self._memberships.marked(stream, self._whole)
             missing = self._memberships.missing(stream, self._whole) if stream in self._whole else 0
-            yield Share(stream, marked, missing, self._ledger.known_before(stream), "memberships")
+            yield Share(stream, marked, missing, self._ledger.streams.known_before(stream), "memberships")
 
     def take_off(self) -> None:
         """Take off the tags of memberships that have ended."""

@@ -34,7 +34,7 @@ def gone(*contacts: ContactId) -> dict[ContactId, str]:
     return dict.fromkeys(contacts, "people")
 
 
-PRINTS = Hashes("content", "shape", "settings")
+HASHES = Hashes("content", "shape", "settings")
 
 
 @pytest.fixture(scope="session")
@@ -218,15 +218,15 @@ def entry(
     name: str,
     of: Contact | None = None,
     *,
-    prints: Hashes | None = PRINTS,
-    standing: EntryState = EntryState.SYNCED,
+    hashes: Hashes | None = HASHES,
+    state: EntryState = EntryState.SYNCED,
     written_at: int = 0,
     is_doubted: bool = False,
     overruled_by: str | None = None,
 ) -> LedgerEntry:
     """A record and its contact."""
     other = None if overruled_by is None else key(overruled_by)
-    row = LedgerEntry(key(name), of, prints, standing, Stamp(written_at))
+    row = LedgerEntry(key(name), of, hashes, state, Stamp(written_at))
     return replace(row, is_doubted=is_doubted, overruled_by=other)
 
 
@@ -234,13 +234,13 @@ def loaded(
     name: str,
     of: Contact | str | None,
     *,
-    prints: Hashes | None = PRINTS,
-    standing: EntryState = EntryState.SYNCED,
+    hashes: Hashes | None = HASHES,
+    state: EntryState = EntryState.SYNCED,
     written_at: int = 0,
     version: int | None = None,
     changed: bool = False,
 ) -> Loaded:
     """A record to remember; of a contact or its id."""
     whose = contact(of) if isinstance(of, str) else of
-    row = entry(name, whose, prints=prints, standing=standing, written_at=written_at)
+    row = entry(name, whose, hashes=hashes, state=state, written_at=written_at)
     return Loaded(row, version, changed)

@@ -83,7 +83,7 @@ def keyed(
 
 def filled(ledger: Ledger, *rows: Loaded, stream: str = S, keys: tuple[str, ...] = ("id",)) -> None:
     """Have a run load these records."""
-    ledger.enter(stream, keys, alone=False)
+    ledger.streams.enter(stream, keys, alone=False)
     ledger.remember(stream, rows)
     ledger.finish()
 
@@ -95,7 +95,7 @@ def test_streams_are_listed_with_their_contacts_and_last_runs(new_ledgers: Ledge
     filled(new_ledgers("r1"), loaded("1", "c1"), loaded("2", "c2"), loaded("3", "c3"), loaded("4", None))
     filled(new_ledgers("r2"), loaded("1", "c1"), loaded("2", "c4"), stream=T, keys=("tenant", "id"))
     last = new_ledgers("r3")
-    last.enter(T, ["tenant", "id"], alone=False)
+    last.streams.enter(T, ["tenant", "id"], alone=False)
     last.removed(gone(ContactId("c1")))
 
     customers, leads = listed(new_ledgers.url)
@@ -121,7 +121,7 @@ def test_streams_are_listed_with_their_contacts_and_last_runs(new_ledgers: Ledge
 
 
 def test_a_stream_that_no_run_has_finished_has_no_end(on_sqlite: Ledgers) -> None:
-    on_sqlite("r1").enter(S, ["id"], alone=False)
+    on_sqlite("r1").streams.enter(S, ["id"], alone=False)
     assert [one["finished_at"] for one in listed(on_sqlite.url)] == [None]
     header, row = [line.split() for line in looked(on_sqlite.url, "streams").splitlines()]
     assert dict(zip(header, row, strict=True))["finished_at"] == "-"
@@ -150,7 +150,7 @@ def test_a_ledger_without_streams_is_an_empty_list(on_sqlite: Ledgers) -> None:
 
 def test_ids_are_exported_by_key(new_ledgers: Ledgers) -> None:
     ledger = new_ledgers()
-    found = loaded("2", "c2", standing=EntryState.FOUND)
+    found = loaded("2", "c2", state=EntryState.FOUND)
     filled(ledger, loaded("1", "c1"), found, loaded("3", "c3"), loaded("4", None))
     filled(ledger, loaded("5", "c5"), stream=T)
     ledger.removed(gone(ContactId("c3")))
@@ -380,9 +380,9 @@ def test_a_ledger_of_a_newer_version_is_told(on_sqlite: Ledgers, command: list[s
 
 def test_a_ledger_is_looked_into_while_a_run_works_on_it(new_ledgers: Ledgers) -> None:
     ledger = new_ledgers("r1")
-    ledger.enter(S, ["id"], alone=True)
+    ledger.streams.enter(S, ["id"], alone=True)
     ledger.remember(S, [loaded("1", "c1", changed=True)])
-    ledger.intend(Email("ann@example.com"), None)
+    ledger.intents.add(Email("ann@example.com"), None)
 
     def everything() -> list[list[tuple[Any, ...]]]:
         return [new_ledgers.rows(table) for table in ("streams", "entries", "intents")]
@@ -392,7 +392,7 @@ def test_a_ledger_is_looked_into_while_a_run_works_on_it(new_ledgers: Ledgers) -
     (stream,) = listed(new_ledgers.url)
     assert (stream["last_run"], stream["finished_at"], stream["contacts"]) == ("r1", None, 1)
     assert everything() == before
-    assert ledger.was_alone(S)
+    assert ledger.streams.was_alone(S)
 
 
 # As a process.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,8 @@ def forgotten(ledgers: Ledgers, stream: str = S) -> None:
 def filled(ledgers: Ledgers) -> None:
     """Two contacts of one stream in two groups each, one of them in another stream, too; a second workspace."""
     ledger = ledgers("r1")
-    ledger.enter(S, ["id"], alone=False)
-    ledger.enter(T, ["id"], alone=False)
+    ledger.streams.enter(S, ["id"], alone=False)
+    ledger.streams.enter(T, ["id"], alone=False)
     ledger.remember(S, [loaded("1", "c1"), loaded("2", "c2"), loaded("3", None)])
     ledger.remember(T, [loaded("9", "c2")])
     rows = [
@@ -53,7 +54,7 @@ def filled(ledgers: Ledgers) -> None:
     ledger.memberships.note(rows, [], {(S, key("1")): "print"})
     ledger.close()
     other = ledgers("r2", "w2")
-    other.enter(S, ["id"], alone=False)
+    other.streams.enter(S, ["id"], alone=False)
     other.remember(S, [loaded("1", "c1")])
     other.memberships.note([membership("1", "c1", "vip", stream=S)], [])
     other.close()
@@ -115,7 +116,7 @@ def test_what_a_forgotten_stream_put_on_is_due_where_a_record_lists_groups(ledge
 
 def test_what_a_forgotten_groups_stream_put_on_is_due_when_another_came_whole(ledgers: Ledgers) -> None:
     ledger = ledgers("r1")
-    ledger.enter(S, ["id"], alone=False)
+    ledger.streams.enter(S, ["id"], alone=False)
     ledger.memberships.note([membership("1", stream=S, content="print")], [])
     ledger.remember(T, [loaded("8", "c1")])
     ledger.memberships.note([], [], {(T, key("8")): "print"})
@@ -133,7 +134,7 @@ def test_what_a_forgotten_groups_stream_put_on_is_due_when_another_came_whole(le
 
 def test_a_stream_that_a_run_works_on_is_kept(new_ledgers: Ledgers) -> None:
     ledger = new_ledgers("r1")
-    ledger.enter(S, ["id"], alone=False)
+    ledger.streams.enter(S, ["id"], alone=False)
     ledger.remember(S, [loaded("1", "c1")])
     with pytest.raises(StreamBusyError, match="a run works on it"):
         forgotten(new_ledgers)
@@ -141,3 +142,14 @@ def test_a_stream_that_a_run_works_on_is_kept(new_ledgers: Ledgers) -> None:
     ledger.close()
     forgotten(new_ledgers)
     assert json.dumps(new_ledgers.rows("entries")) == "[]"
+
+
+def test_a_contact_that_its_record_names_no_more_is_not_counted(ledgers: Ledgers) -> None:
+    ledger = ledgers()
+    ledger.streams.enter(S, ["id"], alone=False)
+    ledger.remember(S, [loaded("1", "c1"), loaded("2", "c2")])
+    ledger.remember(T, [loaded("9", "c2")])
+    ledger.remember(S, [replace(loaded("1", "c3"), dropped=contact("c1"))])
+    ledger.remember(T, [replace(loaded("9", "c4"), dropped=contact("c2"))])
+    ledger.close()
+    assert looked(ledgers) == Held(contacts=2, alone=2, tags=0)

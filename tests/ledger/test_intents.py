@@ -27,7 +27,7 @@ ANN, BOB = Email("ann@example.com"), Email("bob@example.com")
 def pending_since(ledger: Ledger, email: Email, replacing: Stamp | None = None) -> Stamp | None:
     """Try to write an intent; returns the stamp of the one that is in the way."""
     try:
-        ledger.intend(email, replacing)
+        ledger.intents.add(email, replacing)
     except LeadPendingError as error:
         return Stamp(error.since)
     return None
@@ -40,14 +40,14 @@ def let_the_clock_move_past(moment: Stamp) -> None:
 
 def test_an_intent_is_written_with_the_time(ledgers: Ledgers) -> None:
     before = stamp(time.time())
-    written = ledgers("r7").intend(ANN, None)
+    written = ledgers("r7").intents.add(ANN, None)
     assert before <= written <= stamp(time.time())
     assert ledgers.rows("intents", "email, sent_at, run") == [(ANN, written, "r7")]
 
 
 def test_a_second_intent_is_refused_with_the_time_of_the_first(ledgers: Ledgers) -> None:
     ledger = ledgers()
-    first = ledger.intend(ANN, None)
+    first = ledger.intents.add(ANN, None)
     let_the_clock_move_past(first)
     assert pending_since(ledger, ANN) == first
     assert pending_since(ledgers("r2"), ANN) == first
@@ -55,24 +55,24 @@ def test_a_second_intent_is_refused_with_the_time_of_the_first(ledgers: Ledgers)
 
 
 def test_an_intent_that_did_not_arrive_is_replaced(ledgers: Ledgers) -> None:
-    first = ledgers().intend(ANN, None)
+    first = ledgers().intents.add(ANN, None)
     let_the_clock_move_past(first)
-    second = ledgers("r2").intend(ANN, first)
+    second = ledgers("r2").intents.add(ANN, first)
     assert second > first
     assert pending_since(ledgers("r3"), ANN) == second
     assert ledgers.rows("intents", "run") == [("r2",)]
 
 
 def test_an_intent_is_not_replaced_by_who_knows_only_another(ledger: SqlLedger) -> None:
-    first = ledger.intend(ANN, None)
+    first = ledger.intents.add(ANN, None)
     for by in (-1, 1, -1_000_000):
         assert pending_since(ledger, ANN, Stamp(first + by)) == first
     assert pending_since(ledger, ANN) == first
 
 
 def test_an_intent_that_was_dropped_is_no_longer_replaced_but_written(ledger: SqlLedger) -> None:
-    first = ledger.intend(ANN, None)
-    ledger.drop_intents([ANN])
+    first = ledger.intents.add(ANN, None)
+    ledger.intents.drop([ANN])
     assert pending_since(ledger, ANN, first) is None
     assert pending_since(ledger, ANN) is not None
 
@@ -80,8 +80,8 @@ def test_an_intent_that_was_dropped_is_no_longer_replaced_but_written(ledger: Sq
 def test_only_what_was_surely_not_made_is_dropped(ledgers: Ledgers) -> None:
     ledger = ledgers()
     for email in (ANN, BOB):
-        ledger.intend(email, None)
-    ledgers("r2").drop_intents([ANN, Email("nobody@example.com")])
+        ledger.intents.add(email, None)
+    ledgers("r2").intents.drop([ANN, Email("nobody@example.com")])
     assert pending_since(ledger, ANN) is None
     assert pending_since(ledger, BOB) is not None
 
@@ -93,13 +93,13 @@ def test_many_intents_are_dropped_at_once(ledgers: Ledgers) -> None:
         "INSERT INTO target_intercom_intents SELECT :workspace, 'p' || n || '@example.com', 0, 'r0' FROM numbers",
         workspace=ledgers.workspace(),
     )
-    ledgers().drop_intents([Email(f"p{number}@example.com") for number in range(1, 502)])
+    ledgers().intents.drop([Email(f"p{number}@example.com") for number in range(1, 502)])
     assert ledgers.rows("intents", "email") == [("p502@example.com",)]
 
 
 def test_an_intent_stays_after_the_lead_was_made(ledgers: Ledgers) -> None:
     """Another run, which looked before that, does not see the lead for a while."""
-    first = ledgers().intend(ANN, None)
+    first = ledgers().intents.add(ANN, None)
     ledger = ledgers("r2")
     ledger.remember("customers", [loaded("1", contact("c1", "lead", None, ANN), changed=True)])
     ledger.doubt([ContactId("c1")])
@@ -120,13 +120,13 @@ def test_intents_of_a_removed_contact_are_dropped(ledgers: Ledgers) -> None:
     emails = [ANN, BOB, Email("cy@example.com"), Email(LONG)]
     ledger = ledgers()
     for email in emails:
-        ledger.intend(email, None)
+        ledger.intents.add(email, None)
     ledger.remember("customers", [loaded("1", contact("c1", "lead", None, ANN)), loaded("2", "c1")])
     ledger.remember("customers", [loaded("3", contact("c2", "lead", None, BOB))])
     ledger.remember("leads", [loaded("1", contact("c1", "lead", None, emails[2]))])
     ledger.remember("leads", [loaded("2", contact("c3", "lead", None, LONG))])
     elsewhere = ledgers("r1", "w2")
-    elsewhere.intend(ANN, None)
+    elsewhere.intents.add(ANN, None)
     elsewhere.remember("customers", [loaded("1", contact("c1", "lead", None, ANN))])
 
     ledgers("r2").removed(gone(ContactId("c1"), ContactId("c3")))
@@ -154,9 +154,9 @@ def test_an_intent_of_yesterday_is_dropped_at_the_end_of_a_run(ledgers: Ledgers)
 @pytest.mark.parametrize("email", [Email(odd) for odd in ODD], ids=["accent", "quote", "nul", "long"])
 def test_any_address_can_be_an_intent(ledger: SqlLedger, email: Email) -> None:
     """A record with such an address is for Intercom to refuse; it must not end the run."""
-    first = ledger.intend(email, None)
+    first = ledger.intents.add(email, None)
     assert pending_since(ledger, email) == first
-    ledger.drop_intents([email])
+    ledger.intents.drop([email])
     assert pending_since(ledger, email) is None
 
 
@@ -190,7 +190,7 @@ def test_of_many_at_once_exactly_one_may_repeat_a_lead(ledgers: Ledgers) -> None
     runs = [ledgers("r1"), ledgers("r2")]
     for number in range(5):
         email = Email(f"p{number}@example.com")
-        first = runs[0].intend(email, None)
+        first = runs[0].intents.add(email, None)
         let_the_clock_move_past(first)
         answers = all_at_once(runs, email, first)
         assert answers.count(None) == 1
@@ -203,7 +203,7 @@ def test_each_of_many_threads_is_told_of_its_own_lead(ledgers: Ledgers) -> None:
     ledger = ledgers()
     emails = [Email(f"p{number}@example.com") for number in range(64)]
     before = ledgers("r0")
-    earlier = {email: before.intend(email, None) for email in emails[::2]}
+    earlier = {email: before.intents.add(email, None) for email in emails[::2]}
     with ThreadPoolExecutor(len(emails)) as pool:
         answers = dict(zip(emails, pool.map(lambda email: pending_since(ledger, email), emails), strict=True))
     assert {email: since for email, since in answers.items() if since is not None} == earlier

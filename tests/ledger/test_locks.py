@@ -28,7 +28,7 @@ S, T = "customers", "accounts"
 def enters(ledger: Ledger, stream: str = S, *, alone: bool = False, removes: bool = False) -> bool:
     """Try to enter a stream."""
     try:
-        ledger.enter(stream, ["id"], alone=alone, removes=removes)
+        ledger.streams.enter(stream, ["id"], alone=alone, removes=removes)
     except StreamBusyError:
         return False
     return True
@@ -47,11 +47,11 @@ def test_a_run_that_is_alone_shares_with_nobody(ledgers: Ledgers, earlier_alone:
 
 def test_who_is_refused_is_told_which_stream_and_why(ledgers: Ledgers) -> None:
     first, second = ledgers("r1"), ledgers("r2")
-    first.enter(S, ["id"], alone=True)
+    first.streams.enter(S, ["id"], alone=True)
     with pytest.raises(StreamBusyError, match="'customers' is busy: another run that decides who is missing"):
-        second.enter(S, ["id"], alone=False)
+        second.streams.enter(S, ["id"], alone=False)
     with pytest.raises(StreamBusyError, match="'customers' is busy: this run decides who is missing"):
-        second.enter(S, ["id"], alone=True)
+        second.streams.enter(S, ["id"], alone=True)
 
 
 def test_streams_are_entered_one_by_one(ledgers: Ledgers) -> None:
@@ -60,8 +60,8 @@ def test_streams_are_entered_one_by_one(ledgers: Ledgers) -> None:
     assert enters(second, T, alone=True)
     assert not enters(first, T, alone=True)
     assert not enters(second, S, alone=True)
-    assert first.was_alone(S)
-    assert second.was_alone(T)
+    assert first.streams.was_alone(S)
+    assert second.streams.was_alone(T)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_run_that_has_to_be_alone_after_all_is_so_from_then_on(ledgers: Ledger
     assert enters(first)
     assert enters(first, alone=True)
     assert not enters(second)
-    assert first.was_alone(S)
+    assert first.streams.was_alone(S)
 
 
 def test_a_run_does_not_become_alone_while_another_is_there(ledgers: Ledgers) -> None:
@@ -144,7 +144,7 @@ def test_work_goes_on_while_streams_are_held(ledgers: Ledgers) -> None:
     for ledger in (first, second):
         ledger.remember(S, [loaded("1", "c1", changed=True)])
         assert set(ledger.recall(S, [key("1")])) == {key("1")}
-    assert first.was_alone(S)
+    assert first.streams.was_alone(S)
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -153,13 +153,13 @@ def test_a_lock_that_cannot_be_used_is_not_taken_for_another_run(
     on_sqlite: Ledgers, tmp_path: Path, spoil: Callable[[Path], object], alone: bool
 ) -> None:
     first = on_sqlite("r1")
-    first.enter(S, ["id"], alone=True)
+    first.streams.enter(S, ["id"], alone=True)
     first.close()
     (lock,) = tmp_path.glob("ledger.db-lock-*")
     lock.unlink()
     spoil(lock)
     with pytest.raises(LedgerError):
-        on_sqlite("r2").enter(S, ["id"], alone=alone)
+        on_sqlite("r2").streams.enter(S, ["id"], alone=alone)
 
 
 # Who was there.
@@ -173,15 +173,15 @@ def test_a_run_that_nobody_came_after_was_alone(ledgers: Ledgers, alone: bool) -
     ledger = ledgers("r1")
     until(lambda: enters(ledger, alone=alone))
     assert enters(ledger, alone=True)
-    assert ledger.was_alone(S)
+    assert ledger.streams.was_alone(S)
 
 
 def test_a_run_that_another_came_after_was_not_alone(ledgers: Ledgers) -> None:
     first, second = ledgers("r1"), ledgers("r2")
     assert enters(first)
     assert enters(second)
-    assert not first.was_alone(S)
-    assert second.was_alone(S)
+    assert not first.streams.was_alone(S)
+    assert second.streams.was_alone(S)
 
 
 def test_a_run_that_another_visited_was_not_alone_though_it_is_now(ledgers: Ledgers) -> None:
@@ -191,7 +191,7 @@ def test_a_run_that_another_visited_was_not_alone_though_it_is_now(ledgers: Ledg
     second.finish()
     second.close()
     until(lambda: enters(first, alone=True))
-    assert not first.was_alone(S)
+    assert not first.streams.was_alone(S)
 
 
 @pytest.mark.parametrize("is_done", [True, False])
@@ -204,7 +204,7 @@ def test_a_run_that_met_another_at_its_beginning_was_not_alone(ledgers: Ledgers,
         other.finish()
         other.close()
         until(lambda: enters(ledger, alone=True))
-    assert not ledger.was_alone(S)
+    assert not ledger.streams.was_alone(S)
 
 
 def test_a_run_that_met_nobody_and_that_nobody_came_to_was_alone(ledgers: Ledgers) -> None:
@@ -212,19 +212,19 @@ def test_a_run_that_met_nobody_and_that_nobody_came_to_was_alone(ledgers: Ledger
     assert enters(ledgers("r2"), T)
     assert enters(ledger, removes=True)
     assert enters(ledger, alone=True, removes=True)
-    assert ledger.was_alone(S)
+    assert ledger.streams.was_alone(S)
 
 
 def test_a_run_that_was_refused_leaves_no_trace(ledgers: Ledgers) -> None:
     first, second = ledgers("r1"), ledgers("r2")
-    first.enter(S, ["id"], alone=True)
+    first.streams.enter(S, ["id"], alone=True)
     assert not enters(second, alone=True)
-    assert first.was_alone(S)
-    assert not second.was_alone(S)
+    assert first.streams.was_alone(S)
+    assert not second.streams.was_alone(S)
     assert ledgers.rows("streams", "last_run") == [("r1",)]
     first.close()
     until(lambda: enters(second))
-    assert second.was_alone(S)
+    assert second.streams.was_alone(S)
     assert ledgers.rows("streams", "last_run") == [("r2",)]
 
 
@@ -233,22 +233,22 @@ def test_who_came_to_another_stream_or_workspace_does_not_count(ledgers: Ledgers
     assert enters(ledger)
     assert enters(ledgers("r2"), T)
     assert enters(ledgers("r2", "w2"), S)
-    assert ledger.was_alone(S)
-    assert not ledger.was_alone(T)
+    assert ledger.streams.was_alone(S)
+    assert not ledger.streams.was_alone(T)
 
 
 def test_a_stream_is_told_of_a_run_when_it_enters_first_and_not_again(ledgers: Ledgers) -> None:
     ledger = ledgers("r1")
-    ledger.enter(S, ["id"], alone=False)
+    ledger.streams.enter(S, ["id"], alone=False)
     wanted = "stream, key_properties, last_run, started_at, finished_at"
     ledgers.sql(
         "UPDATE target_intercom_streams SET started_at = 'then', last_run = 'r2' WHERE workspace = :workspace",
         workspace=ledgers.workspace(),
     )
-    ledger.enter(S, ["id"], alone=True)
-    ledger.enter(S, ["id"], alone=False)
+    ledger.streams.enter(S, ["id"], alone=True)
+    ledger.streams.enter(S, ["id"], alone=False)
     assert ledgers.rows("streams", wanted) == [(S, '["id"]', "r2", "then", None)]
-    ledgers("r3").enter(S, ["tenant", "id"], alone=False)
+    ledgers("r3").streams.enter(S, ["tenant", "id"], alone=False)
     ((keys, run, started),) = ledgers.rows("streams", "key_properties, last_run, started_at")
     assert (keys, run) == ('["tenant", "id"]', "r3")
     assert started != "then"
@@ -262,8 +262,8 @@ import time
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.records import SqlLedger
 ledger = SqlLedger(Database(sys.argv[1]), sys.argv[2], "r9")
-ledger.enter("customers", ["id"], alone=True)
-ledger.enter("accounts", ["id"], alone=False)
+ledger.streams.enter("customers", ["id"], alone=True)
+ledger.streams.enter("accounts", ["id"], alone=False)
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -283,7 +283,7 @@ def test_streams_are_free_after_their_process_was_killed(ledgers: Ledgers) -> No
             process.kill()
     for stream in (S, T):
         until(partial(enters, ledger, stream, alone=True))
-        assert ledger.was_alone(stream)
+        assert ledger.streams.was_alone(stream)
 
 
 # Connections that die.
@@ -304,27 +304,27 @@ def cut_all_connections(ledgers: Ledgers) -> None:
 
 def test_a_run_whose_connection_was_cut_is_not_sure_to_have_been_alone(on_postgresql: Ledgers) -> None:
     ledger = on_postgresql("r1")
-    ledger.enter(S, ["id"], alone=True)
-    assert ledger.was_alone(S)
+    ledger.streams.enter(S, ["id"], alone=True)
+    assert ledger.streams.was_alone(S)
     cut_all_connections(on_postgresql)
     for _ in range(2):
         with pytest.raises(LedgerError):
-            ledger.was_alone(S)
+            ledger.streams.was_alone(S)
     assert enters(on_postgresql("r2"), alone=True)
     with pytest.raises(LedgerError):
-        ledger.was_alone(S)
+        ledger.streams.was_alone(S)
     ledger.close()
 
 
 def test_a_run_whose_connection_was_cut_does_not_enter_anew_as_if_nothing_were(on_postgresql: Ledgers) -> None:
     ledger = on_postgresql("r1")
-    ledger.enter(S, ["id"], alone=True)
+    ledger.streams.enter(S, ["id"], alone=True)
     cut_all_connections(on_postgresql)
     for _ in range(2):
         with pytest.raises(LedgerError):
-            ledger.enter(T, ["id"], alone=True)
+            ledger.streams.enter(T, ["id"], alone=True)
     with pytest.raises(LedgerError):
-        ledger.was_alone(S)
+        ledger.streams.was_alone(S)
 
 
 def test_records_are_written_after_idle_connections_were_cut(on_postgresql: Ledgers) -> None:

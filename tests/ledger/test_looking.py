@@ -40,7 +40,7 @@ def test_a_ledger_that_is_not_there_yet_is_not_made(url: str, tmp_path: Path) ->
 
 def test_what_is_in_a_ledger_is_told(new_ledgers: Ledgers) -> None:
     ledger = new_ledgers()
-    ledger.enter(S, ["id"], alone=False)
+    ledger.streams.enter(S, ["id"], alone=False)
     ledger.remember(S, [loaded("1", contact("c1")), loaded("2", contact("c2"))])
     before = new_ledgers.rows("entries")
     seen = look(new_ledgers.url)
@@ -55,20 +55,20 @@ def test_streams_of_contacts_are_those_with_records_or_that_a_run_finished_but_n
     """A run knows them, and a look tells them."""
     first = new_ledgers("r1")
     for stream in ("with records", "empty", "of groups"):
-        first.enter(stream, ["id"], alone=False)
+        first.streams.enter(stream, ["id"], alone=False)
     first.remember("with records", [loaded("1", contact("c1"))])
     joined = Membership("of groups", key("1"), ContactId("c1"), GroupKey("vip"), "VIP", None, LinkState.ON, ours=True)
     first.memberships.note([joined], [])
     first.finish()
     second = new_ledgers("r2")
     for stream in ("only begun", "with records of a run that failed"):
-        second.enter(stream, ["id"], alone=False)
+        second.streams.enter(stream, ["id"], alone=False)
     second.remember("with records of a run that failed", [loaded("2", contact("c2"))])
     third = new_ledgers("r3", "w2")
-    third.enter("of another workspace", ["id"], alone=False)
+    third.streams.enter("of another workspace", ["id"], alone=False)
     third.finish()
     known = ["empty", "with records", "with records of a run that failed"]
-    assert list(new_ledgers("r4").contact_streams()) == known
+    assert list(new_ledgers("r4").streams.of_contacts()) == known
     assert look(new_ledgers.url).contact_streams == {
         new_ledgers.workspace(): known,
         new_ledgers.workspace("w2"): ["of another workspace"],

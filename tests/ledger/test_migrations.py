@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def noted(ledgers: Ledgers, *rows: Membership) -> None:
     """Write memberships into a ledger that has not had the step."""
     with closing(ledgers("r1")) as ledger:
-        ledger.enter("members", [], alone=False)
-        ledger.enter("keyed", ["id"], alone=False)
+        ledger.streams.enter("members", [], alone=False)
+        ledger.streams.enter("keyed", ["id"], alone=False)
         ledger.memberships.note(rows, [])
     ledgers.sql(
         "DELETE FROM target_intercom_migrations WHERE name = :name", name=tell_groups_apart_in_lower_case.__name__

@@ -152,7 +152,7 @@ def test_all_tables_come_together_or_none(new_ledgers: Ledgers) -> None:
     assert "target_intercom_intents" in refused(new_ledgers.url)
     assert tables(new_ledgers.url) == before
     new_ledgers.sql("DROP TABLE target_intercom_intents")
-    new_ledgers().intend(Email(ANN), None)
+    new_ledgers().intents.add(Email(ANN), None)
 
 
 # Files that are no ledger, or none any more.
@@ -321,8 +321,8 @@ def test_only_the_owner_can_read_the_ledger_and_its_locks(tmp_path: Path, before
         filled(path)
         path.chmod(before)
     with closing(SqlLedger(Database(f"sqlite:///{path}" if as_url else path), "w1", "r1")) as ledger:
-        ledger.enter(S, ["id"], alone=True)
-        ledger.enter("accounts", ["id"], alone=False)
+        ledger.streams.enter(S, ["id"], alone=True)
+        ledger.streams.enter("accounts", ["id"], alone=False)
         ledger.remember(S, [loaded("1", contact("c1", "user", "1", ANN))])
         while_open = modes(tmp_path)
     assert {"ledger.db", "ledger.db-wal", "ledger.db-shm"} < set(while_open)
@@ -470,7 +470,7 @@ def test_an_error_while_writing_quotes_nobody(new_ledgers: Ledgers) -> None:
     secret_key = "the-key"
     acts: list[Callable[[], object]] = [
         lambda: ledger.remember(S, [loaded(secret_key, contact("c1", "user", "the-id", ANN))]),
-        lambda: ledger.intend(Email(ANN), None),
+        lambda: ledger.intents.add(Email(ANN), None),
     ]
     for act in acts:
         with pytest.raises(LedgerError) as caught:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_intercom.ledger.command.summaries import contact_ids, summaries
 from target_intercom.ledger.interface import EntryState, Hashes, Holder, Ledger, Loaded, Stamp, stamp
 from target_intercom.ledger.store.read_only import ReadOnlyLedger
-from target_intercom.ledger.summaries import contact_ids, summaries
 from target_intercom.model import ContactId, Email, Identity, RecordKey
 from target_intercom.settings.config import StreamConfig
 from target_intercom.sync.remembering.fingerprints import record_key
@@ -61,11 +61,11 @@ def test_records_are_recalled_as_they_were_remembered(ledgers: Ledgers) -> None:
         entry("3", contact("c1", "user", None, "ann@example.com")),
         entry("4", contact("c1", "lead", None, "ann@example.com"), written_at=1),
         entry("5", contact("c1", "lead")),
-        entry("6", contact("c1"), prints=Hashes("a", "b", "c")),
-        entry("7", contact("c1"), prints=None),
-        entry("8", contact("c1"), standing=EntryState.FOUND),
+        entry("6", contact("c1"), hashes=Hashes("a", "b", "c")),
+        entry("7", contact("c1"), hashes=None),
+        entry("8", contact("c1"), state=EntryState.FOUND),
         entry("9", None),
-        entry("10", None, prints=None, standing=EntryState.REMOVED),
+        entry("10", None, hashes=None, state=EntryState.REMOVED),
         replace(entry("11", contact("c1")), merged=True),
     ]
     ledgers().remember(S, [Loaded(row, None, changed=False) for row in written])
@@ -73,7 +73,7 @@ def test_records_are_recalled_as_they_were_remembered(ledgers: Ledgers) -> None:
 
 
 def test_hashes_are_kept_each_in_its_column(ledgers: Ledgers) -> None:
-    ledgers().remember(S, [loaded("1", "c1", prints=Hashes("a", "b", "c"))])
+    ledgers().remember(S, [loaded("1", "c1", hashes=Hashes("a", "b", "c"))])
     assert ledgers.rows("entries", "content, shape, settings") == [("a", "b", "c")]
 
 
@@ -101,9 +101,9 @@ def test_only_the_records_that_are_asked_for_are_recalled(ledger: SqlLedger) -> 
 
 def test_a_record_that_is_remembered_again_replaces_what_was_known(ledgers: Ledgers) -> None:
     ledgers().remember(
-        S, [loaded("1", contact("c1", "lead", None, "old@example.com"), standing=EntryState.FOUND, written_at=1)]
+        S, [loaded("1", contact("c1", "lead", None, "old@example.com"), state=EntryState.FOUND, written_at=1)]
     )
-    new = entry("1", contact("c2", "user", "x1", "new@example.com"), prints=Hashes("1", "2", "3"), written_at=2)
+    new = entry("1", contact("c2", "user", "x1", "new@example.com"), hashes=Hashes("1", "2", "3"), written_at=2)
     ledgers("r2").remember(S, [Loaded(new, 7, changed=False)])
     assert ledgers("r3").recall(S, [key("1")]) == {key("1"): new}
     assert len(ledgers.rows("entries")) == 1
@@ -120,7 +120,7 @@ def test_remembering_and_seeing_nothing_is_harmless(ledger: SqlLedger) -> None:
     ledger.doubt([])
     ledger.release(S, [])
     ledger.removed({})
-    ledger.drop_intents([])
+    ledger.intents.drop([])
     assert list(ledger.holders([])) == []
 
 
@@ -129,9 +129,7 @@ def test_remembering_and_seeing_nothing_is_harmless(ledger: SqlLedger) -> None:
 
 def test_a_changed_contact_voids_what_other_records_said_of_it(ledgers: Ledgers) -> None:
     before = ledgers()
-    before.remember(
-        S, [loaded("1", "c1"), loaded("2", "c1", written_at=5, standing=EntryState.FOUND), loaded("3", "c2")]
-    )
+    before.remember(S, [loaded("1", "c1"), loaded("2", "c1", written_at=5, state=EntryState.FOUND), loaded("3", "c2")])
     before.remember(T, [loaded("1", contact("c1", "user", "x1", "ann@example.com"))])
     ledgers("r1", "w2").remember(S, [loaded("1", "c1")])
 
@@ -139,7 +137,7 @@ def test_a_changed_contact_voids_what_other_records_said_of_it(ledgers: Ledgers)
 
     after = ledgers("r3")
     assert recalled(after, "1") == entry("1", contact("c1"), written_at=9)
-    overruled = entry("2", contact("c1"), written_at=5, standing=EntryState.FOUND, is_doubted=True, overruled_by="1")
+    overruled = entry("2", contact("c1"), written_at=5, state=EntryState.FOUND, is_doubted=True, overruled_by="1")
     assert recalled(after, "2") == overruled
     assert recalled(after, "1", T) == entry("1", contact("c1", "user", "x1", "ann@example.com"), is_doubted=True)
     assert recalled(after, "3") == entry("3", contact("c2"))
@@ -178,9 +176,7 @@ def test_before_a_contact_is_written_all_that_records_said_of_it_is_in_doubt(led
     """A kill may come between the write and its note."""
     ann = contact("c1", "user", "x1", "ann@example.com")
     before = ledgers()
-    before.remember(
-        S, [loaded("1", "c1", written_at=5), loaded("2", "c1", standing=EntryState.FOUND), loaded("3", "c2")]
-    )
+    before.remember(S, [loaded("1", "c1", written_at=5), loaded("2", "c1", state=EntryState.FOUND), loaded("3", "c2")])
     before.remember(T, [loaded("1", ann), loaded("2", "c3"), loaded("3", None)])
     ledgers("r1", "w2").remember(S, [loaded("1", "c1")])
 
@@ -188,7 +184,7 @@ def test_before_a_contact_is_written_all_that_records_said_of_it_is_in_doubt(led
 
     after = ledgers("r3")
     assert recalled(after, "1") == entry("1", contact("c1"), is_doubted=True, written_at=5)
-    assert recalled(after, "2") == entry("2", contact("c1"), is_doubted=True, standing=EntryState.FOUND)
+    assert recalled(after, "2") == entry("2", contact("c1"), is_doubted=True, state=EntryState.FOUND)
     assert recalled(after, "3") == entry("3", contact("c2"))
     assert recalled(after, "1", T) == entry("1", ann, is_doubted=True)
     assert recalled(after, "2", T) == entry("2", contact("c3"), is_doubted=True)
@@ -251,9 +247,9 @@ def test_who_is_missing_comes_with_all_that_is_known(ledgers: Ledgers) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        loaded("1", "c1", standing=EntryState.FOUND),
+        loaded("1", "c1", state=EntryState.FOUND),
         loaded("1", None),
-        loaded("1", None, standing=EntryState.REMOVED),
+        loaded("1", None, state=EntryState.REMOVED),
     ],
 )
 def test_who_was_not_synced_is_neither_known_nor_missing(ledgers: Ledgers, other: Loaded) -> None:
@@ -330,7 +326,7 @@ def test_versions_may_be_large(ledger: SqlLedger) -> None:
 
 def test_all_records_that_name_a_contact_are_given(ledgers: Ledgers) -> None:
     ledgers().remember(S, [loaded("1", contact("c1", "user", "x1"), version=1), loaded("2", "c2")])
-    ledgers().remember(T, [loaded("1", contact("c1", "lead", None, "ann@example.com"), standing=EntryState.FOUND)])
+    ledgers().remember(T, [loaded("1", contact("c1", "lead", None, "ann@example.com"), state=EntryState.FOUND)])
     ledgers("r1", "w2").remember(S, [loaded("9", "c1")])
     ledger = ledgers("r2")
     ledger.see(S, [key("1")], 2)
@@ -343,7 +339,7 @@ def test_all_records_that_name_a_contact_are_given(ledgers: Ledgers) -> None:
             Identity.of(contact("c1", "lead", None, "ann@example.com")),
             seen=False,
             version=None,
-            standing=EntryState.FOUND,
+            state=EntryState.FOUND,
         ),
         Holder(S, key("1"), C1, Identity.of(contact("c1", "user", "x1")), seen=True, version=2),
     ]
@@ -364,7 +360,7 @@ def test_released_records_are_forgotten_in_their_stream_alone(ledger: SqlLedger)
 def test_of_a_removed_contact_only_its_id_and_the_keys_of_its_records_are_left(ledgers: Ledgers) -> None:
     ledger = ledgers()
     ledger.remember(S, [loaded("1", contact("c1", "user", "x1", "ann@example.com"), written_at=5), loaded("2", "c2")])
-    ledger.remember(T, [loaded("3", contact("c1", "user", "x1", "ann@example.com"), standing=EntryState.FOUND)])
+    ledger.remember(T, [loaded("3", contact("c1", "user", "x1", "ann@example.com"), state=EntryState.FOUND)])
     ledgers("r1", "w2").remember(S, [loaded("1", "c1")])
 
     before = stamp(time.time())
@@ -374,7 +370,7 @@ def test_of_a_removed_contact_only_its_id_and_the_keys_of_its_records_are_left(l
     for stream, name in ((S, "1"), (T, "3")):
         row = recalled(ledger, name, stream)
         assert row is not None
-        assert (row.contact, row.prints, row.standing) == (None, None, EntryState.REMOVED)
+        assert (row.contact, row.hashes, row.state) == (None, None, EntryState.REMOVED)
         assert before <= row.written_at <= after
     left = ledgers.rows(
         "entries", "stream, key, contact_id, role, external_id, email, content, shape, settings, standing, gone_id"
@@ -474,7 +470,7 @@ def test_pages_go_on_while_what_they_gave_is_removed_and_released(ledgers: Ledge
 
 
 def test_ids_are_exported_page_by_page(ledgers: Ledgers) -> None:
-    ledgers().enter(S, ["id"], alone=False)
+    ledgers().streams.enter(S, ["id"], alone=False)
     fill(ledgers, PAGE + 1)
     with closing(ReadOnlyLedger(ledgers.url)) as ledger:
         (stream,) = (one for one in ledger.read(summaries) if one.workspace == ledgers.workspace())
@@ -485,7 +481,7 @@ def test_ids_are_exported_page_by_page(ledgers: Ledgers) -> None:
 
 def test_ids_are_read_as_they_are_asked_for(ledgers: Ledgers) -> None:
     runs = ledgers()
-    runs.enter(S, ["id"], alone=False)
+    runs.streams.enter(S, ["id"], alone=False)
     fill(ledgers, PAGE + 1)
     with closing(ReadOnlyLedger(ledgers.url)) as ledger:
         (stream,) = (one for one in ledger.read(summaries) if one.workspace == ledgers.workspace())
@@ -530,9 +526,9 @@ def test_more_records_than_fit_in_one_question_are_remembered_at_once(ledger: Sq
 def test_a_run_of_another_workspace_changes_nothing(ledgers: Ledgers) -> None:
     email = Email("ann@example.com")
     ledger = ledgers()
-    ledger.enter(S, ["id"], alone=False)
+    ledger.streams.enter(S, ["id"], alone=False)
     ledger.remember(S, [loaded("1", contact("c1", "user", "x1", email))])
-    ledger.intend(email, None)
+    ledger.intents.add(email, None)
 
     def everything() -> list[list[tuple[Any, ...]]]:
         return [ledgers.rows(table) for table in ("streams", "entries", "intents")]
@@ -540,12 +536,12 @@ def test_a_run_of_another_workspace_changes_nothing(ledgers: Ledgers) -> None:
     before = everything()
     assert [len(rows) for rows in before] == [1, 1, 1]
     other = ledgers("r1", "w2")
-    other.enter(S, ["other"], alone=True)
-    other.remember(S, [loaded("1", contact("c1", "user", "x1", email), prints=None, written_at=9, changed=True)])
+    other.streams.enter(S, ["other"], alone=True)
+    other.remember(S, [loaded("1", contact("c1", "user", "x1", email), hashes=None, written_at=9, changed=True)])
     other.doubt([C1])
     other.see(S, [key("1")], 9)
     other.activate(S, 9)
-    other.drop_intents([email])
+    other.intents.drop([email])
     other.removed(gone(C1))
     other.release(S, [key("1")])
     other.finish()
@@ -554,25 +550,25 @@ def test_a_run_of_another_workspace_changes_nothing(ledgers: Ledgers) -> None:
 
 def test_a_run_of_another_workspace_is_told_nothing(ledgers: Ledgers) -> None:
     ledgers().remember(S, [loaded("1", "c1", written_at=5)])
-    ledgers().intend(Email("ann@example.com"), None)
+    ledgers().intents.add(Email("ann@example.com"), None)
     other = ledgers("r2", "w2")
     assert other.recall(S, [key("1")]) == {}
     assert other.known(S) == 0
     assert list(other.unseen(S)) == []
     assert list(other.holders([C1])) == []
     assert list(other.written_since(Stamp(0))) == []
-    other.intend(Email("ann@example.com"), None)
+    other.intents.add(Email("ann@example.com"), None)
 
 
 def test_streams_are_known_with_their_last_runs(ledgers: Ledgers) -> None:
     first = ledgers("r1")
-    first.enter(S, ["id"], alone=False)
+    first.streams.enter(S, ["id"], alone=False)
     first.remember(S, [loaded("1", "c1"), loaded("2", None), loaded("3", "c3")])
     first.removed(gone(C3))
     first.finish()
     second = ledgers("r2")
-    second.enter(T, [], alone=False)
-    second.enter(S, ["tenant", "id"], alone=False)
+    second.streams.enter(T, [], alone=False)
+    second.streams.enter(S, ["tenant", "id"], alone=False)
 
     with closing(ReadOnlyLedger(ledgers.url)) as ledger:
         accounts, customers = (one for one in ledger.read(summaries) if one.workspace == ledgers.workspace())
@@ -586,8 +582,8 @@ def test_streams_are_known_with_their_last_runs(ledgers: Ledgers) -> None:
 
 def test_a_run_finishes_none_but_its_own_streams(ledgers: Ledgers) -> None:
     first, second = ledgers("r1"), ledgers("r2")
-    first.enter(S, ["id"], alone=False)
-    second.enter(T, ["id"], alone=False)
+    first.streams.enter(S, ["id"], alone=False)
+    second.streams.enter(T, ["id"], alone=False)
     first.finish()
     rows = ledgers.rows("streams", "stream, finished_at")
     assert [(stream, finished is not None) for stream, finished in rows] == [(T, False), (S, True)]
@@ -615,7 +611,7 @@ ODD = [
 
 def test_odd_texts_come_back_as_they_were(ledgers: Ledgers) -> None:
     rows = [
-        entry(str(n), contact(f"{odd[:500]}-{n}", "user", odd, odd), prints=Hashes(odd, odd, odd), written_at=1)
+        entry(str(n), contact(f"{odd[:500]}-{n}", "user", odd, odd), hashes=Hashes(odd, odd, odd), written_at=1)
         for n, odd in enumerate(ODD)
     ]
     ledgers().remember(S, [Loaded(row, None, changed=True) for row in rows])
@@ -627,10 +623,10 @@ def test_odd_texts_come_back_as_they_were(ledgers: Ledgers) -> None:
 def test_streams_and_workspaces_may_have_odd_names(ledgers: Ledgers) -> None:
     for odd in (text[:500] for text in ODD):
         ledger = ledgers("r1", odd)
-        ledger.enter(odd, [odd], alone=True)
+        ledger.streams.enter(odd, [odd], alone=True)
         ledger.remember(odd, [loaded("1", "c1")])
         ledger.finish()
-        assert ledger.was_alone(odd)
+        assert ledger.streams.was_alone(odd)
         assert ledger.known(odd) == 1
         ((stream, names, finished),) = ledgers.rows("streams", "stream, key_properties, finished_at", odd)
         assert (stream, json.loads(names)) == (odd, [odd])
@@ -685,21 +681,21 @@ def test_an_identifier_that_cannot_be_stored_is_left_out(ledgers: Ledgers) -> No
 
 def test_a_run_without_a_ledger_knows_nothing() -> None:
     ledger = Ledger()
-    ledger.enter(S, ["id"], alone=True)
+    ledger.streams.enter(S, ["id"], alone=True)
     ledger.remember(S, [loaded("1", "c1", written_at=5)])
     ledger.doubt([C1])
     ledger.see(S, [key("1")], 1)
     ledger.activate(S, 1)
     assert not ledger.remembers
-    assert ledger.was_alone(S)
+    assert ledger.streams.was_alone(S)
     assert ledger.recall(S, [key("1")]) == {}
     assert ledger.known(S) == 0
     assert list(ledger.unseen(S)) == []
     assert list(ledger.holders([C1])) == []
     assert list(ledger.written_since(Stamp(0))) == []
-    ledger.intend(Email("ann@example.com"), None)
-    ledger.intend(Email("ann@example.com"), None)
-    ledger.drop_intents([Email("ann@example.com")])
+    ledger.intents.add(Email("ann@example.com"), None)
+    ledger.intents.add(Email("ann@example.com"), None)
+    ledger.intents.drop([Email("ann@example.com")])
     ledger.release(S, [key("1")])
     ledger.removed(gone(C1))
     ledger.finish()
@@ -711,7 +707,7 @@ def test_a_run_without_a_ledger_knows_nothing() -> None:
 
 def test_what_a_later_record_overruled_is_in_doubt_until_the_run_succeeds(ledgers: Ledgers) -> None:
     first = ledgers("r1")
-    first.enter(S, ["id"], alone=False)
+    first.streams.enter(S, ["id"], alone=False)
     first.remember(S, [loaded("1", "c1", changed=True)])
     first.remember(S, [loaded("2", "c1", changed=True)])
     assert [doubted(first, name) for name in "12"] == [True, False]
@@ -729,7 +725,7 @@ def test_an_overruled_record_is_in_doubt_again_when_the_other_has_another_contac
     assert not doubted(ledgers("r2"), "1")
     ledgers("r2").remember(S, [loaded("2", "c2")])
     assert doubted(ledgers("r3"), "1")
-    assert ledgers("r3").settled(S, names("1")) == {}
+    assert ledgers("r3").unchanged(S, names("1")) == {}
 
 
 def test_what_another_stream_changed_stays_in_doubt(ledgers: Ledgers) -> None:
@@ -741,7 +737,7 @@ def test_what_another_stream_changed_stays_in_doubt(ledgers: Ledgers) -> None:
 
 
 def test_a_contact_that_its_record_left_is_missing_from_the_stream(ledger: SqlLedger) -> None:
-    ledger.remember(S, [Loaded(entry("1", contact("c2")), None, changed=False, left=contact("c1", "user", "x1"))])
+    ledger.remember(S, [Loaded(entry("1", contact("c2")), None, changed=False, dropped=contact("c1", "user", "x1"))])
     (left,) = ledger.unseen(S)
     assert (left.contact, left.identity.external_id, left.is_live) == (C1, "x1", False)
 

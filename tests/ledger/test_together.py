@@ -73,7 +73,7 @@ def write(number: int, url: str, workspace: str) -> None:
     order = random.Random(number)
     shared = list(range(RECORDS))
     meet()
-    ledger.enter(S, ["id"], alone=False)
+    ledger.streams.enter(S, ["id"], alone=False)
     for turn in range(ROUNDS):
         order.shuffle(shared)
         ledger.doubt([ContactId(f"c{n}") for n in shared])
@@ -82,7 +82,7 @@ def write(number: int, url: str, workspace: str) -> None:
         order.shuffle(shared)
         ledger.see(S, [key(f"s{n}") for n in shared], turn)
         ledger.remember(f"other{number}", [loaded(f"s{n}", f"c{n}", changed=True) for n in shared[:10]])
-        ledger.intend(Email(f"p{number}-{turn}@example.com"), None)
+        ledger.intents.add(Email(f"p{number}-{turn}@example.com"), None)
         ledger.removed(gone(*(ContactId(f"gone{n}") for n in order.sample(shared, 10))))
     ledger.finish()
     ledger.close()
@@ -162,8 +162,8 @@ def test_threads_of_a_run_write_at_once(ledger: SqlLedger) -> None:
         for _ in range(4):
             email = Email(f"p{number}@example.com")
             ledger.doubt([ContactId(f"c{number}")])
-            ledger.intend(email, None)
-            ledger.drop_intents([email])
+            ledger.intents.add(email, None)
+            ledger.intents.drop([email])
 
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(work, range(32)))

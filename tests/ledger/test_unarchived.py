@@ -17,7 +17,7 @@ A, B = ContactId("a"), ContactId("b")
 
 def entered(ledger: SqlLedger, *streams: str) -> SqlLedger:
     for stream in streams:
-        ledger.enter(stream, ["id"], alone=False)
+        ledger.streams.enter(stream, ["id"], alone=False)
     return ledger
 
 
@@ -47,7 +47,7 @@ def test_the_streams_of_others_can_be_worked_on_at_once(ledgers: Ledgers) -> Non
     entered(ledgers("r2"), T)
     third = ledgers("r3")
     assert third.unarchived.take_over() == {A: S}
-    ledgers("r4").enter(S, ["id"], alone=True)
+    ledgers("r4").streams.enter(S, ["id"], alone=True)
 
 
 def test_workspaces_know_nothing_of_each_other(ledgers: Ledgers) -> None:

@@ -16,7 +16,7 @@ from target_intercom.ledger.store.migrations import STEPS
 from target_intercom.ledger.store.tables import MIGRATIONS
 from target_intercom.model import Contact, ContactId, Email
 
-from .conftest import PRINTS, contact, gone, key, loaded
+from .conftest import HASHES, contact, gone, key, loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ def test_a_contact_without_an_id_is_recalled_with_all_else(ledgers: Ledgers, of:
     ledgers().remember(S, [loaded("1", of, written_at=7, changed=True)])
     entry = recalled(ledgers("r2"), "1")
     assert entry.contact is not None
-    assert (entry.prints, entry.standing, entry.written_at) == (PRINTS, EntryState.SYNCED, 7)
+    assert (entry.hashes, entry.state, entry.written_at) == (HASHES, EntryState.SYNCED, 7)
     assert replace(entry.contact, id=of.id) == replace(of, is_read=False, shows_all_tags=entry.contact.shows_all_tags)
     assert not entry.contact.is_named
     assert ledgers.rows("entries", "contact_id, gone_id") == [(None, None)]
@@ -90,7 +90,7 @@ def test_a_contact_that_was_removed_is_not_one_without_an_id(ledger: SqlLedger) 
     ledger.remember(S, [loaded("1", contact("c1", "user", "x1")), loaded("2", unnamed("x2"))])
     ledger.removed(gone(ContactId("c1")))
     assert waiting(ledger) == {("x2", None)}
-    assert recalled(ledger, "1").standing is EntryState.REMOVED
+    assert recalled(ledger, "1").state is EntryState.REMOVED
 
 
 def test_who_has_no_id_comes_with_the_time_it_was_written_page_by_page(ledgers: Ledgers) -> None:
@@ -126,7 +126,7 @@ def test_who_is_found_is_named_for_every_record_with_these_identifiers(ledgers: 
     after = ledgers("r3")
     assert (ids(after, "1", "2"), ids(after, "1", stream=T)) == (["c1", "c1"], ["c1"])
     entry = recalled(after, "1")
-    assert (entry.prints, entry.standing, entry.written_at) == (PRINTS, EntryState.SYNCED, 5)
+    assert (entry.hashes, entry.state, entry.written_at) == (HASHES, EntryState.SYNCED, 5)
     assert waiting(after) == set()
 
 
@@ -164,7 +164,7 @@ def test_who_is_removed_is_not_named_any_more(ledger: SqlLedger) -> None:
     ledger.remember(S, [loaded("1", contact("c1", "user", "x1", ANN))])
     ledger.removed(gone(ContactId("c1")))
     ledger.name([(ann, named("c2", ann))])
-    assert recalled(ledger, "1").standing is EntryState.REMOVED
+    assert recalled(ledger, "1").state is EntryState.REMOVED
     assert list(ledger.holders([ContactId("c2")])) == []
 
 
@@ -196,7 +196,7 @@ def test_who_was_named_is_removed_and_kept_like_anybody(ledgers: Ledgers) -> Non
 
 def test_each_contact_without_an_id_counts(ledger: SqlLedger) -> None:
     rows = [loaded("1", contact("c1")), loaded("2", contact("c1")), loaded("3", unnamed("x3"))]
-    ledger.remember(S, [*rows, loaded("4", unnamed("x4")), loaded("5", unnamed("x5"), standing=EntryState.FOUND)])
+    ledger.remember(S, [*rows, loaded("4", unnamed("x4")), loaded("5", unnamed("x5"), state=EntryState.FOUND)])
     ledger.remember(T, [loaded("3", unnamed("x3"))])
     assert (ledger.known(S), ledger.known(T)) == (3, 1)
     ledger.name([(unnamed("x3"), named("c3", unnamed("x3")))])
@@ -233,37 +233,37 @@ def test_who_is_remembered_again_with_an_id_has_it(ledger: SqlLedger) -> None:
 
 
 def test_leads_are_intended_together_each_but_those_that_are_begun(ledgers: Ledgers) -> None:
-    begun = ledgers().intend(BOB, None)
-    intents = dict(ledgers("r2").intend_all(dict.fromkeys([CEE, ANN, BOB]), 0))
+    begun = ledgers().intents.add(BOB, None)
+    intents = dict(ledgers("r2").intents.add_all(dict.fromkeys([CEE, ANN, BOB]), 0))
     pending = intents.pop(BOB)
     assert isinstance(pending, LeadPendingError)
     assert pending.since == begun
     assert set(intents) == {ANN, CEE}
     assert sorted(ledgers.rows("intents", "email, run")) == [(ANN, "r2"), (BOB, "r1"), (CEE, "r2")]
-    again = ledgers("r3").intend_all({ANN: None}, 0)[ANN]
+    again = ledgers("r3").intents.add_all({ANN: None}, 0)[ANN]
     assert isinstance(again, LeadPendingError)
     assert again.since == intents[ANN]
 
 
 def test_an_intent_lies_ahead_by_the_time_its_job_may_take(ledger: SqlLedger) -> None:
-    before, later = stamp(time.time()), ledger.intend_all({ANN: None}, 60)[ANN]
+    before, later = stamp(time.time()), ledger.intents.add_all({ANN: None}, 60)[ANN]
     assert isinstance(later, int)
     assert before + 60_000 <= later <= stamp(time.time()) + 60_000
 
 
 def test_intents_that_are_dropped_or_replaced_are_free(ledger: SqlLedger) -> None:
-    intents = ledger.intend_all({ANN: None, BOB: None}, 0)
-    ledger.drop_intents([ANN])
-    assert not isinstance(ledger.intend_all({ANN: None}, 0)[ANN], LeadPendingError)
+    intents = ledger.intents.add_all({ANN: None, BOB: None}, 0)
+    ledger.intents.drop([ANN])
+    assert not isinstance(ledger.intents.add_all({ANN: None}, 0)[ANN], LeadPendingError)
     replaced = intents[BOB]
     assert not isinstance(replaced, LeadPendingError)
-    again = ledger.intend_all({BOB: replaced}, 60)[BOB]
+    again = ledger.intents.add_all({BOB: replaced}, 60)[BOB]
     assert not isinstance(again, LeadPendingError)
     assert again > replaced
     # It was replaced by the one above: nobody's to replace any more.
-    assert isinstance(ledger.intend_all({BOB: replaced}, 0)[BOB], LeadPendingError)
-    assert ledger.intend_all({}, 0) == {}
-    assert Ledger().intend_all({ANN: None}, 5) == {ANN: Stamp(0)}
+    assert isinstance(ledger.intents.add_all({BOB: replaced}, 0)[BOB], LeadPendingError)
+    assert ledger.intents.add_all({}, 0) == {}
+    assert Ledger().intents.add_all({ANN: None}, 5) == {ANN: Stamp(0)}
 
 
 # A ledger of the version before.

@@ -11,14 +11,15 @@ import pytest
 
 from target_intercom.check.catalog import CatalogError, read_catalog
 from target_intercom.check.fitting import Fit, fit, identifier_fit, named
-from target_intercom.check.mappings import CustomAttributes
 from target_intercom.errors import InvalidRecordError
 from target_intercom.intercom.protocol import DataAttribute
-from target_intercom.model import Kind, MatchBy
+from target_intercom.kinds.entity import ValueType
+from target_intercom.model import MatchBy
 from target_intercom.settings.environment import unflattened
 from target_intercom.singer.schemas import values_of
 from target_intercom.sync.mapping.identifiers import read_identity
 from target_intercom.sync.mapping.values import UncoercibleError, coerce
+from target_intercom.sync.workspace.attributes import CustomAttributes
 from tests.loading import TYPES, lines, record, schema
 
 if TYPE_CHECKING:
@@ -53,16 +54,16 @@ def expected(read: Callable[[Any], object], values: list[Any]) -> Fit:
     return Fit.SOME if len(each) > 1 else (Fit.ALL if each == {True} else Fit.NONE)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(ValueType))
 @pytest.mark.parametrize(("of", "values"), VALUES)
-def test_what_is_said_to_fit_is_what_can_be_coerced(of: dict[str, Any], values: list[Any], kind: Kind) -> None:
+def test_what_is_said_to_fit_is_what_can_be_coerced(of: dict[str, Any], values: list[Any], kind: ValueType) -> None:
     assert fit(values_of(of), kind) in {expected(lambda value: coerce(value, kind), values), _cautious(of, kind)}
 
 
-def _cautious(of: dict[str, Any], kind: Kind) -> Fit | None:
+def _cautious(of: dict[str, Any], kind: ValueType) -> Fit | None:
     """Of numbers it depends on the number, whatever the examples are."""
     is_number = of in (TYPES["integer"], TYPES["number"])
-    return Fit.SOME if is_number and kind in {Kind.DATE, Kind.DATETIME, Kind.BOOLEAN} else None
+    return Fit.SOME if is_number and kind in {ValueType.DATE, ValueType.DATETIME, ValueType.BOOLEAN} else None
 
 
 @pytest.mark.parametrize("which", [MatchBy.EXTERNAL_ID, MatchBy.ID])
@@ -82,7 +83,7 @@ def test_only_texts_are_addresses() -> None:
 
 @pytest.mark.parametrize("of", [{}, True, {"type": "null"}, {"type": ["null"]}])
 def test_a_schema_that_names_no_type_tells_nothing(of: Any) -> None:
-    assert {fit(values_of(of), kind) for kind in Kind} == {None}
+    assert {fit(values_of(of), kind) for kind in ValueType} == {None}
 
 
 @pytest.mark.parametrize(
@@ -125,8 +126,8 @@ def test_a_live_attribute_hides_an_archived_one_of_its_name() -> None:
     archived, live = (
         DataAttribute.from_json({"name": "plan", "custom": True, "archived": archived}) for archived in (True, False)
     )
-    assert CustomAttributes.of([archived, live]).known == CustomAttributes.of([live, archived]).known
-    assert not CustomAttributes.of([archived, live]).known["custom_attributes.plan"].archived
+    assert CustomAttributes([archived, live]).entries == CustomAttributes([live, archived]).entries
+    assert not CustomAttributes([archived, live]).entries["custom_attributes.plan"].archived
 
 
 @pytest.mark.parametrize(

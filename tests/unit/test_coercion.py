@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from target_intercom.model import Kind
+from target_intercom.kinds.entity import ValueType
 from target_intercom.sync.mapping.values import (
     UncoercibleError,
     coerce,
@@ -21,8 +21,8 @@ from target_intercom.sync.mapping.values import (
     identifier,
     is_lost,
     is_set,
-    shared_kind,
-    value_kind,
+    shared_type,
+    value_type,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ scalars = st.one_of(
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
 )
-kinds = st.sampled_from(Kind)
+kinds = st.sampled_from(ValueType)
 
 
 def seconds(year: int, month: int, day: int, *time: int, zone: dt.timezone = dt.timezone.utc) -> int:
@@ -85,23 +85,23 @@ def refused(call: Callable[[], object]) -> str:
 
 @settings(max_examples=400, deadline=None)
 @given(value=values, kind=kinds)
-@example(Decimal("1E+1000000"), Kind.STRING)
-@example(Decimal("1E+1000000"), Kind.DATETIME)
-@example({"a": [Decimal("1E+1000000")]}, Kind.STRING)
-@example({"a": math.nan}, Kind.STRING)
-@example("sNaN", Kind.FLOAT)
-def test_every_value_is_coerced_or_refused_and_no_other_thing_happens(value: Any, kind: Kind) -> None:
+@example(Decimal("1E+1000000"), ValueType.STRING)
+@example(Decimal("1E+1000000"), ValueType.DATETIME)
+@example({"a": [Decimal("1E+1000000")]}, ValueType.STRING)
+@example({"a": math.nan}, ValueType.STRING)
+@example("sNaN", ValueType.FLOAT)
+def test_every_value_is_coerced_or_refused_and_no_other_thing_happens(value: Any, kind: ValueType) -> None:
     try:
         coerced = coerce(value, kind)
     except UncoercibleError:
         return
-    allowed: dict[Kind, tuple[type, ...]] = {
-        Kind.STRING: (str,),
-        Kind.INTEGER: (int,),
-        Kind.FLOAT: (int, float),
-        Kind.BOOLEAN: (bool,),
-        Kind.DATE: (int,),
-        Kind.DATETIME: (int,),
+    allowed: dict[ValueType, tuple[type, ...]] = {
+        ValueType.STRING: (str,),
+        ValueType.INTEGER: (int,),
+        ValueType.FLOAT: (int, float),
+        ValueType.BOOLEAN: (bool,),
+        ValueType.DATE: (int,),
+        ValueType.DATETIME: (int,),
     }
     assert coerced is None or type(coerced) in allowed[kind]
     json.dumps(coerced, allow_nan=False).encode()
@@ -109,7 +109,7 @@ def test_every_value_is_coerced_or_refused_and_no_other_thing_happens(value: Any
 
 @settings(max_examples=400, deadline=None)
 @given(value=values, kind=kinds)
-def test_a_coerced_value_is_coerced_to_itself(value: Any, kind: Kind) -> None:
+def test_a_coerced_value_is_coerced_to_itself(value: Any, kind: ValueType) -> None:
     try:
         once = coerce(value, kind)
     except UncoercibleError:
@@ -120,8 +120,8 @@ def test_a_coerced_value_is_coerced_to_itself(value: Any, kind: Kind) -> None:
 
 
 @settings(deadline=None)
-@given(value=st.text(), kind=st.sampled_from([kind for kind in Kind if kind is not Kind.STRING]))
-def test_a_refusal_never_quotes_the_value(value: str, kind: Kind) -> None:
+@given(value=st.text(), kind=st.sampled_from([kind for kind in ValueType if kind is not ValueType.STRING]))
+def test_a_refusal_never_quotes_the_value(value: str, kind: ValueType) -> None:
     secret = f"secret{value}"
     with pytest.raises(UncoercibleError) as refusal:
         coerce(secret, kind)
@@ -129,20 +129,20 @@ def test_a_refusal_never_quotes_the_value(value: str, kind: Kind) -> None:
     assert "secret" not in shown.replace("coerce(secret, kind)", "")
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_null_stays_null(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(ValueType))
+def test_null_stays_null(kind: ValueType) -> None:
     assert coerce(None, kind) is None
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.STRING])
+@pytest.mark.parametrize("kind", [kind for kind in ValueType if kind is not ValueType.STRING])
 @pytest.mark.parametrize("blank", ["", "  ", "\t\n"], ids=repr)
-def test_blank_text_is_no_value_for_any_type_but_text(blank: str, kind: Kind) -> None:
+def test_blank_text_is_no_value_for_any_type_but_text(blank: str, kind: ValueType) -> None:
     assert coerce(blank, kind) is None
 
 
 @pytest.mark.parametrize("text", ["", "  ", " as it is ", "ünï", "山田 太郎", "👩\u200d💻", 'a\nb\t"q" \\'], ids=repr)
 def test_text_stays_as_it_is(text: str) -> None:
-    assert coerce(text, Kind.STRING) == text
+    assert coerce(text, ValueType.STRING) == text
 
 
 # Lone surrogates: half a character, which is no text that a server takes.
@@ -151,7 +151,7 @@ def test_text_stays_as_it_is(text: str) -> None:
 @pytest.mark.parametrize("value", ["a\ud800b", {"k": "\udfff"}, ["\ud83d"], {"\ud800": 1}], ids=repr)
 def test_half_a_character_never_gets_out_of_a_text(value: Any) -> None:
     try:
-        coerced = coerce(value, Kind.STRING)
+        coerced = coerce(value, ValueType.STRING)
     except UncoercibleError:
         return
     coerced.encode()
@@ -188,7 +188,7 @@ def test_half_a_character_never_gets_out_of_an_identifier() -> None:
     ids=repr,
 )
 def test_whole_numbers_in_every_notation_are_integers(value: Any, number: int) -> None:
-    coerced = coerce(value, Kind.INTEGER)
+    coerced = coerce(value, ValueType.INTEGER)
     assert coerced == number
     assert type(coerced) is int
 
@@ -218,7 +218,7 @@ def test_whole_numbers_in_every_notation_are_integers(value: Any, number: int) -
     ids=repr,
 )
 def test_what_is_no_integer_is_refused(value: Any, code: str) -> None:
-    assert refused(lambda: coerce(value, Kind.INTEGER)) == code
+    assert refused(lambda: coerce(value, ValueType.INTEGER)) == code
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_what_is_no_integer_is_refused(value: Any, code: str) -> None:
     ids=repr,
 )
 def test_numbers_in_every_notation_are_floats(value: Any, number: float) -> None:
-    assert coerce(value, Kind.FLOAT) == number
+    assert coerce(value, ValueType.FLOAT) == number
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_numbers_in_every_notation_are_floats(value: Any, number: float) -> None
     ids=repr,
 )
 def test_what_is_no_finite_number_is_refused(value: Any, code: str) -> None:
-    assert refused(lambda: coerce(value, Kind.FLOAT)) == code
+    assert refused(lambda: coerce(value, ValueType.FLOAT)) == code
 
 
 @pytest.mark.parametrize(
@@ -282,19 +282,19 @@ def test_what_is_no_finite_number_is_refused(value: Any, code: str) -> None:
     ids=repr,
 )
 def test_anything_can_be_text_and_objects_are_json(value: Any, text: str) -> None:
-    assert coerce(value, Kind.STRING) == text
+    assert coerce(value, ValueType.STRING) == text
 
 
 @pytest.mark.parametrize("exponent", ["1E+400", "-1E+1000000", "1E-400", "1E-1000000"])
 def test_a_finite_number_of_any_size_can_be_text(exponent: str) -> None:
-    text = coerce(Decimal(exponent), Kind.STRING)
+    text = coerce(Decimal(exponent), ValueType.STRING)
     assert len(text) < 1000
     assert Decimal(text) == Decimal(exponent)
 
 
 @pytest.mark.parametrize("value", [math.inf, Decimal("-Infinity"), [math.nan], {"a": Decimal("Infinity")}], ids=repr)
 def test_text_is_never_made_of_what_is_not_finite(value: Any) -> None:
-    assert refused(lambda: coerce(value, Kind.STRING)) == "not_finite"
+    assert refused(lambda: coerce(value, ValueType.STRING)) == "not_finite"
 
 
 # Booleans.
@@ -306,7 +306,7 @@ def test_text_is_never_made_of_what_is_not_finite(value: Any) -> None:
     ids=repr,
 )
 def test_words_of_yes_are_true(value: Any) -> None:
-    assert coerce(value, Kind.BOOLEAN) is True
+    assert coerce(value, ValueType.BOOLEAN) is True
 
 
 @pytest.mark.parametrize(
@@ -315,20 +315,20 @@ def test_words_of_yes_are_true(value: Any) -> None:
     ids=repr,
 )
 def test_words_of_no_are_false(value: Any) -> None:
-    assert coerce(value, Kind.BOOLEAN) is False
+    assert coerce(value, ValueType.BOOLEAN) is False
 
 
 @pytest.mark.parametrize(
     "value", ["maybe", "2", 2, -1, Decimal("0.5"), "nan", "1.5", [], [True], {}, math.inf], ids=repr
 )
 def test_other_values_are_no_boolean(value: Any) -> None:
-    assert refused(lambda: coerce(value, Kind.BOOLEAN)) == "not_a_boolean"
+    assert refused(lambda: coerce(value, ValueType.BOOLEAN)) == "not_a_boolean"
 
 
 # Dates.
 
 
-@pytest.mark.parametrize("kind", [Kind.DATE, Kind.DATETIME])
+@pytest.mark.parametrize("kind", [ValueType.DATE, ValueType.DATETIME])
 @pytest.mark.parametrize(
     ("written", "moment"),
     [
@@ -368,7 +368,7 @@ def test_other_values_are_no_boolean(value: Any) -> None:
     ],
     ids=repr,
 )
-def test_dates_in_every_notation_are_unix_seconds(written: Any, moment: int, kind: Kind) -> None:
+def test_dates_in_every_notation_are_unix_seconds(written: Any, moment: int, kind: ValueType) -> None:
     coerced = coerce(written, kind)
     assert coerced == moment
     assert type(coerced) is int
@@ -385,11 +385,11 @@ def test_dates_in_every_notation_are_unix_seconds(written: Any, moment: int, kin
 )
 def test_iso_dates_are_the_moment_they_name(moment: dt.datetime, separator: str) -> None:
     expected = math.floor((moment - dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)).total_seconds())
-    assert coerce(moment.isoformat(separator), Kind.DATETIME) == expected
+    assert coerce(moment.isoformat(separator), ValueType.DATETIME) == expected
     if moment.utcoffset() == dt.timedelta(0):
         zulu = moment.isoformat(separator).replace("+00:00", "Z")
-        assert coerce(zulu, Kind.DATETIME) == expected
-        assert coerce(moment.replace(tzinfo=None).isoformat(separator), Kind.DATETIME) == expected
+        assert coerce(zulu, ValueType.DATETIME) == expected
+        assert coerce(moment.replace(tzinfo=None).isoformat(separator), ValueType.DATETIME) == expected
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ def test_iso_dates_are_the_moment_they_name(moment: dt.datetime, separator: str)
     ids=repr,
 )
 def test_what_is_no_date_is_refused(value: Any, code: str) -> None:
-    assert refused(lambda: coerce(value, Kind.DATETIME)) == code
+    assert refused(lambda: coerce(value, ValueType.DATETIME)) == code
 
 
 NEVER = [
@@ -438,9 +438,9 @@ NEVER = [
 ]
 
 
-@pytest.mark.parametrize("kind", [Kind.DATE, Kind.DATETIME])
+@pytest.mark.parametrize("kind", [ValueType.DATE, ValueType.DATETIME])
 @pytest.mark.parametrize("written", NEVER)
-def test_a_date_that_means_never_is_none_and_is_lost(written: str, kind: Kind) -> None:
+def test_a_date_that_means_never_is_none_and_is_lost(written: str, kind: ValueType) -> None:
     assert coerce(written, kind) is None
     assert is_lost(written)
 
@@ -450,9 +450,9 @@ def test_what_says_nothing_is_not_lost(value: Any) -> None:
     assert not is_lost(value)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(ValueType))
 @pytest.mark.parametrize("nan", [math.nan, Decimal("NaN"), Decimal("-NaN")], ids=repr)
-def test_nan_is_no_value(nan: Any, kind: Kind) -> None:
+def test_nan_is_no_value(nan: Any, kind: ValueType) -> None:
     assert coerce(nan, kind) is None
 
 
@@ -601,31 +601,31 @@ def test_the_mark_of_a_deleted_record(value: Any, marked: bool) -> None:
 @pytest.mark.parametrize(
     ("value", "kind"),
     [
-        (True, Kind.BOOLEAN),
-        (1, Kind.INTEGER),
-        (Decimal("1.0"), Kind.FLOAT),
-        (1.0, Kind.FLOAT),
-        ("1", Kind.STRING),
-        ("2024-02-01", Kind.STRING),
-        ([1], Kind.STRING),
-        ({"a": 1}, Kind.STRING),
+        (True, ValueType.BOOLEAN),
+        (1, ValueType.INTEGER),
+        (Decimal("1.0"), ValueType.FLOAT),
+        (1.0, ValueType.FLOAT),
+        ("1", ValueType.STRING),
+        ("2024-02-01", ValueType.STRING),
+        ([1], ValueType.STRING),
+        ({"a": 1}, ValueType.STRING),
     ],
     ids=repr,
 )
-def test_the_type_that_fits_a_value_without_a_schema(value: Any, kind: Kind) -> None:
-    assert value_kind(value) is kind
+def test_the_type_that_fits_a_value_without_a_schema(value: Any, kind: ValueType) -> None:
+    assert value_type(value) is kind
 
 
 @pytest.mark.parametrize(
     ("kinds", "kind"),
     [
-        ({Kind.BOOLEAN}, Kind.BOOLEAN),
-        ({Kind.INTEGER}, Kind.INTEGER),
-        ({Kind.INTEGER, Kind.FLOAT}, Kind.FLOAT),
-        ({Kind.INTEGER, Kind.STRING}, Kind.STRING),
-        ({Kind.INTEGER, Kind.BOOLEAN}, Kind.STRING),
-        ({Kind.INTEGER, Kind.FLOAT, Kind.BOOLEAN}, Kind.STRING),
+        ({ValueType.BOOLEAN}, ValueType.BOOLEAN),
+        ({ValueType.INTEGER}, ValueType.INTEGER),
+        ({ValueType.INTEGER, ValueType.FLOAT}, ValueType.FLOAT),
+        ({ValueType.INTEGER, ValueType.STRING}, ValueType.STRING),
+        ({ValueType.INTEGER, ValueType.BOOLEAN}, ValueType.STRING),
+        ({ValueType.INTEGER, ValueType.FLOAT, ValueType.BOOLEAN}, ValueType.STRING),
     ],
 )
-def test_the_type_that_fits_all_of_several_values(kinds: set[Kind], kind: Kind) -> None:
-    assert shared_kind(kinds) is kind
+def test_the_type_that_fits_all_of_several_values(kinds: set[ValueType], kind: ValueType) -> None:
+    assert shared_type(kinds) is kind

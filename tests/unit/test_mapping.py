@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.errors import InvalidRecordError, StreamRefusedError
-from target_intercom.model import ExternalId, Identity, Kind, MatchBy
+from target_intercom.kinds.entity import ValueType
+from target_intercom.model import ExternalId, Identity, MatchBy
 from target_intercom.settings.parsing import parse_config
-from target_intercom.sync.mapping.contacts import AttributeType, ContactMapper, Wanted
+from target_intercom.sync.mapping.attribute_values import AttributeType, WantedAttributes
+from target_intercom.sync.mapping.contacts import ContactMapper
 from target_intercom.sync.mapping.identifiers import no_identifier
 from tests.loading import TYPES, received
 
@@ -58,10 +60,10 @@ class Stream:
 
 def wanted_kinds(
     mapper: ContactMapper, records: list[Mapping[str, Any]], known: Mapping[str, object]
-) -> dict[str, Kind | None]:
-    wanted = Wanted(known)
+) -> dict[str, ValueType | None]:
+    wanted = WantedAttributes(known)
     mapper.want(records, wanted)
-    return wanted.kinds()
+    return wanted.types()
 
 
 def stream(properties: Mapping[str, str], *, api_version: str = "2.16", **settings: Any) -> Stream:
@@ -261,9 +263,9 @@ def test_custom_attributes_are_made_with_the_type_of_the_schema() -> None:
     record = {"email": "a@b.c", "seats": None, "day": "2024-01-01", "tags": [1], "any": True, "gone": None}
     wanted = wanted_kinds(people.mapper, [record, {"seats": 5}], {CUSTOM + "tags": object()})
     assert wanted == {
-        CUSTOM + "seats": Kind.INTEGER,
-        CUSTOM + "day": Kind.DATE,
-        CUSTOM + "any": Kind.BOOLEAN,
+        CUSTOM + "seats": ValueType.INTEGER,
+        CUSTOM + "day": ValueType.DATE,
+        CUSTOM + "any": ValueType.BOOLEAN,
         CUSTOM + "gone": None,
     }
 
@@ -275,10 +277,10 @@ def test_values_are_coerced_to_the_attributes_type_whatever_the_schema_says() ->
     people = stream({"email": "text", "seats": "text", "since": "text", "active": "integer", "note": "integer"})
     attributes = people.attributes(
         {"email": "ann@example.com", "seats": "7", "since": "2024-01-01", "active": 1, "note": 5},
-        seats=AttributeType(Kind.INTEGER),
-        since=AttributeType(Kind.DATE),
-        active=AttributeType(Kind.BOOLEAN),
-        note=AttributeType(Kind.STRING),
+        seats=AttributeType(ValueType.INTEGER),
+        since=AttributeType(ValueType.DATE),
+        active=AttributeType(ValueType.BOOLEAN),
+        note=AttributeType(ValueType.STRING),
     )
     assert attributes == {
         "email": "ann@example.com",
@@ -322,7 +324,7 @@ def test_phone_numbers_are_trimmed() -> None:
 def test_null_clears() -> None:
     people = stream({**PEOPLE, "phone": "text"}, mappings={"id": "external_id"})
     attributes = people.attributes(
-        {"id": 1, "email": None, "name": None, "plan": None}, plan=AttributeType(Kind.STRING)
+        {"id": 1, "email": None, "name": None, "plan": None}, plan=AttributeType(ValueType.STRING)
     )
     assert attributes == {"email": None, "name": None, CUSTOM + "plan": None}
 
@@ -330,7 +332,7 @@ def test_null_clears() -> None:
 def test_null_is_left_alone_where_clear_nulls_is_off() -> None:
     people = stream(PEOPLE, mappings={"id": "external_id"}, clear_nulls=False)
     record = {"id": 1, "email": None, "name": None, "plan": None}
-    assert people.attributes(record, plan=AttributeType(Kind.STRING)) == {}
+    assert people.attributes(record, plan=AttributeType(ValueType.STRING)) == {}
 
 
 def test_what_is_blank_is_left_alone_as_null_is_where_it_is_no_value() -> None:
@@ -338,7 +340,7 @@ def test_what_is_blank_is_left_alone_as_null_is_where_it_is_no_value() -> None:
         {"id": "integer", "email": "text", "since": "date"}, mappings={"id": "external_id"}, clear_nulls=False
     )
     record = {"id": 1, "email": " ", "since": ""}
-    assert people.attributes(record, since=AttributeType(Kind.DATE)) == {}
+    assert people.attributes(record, since=AttributeType(ValueType.DATE)) == {}
 
 
 def test_an_external_id_of_null_is_never_written() -> None:
@@ -350,7 +352,7 @@ def test_an_external_id_of_null_is_never_written() -> None:
 
 def test_values_outside_the_options_of_a_list_are_left_out_counted_and_said() -> None:
     people = stream({"email": "text", "plan": "text"})
-    lists = AttributeType(Kind.STRING, ("free", "pro"))
+    lists = AttributeType(ValueType.STRING, ("free", "pro"))
     assert people.attributes({"email": "a@b.c", "plan": "pro"}, plan=lists)[CUSTOM + "plan"] == "pro"
     for wrong in ("gold", "PRO", " pro"):
         mapped = people.mapped({"email": "ann@example.com", "plan": wrong}, plan=lists)
@@ -362,7 +364,7 @@ def test_values_outside_the_options_of_a_list_are_left_out_counted_and_said() ->
 
 def test_null_clears_a_list() -> None:
     people = stream({"email": "text", "plan": "text"})
-    attributes = people.attributes({"email": "a@b.c", "plan": None}, plan=AttributeType(Kind.STRING, ("free",)))
+    attributes = people.attributes({"email": "a@b.c", "plan": None}, plan=AttributeType(ValueType.STRING, ("free",)))
     assert attributes[CUSTOM + "plan"] is None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -22,8 +24,9 @@ from target_intercom.model import (
     NotFound,
     Unanswered,
 )
-from target_intercom.sync.matching.recent import RecentContacts
-from target_intercom.sync.matching.search import Matcher, View
+from target_intercom.sync.matching.directory import Directory, Gone, Merged, Source
+from target_intercom.sync.matching.search import Matcher
+from target_intercom.sync.matching.whose import match_identity
 from tests.unit.identities import identity
 
 if TYPE_CHECKING:
@@ -118,28 +121,33 @@ def test_the_contact_of_a_record(
     there: list[Contact], wanted: Identity, match_by: tuple[MatchBy, ...], result: Any
 ) -> None:
     for order in itertools.permutations(there):
-        assert shown(View(order).match(wanted, match_by)) == result
+        assert shown(match_identity(knowing(*order), wanted, match_by)) == result
+
+
+def knowing(*contacts: Contact, merged: Mapping[str, str | None] = MappingProxyType({})) -> Directory:
+    known = Directory()
+    for one in contacts:
+        known.learn(one, Source.SEARCH)
+    for old, survivor in merged.items():
+        known.learn_fact(ContactId(old), Merged(None if survivor is None else ContactId(survivor)))
+    return known
 
 
 def test_a_merged_contact_leads_to_its_survivor() -> None:
-    view = View()
-    view.merged(ContactId("old"), USER_1)
-    assert shown(view.match(identity("1", None, "old"), (ID, EXTERNAL_ID))) == "user 1"
-    assert shown(view.match(identity(None, None, "old"), (ID,))) == "user 1"
+    known = knowing(USER_1, merged={"old": "user 1"})
+    assert shown(match_identity(known, identity("1", None, "old"), (ID, EXTERNAL_ID))) == "user 1"
+    assert shown(match_identity(known, identity(None, None, "old"), (ID,))) == "user 1"
 
 
 def test_a_merge_into_somebody_else_is_not_followed() -> None:
-    view = View()
-    view.merged(ContactId("old"), USER_2)
-    assert view.match(identity("1", None, "old"), (ID, EXTERNAL_ID)) == MergedAway(ContactId("user 2"))
-    view.merged(ContactId("lost"), None)
-    assert view.match(identity("1", None, "lost"), (ID,)) == MergedAway(None)
+    known = knowing(USER_2, merged={"old": "user 2", "lost": None})
+    assert match_identity(known, identity("1", None, "old"), (ID, EXTERNAL_ID)) == MergedAway(ContactId("user 2"))
+    assert match_identity(known, identity("1", None, "lost"), (ID,)) == MergedAway(None)
 
 
 def test_a_removal_never_follows_a_merge() -> None:
-    view = View()
-    view.merged(ContactId("old"), USER_1)
-    match = view.match(identity("1", None, "old"), (ID, EXTERNAL_ID), follow_merge=False)
+    known = knowing(USER_1, merged={"old": "user 1"})
+    match = match_identity(known, identity("1", None, "old"), (ID, EXTERNAL_ID), follow_merge=False)
     assert match == MergedAway(ContactId("user 1"))
 
 
@@ -148,20 +156,9 @@ def test_a_removal_never_follows_a_merge() -> None:
 )
 def test_a_record_that_would_make_a_lead_finds_the_leads_with_its_email(there: list[Contact], result: Any) -> None:
     """Intercom would take a second one, whatever the stream matches by."""
-    view = View(there)
-    assert shown(view.match(identity("9", "a@x"), (EXTERNAL_ID,), makes_lead=True)) == result
-    assert shown(view.match(identity("9", "a@x"), (EXTERNAL_ID,))) is None
-
-
-def test_a_view_shows_a_contacts_new_state_only() -> None:
-    view = View([USER_1])
-    copy = view.copy()
-    view.put(contact("user 1", "user", "1", "new@x"))
-    assert shown(view.match(identity(None, "a@x"), BY_DEFAULT)) is None
-    assert shown(view.match(identity(None, "new@x"), BY_DEFAULT)) == "user 1"
-    assert shown(copy.match(identity(None, "a@x"), BY_DEFAULT)) == "user 1"
-    view.drop(ContactId("user 1"))
-    assert shown(view.match(identity("1"), BY_DEFAULT)) is None
+    known = knowing(*there)
+    assert shown(match_identity(known, identity("9", "a@x"), (EXTERNAL_ID,), makes_lead=True)) == result
+    assert shown(match_identity(known, identity("9", "a@x"), (EXTERNAL_ID,))) is None
 
 
 # The search.
@@ -211,8 +208,21 @@ def in_parallel() -> Iterator[InParallel]:
     threads.close()
 
 
-def matcher(intercom: Intercom, in_parallel: InParallel, recent: RecentContacts | None = None) -> Matcher:
-    return Matcher(cast("IntercomClient", intercom), recent or RecentContacts(120), in_parallel)
+@dataclass
+class Run:
+    """A matcher with its run's directory."""
+
+    intercom: Intercom
+    in_parallel: InParallel
+    directory: Directory = field(default_factory=Directory)
+
+    def __post_init__(self) -> None:
+        self.matcher = Matcher(cast("IntercomClient", self.intercom), self.directory, self.in_parallel)
+
+    def look_up(self, identities: Sequence[Identity], match_by: Sequence[MatchBy], **how: Any) -> Directory:
+        known = self.directory.layer()
+        self.matcher.look_up(identities, match_by, known, **how)
+        return known
 
 
 PEOPLE = [contact(f"c{number}", "user", str(number), f"p{number}@x") for number in range(200)]
@@ -221,24 +231,24 @@ EVERYBODY = [identity(str(number), f"p{number}@x") for number in range(200)]
 
 def test_many_records_are_looked_up_by_few_searches(in_parallel: InParallel) -> None:
     intercom = Intercom(*PEOPLE)
-    view = matcher(intercom, in_parallel).look_up(EVERYBODY, BY_DEFAULT)
-    assert [shown(view.match(one, BY_DEFAULT)) for one in EVERYBODY] == [one.id for one in PEOPLE]
+    found = Run(intercom, in_parallel).look_up(EVERYBODY, BY_DEFAULT)
+    assert [shown(match_identity(found, one, BY_DEFAULT)) for one in EVERYBODY] == [one.id for one in PEOPLE]
     assert len(intercom.searches) <= 4
     assert intercom.asked == []
 
 
 def test_nothing_is_asked_of_nobody(in_parallel: InParallel) -> None:
     intercom = Intercom(*PEOPLE)
-    matcher(intercom, in_parallel).look_up([], BY_DEFAULT)
-    matcher(intercom, in_parallel).look_up([identity("1")], (EMAIL,))
+    Run(intercom, in_parallel).look_up([], BY_DEFAULT)
+    Run(intercom, in_parallel).look_up([identity("1")], (EMAIL,))
     assert intercom.searches == []
 
 
 def test_a_search_that_is_refused_for_its_size_is_halved_and_the_size_remembered(in_parallel: InParallel) -> None:
     intercom = Intercom(*PEOPLE, most=30)
-    finder = matcher(intercom, in_parallel)
-    view = finder.look_up(EVERYBODY, BY_DEFAULT)
-    assert [shown(view.match(one, BY_DEFAULT)) for one in EVERYBODY] == [one.id for one in PEOPLE]
+    finder = Run(intercom, in_parallel)
+    found = finder.look_up(EVERYBODY, BY_DEFAULT)
+    assert [shown(match_identity(found, one, BY_DEFAULT)) for one in EVERYBODY] == [one.id for one in PEOPLE]
     first = len(intercom.searches)
     finder.look_up(EVERYBODY, BY_DEFAULT)
     assert len(intercom.searches) - first < first
@@ -248,9 +258,9 @@ def test_a_search_that_is_refused_for_its_size_is_halved_and_the_size_remembered
 def test_a_value_that_intercom_refuses_costs_only_its_own_record(in_parallel: InParallel) -> None:
     intercom = Intercom(*PEOPLE)
     intercom.odd = {"p50@x"}
-    finder = matcher(intercom, in_parallel)
-    view = finder.look_up(EVERYBODY, BY_DEFAULT)
-    results = [view.match(one, BY_DEFAULT) for one in EVERYBODY]
+    finder = Run(intercom, in_parallel)
+    found = finder.look_up(EVERYBODY, BY_DEFAULT)
+    results = [match_identity(found, one, BY_DEFAULT) for one in EVERYBODY]
     unanswered = [number for number, result in enumerate(results) if isinstance(result, Unanswered)]
     assert unanswered == [50]
     assert len(intercom.searches) <= 3 + 2 * 8
@@ -262,9 +272,9 @@ def test_a_value_that_intercom_refuses_costs_only_its_own_record(in_parallel: In
 def test_a_search_that_keeps_failing_leaves_its_records_unanswered(in_parallel: InParallel) -> None:
     intercom = Intercom(*PEOPLE)
     intercom.failing = {"p0@x"}
-    view = matcher(intercom, in_parallel).look_up(EVERYBODY, BY_DEFAULT)
-    assert isinstance(view.match(EVERYBODY[0], BY_DEFAULT), Unanswered)
-    assert shown(view.match(EVERYBODY[199], BY_DEFAULT)) == "c199"
+    found = Run(intercom, in_parallel).look_up(EVERYBODY, BY_DEFAULT)
+    assert isinstance(match_identity(found, EVERYBODY[0], BY_DEFAULT), Unanswered)
+    assert shown(match_identity(found, EVERYBODY[199], BY_DEFAULT)) == "c199"
 
 
 def test_an_intercom_id_that_search_does_not_show_is_asked_for(in_parallel: InParallel) -> None:
@@ -277,34 +287,34 @@ def test_an_intercom_id_that_search_does_not_show_is_asked_for(in_parallel: InPa
     intercom.merged = {"old": "older", "older": "c1", "lost": "nowhere"}
     intercom.failing = {"failing"}
     wanted = [identity(None, None, one) for one in ("c0", "gone", "old", "lost", "failing")]
-    view = matcher(intercom, in_parallel).look_up(wanted, (ID,))
-    results = [shown(view.match(one, (ID,))) for one in wanted]
+    found = Run(intercom, in_parallel).look_up(wanted, (ID,))
+    results = [shown(match_identity(found, one, (ID,))) for one in wanted]
     assert results == ["c0", None, "c1", "MergedAway", "Unanswered"]
 
 
 def test_who_this_run_knows_is_not_searched_for(in_parallel: InParallel) -> None:
-    recent = RecentContacts(120)
-    recent.remember(contact("c1", "user", "1", "new@x"))
+    known = Directory()
+    known.learn(contact("c1", "user", "1", "new@x"), Source.ANSWER)
     intercom = Intercom(contact("c1", "user", "1", "old@x"))
-    view = matcher(intercom, in_parallel, recent).look_up([identity("1", "new@x")], BY_DEFAULT)
-    assert shown(view.match(identity("1"), BY_DEFAULT)) == "c1"
+    found = Run(intercom, in_parallel, known).look_up([identity("1", "new@x")], BY_DEFAULT)
+    assert shown(match_identity(found, identity("1"), BY_DEFAULT)) == "c1"
     assert intercom.searches == []
 
 
 def test_what_this_run_knows_beats_what_the_index_shows(in_parallel: InParallel) -> None:
     """The index shows contacts as they were: under an old email, or gone since."""
-    recent = RecentContacts(120)
-    recent.remember(contact("c1", "user", "1", "new@x"))
-    recent.forget(ContactId("c2"))
+    known = Directory()
+    known.learn(contact("c1", "user", "1", "new@x"), Source.ANSWER)
+    known.learn_fact(ContactId("c2"), Gone())
     intercom = Intercom(contact("c1", "user", "1", "old@x"), contact("c2", "user", "2", "b@x"))
     wanted = [identity(None, "old@x"), identity(None, "b@x"), identity(None, "new@x")]
-    view = matcher(intercom, in_parallel, recent).look_up(wanted, BY_DEFAULT)
-    assert [shown(view.match(one, BY_DEFAULT)) for one in wanted] == [None, None, "c1"]
+    found = Run(intercom, in_parallel, known).look_up(wanted, BY_DEFAULT)
+    assert [shown(match_identity(found, one, BY_DEFAULT)) for one in wanted] == [None, None, "c1"]
 
 
 def test_leads_are_looked_for_by_email_where_all_of_them_are_wanted(in_parallel: InParallel) -> None:
     lead = contact("lead", "lead", "generated", "p1@x")
     intercom = Intercom(PEOPLE[1], lead)
-    finder = matcher(intercom, in_parallel)
+    finder = Run(intercom, in_parallel)
     assert finder.look_up([EVERYBODY[1]], (EXTERNAL_ID,)).leads_with("p1@x") == []
     assert finder.look_up([EVERYBODY[1]], (EXTERNAL_ID,), also=(EMAIL,)).leads_with("p1@x") == [lead]

@@ -32,14 +32,14 @@ from target_intercom.model import (
     Update,
 )
 from target_intercom.settings.config import CreationMode, StreamConfig, SyncMode
-from target_intercom.sync.matching.search import View, another_person
-from target_intercom.sync.matching.whose import Links
+from target_intercom.sync.matching.directory import Directory, Source
+from target_intercom.sync.matching.whose import Links, another_person, may_let_go
 from target_intercom.sync.planning.plan import matters, play
 from target_intercom.sync.planning.wanted import changes, plan
 from tests.loading import received, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from target_intercom.model import Match, Role
     from target_intercom.sync.planning.plan import BatchPlan
@@ -94,14 +94,21 @@ def linked(one: Entry, there: Contact, trust: LedgerVerdict = LedgerVerdict.CHAN
 
 def planned(entries: Iterable[Entry], *there: Contact, holders: Iterable[Holder] = (), **config: Any) -> BatchPlan:
     entries = list(entries)
-    return play(entries, everybody(entries, there), Links(STREAM, lambda _: holders), StreamConfig(**config))
+    return play(entries, everybody(entries, there), links(entries, holders), StreamConfig(**config))
 
 
-def everybody(entries: Iterable[Entry], there: Iterable[Contact]) -> View:
+def links(entries: Iterable[Entry], holders: Iterable[Holder] = ()) -> Links:
+    """Return which records hold the contacts that records are linked to."""
+    return Links(STREAM, holders, [one.contact.id for one in entries if one.contact is not None])
+
+
+def everybody(entries: Iterable[Entry], there: Iterable[Contact]) -> Directory:
     """Return what is known after a look-up of all records."""
-    view = View(there)
-    view.asked.update(one.draft.identity for one in entries)
-    return view
+    known = Directory()
+    for one in there:
+        known.learn(one, Source.SEARCH)
+    known.ask(one.draft.identity for one in entries)
+    return known
 
 
 def numbers(entries: Iterable[Entry]) -> list[int]:
@@ -218,15 +225,14 @@ def test_records_refused_together_are_writes_of_their_own() -> None:
 
 def test_a_record_that_finds_nobody_and_makes_nobody_stands_by_itself() -> None:
     result = planned([entry(0, "1", "a@x"), entry(1, "1", "a@x")], sync_mode=SyncMode.ENRICH)
-    assert rounds(result) == []
-    assert unwritten(result) == {0: NotFound(), 1: NotFound()}
+    assert rounds(result) == [[[0], [1]]]
+    assert [write.match for write in result.writes] == [NotFound(), NotFound()]
 
 
 def test_a_record_that_lets_go_of_its_contact_has_to_be_looked_up() -> None:
     ann, bob = contact("c1", "user", "1", "a@x"), contact("c2", "user", "2", "b@x")
     entries = [linked(entry(0, "2", key="k"), ann), linked(entry(1, "1", "a@x", key="l"), ann)]
-    view = View([ann, bob])
-    result = play(entries, view, Links(STREAM, lambda _: holds("k", "l")), StreamConfig())
+    result = play(entries, everybody([], [ann, bob]), links(entries, holds("k", "l")), StreamConfig())
     assert numbers(result.unasked) == [0]
     assert not planned(entries, ann, bob, holders=holds("k", "l")).unasked
 
@@ -337,11 +343,17 @@ class World:
     def plan(self, entries: Iterable[Entry]) -> BatchPlan:
         self.plans += 1
         known = [self._known(one) for one in entries]
-        return play(known, everybody(known, self.contacts.values()), Links(STREAM, self._holders), self.config)
+        held = {one.contact.id for one in known if one.contact is not None and may_let_go(one)}
+        while True:
+            which = self._links(held)
+            result = play(known, everybody(known, self.contacts.values()), which, self.config)
+            if not which.unknown:
+                return result
+            held |= which.unknown
 
-    def _holders(self, contacts: Sequence[ContactId]) -> Iterable[Holder]:
-        linked = ((key, one) for key, one in self.links.items() if one in contacts)
-        return [holder for key, one in linked for holder in holds(key, contact_id=one)]
+    def _links(self, held: Collection[ContactId]) -> Links:
+        linked = ((key, one) for key, one in self.links.items() if one in held)
+        return Links(STREAM, [holder for key, one in linked for holder in holds(key, contact_id=one)], held)
 
     def _known(self, one: Entry) -> Entry:
         there = None if one.key is None else self.contacts.get(self.links.get(one.key, ContactId("")))
@@ -477,7 +489,7 @@ def _carried_out(result: BatchPlan, world: World, order: random.Random) -> list[
         elif one.draft.removed:
             there = written.get(match.contact.id) if isinstance(match, Found) else None
             world.mark(one, match if there is None else Found(there))
-        elif isinstance(match, (Found, NotFound)):
+        elif isinstance(match, Found):
             _written(ContactRecords(match, one.draft, [one]), world, {})
         else:
             world.refused.add(one.received.number)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from target_intercom.model import Kind
+from target_intercom.kinds.entity import ValueType
 from target_intercom.singer.schemas import is_open, plain_schema, values_of
 
 DATE = {"type": ["null", "string"], "format": "date-time"}
@@ -15,62 +15,65 @@ DATE = {"type": ["null", "string"], "format": "date-time"}
 @pytest.mark.parametrize(
     ("schema", "kind"),
     [
-        ({"type": "string"}, Kind.STRING),
-        ({"type": ["null", "string"]}, Kind.STRING),
-        ({"type": ["integer", "null"]}, Kind.INTEGER),
-        ({"type": ["number", "null"]}, Kind.FLOAT),
-        ({"type": ["integer", "number"]}, Kind.FLOAT),
-        ({"type": ["boolean", "null"]}, Kind.BOOLEAN),
-        ({"type": ["string", "null"], "format": "date"}, Kind.DATE),
-        ({"type": ["string", "null"], "format": "date-time"}, Kind.DATETIME),
-        ({"type": ["string", "null"], "format": "time"}, Kind.STRING),
-        ({"type": ["string", "null"], "format": "uuid"}, Kind.STRING),
-        ({"type": ["string", "null"], "format": "singer.decimal"}, Kind.FLOAT),
-        ({"type": ["integer", "null"], "format": "date-time"}, Kind.INTEGER),
-        ({"type": ["object", "null"]}, Kind.STRING),
-        ({"type": "array", "items": {"type": "integer"}}, Kind.STRING),
-        ({"type": ["string", "number", "integer", "array", "object", "boolean", "null"]}, Kind.STRING),
-        ({"type": ["boolean", "integer"]}, Kind.STRING),
-        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, Kind.INTEGER),
-        ({"oneOf": [{"type": "boolean"}, {"type": "null"}]}, Kind.BOOLEAN),
-        ({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}, Kind.DATETIME),
-        ({"anyOf": [{"type": "string", "format": "date-time"}, {"type": ["string", "null"]}]}, Kind.DATETIME),
-        ({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}, Kind.STRING),
-        ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, Kind.STRING),
-        ({"oneOf": [{"type": "integer"}, {"anyOf": [{"type": "number"}, {"type": "null"}]}]}, Kind.FLOAT),
+        ({"type": "string"}, ValueType.STRING),
+        ({"type": ["null", "string"]}, ValueType.STRING),
+        ({"type": ["integer", "null"]}, ValueType.INTEGER),
+        ({"type": ["number", "null"]}, ValueType.FLOAT),
+        ({"type": ["integer", "number"]}, ValueType.FLOAT),
+        ({"type": ["boolean", "null"]}, ValueType.BOOLEAN),
+        ({"type": ["string", "null"], "format": "date"}, ValueType.DATE),
+        ({"type": ["string", "null"], "format": "date-time"}, ValueType.DATETIME),
+        ({"type": ["string", "null"], "format": "time"}, ValueType.STRING),
+        ({"type": ["string", "null"], "format": "uuid"}, ValueType.STRING),
+        ({"type": ["string", "null"], "format": "singer.decimal"}, ValueType.FLOAT),
+        ({"type": ["integer", "null"], "format": "date-time"}, ValueType.INTEGER),
+        ({"type": ["object", "null"]}, ValueType.STRING),
+        ({"type": "array", "items": {"type": "integer"}}, ValueType.STRING),
+        ({"type": ["string", "number", "integer", "array", "object", "boolean", "null"]}, ValueType.STRING),
+        ({"type": ["boolean", "integer"]}, ValueType.STRING),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, ValueType.INTEGER),
+        ({"oneOf": [{"type": "boolean"}, {"type": "null"}]}, ValueType.BOOLEAN),
+        ({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}, ValueType.DATETIME),
+        ({"anyOf": [{"type": "string", "format": "date-time"}, {"type": ["string", "null"]}]}, ValueType.DATETIME),
+        (
+            {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]},
+            ValueType.STRING,
+        ),
+        ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, ValueType.STRING),
+        ({"oneOf": [{"type": "integer"}, {"anyOf": [{"type": "number"}, {"type": "null"}]}]}, ValueType.FLOAT),
         ({}, None),
         ({"type": "null"}, None),
         ({"type": ["null"]}, None),
         ({"description": "anything"}, None),
         ({"anyOf": [{}, {"type": "null"}]}, None),
         # Formats of other taps, and types in turn.
-        ({"type": ["string", "null"], "format": "x-singer.decimal"}, Kind.FLOAT),
-        ({"type": ["number", "string", "null"], "format": "singer.decimal"}, Kind.FLOAT),
-        ({"anyOf": [{"type": "string", "format": "singer.decimal"}, {"type": "number"}]}, Kind.FLOAT),
-        ({"type": ["integer", "string"], "format": "date-time"}, Kind.DATETIME),
-        ({"type": ["object", "string"], "format": "date-time"}, Kind.STRING),
+        ({"type": ["string", "null"], "format": "x-singer.decimal"}, ValueType.FLOAT),
+        ({"type": ["number", "string", "null"], "format": "singer.decimal"}, ValueType.FLOAT),
+        ({"anyOf": [{"type": "string", "format": "singer.decimal"}, {"type": "number"}]}, ValueType.FLOAT),
+        ({"type": ["integer", "string"], "format": "date-time"}, ValueType.DATETIME),
+        ({"type": ["object", "string"], "format": "date-time"}, ValueType.STRING),
         # All of several.
-        ({"allOf": [{"type": "string"}, {"format": "date-time"}]}, Kind.DATETIME),
-        ({"allOf": [{"type": ["integer", "null"]}, {"type": "number"}]}, Kind.INTEGER),
-        ({"allOf": [{"type": ["integer", "number"]}, {"type": "number"}]}, Kind.FLOAT),
-        ({"allOf": [{"type": "integer"}, {"description": "seats"}]}, Kind.INTEGER),
-        ({"allOf": [{"type": "integer"}, {"type": "boolean"}]}, Kind.STRING),
-        ({"type": ["string", "null"], "anyOf": [{"format": "date"}, {}]}, Kind.DATE),
+        ({"allOf": [{"type": "string"}, {"format": "date-time"}]}, ValueType.DATETIME),
+        ({"allOf": [{"type": ["integer", "null"]}, {"type": "number"}]}, ValueType.INTEGER),
+        ({"allOf": [{"type": ["integer", "number"]}, {"type": "number"}]}, ValueType.FLOAT),
+        ({"allOf": [{"type": "integer"}, {"description": "seats"}]}, ValueType.INTEGER),
+        ({"allOf": [{"type": "integer"}, {"type": "boolean"}]}, ValueType.STRING),
+        ({"type": ["string", "null"], "anyOf": [{"format": "date"}, {}]}, ValueType.DATE),
         # Other drafts, and what is none of them.
         ({"type": "any"}, None),
         ({"type": ["any", "null"]}, None),
         ({"type": ["string", "any"]}, None),
         ({"type": "varchar"}, None),
-        ({"type": [{"type": "integer"}, "null"]}, Kind.INTEGER),
-        ({"type": ["string"], "required": True}, Kind.STRING),
-        ({"type": "number", "exclusiveMaximum": True, "maximum": 9, "multipleOf": 0}, Kind.FLOAT),
-        ({"type": "number", "divisibleBy": "x", "minimum": None}, Kind.FLOAT),
-        ({"type": "array", "items": [{"type": "string"}], "uniqueItems": 1}, Kind.STRING),
-        ({"type": "integer", "anyOf": "x", "allOf": {"type": "string"}, "enum": 5, "format": 7}, Kind.INTEGER),
+        ({"type": [{"type": "integer"}, "null"]}, ValueType.INTEGER),
+        ({"type": ["string"], "required": True}, ValueType.STRING),
+        ({"type": "number", "exclusiveMaximum": True, "maximum": 9, "multipleOf": 0}, ValueType.FLOAT),
+        ({"type": "number", "divisibleBy": "x", "minimum": None}, ValueType.FLOAT),
+        ({"type": "array", "items": [{"type": "string"}], "uniqueItems": 1}, ValueType.STRING),
+        ({"type": "integer", "anyOf": "x", "allOf": {"type": "string"}, "enum": 5, "format": 7}, ValueType.INTEGER),
         ({"type": 5}, None),
         ({"type": []}, None),
-        ({"type": {"type": "integer"}}, Kind.INTEGER),
-        ({"properties": {"a": {}}}, Kind.STRING),
+        ({"type": {"type": "integer"}}, ValueType.INTEGER),
+        ({"properties": {"a": {}}}, ValueType.STRING),
         (True, None),
         (False, None),
         (None, None),
@@ -79,8 +82,8 @@ DATE = {"type": ["null", "string"], "format": "date-time"}
     ],
     ids=repr,
 )
-def test_the_type_that_fits_a_schema(schema: Any, kind: Kind | None) -> None:
-    assert values_of(schema).kind is kind
+def test_the_type_that_fits_a_schema(schema: Any, kind: ValueType | None) -> None:
+    assert values_of(schema).value_type is kind
 
 
 # References.
@@ -89,21 +92,21 @@ def test_the_type_that_fits_a_schema(schema: Any, kind: Kind | None) -> None:
 @pytest.mark.parametrize(
     ("reference", "kind"),
     [
-        ("#/definitions/d", Kind.DATETIME),
-        ("#/$defs/a~1b%20c", Kind.BOOLEAN),
-        ("#/properties/day", Kind.DATE),
-        ("#/definitions/list/anyOf/0", Kind.INTEGER),
-        ("#/definitions/twice", Kind.DATETIME),
+        ("#/definitions/d", ValueType.DATETIME),
+        ("#/$defs/a~1b%20c", ValueType.BOOLEAN),
+        ("#/properties/day", ValueType.DATE),
+        ("#/definitions/list/anyOf/0", ValueType.INTEGER),
+        ("#/definitions/twice", ValueType.DATETIME),
         ("#/definitions/nowhere", None),
         ("#/definitions/d/type", None),
-        ("#", Kind.STRING),
+        ("#", ValueType.STRING),
         ("https://example.com/other.json#/definitions/d", None),
-        ("https://example.com/users.json#/definitions/d", Kind.DATETIME),
+        ("https://example.com/users.json#/definitions/d", ValueType.DATETIME),
         ("#anchor", None),
         (5, None),
     ],
 )
-def test_a_reference_within_the_schema_is_followed(reference: Any, kind: Kind | None) -> None:
+def test_a_reference_within_the_schema_is_followed(reference: Any, kind: ValueType | None) -> None:
     schema = {
         "$id": "https://example.com/users.json",
         "type": "object",
@@ -117,7 +120,7 @@ def test_a_reference_within_the_schema_is_followed(reference: Any, kind: Kind | 
     }
     members = values_of(schema).members
     assert members is not None
-    assert members["x"].kind is kind
+    assert members["x"].value_type is kind
 
 
 @pytest.mark.parametrize(
@@ -129,7 +132,7 @@ def test_references_in_a_circle_say_nothing(one: dict[str, Any]) -> None:
     schema = {"definitions": definitions, "properties": {"x": {"$ref": "#/definitions/one"}}}
     members = values_of(schema).members
     assert members is not None
-    assert members["x"].kind is None
+    assert members["x"].value_type is None
 
 
 def test_a_schema_that_refers_to_itself_is_read_once() -> None:
@@ -172,7 +175,7 @@ def test_a_plain_schema_names_the_properties_and_their_types(schema: dict[str, A
 def test_a_schema_without_properties_is_open_and_has_those_of_the_key(schema: dict[str, Any]) -> None:
     plain = plain_schema(schema, ["id"])
     assert set(plain["properties"]) == {"id"}
-    assert values_of(plain["properties"]["id"]).kind is None
+    assert values_of(plain["properties"]["id"]).value_type is None
     assert is_open(plain)
 
 

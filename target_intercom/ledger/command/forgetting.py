@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, select
 
 from target_intercom.errors import StreamBusyError
-from target_intercom.ledger.interface import EntryState, stamp
+from target_intercom.ledger.entries import names_contact
+from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.memberships import let_go_of_stream, tags_of_stream_alone
 from target_intercom.ledger.store.locks import lock_name, locks_of
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, STREAMS
@@ -38,12 +39,14 @@ class Held:
 def held(workspace: str, stream: str, connection: Connection) -> Held:
     """Count what the ledger holds of a stream."""
     other = ENTRIES.alias()
-    is_named = [_E.contact_id.is_not(None), _E.standing != EntryState.REMOVED.value]
     contacts = select(func.count(_E.contact_id.distinct())).where(
-        _E.workspace == workspace, _E.stream == stream, *is_named
+        _E.workspace == workspace, _E.stream == stream, *names_contact(ENTRIES)
     )
     elsewhere = select(other.c.key).where(
-        other.c.workspace == workspace, other.c.contact_id == _E.contact_id, other.c.stream != stream
+        other.c.workspace == workspace,
+        other.c.contact_id == _E.contact_id,
+        other.c.stream != stream,
+        *names_contact(other),
     )
     return Held(
         contacts=connection.scalar(contacts) or 0,

@@ -14,11 +14,12 @@ from pathlib import Path
 from sqlalchemy import text
 
 from target_intercom.errors import LedgerError
+from target_intercom.ledger.command.summaries import StreamSummary, summaries
+from target_intercom.ledger.runs.streams import contact_streams
 from target_intercom.ledger.store.database import check_whole, parsed, shown
 from target_intercom.ledger.store.migrations import STEPS, check_steps, create_memberships, is_ledger
 from target_intercom.ledger.store.read_only import ReadOnlyLedger, is_there
 from target_intercom.ledger.store.tables import ENTRIES
-from target_intercom.ledger.summaries import StreamSummary, contact_streams, summaries
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

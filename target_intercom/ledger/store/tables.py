@@ -9,6 +9,7 @@ METADATA = MetaData()
 
 _UNNAMED = text("contact_id IS NULL AND role IS NOT NULL")
 _DOUBTED = text("doubt IS NOT NULL")
+_GONE = text("gone_id IS NOT NULL")
 _OVERRULED = text("overruled_by IS NOT NULL")
 
 MIGRATIONS = Table(
@@ -56,7 +57,8 @@ ENTRIES = Table(
     Column("doubt", Text),  # `UNCONFIRMED`, or the run in which another record of the stream changed the contact
     Column("overruled_by", Text),  # the key of that record
     Column("merged", Boolean),  # the contact is the survivor of a merge, not the one that the record was loaded into
-    Index("target_intercom_entries_contact", "workspace", "contact_id"),
+    Index("target_intercom_entries_contacts", "workspace", "contact_id", "stream", "standing"),
+    Index("target_intercom_entries_gone", "workspace", "gone_id", sqlite_where=_GONE, postgresql_where=_GONE),
     Index("target_intercom_entries_written", "workspace", "written_at"),
     Index(
         "target_intercom_entries_unnamed",

@@ -21,6 +21,7 @@ from target_intercom.model import (
 )
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.claims import Claim
+from target_intercom.sync.matching.whose import match_identity
 from target_intercom.sync.planning.wanted import refusal
 
 if t.TYPE_CHECKING:
@@ -33,7 +34,8 @@ if t.TYPE_CHECKING:
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.linking.claiming import Claiming
     from target_intercom.sync.linking.waiting import Waiting, WaitingRoom
-    from target_intercom.sync.matching.naming import Naming
+    from target_intercom.sync.matching.contact_ids import ContactIds
+    from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.search import Matcher
 
 _ENDED: t.Final = frozenset(one for one in LinkState if one.is_ending or one is LinkState.OFF)
@@ -51,7 +53,8 @@ class Resolution:
         matcher: Matcher,
         report: RunReport,
         *,
-        naming: Naming,
+        directory: Directory,
+        ids: ContactIds,
         config: Callable[[str], StreamConfig],
         removes: Callable[[str], bool],
         begin: Callable[[], Claiming],
@@ -66,7 +69,8 @@ class Resolution:
         self._memberships = memberships
         self._matcher = matcher
         self._report = report
-        self._naming = naming
+        self._directory = directory
+        self._ids = ids
         self._config = config
         self._removes = removes
         self._begin = begin
@@ -115,9 +119,10 @@ class Resolution:
         for stream, ones in _by_stream(unsettled):
             match_by = self._config(stream).match_by
             identities = list(dict.fromkeys(one.identity for one in ones))
-            self._naming.meet(identities)
-            view = self._matcher.look_up(identities, match_by, trusting=True)
-            found.update((one.place, view.match(one.identity, match_by)) for one in ones)
+            known = self._directory.layer()
+            self._ids.find_for(identities)
+            self._matcher.look_up(identities, match_by, known, trusting=True)
+            found.update((one.place, match_identity(known, one.identity, match_by)) for one in ones)
         return found
 
     def _in_line(self, claims: Claiming, one: Waiting) -> Membership | None:

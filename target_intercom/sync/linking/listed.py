@@ -14,7 +14,7 @@ from target_intercom.model import Contact, ContactId, ContactRecords, Found, Rec
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.claims import Claim
 from target_intercom.sync.linking.spool import Spool
-from target_intercom.sync.matching.naming import Unnamed
+from target_intercom.sync.matching.contact_ids import Unnamed
 from target_intercom.sync.remembering.fingerprints import groups_print, lists_news, record_key
 
 if t.TYPE_CHECKING:
@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
     from target_intercom.settings.stream import Stream
     from target_intercom.sync.linking.claiming import Claiming
     from target_intercom.sync.linking.with_contacts import CarriedTags
-    from target_intercom.sync.matching.naming import Naming
+    from target_intercom.sync.matching.contact_ids import ContactIds
 
 _AT_ONCE = 2000
 """Lists that are in memory together."""
@@ -214,10 +214,10 @@ def claim_listed(claims: Claiming, listed: Sequence[Claim]) -> None:
 class UnnamedListings:
     """What records list of contacts that bulk jobs have made: it waits until their Intercom ids are found."""
 
-    def __init__(self, folder: Path, naming: Naming, search_delay_seconds: float) -> None:
+    def __init__(self, folder: Path, ids: ContactIds, search_delay_seconds: float) -> None:
         """They wait in a file in `folder`; search shows every contact after `search_delay_seconds`."""
         self._spool = Spool(folder)
-        self._naming = naming
+        self._ids = ids
         self._delay = search_delay_seconds
         self._newest: dict[tuple[str, RecordKey], int] = {}
         """By record: the place in the pipe of its last list that did not wait, while others do."""
@@ -249,7 +249,7 @@ class UnnamedListings:
         lines = (line for _, line in self._spool.lines())
         while some := list(islice(lines, _AT_ONCE)):
             page = [one for one in map(_listing, map(json.loads, some)) if self._holds(one)]
-            found = self._naming.find([one.contact for one in page])
+            found = self._ids.find([one.contact for one in page])
             claims = []
             for one in page:
                 contact = found.get(one.contact.contact.id)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from target_intercom.errors import CallFailedError, MergedError, NotFoundError, RefusedError, UndoneError
+from target_intercom.errors import CallFailedError, Fault, MergedError, NotFoundError, RefusedError, UndoneError
 from target_intercom.intercom.protocol import halves
 from target_intercom.ledger.interface import NOBODY, LinkState, stamp
 from target_intercom.model import Outcome, Refusal, Result, SkipReason, TagChange
@@ -136,7 +136,7 @@ class Tagging:
         while rows := _whole_pairs(self._memberships.ending(streams, _FEW, last), _FEW):
             last = rows[-1]
             kept += self._memberships.wanted_by(self._take_off(rows))
-        last_runs = self._ledger.streams() if kept else {}
+        last_runs = self._ledger.streams.last_runs() if kept else {}
         for stream, count in sorted(kept.items()):
             if stream in last_runs and stream not in in_run:
                 self._say(tags_stay_for_old_records(stream, count, last_runs[stream]))
@@ -162,11 +162,11 @@ class Tagging:
         hidden: dict[ContactId, list[Membership]] = {}
         for one in rows:
             tag, contact = self._tags.get(one.group), view.get(one.contact)
-            fault = view.fault_of(one.contact)
+            fact = view.fact(one.contact)
             if tag is None:
                 found[one.pair] = LinkState.WANTED
-            elif fault is not None:
-                found[one.pair] = Refusal.by_intercom(fault)
+            elif isinstance(fact, Fault):
+                found[one.pair] = Refusal.by_intercom(fact)
             elif contact is not None and (holding := shown(contact, tag.id)) is not LinkState.UNCLEAR:
                 found[one.pair] = holding
             elif contact is None and one.contact not in late:

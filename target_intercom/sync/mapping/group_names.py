@@ -23,9 +23,9 @@ _LONGEST_KEY = 200
 
 
 def group_key(name: str) -> GroupKey:
-    """Return what names of one group have in common; Intercom's are case-insensitive (OAS-2.16 POST /tags).
+    """Return the key of a group: names that differ only in case are one group (OAS-2.16 POST /tags).
 
-    In small letters, not casefolded: no more is known, and "Maße" is another word than "Masse".
+    It is in lower case, not casefolded: "Maße" is another word than "Masse".
     """
     folded = name.strip().lower()
     if len(folded) <= _LONGEST_KEY:
@@ -34,10 +34,10 @@ def group_key(name: str) -> GroupKey:
 
 
 def group_name(value: Json) -> str | None:
-    """Read the name of one group: trimmed text; null and blank text name none.
+    """Read the name of one group: trimmed text; None for null and blank text.
 
     Raises:
-        UncoercibleError: it is no text and no whole number, or holds a NUL.
+        UncoercibleError: the value is no text and no whole number, or holds a NUL.
     """
     try:
         name = identifier(value)
@@ -52,11 +52,11 @@ def group_name(value: Json) -> str | None:
 def group_names(value: Json) -> Mapping[GroupKey, str]:
     """Read the groups that a contact's record lists, in an array or in a text with commas.
 
-    A text that is a JSON array is one: the SDK's flattening, and some warehouses, write arrays so; PostgreSQL writes
-    `{a,"b c"}`. Blanks and nulls name none; of names that differ in case only, the first is taken.
+    A text may hold an array as JSON, which the SDK's flattening and some warehouses write, or as PostgreSQL writes it
+    (`{a,"b c"}`). Blank names and nulls are left out; of names that differ in case only, the first is taken.
 
     Raises:
-        UncoercibleError: one of them is no name.
+        UncoercibleError: an element cannot be a name.
     """
     names: dict[GroupKey, str] = {}
     for name in map(group_name, _listed(value)):
@@ -77,7 +77,7 @@ def _listed(value: Json) -> Iterable[Json]:
 
 
 def _postgres_array(text: str) -> list[str | None] | None:
-    """Read an array as PostgreSQL writes it (its manual, 8.15.6); None: it is none, or one of arrays."""
+    """Read an array as PostgreSQL writes it (its manual, 8.15.6); None: the text is none, or an array of arrays."""
     if not (text.startswith("{") and text.endswith("}")):
         return None
     inner, place = text[1:-1], 0

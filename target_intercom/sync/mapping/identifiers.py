@@ -15,6 +15,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
     from target_intercom.model import Json
+    from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.mapping.properties import Properties
 
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
@@ -25,10 +26,10 @@ def read_identity(
 ) -> Identity:
     """Read a record's identifiers; `sources` names the property of each.
 
-    `lenient` takes a bad one for none, where the others will do.
+    `lenient` leaves out invalid ones.
 
     Raises:
-        InvalidRecordError: one is no identifier.
+        InvalidRecordError: a value cannot be an identifier.
     """
     values: dict[MatchBy, str | None] = {}
     for which in MatchBy:
@@ -62,7 +63,7 @@ def _identifier(record: Mapping[str, Json], name: str | None, which: MatchBy) ->
 
 
 def _refuse_unseen(identifier: str, field: str) -> None:
-    """Refuse an identifier that reads like another and is not: with a NUL, or a character of no width.
+    """Refuse an identifier with a NUL or a character of no width: it looks like another identifier and is none.
 
     Raises:
         InvalidRecordError: it names the character.
@@ -82,20 +83,16 @@ def no_identifier(match_by: Sequence[MatchBy]) -> InvalidRecordError:
 
 
 def refuse_without_identifier(
-    stream: str,
-    properties: Properties,
-    sources: Container[str],
-    match_by: Sequence[MatchBy],
-    mappings: Mapping[str, str | None],
+    stream: str, properties: Properties, sources: Container[str], config: StreamConfig
 ) -> None:
-    """Refuse a stream that tells nobody apart.
+    """Refuse a stream whose contacts cannot be matched.
 
-    Where its schema does not name all properties, those that `mappings` names are taken for there.
+    Where its schema does not name all properties, the properties that `mappings` names may still come.
 
     Raises:
-        StreamRefusedError: no property gives an identifier of `match_by`; says which mapping to add.
+        StreamRefusedError: no property gives an identifier of `match_by`; the message shows the mapping to add.
     """
-    wanted = [which.value for which in match_by]
+    wanted, mappings = [which.value for which in config.match_by], config.mappings
     if any(one in sources or (properties.is_open and one in mappings.values()) for one in wanted):
         return
     names = " or ".join(f"'{one}'" for one in wanted)

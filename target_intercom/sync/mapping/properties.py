@@ -8,37 +8,83 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import suppress
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from target_intercom.json_lines import parsed_line
 from target_intercom.model import CUSTOM_PREFIX
+from target_intercom.settings.config import SyncMode
 from target_intercom.singer.schemas import ANY, Values, values_of
-from target_intercom.sync.mapping.names import Meant, meant
+from target_intercom.sync.mapping.values import is_set
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.model import Json
+    from target_intercom.settings.config import StreamConfig
 
 CUSTOM: t.Final = CUSTOM_PREFIX.removesuffix(".")
 """A property of this name, an object, holds custom attributes: so Intercom shows contacts."""
 _ABSENT: t.Final = object()
+_BLANKS: t.Final = str.maketrans(" -\t\u00a0", "____")
+
+
+# Names of properties.
+
+
+def folded(name: str) -> str:
+    """Return what names have in common that differ only in case, blanks and hyphens.
+
+    Warehouses, spreadsheets and Salesforce write `EMAIL`, `Signed Up At`, `IsDeleted` for what others call `email`.
+    """
+    return name.strip().translate(_BLANKS).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """The property of a stream that a name means."""
+
+    property: str | None = None
+    """None: the stream has none, or several that differ from the name, and from each other only in case."""
+    others: tuple[str, ...] = ()
+    """Other properties that fold to the same name; they are left out."""
+
+
+def meant(name: str, properties: Iterable[str]) -> Meant:
+    """Find the property that a name means: the one of that very name, else the only one that folds to it."""
+    wanted = folded(name)
+    alike = tuple(one for one in properties if folded(one) == wanted)
+    if name in alike:
+        return Meant(name, tuple(one for one in alike if one != name))
+    return Meant(alike[0]) if len(alike) == 1 else Meant(None, alike)
+
+
+# Properties of a stream.
 
 
 class Properties:
     """The properties of one stream: those that its schema names, and those that its records have."""
 
-    def __init__(self, schemas: Mapping[str, Json], mapped: Iterable[str] = (), *, is_open: bool = False) -> None:
+    def __init__(
+        self,
+        schemas: Mapping[str, Json],
+        mapped: Iterable[str] = (),
+        *,
+        is_open: bool = False,
+        met: Callable[[Iterable[str]], object] | None = None,
+    ) -> None:
         """Read the properties' JSON schemas.
 
         Args:
             schemas: the properties that the stream's schema names.
-            mapped: what its mappings name: properties, or paths to members of theirs.
-            is_open: what the schema names is not all.
+            mapped: what the stream's mappings name: properties, or paths to members of objects.
+            is_open: the schema does not name all properties.
+            met: takes the names of all properties that are known, at once and whenever there are new ones.
         """
         self.is_open = is_open
         self._schemas = schemas
         self._mapped = frozenset(mapped)
+        self._met = met
         self.named: dict[str, Values] = {name: values_of(schema) for name, schema in schemas.items()}
         """What the schema says of values, also of members that are read as properties."""
         self._paths = {name: path for name in sorted(self._mapped) if (path := self._path(name)) is not None}
@@ -48,9 +94,10 @@ class Properties:
         self._custom: str | None = None
         self._find_custom()
         self._decimals = tuple(name for name, values in self.named.items() if values.are_decimal_texts)
+        self._tell()
 
     def learn(self, records: Sequence[Mapping[str, Json]]) -> bool:
-        """Keep the properties of records, and return whether there are new ones."""
+        """Add the properties of records; return whether there are new ones."""
         came: set[str] = set().union(*records)
         before = len(self.names)
         self._add(came)
@@ -62,7 +109,10 @@ class Properties:
         if self._custom is not None:
             objects = (object_of(record.get(self._custom)) for record in records)
             self._add({CUSTOM_PREFIX + name for one in objects if one is not None for name in one})
-        return len(self.names) > before
+        if len(self.names) == before:
+            return False
+        self._tell()
+        return True
 
     def find(self, name: str) -> Meant:
         """Find the property that a name means."""
@@ -73,11 +123,11 @@ class Properties:
         return self.named.get(name, ANY)
 
     def is_custom(self, name: str) -> bool:
-        """Check whether a property holds custom attributes, in an object."""
+        """Check whether a property is the object that holds custom attributes."""
         return name == self._custom
 
     def column(self, name: str) -> str:
-        """Return the property of the record, as it came, that holds a property."""
+        """Return the property of the unread record from which a property is read."""
         if name in self._schemas:
             return name
         if name in self._paths:
@@ -101,11 +151,15 @@ class Properties:
                 flat[name] = _number(value)
         return flat
 
+    def _tell(self) -> None:
+        if self._met is not None:
+            self._met(self.names)
+
     def _add(self, names: Iterable[str]) -> None:
         self.names.update(dict.fromkeys(sorted(name for name in names if name not in self.names)))
 
     def _path(self, name: str) -> tuple[str, ...] | None:
-        """Read a mapped name that is no property as a path; None: it is none."""
+        """Read a mapped name that is no property as a path; None: it is no path."""
         if "." not in name or name in self._schemas:
             return None
         heads = sorted((one for one in self._schemas if name.startswith(f"{one}.")), key=len)
@@ -114,7 +168,7 @@ class Properties:
         return tuple(name.split("."))
 
     def _at(self, path: Sequence[str]) -> Values | None:
-        """Return what the schema says of a path; None: it has none such."""
+        """Return what the schema says of the values at a path; None: nothing can be there."""
         values = self.named.get(path[0])
         for part in path[1:]:
             if values is None or (values.types is not None and "object" not in values.types):
@@ -123,7 +177,7 @@ class Properties:
         return values
 
     def _find_custom(self) -> None:
-        """Find the property that holds custom attributes, unless it is mapped itself."""
+        """Find the object that holds custom attributes, unless it is mapped itself."""
         self._custom = meant(CUSTOM, [name for name in self.names if name not in self._mapped]).property
         if self._custom is not None:
             members = self.values(self._custom).members or {}
@@ -131,12 +185,16 @@ class Properties:
             self._add(self.named)
 
 
-def unheard(names: Iterable[str]) -> None:
-    """Take names of properties that nobody asks for."""
+# Records.
+
+
+def asks_to_remove(record: Mapping[str, Json], config: StreamConfig, deleted: str | None) -> bool:
+    """Check whether a record asks to remove what it names: by the mode of its stream, or by its `deleted_property`."""
+    return config.sync_mode is SyncMode.REMOVE or (deleted is not None and is_set(record.get(deleted)))
 
 
 def object_of(value: Json) -> Mapping[str, Json] | None:
-    """Read an object, or the text of one, which the SDK's flattening and some warehouses make of it; None: neither."""
+    """Read an object, or its text, which the SDK's flattening and some warehouses write; None: the value is neither."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         with suppress(ValueError, RecursionError):
             value = parsed_line(value)
@@ -144,7 +202,7 @@ def object_of(value: Json) -> Mapping[str, Json] | None:
 
 
 def _spread(flat: dict[str, Json], name: str) -> None:
-    """Put the members of an object of custom attributes in its place; what is no object stays."""
+    """Put the members of an object of custom attributes in its place; a value that is no object stays."""
     members = object_of(flat.get(name))
     if members is not None or flat.get(name) is None:
         flat.pop(name, None)
@@ -162,7 +220,7 @@ def _member(record: Mapping[str, Json], path: Sequence[str]) -> Json:
 
 
 def _number(text: str) -> Json:
-    """Read a decimal number; a text that is none stays one."""
+    """Read a decimal number; any other text stays a text."""
     try:
         return Decimal(text.strip())
     except InvalidOperation:

@@ -1,4 +1,4 @@
-"""Values of records into values of attributes. Pure.
+"""Values of records into values of attributes: which values fit a type, and what becomes of them. Pure.
 
 The rules follow the fact sheet, sections 3.1, 3.2 and 3.4: dates are unix seconds, custom text has 255 characters at
 most, custom values are flat.
@@ -14,7 +14,7 @@ import typing as t
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 
-from target_intercom.model import Kind
+from target_intercom.kinds.entity import ValueType
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -42,7 +42,7 @@ _OFFSET = re.compile(r"(?<=\d) ?(?:([zZ]|UTC)|([+-]\d{2}):?(\d{2})?)$")
 
 
 class UncoercibleError(Exception):
-    """A value that does not fit its attribute; `code` names the trouble, the text explains it without the value."""
+    """A value does not fit its attribute; `code` names the reason, the text explains it without the value."""
 
     def __init__(self, code: str, reason: str) -> None:
         """Keep the code and the reason."""
@@ -62,17 +62,17 @@ def is_set(value: Json) -> bool:
 
 
 def is_null(value: Json) -> bool:
-    """Check for no value: null, or the NaN that some taps send for an empty column."""
+    """Check whether a value is null, or the NaN that some taps send for an empty column."""
     if isinstance(value, Decimal):
         return value.is_nan()
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def identifier(value: Json) -> str | None:
-    """Read an identifier: trimmed text; an empty one is none.
+    """Read an identifier: trimmed text; None for blank text and null.
 
     Raises:
-        UncoercibleError: it is no text and no whole number.
+        UncoercibleError: the value is no text and no whole number.
     """
     if isinstance(value, str):
         return _sound(value.strip()) or None
@@ -83,10 +83,10 @@ def identifier(value: Json) -> str | None:
     return str(value if isinstance(value, int) else _whole(Decimal(str(value))))
 
 
-def coerce(value: Json, kind: Kind) -> Json:
-    """Turn a record's value into one of the attribute's type. None stays None, and NaN is none.
+def coerce(value: Json, kind: ValueType) -> Json:
+    """Return a record's value as a value of the attribute's type; None for null and NaN.
 
-    Blank text is no value for any type but text, and a date that means "never" is no date.
+    Blank text is null for any type but text, and so is a date that means "never".
 
     Raises:
         UncoercibleError: the value does not fit.
@@ -94,43 +94,43 @@ def coerce(value: Json, kind: Kind) -> Json:
     return coercion(kind)(value)
 
 
-def coercion(kind: Kind) -> Callable[[Json], Json]:
-    """Return what `coerce` does for a type, for whoever coerces many values."""
+def coercion(kind: ValueType) -> Callable[[Json], Json]:
+    """Return the function that coerces values to a type."""
     return _COERCIONS[kind]
 
 
 def cut(text: Json) -> tuple[Json, bool]:
-    """Cut a custom attribute's text to what Intercom keeps; tells whether anything was lost."""
+    """Return a custom attribute's text, cut at what Intercom keeps, and whether it was cut."""
     if isinstance(text, str) and len(text) > LONGEST_CUSTOM_TEXT:
         return text[:LONGEST_CUSTOM_TEXT], True
     return text, False
 
 
 def is_lost(value: Json) -> bool:
-    """Check whether a value that was coerced to null says something: a date that means "never" does."""
+    """Check whether a value that was coerced to null was more than blank: a date that means "never" is."""
     return isinstance(value, str) and bool(value.strip())
 
 
-def value_kind(value: Json, text_kind: Kind = Kind.STRING) -> Kind:
-    """Return the attribute type that fits a value whose property has no type; `text_kind`: of texts that it fits."""
+def value_type(value: Json, text_type: ValueType = ValueType.STRING) -> ValueType:
+    """Return the attribute type that fits a value whose property has no type; `text_type`: for texts that fit it."""
     if isinstance(value, bool):
-        return Kind.BOOLEAN
+        return ValueType.BOOLEAN
     if isinstance(value, int):
-        return Kind.INTEGER
+        return ValueType.INTEGER
     if isinstance(value, (float, Decimal)):
-        return Kind.FLOAT
+        return ValueType.FLOAT
     if isinstance(value, str):
         with suppress(UncoercibleError):
-            coerce(value, text_kind)
-            return text_kind
-    return Kind.STRING
+            coerce(value, text_type)
+            return text_type
+    return ValueType.STRING
 
 
-def shared_kind(kinds: Collection[Kind]) -> Kind:
+def shared_type(kinds: Collection[ValueType]) -> ValueType:
     """Return the attribute type that fits values of several types."""
     if len(kinds) == 1:
         return next(iter(kinds))
-    return Kind.FLOAT if set(kinds) == {Kind.INTEGER, Kind.FLOAT} else Kind.STRING
+    return ValueType.FLOAT if set(kinds) == {ValueType.INTEGER, ValueType.FLOAT} else ValueType.STRING
 
 
 def _string(value: Json) -> str:
@@ -232,7 +232,7 @@ def _boolean(value: Json) -> bool:
 
 
 def _timestamp(value: Json) -> int | None:
-    """Read a date: ISO 8601, or unix seconds; without an offset it is UTC. One that means "never" is none."""
+    """Read a date: ISO 8601, in UTC where it has no offset, or unix seconds; None for one that means "never"."""
     if isinstance(value, (bool, dict, list)):
         raise UncoercibleError("not_a_date", "the attribute takes a date: ISO 8601 text, or unix seconds")
     if isinstance(value, str) and not _SECONDS.fullmatch(value.strip()):
@@ -255,14 +255,14 @@ def _moment(text: str) -> int | None:
 
 
 def _is_never(text: str) -> bool:
-    """Check whether a date stands for none: of the year 0 (`0000-00-00`), or later than seconds can tell."""
+    """Check whether a text is a date that means "never": of the year 0, or later than unix seconds can tell."""
     day = _DAY.match(text)
     year = 1 if day is None else int(day[1] or day[2])
     return year == 0 or year >= _NEVER_FROM
 
 
 def _iso(text: str) -> dt.datetime:
-    """Parse ISO 8601 and what PostgreSQL writes in its place (`2024-02-01 00:00:20.5+00`) on any Python."""
+    """Parse ISO 8601, and PostgreSQL's dates (`2024-02-01 00:00:20.5+00`), on any version of Python."""
     try:
         moment = dt.datetime.fromisoformat(text)
     except ValueError:
@@ -271,7 +271,7 @@ def _iso(text: str) -> dt.datetime:
 
 
 def _like_iso(text: str) -> dt.datetime:
-    """Parse what this Python does not take as it is."""
+    """Parse a date that this version of Python does not take as it is."""
     if ":" in text:
         text = _FRACTION.sub(lambda found: "." + found[1].ljust(6, "0"), text)
         text = _OFFSET.sub(lambda found: "+00:00" if found[1] else f"{found[2]}:{found[3] or '00'}", text)
@@ -282,7 +282,7 @@ def _like_iso(text: str) -> dt.datetime:
 
 
 def _optional(read: Callable[[Json], Json]) -> Callable[[Json], Json]:
-    """Take blank text for no value."""
+    """Return a function that reads blank text as null."""
 
     def coerced(value: Json) -> Json:
         if not value.strip() if isinstance(value, str) else is_null(value):
@@ -296,11 +296,11 @@ def _text(value: Json) -> str | None:
     return _sound(value) if isinstance(value, str) else None if is_null(value) else _string(value)
 
 
-_COERCIONS: t.Final[Mapping[Kind, Callable[[Json], Json]]] = {
-    Kind.STRING: _text,
-    Kind.INTEGER: _optional(_integer),
-    Kind.FLOAT: _optional(_float),
-    Kind.BOOLEAN: _optional(_boolean),
-    Kind.DATE: _optional(_timestamp),
-    Kind.DATETIME: _optional(_timestamp),
+_COERCIONS: t.Final[Mapping[ValueType, Callable[[Json], Json]]] = {
+    ValueType.STRING: _text,
+    ValueType.INTEGER: _optional(_integer),
+    ValueType.FLOAT: _optional(_float),
+    ValueType.BOOLEAN: _optional(_boolean),
+    ValueType.DATE: _optional(_timestamp),
+    ValueType.DATETIME: _optional(_timestamp),
 }

@@ -4,42 +4,51 @@ from __future__ import annotations
 
 import typing as t
 from collections import defaultdict
-from dataclasses import replace
 
-from target_intercom.model import Ambiguous, Found, Identity, MergedAway, NotFound, Unanswered
+from target_intercom.errors import Fault
+from target_intercom.model import (
+    Ambiguous,
+    Contact,
+    ContactId,
+    Found,
+    Identity,
+    MatchBy,
+    MergedAway,
+    NotFound,
+    Unanswered,
+)
+from target_intercom.sync.matching.directory import Merged
 from target_intercom.sync.matching.roles import after, role_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from target_intercom.ledger.interface import Holder
-    from target_intercom.model import Contact, ContactDraft, ContactId, Entry, Match, RecordKey
+    from target_intercom.model import ContactDraft, Entry, Identifier, Match, RecordKey
     from target_intercom.settings.config import StreamConfig
-    from target_intercom.sync.matching.search import View
+    from target_intercom.sync.matching.directory import Directory
+
+Name: t.TypeAlias = "Identifier | RecordKey | ContactId"
+"""Anything by which one record may have to do with another."""
 
 
 class Links:
     """Which contacts the records of a stream are linked to by their keys, and which records hold a contact."""
 
-    def __init__(self, stream: str, holders: Callable[[Sequence[ContactId]], Iterable[Holder]]) -> None:
-        """Begin with no record; `holders` returns what the ledger says of contacts."""
+    def __init__(self, stream: str, holders: Iterable[Holder] = (), known: Iterable[ContactId] = ()) -> None:
+        """Begin with the records that hold the `known` contacts, by the ledger."""
         self._stream = stream
-        self._holders = holders
         self._of: dict[RecordKey, ContactId] = {}
         self._held: dict[ContactId, set[tuple[str, RecordKey]]] = defaultdict(set)
         self._holds: dict[RecordKey, ContactId] = {}
         """The contacts that the ledger says records of the stream hold."""
-        self._known: set[ContactId] = set()
-
-    def know(self, contacts: Iterable[ContactId]) -> None:
-        """Ask the ledger who holds contacts, of all that are not known at once."""
-        asked = sorted(set(contacts) - self._known)
-        self._known.update(asked)
-        for holder in self._holders(asked) if asked else ():
-            is_here = holder.stream == self._stream and holder.key in self._of
-            if holder.is_live and not is_here:
+        self._known = set(known)
+        self.unknown: set[ContactId] = set()
+        """Contacts of which it was asked which records hold them, and the ledger was not."""
+        for holder in holders:
+            if holder.is_live:
                 self._held[holder.contact].add((holder.stream, holder.key))
-                if holder.stream == self._stream:
+                if holder.stream == stream:
                     self._holds[holder.key] = holder.contact
 
     def of(self, entry: Entry) -> ContactId | None:
@@ -57,43 +66,138 @@ class Links:
         self._held[contact].add((self._stream, entry.key))
         self._of[entry.key] = contact
 
+    def add_new(self, contact: ContactId) -> None:
+        """Add a contact that is to be made: the ledger knows no record of it."""
+        self._known.add(contact)
+
     def are_shared(self, contact: ContactId, key: RecordKey | None) -> bool:
         """Check whether records with other keys, of any stream, hold a contact."""
-        self.know([contact])
+        if contact not in self._known:
+            self.unknown.add(contact)
         held = self._held.get(contact, set())
         return len(held) > (key is not None and (self._stream, key) in held)
 
 
-def whose(entry: Entry, known: View, links: Links, config: StreamConfig) -> Match:
+class Decision(t.NamedTuple):
+    """The contact of a record, and by what that was decided."""
+
+    match: Match
+    asked: Sequence[Name]
+    is_by_link: bool = False
+    """The record's key led to the contact, and not its identifiers."""
+
+
+def whose(entry: Entry, known: Directory, links: Links, config: StreamConfig) -> Decision:
     """Return the contact of a record, as far as is known.
 
-    The contact that its key is linked to, while it is there, unless the record lets go of it (`lets_go`); else the
+    The contact that its key is linked to, while it is there, unless the record lets go of it (`_lets_go`); else the
     contact of its identifiers, in the order of `match_by`; else the user that Intercom would name in its 409.
     """
     draft, linked = entry.draft, links.of(entry)
-    match = None if linked is None else known.with_id(linked, draft.identity, follow_merge=not draft.removed)
+    asked: list[Name] = [] if entry.key is None else [entry.key]
+    if draft.identity.external_id is not None:
+        asked.append((MatchBy.EXTERNAL_ID, draft.identity.external_id))
+    match = None if linked is None else with_id(known, linked, draft.identity, follow_merge=not draft.removed)
     match match:
-        case Found(contact) if not _lets_go(entry, contact, known, links):
-            return replace(match, by_link=True)
+        case Found(contact) if not _lets_go(entry, contact, known, links, asked):
+            return Decision(match, asked, is_by_link=True)
         case MergedAway() | Unanswered():
-            return match
+            return Decision(match, asked)
         case _:
-            pass
+            return Decision(_by_identifiers(entry, linked, known, config, asked), asked)
+
+
+def _by_identifiers(
+    entry: Entry, linked: ContactId | None, known: Directory, config: StreamConfig, asked: list[Name]
+) -> Match:
+    draft = entry.draft
     role = role_of(draft, config.creation_mode)
-    match = known.match(
+    match = match_identity(
+        known,
         draft.identity,
         config.match_by,
         follow_merge=not draft.removed,
         makes_lead=not draft.removed and role == "lead",
+        asked=asked,
     )
     match match:
         case NotFound() if not draft.removed and role == "user" and config.sync_mode.creates:
             is_told_apart = linked is not None or entry.again or any(draft.identity.get(one) for one in config.match_by)
-            return _in_the_way(draft, known) if is_told_apart else match
+            return _in_the_way(draft, known, asked) if is_told_apart else match
         case Found(contact) if not draft.removed and config.sync_mode.updates:
             return _unless_taken(match, after(contact, draft, config.creation_mode), known)
         case _:
             return match
+
+
+def match_identity(
+    known: Directory,
+    identity: Identity,
+    match_by: Sequence[MatchBy],
+    *,
+    follow_merge: bool = True,
+    makes_lead: bool = False,
+    asked: list[Name] | None = None,
+) -> Match:
+    """Return the contact of identifiers, tried in the order of `match_by` (docs/identity.md).
+
+    Args:
+        known: has been asked for the identity.
+        identity: the identifiers of a record.
+        match_by: which of them count.
+        follow_merge: takes the survivor of a merge for the contact; a removal must not: nobody asked to remove that.
+        makes_lead: the record makes a lead where nobody is found, so it finds the leads with its email whatever
+            `match_by` says: Intercom would take a second one.
+        asked: gets the identifiers that were tried, up to that of the contact.
+    """
+    fault = known.fault_of(identity)
+    if fault is not None:
+        return Unanswered(fault)
+    tried: list[Name] = [] if asked is None else asked
+    for which in match_by:
+        value = identity.get(which)
+        if value is None:
+            continue
+        tried.append((which, value))
+        match = _with_identifier(known, identity, which, value, follow_merge=follow_merge)
+        if not isinstance(match, NotFound):
+            return match
+    if makes_lead and identity.email is not None:
+        tried.append((MatchBy.EMAIL, identity.email))
+        return _decide(known.leads_with(identity.email))
+    return NotFound()
+
+
+def _with_identifier(known: Directory, identity: Identity, which: MatchBy, value: str, *, follow_merge: bool) -> Match:
+    match which:
+        case MatchBy.ID:
+            return with_id(known, ContactId(value), identity, follow_merge=follow_merge) or NotFound()
+        case MatchBy.EMAIL:
+            return _decide(_with_email(known, identity, value))
+        case MatchBy.EXTERNAL_ID:
+            return _decide(known.named(which, value))
+
+
+def with_id(known: Directory, contact: ContactId, identity: Identity, *, follow_merge: bool) -> Match | None:
+    """Return the contact of an Intercom id; None where there is none."""
+    match known.fact(contact):
+        case Contact() as found:
+            return Found(found)
+        case Fault() as fault:
+            return Unanswered(fault)
+        case Merged(survivor):
+            contact_left = None if survivor is None else known.get(survivor)
+            if not follow_merge or contact_left is None or another_person(identity, contact_left):
+                return MergedAway(survivor)
+            return Found(contact_left, by_merge=True)
+        case _:
+            return None
+
+
+def another_person(identity: Identity, contact: Contact) -> bool:
+    """Check whether an email match must not count: both have external_ids, and different ones."""
+    theirs = Identity.of(contact).external_id
+    return identity.external_id is not None and theirs is not None and identity.external_id != theirs
 
 
 def may_let_go(entry: Entry) -> bool:
@@ -105,33 +209,29 @@ def may_let_go(entry: Entry) -> bool:
     return is_other or _names_another(now, entry.contact)
 
 
-def _lets_go(entry: Entry, contact: Contact, known: View, links: Links) -> bool:
-    """Check whether a record means somebody else than the contact that it is linked to.
+def users_like(known: Directory, identity: Identity) -> Iterator[Contact]:
+    """Yield the users with a record's email that may be the record's: Intercom may name any of them in a 409."""
+    contacts = () if identity.email is None else _with_email(known, identity, identity.email)
+    yield from (contact for contact in contacts if contact.role == "user")
+
+
+def _lets_go(entry: Entry, contact: Contact, known: Directory, links: Links, asked: list[Name]) -> bool:
+    """Check whether a record means another contact than the one that it is linked to.
 
     An external_id, or Intercom id, that is another contact's says so; where other records hold the contact, too, any
     other external_id does, and of a lead any other email.
     """
-    if _means_another(entry, contact, known):
-        return True
-    return _names_another(entry.draft.identity, contact) and links.are_shared(contact.id, entry.key)
-
-
-def asks_holders(entry: Entry, linked: Contact | None, known: View) -> bool:
-    """Check whether it matters which other records hold the contact that a record is linked to."""
-    if linked is None:
-        return False
-    return _names_another(entry.draft.identity, linked) and not _means_another(entry, linked, known)
-
-
-def _means_another(entry: Entry, contact: Contact, known: View) -> bool:
     identity = entry.draft.identity
     user = None if identity.external_id is None else known.user_of(identity.external_id)
     if user is not None and user.id != contact.id:
         return True
-    if identity.id is None or identity.id == contact.id:
+    named = None if identity.id is None else with_id(known, identity.id, identity, follow_merge=True)
+    if isinstance(named, Found) and named.contact.id != contact.id:
+        return True
+    if not _names_another(identity, contact):
         return False
-    named = known.with_id(identity.id, identity, follow_merge=True)
-    return isinstance(named, Found) and named.contact.id != contact.id
+    asked.append(contact.id)
+    return links.are_shared(contact.id, entry.key)
 
 
 def _names_another(identity: Identity, contact: Contact) -> bool:
@@ -140,7 +240,28 @@ def _names_another(identity: Identity, contact: Contact) -> bool:
     return identity.external_id is not None and identity.external_id != contact.external_id
 
 
-def _in_the_way(draft: ContactDraft, known: View) -> Found | NotFound:
+def _with_email(known: Directory, identity: Identity, email: str) -> list[Contact]:
+    """Return the contacts with an email that may be a record's: none that is another person (docs/identity.md)."""
+    if identity.external_id is None:
+        return known.named(MatchBy.EMAIL, email)
+    same = known.named(MatchBy.EXTERNAL_ID, identity.external_id)
+    return [*known.without_external_id(email), *(contact for contact in same if contact.email == email)]
+
+
+def _decide(hits: Sequence[Contact]) -> Match:
+    """Choose among the contacts that share one identifier: one user beats any leads, several are ambiguous."""
+    users = [contact for contact in hits if contact.role == "user"]
+    candidates = users or hits
+    match len(candidates):
+        case 0:
+            return NotFound()
+        case 1:
+            return Found(candidates[0])
+        case _:
+            return Ambiguous(tuple(contact.id for contact in candidates))
+
+
+def _in_the_way(draft: ContactDraft, known: Directory, asked: list[Name]) -> Found | NotFound:
     """Return the user that Intercom would name in a 409 if a user was made, unless it is another person.
 
     Of several with the email Intercom chooses: then its answer tells.
@@ -149,12 +270,13 @@ def _in_the_way(draft: ContactDraft, known: View) -> Found | NotFound:
     user = None if identity.external_id is None else known.user_of(identity.external_id)
     if user is not None:
         return Found(user)
-    users = [] if identity.email is None else known.with_email(identity, identity.email)
-    users = [contact for contact in users if contact.role == "user"]
+    if identity.email is not None:
+        asked.append((MatchBy.EMAIL, identity.email))
+    users = list(users_like(known, identity))
     return Found(users[0]) if len(users) == 1 else NotFound()
 
 
-def _unless_taken(match: Found, wanted: Contact, known: View) -> Found | Ambiguous:
+def _unless_taken(match: Found, wanted: Contact, known: Directory) -> Found | Ambiguous:
     """Return a match, unless Intercom would refuse the update: another user has the external_id."""
     external_id = Identity.of(wanted).external_id
     user = None if external_id is None else known.user_of(external_id)

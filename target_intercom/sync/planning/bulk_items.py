@@ -1,7 +1,7 @@
-"""What a bulk job can carry, and how: decided from the operation alone. Pure.
+"""The items of bulk jobs: which attributes they take, and what a contact is after its job. Pure.
 
-A job drops what it does not know, without a word (fact sheet section 12.2): so nothing goes into one that is not in its
-description.
+A job drops an attribute that it does not know, without a word (fact sheet section 12.2): so an item holds only
+attributes of the job's description.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from target_intercom.intercom.protocol import contact_body, normal_email
+from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX, Contact, ExternalId
 
 if t.TYPE_CHECKING:
@@ -20,15 +21,10 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol import AdminId
     from target_intercom.model import ContactDraft, ContactId, Json, TagChange
 
-_UPDATABLE: t.Final = frozenset(
-    ["external_id", "email", "name", "phone", "avatar", "owner_id", "unsubscribed_from_emails"]
-)
-"""Official description, bulk_update_contacts_request."""
-_CREATABLE: t.Final = _UPDATABLE | {"role", "signed_up_at", "last_seen_at"}
-"""Official description, bulk_create_contacts_request."""
-_NEVER_READ: t.Final = frozenset(["role", "email_verified"])
-"""Where these are to be written they differ, or it cannot be seen whether they do."""
-_OWNER: t.Final = "owner_id"
+_CREATABLE: t.Final = CONTACTS.names(lambda one: one.in_bulk_creates)
+_UPDATABLE: t.Final = CONTACTS.names(lambda one: one.in_bulk_updates)
+_NOT_COMPARED: t.Final = CONTACTS.names(lambda one: not one.compared)
+_OF_TEAMMATES: t.Final = CONTACTS.names(lambda one: one.names_teammate)
 _UNKNOWN: t.Final = object()
 _NOT_KEPT: t.Final[Mapping[str, t.Any]] = MappingProxyType({})
 
@@ -44,8 +40,8 @@ def can_update(attributes: Mapping[str, Json]) -> bool:
 
 
 def may_be_less(attributes: Mapping[str, Json]) -> bool:
-    """Check whether a job can write these attributes as far as they differ, maybe."""
-    return attributes.keys().isdisjoint(_NEVER_READ)
+    """Check whether comparing with the contact may show that fewer attributes are to be written."""
+    return attributes.keys().isdisjoint(_NOT_COMPARED)
 
 
 def carried(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -54,32 +50,28 @@ def carried(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 def single(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return the attributes that no job can write to a contact."""
+    """Return the attributes that only a single call can write to a contact."""
     return {name: value for name, value in attributes.items() if not _is_known(name, value, _UPDATABLE)}
 
 
 def has_strange_owner(attributes: Mapping[str, Json], admins: Container[AdminId]) -> bool:
-    """Check whether the owner is to be somebody who is no teammate: a job would not say so."""
-    owner = attributes.get(_OWNER)
-    return owner is not None and str(owner) not in admins
+    """Check whether an attribute names a teammate who does not exist: a job would not say so."""
+    return any(str(owner) not in admins for owner in _owners(attributes).values())
 
 
 def names_owner(attributes: Mapping[str, Json]) -> bool:
-    """Check whether an owner is set."""
-    return attributes.get(_OWNER) is not None
+    """Check whether an attribute names a teammate."""
+    return bool(_owners(attributes))
 
 
 def item(attributes: Mapping[str, Json]) -> dict[str, Json]:
-    """Make a contact's part of a submission."""
-    body = contact_body(attributes)
-    if body.get(_OWNER) is not None:
-        # A text since API version 2.16.
-        body[_OWNER] = str(body[_OWNER])
-    return body
+    """Return a contact's item: what a job is to write."""
+    # The id of a teammate is a text since API version 2.16.
+    return contact_body({**attributes, **{name: str(owner) for name, owner in _owners(attributes).items()}})
 
 
 def tag_item(contact: ContactId, change: TagChange | None) -> dict[str, Json]:
-    """Make the part of a submission that changes a contact's tags."""
+    """Return the item of a contact whose tags a job is to change."""
     if change is None:
         return {"id": contact}
     parts = {"add": change.add, "remove": change.remove}
@@ -88,9 +80,9 @@ def tag_item(contact: ContactId, change: TagChange | None) -> dict[str, Json]:
 
 
 def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactId) -> Contact:
-    """Return the contact that a job has made; nobody knows its id yet.
+    """Return the contact that a job has made, with a stand-in for its id, which the job does not tell.
 
-    It is looked for before it is compared with anything, so its attributes are not kept.
+    The contact is searched before it is compared with anything, so its attributes are not kept.
     """
     is_lead = attributes.get("role") == "lead"
     return Contact(
@@ -117,7 +109,7 @@ def updated(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
         role=contact.role,
         external_id=contact.external_id if external_id is None else ExternalId(str(external_id)),
         email=contact.email if email is None else normal_email(str(email)),
-        attributes=_left(contact, {**contact.attributes, **attributes}),
+        attributes=_known_after(contact, {**contact.attributes, **attributes}),
         created_at=contact.created_at,
         tags=contact.tags,
         shows_all_tags=contact.shows_all_tags,
@@ -125,15 +117,20 @@ def updated(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
 
 
 class _AsSent(UserDict[str, t.Any]):
-    """The attributes of a contact of which only what was sent is known: any other differs from whatever is wanted."""
+    """The attributes of a contact of which only the sent ones are known: any other differs from every wanted value."""
 
     def get(self, key: str, default: t.Any = _UNKNOWN) -> t.Any:
         return self.data.get(key, default)
 
 
-def _left(contact: Contact, attributes: dict[str, Json]) -> Mapping[str, Json]:
+def _known_after(contact: Contact, attributes: dict[str, Json]) -> Mapping[str, Json]:
     is_known = contact.is_read and not isinstance(contact.attributes, _AsSent)
     return MappingProxyType(attributes) if is_known else _AsSent(attributes)
+
+
+def _owners(attributes: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the attributes that name teammates."""
+    return {name: value for name in _OF_TEAMMATES if (value := attributes.get(name)) is not None}
 
 
 def _all_known(attributes: Mapping[str, Json], known: Container[str]) -> bool:

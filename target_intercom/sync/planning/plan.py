@@ -11,21 +11,19 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from target_intercom.model import Ambiguous, ContactRecords, Found, Identity, MatchBy, MergedAway, NotFound, Unanswered
+from target_intercom.sync.matching.directory import Source
 from target_intercom.sync.matching.roles import after
-from target_intercom.sync.matching.whose import asks_holders, whose
+from target_intercom.sync.matching.whose import Decision, users_like, whose
 from target_intercom.sync.planning.wanted import creates, folded, newborn
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from target_intercom.model import Contact, ContactId, Entry, Identifier, Match, RecordKey
     from target_intercom.settings.config import StreamConfig
-    from target_intercom.sync.matching.search import View
-    from target_intercom.sync.matching.whose import Links
-
-_Name: t.TypeAlias = "Identifier | RecordKey | ContactId"
-"""Anything by which one record may have to do with another."""
+    from target_intercom.sync.matching.directory import Directory
+    from target_intercom.sync.matching.whose import Links, Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Unwritten:
     match: Match
     turn: int
     """The first round after the writes by which it was decided."""
-    asked: Collection[_Name] = ()
+    asked: Collection[Name] = ()
     """By what it was decided."""
     is_unidentified: bool = False
     """It has no identifier, and is linked to no contact."""
@@ -62,7 +60,7 @@ class BatchPlan:
         return [rounds[turn] for turn in sorted(rounds)]
 
 
-def play(entries: Iterable[Entry], stage: View, links: Links, config: StreamConfig) -> BatchPlan:
+def play(entries: Iterable[Entry], stage: Directory, links: Links, config: StreamConfig) -> BatchPlan:
     """Return the plan of a batch; `stage` and `links` end as they will be after it."""
     return _Play(stage, links, config).run(entries)
 
@@ -84,9 +82,10 @@ class _Decided(t.NamedTuple):
 
     entry: Entry
     match: Match
-    asked: Sequence[_Name]
+    asked: Sequence[Name]
+    is_by_link: bool
 
-    def names(self) -> set[_Name]:
+    def names(self) -> set[Name]:
         """Return all that the record has to do with: its identifiers and key, its contact, and that contact's."""
         entry, match = self.entry, self.match
         names = {*self.asked, *entry.draft.identity.identifiers()}
@@ -98,7 +97,7 @@ class _Decided(t.NamedTuple):
 
 
 class _Play:
-    def __init__(self, stage: View, links: Links, config: StreamConfig) -> None:
+    def __init__(self, stage: Directory, links: Links, config: StreamConfig) -> None:
         self._stage = stage
         self._links = links
         self._config = config
@@ -107,19 +106,21 @@ class _Play:
         """The last write of each contact."""
         self._moved: set[ContactId] = set()
         """The contacts whose identifiers a write changes."""
+        self._changed: set[Name] = set()
+        """What writes give or take: identifiers, and the links of records."""
         self._order = _Order()
         self._uncertain = _Uncertain()
-        self._blocked: set[_Name] = set()
+        self._blocked: set[Name] = set()
         """What the records of `later` have to do with: a record after them that has to do with it comes later, too."""
-        self._kept: set[_Name] = set()
+        self._kept: set[Name] = set()
         """Emails that no record may move before those of `later` that go on having them."""
 
     def run(self, entries: Iterable[Entry]) -> BatchPlan:
         for entry in entries:
-            match = self._untouched(entry) or whose(entry, self._stage, self._links, self._config)
-            if self._needs_look_up(entry, match):
+            decided = self._decide(entry)
+            identity = entry.draft.identity
+            if not decided.is_by_link and any(identity.identifiers()) and not self._stage.is_asked(identity):
                 self._plan.unasked.append(entry)
-            decided = _Decided(entry, match, list(self._asked(entry, match)))
             if self._has_to_wait(decided):
                 self._put_off(decided)
             elif entry.draft.removed:
@@ -128,49 +129,30 @@ class _Play:
                 self._live(decided)
         return self._plan
 
-    def _needs_look_up(self, entry: Entry, match: Match) -> bool:
-        """Check whether a record lets go of its contact, and it is not known who has its identifiers."""
-        identity = entry.draft.identity
-        is_by_link = isinstance(match, Found) and match.by_link
-        return not is_by_link and identity not in self._stage.asked and any(identity.identifiers())
+    def _decide(self, entry: Entry) -> _Decided:
+        linked = self._links.of(entry)
+        match, asked, is_by_link = self._untouched(entry) or whose(entry, self._stage, self._links, self._config)
+        if linked is not None and linked in self._moved:
+            asked = [*asked, linked]
+        return _Decided(entry, match, asked, is_by_link)
 
-    def _untouched(self, entry: Entry) -> Found | None:
-        """Return the contact of an unchanged record where it is not there any more: alone it would not be asked for."""
+    def _untouched(self, entry: Entry) -> Decision | None:
+        """Return the contact of an unchanged record, unless an earlier write changes it, or takes what it goes by."""
         contact = entry.contact
-        if contact is None or not entry.is_in_line or contact.id != self._links.of(entry):
+        if contact is None or not entry.is_in_line or contact.id in self._current:
             return None
-        return None if self._stage.get(contact.id) is not None else Found(contact, by_link=True)
-
-    def _asked(self, entry: Entry, match: Match) -> Iterator[_Name]:
-        """Yield by what a record was decided (`whose`)."""
-        identity, linked = entry.draft.identity, self._links.of(entry)
-        if entry.key is not None:
-            yield entry.key
-        if identity.external_id is not None:
-            yield MatchBy.EXTERNAL_ID, identity.external_id
-        if linked is not None and (linked in self._moved or asks_holders(entry, self._stage.get(linked), self._stage)):
-            yield linked
-        if not (isinstance(match, Found) and match.by_link):
-            yield from self._searched(identity, match)
-
-    def _searched(self, identity: Identity, match: Match) -> Iterator[Identifier]:
-        """Yield the identifiers that were tried, up to that of the contact found."""
-        has = Identity.of(match.contact) if isinstance(match, Found) else None
-        for which in (*self._config.match_by, MatchBy.EMAIL):
-            value = identity.get(which)
-            if value is not None:
-                yield which, value
-                if has is not None and has.get(which) == value:
-                    return
+        names = {*_touched(entry, contact), *entry.draft.identity.identifiers()}
+        if not names.isdisjoint(self._changed):
+            return None
+        return Decision(Found(self._stage.get(contact.id) or contact), _keys(entry), is_by_link=True)
 
     def _has_to_wait(self, decided: _Decided) -> bool:
-        entry, match, _ = decided
+        entry = decided.entry
         if self._blocked and not self._blocked.isdisjoint(decided.names()):
             return True
-        is_linked = isinstance(match, Found) and match.by_link
-        if self._kept and isinstance(match, Found) and not self._kept.isdisjoint(decided.names()):
+        if self._kept and isinstance(decided.match, Found) and not self._kept.isdisjoint(decided.names()):
             return True
-        return self._uncertain.may_be(entry, self._links.of(entry), by_email=not is_linked)
+        return self._uncertain.may_be(entry, self._links.of(entry), by_email=not decided.is_by_link)
 
     def _put_off(self, decided: _Decided) -> None:
         """Leave a record to the next plan, and what it has to do with."""
@@ -186,18 +168,21 @@ class _Play:
     # What becomes of a record.
 
     def _live(self, decided: _Decided) -> None:
-        entry, match, _ = decided
-        match match:
-            case Found():
-                self._change(decided, match)
-            case NotFound() if creates(entry.draft, self._config) and not self._is_unidentified(entry):
-                self._make(decided, match)
+        entry = decided.entry
+        match decided.match:
+            case Found() as found:
+                self._change(decided, found)
+            case NotFound() as nobody if not self._is_unidentified(entry):
+                if creates(entry.draft, self._config):
+                    self._make(decided, nobody)
+                else:
+                    self._pass_over(decided, nobody)
             case NotFound() | Ambiguous() | MergedAway() | Unanswered():
                 self._leave(decided)
 
     def _leave(self, decided: _Decided) -> None:
         """Keep a record that writes nothing, or marks a contact as deleted, in its place."""
-        entry, match, asked = decided
+        entry, match, asked, _ = decided
         turn = self._order.first(asked)
         write = self._current.get(match.contact.id) if isinstance(match, Found) else None
         if write is not None:
@@ -208,6 +193,13 @@ class _Play:
         is_unidentified = isinstance(match, NotFound) and self._is_unidentified(entry)
         self._plan.unwritten.append(Unwritten(entry, match, turn, asked, is_unidentified))
 
+    def _pass_over(self, decided: _Decided, match: NotFound) -> None:
+        """Plan a write that sends nothing: no contact is found, and none can be made."""
+        entry, _, asked, _ = decided
+        turn = self._order.first(asked)
+        self._depend(decided, turn - 1, None)
+        self._plan.writes.append(ContactRecords(match, entry.draft, [entry], turn=turn, asked=set(asked)))
+
     def _is_unidentified(self, entry: Entry) -> bool:
         if entry.again or self._links.of(entry) is not None:
             return False
@@ -216,12 +208,14 @@ class _Play:
         return entry.known is None or not entry.draft.removed
 
     def _make(self, decided: _Decided, match: NotFound) -> None:
-        entry, _, asked = decided
+        entry, _, asked, _ = decided
         contact = newborn(entry.draft, self._config.creation_mode, entry.received.number)
+        self._links.add_new(contact.id)
         write = ContactRecords(match, entry.draft, [entry])
         if self._may_be_refused(contact):
             write.turn = self._order.first(asked, _touched(entry))
-            self._uncertain.add(contact, entry.key, [self._links.of(entry), *self._in_the_way(entry.draft.identity)])
+            others = (user.id for user in users_like(self._stage, entry.draft.identity))
+            self._uncertain.add(contact, entry.key, [self._links.of(entry), *others])
         else:
             write.turn = self._order.first(asked, _touched(entry, contact))
             self._put(write, contact, set(Identity.of(contact).identifiers()))
@@ -232,15 +226,10 @@ class _Play:
         """Check whether another person is a user with the same email: Intercom may refuse a second one."""
         return contact.role == "user" and contact.email is not None and self._stage.has_user(contact.email)
 
-    def _in_the_way(self, identity: Identity) -> Iterator[ContactId]:
-        """Yield the users of whom Intercom may take any for the one that is to be made."""
-        users = () if identity.email is None else self._stage.with_email(identity, identity.email)
-        yield from (user.id for user in users if user.role == "user")
-
     def _change(self, decided: _Decided, match: Found) -> None:
         entry, contact, updates = decided.entry, match.contact, self._config.sync_mode.updates
         earlier = self._current.get(contact.id)
-        if entry.is_in_line and earlier is None and match.by_link:
+        if entry.is_in_line and earlier is None and decided.is_by_link:
             # No record has changed its contact since: it says nothing new.
             self._leave(decided)
             return
@@ -260,7 +249,7 @@ class _Play:
         self._plan.writes.append(write)
         self._link(decided, write)
 
-    def _may_join(self, decided: _Decided, touched: Iterable[_Name], write: ContactRecords) -> bool:
+    def _may_join(self, decided: _Decided, touched: Iterable[Name], write: ContactRecords) -> bool:
         """Check whether a record may go into an earlier write of its contact."""
         if decided.entry.alone or write.entries[0].alone:
             return False
@@ -274,18 +263,19 @@ class _Play:
             write.moved.update((*moved, wanted.id))
             self._moved.add(wanted.id)
         self._order.move(write.moved, write.turn, write)
+        self._changed |= write.moved
         if isinstance(write.match, NotFound) or self._config.sync_mode.updates:
             # The answer to the write will show all of it.
-            self._stage.put(replace(wanted, is_read=True))
+            self._stage.learn(replace(wanted, is_read=True), Source.ANSWER)
 
     def _link(self, decided: _Decided, write: ContactRecords) -> None:
         """Link a record to the contact of its write, as the ledger will when that is done."""
-        entry, _, asked = decided
+        entry, _, asked, _ = decided
         self._order.decide(asked, write.turn, write)
         # Of several records of a write that is refused each is decided anew.
         self._depend(decided, write.turn - (entry is write.entries[0]), write)
         before, now = self._links.of(entry), write.contact
-        moved: set[_Name] = set(_keys(entry))
+        moved: set[Name] = set(_keys(entry))
         self._order.move(moved, write.turn, write)
         if before != now:
             if before in self._current:
@@ -294,6 +284,7 @@ class _Play:
             moved.update(name for name in (before, now) if name is not None)
             self._order.move(moved, write.turn, write)
             write.moved.update(moved)
+        self._changed |= moved
         write.asked.update(asked)
         if now is not None:
             self._links.link(entry, now)
@@ -316,10 +307,10 @@ class _Order:
 
     def __init__(self) -> None:
         """Nothing is decided yet."""
-        self._moved: dict[_Name, _Last] = defaultdict(_Last)
-        self._asked: dict[_Name, _Last] = defaultdict(_Last)
+        self._moved: dict[Name, _Last] = defaultdict(_Last)
+        self._asked: dict[Name, _Last] = defaultdict(_Last)
 
-    def first(self, asked: Iterable[_Name], touched: Iterable[_Name] = (), but: ContactRecords | None = None) -> int:
+    def first(self, asked: Iterable[Name], touched: Iterable[Name] = (), but: ContactRecords | None = None) -> int:
         """Return the first round for a record that is decided by names, and for its write, which touches names.
 
         `but`: the write that the record is to join.
@@ -328,12 +319,12 @@ class _Order:
         before += [self._asked[name].turn_without(but) for name in touched if name in self._asked]
         return 1 + max(before, default=-1)
 
-    def decide(self, asked: Iterable[_Name], turn: int, write: ContactRecords | None) -> None:
+    def decide(self, asked: Iterable[Name], turn: int, write: ContactRecords | None) -> None:
         """Add a record that was decided by names and goes in a round, into a write."""
         for name in asked:
             self._asked[name].add(turn, write)
 
-    def move(self, names: Iterable[_Name], turn: int, write: ContactRecords | None) -> None:
+    def move(self, names: Iterable[Name], turn: int, write: ContactRecords | None) -> None:
         """Add a write that moves names."""
         for name in names:
             self._moved[name].add(turn, write)
@@ -397,9 +388,9 @@ class _Uncertain:
         return has_nameless is not None and (has_nameless or identity.external_id is None)
 
 
-def _touched(entry: Entry, *contacts: Contact) -> set[_Name]:
+def _touched(entry: Entry, *contacts: Contact) -> set[Name]:
     """Return the names that a record touches in changing a contact, told as it was and as it will be."""
-    names: set[_Name] = set(_keys(entry))
+    names: set[Name] = set(_keys(entry))
     for contact in contacts:
         names.update((contact.id, *Identity.of(contact).identifiers()))
     return names

@@ -5,9 +5,8 @@ from __future__ import annotations
 import typing as t
 from types import MappingProxyType
 
+from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import (
-    CUSTOM_PREFIX,
-    STANDARD_ATTRIBUTES,
     Ambiguous,
     Contact,
     ContactDraft,
@@ -34,7 +33,10 @@ if t.TYPE_CHECKING:
     from target_intercom.model import ContactRecords, Json, PlannedWrite, Role
     from target_intercom.settings.config import StreamConfig
 
-_CONSENT: t.Final = "unsubscribed_from_emails"
+_ONLY_SET: t.Final = CONTACTS.names(lambda one: one.only_set)
+_NOT_COMPARED: t.Final = CONTACTS.names(lambda one: not one.compared)
+_WITH_EMAIL: t.Final = CONTACTS.names(lambda one: one.needs_email)
+_OF_TEAMMATES: t.Final = CONTACTS.names(lambda one: one.names_teammate)
 
 
 def plan(group: ContactRecords, config: StreamConfig) -> PlannedWrite:
@@ -102,14 +104,15 @@ def changes(draft: ContactDraft, contact: Contact, mode: CreationMode) -> Mappin
     """
     differing: dict[str, Json] = {}
     for name, value in draft.attributes.items():
-        if name == _CONSENT and value is not True:
+        if (name in _ONLY_SET and value is not True) or name in _NOT_COMPARED:
             continue
-        if _compared(name) and not (contact.is_read and same(value, contact.attributes.get(name), name)):
+        if not (contact.is_read and same(value, contact.attributes.get(name), name)):
             differing[name] = value
     differing = {**_identity_changes(draft, contact, mode, with_others=bool(differing)), **differing}
-    if differing and draft.attributes.get("email_verified") is not None and draft.identity.email is not None:
+    if differing and draft.identity.email is not None:
         # email_verified without email in the same body is refused (official description, PUT /contacts/{id}).
-        differing |= {"email": draft.identity.email, "email_verified": draft.attributes["email_verified"]}
+        together = {name: value for name in _WITH_EMAIL if (value := draft.attributes.get(name)) is not None}
+        differing |= {"email": draft.identity.email, **together} if together else {}
     return MappingProxyType(differing)
 
 
@@ -122,16 +125,15 @@ def creation(draft: ContactDraft, role: Role) -> Mapping[str, Json]:
         attributes["email"] = draft.identity.email
     attributes |= {name: value for name, value in draft.attributes.items() if value is not None}
     if draft.identity.email is None:
-        attributes.pop("email_verified", None)
+        for name in _WITH_EMAIL:
+            attributes.pop(name, None)
     return MappingProxyType(attributes)
 
 
 def lay_over(earlier: Mapping[str, Json], later: Mapping[str, Json]) -> Mapping[str, Json]:
     """Lay a later record's attributes over an earlier one's, as if one had been written after the other."""
-    laid = {**earlier, **later}
-    if earlier.get(_CONSENT) is True:
-        laid[_CONSENT] = True
-    return MappingProxyType(laid)
+    kept = {name: True for name in _ONLY_SET if earlier.get(name) is True}
+    return MappingProxyType({**earlier, **later, **kept})
 
 
 def folded(earlier: ContactDraft, later: ContactDraft) -> ContactDraft:
@@ -182,14 +184,10 @@ def _identity_changes(
     return promotion if email is None else promotion | {"email": email}
 
 
-def _compared(name: str) -> bool:
-    return name.startswith(CUSTOM_PREFIX) or STANDARD_ATTRIBUTES[name].compared
-
-
 def same(wanted: Json, live: Json, name: str) -> bool:
     """Compare with what Intercom shows: it reads a cleared text as "" or null, an owner as a text or a number."""
     if wanted in (None, "") or live in (None, ""):
         return wanted in (None, "") and live in (None, "")
-    if name == "owner_id":
+    if name in _OF_TEAMMATES:
         return str(wanted) == str(live)
     return isinstance(wanted, bool) == isinstance(live, bool) and bool(wanted == live)

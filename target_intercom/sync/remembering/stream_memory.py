@@ -42,7 +42,7 @@ if t.TYPE_CHECKING:
         StreamSchema,
     )
     from target_intercom.settings.stream import Stream
-    from target_intercom.sync.matching.naming import Naming
+    from target_intercom.sync.matching.contact_ids import ContactIds
 
 _MOST_UNWRITTEN = 200
 _LONGEST_UNWRITTEN = 1.0
@@ -82,17 +82,17 @@ class StreamMemory:
         stream: Stream,
         *,
         ledger: Ledger,
-        naming: Naming,
+        ids: ContactIds,
         repair: bool,
         sees: bool,
     ) -> None:
-        """`naming` finds the contacts that bulk jobs have made; `repair` trusts no record to be in line.
+        """`ids` finds the contacts that bulk jobs have made; `repair` trusts no record to be in line.
 
         `sees`: also of records that change nothing it is written that they came, since this run may remove contacts.
         """
         self._stream = stream
         self._ledger = ledger
-        self._naming = naming
+        self._ids = ids
         self._repair = repair
         self._sees = sees
         self._settings = settings_print(stream.settings)
@@ -116,11 +116,11 @@ class StreamMemory:
         changed = iter(self.named([entry for entry in recalled if not entry.is_in_line]))
         return [entry if entry.is_in_line else next(changed) for entry in recalled]
 
-    def links(self, entries: Iterable[Entry]) -> Links:
-        """Return which contacts records are linked to, and who else holds those that they may let go of."""
-        links = Links(self._stream.name, self._ledger.holders)
-        links.know(entry.contact.id for entry in entries if entry.contact is not None and may_let_go(entry))
-        return links
+    def links(self, entries: Iterable[Entry], held: Collection[ContactId]) -> Links:
+        """Return which records hold the contacts that records may let go of, and those of `held`."""
+        left = {entry.contact.id for entry in entries if entry.contact is not None and may_let_go(entry)}
+        contacts = sorted(left.union(held))
+        return Links(self._stream.name, self._ledger.holders(contacts) if contacts else (), contacts)
 
     def familiar(
         self, records: Sequence[Received], ground: Callable[[StreamSchema], Ground]
@@ -144,7 +144,7 @@ class StreamMemory:
         keys = [record_key(received.record, self._stream.keys, NO_IDENTITY, ()) for received in records]
         # Of records that share a key the last one counts: they have to be looked at together.
         once = [key for key, often in Counter(keys).items() if key is not None and often == 1]
-        rows = self._ledger.settled(self._stream.name, once)
+        rows = self._ledger.unchanged(self._stream.name, once)
         familiar: list[Familiar] = []
         others: list[Received] = []
         for received, key in zip(records, keys, strict=True):
@@ -167,7 +167,7 @@ class StreamMemory:
 
     def named(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
-        return self._naming.entries(entries, self._entries)
+        return self._ids.find_of(entries, self._entries)
 
     def save_source_hashes(self) -> None:
         """Write down how the records of a batch are known again, after all that they say is."""
@@ -228,10 +228,10 @@ class StreamMemory:
                 row = LedgerEntry(
                     entry.key,
                     contact,
-                    prints=None if may_change else prints_of(entry.draft, self._settings, left_out),
-                    standing=EntryState.SYNCED,
+                    hashes=None if may_change else prints_of(entry.draft, self._settings, left_out),
+                    state=EntryState.SYNCED,
                     written_at=Stamp(0),
-                    groups=UNNOTED if lists_news(entry, contact) else None,
+                    groups=UNNOTED if self._has_a_say(entry, group) and lists_news(entry, contact) else None,
                     source=None if may_change or left_out else entry.source,
                     merged=by_merge or entry.is_linked_by_merge(contact.id),
                     overruled_by=None if _stands(entry, group) else group.entries[-1].key,
@@ -243,10 +243,10 @@ class StreamMemory:
         for entry in group.entries:
             if entry.key is not None:
                 earlier = self._entries.get(entry.key)
-                is_ours = earlier is not None and earlier.standing is EntryState.SYNCED
-                standing = EntryState.SYNCED if is_ours else EntryState.FOUND
-                prints = prints_of(entry.draft, self._settings)
-                self._add(LedgerEntry(entry.key, contact, prints, standing, Stamp(0)), entry.received, changed=False)
+                is_ours = earlier is not None and earlier.state is EntryState.SYNCED
+                state = EntryState.SYNCED if is_ours else EntryState.FOUND
+                hashes = prints_of(entry.draft, self._settings)
+                self._add(LedgerEntry(entry.key, contact, hashes, state, Stamp(0)), entry.received, changed=False)
 
     def flush(self) -> None:
         """Write down what was learnt."""
@@ -267,22 +267,22 @@ class StreamMemory:
         trust = self._trust(entry, row)
         if trust is LedgerVerdict.IN_LINE and entry.source is not None and entry.source != row.source:
             self._new_sources[row.key] = entry.source
-        single = None if row.prints is None or row.is_doubted or row.overruled_by else row.prints.single
+        single = None if row.hashes is None or row.is_doubted or row.overruled_by else row.hashes.single
         return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged))
 
     def _trust(self, entry: Entry, row: LedgerEntry) -> LedgerVerdict:
         if entry.draft.removed:
             return LedgerVerdict.CHANGED
-        if self._repair or (row.prints is not None and row.prints.settings != self._settings):
+        if self._repair or (row.hashes is not None and row.hashes.settings != self._settings):
             return LedgerVerdict.UNSURE
         if not self._stream.settings.sync_mode.updates:
             return LedgerVerdict.CHANGED
-        if row.prints is None or row.is_doubted:
+        if row.hashes is None or row.is_doubted:
             return LedgerVerdict.UNSURE
-        if says_the_same(entry.draft, row.prints):
+        if says_the_same(entry.draft, row.hashes):
             return LedgerVerdict.IN_LINE
         # A column that came or went may change nothing, of all records at once: a search tells, for many of them.
-        return LedgerVerdict.CHANGED if has_same_shape(entry.draft, row.prints) else LedgerVerdict.UNSURE
+        return LedgerVerdict.CHANGED if has_same_shape(entry.draft, row.hashes) else LedgerVerdict.UNSURE
 
     def _left(self, entry: Entry, contact: Contact, *, by_merge: bool) -> Contact | None:
         """Return the contact that a record has left for another, where its stream may tell who is missing.
@@ -296,8 +296,12 @@ class StreamMemory:
             return None
         # A record of the batch may have changed what is known; that has no id yet where a bulk job made the contact.
         earlier = row.contact if row.contact is not None and row.contact.is_named else entry.contact
-        is_ours = row.standing is EntryState.SYNCED and not row.merged
+        is_ours = row.state is EntryState.SYNCED and not row.merged
         return earlier if is_ours and earlier is not None and earlier.id != contact.id else None
+
+    def _has_a_say(self, entry: Entry, group: ContactRecords) -> bool:
+        """Check whether a record says anything of its contact: in `insert` mode only the first one does."""
+        return self._stream.settings.sync_mode.updates or entry is group.entries[0]
 
     def _add(self, row: LedgerEntry, received: Received, *, changed: bool, left: Contact | None = None) -> None:
         earlier = self._entries.get(row.key)

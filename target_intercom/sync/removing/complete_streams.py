@@ -111,4 +111,4 @@ class CompleteStreams:
             return may_be_cut_off(stream, missing)
         if is_unclear:
             return has_unreadable_key(stream)
-        return None if self._ledger.was_alone(stream) else was_shared(stream)
+        return None if self._ledger.streams.was_alone(stream) else was_shared(stream)

@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, Entry, Identity, Match, Received, RecordKey
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.stream import Stream
-    from target_intercom.sync.matching.search import View
+    from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.removing.removals import Removals
 
 
@@ -42,13 +42,13 @@ class StreamMarks:
         self._waiting: list[tuple[Entry, list[Contact] | Refusal | SkipReason]] = []
         self._live: list[tuple[RecordKey, int]] = []
 
-    def place(self, entry: Entry, match: Match, view: View) -> None:
+    def place(self, entry: Entry, match: Match, known: Directory) -> None:
         """Mark the contacts that a record means.
 
         In `remove` mode the leads with its email, or with that of the contact found, go, too: a privacy request means
         the person. Where several users have the email, they may be anybody's.
         """
-        leads = _leads(entry, match, view) if self._stream.settings.sync_mode is SyncMode.REMOVE else []
+        leads = _leads(entry, match, known) if self._stream.settings.sync_mode is SyncMode.REMOVE else []
         self._waiting.append((entry, self._to_remove(entry, match, leads)))
 
     def live(self, places: Mapping[RecordKey, int]) -> None:
@@ -133,12 +133,12 @@ class StreamMarks:
         )
 
 
-def _leads(entry: Entry, match: Match, view: View) -> list[Contact]:
+def _leads(entry: Entry, match: Match, known: Directory) -> list[Contact]:
     emails = {entry.draft.identity.email, match.contact.email if isinstance(match, Found) else None} - {None}
     found: list[Contact] = []
     for email in sorted(filter(None, emails)):
-        users = [contact for contact in view.named(MatchBy.EMAIL, email) if contact.role == "user"]
-        found.extend(view.leads_with(email) if len(users) <= 1 else ())
+        users = [contact for contact in known.named(MatchBy.EMAIL, email) if contact.role == "user"]
+        found.extend(known.leads_with(email) if len(users) <= 1 else ())
     return found
 
 

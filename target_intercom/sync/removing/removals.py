@@ -130,14 +130,14 @@ class Removals:
         self._decide_marks(unseen)
         for stream in complete:
             self._count_missing(stream, unseen)
-        for text in unseen.sentences(self._ledger.streams() if unseen.counts else {}, self.streams):
+        for text in unseen.sentences(self._ledger.streams.last_runs() if unseen.counts else {}, self.streams):
             self._say(text)
 
     def shares(self, streams: Iterable[str]) -> Iterator[Share]:
         """Yield how many contacts of each stream are about to be removed."""
         marked = Counter(one.mark.stream for one in self._going.values() if not one.mark.is_order)
         for stream in streams:
-            known = self._ledger.known_before(stream)
+            known = self._ledger.streams.known_before(stream)
             yield Share(stream, marked[stream], self._counts[stream], known)
 
     def release(self) -> Iterator[tuple[str, Outcome]]:

@@ -1,4 +1,4 @@
-"""The workspace's custom attributes: which there are, and making those that are missing."""
+"""The custom attributes of the workspace: which there are, which can be written, and making those that are missing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import typing as t
 
 from target_intercom.errors import CallFailedError, UndoneError, UnknownAttributeError, UnreachableError
 from target_intercom.intercom.protocol import CUSTOM_PREFIX
-from target_intercom.model import Kind
+from target_intercom.kinds.entity import ValueType
 from target_intercom.settings.warnings import is_left_out, is_not_made
-from target_intercom.sync.mapping.contacts import AttributeType
+from target_intercom.sync.mapping.attribute_values import AttributeType
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol import DataAttribute
@@ -25,39 +25,78 @@ _NEW_ATTRIBUTE_PAUSES = (0.5, 1.0, 2.0)
 
 _Answer = t.TypeVar("_Answer")
 
-KINDS: t.Final = {kind.value: kind for kind in Kind} | {"options": Kind.STRING}
+_TYPES: t.Final = {type_.value: type_ for type_ in ValueType} | {"options": ValueType.STRING}
 """The types of attributes that are loaded, by Intercom's names."""
 
 
+class CustomAttributes:
+    """The custom attributes that a workspace's contacts have. Pure: a run and its check judge by it."""
+
+    def __init__(self, listed: Iterable[DataAttribute]) -> None:
+        """Take the attributes as Intercom lists them; a live one hides an archived one of the same name."""
+        entries = sorted(listed, key=lambda entry: not entry.archived)
+        self.entries: dict[str, DataAttribute] = {entry.full_name: entry for entry in entries if entry.custom}
+        """By full name."""
+
+    @property
+    def live(self) -> int:
+        """How many count towards the limit."""
+        return sum(not entry.archived for entry in self.entries.values())
+
+    def objection(self, name: str, *, create: bool) -> str | None:
+        """Return why nothing is written into an attribute, for a person; None: it is, or the run makes it first."""
+        entry = self.entries.get(name)
+        if entry is None:
+            return None if create else is_not_made(name)
+        reason = obstacle(entry)
+        return None if reason is None else is_left_out(name, reason)
+
+    def type_of(self, name: str) -> AttributeType:
+        """Return what an attribute takes that can be written."""
+        entry = self.entries[name]
+        return AttributeType(_TYPES[entry.data_type], entry.options or None)
+
+
+def obstacle(entry: DataAttribute) -> str | None:
+    """Return why no value can be written into a custom attribute; None where one can."""
+    if entry.archived:
+        return "it is archived in Intercom; unarchive it, or leave the property out"
+    if not entry.api_writable:
+        return "Intercom does not let the API write it"
+    if entry.data_type not in _TYPES:
+        return f"its type '{entry.data_type}' is not one that is loaded"
+    return None
+
+
 class AttributeCatalog:
-    """Knows the custom attributes of contacts; read once a run, when first asked."""
+    """Finds and makes custom attributes of contacts; Intercom's list is read once a run, when first needed."""
 
     def __init__(self, client: IntercomClient, say: Callable[[str], None]) -> None:
-        """`say` takes each message a person should see, once."""
+        """`say` takes messages for a person; it says each of them once."""
         self._client = client
         self._say = say
-        self._entries: dict[str, DataAttribute] | None = None
+        self._listed: CustomAttributes | None = None
         self._refused: set[str] = set()
         self._created: set[str] = set()
         self.unproven: set[str] = set()
         """Attributes that this run has made and that Intercom has not been seen to take yet."""
 
-    def provide(self, wanted: Mapping[str, Kind | None], *, create: bool) -> dict[str, AttributeType | None]:
-        """Return the type of each wanted attribute, making what is missing where `create` allows it.
+    def provide(self, wanted: Mapping[str, ValueType | None], *, create: bool) -> dict[str, AttributeType | None]:
+        """Return the type of each wanted attribute, making missing ones where `create` allows it.
 
-        An attribute that cannot be written is None, and the reason is said. One that is wanted without a type is
-        not made: where it does not exist it is not in the answer.
+        An attribute that cannot be written is None, and the reason is said. An attribute that is wanted without a
+        type is not made: where it does not exist it is not in the answer.
         """
         return {
-            name: self._provide(name, kind, create=create)
-            for name, kind in wanted.items()
-            if kind is not None or name in self._known()
+            name: self._provide(name, type_, create=create)
+            for name, type_ in wanted.items()
+            if type_ is not None or name in self._known().entries
         }
 
     def sending(
         self, call: Callable[[Mapping[str, Json]], _Answer], attributes: Mapping[str, Json]
     ) -> tuple[_Answer, tuple[str, ...]]:
-        """Make a call that writes attributes; one that turns out not to exist is dropped and the call repeated.
+        """Make a call that writes attributes; where one turns out not to exist, it is dropped and the call repeated.
 
         Safe from any thread.
 
@@ -86,9 +125,9 @@ class AttributeCatalog:
                 return answer, dropped
 
     def describe(self, names: Sequence[str]) -> list[DataAttribute]:
-        """Tell how Intercom has the custom ones of these attributes; those that do not exist are left out."""
+        """Return how Intercom has the custom ones of these attributes; missing ones are left out."""
         custom = [name for name in names if name.startswith(CUSTOM_PREFIX)]
-        known = self._known() if custom else {}
+        known = self._known().entries if custom else {}
         return [known[name] for name in custom if name in known]
 
     def kept(self, attributes: Mapping[str, Json]) -> tuple[dict[str, Json], tuple[str, ...]]:
@@ -96,69 +135,57 @@ class AttributeCatalog:
         dropped = tuple(name for name in attributes if name in self._refused)
         return {name: value for name, value in attributes.items() if name not in dropped}, dropped
 
-    def _provide(self, name: str, kind: Kind | None, *, create: bool) -> AttributeType | None:
+    def _provide(self, name: str, type_: ValueType | None, *, create: bool) -> AttributeType | None:
         if name in self._refused:
             return None
-        if name not in self._known() and (kind is None or not self._make(name, kind, create=create)):
+        is_missing = name not in self._known().entries
+        if is_missing and create and type_ is not None and not self._make(name, type_):
             return None
-        return self._writable(self._known()[name])
+        objection = self._known().objection(name, create=create)
+        if objection is None:
+            return self._known().type_of(name)
+        if name in self._known().entries:
+            self._refused.add(name)
+        self._say(objection)
+        return None
 
-    def _known(self) -> dict[str, DataAttribute]:
-        if self._entries is None:
-            # An archived one must not hide a live one of the same name.
-            listed = sorted(self._client.data_attributes(), key=lambda entry: not entry.archived)
-            self._entries = {entry.full_name: entry for entry in listed if entry.custom}
-        return self._entries
+    def _known(self) -> CustomAttributes:
+        if self._listed is None:
+            self._listed = CustomAttributes(self._client.data_attributes())
+        return self._listed
 
-    def _make(self, name: str, kind: Kind, *, create: bool) -> bool:
-        """Create an attribute; False, said, when it cannot be."""
-        if not create:
-            self._say(is_not_made(name))
-            return False
-        if sum(not entry.archived for entry in self._known().values()) >= MOST_ATTRIBUTES:
+    def _make(self, name: str, type_: ValueType) -> bool:
+        """Create an attribute; return False, and say why, where it cannot be created."""
+        if self._known().live >= MOST_ATTRIBUTES:
             self._refuse(
                 name, f"the workspace has {MOST_ATTRIBUTES} custom attributes already; archive one in Intercom"
             )
             return False
         try:
-            made = self._client.create_data_attribute(name.removeprefix(CUSTOM_PREFIX), kind.value)
+            self._known().entries[name] = self._client.create_data_attribute(
+                name.removeprefix(CUSTOM_PREFIX), type_.value
+            )
         except UndoneError as error:
-            # Somebody else, or a try of this very call whose answer was lost, may have made it.
-            self._entries = None
-            if name in self._known():
-                self._created.add(name)
-                self.unproven.add(name)
-                return True
-            if isinstance(error, CallFailedError):
-                message = (
-                    f"Attribute '{name}' could not be created ({error.fault}): create it in Intercom, or run again"
-                )
-                raise UnreachableError(error.fault, message) from None
-            self._refuse(name, f"Intercom does not create it: {error}")
-            return False
-        self._known()[name] = made
+            # Another program, or a try of this very call whose answer was lost, may have made it.
+            self._listed = None
+            if name not in self._known().entries:
+                self._fail(name, error)
+                return False
         self._created.add(name)
         self.unproven.add(name)
         return True
 
-    def _writable(self, entry: DataAttribute) -> AttributeType | None:
-        reason = obstacle(entry)
-        if reason is None:
-            return AttributeType(KINDS[entry.data_type], entry.options or None)
-        self._refuse(entry.full_name, reason)
-        return None
+    def _fail(self, name: str, error: UndoneError) -> None:
+        """Say why an attribute could not be created.
+
+        Raises:
+            UnreachableError: Intercom gave no answer that decides it.
+        """
+        if isinstance(error, CallFailedError):
+            message = f"Attribute '{name}' could not be created ({error.fault}): create it in Intercom, or run again"
+            raise UnreachableError(error.fault, message) from None
+        self._refuse(name, f"Intercom does not create it: {error}")
 
     def _refuse(self, name: str, reason: str) -> None:
         self._refused.add(name)
         self._say(is_left_out(name, reason))
-
-
-def obstacle(entry: DataAttribute) -> str | None:
-    """Say why no value can be written into a custom attribute; None where one can."""
-    if entry.archived:
-        return "it is archived in Intercom; unarchive it, or leave the property out"
-    if not entry.api_writable:
-        return "Intercom does not let the API write it"
-    if entry.data_type not in KINDS:
-        return f"its type '{entry.data_type}' is not one that is loaded"
-    return None

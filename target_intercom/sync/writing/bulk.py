@@ -243,7 +243,7 @@ class BulkWriter:
 
     def _create_leads(self, items: Sequence[_Item]) -> Iterator[Written]:
         """Make leads, with their intents in the ledger before: Intercom would take a second one without a word."""
-        intents = self._ledger.intend_all(dict.fromkeys(map(_email, items)), self._jobs.patience_seconds)
+        intents = self._ledger.intents.add_all(dict.fromkeys(map(_email, items)), self._jobs.patience_seconds)
         begun = [item for item in items if isinstance(intents[_email(item)], LeadPendingError)]
         items = [item for item in items if not isinstance(intents[_email(item)], LeadPendingError)]
         yield from self._direct.write([item.operation for item in begun])
@@ -253,12 +253,12 @@ class BulkWriter:
             match ended.ending:
                 case Ending.DONE:
                     made = {_email(item): intents[_email(item)] for item in ended.items}
-                    self._ledger.intend_all({email: at for email, at in made.items() if isinstance(at, int)}, 0.0)
+                    self._ledger.intents.add_all({email: at for email, at in made.items() if isinstance(at, int)}, 0.0)
                     yield from map(_created, ended.items)
                 case Ending.FAILED | Ending.UNKNOWN:
                     doubts.extend(self._doubts(ended, intents))
                 case Ending.NOT_SENT:
-                    self._ledger.drop_intents([_email(item) for item in ended.items])
+                    self._ledger.intents.drop([_email(item) for item in ended.items])
                     yield from self._direct.write([item.operation for item in ended.items])
         yield from self._direct.settle_leads(doubts)
 

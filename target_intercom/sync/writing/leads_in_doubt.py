@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from target_intercom.intercom.outages import Tries
 from target_intercom.model import Ambiguous, Found, NotFound
+from target_intercom.sync.matching.whose import match_identity
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if t.TYPE_CHECKING:
     from target_intercom.errors import Fault
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.ledger.interface import Stamp
-    from target_intercom.model import Create, Match
+    from target_intercom.model import Create
     from target_intercom.sync.matching.search import Matcher
 
 _LOOKS = 8
@@ -77,10 +78,10 @@ class LeadSearch:
     def _look(self, search: Search, *, is_last: bool) -> None:
         """Search once, and sort out who was found."""
         identities = [doubt.operation.group.draft.identity for doubt in search.missing]
-        view = self._matcher.search_index(identities)
+        shown = self._matcher.search_index(identities)
         looked_for, search.missing = search.missing, []
         for doubt, identity in zip(looked_for, identities, strict=True):
-            match: Match = view.match(identity, (), makes_lead=True)
+            match = match_identity(shown, identity, (), makes_lead=True)
             if isinstance(match, (Found, Ambiguous)):
                 search.found.append((doubt, match))
             elif is_last and (doubt.may_come or not isinstance(match, NotFound)):

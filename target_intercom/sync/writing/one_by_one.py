@@ -34,7 +34,7 @@ from target_intercom.model import (
     SkipReason,
     Update,
 )
-from target_intercom.sync.matching.search import another_person
+from target_intercom.sync.matching.whose import another_person, match_identity
 from target_intercom.sync.planning.wanted import changes, refusal
 from target_intercom.sync.writing.bulk_jobs import patience
 from target_intercom.sync.writing.leads_in_doubt import LeadInDoubt, LeadSearch
@@ -102,25 +102,17 @@ class InDoubt:
 
 
 @dataclass(frozen=True, slots=True)
-class ContactGone:
-    """The contact is gone; its records have to be matched again."""
-
-    group: ContactRecords
-    contact: ContactId
-
-
-@dataclass(frozen=True, slots=True)
-class WrongContact:
-    """The contact of which the ledger says the records are cannot have their identifiers: another one has.
-
-    They have to be matched without the ledger; `refusal` is what Intercom said.
-    """
+class Surprise:
+    """The contact is gone, or another one has the identifiers of its records: they have to be planned anew."""
 
     group: ContactRecords
     refusal: Refusal
+    """For records that were surprised before."""
+    gone: ContactId | None = None
+    """The contact that is gone; None: the ledger has linked the records to the wrong one."""
 
 
-Written: t.TypeAlias = Saved | Left | Rejected | InDoubt | ContactGone | WrongContact
+Written: t.TypeAlias = Saved | Left | Rejected | InDoubt | Surprise
 
 
 class Writer(t.Protocol):
@@ -225,7 +217,7 @@ class DirectWriter:
                 LeadInDoubt(operation, error.fault, time.monotonic(), intent.written, tries=tries)
             )
         except UndoneError as error:
-            self._ledger.drop_intents([email])
+            self._ledger.intents.drop([email])
             if isinstance(error, ConflictError):
                 return self._after_conflict(operation.group, error, doubtful=False)
             raise
@@ -270,7 +262,7 @@ class DirectWriter:
         if identity.external_id is not None and self._client.finds_by_external_id:
             with suppress(UndoneError):
                 return self._client.find_user(identity.external_id)
-        match = self._matcher.search_one(identity).match(identity, _BY_BOTH)
+        match = match_identity(self._matcher.search_one(identity), identity, _BY_BOTH)
         return match.contact if isinstance(match, Found) and match.contact.role == "user" else None
 
     def _adopt(self, operation: Create, contact: Contact, since: int | None = None) -> Written:
@@ -308,7 +300,7 @@ class DirectWriter:
         try:
             contact = self._read_conflicting(contact_id, group.draft.identity, archived=error.archived)
         except NotFoundError:
-            return ContactGone(group, contact_id)
+            return _gone(group, contact_id)
         except CallFailedError as failure:
             return Rejected(group, _not_restorable(contact_id, failure.fault))
         is_ours = doubtful and not _is_older(contact, since)
@@ -339,10 +331,10 @@ class DirectWriter:
         `since`: when the job got them, in unix seconds of Intercom's clock; who is older was not made by it.
         """
         wanted = list(operations)
-        view = self._matcher.search_index([operation.group.draft.identity for operation in wanted])
+        shown = self._matcher.search_index([operation.group.draft.identity for operation in wanted])
         found: list[tuple[Create, Contact | None]] = []
         for operation in wanted:
-            match = view.match(operation.group.draft.identity, _BY_BOTH)
+            match = match_identity(shown, operation.group.draft.identity, _BY_BOTH)
             is_user = isinstance(match, Found) and match.contact.role == "user"
             found.append((operation, match.contact if is_user and isinstance(match, Found) else None))
         yield from self._in_parallel(lambda one: self._settle_user(*one, since), found)
@@ -382,7 +374,7 @@ class DirectWriter:
             return self._save(group, operation.contact, operation.changes, Result.UNCHANGED)
         except ConflictError as error:
             if any(entry.contact is not None for entry in group.entries):
-                return WrongContact(group, Refusal.by_intercom(error.fault))
+                return Surprise(group, Refusal.by_intercom(error.fault))
             if len(group.entries) > 1 or not self._goes_by_external_id(group.draft.identity):
                 raise
             return self._after_conflict(group, error, doubtful=False)
@@ -423,7 +415,7 @@ class DirectWriter:
         try:
             saved, dropped = self._catalog.sending(update, differing)
         except NotFoundError:
-            return ContactGone(group, contact.id)
+            return _gone(group, contact.id)
         if saved is None:
             return Saved(group, unchanged, contact, dropped)
         return Saved(group, Result.UPDATED, saved, dropped)
@@ -479,7 +471,7 @@ class _Intent:
         self.written = replacing
 
     def write(self) -> None:
-        self.written = self._ledger.intend(self._email, self.written)
+        self.written = self._ledger.intents.add(self._email, self.written)
 
 
 def _nothing() -> None:
@@ -504,6 +496,11 @@ def _if_nothing_differs(*, is_ours: bool, archived: bool) -> _SavedAs:
 def _unchanged(group: ContactRecords) -> Saved:
     contact = group.match.contact if isinstance(group.match, Found) else None
     return Saved(group, Result.UNCHANGED, contact)
+
+
+def _gone(group: ContactRecords, contact: ContactId) -> Surprise:
+    reason = f"contact {contact} is gone, and so is every other match"
+    return Surprise(group, Refusal(Result.REJECTED, reason, "contact_gone"), contact)
 
 
 def _taken(identity: Identity, contact: Contact, fault: Fault | None = None) -> Refusal:

@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 
 from target_intercom.intercom.dry_run import Operation
 from target_intercom.json_lines import json_line
-from target_intercom.model import STANDARD_ATTRIBUTES, Identity
+from target_intercom.kinds.contacts import CONTACTS
+from target_intercom.model import Identity
 from target_intercom.private_files import LineFile
 from target_intercom.sync.mapping.group_names import group_key
 from target_intercom.sync.planning.wanted import same
@@ -20,6 +21,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.dry_run import Planned
     from target_intercom.model import Contact, ContactId, GroupKey, Identifier, Json, RecordKey
 
+_NOT_COMPARED: t.Final = CONTACTS.names(lambda one: not one.compared)
 _MOST_NAMED: t.Final = 10
 """Attributes that are named in the log; the file has all of them."""
 
@@ -140,8 +142,7 @@ def _differences(contact: Contact, attributes: Mapping[str, Json]) -> dict[str, 
     members = {"role": contact.role, "external_id": identity.external_id, "email": identity.email}
     changes: dict[str, Json] = {}
     for name, new in attributes.items():
-        known = STANDARD_ATTRIBUTES.get(name)
-        if known is not None and not known.compared:
+        if name in _NOT_COMPARED and name not in members:
             changes[name] = {"new": new}
             continue
         old = members[name] if name in members else contact.attributes.get(name)

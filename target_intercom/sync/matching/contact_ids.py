@@ -1,4 +1,4 @@
-"""Contacts that a bulk job made: a job tells no ids, so they are looked for when one is needed.
+"""Finds the Intercom ids of contacts that bulk jobs made: a job tells none, so they are looked for when one is needed.
 
 Until then such a contact is known by its identifiers alone, and has a stand-in for an id (`Contact.is_named` is false).
 """
@@ -15,14 +15,14 @@ from target_intercom.errors import UndoneError
 from target_intercom.model import Identity, MatchBy
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.ledger.interface import Ledger, LedgerEntry, Stamp
     from target_intercom.model import Contact, ContactId, Entry, RecordKey
-    from target_intercom.sync.matching.recent import RecentContacts
-    from target_intercom.sync.matching.search import Matcher, View
+    from target_intercom.sync.matching.directory import Directory
+    from target_intercom.sync.matching.search import Matcher
 
 _FEW = 20
 """So many users are asked for one by one rather than waited for; that does not lag."""
@@ -40,14 +40,14 @@ class Unnamed:
     due: float
 
 
-class Naming:
-    """Finds the Intercom ids of contacts that bulk jobs made."""
+class ContactIds:
+    """Finds the Intercom ids of contacts that bulk jobs made, for the directory and the ledger."""
 
     def __init__(
         self,
         client: IntercomClient,
         matcher: Matcher,
-        recent: RecentContacts,
+        directory: Directory,
         *,
         ledger: Ledger,
         in_parallel: InParallel,
@@ -56,61 +56,45 @@ class Naming:
         """Wait for search as long as it may lag behind, `search_delay_seconds`."""
         self._client = client
         self._matcher = matcher
-        self._recent = recent
+        self._directory = directory
         self._ledger = ledger
         self._in_parallel = in_parallel
         self._delay = search_delay_seconds
-        self._met: dict[tuple[str | None, ...], Contact] = {}
 
-    def meet(self, identities: Iterable[Identity]) -> None:
-        """Find those that this run has made and that one of these identifiers means."""
-        unnamed = self._recent.unnamed(name for identity in identities for name in identity.identifiers())
-        wanted = [Unnamed(contact, made_at + self._delay) for made_at, contact in unnamed]
-        for stand_in, contact in self._find_met(wanted).items():
-            self._recent.name(stand_in, contact)
+    def find_for(self, identities: Collection[Identity]) -> None:
+        """Find the ids of contacts that this run has made and that have an identifier of these."""
+        unnamed = self._directory.unnamed(identities)
+        self._find_named([Unnamed(contact, made_at + self._delay) for contact, made_at in unnamed])
 
-    def entries(self, entries: Sequence[Entry], rows: Mapping[RecordKey, LedgerEntry]) -> list[Entry]:
-        """Return records with their contacts found; the ledger does not know the contact of one that is not."""
+    def find_of(self, entries: Sequence[Entry], rows: Mapping[RecordKey, LedgerEntry]) -> list[Entry]:
+        """Return records with their contacts' ids found; the ledger does not know a contact whose id is not found."""
         wanted = [
             Unnamed(entry.contact, self._due(rows[entry.key].written_at))
             for entry in entries
             if entry.contact is not None and entry.key is not None and not entry.contact.is_named
         ]
-        found = self._find_met(wanted)
-        for one in wanted:
-            for _, contact in self._recent.unnamed(Identity.of(one.contact).identifiers()):
-                if one.contact.id in found and _known_as(contact) == _known_as(one.contact):
-                    self._recent.name(contact.id, found[one.contact.id])
+        found = self._find_named(wanted)
         return [_named(entry, found) for entry in entries] if wanted else list(entries)
 
-    def _find_met(self, wanted: Sequence[Unnamed]) -> Mapping[ContactId, Contact]:
-        """Find contacts that a record names, which may change what they are known by."""
-        found = self.find(wanted) if wanted else {}
-        self._met.update((_known_as(one.contact), found[one.contact.id]) for one in wanted if one.contact.id in found)
-        return found
-
-    def everyone(self) -> None:
-        """Find all that the ledger knows: who is to be removed, or must not be, is told by Intercom ids."""
+    def find_all(self) -> None:
+        """Find the ids of all contacts that the ledger knows: removals go by them."""
         rows = iter(self._ledger.unnamed())
         while page := list(islice(rows, _AT_ONCE)):
             self.find([Unnamed(contact, self._due(written_at)) for contact, written_at in page])
 
-    def _due(self, written_at: Stamp) -> float:
-        """Return when search must show what was written then; never later than for what is written now."""
-        return time.monotonic() + self._delay - max(0.0, time.time() - written_at / 1000)
-
     def find(self, wanted: Sequence[Unnamed]) -> Mapping[ContactId, Contact]:
-        """Look for contacts; returns them by their stand-ins, and lets the ledger know.
+        """Find contacts, and write their ids into the ledger; returns them by their stand-ins.
 
         One search for many, again and again until the index must show them; the last few users are asked for.
         """
-        found = {one.contact.id: hit for one in wanted if (hit := self._met.get(_known_as(one.contact))) is not None}
+        known = {one.contact.id: self._directory.found_id(one.contact) for one in wanted}
+        found = {id_: contact for id_, contact in known.items() if contact is not None}
         missing = {one.contact.id: one for one in wanted if one.contact.id not in found}
         asked: Counter[ContactId] = Counter()
         pause = _FIRST_PAUSE
         while missing:
-            view = self._matcher.search_index([_sought(one.contact) for one in missing.values()])
-            found.update((id_, hit) for id_, one in missing.items() if (hit := _pick(view, one.contact)) is not None)
+            shown = self._matcher.search_index([_sought(one.contact) for one in missing.values()])
+            found.update((id_, hit) for id_, one in missing.items() if (hit := _pick(shown, one.contact)) is not None)
             rest = max(one.due for one in missing.values()) - time.monotonic()
             missing = {id_: one for id_, one in missing.items() if id_ not in found}
             if len(missing) <= _FEW:
@@ -124,6 +108,18 @@ class Naming:
             pause = min(pause * 2, _LONGEST_PAUSE)
         self._ledger.name([(one.contact, found[one.contact.id]) for one in wanted if one.contact.id in found])
         return found
+
+    def _find_named(self, wanted: Sequence[Unnamed]) -> Mapping[ContactId, Contact]:
+        """Find contacts that records name, and keep them: the records may change what they are found by."""
+        found = self.find(wanted) if wanted else {}
+        for one in wanted:
+            if one.contact.id in found:
+                self._directory.learn_id(one.contact, found[one.contact.id])
+        return found
+
+    def _due(self, written_at: Stamp) -> float:
+        """Return when search must show what was written then; never later than for what is written now."""
+        return time.monotonic() + self._delay - max(0.0, time.time() - written_at / 1000)
 
     def _asked_for(self, wanted: Sequence[Unnamed]) -> dict[ContactId, Contact]:
         if not self._client.finds_by_external_id:
@@ -141,10 +137,6 @@ class Naming:
             return None
 
 
-def _known_as(contact: Contact) -> tuple[str | None, ...]:
-    return contact.role, contact.external_id, contact.email
-
-
 def _named(entry: Entry, found: Mapping[ContactId, Contact]) -> Entry:
     contact, known = entry.contact, entry.known
     if contact is None or known is None or contact.is_named:
@@ -152,7 +144,7 @@ def _named(entry: Entry, found: Mapping[ContactId, Contact]) -> Entry:
     named = found.get(contact.id)
     if named is None:
         return replace(entry, known=replace(known, contact=None))
-    # As it was when the record was last loaded: that is what tells whether the record has moved.
+    # As it was when the record was last loaded: that is what tells whether the record lets go of it.
     return replace(entry, known=replace(known, contact=replace(contact, id=named.id, is_named=True)))
 
 
@@ -163,11 +155,11 @@ def _sought(contact: Contact) -> Identity:
     return Identity(email=contact.email)
 
 
-def _pick(view: View, contact: Contact) -> Contact | None:
-    """Return the one hit that can be the contact; None where there is none, or more than one."""
+def _pick(shown: Directory, contact: Contact) -> Contact | None:
+    """Return the only hit that can be the contact; None where there is none, or more than one."""
     if contact.external_id is not None:
-        hits = view.named(MatchBy.EXTERNAL_ID, contact.external_id)
+        hits = shown.named(MatchBy.EXTERNAL_ID, contact.external_id)
     else:
-        hits = [] if contact.email is None else view.named(MatchBy.EMAIL, contact.email)
+        hits = [] if contact.email is None else shown.named(MatchBy.EMAIL, contact.email)
     hits = [hit for hit in hits if hit.role == contact.role]
     return hits[0] if len(hits) == 1 else None

@@ -1,20 +1,20 @@
-"""What a person wants to know of a ledger: its streams, and whose Intercom id is which."""
+"""The streams of a ledger, and the Intercom ids of their records."""
 
 from __future__ import annotations
 
 import json
 import typing as t
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 
+from target_intercom.ledger.entries import IS_RECORD
 from target_intercom.ledger.interface import EntryState, LinkState
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, STREAMS
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
     from sqlalchemy import Connection
 
@@ -55,7 +55,7 @@ def summaries(connection: Connection) -> list[StreamSummary]:
             func.count(func.coalesce(_E.contact_id, _E.role)).label("contacts"),
             func.count().filter(_E.standing == EntryState.REMOVED.value).label("removed"),
         )
-        .where(_E.key.startswith("["))
+        .where(IS_RECORD)
         .group_by(_E.workspace, _E.stream)
         .subquery()
     )
@@ -85,22 +85,6 @@ def summaries(connection: Connection) -> list[StreamSummary]:
     ]
 
 
-def contact_streams(connection: Connection) -> Mapping[str, Sequence[str]]:
-    """Return the streams of contacts by workspace: those with records, or that a run got to its end with.
-
-    A groups stream has memberships, and no records. What a run that failed has only begun is not known.
-    """
-    same = {
-        table: (table.c.workspace == _S.workspace) & (table.c.stream == _S.stream) for table in (ENTRIES, MEMBERSHIPS)
-    }
-    has_records, has_memberships = (exists().where(where) for where in same.values())
-    is_of_contacts = has_records | (_S.finished_at.is_not(None) & ~has_memberships)
-    streams: dict[str, list[str]] = defaultdict(list)
-    for row in connection.execute(select(_S.workspace, _S.stream).where(is_of_contacts).order_by(_S.stream)):
-        streams[row.workspace].append(row.stream)
-    return streams
-
-
 def contact_ids(ledger: ReadOnlyLedger, stream: StreamSummary) -> Iterator[tuple[list[str | None], str | None]]:
     """Return the key of each record that has a contact, as texts, and the contact's Intercom id, where it is known.
 
@@ -119,7 +103,6 @@ def contact_ids(ledger: ReadOnlyLedger, stream: StreamSummary) -> Iterator[tuple
 
 def _page(stream: StreamSummary, after: str, connection: Connection) -> list[tuple[str, str | None]]:
     has_contact = func.coalesce(_E.contact_id, _E.role).is_not(None)
-    is_record = _E.key.startswith("[")
-    where = (_E.workspace == stream.workspace, _E.stream == stream.stream, has_contact, is_record, _E.key > after)
+    where = (_E.workspace == stream.workspace, _E.stream == stream.stream, has_contact, IS_RECORD, _E.key > after)
     rows = connection.execute(select(_E.key, _E.contact_id).where(*where).order_by(_E.key).limit(_PAGE))
     return [(row.key, row.contact_id) for row in rows]

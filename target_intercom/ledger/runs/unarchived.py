@@ -8,7 +8,7 @@ from functools import partial
 
 from sqlalchemy import delete, select
 
-from target_intercom.ledger.interface import stamp
+from target_intercom.ledger.interface import UnarchivedContacts, stamp
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.locks import lock_name
 from target_intercom.ledger.store.rows import Rows
@@ -27,7 +27,7 @@ _U = UNARCHIVED.c
 _CHANGING: t.Final = ("stream", "noted_at")
 
 
-class Unarchived:
+class SqlUnarchived(UnarchivedContacts):
     """The notes of one workspace, as one run makes and takes them over. Safe from any thread."""
 
     def __init__(self, database: Database, workspace: str, run: str, locks: StreamLocks) -> None:

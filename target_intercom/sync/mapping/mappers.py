@@ -31,12 +31,12 @@ class Mappers(t.Generic[_Mapper]):
         """Returns the mapper of a schema."""
 
     def runs(self, records: Iterable[Received]) -> Iterator[tuple[_Mapper, list[Received]]]:
-        """Yield records in their order, those together that follow each other under one schema."""
+        """Yield records in their order, parted wherever the schema changes, each part with its mapper."""
         for schema, some in groupby(records, key=_schema_of):
             yield self.of(schema), list(some)
 
     def parted(self, records: Iterable[Received]) -> Iterator[tuple[_Mapper, list[Received]]]:
-        """Yield all records of each schema together."""
+        """Yield the records of each schema together, with its mapper."""
         parts: dict[StreamSchema, list[Received]] = defaultdict(list)
         for received in records:
             parts[received.schema].append(received)

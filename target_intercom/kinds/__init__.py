@@ -1,0 +1,1 @@
+"""The kinds of Intercom's objects, as data: what is particular to a kind stands here alone."""

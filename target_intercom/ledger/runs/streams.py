@@ -1,0 +1,115 @@
+"""The streams that runs work on: their locks, their last runs, and how much they had."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import typing as t
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from sqlalchemy import bindparam, exists, select, update
+
+from target_intercom.ledger.interface import Streams
+from target_intercom.ledger.store.locks import enter, lock_name
+from target_intercom.ledger.store.rows import Rows
+from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, STREAMS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from target_intercom.ledger.store.database import Database
+    from target_intercom.ledger.store.locks import StreamLocks
+
+_S = STREAMS.c
+
+
+@dataclass(frozen=True, slots=True)
+class SqlStreams(Streams):
+    """The streams of one workspace, in one run."""
+
+    database: Database
+    workspace: str
+    run: str
+    locks: StreamLocks
+    entered: set[str] = field(default_factory=set)
+    """The streams that this run works on."""
+    _in_company: set[str] = field(default_factory=set)
+
+    def enter(self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False) -> None:
+        """See `Streams`."""
+        name = lock_name(self.workspace, stream)
+        if removes and not alone and stream not in self.entered:
+            # Alone for a moment, to see whether another run is there; written before another run can come.
+            if self.locks.take(name, alone=True):
+                self._write(stream, keys)
+            else:
+                self._in_company.add(stream)
+        enter(self.locks, name, stream, alone=alone)
+        self._write(stream, keys)
+
+    def was_alone(self, stream: str) -> bool:
+        """See `Streams`. No run was there when this run entered, and each that enters writes so: this was the last."""
+        self.locks.check()
+        if stream in self._in_company:
+            return False
+        with self.database.reading() as connection:
+            return connection.scalar(select(_S.last_run).where(*self._this(stream))) == self.run
+
+    def of_contacts(self) -> Sequence[str]:
+        """See `Streams`."""
+        with self.database.reading() as connection:
+            return contact_streams(connection).get(self.workspace, ())
+
+    def known_before(self, stream: str) -> int | None:
+        """See `Streams`."""
+        with self.database.reading() as connection:
+            return connection.scalar(select(_S.known).where(*self._this(stream)))
+
+    def last_runs(self) -> Mapping[str, str]:
+        """See `Streams`."""
+        query = select(_S.stream, _S.started_at).where(_S.workspace == self.workspace).order_by(_S.stream)
+        with self.database.reading() as connection:
+            return {row.stream: row.started_at for row in connection.execute(query)}
+
+    def write_success(self, connection: Connection, known: Mapping[str, int]) -> None:
+        """Write that this run of the streams succeeded, and how much each of them has now."""
+        mine = (_S.workspace == self.workspace, _S.last_run == self.run, _S.stream == bindparam("which"))
+        ended = update(STREAMS).where(*mine).values(finished_at=_now(), known=bindparam("count"))
+        if known:
+            connection.execute(ended, [{"which": stream, "count": count} for stream, count in sorted(known.items())])
+
+    def _write(self, stream: str, keys: Sequence[str]) -> None:
+        """Write that this run works on a stream, once."""
+        if stream in self.entered:
+            return
+        values = {"key_properties": json.dumps(list(keys)), "last_run": self.run, "started_at": _now()}
+        row = {"workspace": self.workspace, "stream": stream, **values}
+        rows = Rows(self.database, self.workspace, self.run, STREAMS)
+        self.database.write(lambda connection: rows.put(connection, [row], tuple(values)))
+        self.entered.add(stream)
+
+    def _this(self, stream: str) -> tuple[t.Any, ...]:
+        return _S.workspace == self.workspace, _S.stream == stream
+
+
+def contact_streams(connection: Connection) -> Mapping[str, Sequence[str]]:
+    """Return the streams of contacts by workspace: those with records, and those with a successful run.
+
+    A groups stream has memberships, and no records. A stream that only a failed run has begun is not known.
+    """
+    has_records, has_memberships = (
+        exists().where(table.c.workspace == _S.workspace, table.c.stream == _S.stream)
+        for table in (ENTRIES, MEMBERSHIPS)
+    )
+    is_of_contacts = has_records | (_S.finished_at.is_not(None) & ~has_memberships)
+    streams: dict[str, list[str]] = defaultdict(list)
+    for row in connection.execute(select(_S.workspace, _S.stream).where(is_of_contacts).order_by(_S.stream)):
+        streams[row.workspace].append(row.stream)
+    return streams
+
+
+def _now() -> str:
+    return dt.datetime.now(tz=dt.timezone.utc).isoformat(timespec="seconds")
