@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.check.catalog import Offered
     from target_intercom.check.found import Permission, Probed
-    from target_intercom.intercom.protocol import Workspace
+    from target_intercom.intercom.protocol.workspace import Workspace
     from target_intercom.ledger.command.looking import LedgerLook
     from target_intercom.settings.config import Config
 

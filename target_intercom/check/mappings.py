@@ -18,7 +18,7 @@ from target_intercom.sync.workspace.attributes import MOST_ATTRIBUTES, obstacle
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from target_intercom.intercom.protocol import DataAttribute
+    from target_intercom.intercom.protocol.workspace import DataAttribute
     from target_intercom.settings.config import Config, StreamConfig
     from target_intercom.sync.workspace.attributes import CustomAttributes
 

@@ -17,8 +17,8 @@ from target_intercom.errors import (
     redact,
 )
 from target_intercom.intercom.client import IntercomClient
-from target_intercom.intercom.outages import Patience
-from target_intercom.intercom.protocol import JobId
+from target_intercom.intercom.outages import RetryLimits
+from target_intercom.intercom.protocol.ids import JobId
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.settings.config import RemovalMode
 
@@ -32,7 +32,7 @@ _T = t.TypeVar("_T")
 _NOBODY: t.Final = "target-intercom-check"
 """An external_id, and the id of a bulk job, that nobody has."""
 _OF_TEAMMATES: t.Final = CONTACTS.names(lambda one: one.names_teammate)
-_PATIENCE: t.Final = Patience(first_pause=0.1, longest_pause=1.0, start=5.0, outage=5.0, limited=30.0)
+_PATIENCE: t.Final = RetryLimits(first_pause=0.1, longest_pause=1.0, start=5.0, outage=5.0, limited=30.0)
 """A person waits."""
 
 

@@ -13,29 +13,12 @@ from target_intercom.errors import (
     UnreachableError,
     VersionError,
 )
-from target_intercom.intercom.protocol import (
-    AdminId,
-    Contact,
-    ContactId,
-    DataAttribute,
-    ExternalId,
-    Job,
-    JobId,
-    Tag,
-    Tagged,
-    TagId,
-    Workspace,
-    contact_body,
-    contacts_of,
-    entries_of,
-    halves,
-    id_of,
-    next_cursor,
-    search_body,
-    search_halves,
-    search_query,
-    version_at_least,
-)
+from target_intercom.intercom.protocol.bulk import Job
+from target_intercom.intercom.protocol.contacts import Contact, contact_body, contacts_of
+from target_intercom.intercom.protocol.headers import version_at_least
+from target_intercom.intercom.protocol.ids import AdminId, ContactId, ExternalId, JobId, TagId, entries_of, id_of
+from target_intercom.intercom.protocol.searches import halves, next_cursor, search_body, search_halves, search_query
+from target_intercom.intercom.protocol.workspace import DataAttribute, Tag, Tagged, Workspace
 from target_intercom.intercom.transport import Transport
 
 if t.TYPE_CHECKING:

@@ -13,25 +13,17 @@ from types import MappingProxyType
 
 from target_intercom.errors import ConflictError, Fault, NotFoundError
 from target_intercom.intercom.client import IntercomClient
-from target_intercom.intercom.protocol import (
-    CUSTOM_PREFIX,
-    Contact,
-    ContactId,
-    DataAttribute,
-    Email,
-    ExternalId,
-    Tag,
-    Tagged,
-    TagId,
-)
+from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX, Contact
+from target_intercom.intercom.protocol.ids import ContactId, Email, ExternalId, TagId
+from target_intercom.intercom.protocol.workspace import DataAttribute, Tag, Tagged
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import requests
 
+    from target_intercom.intercom.connection import Call
     from target_intercom.intercom.outages import Tries
-    from target_intercom.intercom.transport import Call
     from target_intercom.json_lines import Json
 
 _READS: t.Final = frozenset(["POST /contacts/search"])

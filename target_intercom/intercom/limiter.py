@@ -16,7 +16,7 @@ from target_intercom.intercom.clock import MACHINE
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from target_intercom.intercom.protocol import RateLimit
+    from target_intercom.intercom.protocol.headers import RateLimit
 
 _PROBES = 8
 """Calls that may ask whether a window has turned; fewer where the share left free is smaller."""

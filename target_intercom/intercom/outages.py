@@ -32,7 +32,7 @@ _LONGEST_SLEEP: t.Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryLimits:
     """How long failures are borne, in seconds."""
 
     first_pause: float = 1.0
@@ -69,7 +69,7 @@ class Tries:
             self.began, self.paced = now, 0.0
         self.failures += 1
 
-    def has_failed_enough(self, now: float, patience: Patience) -> bool:
+    def has_failed_enough(self, now: float, patience: RetryLimits) -> bool:
         """Check whether it is to blame, provided that its operation works."""
         return self.failures >= _FAILURES and now - self.began - self.paced >= patience.poison
 
@@ -84,7 +84,7 @@ class Tries:
         return turn if self.may_be_to_blame and turn < choice else None
 
 
-class Verdict(enum.Enum):
+class AfterFailure(enum.Enum):
     """What follows from a failure."""
 
     AGAIN = enum.auto()
@@ -98,7 +98,7 @@ class Verdict(enum.Enum):
 class Operation:
     """What is known of one operation. It is told the time and asked for decisions."""
 
-    def __init__(self, patience: Patience, jitter: Callable[[float], float]) -> None:
+    def __init__(self, patience: RetryLimits, jitter: Callable[[float], float]) -> None:
         """`jitter` shortens a pause by chance, so that several processes do not ask at the same moment."""
         self._patience = patience
         self._jitter = jitter
@@ -166,7 +166,7 @@ class Operation:
         """Check whether this is the only call that began to fail since the last answer."""
         return self._suspects == {tries}
 
-    def judge(self, now: float, tries: Tries, limit: float, *, many: bool = False, known: bool = False) -> Verdict:
+    def judge(self, now: float, tries: Tries, limit: float, *, many: bool = False, known: bool = False) -> AfterFailure:
         """Decide what follows from a call's last failure.
 
         The operation works where another call was answered since this one began to fail, and none began to fail since
@@ -181,11 +181,11 @@ class Operation:
         """
         is_enough = tries.has_failed_enough(now, self._patience)
         if not self._suspects:
-            return Verdict.GIVE_UP if is_enough or (many and tries.may_be_to_blame) else Verdict.AGAIN
+            return AfterFailure.GIVE_UP if is_enough or (many and tries.may_be_to_blame) else AfterFailure.AGAIN
         if known and is_enough and self.is_alone(tries):
-            return Verdict.GIVE_UP
+            return AfterFailure.GIVE_UP
         is_over = max(now, self._not_before) - self._since >= limit
-        return Verdict.OUTAGE if self.is_out and is_over else Verdict.AGAIN
+        return AfterFailure.OUTAGE if self.is_out and is_over else AfterFailure.AGAIN
 
 
 class Outages:
@@ -193,7 +193,7 @@ class Outages:
 
     def __init__(
         self,
-        patience: Patience,
+        patience: RetryLimits,
         *,
         clock: Callable[[], float] = MACHINE.monotonic,
         wait: Callable[[threading.Condition, float], bool] = MACHINE.wait,
@@ -268,13 +268,13 @@ class Outages:
         with self._turn:
             return self._operations[name].suspects(tries)
 
-    def judge(self, name: str, tries: Tries, *, many: bool = False) -> Verdict:
+    def judge(self, name: str, tries: Tries, *, many: bool = False) -> AfterFailure:
         """Decide what follows from a call's last failure; see `Operation.judge`."""
         limit = self._patience.outage if self._has_answered else self._patience.start
         with self._turn:
             operation = self._operations[name]
             verdict = operation.judge(self._clock(), tries, limit, many=many, known=tries.about in self._known)
-            if verdict is Verdict.OUTAGE and operation.is_alone(tries):
+            if verdict is AfterFailure.OUTAGE and operation.is_alone(tries):
                 self.ended_by = tries.about
             return verdict
 

@@ -41,7 +41,7 @@ from target_intercom.sync.writing.one_by_one import DirectWriter
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from target_intercom.intercom.protocol import Workspace
+    from target_intercom.intercom.protocol.workspace import Workspace
     from target_intercom.model import Contact, StreamSchema
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config

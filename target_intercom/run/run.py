@@ -37,7 +37,7 @@ if t.TYPE_CHECKING:
     import logging
     from collections.abc import Sequence
 
-    from target_intercom.intercom.protocol import Workspace
+    from target_intercom.intercom.protocol.workspace import Workspace
     from target_intercom.ledger.interface import Ledger
     from target_intercom.model import StreamSchema
     from target_intercom.reporting.report import Status

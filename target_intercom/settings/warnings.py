@@ -14,7 +14,7 @@ from target_intercom.singer.schemas import is_open
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from target_intercom.intercom.protocol import Workspace
+    from target_intercom.intercom.protocol.workspace import Workspace
     from target_intercom.model import Json
     from target_intercom.settings.config import Config, StreamConfig
 

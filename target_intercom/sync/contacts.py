@@ -35,7 +35,7 @@ from target_intercom.sync.writing.one_by_one import InDoubt, Left, Rejected, Sav
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from target_intercom.intercom.protocol import ContactId
+    from target_intercom.intercom.protocol.ids import ContactId
     from target_intercom.model import Contact, Identifier, Match, Received, RecordKey, StreamSchema
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.stream import Stream

@@ -16,8 +16,8 @@ import pytest
 
 from target_intercom.errors import RefusedError, RegionError, UnauthorizedError, UnreachableError
 from target_intercom.intercom.client import IntercomClient
-from target_intercom.intercom.outages import Patience
-from target_intercom.intercom.protocol import ContactId
+from target_intercom.intercom.outages import RetryLimits
+from target_intercom.intercom.protocol.ids import ContactId
 from target_intercom.sandbox import Conditions, Fault, Response, SandboxServer, TargetedFault
 from target_intercom.sandbox.versions import Version
 from tests.front import Front
@@ -36,7 +36,7 @@ LEADS = schema("leads", email="text", name="text", plan="text", seats="integer",
 MODES = {"streams": {"leads": {"creation_mode": "lead"}}}
 KINDS = list(Fault)
 V216 = Version.parse("2.16")
-QUICK = Patience(first_pause=0.01, longest_pause=0.1, start=1, outage=1, poison=0.3)
+QUICK = RetryLimits(first_pause=0.01, longest_pause=0.1, start=1, outage=1, poison=0.3)
 STUBBORN = replace(QUICK, start=60, outage=60)
 """A call that keeps failing is given up soon, Intercom is not."""
 NONE = replace(QUICK, start=0, outage=0, limited=0)

@@ -12,7 +12,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_intercom.intercom.client import IntercomClient
-    from target_intercom.intercom.protocol import Job, JobId
+    from target_intercom.intercom.protocol.bulk import Job
+    from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.model import ContactId, TagChange
     from target_intercom.sync.writing.bulk_jobs import BulkJobs
 

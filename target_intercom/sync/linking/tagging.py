@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from target_intercom.errors import CallFailedError, Fault, MergedError, NotFoundError, RefusedError, UndoneError
-from target_intercom.intercom.protocol import halves
+from target_intercom.intercom.protocol.searches import halves
 from target_intercom.ledger.interface import NOBODY, LinkState, stamp
 from target_intercom.model import Outcome, Refusal, Result, SkipReason, TagChange
 from target_intercom.settings.warnings import tags_stay_for_old_records
@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
-    from target_intercom.intercom.protocol import Tag
+    from target_intercom.intercom.protocol.workspace import Tag
     from target_intercom.ledger.interface import Ledger, Membership
     from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import ContactId, GroupKey, TagId

@@ -6,7 +6,7 @@ import json
 import typing as t
 from dataclasses import dataclass
 
-from target_intercom.intercom.protocol import ContactId, Email, ExternalId
+from target_intercom.intercom.protocol.ids import ContactId, Email, ExternalId
 from target_intercom.json_lines import json_line, parsed_line
 from target_intercom.model import GroupKey, Identity, Received, RecordKey
 from target_intercom.sync.linking.spool import Spool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from target_intercom.errors import CallFailedError, UndoneError, UnknownAttributeError, UnreachableError
-from target_intercom.intercom.protocol import CUSTOM_PREFIX
+from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX
 from target_intercom.kinds.entity import ValueType
 from target_intercom.settings.warnings import is_left_out, is_not_made
 from target_intercom.sync.mapping.attribute_values import AttributeType
@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.intercom.client import IntercomClient
-    from target_intercom.intercom.protocol import DataAttribute
+    from target_intercom.intercom.protocol.workspace import DataAttribute
     from target_intercom.model import Json
 
 MOST_ATTRIBUTES: t.Final = 250

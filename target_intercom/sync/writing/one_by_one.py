@@ -18,7 +18,7 @@ from target_intercom.errors import (
     UndoneError,
 )
 from target_intercom.intercom.outages import Tries
-from target_intercom.intercom.protocol import ContactId
+from target_intercom.intercom.protocol.ids import ContactId
 from target_intercom.ledger.interface import Stamp
 from target_intercom.model import (
     Ambiguous,
