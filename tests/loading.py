@@ -296,10 +296,10 @@ def another(load: Loader) -> Loader:
 
 
 @contextmanager
-def hurry(patience: RetryLimits | None = None) -> Iterator[None]:
-    """Have pauses between tries, and the patience with failures, take a fiftieth of their time, or what is given."""
+def hurry(retry_limits: RetryLimits | None = None) -> Iterator[None]:
+    """Have pauses between tries, and the limits of failures, take a fiftieth of their time, or what is given."""
     with pytest.MonkeyPatch.context() as clock:
-        clock.setattr(Transport, "patience", HURRIED if patience is None else patience)
+        clock.setattr(Transport, "retry_limits", HURRIED if retry_limits is None else retry_limits)
         yield
 
 

@@ -69,9 +69,9 @@ class Tries:
             self.began, self.paced = now, 0.0
         self.failures += 1
 
-    def has_failed_enough(self, now: float, patience: RetryLimits) -> bool:
+    def has_failed_enough(self, now: float, retry_limits: RetryLimits) -> bool:
         """Check whether it is to blame, provided that its operation works."""
-        return self.failures >= _FAILURES and now - self.began - self.paced >= patience.poison
+        return self.failures >= _FAILURES and now - self.began - self.paced >= retry_limits.poison
 
     @property
     def may_be_to_blame(self) -> bool:
@@ -98,9 +98,9 @@ class AfterFailure(enum.Enum):
 class Operation:
     """What is known of one operation. It is told the time and asked for decisions."""
 
-    def __init__(self, patience: RetryLimits, jitter: Callable[[float], float]) -> None:
+    def __init__(self, retry_limits: RetryLimits, jitter: Callable[[float], float]) -> None:
         """`jitter` shortens a pause by chance, so that several processes do not ask at the same moment."""
-        self._patience = patience
+        self._retry_limits = retry_limits
         self._jitter = jitter
         self._answered_at = -math.inf
         self._since = math.inf
@@ -152,11 +152,11 @@ class Operation:
     def _begin_round(self, now: float) -> None:
         self._rounds += 1
         self._round_at = now
-        self._not_before = now + self._jitter(self._patience.pause(self._rounds))
+        self._not_before = now + self._jitter(self._retry_limits.pause(self._rounds))
 
     def pause(self, tries: Tries) -> float:
         """Return how long a call that failed is to wait, before it waits for its turn."""
-        return 0.0 if self.is_out or not tries.failures else self._jitter(self._patience.pause(tries.failures))
+        return 0.0 if self.is_out or not tries.failures else self._jitter(self._retry_limits.pause(tries.failures))
 
     def suspects(self, tries: Tries) -> bool:
         """Check whether no other call has been answered since this one began to fail."""
@@ -179,7 +179,7 @@ class Operation:
             many: the call can be made in parts.
             known: the call has ended two runs in a row, each time alone.
         """
-        is_enough = tries.has_failed_enough(now, self._patience)
+        is_enough = tries.has_failed_enough(now, self._retry_limits)
         if not self._suspects:
             return AfterFailure.GIVE_UP if is_enough or (many and tries.may_be_to_blame) else AfterFailure.AGAIN
         if known and is_enough and self.is_alone(tries):
@@ -193,18 +193,18 @@ class Outages:
 
     def __init__(
         self,
-        patience: RetryLimits,
+        retry_limits: RetryLimits,
         *,
         clock: Callable[[], float] = MACHINE.monotonic,
         wait: Callable[[threading.Condition, float], bool] = MACHINE.wait,
         on_wait: Callable[[str, float], None] = lambda _name, _seconds: None,
     ) -> None:
         """`on_wait` hears of every wait for an operation that is out: which, and for how many seconds."""
-        self._patience = patience
+        self._retry_limits = retry_limits
         self._clock = clock
         self._wait = wait
         self._on_wait = on_wait
-        self._operations: defaultdict[str, Operation] = defaultdict(lambda: Operation(patience, _shortened))
+        self._operations: defaultdict[str, Operation] = defaultdict(lambda: Operation(retry_limits, _shortened))
         self._turn = threading.Condition()
         self._is_stopped = False
         self._has_answered = False
@@ -270,7 +270,7 @@ class Outages:
 
     def judge(self, name: str, tries: Tries, *, many: bool = False) -> AfterFailure:
         """Decide what follows from a call's last failure; see `Operation.judge`."""
-        limit = self._patience.outage if self._has_answered else self._patience.start
+        limit = self._retry_limits.outage if self._has_answered else self._retry_limits.start
         with self._turn:
             operation = self._operations[name]
             verdict = operation.judge(self._clock(), tries, limit, many=many, known=tries.about in self._known)

@@ -58,7 +58,7 @@ _LONG_WAIT = 3.0
 class Transport:
     """Sends calls at the pace that Intercom allows, and tries them again; safe to use from any number of threads."""
 
-    patience: t.ClassVar[RetryLimits] = RetryLimits()
+    retry_limits: t.ClassVar[RetryLimits] = RetryLimits()
     """How long failures are borne where nothing else is said."""
     clock: t.ClassVar[Clock] = MACHINE
     """Tells the time, and how pauses pass."""
@@ -71,7 +71,7 @@ class Transport:
         version: str,
         rate_limit_percent: int,
         max_connections: int,
-        patience: RetryLimits | None = None,
+        retry_limits: RetryLimits | None = None,
         tries_permissions: bool = False,
         say: Callable[[str], None] = lambda _text: None,
     ) -> None:
@@ -83,7 +83,7 @@ class Transport:
             version: the `Intercom-Version` header.
             rate_limit_percent: how full the rate-limit window may get.
             max_connections: how many connections are kept open at most.
-            patience: how long failures are borne; None: as long as `Transport.patience` says.
+            retry_limits: how long failures are borne; None: as long as `Transport.retry_limits` says.
             tries_permissions: a call that is forbidden does not keep others from being sent.
             say: takes what a person who watches should know, such as why nothing moves; told the same more than
                 once, it says it once.
@@ -94,10 +94,10 @@ class Transport:
         self._limiter = RateLimiter(
             rate_limit_percent, clock=self.clock.time, wait=self.clock.wait, on_wait=self._note_wait
         )
-        self._patience = self.patience if patience is None else patience
+        self._retry_limits = self.retry_limits if retry_limits is None else retry_limits
         self._answered: dict[str, Sequence[_What]] = {}
         self._outages = Outages(
-            self._patience, clock=self.clock.monotonic, wait=self.clock.wait, on_wait=self._note_outage
+            self._retry_limits, clock=self.clock.monotonic, wait=self.clock.wait, on_wait=self._note_outage
         )
         self._stopped_at = math.inf
         self._why_stopped: Exception | None = None
@@ -229,7 +229,7 @@ class Transport:
 
     def _unlimited(self, call: Call, read: Callable[[Json], _T]) -> _T:
         """Send a call as often as 429 answers it, as long as its next turn is in time: that is pacing, not failure."""
-        deadline = self.clock.monotonic() + self._patience.limited
+        deadline = self.clock.monotonic() + self._retry_limits.limited
         while True:
             try:
                 return self._send(call, read)
@@ -316,7 +316,7 @@ class Transport:
                 "Intercom's status; then run again."
             )
         return (
-            f"Intercom cannot be reached: {call.operation} did not work for {_minutes(self._patience.outage)} "
+            f"Intercom cannot be reached: {call.operation} did not work for {_minutes(self._retry_limits.outage)} "
             f"({fault}). Look at Intercom's status; then run again: what was not done is repeated."
         )
 
@@ -333,7 +333,9 @@ class Transport:
     def _note_outage(self, operation: str, wait: float) -> None:
         self.traffic.waits(wait)
         if wait > _LONG_WAIT:
-            self._say(f"Intercom does not answer {operation}: the run waits, {_minutes(self._patience.outage)} at most")
+            self._say(
+                f"Intercom does not answer {operation}: the run waits, {_minutes(self._retry_limits.outage)} at most"
+            )
 
     def _note_wait(self, wait: float) -> None:
         self.traffic.waits(wait)

@@ -374,7 +374,7 @@ def client(sandbox: SandboxServer) -> Iterator[IntercomClient]:
         bulk_version="Preview",
         rate_limit_percent=95,
         max_connections=8,
-        patience=QUICK,
+        retry_limits=QUICK,
     )
     yield client
     client.close(1)
@@ -472,7 +472,7 @@ def client_of(url: str, **settings: Any) -> Iterator[IntercomClient]:
         bulk_version="Preview",
         rate_limit_percent=95,
         max_connections=8,
-        **{"token": "sandbox", "patience": QUICK, **settings},
+        **{"token": "sandbox", "retry_limits": QUICK, **settings},
     )
     yield client
     client.close(1)
@@ -526,7 +526,7 @@ def test_what_waited_for_the_rate_limit_is_tried_again_after_a_failure_as_anythi
 
 
 def test_a_call_that_fails_is_not_given_up_before_it_was_tried_again(sandbox: SandboxServer) -> None:
-    with Front(sandbox, lambda _request: error(503)) as front, client_of(front.url, patience=NONE) as client:
+    with Front(sandbox, lambda _request: error(503)) as front, client_of(front.url, retry_limits=NONE) as client:
         with pytest.raises(UnreachableError):
             client.workspace()
         assert client.traffic.retries >= 1
@@ -536,7 +536,7 @@ def test_when_there_is_nothing_but_429_the_run_fails(sandbox: SandboxServer) -> 
     answer = error(429, message="Exceeded rate limit")
     with (
         Front(sandbox, lambda request: None if request.path == "/me" else answer) as front,
-        client_of(front.url, patience=NONE) as client,
+        client_of(front.url, retry_limits=NONE) as client,
     ):
         client.workspace()
         with pytest.raises(UnreachableError, match=r"rate limit is reached: POST /contacts/search .* Exceeded"):
@@ -547,7 +547,7 @@ def test_what_gets_nothing_but_429_while_others_succeed_fails_the_run_too(sandbo
     """A minute later it may work."""
     with (
         Front(sandbox, lambda request: None if request.path == "/me" else error(429)) as front,
-        client_of(front.url, patience=NONE) as client,
+        client_of(front.url, retry_limits=NONE) as client,
         pytest.raises(UnreachableError, match="rate limit is reached: POST /contacts got nothing but 429"),
     ):
         client.create_contact({"external_id": "1"}, before=client.workspace)

@@ -8,12 +8,12 @@ import pytest
 
 from target_intercom.intercom.outages import AfterFailure, Operation, RetryLimits, Tries, about
 
-PATIENCE = RetryLimits()
-LIMIT = PATIENCE.outage
+RETRY_LIMITS = RetryLimits()
+LIMIT = RETRY_LIMITS.outage
 
 
 def operation() -> Operation:
-    return Operation(PATIENCE, lambda pause: pause)
+    return Operation(RETRY_LIMITS, lambda pause: pause)
 
 
 def fail(one: Operation, tries: Tries, now: float, sent_at: float | None = None) -> AfterFailure:
