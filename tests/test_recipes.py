@@ -161,7 +161,7 @@ def test_a_token_of_another_region_ends_the_run_with_its_region(load: Loader, tm
             done = load.pipe(customers(person(1)), **settings)
         assert People(there).everyone() == []
     assert done.exit_code == 1
-    assert "The workspace lies in region 'eu', and 'region' is 'us': change it" in done.log
+    assert "The workspace is in region 'eu', but 'region' is 'us': change the setting" in done.log
 
 
 def test_the_same_people_go_into_several_workspaces(load: Loader, people: People) -> None:

@@ -1,4 +1,4 @@
-"""What goes to stdout, where it can."""
+"""Standard output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def put_out(what: str, text: str) -> None:
 
 @contextmanager
 def printing(what: str) -> Iterator[t.TextIO]:
-    """Return stdout, and print what is written to it when the block ends; `what` begins the message where that fails.
+    """Yield stdout, and flush it when the block ends; `what` begins the message where that fails.
 
     Raises:
         BrokenPipeError: whoever read it has gone.

@@ -1,4 +1,4 @@
-"""Texts for people: names that come from elsewhere, and columns of them."""
+"""Texts for people: printable ones, columns, and what an error means."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if t.TYPE_CHECKING:
 
 
 def printable(text: str) -> str:
-    """Escape what is no printable character: it could break a line, and a terminal obeys some."""
+    """Return a text with characters escaped that are not printable: they could break a line or control a terminal."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class Lines(tuple[str, ...]):
-    """A text of several lines, each made printable: the only text that may break a line of the log."""
+    """A text of several lines, each made printable; the only text that may break a line of the log."""
 
     __slots__ = ()
 
@@ -32,7 +32,7 @@ class Lines(tuple[str, ...]):
 
 
 def columns(rows: Sequence[Sequence[str]], *, indent: str = "", numbers: bool = False) -> list[str]:
-    """Lay rows out as columns, made printable, a line each.
+    """Return rows as aligned columns, made printable, a line for each row.
 
     Args:
         rows: the cells, as many in each row.
@@ -49,9 +49,9 @@ def columns(rows: Sequence[Sequence[str]], *, indent: str = "", numbers: bool = 
 
 
 def explained(error: Exception) -> Lines:
-    """Say what ended the run: the message of an error that has a meaning, the place of a surprise.
+    """Return what ended the run: the message of an expected error, the place of an unexpected one.
 
-    The text of a surprise may quote a record; it is shown at DEBUG only.
+    The text of an unexpected error may quote a record; it is shown at DEBUG only.
     """
     if isinstance(error, (SingerSDKError, InvalidInputLine, OSError)):
         return Lines([redact(str(error))])

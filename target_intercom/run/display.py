@@ -57,7 +57,7 @@ class Display:
 
     def _write_metrics(self) -> None:
         if self._metrics is not None:
-            self._metrics.tell()
+            self._metrics.write()
 
     def _figures(self) -> Figures:
         report, client = self._run.report, self._run.client

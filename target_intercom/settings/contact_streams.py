@@ -1,4 +1,4 @@
-"""Which streams are about people: one stream of contacts needs no entry in `streams`, a further one does. Pure.
+"""Which streams are loaded as contacts: one needs no entry in `streams`, every further one does. Pure.
 
 A tap sends whatever is selected there, so that a table of orders would become people as well.
 """
@@ -18,17 +18,17 @@ if t.TYPE_CHECKING:
 
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 _SHORTEST: t.Final = 5
-"""Letters of a name from which on one letter more or less is a slip of the pen."""
+"""Letters of a name from which on one letter more or less is a typing error."""
 
 
 class ContactStreams:
-    """Decides about streams in the order in which they come: a run and its check alike."""
+    """Decides which streams of contacts are loaded, in the order in which they come; a run and its check share it."""
 
     def __init__(self, config: Config) -> None:
-        """Nothing came yet."""
+        """Begin before the first stream."""
         self._config = config
         self._names: dict[str, str] = {}
-        """Of the streams that came, also those that are left out: as the tap calls each, by its name here."""
+        """The tap's name of each stream that came, also of one that is left out, by its name after stream maps."""
         self._unnamed: str | None = None
         """The stream of contacts that has no entry."""
 
@@ -42,7 +42,7 @@ class ContactStreams:
         self._names[stream] = tap_stream
 
     def refusal(self, stream: str, known: Collection[str] = ()) -> StreamRefusedError | None:
-        """Return why a stream of contacts is not loaded; None: it is. `known`: the ledger's streams of contacts."""
+        """Return why a stream of contacts is not loaded; None: it is. `known`: those in the ledger."""
         if stream == self._unnamed or stream in self._config.streams:
             return None
         if self._unnamed is not None:
@@ -62,7 +62,7 @@ class ContactStreams:
             self._unnamed = stream
 
     def missing(self) -> Iterator[tuple[str, str]]:
-        """Yield the settings that name a stream that did not come, each with what to say of it."""
+        """Yield each setting that names a stream that did not come, with a warning."""
         renamed = {tap_stream: stream for stream, tap_stream in self._names.items()}
         for setting, name in self._config.named_streams():
             if name not in self._names:
@@ -70,13 +70,13 @@ class ContactStreams:
 
 
 def is_nearly(stream: str, name: str) -> bool:
-    """Return whether a stream may be meant by a name: another case, a schema before it, or a slip of the pen."""
+    """Check whether a name may mean a stream: in another case, without its schema, or with a typing error."""
     one, other = (_BETWEEN_WORDS.sub("_", text.casefold()) for text in (stream, name))
     return one == other or one.endswith(f"_{other}") or _is_slip(*sorted((one, other), key=len))
 
 
 def _is_slip(short: str, long: str) -> bool:
-    """Return whether a letter is missing, or two letters have changed places."""
+    """Check whether a letter is missing, or two letters have changed places."""
     if len(short) < _SHORTEST:
         return False
     if len(short) < len(long):

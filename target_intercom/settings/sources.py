@@ -55,7 +55,7 @@ def given_settings(config: _ConfigInput, schema: Mapping[str, Json], prefix: str
 
 
 def config_input(names: Sequence[str]) -> _ConfigInput:
-    """Read the config files, of which a later one wins; `ENV` among them asks for the environment.
+    """Read the config files; a later one wins, and the name `ENV` asks for the environment.
 
     Raises:
         click.UsageError: a file cannot be read; the message is a sentence with its name.
@@ -90,7 +90,7 @@ def _read(name: str) -> dict[str, Json]:
 
 
 def surroundings() -> dict[str, str]:
-    """Return the environment's variables, and under them those of `.env` as `from_environment` finds it."""
+    """Return all environment variables, and those of `.env` that the environment does not have."""
     try:
         file = dotenv_values(find_dotenv(usecwd=True))
     except (OSError, UnicodeError):
@@ -99,7 +99,7 @@ def surroundings() -> dict[str, str]:
 
 
 def from_environment(schema: Mapping[str, Json], prefix: str) -> dict[str, Json]:
-    """Read settings from environment variables; these stand above `.env` in the working directory or over it.
+    """Read settings from environment variables, and from `.env` in the working directory or above it.
 
     Args:
         schema: has the settings to be read as its `properties`.
