@@ -19,8 +19,8 @@ from target_intercom.check.streams import Stream, stream_verdict
 from target_intercom.errors import ConfigValidationError, redact
 from target_intercom.ledger.command.looking import cannot_hold, look
 from target_intercom.reporting.log import guard_log
-from target_intercom.reporting.output import put_out
-from target_intercom.reporting.text import explained, printable
+from target_intercom.reporting.output import UsageError, echo, put_out
+from target_intercom.reporting.text import explained
 from target_intercom.settings.parsing import parse_config, unknown_settings
 from target_intercom.singer.routes import Routes
 from target_intercom.sync.workspace.attributes import CustomAttributes
@@ -79,7 +79,7 @@ def _offered(catalog: t.IO[str] | None) -> list[Offered] | None:
     except (CatalogError, UnicodeError, OSError) as error:
         why = str(error) if isinstance(error, CatalogError) else type(error).__name__
         message = f"The catalog cannot be read ({catalog.name}): {why}"
-        raise click.UsageError(printable(message)) from None
+        raise UsageError(message) from None
 
 
 def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked:
@@ -112,7 +112,7 @@ def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked
 
 
 def _say(text: str) -> None:
-    click.echo(printable(redact(text)), err=True)
+    echo(redact(text), to_stderr=True)
 
 
 def _unknown(target: TargetIntercom) -> list[str]:

@@ -7,14 +7,13 @@ import os
 import typing as t
 from pathlib import Path
 
-import click
 from dotenv import dotenv_values, find_dotenv, load_dotenv
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.json import deserialize_json
 
 from target_intercom.errors import ConfigValidationError
-from target_intercom.reporting.text import printable
+from target_intercom.reporting.output import UsageError
 from target_intercom.settings.environment import (
     environment_errors,
     is_of_meltano,
@@ -58,7 +57,7 @@ def config_input(names: Sequence[str]) -> _ConfigInput:
     """Read the config files; a later one wins, and the name `ENV` asks for the environment.
 
     Raises:
-        click.UsageError: a file cannot be read; the message is a sentence with its name.
+        UsageError: a file cannot be read; the message is a sentence with its name.
     """
     config: dict[str, Json] = {}
     for name in names:
@@ -86,7 +85,7 @@ def _read(name: str) -> dict[str, Json]:
     except (ValueError, RecursionError):
         pass
     message = f"The config file cannot be read ({name}): {why}"
-    raise click.UsageError(printable(message))
+    raise UsageError(message)
 
 
 def surroundings() -> dict[str, str]:
