@@ -11,7 +11,7 @@ from target_intercom.check.mappings import Fate, MappingTable, Verdict, judged, 
 from target_intercom.errors import StreamRefusedError
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX, MatchBy
-from target_intercom.settings.config import StreamConfig, SyncMode
+from target_intercom.settings.config import StreamConfig
 from target_intercom.settings.contact_streams import ContactStreams
 from target_intercom.settings.warnings import (
     is_in_no_stream,
@@ -195,7 +195,7 @@ class _Contacts:
 
     def verdict(self) -> Verdict:
         """Judge it."""
-        if self._own.sync_mode is SyncMode.REMOVE:
+        if self._own.orders_removals:
             return Verdict(tuple(self._matching()))
         fates = {} if self._attributes is None else dict(self._fates(self._attributes))
         made = [prop for prop, (fate, _) in fates.items() if fate is Fate.MADE]

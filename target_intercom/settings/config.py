@@ -130,6 +130,11 @@ class StreamConfig:
         return self.is_contacts and self.sync_mode.creates
 
     @property
+    def orders_removals(self) -> bool:
+        """Whether each of its records is an order to remove a contact, or to end a membership."""
+        return self.sync_mode is SyncMode.REMOVE
+
+    @property
     def is_limited(self) -> bool:
         """Whether its records decide what is removed, and `max_removal_percent` limits how much."""
         return self.sync_mode is SyncMode.SYNC and self.max_removal_percent > 0
@@ -137,7 +142,7 @@ class StreamConfig:
     @property
     def may_remove(self) -> bool:
         """Whether its records may remove contacts, or end memberships."""
-        return self.sync_mode is SyncMode.REMOVE or self.is_limited
+        return self.orders_removals or self.is_limited
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,7 @@ class ContactSync:
         """
         asked = [entry for entry in entries if entry.contact is None or entry.is_unsure]
         moving = [entry for entry in entries if not (entry.contact is None or entry.is_unsure) and may_let_go(entry)]
-        removes = self._stream.settings.sync_mode is SyncMode.REMOVE
+        removes = self._stream.settings.orders_removals
         unsure = {entry.contact.id for entry in asked if entry.contact is not None}
         self._search(asked, known, known=unsure, everyone=removes)
         if moving:
@@ -183,11 +183,7 @@ class ContactSync:
 
     def _search(self, entries: Iterable[Entry], into: Directory, **how: t.Any) -> None:
         # A removal means the leads with an email, too; what is written must not be another contact's.
-        also = (
-            [MatchBy.EMAIL]
-            if self._stream.settings.sync_mode is SyncMode.REMOVE
-            else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
-        )
+        also = [MatchBy.EMAIL] if self._stream.settings.orders_removals else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
         identities = _identities(entries)
         self._ids.find_for(identities)
         self._matcher.look_up(identities, self._stream.settings.match_by, into, also=also, **how)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from target_intercom.model import Identity, Outcome, Refusal, Result, SkipReason
-from target_intercom.settings.config import RemovalMode, SyncMode
+from target_intercom.settings.config import RemovalMode
 from target_intercom.settings.warnings import could_not_be_removed, removes_who_is_named, stay_after_merge
 from target_intercom.sync.planning.wanted import merged_away
 from target_intercom.sync.removing.limit import Share
@@ -196,7 +196,7 @@ class Removals:
             self._ledger.unlink(stream, staying, with_tags=True)
 
     def _is_of_orders(self, stream: str) -> bool:
-        return stream in self.streams and self._config(stream).sync_mode is SyncMode.REMOVE
+        return stream in self.streams and self._config(stream).orders_removals
 
     def _pages(self, stream: str) -> Iterator[Page]:
         return self._missing.pages(stream, self._going.keys(), self.streams.__contains__)
