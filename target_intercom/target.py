@@ -176,7 +176,7 @@ class TargetIntercom(Command):
         """
         self._assert_line_requires(message_dict, requires={"stream", "schema"})
         stream = message_dict["stream"]
-        self.run.pipe.schema(stream, message_dict.get("bookmark_properties"))
+        self.run.tap_streams.schema(stream, message_dict.get("bookmark_properties"))
         routes = self._routes.lay(message_dict)
         for stream_map in self.mapper.stream_maps[stream]:
             self.run.streams.came(stream_map.stream_alias, stream)
@@ -219,7 +219,7 @@ class TargetIntercom(Command):
             error = f"Stream '{stream}': a record is no JSON object"
             raise InvalidInputLine(error)
         self._message = message_dict
-        self.run.pipe.record(stream, message_dict.get("version"), in_batch=self._in_batch)
+        self.run.tap_streams.record(stream, message_dict.get("version"), in_batch=self._in_batch)
         routes = self._routes.of(stream)
         if routes is None:
             error = f"Stream '{stream}': a record came before the stream's SCHEMA"
@@ -251,7 +251,7 @@ class TargetIntercom(Command):
         stream = message_dict["stream"]
         routes = self._routes.of(stream)
         if routes == []:
-            self.run.pipe.record(stream, in_batch=True)
+            self.run.tap_streams.record(stream, in_batch=True)
             return
         self._in_batch = True
         for record in batch_records(message_dict, routes[0].schema.stream if routes else stream):
@@ -266,13 +266,13 @@ class TargetIntercom(Command):
         """
         self._assert_line_requires(message_dict, requires={"stream", "version"})
         stream = message_dict["stream"]
-        self.run.pipe.activate_version(stream, message_dict["version"])
+        self.run.tap_streams.activate_version(stream, message_dict["version"])
         for route in self._routes.of(stream) or ():
             self.run.lock(route.schema.stream, stream)
 
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
         super()._process_state_message(message_dict)
-        self.run.pipe.state(message_dict["value"])
+        self.run.tap_streams.state(message_dict["value"])
 
     def _write_state_message(self, state: dict[str, t.Any]) -> None:
         """Hold STATE back while removals or memberships, which it may cover, wait for the end of the pipe.

@@ -1,4 +1,4 @@
-"""The way to Intercom: one place that sends, waits and retries."""
+"""Sends calls to Intercom: waits for the rate limit and outages, and tries again."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Transport:
     """Sends calls at the pace that Intercom allows, and tries them again; safe to use from any number of threads."""
 
     retry_limits: t.ClassVar[RetryLimits] = RetryLimits()
-    """How long failures are borne where nothing else is said."""
+    """The limits for failures where none are given."""
     clock: t.ClassVar[Clock] = MACHINE
     """Tells the time, and how pauses pass."""
 
@@ -83,10 +83,9 @@ class Transport:
             version: the `Intercom-Version` header.
             rate_limit_percent: how full the rate-limit window may get.
             max_connections: how many connections are kept open at most.
-            retry_limits: how long failures are borne; None: as long as `Transport.retry_limits` says.
+            retry_limits: the limits for failures; None: `Transport.retry_limits`.
             tries_permissions: a call that is forbidden does not keep others from being sent.
-            say: takes what a person who watches should know, such as why nothing moves; told the same more than
-                once, it says it once.
+            say: takes warnings, such as why the run waits; may be called with the same one again.
         """
         self.traffic = Traffic(self.clock.monotonic)
         self._url = url.rstrip("/")
@@ -111,28 +110,28 @@ class Transport:
         return self._limiter.window_used
 
     def remember(self, failures: Mapping[str, int]) -> None:
-        """Keep what calls were about that ended earlier runs alone, and how many runs in a row each did."""
+        """Keep the calls that ended earlier runs alone, each with how many runs in a row it ended."""
         self._outages.remember(failures, [call for call, runs in failures.items() if runs >= _RUNS_ENDED])
 
     @property
     def ended_by(self) -> str | None:
-        """What the call was about that failed alone until its operation was given up; None: several did, or none."""
+        """The call that failed alone until its operation was given up; None: several did, or none."""
         return self._outages.ended_by
 
     @property
     def worked(self) -> frozenset[str]:
-        """What calls were about that ended earlier runs, and that were answered in this one."""
+        """The calls that ended earlier runs, and that were answered in this one."""
         return frozenset(self._outages.worked)
 
     def stop(self, why: Exception | None = None) -> None:
-        """Send nothing more: whoever waits or comes later gets `why`, or `StoppedError`."""
+        """Send nothing more: calls that wait or come later raise `why`, or `StoppedError`."""
         self._why_stopped = self._why_stopped or why
         self._stopped_at = min(self._stopped_at, self.clock.monotonic())
         self._limiter.stop()
         self._outages.stop()
 
     def close(self, grace_seconds: float) -> bool:
-        """Stop, and wait for what is in flight; False when some did not come back within the grace after the stop."""
+        """Stop, and wait for calls in flight; returns whether all came back within the grace after the stop."""
         self.stop()
         settled = self._limiter.settle(max(0.0, self._stopped_at + grace_seconds - self.clock.monotonic()))
         self._connection.close()
@@ -239,7 +238,7 @@ class Transport:
                     raise
 
     def _send(self, call: Call, read: Callable[[Json], _T]) -> _T:
-        """Send a call once, when an outage and the rate limit let it through."""
+        """Send a call once, when outages and the rate limit let it through."""
         with self._outages.turn(call.operation, call.tries, self._stopped) as turn:
             asked_at = self.clock.monotonic()
             sent_at = asked_at
@@ -321,7 +320,7 @@ class Transport:
         )
 
     def _stopped(self) -> Exception:
-        """Say why a call is not sent: what ended the run, where it was a call."""
+        """Return why a call is not sent: the error of the call that ended the run, if one did."""
         return self._why_stopped or StoppedError("The run was stopped before this call was sent")
 
     def _note_retry(self, error: RetriableError) -> None:

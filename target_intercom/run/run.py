@@ -30,7 +30,7 @@ from target_intercom.settings.warnings import (
     sync_removes_nobody,
     unwritable,
 )
-from target_intercom.singer.tap_streams import Pipe
+from target_intercom.singer.tap_streams import TapStreams
 from target_intercom.sync.writing.plan_file import Plan, PlanFile
 
 if t.TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Run:
         started = dt.datetime.now(tz=dt.timezone.utc)
         self.id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         self.config = config
-        self.pipe = Pipe()
+        self.tap_streams = TapStreams()
         self.streams = ContactStreams(config)
         self.plan = PlanFile(config.data_dir / f"plan-{self.id}.jsonl") if config.dry_run else None
         self.client = new_client(config, self.plan, self._warn)
@@ -114,7 +114,7 @@ class Run:
         Raises:
             StreamRefusedError: with it, the stream cannot be a snapshot.
         """
-        source = self.pipe.stream(tap_stream)
+        source = self.tap_streams.stream(tap_stream)
         self._check_snapshot(Stream(stream, self.config.stream(stream), (), (source,)))
         if self._session is not None:
             self._session.add_source(stream, source)
@@ -126,11 +126,11 @@ class Run:
             StreamBusyError: another run works on it.
         """
         if self._session is not None:
-            self._session.lock(stream, self.pipe.stream(tap_stream))
+            self._session.lock(stream, self.tap_streams.stream(tap_stream))
 
     def _stream(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> Stream:
         tap_streams = [schema.tap_stream, *sorted(self.config.aliases.get(name, ()))]
-        return Stream(name, self.config.stream(name), tuple(keys), tuple(map(self.pipe.stream, tap_streams)))
+        return Stream(name, self.config.stream(name), tuple(keys), tuple(map(self.tap_streams.stream, tap_streams)))
 
     def _check_snapshot(self, stream: Stream) -> None:
         _raise(is_no_snapshot(stream.name, stream.settings, is_incremental=stream.source.is_incremental))

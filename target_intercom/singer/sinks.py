@@ -85,7 +85,7 @@ class IntercomSink(BatchSink):
 
     @property
     def is_full(self) -> bool:
-        """Never: the target drains a full sink together with the others, in the order of their records."""
+        """Always false: the target drains a full sink together with the others, in the order of their records."""
         return False
 
     def get_validator(self) -> None:
@@ -136,7 +136,7 @@ class IntercomSink(BatchSink):
             self._target.is_due = True
 
     def process_batch(self, context: dict[str, t.Any]) -> None:
-        """Bring the batch into Intercom."""
+        """Load the batch."""
         del context
         records, self._records = self._records, []
         self._oldest = None
