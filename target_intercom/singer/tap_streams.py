@@ -27,8 +27,8 @@ _MOST_NAMED: t.Final = 3
 _KEY_VALUES: t.Final = frozenset({"replication_key_value", "starting_replication_value"})
 """Parts of a bookmark that are a position whatever they hold: a replication key may be any text."""
 _NO_POSITIONS: t.Final = frozenset({"version", "last_pk_fetched", "max_pk_values", "context", "success_timestamp"})
-"""Parts of a bookmark that a complete table has, too: its version, how far an earlier run got, its partition, the end of
-the run (tap-dynamodb)."""
+"""Parts of a bookmark that a complete table has, too: its version, how far an earlier run got, its partition, and the
+end of the run (tap-dynamodb)."""
 _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?(?!\d)"
     r"|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}(?!\d)"
