@@ -54,28 +54,19 @@ class StreamMarks:
         """Take the marks of records back that came again, live, told with their places in the pipe."""
         self._live.extend(places.items())
 
-    def settle(self) -> list[RecordKey]:
-        """Mark what a batch marks, in the order of the pipe whatever the order of its writes.
-
-        Returns:
-            The keys of the records that name nobody from now on: they are marked, and none of their contacts will go.
-        """
+    def settle(self) -> None:
+        """Mark what a batch marks, in the order of the pipe whatever the order of its writes."""
         waiting, self._waiting = self._waiting, []
         live, self._live = self._live, []
         marked = {entry.key for entry, _ in waiting}
         lives = sorted(((place, key) for key, place in live if key in marked), reverse=True)
-        idle: set[RecordKey] = set()
         for entry, removal in sorted(waiting, key=lambda one: one[0].received.number):
             while lives and lives[-1][0] < entry.received.number:
                 place, key = lives.pop()
                 self._tell(self._removals.live(self._stream.name, {key: place}))
-                idle.discard(key)
-            if self._mark(entry, removal) and entry.key is not None:
-                idle.add(entry.key)
-        idle.difference_update(key for _, key in lives)
+            self._mark(entry, removal)
         last = dict(sorted(live, key=itemgetter(1)))
         self._tell(self._removals.live(self._stream.name, last))
-        return sorted(idle)
 
     def refused(self, received: Received, key: RecordKey | None, identity: Identity, *, is_mark: bool) -> None:
         """Keep whom a record names that could not be loaded; `key` is None where it cannot be read."""
@@ -103,7 +94,7 @@ class StreamMarks:
             case Ambiguous() | MergedAway() | Unanswered():
                 return refusal(match)
 
-    def _mark(self, entry: Entry, removal: list[Contact] | Refusal | SkipReason) -> bool:
+    def _mark(self, entry: Entry, removal: list[Contact] | Refusal | SkipReason) -> None:
         outcome: Outcome | None
         match removal:
             case list():
@@ -113,9 +104,10 @@ class StreamMarks:
                 self.refused(entry.received, entry.key, entry.draft.identity, is_mark=True)
             case SkipReason():
                 outcome = Outcome(entry.received, Result.SKIPPED, removal)
+                if entry.key is not None:
+                    self._removals.mark_idle(self._stream.name, entry.key, entry.received.number)
         if outcome is not None:
             self._report.record(self._stream.name, outcome)
-        return isinstance(removal, SkipReason)
 
     def _new_mark(self, entry: Entry, contacts: list[Contact]) -> Mark:
         if entry.key is None:

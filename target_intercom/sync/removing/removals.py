@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, ContactId, RecordKey
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.removing.complete_streams import CompleteStreams
-    from target_intercom.sync.removing.marked import Mark
+    from target_intercom.sync.removing.marked import Mark, RecordName
     from target_intercom.sync.removing.missing import Page
     from target_intercom.sync.removing.remover import Removed, Remover
 
@@ -77,6 +77,8 @@ class Removals:
         self._kept: dict[Mark, bool] = {}
         """Marks that remove nobody, and whether records of the ledger keep their contacts, not only refused ones."""
         self._counts: Counter[str] = Counter()
+        self._idle: dict[RecordName, int] = {}
+        """Marked records none of whose contacts goes, with their places: they name no contact from now on."""
 
     # While records come.
 
@@ -100,9 +102,14 @@ class Removals:
         self._refused.replace(mark.stream, {mark.key: mark.received.number})
         return None if self._marks.add(mark) else Outcome(mark.received, Result.MERGED)
 
+    def mark_idle(self, stream: str, key: RecordKey, place: int) -> None:
+        """Mark a record none of whose contacts goes."""
+        self._idle[stream, key] = place
+
     def live(self, stream: str, places: Mapping[RecordKey, int]) -> Iterator[tuple[str, Outcome]]:
         """Take the marks of records back that came again, live, at these places; yields the outcomes of the marks."""
         self._refused.replace(stream, places)
+        self._end_idle(stream, places)
         for mark in self._marks.cancel(stream, places):
             yield mark.stream, Outcome(mark.received, Result.SKIPPED, SkipReason.LIVE_AGAIN)
 
@@ -110,6 +117,8 @@ class Removals:
         self, stream: str, key: RecordKey | None, number: int, identity: Identity, *, is_mark: bool
     ) -> Iterator[tuple[str, Outcome]]:
         """Keep what a refused record names; a live one takes the marks of its key back. Yields their outcomes."""
+        if key is not None and not is_mark:
+            self._end_idle(stream, {key: number})
         if not self._are_expected:
             return
         if key is not None and not is_mark:
@@ -120,6 +129,7 @@ class Removals:
 
     def decide(self) -> None:
         """Decide which contacts go, after all that came is written; nothing is removed yet."""
+        self._unlink_idle()
         self._refused.sort()
         unclear = {stream for stream, identity in self._refused.keyless() if not self._ledger.holds(stream, identity)}
         self._complete.decide(unclear)
@@ -178,6 +188,18 @@ class Removals:
                         self._say(could_not_be_removed(stream))
 
     # Decisions.
+
+    def _end_idle(self, stream: str, places: Mapping[RecordKey, int]) -> None:
+        for key, place in places.items() if self._idle else ():
+            if self._idle.get((stream, key), place) < place:
+                del self._idle[stream, key]
+
+    def _unlink_idle(self) -> None:
+        keys: dict[str, list[RecordKey]] = defaultdict(list)
+        for stream, key in self._idle:
+            keys[stream].append(key)
+        for stream, idle in keys.items():
+            self._ledger.unlink(stream, idle, with_tags=False)
 
     def _unlink_marked(self) -> None:
         """Write that marked records name contacts no more that stay, also where a mark meant another contact.
