@@ -56,7 +56,7 @@ class Command(Target):
         return schema
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check our own settings with our own words (which never quote the token), then the SDK's."""
+        """Check our own settings, with messages that never quote the token, then the SDK's."""
         slips, unknown = unknown_settings(self.config, self.offered_schema()["properties"])
         for text in unknown:
             self.logger.warning("%s", text)
@@ -73,7 +73,7 @@ class Command(Target):
 
     @plugin_cli
     def cli(cls) -> click.Command:  # noqa: N805 - the decorator makes it the class's
-        """Make the command; nothing is logged before the log is guarded."""
+        """Return the command; nothing is logged before the log is guarded."""
         guard_log()
         return super().cli
 

@@ -77,13 +77,13 @@ class TargetIntercom(Command):
 
     @cached_property
     def run(self) -> Run:
-        """The parts of this run; `--version` and `--about` never come here, and do not wait for their imports."""
+        """This run; imported here, since `--version` and `--about` need not wait for its imports."""
         parts: type[Run] = importlib.import_module("target_intercom.run.run").Run
         return parts(parse_config(self.config), self.logger)
 
     @cached_property
     def display(self) -> Display:
-        """What shows people and programs how far this run is."""
+        """The progress, metrics and summary of this run."""
         return Display(self.run, self.logger, lambda: self._records, self.pace_seconds)
 
     def sync(self, stream: str, keys: Sequence[str]) -> Sync:
@@ -126,7 +126,7 @@ class TargetIntercom(Command):
         schema: dict[str, t.Any] | None = None,
         key_properties: Sequence[str] | None = None,
     ) -> Sink:
-        """Return the stream's sink, whatever its schema; when its key changes, what came under the old one is written.
+        """Return the stream's sink, whatever its schema; when its key changes, records of the old one are written.
 
         Records keep the schema that they came under, and a batch may hold those of several.
         """
@@ -139,7 +139,7 @@ class TargetIntercom(Command):
         return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
 
     def process_endofpipe(self) -> None:
-        """Write what is left, tag and remove at the end, let STATE through, and say what was done."""
+        """Write the last batches, put tags on, take off and remove, print STATE, and log what was done."""
         self._drain_active()
         self.run.finish()
         self.run.check_refused()
@@ -168,7 +168,7 @@ class TargetIntercom(Command):
             self.drain_one(sink)
 
     def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
-        """Have the records that follow come under a schema.
+        """Check and keep a schema: the records that follow come under it.
 
         Raises:
             InvalidInputLine: it has no schema.
@@ -188,7 +188,7 @@ class TargetIntercom(Command):
             self.run.add_source(route.schema.stream, stream)
 
     def _meet(self, route: Route) -> None:
-        """Find, or make, the sink of records that will come; where they cannot be loaded, those that came are, first.
+        """Begin the sync of records that will come; where they cannot be loaded, write those that came before.
 
         Raises:
             StreamRefusedError: they cannot be loaded.
@@ -203,7 +203,7 @@ class TargetIntercom(Command):
             raise
 
     def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
-        """Hand a record to its sinks, with the message as it came: a rejected record is kept before stream maps.
+        """Give a record to its sinks, with the message as it came: rejected records are kept as before stream maps.
 
         In place of the SDK's method: of what that does for every record (metadata, validation, dates, a log line),
         only this is left here.
@@ -259,7 +259,7 @@ class TargetIntercom(Command):
         self._in_batch = False
 
     def _process_activate_version_message(self, message_dict: dict[str, t.Any]) -> None:
-        """Note the version; what follows from it follows at the end of the pipe.
+        """Keep the version; the end of the pipe decides what it means.
 
         Raises:
             StreamBusyError: another run works on the stream, whose missing contacts this one may remove.

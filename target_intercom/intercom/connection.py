@@ -24,7 +24,7 @@ _TIMEOUT = (10.0, 20.0)
 
 @dataclass(slots=True)
 class Call:
-    """One call and what is known of its tries."""
+    """A call and its tries."""
 
     operation: str
     method: str
@@ -37,7 +37,7 @@ class Call:
     optional: bool = False
     """The run may do without it: that it is forbidden does not keep others from being sent."""
     subject: tuple[object, ...] = ()
-    """What it is about, beside its operation."""
+    """The subject of the call: ids or values that tell it from others of its operation."""
     is_harmless: bool = False
     """It changes nothing."""
     tries: Tries = field(default_factory=Tries)
@@ -101,7 +101,7 @@ class Connection:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            # The exception's own text names the path, and with it maybe somebody's external_id.
+            # The exception's own text has the path, which may have an external_id.
             fault = Fault(message=f"{_cause(error)} at {self._url}")
             raise ConnectionLostError(fault, sent=not _never_connected(error)) from None
 
@@ -111,7 +111,7 @@ class Connection:
 
 
 def _hush() -> None:
-    """Keep urllib3 from warning of odd answers: it quotes the path, and with it maybe somebody's external_id."""
+    """Keep urllib3 from logging odd answers: it quotes the path, which may have an external_id."""
     shows_all = logging.root.isEnabledFor(logging.DEBUG)
     logging.getLogger("urllib3").setLevel(logging.NOTSET if shows_all else logging.ERROR)
 

@@ -31,12 +31,12 @@ _READS: t.Final = frozenset(["POST /contacts/search"])
 _STAND_IN: t.Final = "planned-"
 """Begins the ids of what would be made."""
 _IDENTITY: t.Final = frozenset(["role", "external_id"])
-"""What a write carries beside a contact's attributes."""
+"""The parts of a write that are no attributes of the contact."""
 _MISSING: t.Final = Fault(status=404, message="it would not be there")
 
 
 class Operation(str, enum.Enum):
-    """What would be written."""
+    """The kind of a write that a run would do."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -50,13 +50,13 @@ class Operation(str, enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One write that a run would do."""
+    """A write that a run would do."""
 
     operation: Operation
     contact: Contact | None = None
     """As it is before; one that would be made, as it would be."""
     attributes: Mapping[str, Json] = field(default_factory=dict)
-    """What would be sent of the contact."""
+    """The attributes that would be sent."""
     tag: str | None = None
     attribute: DataAttribute | None = None
 
@@ -85,7 +85,7 @@ class _Shadow:
         self._name(contact)
 
     def change(self, contact: Contact, attributes: Mapping[str, Json]) -> Contact:
-        """Note what would be sent of a contact; returns it as it would be."""
+        """Add a change of a contact; returns the contact as it would be."""
         changed = _changed(contact, attributes)
         if contact.id in self._made:
             self._made[contact.id] = changed
@@ -115,7 +115,7 @@ class _Shadow:
         return contact in self._gone or (contact.startswith(_STAND_IN) and contact not in self._made)
 
     def seen(self, contact: Contact) -> Contact:
-        """Lay what would have been written over a contact as it was read."""
+        """Return a contact that was read, with what would have been written to it."""
         changed = _changed(contact, self._changed.get(contact.id, {}))
         return replace(changed, tags=self.tags_of(contact.id, contact.tags))
 
@@ -163,7 +163,7 @@ class DryRunClient(IntercomClient):
     def expecting(self, contacts: Iterable[Contact], holders: Iterable[Contact] = ()) -> Iterator[None]:
         """Keep contacts as they were just read: until the block ends, changing them needs no further look.
 
-        `holders`: users of whom it is known that they had these emails; no other user can be made with one.
+        `holders`: users that are known to have had these emails; no other user can be created with one of them.
         """
         self._expected = {contact.id: contact for contact in contacts}
         self._holders = {}
@@ -224,7 +224,7 @@ class DryRunClient(IntercomClient):
             raise _conflict(holder)
 
     def _refuse_held(self, email: str | None) -> None:
-        """Refuse the email of a user who is known, and who still has it, as Intercom does."""
+        """Refuse an email that a known user still has, as Intercom does."""
         if email is None:
             return
         with self._turn:

@@ -33,7 +33,7 @@ _CLOCK_SKEW = 2.0
 
 
 class Window:
-    """What is known of the rate-limit window. Pure: it is given the time, and decides."""
+    """The rate-limit window, as far as it is known. Pure: it is given the time, and decides."""
 
     def __init__(self, percent: int) -> None:
         """`percent` of each window may be used, everybody's calls counted."""

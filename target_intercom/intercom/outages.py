@@ -85,7 +85,7 @@ class Tries:
 
 
 class AfterFailure(enum.Enum):
-    """What follows from a failure."""
+    """The decision about a call that failed."""
 
     AGAIN = enum.auto()
     """The call is to be tried again."""
@@ -96,7 +96,7 @@ class AfterFailure(enum.Enum):
 
 
 class Operation:
-    """What is known of one operation. It is told the time and asked for decisions."""
+    """An operation, its failures and answers. Pure: it is given the time, and decides."""
 
     def __init__(self, retry_limits: RetryLimits, jitter: Callable[[float], float]) -> None:
         """`jitter` shortens a pause by chance, so that several processes do not ask at the same moment."""
@@ -143,7 +143,7 @@ class Operation:
             self._since = now
             self._begin_round(now)
         elif sent_at >= self._round_at:
-            # What nobody was there to ask for, or the rate limit kept waiting, is no time of the outage.
+            # Time in which no call was ready, or the rate limit held calls back, does not count.
             self._since += max(0.0, sent_at - self._not_before)
             self._begin_round(now)
         if tries.began > self._answered_at:
@@ -210,7 +210,7 @@ class Outages:
         self._has_answered = False
         self._known: frozenset[str] = frozenset()
         self.ended_by: str | None = None
-        """What the call was about that failed alone until its operation was given up."""
+        """The call (its hash) that failed alone until its operation was given up."""
         self.worked: set[str] = set()
         """Calls that have ended runs before, and that were answered in this one."""
         self._noted: frozenset[str] = frozenset()

@@ -68,7 +68,7 @@ class InParallel:
             yield result
 
     def close(self) -> None:
-        """Take no more work. Threads that still run something are left to it: they are daemons."""
+        """Start nothing more. Threads that still run something are left alone: they are daemons."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None

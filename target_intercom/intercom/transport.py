@@ -75,7 +75,7 @@ class Transport:
         tries_permissions: bool = False,
         say: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        """Nothing is sent yet.
+        """Send nothing yet. The parameters are settings of the run, handed on to its parts.
 
         Args:
             url: the API's address without a path.
@@ -166,7 +166,7 @@ class Transport:
         parts: Sequence[Json] = (),
         others: Sequence[Json] = (),
     ) -> _T:
-        """Make a call: wait for its turn, send, decipher, and try again where that is safe.
+        """Send a call when its turn has come, read its answer, and try again where that is safe.
 
         Args:
             method: the HTTP method.

@@ -22,7 +22,7 @@ _METRICS: t.Final = logging.getLogger("singer_sdk.metrics")
 _YELLOW, _RED, _PLAIN = "\x1b[33m", "\x1b[31m", "\x1b[0m"
 _MOST_OF_A_KIND: t.Final = 3
 _PARTICULAR: t.Final = re.compile(r"'([^']*)'|\"[^\"]*\"|\d+")
-"""What differs between warnings of one kind: names, values and numbers."""
+"""The parts in which warnings of one kind differ: names, values and numbers."""
 
 
 def guard_log() -> None:

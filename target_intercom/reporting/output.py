@@ -1,4 +1,4 @@
-"""What commands print: texts on stdout, and errors; all are made printable here."""
+"""Prints the texts and errors of commands, made printable."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _NARROWEST: t.Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is counted so far."""
+    """The counts so far."""
 
     read: int
     """Records taken in, written or not."""

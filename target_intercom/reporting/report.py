@@ -37,7 +37,7 @@ class RejectedRecords:
     """
 
     def __init__(self, path: Path) -> None:
-        """Make no file before a record is refused."""
+        """Create the file with the first record, not before."""
         self.path = path
         self.lines = 0
         self._written: dict[str, Json] = {}

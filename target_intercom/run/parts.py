@@ -176,7 +176,7 @@ class Parts:
 
     @cached_property
     def end_of_pipe(self) -> EndOfPipe:
-        """What is done when all records came."""
+        """The work that is done when all records came."""
         return EndOfPipe(self.config, self.removals, self.groups, self.report)
 
     @cached_property

@@ -49,10 +49,10 @@ if t.TYPE_CHECKING:
 
 
 class Run:
-    """One run of the target, with all of its streams."""
+    """A run of the target, with all of its streams."""
 
     def __init__(self, config: Config, logger: logging.Logger) -> None:
-        """Make what a run has before it knows the workspace; nothing is called yet."""
+        """Build the parts that do not depend on the workspace; nothing is called yet."""
         started = dt.datetime.now(tz=dt.timezone.utc)
         self.id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         self.config = config
@@ -296,7 +296,7 @@ class _Session:
         return groups.complete_streams if groups is not None and is_groups else self.parts.complete_streams
 
     def lock(self, stream: str, source: TapStream) -> None:
-        """Keep other runs off a stream whose missing contacts may be removed, when its tap names a version."""
+        """Keep other runs off a stream that its tap versions, where missing contacts may be removed."""
         entered = self._streams.get(stream)
         if entered is not None and entered.settings.is_limited and not source.is_incremental:
             self.parts.ledger.streams.enter(stream, entered.keys, alone=True)

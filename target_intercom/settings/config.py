@@ -16,13 +16,13 @@ NO_LEDGER: t.Final = "none"
 """The `ledger_url` of a run without a ledger."""
 
 TAG: t.Final = "tag"
-"""What the property of a groups stream that names the group is mapped to."""
+"""The target of the property of a groups stream that names the group."""
 GROUP_TARGETS: t.Final = (*(which.value for which in MatchBy), TAG)
-"""What the properties of a groups stream can be mapped to."""
+"""The targets that properties of a groups stream can be mapped to."""
 
 
 class Region(str, enum.Enum):
-    """Where the workspace's data lies; it chooses the API host (fact sheet section 1)."""
+    """The region of the workspace's data; it chooses the API host (fact sheet section 1)."""
 
     US = "us"
     EU = "eu"
@@ -35,7 +35,7 @@ class Region(str, enum.Enum):
 
 
 class SyncMode(str, enum.Enum):
-    """What a stream's records may do to contacts."""
+    """The effect that a stream's records may have on contacts."""
 
     SYNC = "sync"
     ADDITIVE = "additive"
@@ -75,16 +75,16 @@ class RemovalMode(str, enum.Enum):
 
 
 class StreamObject(str, enum.Enum):
-    """What a stream's records are."""
+    """The kind of a stream's records."""
 
     CONTACTS = "contacts"
     GROUPS = "groups"
     IGNORE = "ignore"
-    """Nothing: the stream is left out."""
+    """The stream is left out."""
 
 
 class Unmapped(str, enum.Enum):
-    """What happens to properties that `mappings` does not name."""
+    """The use of properties that `mappings` does not name."""
 
     LOAD = "load"
     IGNORE = "ignore"
@@ -181,7 +181,7 @@ class Config:
 
     @property
     def ledger(self) -> Path | str | None:
-        """Where the ledger is: an SQLite file, or a URL; None: there is none."""
+        """The place of the ledger: an SQLite file, or a URL; None: there is none."""
         if self.ledger_url is None:
             return self.data_dir / "ledger.db"
         return None if self.ledger_url == NO_LEDGER else self.ledger_url

@@ -25,7 +25,7 @@ _LEDGER = re.compile(r"(sqlite:///(?!:memory:).+|postgres(ql)?(\+psycopg)?://.+)
 
 @dataclass(frozen=True)
 class Value:
-    """What a setting takes."""
+    """The values that a setting takes."""
 
     schema: Mapping[str, Json]
     """Its JSON schema, with one `type`."""

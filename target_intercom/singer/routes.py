@@ -1,4 +1,4 @@
-"""Where the records of the tap's streams go: through stream maps and flattening, to the streams that are loaded."""
+"""Finds the streams to which the tap's records go, through stream maps and flattening."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Json
 
 _MOST_SCHEMAS: t.Final = 200
-"""SCHEMA messages whose routes are kept."""
+"""The number of SCHEMA messages of which the routes are kept."""
 
 
 class Route(t.NamedTuple):

@@ -47,7 +47,7 @@ class TapStream:
     """What the tap says of one stream, by its name in the tap."""
 
     def __init__(self, name: str) -> None:
-        """Nothing came yet."""
+        """Begin before the first message."""
         self.name = name
         self.version: int | None = None
         """The version of the last ACTIVATE_VERSION."""
@@ -119,7 +119,7 @@ class TapStreams:
     """The streams of the tap, by their names there."""
 
     def __init__(self) -> None:
-        """Nothing came yet."""
+        """Begin before the first message."""
         self._streams: dict[str, TapStream] = {}
         self._open: TapStream | None = None
         """The stream of the last record, while no other stream's message came after it."""

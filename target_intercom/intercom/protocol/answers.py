@@ -1,4 +1,4 @@
-"""What an answer means: its value, or the error to raise."""
+"""Reads an answer: its value, or the error that it means."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def decipher(status: int, headers: Mapping[str, str], body: bytes, *, token: str
 
 _NO_JSON: t.Final = "the answer is not JSON"
 _INVISIBLE: t.Final = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>?")
-"""What a browser does not show of a page."""
+"""The parts of a page that a browser does not show."""
 _WORD: t.Final = re.compile(r"[A-Za-z0-9]{2}")
 _LONGEST_PAGE: t.Final = 5_000
 _LONGEST_TEXT: t.Final = 200
 _NOT_JSON: t.Final = (ValueError, RecursionError)
-"""What Python raises for a text that is not JSON, or is nested deeper than it can follow."""
+"""The errors that Python raises for a text that is not JSON, or is nested too deeply."""
 
 
 def _value(status: int, body: bytes) -> Json:

@@ -29,7 +29,7 @@ class TaskState(str, enum.Enum):
 
     @classmethod
     def of(cls, state: Json) -> TaskState:
-        """Read a state; one that nobody knows has not ended."""
+        """Read a state; an unknown one has not ended."""
         try:
             return cls(state)
         except ValueError:

@@ -103,7 +103,7 @@ def _tags_of(shown: Json) -> dict[str, Json]:
 
 
 def contact_body(attributes: Mapping[str, Json]) -> dict[str, Json]:
-    """Make the body of a write from flat attributes: custom ones go into their own object."""
+    """Return the body of a write, from flat attributes: custom ones go into an object of their own."""
     body = {name: value for name, value in attributes.items() if not name.startswith(CUSTOM_PREFIX)}
     custom = {
         name.removeprefix(CUSTOM_PREFIX): value for name, value in attributes.items() if name.startswith(CUSTOM_PREFIX)

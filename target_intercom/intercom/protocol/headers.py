@@ -21,7 +21,7 @@ def version_at_least(version: str, major: int, minor: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """One answer's view of the rate-limit window; times in epoch seconds of Intercom's clock.
+    """The rate-limit window, as an answer shows it; times in epoch seconds of Intercom's clock.
 
     `remaining` counts down over everybody's calls in the workspace. `date` is when Intercom answered (whole
     seconds), `retry_after` the seconds of a `Retry-After` header. Fact sheet section 2.

@@ -19,7 +19,7 @@ SEARCH_PAGE = 150
 
 
 def search_query(wanted: Mapping[str, Sequence[str]]) -> Json:
-    """Make the query for contacts that have any of these values in any of these fields.
+    """Return the query for contacts that have any of these values in any of these fields.
 
     One `IN` a field; several fields are joined by OR (official description, `POST /contacts/search`).
     """
@@ -45,7 +45,7 @@ def halves(items: Sequence[_Item]) -> list[Sequence[_Item]]:
 
 
 def search_body(query: Json, starting_after: str | None) -> Json:
-    """Make the body of one page of a search; the cursor only works in the body (fact sheet section 5)."""
+    """Return the body of a call for a page of a search; the cursor only works in the body (fact sheet section 5)."""
     pagination: dict[str, Json] = {"per_page": SEARCH_PAGE}
     if starting_after is not None:
         pagination["starting_after"] = starting_after
@@ -53,6 +53,6 @@ def search_body(query: Json, starting_after: str | None) -> Json:
 
 
 def next_cursor(page: Mapping[str, Json]) -> str | None:
-    """Tell where the next page starts, or None on the last."""
+    """Return the cursor of the next page; None: this is the last one."""
     following = (page.get("pages") or {}).get("next")
     return None if following is None else text_of(following.get("starting_after"))

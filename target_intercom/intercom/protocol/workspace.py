@@ -64,7 +64,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """What came of giving one tag to many contacts."""
+    """The answer to putting a tag on many contacts."""
 
     tag: Tag
     contacts: frozenset[ContactId] | None
@@ -88,7 +88,7 @@ def _option(option: Json) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What `GET /me` says of the token's workspace."""
+    """The workspace of the token, from `GET /me`."""
 
     id: str
     name: str
