@@ -52,7 +52,7 @@ def probe(config: Config, say: Callable[[str], None]) -> Probed:
         max_connections=config.max_connections,
         retry_limits=_RETRY_LIMITS,
         tries_permissions=True,
-        say=cache(say),
+        warn=cache(say),
     )
     try:
         return _probed(client, config)

@@ -73,7 +73,7 @@ class Transport:
         max_connections: int,
         retry_limits: RetryLimits | None = None,
         tries_permissions: bool = False,
-        say: Callable[[str], None] = lambda _text: None,
+        warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
         """Send nothing yet. The parameters are settings of the run, handed on to its parts.
 
@@ -85,11 +85,11 @@ class Transport:
             max_connections: how many connections are kept open at most.
             retry_limits: the limits for failures; None: `Transport.retry_limits`.
             tries_permissions: a call that is forbidden does not keep others from being sent.
-            say: takes warnings, such as why the run waits; may be called with the same one again.
+            warn: takes warnings, such as why the run waits; may be called with the same one again.
         """
         self.traffic = Traffic(self.clock.monotonic)
         self._url = url.rstrip("/")
-        self._say = say
+        self._warn = warn
         self._limiter = RateLimiter(
             rate_limit_percent, clock=self.clock.time, wait=self.clock.wait, on_wait=self._note_wait
         )
@@ -327,19 +327,19 @@ class Transport:
         self.traffic.retried()
         fault = error.fault
         trouble = fault.message if fault.status is None else f"it answers {fault.status}"
-        self._say(f"Intercom does not answer as it should ({trouble}): calls are tried again")
+        self._warn(f"Intercom does not answer as it should ({trouble}): calls are tried again")
 
     def _note_outage(self, operation: str, wait: float) -> None:
         self.traffic.waits(wait)
         if wait > _LONG_WAIT:
-            self._say(
+            self._warn(
                 f"Intercom does not answer {operation}: the run waits, {_minutes(self._retry_limits.outage)} at most"
             )
 
     def _note_wait(self, wait: float) -> None:
         self.traffic.waits(wait)
         if wait > _LONG_WAIT:
-            self._say("Intercom's rate limit is reached: calls wait for the next window")
+            self._warn("Intercom's rate limit is reached: calls wait for the next window")
 
 
 def _kept_failing(call: Call) -> str:

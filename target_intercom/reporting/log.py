@@ -60,7 +60,7 @@ class _Coloured(ConsoleFormatter):
         return f"{_RED if record.levelno >= logging.ERROR else _YELLOW}{text}{_PLAIN}"
 
 
-class Repeated:
+class Warnings:
     """The warnings of a run: the first three of a kind are written, the others counted and summed up at the end."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
@@ -69,7 +69,7 @@ class Repeated:
         self._lock = threading.Lock()
         self._kinds: dict[str, _Kind] = {}
 
-    def say(self, text: str, kind: str | None = None) -> None:
+    def warn(self, text: str, kind: str | None = None) -> None:
         """Write a warning, unless three of its kind are written; `kind`: what they have in common, as a sentence.
 
         Without one, warnings that differ in what they quote are of one kind.

@@ -89,7 +89,7 @@ class Progress:
         self,
         figures: Callable[[], Figures],
         *,
-        say: Callable[[str], None],
+        log: Callable[[str], None],
         beside: Callable[[], None],
         pace_seconds: float = PACE_SECONDS,
     ) -> None:
@@ -97,12 +97,12 @@ class Progress:
 
         Args:
             figures: returns what is counted so far.
-            say: takes a line for the log.
+            log: takes a line for the log.
             beside: is called at the same pace, also on a terminal.
             pace_seconds: between two lines of the log.
         """
         self._figures = figures
-        self._say = say
+        self._log = log
         self._beside = beside
         self._pace_seconds = pace_seconds
         self._repeating: list[_Repeating] = []
@@ -136,7 +136,7 @@ class Progress:
 
     def _keep_pace(self) -> None:
         if self._line is None:
-            self._say(f"So far: {progress_text(self._figures())}")
+            self._log(f"So far: {progress_text(self._figures())}")
         self._beside()
 
 

@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from target_intercom.model import Json, Outcome, Received, Refusal, SkipReason
-    from target_intercom.reporting.log import Repeated
+    from target_intercom.reporting.log import Warnings
 
 Status: t.TypeAlias = t.Literal["running", "succeeded", "failed"]
 
@@ -127,7 +127,7 @@ class RunReport:
         rejected: RejectedRecords,
         run_id: str,
         started_at: str,
-        warnings: Repeated,
+        warnings: Warnings,
         *,
         dry_run: bool = False,
     ) -> None:
@@ -236,7 +236,7 @@ class RunReport:
         where = "" if refusal.field is None else f"property '{refusal.field}': "
         why = f"Intercom's reason stands there, code {refusal.code}" if refusal.quotes_intercom else refusal.reason
         what = f"Stream '{stream}': a record is {refusal.result.value}: {where}"
-        self._warnings.say(
+        self._warnings.warn(
             f"{what}{redact(why)} (line {line} of {self._rejected.path})", f"{what}{refusal.code or 'other'}"
         )
 

@@ -26,7 +26,7 @@ class Display:
         self._logger = logger
         self._read = read
         self._metrics: RunMetrics | None = None
-        self._progress = Progress(self._figures, say=logger.info, beside=self._write_metrics, pace_seconds=pace_seconds)
+        self._progress = Progress(self._figures, log=logger.info, beside=self._write_metrics, pace_seconds=pace_seconds)
 
     def start(self) -> None:
         """Show how far the run is, from now until it ends."""

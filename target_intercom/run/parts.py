@@ -63,7 +63,7 @@ def new_client(config: Config, plan: PlanFile | None, warn: Callable[[str], None
         bulk_version=config.bulk_api_version,
         rate_limit_percent=config.rate_limit_percent,
         max_connections=config.max_connections,
-        say=warn,
+        warn=warn,
     )
 
 

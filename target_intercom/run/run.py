@@ -16,7 +16,7 @@ from target_intercom.errors import (
     redact,
 )
 from target_intercom.ledger.store.scratch_folder import sweep
-from target_intercom.reporting.log import Repeated
+from target_intercom.reporting.log import Warnings
 from target_intercom.reporting.report import RejectedRecords, RunReport
 from target_intercom.run.parts import GRACE_SECONDS, MapperFactory, Parts, ledger_of, new_client, open_database
 from target_intercom.settings.contact_streams import ContactStreams
@@ -62,7 +62,7 @@ class Run:
         self.client = new_client(config, self.plan, self._warn)
         self._logger = logger
         self._said: set[str] = set()
-        self._warnings = Repeated(lambda text: logger.warning("%s", text))
+        self._warnings = Warnings(lambda text: logger.warning("%s", text))
         self._unused_mappings = set(config.general.mappings)
         self._mappers = MapperFactory(config, self._warn, self._unused_mappings.difference_update)
         self._rejected = RejectedRecords(config.data_dir / f"rejected-{self.id}.jsonl")
@@ -226,7 +226,7 @@ class Run:
     def _warn(self, text: str | None) -> None:
         if text is not None and text not in self._said:
             self._said.add(text)
-            self._warnings.say(redact(text))
+            self._warnings.warn(redact(text))
 
     # The end.
 
