@@ -8,7 +8,7 @@ from functools import cached_property, partial
 
 from target_intercom.errors import LedgerError
 from target_intercom.intercom.client import IntercomClient
-from target_intercom.intercom.dry_run import DryRunClient
+from target_intercom.intercom.dry_run.client import DryRunClient
 from target_intercom.intercom.parallel import InParallel
 from target_intercom.ledger.interface import Ledger, stamp
 from target_intercom.ledger.records import SqlLedger
