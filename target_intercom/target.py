@@ -25,7 +25,7 @@ from target_intercom.reporting.progress import PACE_SECONDS, takes_colours
 from target_intercom.reporting.text import explained
 from target_intercom.run.display import Display
 from target_intercom.settings.parsing import parse_config
-from target_intercom.settings.warnings import came_without_streams, is_no_schema
+from target_intercom.settings.warnings import no_streams, wrong_schema
 from target_intercom.singer.batch_files import batch_records
 from target_intercom.singer.messages import MessageReader
 from target_intercom.singer.routes import Routes
@@ -149,7 +149,7 @@ class TargetIntercom(Command):
         self.run.end("succeeded")
         self.display.end()
         if not self.run.streams.names:
-            self.logger.warning("Done: %s", came_without_streams())
+            self.logger.warning("Done: %s", no_streams())
         else:
             self.logger.info("Done: %s", self.display.sentence())
 
@@ -181,7 +181,7 @@ class TargetIntercom(Command):
         for stream_map in self.mapper.stream_maps[stream]:
             self.run.streams.came(stream_map.stream_alias, stream)
         if routes and not isinstance(message_dict["schema"], dict):
-            raise is_no_schema(routes[0].schema.stream)
+            raise wrong_schema(routes[0].schema.stream)
         for route in routes:
             self._meet(route)
         for route in routes:

@@ -14,11 +14,11 @@ from target_intercom.model import CUSTOM_PREFIX, MatchBy
 from target_intercom.settings.config import StreamConfig
 from target_intercom.settings.contact_streams import ContactStreams
 from target_intercom.settings.warnings import (
-    is_in_no_stream,
-    is_no_snapshot,
-    names_nothing,
-    snapshot_is_idle,
-    sync_removes_nobody,
+    idle_snapshot,
+    incremental_snapshot,
+    no_properties,
+    removals_turned_off,
+    unused_mapping,
 )
 from target_intercom.singer.schemas import is_open
 from target_intercom.sync.mapping.contacts import ContactMapper
@@ -108,7 +108,7 @@ def _verdict(
 
 
 def _refuse_unknown(config: Config, stream: Stream) -> None:
-    refusal = names_nothing(stream.name, stream.schema, has_own_mappings=config.has_own_mappings(stream.name))
+    refusal = no_properties(stream.name, stream.schema, has_own_mappings=config.has_own_mappings(stream.name))
     if refusal is not None:
         raise refusal
 
@@ -116,12 +116,12 @@ def _refuse_unknown(config: Config, stream: Stream) -> None:
 def _removal_findings(config: Config, stream: Stream) -> Iterator[Finding]:
     """Say, in the words of a run, what keeps anybody from being removed."""
     own = config.stream(stream.name)
-    refused = is_no_snapshot(stream.name, own, is_incremental=stream.is_incremental)
-    idle = None if refused is not None else snapshot_is_idle(stream.name, own)
+    refused = incremental_snapshot(stream.name, own, is_incremental=stream.is_incremental)
+    idle = None if refused is not None else idle_snapshot(stream.name, own)
     for level, setting, message in (
         (Level.ERROR, _setting(config, stream, "snapshot"), None if refused is None else str(refused)),
         (Level.WARNING, _setting(config, stream, "snapshot"), idle),
-        (Level.WARNING, "max_removal_percent", sync_removes_nobody(stream.name, config)),
+        (Level.WARNING, "max_removal_percent", removals_turned_off(stream.name, config)),
     ):
         if message is not None:
             yield Finding(level, setting, message)
@@ -315,7 +315,7 @@ def _property_findings(config: Config, streams: Sequence[Stream]) -> Iterator[Fi
     """Say which mapped properties no stream has, in the words of a run."""
     for prop in sorted(config.general.mappings):
         if not any(stream.has(prop) for stream in streams):
-            yield Finding(Level.WARNING, "mappings", is_in_no_stream(prop))
+            yield Finding(Level.WARNING, "mappings", unused_mapping(prop))
     for stream in streams:
         if config.has_own_mappings(stream.name):
             setting = f"streams.{stream.name}.mappings"

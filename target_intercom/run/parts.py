@@ -14,7 +14,7 @@ from target_intercom.ledger.interface import Ledger, stamp
 from target_intercom.ledger.records import SqlLedger
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.scratch import ScratchDatabase
-from target_intercom.settings.warnings import is_nameless, names_nothing
+from target_intercom.settings.warnings import nameless_workspace, no_properties
 from target_intercom.singer.schemas import is_open
 from target_intercom.sync.contacts import ContactSync
 from target_intercom.sync.end_of_pipe import EndOfPipe
@@ -85,7 +85,7 @@ def ledger_of(database: Database | None, config: Config, workspace: Workspace, r
     """
     if database is None:
         return Ledger()
-    message = None if config.ledger is None else is_nameless(workspace)
+    message = None if config.ledger is None else nameless_workspace(workspace)
     if message is not None:
         raise LedgerError(message)
     return SqlLedger(database, workspace.id, run_id)
@@ -134,7 +134,7 @@ class MapperFactory:
 
     def _check_names(self, schema: StreamSchema) -> None:
         has_own_mappings = self.config.has_own_mappings(schema.stream)
-        refusal = names_nothing(schema.stream, schema.plain, has_own_mappings=has_own_mappings)
+        refusal = no_properties(schema.stream, schema.plain, has_own_mappings=has_own_mappings)
         if refusal is not None:
             raise refusal
 

@@ -22,13 +22,13 @@ from target_intercom.run.parts import GRACE_SECONDS, MapperFactory, Parts, ledge
 from target_intercom.settings.contact_streams import ContactStreams
 from target_intercom.settings.stream import Stream
 from target_intercom.settings.warnings import (
-    is_in_no_stream,
-    is_no_snapshot,
-    knows_no_earlier_run,
-    lies_elsewhere,
-    snapshot_is_idle,
-    sync_removes_nobody,
-    unwritable,
+    idle_snapshot,
+    incremental_snapshot,
+    no_earlier_run,
+    removals_turned_off,
+    unused_mapping,
+    unwritable_folder,
+    wrong_region,
 )
 from target_intercom.singer.tap_streams import TapStreams
 from target_intercom.sync.writing.plan_file import Plan, PlanFile
@@ -133,8 +133,8 @@ class Run:
         return Stream(name, self.config.stream(name), tuple(keys), tuple(map(self.tap_streams.stream, tap_streams)))
 
     def _check_snapshot(self, stream: Stream) -> None:
-        _raise(is_no_snapshot(stream.name, stream.settings, is_incremental=stream.source.is_incremental))
-        self._warn(snapshot_is_idle(stream.name, stream.settings))
+        _raise(incremental_snapshot(stream.name, stream.settings, is_incremental=stream.source.is_incremental))
+        self._warn(idle_snapshot(stream.name, stream.settings))
 
     # The beginning: the first stream asks for the workspace, when it is sure that the run can write files.
 
@@ -158,7 +158,7 @@ class Run:
             if self.plan is not None:
                 self.plan.open()
         except OSError as error:
-            message = unwritable(error)
+            message = unwritable_folder(error)
             raise ConfigValidationError(message, errors=[message]) from None
 
     def _open_ledger(self) -> tuple[Workspace, Ledger]:
@@ -173,7 +173,7 @@ class Run:
             raise
 
     def _check_region(self, workspace: Workspace) -> None:
-        message = lies_elsewhere(self.config, workspace)
+        message = wrong_region(self.config, workspace)
         if message is not None:
             raise RegionError(message)
 
@@ -212,7 +212,7 @@ class Run:
     def warn_of_unused_mappings(self) -> None:
         """Warn of mapped properties that no stream had: with a typing error in its name, nothing is loaded."""
         for name in sorted(self._unused_mappings):
-            self._warn(is_in_no_stream(name))
+            self._warn(unused_mapping(name))
 
     def warn_of_missing_streams(self) -> None:
         """Warn of names in `streams` and `groups_stream` that no stream had."""
@@ -276,7 +276,7 @@ class _Session:
             self._streams[stream.name] = stream
             if settings.is_limited:
                 self._complete(stream.name).add(stream)
-            parts.warn(sync_removes_nobody(stream.name, parts.config))
+            parts.warn(removals_turned_off(stream.name, parts.config))
         if not settings.is_groups:
             self._join_removals(stream)
 
@@ -284,7 +284,7 @@ class _Session:
         removals = self.parts.removals
         removals.join(stream.name)
         if self._is_first_run:
-            self.parts.warn(knows_no_earlier_run(removals.streams, self.parts.config))
+            self.parts.warn(no_earlier_run(removals.streams, self.parts.config))
 
     def add_source(self, stream: str, source: TapStream) -> None:
         """Add a stream of the tap that a stream is made of, too."""

@@ -8,7 +8,12 @@ from __future__ import annotations
 import re
 import typing as t
 
-from target_intercom.settings.warnings import has_no_stream, is_one_more, is_one_more_than_known, may_be_meant
+from target_intercom.settings.warnings import (
+    maybe_misnamed_stream,
+    missing_stream,
+    stream_unknown_to_ledger,
+    stream_without_entry,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -46,14 +51,14 @@ class ContactStreams:
         if stream == self._unnamed or stream in self._config.streams:
             return None
         if self._unnamed is not None:
-            return is_one_more(stream, self._unnamed)
+            return stream_without_entry(stream, self._unnamed)
         for setting, name in self._config.named_streams():
             makes_nobody = not self._config.stream(name).makes_contacts
             if makes_nobody and name not in self._names and is_nearly(stream, name):
-                return may_be_meant(stream, setting, name)
+                return maybe_misnamed_stream(stream, setting, name)
         others = [name for name in known if name not in self._config.streams]
         if others and stream not in others:
-            return is_one_more_than_known(stream, others)
+            return stream_unknown_to_ledger(stream, others)
         return None
 
     def admit(self, stream: str) -> None:
@@ -66,7 +71,7 @@ class ContactStreams:
         renamed = {tap_stream: stream for stream, tap_stream in self._names.items()}
         for setting, name in self._config.named_streams():
             if name not in self._names:
-                yield setting, has_no_stream(setting, name, sorted(self._names), renamed.get(name))
+                yield setting, missing_stream(setting, name, sorted(self._names), renamed.get(name))
 
 
 def is_nearly(stream: str, name: str) -> bool:

@@ -21,12 +21,12 @@ if t.TYPE_CHECKING:
 _SEVERAL: t.Final = 2
 
 
-def unwritable(why: object) -> str:
+def unwritable_folder(why: object) -> str:
     """Return the error that the folder of the report cannot be written."""
     return f"Setting 'data_dir' names a folder that cannot be written: {why}"
 
 
-def lies_elsewhere(config: Config, workspace: Workspace) -> str | None:
+def wrong_region(config: Config, workspace: Workspace) -> str | None:
     """Return the error that the workspace is in another region; None: it is not, or its region is not known."""
     region = config.region.value
     if config.api_url is not None or not workspace.region or workspace.region.lower() == region:
@@ -34,7 +34,7 @@ def lies_elsewhere(config: Config, workspace: Workspace) -> str | None:
     return f"The workspace is in region {workspace.region.lower()!r}, but 'region' is {region!r}: change the setting"
 
 
-def is_nameless(workspace: Workspace) -> str | None:
+def nameless_workspace(workspace: Workspace) -> str | None:
     """Return the error that a ledger does not know the workspace; None: it has an id."""
     if workspace.id:
         return None
@@ -44,7 +44,7 @@ def is_nameless(workspace: Workspace) -> str | None:
     )
 
 
-def is_no_snapshot(stream: str, own: StreamConfig, *, is_incremental: bool) -> StreamRefusedError | None:
+def incremental_snapshot(stream: str, own: StreamConfig, *, is_incremental: bool) -> StreamRefusedError | None:
     """Return the error that a snapshot does not carry its complete table; None: it may."""
     if not (own.snapshot and is_incremental):
         return None
@@ -55,7 +55,7 @@ def is_no_snapshot(stream: str, own: StreamConfig, *, is_incremental: bool) -> S
     return StreamRefusedError(stream, message)
 
 
-def holds_position(stream: str, position: str) -> str:
+def incremental_bookmark(stream: str, position: str) -> str:
     """Return the warning that a stream turned out to be incremental; `position`: the part of its bookmark."""
     return (
         f"Stream '{stream}' is incremental (its bookmark in STATE holds a position, '{position}'): "
@@ -63,14 +63,14 @@ def holds_position(stream: str, position: str) -> str:
     )
 
 
-def snapshot_is_idle(stream: str, own: StreamConfig) -> str | None:
+def idle_snapshot(stream: str, own: StreamConfig) -> str | None:
     """Return the warning that the mode of a snapshot removes nothing that is missing; None: it does."""
     if not own.snapshot or own.sync_mode is SyncMode.SYNC:
         return None
     return f"Stream '{stream}': 'snapshot' removes nothing in mode '{own.sync_mode.value}'; 'sync_mode' 'sync' does"
 
 
-def sync_removes_nobody(stream: str, config: Config) -> str | None:
+def removals_turned_off(stream: str, config: Config) -> str | None:
     """Return the warning that `max_removal_percent` keeps a stream from removing anything; None: it does not."""
     own = config.stream(stream)
     if own.sync_mode is not SyncMode.SYNC or own.is_limited:
@@ -78,7 +78,7 @@ def sync_removes_nobody(stream: str, config: Config) -> str | None:
     return f"Stream '{stream}': 'max_removal_percent' is 0: nothing is removed"
 
 
-def knows_no_earlier_run(streams: Collection[str], config: Config) -> str | None:
+def no_earlier_run(streams: Collection[str], config: Config) -> str | None:
     """Return the warning that records of earlier runs do not keep contacts from being removed; None: no need for it."""
     if len(streams) < _SEVERAL or not any(config.stream(stream).is_limited for stream in streams):
         return None
@@ -88,13 +88,13 @@ def knows_no_earlier_run(streams: Collection[str], config: Config) -> str | None
     )
 
 
-def is_one_more(stream: str, other: str) -> StreamRefusedError:
+def stream_without_entry(stream: str, other: str) -> StreamRefusedError:
     """Return the error that a second stream of contacts has no entry."""
     message = f"{_has_no_entry(stream)}: '{other}'. {_is_about_people(stream)}"
     return StreamRefusedError(stream, message)
 
 
-def is_one_more_than_known(stream: str, others: Sequence[str]) -> StreamRefusedError:
+def stream_unknown_to_ledger(stream: str, others: Sequence[str]) -> StreamRefusedError:
     """Return the error that a stream of contacts has no entry, while the ledger knows another one without."""
     names = ", ".join(f"'{other}'" for other in others)
     forget = " or ".join(f"python -m target_intercom.ledger forget {shlex.quote(other)}" for other in others)
@@ -105,7 +105,7 @@ def is_one_more_than_known(stream: str, others: Sequence[str]) -> StreamRefusedE
     return StreamRefusedError(stream, message)
 
 
-def may_be_meant(stream: str, setting: str, name: str) -> StreamRefusedError:
+def maybe_misnamed_stream(stream: str, setting: str, name: str) -> StreamRefusedError:
     """Return the error that a setting may mean a stream of contacts: by that setting, it would make no contacts."""
     message = (
         f"Stream '{stream}' has no entry in 'streams', and may be meant by setting '{setting}': there is no stream "
@@ -122,7 +122,7 @@ def _is_about_people(stream: str) -> str:
     return f"If its records are contacts, add {json.dumps(stream, ensure_ascii=False)}: {{}} to 'streams'"
 
 
-def has_no_stream(setting: str, name: str, names: Sequence[str], renamed: str | None) -> str:
+def missing_stream(setting: str, name: str, names: Sequence[str], renamed: str | None) -> str:
     """Return the warning that a setting names a stream that did not come. `renamed`: its name after stream maps."""
     near = [renamed] if renamed is not None else difflib.get_close_matches(name, names, n=1)
     known = ", ".join(f"'{one}'" for one in names) or "none"
@@ -130,7 +130,7 @@ def has_no_stream(setting: str, name: str, names: Sequence[str], renamed: str | 
     return f"Setting '{setting}' has no effect: there is no stream '{name}'. {hint}"
 
 
-def may_be_cut_off(stream: str, missing: str) -> str:
+def maybe_incomplete(stream: str, missing: str) -> str:
     """Return the warning that a stream may be incomplete; `missing`: the sign of its completeness that did not come."""
     return (
         f"Stream '{stream}': the tap did not say that it is complete ({missing}; see docs/removals.md): what is "
@@ -138,7 +138,7 @@ def may_be_cut_off(stream: str, missing: str) -> str:
     )
 
 
-def has_unreadable_key(stream: str) -> str:
+def unreadable_key(stream: str) -> str:
     """Return the warning that a refused record may be any record of a stream."""
     return (
         f"Stream '{stream}': the key of a refused record cannot be read, and it may be any record of the stream: what "
@@ -146,12 +146,12 @@ def has_unreadable_key(stream: str) -> str:
     )
 
 
-def was_shared(stream: str) -> str:
+def shared_stream(stream: str) -> str:
     """Return the warning that a run was not alone with a stream."""
     return f"Stream '{stream}': another run worked on it, too: what is missing from it is not removed"
 
 
-def stay_for_old_records(stream: str, other: str, count: int, last_run: str | None) -> str:
+def contacts_of_old_records(stream: str, other: str, count: int, last_run: str | None) -> str:
     """Return the warning that contacts stay because of records that come in no run any more.
 
     `last_run`: when the other stream last ran; None: it is one of this run, and the records did not come.
@@ -178,7 +178,7 @@ def _let_go_of(stream: str) -> str:
     return f"If it was renamed or is not loaded any more, `{command}` makes the ledger forget it"
 
 
-def stay_after_merge(stream: str, count: int) -> str:
+def contacts_of_merges(stream: str, count: int) -> str:
     """Return the warning that contacts of missing records stay, because only a merge made them the records'."""
     return (
         f"Stream '{stream}': {count} contacts that are missing from it stay: they are survivors of merges in Intercom, "
@@ -186,7 +186,7 @@ def stay_after_merge(stream: str, count: int) -> str:
     )
 
 
-def removes_who_is_named(stream: str, other: str, count: int, mode: RemovalMode) -> str:
+def removes_named_contacts(stream: str, other: str, count: int, mode: RemovalMode) -> str:
     """Return the warning that a stream removes contacts which records of another stream name."""
     again = "are brought back" if mode is RemovalMode.ARCHIVE else "are rejected"
     return (
@@ -195,17 +195,17 @@ def removes_who_is_named(stream: str, other: str, count: int, mode: RemovalMode)
     )
 
 
-def could_not_be_removed(stream: str) -> str:
+def removal_refused(stream: str) -> str:
     """Return the warning that Intercom refused to remove missing contacts."""
     return f"Stream '{stream}': contacts that are missing from it could not be removed; the next run tries again"
 
 
-def is_in_no_stream(prop: str) -> str:
+def unused_mapping(prop: str) -> str:
     """Return the warning that no stream has a mapped property."""
     return f"Setting 'mappings' names the property '{prop}', which no stream has"
 
 
-def came_without_streams() -> str:
+def no_streams() -> str:
     """Return the warning that no SCHEMA came."""
     return (
         "the tap sent no stream, and nothing was loaded. Most taps send what their catalog selects: put "
@@ -213,12 +213,12 @@ def came_without_streams() -> str:
     )
 
 
-def is_no_schema(stream: str) -> StreamRefusedError:
+def wrong_schema(stream: str) -> StreamRefusedError:
     """Return the error that a schema is no object; an object of any draft will do."""
     return StreamRefusedError(stream, f"Stream '{stream}': its schema is no JSON object")
 
 
-def names_nothing(stream: str, schema: Mapping[str, Json], *, has_own_mappings: bool) -> StreamRefusedError | None:
+def no_properties(stream: str, schema: Mapping[str, Json], *, has_own_mappings: bool) -> StreamRefusedError | None:
     """Return the error that schema, key and mappings of a stream name no property; None: one of them does."""
     if schema["properties"] or not is_open(schema) or has_own_mappings:
         return None
@@ -230,7 +230,7 @@ def names_nothing(stream: str, schema: Mapping[str, Json], *, has_own_mappings: 
     return StreamRefusedError(stream, message)
 
 
-def is_in_doubt(stream: str, names: Sequence[str], wanted: str, setting: str) -> str:
+def ambiguous_property(stream: str, names: Sequence[str], wanted: str, setting: str) -> str:
     """Return the warning that several properties may be the wanted one; `setting` is where to name the right one."""
     quoted = ", ".join(f"'{name}'" for name in names)
     return (
@@ -239,7 +239,7 @@ def is_in_doubt(stream: str, names: Sequence[str], wanted: str, setting: str) ->
     )
 
 
-def is_taken(stream: str, name: str, wanted: str) -> str:
+def nearly_named_property(stream: str, name: str, wanted: str) -> str:
     """Return the warning that a property is loaded as an attribute of almost the same name."""
     return (
         f"Stream '{stream}': property '{name}' is loaded as '{wanted}': names are compared without case, and with "
@@ -247,11 +247,11 @@ def is_taken(stream: str, name: str, wanted: str) -> str:
     )
 
 
-def is_left_out(attribute: str, reason: str) -> str:
+def unwritten_attribute(attribute: str, reason: str) -> str:
     """Return the warning that nothing is written into a custom attribute."""
     return f"Attribute '{attribute}' is left out: {reason}"
 
 
-def is_not_made(attribute: str) -> str:
+def missing_attribute(attribute: str) -> str:
     """Return the warning that a custom attribute is missing and is not created."""
     return f"Attribute '{attribute}' does not exist in Intercom and 'create_attributes' is false: it is left out"
