@@ -157,7 +157,7 @@ class StreamRefusedError(ConfigValidationError):
     """A stream cannot be loaded with these settings; the message says what to change, and how to leave it out."""
 
     def __init__(self, stream: str, why: str) -> None:
-        """`why` says what is wrong, and which setting mends it."""
+        """`why` says what is wrong, and which setting changes that."""
         message = f"{why}. {way_out(stream)}"
         super().__init__(message, errors=[message])
 

@@ -202,7 +202,7 @@ class Run:
         most, refused = self.config.max_rejected_records, self.report.refused
         if 0 <= most < refused:
             message = (
-                f"{refused} records were refused, more than 'max_rejected_records' allows ({most}). Mend them "
+                f"{refused} records were refused, more than 'max_rejected_records' allows ({most}). Correct them "
                 f"({self._rejected.path}) or raise the setting."
             )
             raise TooManyRejectedError(message)
