@@ -44,7 +44,9 @@ from target_intercom.sync.workspace.tags import TagCatalog
 from target_intercom.sync.writing.archived import ArchivedContacts
 from target_intercom.sync.writing.bulk import BulkWriter, Teammates
 from target_intercom.sync.writing.bulk_jobs import BulkJobs
+from target_intercom.sync.writing.conflicts import ExistingContacts
 from target_intercom.sync.writing.dry_run import DryRunWriter
+from target_intercom.sync.writing.lost_answers import Creates
 from target_intercom.sync.writing.one_by_one import DirectWriter
 
 if t.TYPE_CHECKING:
@@ -55,8 +57,8 @@ if t.TYPE_CHECKING:
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config
     from target_intercom.settings.stream import Stream
-    from target_intercom.sync.writing.one_by_one import Writer
     from target_intercom.sync.writing.plan_file import Plan, PlanFile
+    from target_intercom.sync.writing.results import Writer
 
 GRACE_SECONDS: t.Final = 5.0
 """How long a run that ends early waits for calls in flight: a supervisor kills after some 10 to 30 seconds."""
@@ -307,16 +309,14 @@ class Parts:
         )
 
     def _writer(self, stream: Stream) -> Writer:
-        direct = DirectWriter(
-            self.client,
-            self._matcher,
-            self._catalog,
-            self.in_parallel,
-            self.ledger,
-            stream=stream,
-            archived=self.archived,
-            search_delay_seconds=self.config.search_delay_seconds,
+        existing = ExistingContacts(
+            self.client, self._matcher, self._catalog, self.ledger, archived=self.archived, stream=stream
         )
+        delay = self.config.search_delay_seconds
+        creates = Creates(
+            self.client, self._matcher, self.in_parallel, self.ledger, existing, search_delay_seconds=delay
+        )
+        direct = DirectWriter(creates, existing, self.in_parallel)
         if isinstance(self.client, DryRunClient):
             return DryRunWriter(
                 stream, client=self.client, direct=direct, matcher=self._matcher, ledger=self.ledger, plan=self.plan

@@ -30,7 +30,7 @@ from target_intercom.sync.matching.whose import may_let_go
 from target_intercom.sync.planning.plan import matters, play
 from target_intercom.sync.planning.wanted import plan, refusal
 from target_intercom.sync.remembering.stream_memory import Ground, in_line
-from target_intercom.sync.writing.one_by_one import InDoubt, Left, Rejected, Saved, Surprise
+from target_intercom.sync.writing.results import InDoubt, Rejected, Saved, Skipped, Surprise
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +50,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
     from target_intercom.sync.removing.marks import StreamMarks
     from target_intercom.sync.workspace.attributes import AttributeCatalog
-    from target_intercom.sync.writing.one_by_one import Writer, Written
+    from target_intercom.sync.writing.results import Writer, Written
 
 
 _NEVER: t.Final = float("inf")
@@ -312,7 +312,7 @@ class ContactSync:
         match written:
             case Saved():
                 return self._saved(written)
-            case Left(group, reason):
+            case Skipped(group, reason):
                 return self._left(group, reason)
             case Rejected(group, why):
                 return self._rejected(group, why)
@@ -432,7 +432,7 @@ def _is_foretold(written: Written) -> bool:
             return True
         case Saved(result=result):
             return isinstance(group.match, Found) or result is Result.CREATED
-        case Left():
+        case Skipped():
             return isinstance(group.match, Found)
         case _:
             return False
