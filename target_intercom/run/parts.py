@@ -17,6 +17,7 @@ from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.scratch import ScratchDatabase
 from target_intercom.settings.warnings import nameless_workspace, no_properties
 from target_intercom.singer.schemas import is_open
+from target_intercom.sync.contact_outcomes import ContactOutcomes
 from target_intercom.sync.contacts import ContactSync
 from target_intercom.sync.end_of_pipe import EndOfPipe, LinksAtEnd
 from target_intercom.sync.linking.find_contacts import FindContacts
@@ -32,6 +33,7 @@ from target_intercom.sync.mapping.mappers import Mappers
 from target_intercom.sync.mapping.memberships import MembershipMapper
 from target_intercom.sync.matching.contact_ids import ContactIds
 from target_intercom.sync.matching.directory import Directory
+from target_intercom.sync.matching.look_ups import LookUps
 from target_intercom.sync.matching.search import Matcher
 from target_intercom.sync.memberships import MembershipSync
 from target_intercom.sync.remembering.stream_memory import StreamMemory
@@ -165,19 +167,18 @@ class Parts:
 
     def contact_sync(self, stream: Stream, mappers: Mappers[ContactMapper]) -> ContactSync:
         """Return the sync of a stream of contacts."""
-        return ContactSync(
+        memory = self._memory(stream)
+        outcomes = ContactOutcomes(
             stream,
-            mappers=mappers,
-            catalog=self._catalog,
-            matcher=self._matcher,
-            directory=self._directory,
-            memory=self._memory(stream),
-            ids=self._ids,
-            writer=self._writer(stream),
-            marks=StreamMarks(stream, self.removals, self.report),
-            groups=self._listed_links(stream),
-            report=self.report,
+            self.report,
+            mappers,
+            self._directory,
+            memory,
+            self._listed_links(stream),
+            StreamMarks(stream, self.removals, self.report),
         )
+        look_ups = LookUps(stream, self._directory, self._matcher, self._ids)
+        return ContactSync(stream, mappers, self._catalog, look_ups, memory, self._writer(stream), outcomes)
 
     def membership_sync(self, stream: Stream, mappers: Mappers[MembershipMapper]) -> MembershipSync:
         """Return the sync of a stream of groups."""

@@ -125,7 +125,7 @@ class Creates:
         self._longest_job = patience(search_delay_seconds)
 
     def create(self, operation: Create) -> Written | LeadInDoubt:
-        """Make a contact; a user whose answer is lost is looked for at once, leads at the end of a batch."""
+        """Make a contact; a user whose answer is lost is looked for at once, leads together at the end of a batch."""
         email = operation.group.draft.identity.email
         if operation.role == "lead" and email is not None:
             earlier = self._doubtful.pop(email, None)
