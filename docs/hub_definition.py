@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from target_intercom.settings.config import SETTINGS
+from target_intercom.settings.table import SETTINGS
 from target_intercom.target import TargetIntercom
 
 if t.TYPE_CHECKING:

@@ -6,7 +6,7 @@ Three groups, each below the SDK's class of the same meaning:
 * **retriable** (`RetriableAPIError`): the transport tries again; callers see one only wrapped, when it gave up.
 * **record** (`SkippableSyncError`): one record is concerned; it gets its outcome and the run goes on.
 
-No message holds the token. What Intercom says may quote personal data: `redact` before it is logged.
+No message holds the token. What Intercom says may quote personal data: `redact` removes it before it is logged.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def redact(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What Intercom (or the way to it) said went wrong: the parts of its error envelope.
+    """A failure as Intercom, or the way to it, describes it: the parts of its error envelope.
 
     Fact sheet section 1, "General HTTP rules": only `code` is sure to be there.
     """
@@ -126,7 +126,7 @@ class VersionError(ApiError, FatalSyncError):
 
 
 class UnreachableError(ApiError, FatalSyncError):
-    """Nothing succeeds any more: every call fails, not just one record's."""
+    """Every call fails, not just the call for one record."""
 
 
 class RegionError(FatalSyncError):
@@ -157,7 +157,7 @@ class StreamRefusedError(ConfigValidationError):
     """A stream cannot be loaded with these settings; the message says what to change, and how to leave it out."""
 
     def __init__(self, stream: str, why: str) -> None:
-        """`why` says what is wrong, and which setting mends it."""
+        """`why` says what is wrong, and which setting changes that."""
         message = f"{why}. {way_out(stream)}"
         super().__init__(message, errors=[message])
 

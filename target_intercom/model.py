@@ -6,15 +6,8 @@ import enum
 import typing as t
 from dataclasses import dataclass, field
 
-from target_intercom.intercom.protocol import (
-    CUSTOM_PREFIX,
-    Contact,
-    ContactId,
-    Email,
-    ExternalId,
-    Role,
-    TagId,
-)
+from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX, Contact
+from target_intercom.intercom.protocol.ids import ContactId, Email, ExternalId, Role, TagId
 from target_intercom.json_lines import Json
 
 if t.TYPE_CHECKING:

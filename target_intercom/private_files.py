@@ -18,7 +18,7 @@ class LineFile:
     """A new file that grows line by line. A line that cannot be written whole is taken out again."""
 
     def __init__(self, path: Path) -> None:
-        """Make the file, and its folder where there is none.
+        """Create the file, and its folder where there is none.
 
         Raises:
             OSError: the file cannot be made, or something is there already, be it a link.
@@ -50,7 +50,7 @@ class LineFile:
 
 
 def create(path: Path, mode: int = PRIVATE) -> int:
-    """Make a new file and open it.
+    """Create a new file and open it.
 
     Raises:
         OSError: it cannot be made, or something is there already, be it a link that leads nowhere.
@@ -59,7 +59,7 @@ def create(path: Path, mode: int = PRIVATE) -> int:
 
 
 def ensure(path: Path) -> None:
-    """Make an empty file where there is none; one that is there is not opened.
+    """Create an empty file where there is none; a file that is there is not opened.
 
     Raises:
         OSError: it cannot be made, or what is there is no file of its own but a link, a folder or a device.
@@ -91,7 +91,7 @@ def replace(path: Path, draft: Path, content: str, mode: int = PRIVATE) -> None:
 
     Args:
         path: the file; its folder is made where there is none.
-        draft: a path in the same folder that nobody else uses.
+        draft: a path in the same folder that no other process uses.
         content: the new content.
         mode: who may read the file, before the umask.
 

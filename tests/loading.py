@@ -18,7 +18,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from target_intercom.intercom.outages import Patience
+from target_intercom.intercom.outages import RetryLimits
 from target_intercom.intercom.transport import Transport
 from target_intercom.model import Received, Result, StreamSchema
 from target_intercom.sandbox import Fault, TargetedFault
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 GUARD = 120.0
 """Seconds after which a test gives up on what does not happen: long enough for any machine, however busy."""
-HURRIED = Patience(**{one.name: getattr(Patience(), one.name) / 50 for one in fields(Patience)})
+HURRIED = RetryLimits(**{one.name: getattr(RetryLimits(), one.name) / 50 for one in fields(RetryLimits)})
 """Failures are borne for a fiftieth of their time."""
 SAID: deque[tuple[str, str]] = deque(maxlen=10)
 """What the last runs of the test at hand were, and what each wrote to stderr: a test that fails shows it."""
@@ -296,10 +296,10 @@ def another(load: Loader) -> Loader:
 
 
 @contextmanager
-def hurry(patience: Patience | None = None) -> Iterator[None]:
-    """Have pauses between tries, and the patience with failures, take a fiftieth of their time, or what is given."""
+def hurry(retry_limits: RetryLimits | None = None) -> Iterator[None]:
+    """Have pauses between tries, and the limits of failures, take a fiftieth of their time, or what is given."""
     with pytest.MonkeyPatch.context() as clock:
-        clock.setattr(Transport, "patience", HURRIED if patience is None else patience)
+        clock.setattr(Transport, "retry_limits", HURRIED if retry_limits is None else retry_limits)
         yield
 
 

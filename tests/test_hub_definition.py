@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from docs import hub_definition, hub_logo
-from target_intercom.settings.config import SETTINGS, parse_config
+from target_intercom.settings.parsing import parse_config
+from target_intercom.settings.table import SETTINGS
 from target_intercom.target import TargetIntercom
 
 from .packaging import ROOT

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from target_intercom.sandbox import SandboxServer
-from target_intercom.settings.config import SETTINGS, parse_config
+from target_intercom.settings.parsing import parse_config
+from target_intercom.settings.table import SETTINGS
 from target_intercom.target import TargetIntercom
 from tests.documents import DOCS, README, blocks
 from tests.loading import People, record, schema, state
@@ -160,7 +161,7 @@ def test_a_token_of_another_region_ends_the_run_with_its_region(load: Loader, tm
             done = load.pipe(customers(person(1)), **settings)
         assert People(there).everyone() == []
     assert done.exit_code == 1
-    assert "The workspace lies in region 'eu', and 'region' is 'us': change it" in done.log
+    assert "The workspace is in region 'eu', but 'region' is 'us': change the setting" in done.log
 
 
 def test_the_same_people_go_into_several_workspaces(load: Loader, people: People) -> None:

@@ -20,11 +20,12 @@ from target_intercom.errors import ConfigValidationError, redact
 from target_intercom.ledger.command.looking import cannot_hold, look
 from target_intercom.model import StreamSchema
 from target_intercom.reporting.log import guard_log
-from target_intercom.reporting.output import put_out
-from target_intercom.reporting.text import printable
-from target_intercom.settings.config import parse_config, unknown_settings
+from target_intercom.reporting.output import UsageError, echo, put_out
+from target_intercom.reporting.text import explained
+from target_intercom.settings.parsing import parse_config, unknown_settings
+from target_intercom.singer.routes import Routes
 from target_intercom.sync.workspace.attributes import CustomAttributes
-from target_intercom.target import TargetIntercom, explained, is_loaded
+from target_intercom.target import TargetIntercom
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +80,7 @@ def _offered(catalog: t.IO[str] | None) -> list[Offered] | None:
     except (CatalogError, UnicodeError, OSError) as error:
         why = str(error) if isinstance(error, CatalogError) else type(error).__name__
         message = f"The catalog cannot be read ({catalog.name}): {why}"
-        raise click.UsageError(printable(message)) from None
+        raise UsageError(message) from None
 
 
 def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked:
@@ -112,7 +113,7 @@ def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked
 
 
 def _say(text: str) -> None:
-    click.echo(printable(redact(text)), err=True)
+    echo(redact(text), to_stderr=True)
 
 
 def _unknown(target: TargetIntercom) -> list[str]:
@@ -163,11 +164,12 @@ def _streams(
 
 def _mapped(target: TargetIntercom, settings: Config, offered: Sequence[Offered]) -> Iterator[CheckedStream]:
     """Yield the tap's streams after the settings' stream maps and flattening."""
+    routes = Routes(target.mapper, lambda name: settings.stream(name).is_ignored)
     for one in offered:
-        for stream_map in target.mapped(one.name, one.schema, one.key_properties):
+        for stream_map in routes.maps(one.name, one.schema, one.key_properties):
             # The text tells the schemas of one stream apart; here it has one.
             schema = StreamSchema(stream_map.stream_alias, "", {"stream": one.name}, stream_map.transformed_schema)
-            yield CheckedStream(settings, schema, one.is_incremental, is_loaded(stream_map, settings))
+            yield CheckedStream(settings, schema, one.is_incremental, routes.is_loaded(stream_map))
 
 
 if __name__ == "__main__":

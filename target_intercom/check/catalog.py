@@ -9,7 +9,7 @@ from itertools import chain
 
 from singer_sdk.singerlib import CatalogEntry
 
-from target_intercom.settings.warnings import is_no_schema
+from target_intercom.settings.warnings import wrong_schema
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -99,7 +99,7 @@ def _of_messages(lines: Iterable[_Line]) -> Iterator[Offered]:
 
 def schema_trouble(offered: Offered) -> str | None:
     """Return why a stream's schema cannot be read, in the words of a run; None: it can."""
-    return None if isinstance(offered.schema, dict) else str(is_no_schema(offered.name))
+    return None if isinstance(offered.schema, dict) else str(wrong_schema(offered.name))
 
 
 def _of_catalog(whole: Mapping[str, Json]) -> Iterator[Offered]:

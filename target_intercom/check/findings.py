@@ -8,14 +8,14 @@ import typing as t
 from target_intercom.check.found import Answer, Finding, Level, region_of
 from target_intercom.check.probing import names_teammates
 from target_intercom.ledger.command.looking import LedgerState
-from target_intercom.settings.warnings import is_nameless, lies_elsewhere, unwritable
+from target_intercom.settings.warnings import nameless_workspace, unwritable_folder, wrong_region
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from target_intercom.check.catalog import Offered
     from target_intercom.check.found import Permission, Probed
-    from target_intercom.intercom.protocol import Workspace
+    from target_intercom.intercom.protocol.workspace import Workspace
     from target_intercom.ledger.command.looking import LedgerLook
     from target_intercom.settings.config import Config
 
@@ -42,10 +42,10 @@ def workspace_findings(config: Config, probed: Probed, ledger: LedgerLook) -> It
         yield Finding(Level.ERROR, _blamed(trouble, config), trouble)
         return
     workspace = probed.workspace
-    elsewhere = lies_elsewhere(config, workspace)
+    elsewhere = wrong_region(config, workspace)
     if elsewhere is not None:
         yield Finding(Level.ERROR, "region", elsewhere)
-    nameless = is_nameless(workspace)
+    nameless = nameless_workspace(workspace)
     if nameless is not None and ledger.state is not LedgerState.NONE:
         yield Finding(Level.ERROR, "ledger_url", nameless)
     if elsewhere is None:
@@ -95,7 +95,7 @@ def ledger_findings(ledger: LedgerLook, workspace: Workspace | None) -> Iterator
 def folder_findings(config: Config, trouble: str | None) -> Iterator[Finding]:
     """Check the folder of the report; `trouble`: why nothing can be written there, None: it can."""
     if trouble is not None:
-        yield Finding(Level.ERROR, "data_dir", unwritable(trouble))
+        yield Finding(Level.ERROR, "data_dir", unwritable_folder(trouble))
     else:
         yield Finding(Level.OK, "data_dir", f"The report goes into {config.data_dir}")
 

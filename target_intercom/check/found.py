@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from target_intercom.intercom.protocol import DataAttribute, Workspace
+    from target_intercom.intercom.protocol.workspace import DataAttribute, Workspace
     from target_intercom.ledger.command.looking import LedgerLook
 
 

@@ -9,10 +9,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from target_intercom.check.found import AttributeRow, Finding, Level
-from target_intercom.intercom.protocol import DataAttribute
+from target_intercom.intercom.protocol.workspace import DataAttribute
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX
-from target_intercom.settings.config import SyncMode
 from target_intercom.sync.mapping.layout import mapped_to
 from target_intercom.sync.workspace.attributes import MOST_ATTRIBUTES, obstacle
 
@@ -145,7 +144,7 @@ def _decisive(own: StreamConfig) -> tuple[bool, bool]:
 
 
 def _writes_attributes(own: StreamConfig) -> bool:
-    return own.sync_mode is not SyncMode.REMOVE
+    return not own.orders_removals
 
 
 def room_findings(attributes: CustomAttributes, to_make: Collection[str]) -> Iterator[Finding]:

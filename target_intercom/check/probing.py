@@ -17,8 +17,8 @@ from target_intercom.errors import (
     redact,
 )
 from target_intercom.intercom.client import IntercomClient
-from target_intercom.intercom.outages import Patience
-from target_intercom.intercom.protocol import JobId
+from target_intercom.intercom.outages import RetryLimits
+from target_intercom.intercom.protocol.ids import JobId
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.settings.config import RemovalMode
 
@@ -32,7 +32,7 @@ _T = t.TypeVar("_T")
 _NOBODY: t.Final = "target-intercom-check"
 """An external_id, and the id of a bulk job, that do not exist."""
 _OF_TEAMMATES: t.Final = CONTACTS.names(lambda one: one.names_teammate)
-_PATIENCE: t.Final = Patience(first_pause=0.1, longest_pause=1.0, start=5.0, outage=5.0, limited=30.0)
+_RETRY_LIMITS: t.Final = RetryLimits(first_pause=0.1, longest_pause=1.0, start=5.0, outage=5.0, limited=30.0)
 """A person waits."""
 
 
@@ -50,9 +50,9 @@ def probe(config: Config, say: Callable[[str], None]) -> Probed:
         bulk_version=config.bulk_api_version,
         rate_limit_percent=config.rate_limit_percent,
         max_connections=config.max_connections,
-        patience=_PATIENCE,
+        retry_limits=_RETRY_LIMITS,
         tries_permissions=True,
-        say=cache(say),
+        warn=cache(say),
     )
     try:
         return _probed(client, config)

@@ -12,13 +12,13 @@ from target_intercom.errors import StreamRefusedError
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX, MatchBy
 from target_intercom.run.parts import MapperFactory
-from target_intercom.settings.config import StreamConfig, SyncMode
+from target_intercom.settings.config import StreamConfig
 from target_intercom.settings.contact_streams import ContactStreams
 from target_intercom.settings.warnings import (
-    is_in_no_stream,
-    is_no_snapshot,
-    snapshot_is_idle,
-    sync_removes_nobody,
+    idle_snapshot,
+    incremental_snapshot,
+    removals_turned_off,
+    unused_mapping,
 )
 from target_intercom.singer.schemas import is_open
 from target_intercom.sync.mapping.properties import Meant, Properties, meant
@@ -123,12 +123,12 @@ def _verdict(
 
 def _removal_findings(stream: CheckedStream) -> Iterator[Finding]:
     """Yield what keeps the stream from removing, in the words of a run."""
-    refused = is_no_snapshot(stream.name, stream.own, is_incremental=stream.is_incremental)
+    refused = incremental_snapshot(stream.name, stream.own, is_incremental=stream.is_incremental)
     if refused is not None:
         yield Finding(Level.ERROR, stream.setting("snapshot"), str(refused))
-    elif (idle := snapshot_is_idle(stream.name, stream.own)) is not None:
+    elif (idle := idle_snapshot(stream.name, stream.own)) is not None:
         yield Finding(Level.WARNING, stream.setting("snapshot"), idle)
-    removes_nobody = sync_removes_nobody(stream.name, stream.config)
+    removes_nobody = removals_turned_off(stream.name, stream.config)
     if removes_nobody is not None:
         yield Finding(Level.WARNING, "max_removal_percent", removes_nobody)
 
@@ -168,7 +168,7 @@ class _Contacts:
 
     def verdict(self) -> Verdict:
         """Check where its properties go, and whether their values fit."""
-        if self._own.sync_mode is SyncMode.REMOVE:
+        if self._own.orders_removals:
             return Verdict(tuple(self._matching()))
         fates = {} if self._attributes is None else dict(self._fates(self._attributes))
         made = [prop for prop, (fate, _) in fates.items() if fate is Fate.MADE]
@@ -287,7 +287,7 @@ def _property_findings(config: Config, streams: Sequence[CheckedStream]) -> Iter
     """Yield a warning for each mapped property that no stream has, in the words of a run."""
     for prop in sorted(config.general.mappings):
         if not any(stream.has(prop) for stream in streams):
-            yield Finding(Level.WARNING, "mappings", is_in_no_stream(prop))
+            yield Finding(Level.WARNING, "mappings", unused_mapping(prop))
     for stream in streams:
         if config.has_own_mappings(stream.name):
             setting = f"streams.{stream.name}.mappings"

@@ -13,29 +13,12 @@ from target_intercom.errors import (
     UnreachableError,
     VersionError,
 )
-from target_intercom.intercom.protocol import (
-    AdminId,
-    Contact,
-    ContactId,
-    DataAttribute,
-    ExternalId,
-    Job,
-    JobId,
-    Tag,
-    Tagged,
-    TagId,
-    Workspace,
-    contact_body,
-    contacts_of,
-    entries_of,
-    halves,
-    id_of,
-    next_cursor,
-    search_body,
-    search_halves,
-    search_query,
-    version_at_least,
-)
+from target_intercom.intercom.protocol.bulk import Job
+from target_intercom.intercom.protocol.contacts import Contact, contact_body, contacts_of
+from target_intercom.intercom.protocol.headers import version_at_least
+from target_intercom.intercom.protocol.ids import AdminId, ContactId, ExternalId, JobId, TagId, entries_of, id_of
+from target_intercom.intercom.protocol.searches import halves, next_cursor, search_body, search_halves, search_query
+from target_intercom.intercom.protocol.workspace import DataAttribute, Tag, Tagged, Workspace
 from target_intercom.intercom.transport import Transport
 
 if t.TYPE_CHECKING:
@@ -61,7 +44,7 @@ class IntercomClient(Transport):
         self._bulk_version = bulk_version
 
     def workspace(self) -> Workspace:
-        """`GET /me`: whose token this is; also tells whether it is valid."""
+        """`GET /me`: the workspace and the teammate of the token; checks the token, too."""
         try:
             return self._request("GET", "/me", Workspace.from_json)
         except RefusedError as error:
@@ -229,7 +212,7 @@ class IntercomClient(Transport):
         body: Json = None,
         repeatable: bool = True,
     ) -> Job:
-        """Make a call that the run can do without; `job`: the one that it is about."""
+        """Send a call that the run can do without; `job`: the bulk job that it is about."""
         try:
             return self._request(
                 method,
@@ -248,7 +231,7 @@ class IntercomClient(Transport):
             raise NoBulkError(error.fault, why) from None
 
     def _no_bulk(self, error: ApiError, job: JobId | None) -> str | None:
-        """Say why there are no bulk jobs, where an answer means that and nothing about `job`."""
+        """Return why there are no bulk jobs; None: the answer means something else, such as about `job`."""
         match error:
             case VersionError():
                 return f"API version '{self._bulk_version}' has no bulk jobs"

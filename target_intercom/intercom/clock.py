@@ -10,7 +10,7 @@ if t.TYPE_CHECKING:
 
 
 class Clock:
-    """The machine's. `Transport` may be given another one, which need not be waited for."""
+    """The clock of the machine; tests give `Transport` another one, which need not be waited for."""
 
     def time(self) -> float:
         """Return the seconds since 1970."""

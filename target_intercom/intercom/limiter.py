@@ -1,4 +1,4 @@
-"""How many calls may be sent now: pacing from the answers' headers, never from constants.
+"""How many calls may be sent now, as the headers of answers say, never by constants.
 
 Intercom counts calls in fixed windows (fact sheet section 2). Everybody in the workspace draws on the same window,
 so its fill is read from `X-RateLimit-*`, and the calls in flight, which no answer can show yet, are added to it.
@@ -16,7 +16,7 @@ from target_intercom.intercom.clock import MACHINE
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from target_intercom.intercom.protocol import RateLimit
+    from target_intercom.intercom.protocol.headers import RateLimit
 
 _PROBES = 8
 """Calls that may ask whether a window has turned; fewer where the share left free is smaller."""
@@ -33,7 +33,7 @@ _CLOCK_SKEW = 2.0
 
 
 class Window:
-    """What is known of the rate-limit window. Pure: it is told the time and asked for a decision."""
+    """The rate-limit window, as far as it is known. Pure: it is given the time, and decides."""
 
     def __init__(self, percent: int) -> None:
         """`percent` of each window may be used, everybody's calls counted."""
@@ -49,7 +49,7 @@ class Window:
         self._blind = 0
 
     def wait(self, now: float, in_flight: int) -> float:
-        """Tell how long to hold back the next call, in seconds.
+        """Return how long to hold back the next call, in seconds.
 
         Returns:
             0: send it. Finite: ask again after so long. Infinite: ask again when a call has come back.
@@ -69,13 +69,13 @@ class Window:
         return math.inf if free > 0 and in_flight else self._ends - now
 
     def used(self, now: float) -> float | None:
-        """Tell which share of the window is used, by everybody, 0 to 1; None before any answer has told its size."""
+        """Return the share of the window that everybody has used, 0 to 1; None: its size is not known yet."""
         if not self._limit:
             return None
         return 0.0 if now >= self._ends else min(1.0, self._used / self._limit)
 
     def learn(self, now: float, rate: RateLimit, sent_at: float) -> bool:
-        """Take in the headers of the answer to a call sent at a time; True when they show a new window.
+        """Learn from the headers of the answer to a call; returns whether they show a new window.
 
         `Remaining` is what was left before the call (recorded: a window's first call shows the whole limit).
         """
@@ -98,7 +98,7 @@ class Window:
         return turned
 
     def exceeded(self, now: float, rate: RateLimit, sent_at: float) -> None:
-        """Take in a 429: nothing more until the reset, or for a growing pause where none is told."""
+        """Hold calls back after a 429: until the reset, or for a growing pause where the answer names none."""
         self._note(now, rate, sent_at)
         if rate.retry_after is not None and rate.retry_after > 0:
             self._not_before = max(self._not_before, now + math.ceil(min(rate.retry_after, _LONGEST_WAIT)))
@@ -110,7 +110,7 @@ class Window:
             self._blind += 1
 
     def _turn(self, now: float, rate: RateLimit, reset: float) -> None:
-        """Begin a new window; its end is told in Intercom's time and kept in ours."""
+        """Begin a new window; its end comes in Intercom's time and is kept in ours."""
         skew = 0.0 if rate.date is None else rate.date - now
         ends = reset - (skew if abs(skew) >= _CLOCK_SKEW else 0.0)
         self._limit = rate.limit
@@ -136,10 +136,10 @@ class Window:
 
 
 class RateLimiter:
-    """Lets calls of any thread through at the pace the window allows.
+    """Lets calls through, from any thread, as fast as the window allows.
 
     Calls in flight start few in each window, grow with the answers, and end few: several processes that share a
-    window can see each other's use before they overrun it. A single one loses a few round trips by it.
+    window can see each other's use before they overrun it. A single process loses a few round trips by it.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class RateLimiter:
         wait: Callable[[threading.Event | threading.Condition, float], bool] = MACHINE.wait,
         on_wait: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
-        """`percent` of each window may be used; `on_wait` hears of every wait for a window, in seconds."""
+        """`percent` of each window may be used; `on_wait` takes the seconds of every wait for a window."""
         self._window = Window(percent)
         self._clock = clock
         self._wait = wait
@@ -166,34 +166,34 @@ class RateLimiter:
 
     @property
     def window_used(self) -> float | None:
-        """The used share of the window, as `Window.used` tells it."""
+        """The used share of the window; see `Window.used`."""
         return self._window.used(self._clock())
 
     @property
     def closed_for(self) -> float:
-        """For how many seconds nothing is let through, as is known now; 0 where calls in flight decide."""
+        """For how many seconds no call is let through, as far as is known; 0: that depends on calls in flight."""
         with self._turn:
             wait = self._window.wait(self._clock(), self._in_flight)
         return wait if math.isfinite(wait) else 0.0
 
     def stop(self) -> None:
-        """Let nothing more through: `slot` raises for whoever waits or comes later."""
+        """Stop all calls: `slot` raises for those that wait or come later."""
         self._stopped.set()
         with self._turn:
             self._turn.notify_all()
 
     def settle(self, seconds: float) -> bool:
-        """Wait for the calls in flight to come back; False when some did not in time."""
+        """Wait for the calls in flight; returns whether all came back in time."""
         with self._turn:
             return self._turn.wait_for(lambda: self._in_flight == 0, seconds)
 
     def stopped_within(self, seconds: float) -> bool:
-        """Wait so long; True, at once, when the limiter is stopped."""
+        """Wait, and return whether the limiter was stopped meanwhile: at once then."""
         return self._wait(self._stopped, seconds)
 
     @contextmanager
     def slot(self, stopped: Callable[[], Exception]) -> Iterator[float]:
-        """Hold one place in the window for the time of a call; returns the time at which it was granted.
+        """Wait for a place in the window and hold it during a call; yields the time at which it was granted.
 
         Raises:
             Exception: what `stopped` makes, once the limiter was stopped.
@@ -215,7 +215,7 @@ class RateLimiter:
                 self._turn.notify()
 
     def learn(self, rate: RateLimit, sent_at: float, *, exceeded: bool) -> None:
-        """Take in the headers of the answer to a call whose slot was granted at a time, before it is given back."""
+        """Learn from the headers of an answer before the call's slot is free again; `sent_at`: when it was granted."""
         with self._turn:
             if exceeded:
                 self._window.exceeded(self._clock(), rate, sent_at)

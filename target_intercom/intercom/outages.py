@@ -32,7 +32,7 @@ _LONGEST_SLEEP: t.Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryLimits:
     """How long failures are borne, in seconds."""
 
     first_pause: float = 1.0
@@ -69,9 +69,9 @@ class Tries:
             self.began, self.paced = now, 0.0
         self.failures += 1
 
-    def has_failed_enough(self, now: float, patience: Patience) -> bool:
+    def has_failed_enough(self, now: float, retry_limits: RetryLimits) -> bool:
         """Check whether it is to blame, provided that its operation works."""
-        return self.failures >= _FAILURES and now - self.began - self.paced >= patience.poison
+        return self.failures >= _FAILURES and now - self.began - self.paced >= retry_limits.poison
 
     @property
     def may_be_to_blame(self) -> bool:
@@ -84,8 +84,8 @@ class Tries:
         return turn if self.may_be_to_blame and turn < choice else None
 
 
-class Verdict(enum.Enum):
-    """What follows from a failure."""
+class AfterFailure(enum.Enum):
+    """The decision about a call that failed."""
 
     AGAIN = enum.auto()
     """The call is to be tried again."""
@@ -96,11 +96,11 @@ class Verdict(enum.Enum):
 
 
 class Operation:
-    """What is known of one operation. It is told the time and asked for decisions."""
+    """An operation, its failures and answers. Pure: it is given the time, and decides."""
 
-    def __init__(self, patience: Patience, jitter: Callable[[float], float]) -> None:
+    def __init__(self, retry_limits: RetryLimits, jitter: Callable[[float], float]) -> None:
         """`jitter` shortens a pause by chance, so that several processes do not ask at the same moment."""
-        self._patience = patience
+        self._retry_limits = retry_limits
         self._jitter = jitter
         self._answered_at = -math.inf
         self._since = math.inf
@@ -143,7 +143,7 @@ class Operation:
             self._since = now
             self._begin_round(now)
         elif sent_at >= self._round_at:
-            # What nobody was there to ask for, or the rate limit kept waiting, is no time of the outage.
+            # Time in which no call was ready, or the rate limit held calls back, does not count.
             self._since += max(0.0, sent_at - self._not_before)
             self._begin_round(now)
         if tries.began > self._answered_at:
@@ -152,11 +152,11 @@ class Operation:
     def _begin_round(self, now: float) -> None:
         self._rounds += 1
         self._round_at = now
-        self._not_before = now + self._jitter(self._patience.pause(self._rounds))
+        self._not_before = now + self._jitter(self._retry_limits.pause(self._rounds))
 
     def pause(self, tries: Tries) -> float:
         """Return how long a call that failed is to wait, before it waits for its turn."""
-        return 0.0 if self.is_out or not tries.failures else self._jitter(self._patience.pause(tries.failures))
+        return 0.0 if self.is_out or not tries.failures else self._jitter(self._retry_limits.pause(tries.failures))
 
     def suspects(self, tries: Tries) -> bool:
         """Check whether no other call has been answered since this one began to fail."""
@@ -166,7 +166,7 @@ class Operation:
         """Check whether this is the only call that began to fail since the last answer."""
         return self._suspects == {tries}
 
-    def judge(self, now: float, tries: Tries, limit: float, *, many: bool = False, known: bool = False) -> Verdict:
+    def judge(self, now: float, tries: Tries, limit: float, *, many: bool = False, known: bool = False) -> AfterFailure:
         """Decide what follows from a call's last failure.
 
         The operation works where another call was answered since this one began to fail, and none began to fail since
@@ -179,13 +179,13 @@ class Operation:
             many: the call can be made in parts.
             known: the call has ended two runs in a row, each time alone.
         """
-        is_enough = tries.has_failed_enough(now, self._patience)
+        is_enough = tries.has_failed_enough(now, self._retry_limits)
         if not self._suspects:
-            return Verdict.GIVE_UP if is_enough or (many and tries.may_be_to_blame) else Verdict.AGAIN
+            return AfterFailure.GIVE_UP if is_enough or (many and tries.may_be_to_blame) else AfterFailure.AGAIN
         if known and is_enough and self.is_alone(tries):
-            return Verdict.GIVE_UP
+            return AfterFailure.GIVE_UP
         is_over = max(now, self._not_before) - self._since >= limit
-        return Verdict.OUTAGE if self.is_out and is_over else Verdict.AGAIN
+        return AfterFailure.OUTAGE if self.is_out and is_over else AfterFailure.AGAIN
 
 
 class Outages:
@@ -193,24 +193,24 @@ class Outages:
 
     def __init__(
         self,
-        patience: Patience,
+        retry_limits: RetryLimits,
         *,
         clock: Callable[[], float] = MACHINE.monotonic,
         wait: Callable[[threading.Condition, float], bool] = MACHINE.wait,
         on_wait: Callable[[str, float], None] = lambda _name, _seconds: None,
     ) -> None:
         """`on_wait` hears of every wait for an operation that is out: which, and for how many seconds."""
-        self._patience = patience
+        self._retry_limits = retry_limits
         self._clock = clock
         self._wait = wait
         self._on_wait = on_wait
-        self._operations: defaultdict[str, Operation] = defaultdict(lambda: Operation(patience, _shortened))
+        self._operations: defaultdict[str, Operation] = defaultdict(lambda: Operation(retry_limits, _shortened))
         self._turn = threading.Condition()
         self._is_stopped = False
         self._has_answered = False
         self._known: frozenset[str] = frozenset()
         self.ended_by: str | None = None
-        """What the call was about that failed alone until its operation was given up."""
+        """The call (its hash) that failed alone until its operation was given up."""
         self.worked: set[str] = set()
         """Calls that have ended runs before, and that were answered in this one."""
         self._noted: frozenset[str] = frozenset()
@@ -268,13 +268,13 @@ class Outages:
         with self._turn:
             return self._operations[name].suspects(tries)
 
-    def judge(self, name: str, tries: Tries, *, many: bool = False) -> Verdict:
+    def judge(self, name: str, tries: Tries, *, many: bool = False) -> AfterFailure:
         """Decide what follows from a call's last failure; see `Operation.judge`."""
-        limit = self._patience.outage if self._has_answered else self._patience.start
+        limit = self._retry_limits.outage if self._has_answered else self._retry_limits.start
         with self._turn:
             operation = self._operations[name]
             verdict = operation.judge(self._clock(), tries, limit, many=many, known=tries.about in self._known)
-            if verdict is Verdict.OUTAGE and operation.is_alone(tries):
+            if verdict is AfterFailure.OUTAGE and operation.is_alone(tries):
                 self.ended_by = tries.about
             return verdict
 

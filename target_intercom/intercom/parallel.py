@@ -1,4 +1,4 @@
-"""Calls beside each other, on threads that outlive a batch."""
+"""Many calls at once, on threads that outlive a batch."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class InParallel:
         self._is_worker: ContextVar[bool] = ContextVar("is_worker", default=False)
 
     def __call__(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-        """Return the results as they come, in any order; an exception of the function is raised here.
+        """Yield the results as they come, in any order; an exception of the function is raised here.
 
         Not for the function itself: when every thread waited for another, none would be left to work.
 
-        Whatever ends it early, the results of what had begun are given first: they are known, and have to be told.
+        Whatever ends it early, the results of calls that had begun are yielded first: they have to be reported.
         """
         if self._is_worker.get():
             raise RuntimeError("a thread of the pool must not wait for the pool")
@@ -56,7 +56,7 @@ class InParallel:
             raise
 
     def _last(self, results: IMapIterator[_Result]) -> Iterator[_Result]:
-        """Return the results that still come within the grace."""
+        """Yield the results that still come within the grace."""
         deadline = time.monotonic() + self._grace
         while True:
             try:
@@ -68,7 +68,7 @@ class InParallel:
             yield result
 
     def close(self) -> None:
-        """Take no more work. Threads that still run something are left to it: they are daemons."""
+        """Start nothing more. Threads that still run something are left alone: they are daemons."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None

@@ -14,10 +14,10 @@ if t.TYPE_CHECKING:
 
 
 class Traffic:
-    """What the run has cost so far: calls by operation, retries, 429s, waits. Safe to use from any thread."""
+    """The counts of a run: calls by operation, retries, 429s, waits. Safe to use from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start at nothing."""
+        """Begin with zeros."""
         self._clock = clock
         self._lock = threading.Lock()
         self._waited_until = clock()
@@ -42,7 +42,7 @@ class Traffic:
             self._rate_limited += 1
 
     def waits(self, seconds: float) -> None:
-        """Note a wait that begins now; waits of several threads at the same time count once."""
+        """Count a wait that begins now; waits of several threads at the same time count once."""
         with self._lock:
             now = self._clock()
             until = now + seconds
@@ -72,11 +72,11 @@ class Traffic:
 
     @property
     def waited_seconds(self) -> float:
-        """How long calls were held back; a wait that goes on counts as a whole."""
+        """Seconds in which calls were held back; a wait that goes on counts in full."""
         return self._waited
 
     def summary(self) -> dict[str, Json]:
-        """Make the `api` part of the report."""
+        """Return the `api` part of the report."""
         with self._lock:
             return {
                 "calls": dict(sorted(self._calls.items())),

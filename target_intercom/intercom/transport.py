@@ -1,19 +1,16 @@
-"""The way to Intercom: one place that sends, waits and retries."""
+"""Sends calls to Intercom: waits for the rate limit and outages, and tries again."""
 
 from __future__ import annotations
 
 import json
-import logging
 import math
 import re
 import typing as t
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from urllib.parse import quote
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NewConnectionError
 
 from target_intercom.errors import (
     ApiError,
@@ -33,15 +30,15 @@ from target_intercom.errors import (
     UnreachableError,
 )
 from target_intercom.intercom.clock import MACHINE, Clock
+from target_intercom.intercom.connection import Call, Connection
 from target_intercom.intercom.limiter import RateLimiter
-from target_intercom.intercom.outages import Outages, Patience, Tries, Turn, Verdict, about
-from target_intercom.intercom.protocol import RateLimit, decipher
+from target_intercom.intercom.outages import AfterFailure, Outages, RetryLimits, Tries, Turn, about
+from target_intercom.intercom.protocol.answers import decipher
+from target_intercom.intercom.protocol.headers import RateLimit
 from target_intercom.intercom.traffic import Traffic
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from requests import PreparedRequest
 
     from target_intercom.json_lines import Json
 
@@ -52,38 +49,17 @@ _What: t.TypeAlias = "tuple[str, bytes | None]"
 
 _PLACEHOLDER: t.Final = re.compile(r"\{\w+\}")
 
-_TIMEOUT = (10.0, 20.0)
-"""Seconds to connect and to wait for an answer; the slowest recorded answer took 1.8 s (fact sheet section 13)."""
 _RUNS_ENDED: t.Final = 2
 """A call that has ended so many runs in a row, alone, is to blame the next time."""
 _LONG_WAIT = 3.0
 """Waits for the rate limit that are longer, in seconds, are said."""
 
 
-class _BearerAuth(requests.auth.AuthBase):
-    """Sets the token on each request, so that no netrc file can replace it."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-class _Session(requests.Session):
-    """Follows no redirect, and does not look where it leads to: requests does, and fails at odd addresses."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Lead nowhere."""
-        del resp
-
-
 class Transport:
     """Sends calls at the pace that Intercom allows, and tries them again; safe to use from any number of threads."""
 
-    patience: t.ClassVar[Patience] = Patience()
-    """How long failures are borne where nothing else is said."""
+    retry_limits: t.ClassVar[RetryLimits] = RetryLimits()
+    """The limits for failures where none are given."""
     clock: t.ClassVar[Clock] = MACHINE
     """Tells the time, and how pauses pass."""
 
@@ -95,11 +71,11 @@ class Transport:
         version: str,
         rate_limit_percent: int,
         max_connections: int,
-        patience: Patience | None = None,
+        retry_limits: RetryLimits | None = None,
         tries_permissions: bool = False,
-        say: Callable[[str], None] = lambda _text: None,
+        warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        """Nothing is sent yet.
+        """Send nothing yet. The parameters are settings of the run, handed on to its parts.
 
         Args:
             url: the API's address without a path.
@@ -107,32 +83,26 @@ class Transport:
             version: the `Intercom-Version` header.
             rate_limit_percent: how full the rate-limit window may get.
             max_connections: how many connections are kept open at most.
-            patience: how long failures are borne; None: as long as `Transport.patience` says.
+            retry_limits: the limits for failures; None: `Transport.retry_limits`.
             tries_permissions: a call that is forbidden does not keep others from being sent.
-            say: takes what a person who watches should know, such as why nothing moves; told the same more than
-                once, it says it once.
+            warn: takes warnings, such as why the run waits; may be called with the same one again.
         """
         self.traffic = Traffic(self.clock.monotonic)
         self._url = url.rstrip("/")
-        self._say = say
+        self._warn = warn
         self._limiter = RateLimiter(
             rate_limit_percent, clock=self.clock.time, wait=self.clock.wait, on_wait=self._note_wait
         )
-        self._patience = self.patience if patience is None else patience
+        self._retry_limits = self.retry_limits if retry_limits is None else retry_limits
         self._answered: dict[str, Sequence[_What]] = {}
         self._outages = Outages(
-            self._patience, clock=self.clock.monotonic, wait=self.clock.wait, on_wait=self._note_outage
+            self._retry_limits, clock=self.clock.monotonic, wait=self.clock.wait, on_wait=self._note_outage
         )
         self._stopped_at = math.inf
         self._why_stopped: Exception | None = None
         self._token = token
-        self._session = _Session()
-        self._session.auth = _BearerAuth(token)
-        self._session.headers.update({"Accept": "application/json", "Intercom-Version": version})
-        adapter = HTTPAdapter(pool_maxsize=max_connections, max_retries=0)
-        self._session.mount(self._url, adapter)
+        self._connection = Connection(self._url, token, version, max_connections)
         self._tries_permissions = tries_permissions
-        _hush()
 
     @property
     def window_used(self) -> float | None:
@@ -140,31 +110,31 @@ class Transport:
         return self._limiter.window_used
 
     def remember(self, failures: Mapping[str, int]) -> None:
-        """Keep what calls were about that ended earlier runs alone, and how many runs in a row each did."""
+        """Keep the calls that ended earlier runs alone, each with how many runs in a row it ended."""
         self._outages.remember(failures, [call for call, runs in failures.items() if runs >= _RUNS_ENDED])
 
     @property
     def ended_by(self) -> str | None:
-        """What the call was about that failed alone until its operation was given up; None: several did, or none."""
+        """The call that failed alone until its operation was given up; None: several did, or none."""
         return self._outages.ended_by
 
     @property
     def worked(self) -> frozenset[str]:
-        """What calls were about that ended earlier runs, and that were answered in this one."""
+        """The calls that ended earlier runs, and that were answered in this one."""
         return frozenset(self._outages.worked)
 
     def stop(self, why: Exception | None = None) -> None:
-        """Send nothing more: whoever waits or comes later gets `why`, or `StoppedError`."""
+        """Send nothing more: calls that wait or come later raise `why`, or `StoppedError`."""
         self._why_stopped = self._why_stopped or why
         self._stopped_at = min(self._stopped_at, self.clock.monotonic())
         self._limiter.stop()
         self._outages.stop()
 
     def close(self, grace_seconds: float) -> bool:
-        """Stop, and wait for what is in flight; False when some did not come back within the grace after the stop."""
+        """Stop, and wait for calls in flight; returns whether all came back within the grace after the stop."""
         self.stop()
         settled = self._limiter.settle(max(0.0, self._stopped_at + grace_seconds - self.clock.monotonic()))
-        self._session.close()
+        self._connection.close()
         return settled
 
     def pause(self, seconds: float) -> None:
@@ -196,7 +166,7 @@ class Transport:
         parts: Sequence[Json] = (),
         others: Sequence[Json] = (),
     ) -> _T:
-        """Make a call: wait for its turn, send, decipher, and try again where that is safe.
+        """Send a call when its turn has come, read its answer, and try again where that is safe.
 
         Args:
             method: the HTTP method.
@@ -258,7 +228,7 @@ class Transport:
 
     def _unlimited(self, call: Call, read: Callable[[Json], _T]) -> _T:
         """Send a call as often as 429 answers it, as long as its next turn is in time: that is pacing, not failure."""
-        deadline = self.clock.monotonic() + self._patience.limited
+        deadline = self.clock.monotonic() + self._retry_limits.limited
         while True:
             try:
                 return self._send(call, read)
@@ -268,7 +238,7 @@ class Transport:
                     raise
 
     def _send(self, call: Call, read: Callable[[Json], _T]) -> _T:
-        """Send a call once, when an outage and the rate limit let it through."""
+        """Send a call once, when outages and the rate limit let it through."""
         with self._outages.turn(call.operation, call.tries, self._stopped) as turn:
             asked_at = self.clock.monotonic()
             sent_at = asked_at
@@ -313,24 +283,8 @@ class Transport:
         return response
 
     def _exchange(self, call: Call) -> requests.Response:
-        """The only place that touches the network; a subclass may keep a call from it.
-
-        Redirects are not followed: a redirected write may lose its body (fact sheet section 1).
-        """
-        try:
-            return self._session.request(
-                call.method,
-                self._url + call.path,
-                params=call.params,
-                data=call.body,
-                headers=call.headers(),
-                timeout=_TIMEOUT,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            # The exception's own text names the path, and with it maybe somebody's external_id.
-            fault = Fault(message=f"{_cause(error)} at {self._url}")
-            raise ConnectionLostError(fault, sent=not _never_connected(error)) from None
+        """Send a call; a subclass may keep it from being sent."""
+        return self._connection.send(call)
 
     def _check(self, call: Call, error: RetriableError, *, many: bool) -> None:
         """Raise what a failure ends: the run, or this call.
@@ -347,11 +301,11 @@ class Transport:
         call.fault = fault
         call.tries.about = call.tries.about or about(call.operation, *call.subject)
         match self._outages.judge(call.operation, call.tries, many=many):
-            case Verdict.GIVE_UP:
+            case AfterFailure.GIVE_UP:
                 raise CallFailedError(fault, _kept_failing(call)) from None
-            case Verdict.OUTAGE:
+            case AfterFailure.OUTAGE:
                 raise UnreachableError(fault, self._unreachable(call, fault)) from None
-            case Verdict.AGAIN:
+            case AfterFailure.AGAIN:
                 pass
 
     def _unreachable(self, call: Call, fault: Fault) -> str:
@@ -361,58 +315,31 @@ class Transport:
                 "Intercom's status; then run again."
             )
         return (
-            f"Intercom cannot be reached: {call.operation} did not work for {_minutes(self._patience.outage)} "
+            f"Intercom cannot be reached: {call.operation} did not work for {_minutes(self._retry_limits.outage)} "
             f"({fault}). Look at Intercom's status; then run again: what was not done is repeated."
         )
 
     def _stopped(self) -> Exception:
-        """Say why a call is not sent: what ended the run, where it was a call."""
+        """Return why a call is not sent: the error of the call that ended the run, if one did."""
         return self._why_stopped or StoppedError("The run was stopped before this call was sent")
 
     def _note_retry(self, error: RetriableError) -> None:
         self.traffic.retried()
         fault = error.fault
         trouble = fault.message if fault.status is None else f"it answers {fault.status}"
-        self._say(f"Intercom does not answer as it should ({trouble}): calls are tried again")
+        self._warn(f"Intercom does not answer as it should ({trouble}): calls are tried again")
 
     def _note_outage(self, operation: str, wait: float) -> None:
         self.traffic.waits(wait)
         if wait > _LONG_WAIT:
-            self._say(f"Intercom does not answer {operation}: the run waits, {_minutes(self._patience.outage)} at most")
+            self._warn(
+                f"Intercom does not answer {operation}: the run waits, {_minutes(self._retry_limits.outage)} at most"
+            )
 
     def _note_wait(self, wait: float) -> None:
         self.traffic.waits(wait)
         if wait > _LONG_WAIT:
-            self._say("Intercom's rate limit is reached: calls wait for the next window")
-
-
-@dataclass(slots=True)
-class Call:
-    """One call and what is known of its tries."""
-
-    operation: str
-    method: str
-    path: str
-    body: bytes | None
-    params: Mapping[str, str] | None
-    before: Callable[[], object] | None = None
-    version: str | None = None
-    """Its own `Intercom-Version`, where not every version has it."""
-    optional: bool = False
-    """The run may do without it: that it is forbidden does not keep others from being sent."""
-    subject: tuple[object, ...] = ()
-    """What it is about, beside its operation."""
-    is_harmless: bool = False
-    """It changes nothing."""
-    tries: Tries = field(default_factory=Tries)
-    maybe_sent: bool = False
-    fault: Fault = field(default_factory=Fault)
-    """Why it failed the last time."""
-
-    def headers(self) -> dict[str, str]:
-        """Return the headers that not every call has."""
-        headers = {} if self.body is None else {"Content-Type": "application/json"}
-        return headers if self.version is None else {**headers, "Intercom-Version": self.version}
+            self._warn("Intercom's rate limit is reached: calls wait for the next window")
 
 
 def _kept_failing(call: Call) -> str:
@@ -421,12 +348,6 @@ def _kept_failing(call: Call) -> str:
 
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes"
-
-
-def _hush() -> None:
-    """Keep urllib3 from warning of odd answers: it quotes the path, and with it maybe somebody's external_id."""
-    shows_all = logging.root.isEnabledFor(logging.DEBUG)
-    logging.getLogger("urllib3").setLevel(logging.NOTSET if shows_all else logging.ERROR)
 
 
 def _read(response: requests.Response, read: Callable[[Json], _T], token: str) -> _T:
@@ -448,23 +369,3 @@ def _maybe_sent(error: RetriableError) -> bool:
     if isinstance(error, ConnectionLostError):
         return error.sent
     return not isinstance(error, RateLimitedError)
-
-
-def _never_connected(error: requests.RequestException) -> bool:
-    """Check whether the request surely never left: no connection came about."""
-    if isinstance(error, requests.ConnectTimeout):
-        return True
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(reason, NewConnectionError)
-
-
-def _cause(error: requests.RequestException) -> str:
-    if isinstance(error, requests.ConnectTimeout):
-        return "no connection in time"
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the TLS handshake failed"
-    if _never_connected(error):
-        return "no connection"
-    return "the connection broke"

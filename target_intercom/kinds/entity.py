@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
-from target_intercom.intercom.protocol import version_at_least
+from target_intercom.intercom.protocol.headers import version_at_least
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from target_intercom.model import GroupKey, Result, SkipReason
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_intercom.intercom.protocol import Tag, Tagged
+    from target_intercom.intercom.protocol.workspace import Tag, Tagged
     from target_intercom.json_lines import Json
     from target_intercom.kinds.link import Linked
     from target_intercom.model import Contact, ContactDraft, ContactId, LinkChange, TagId, Update

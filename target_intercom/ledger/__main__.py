@@ -19,9 +19,9 @@ from target_intercom.ledger.command.summaries import contact_ids, summaries
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.read_only import ReadOnlyLedger
 from target_intercom.reporting.log import guard_log
-from target_intercom.reporting.output import printing
+from target_intercom.reporting.output import CommandError, UsageError, echo, printing
 from target_intercom.reporting.text import columns, printable
-from target_intercom.settings.config import ledger_place
+from target_intercom.settings.parsing import ledger_place
 from target_intercom.settings.sources import config_input, from_environment
 
 if t.TYPE_CHECKING:
@@ -65,7 +65,7 @@ def main(context: click.Context, config: Sequence[str], data_dir: str | None, le
     try:
         context.obj = ledger_place({**given.config, **environment, **named})
     except ConfigValidationError as error:
-        raise click.UsageError(printable(str(error))) from None
+        raise UsageError(error) from None
 
 
 @main.command()
@@ -115,14 +115,14 @@ def forget_(place: Path | str | None, stream: str, workspace: str | None, *, yes
     if not yes:
         if not sys.stdin.isatty():
             message = "Nobody can be asked without a terminal, and nothing was forgotten: add --yes"
-            raise click.UsageError(message)
+            raise UsageError(message)
         click.confirm("Forget it?", abort=True)
     try:
         with closing(Database(t.cast("Path | str", place))) as database:
             forget(database, chosen.workspace, chosen.stream)
     except (LedgerError, StreamBusyError) as error:
-        raise click.ClickException(printable(str(error))) from None
-    click.echo(printable(f"Stream '{chosen.stream}' is forgotten"))
+        raise CommandError(error) from None
+    echo(f"Stream '{chosen.stream}' is forgotten")
 
 
 def _stake(stream: StreamSummary, found: Held) -> str:
@@ -147,7 +147,7 @@ def _printing(what: str) -> Iterator[t.TextIO]:
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
-        raise click.ClickException(printable(str(error))) from None
+        raise CommandError(error) from None
 
 
 def _cell(value: str | int | None) -> str:
@@ -162,11 +162,11 @@ def _chosen(known: list[StreamSummary], stream: str, workspace: str | None) -> S
         case []:
             names = ", ".join(sorted({one.stream for one in known})) or "none"
             message = f"The ledger does not know stream '{stream}'. It knows: {names}"
-            raise click.ClickException(printable(message))
+            raise CommandError(message)
         case _:
             names = ", ".join(one.workspace for one in matching)
             message = f"Stream '{stream}' is in several workspaces ({names}): name one with --workspace"
-            raise click.ClickException(printable(message))
+            raise CommandError(message)
 
 
 @contextmanager
@@ -174,13 +174,13 @@ def _opened(place: Path | str | None) -> Iterator[ReadOnlyLedger]:
     """Open a ledger that exists, and is of this version."""
     if place is None:
         message = "There is no ledger: 'ledger_url' is \"none\""
-        raise click.ClickException(message)
+        raise CommandError(message)
     try:
         with closing(ReadOnlyLedger(place)) as ledger:
             ledger.check()
             yield ledger
     except LedgerError as error:
-        raise click.ClickException(printable(str(error))) from None
+        raise CommandError(error) from None
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What a run tells: its log, progress, summary, metrics and report files."""
+"""The log, progress, summary, metrics and report files of a run."""

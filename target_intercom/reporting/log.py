@@ -1,4 +1,4 @@
-"""The whole log: texts from elsewhere can neither forge a line nor command the terminal, and people can read it."""
+"""The log: texts from elsewhere can neither forge a line nor control the terminal, and people can read it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _METRICS: t.Final = logging.getLogger("singer_sdk.metrics")
 _YELLOW, _RED, _PLAIN = "\x1b[33m", "\x1b[31m", "\x1b[0m"
 _MOST_OF_A_KIND: t.Final = 3
 _PARTICULAR: t.Final = re.compile(r"'([^']*)'|\"[^\"]*\"|\d+")
-"""What differs between warnings of one kind: names, values and numbers."""
+"""The parts in which warnings of one kind differ: names, values and numbers."""
 
 
 def guard_log() -> None:
-    """Have every record of every logger filtered as it is made, libraries' too, whichever handler takes it."""
+    """Make every record of every logger printable, libraries' too, whichever handler writes it."""
     make = logging.getLogRecordFactory()
     if not isinstance(make, _Guarded):
         logging.setLogRecordFactory(_Guarded(make))
 
 
 def dress_log(*, colours: bool) -> None:
-    """Make the log as people read it: without metrics, and on a terminal with colours for warnings and errors.
+    """Format the log for people: without metrics, and on a terminal with colours for warnings and errors.
 
     Level DEBUG shows the metrics, and so does a configuration of the user's that gives their logger a handler.
     """
@@ -60,16 +60,16 @@ class _Coloured(ConsoleFormatter):
         return f"{_RED if record.levelno >= logging.ERROR else _YELLOW}{text}{_PLAIN}"
 
 
-class Repeated:
-    """The warnings of a run: three of a kind as they come, of further ones their number and names at the end."""
+class Warnings:
+    """The warnings of a run: the first three of a kind are written, the others counted and summed up at the end."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
-        """`write` takes each, from any thread."""
+        """`write` takes each warning, from any thread."""
         self._write = write
         self._lock = threading.Lock()
         self._kinds: dict[str, _Kind] = {}
 
-    def say(self, text: str, kind: str | None = None) -> None:
+    def warn(self, text: str, kind: str | None = None) -> None:
         """Write a warning, unless three of its kind are written; `kind`: what they have in common, as a sentence.
 
         Without one, warnings that differ in what they quote are of one kind.
@@ -85,7 +85,7 @@ class Repeated:
             self._write(text)
 
     def sum_up(self) -> None:
-        """Write how many more there were of each kind, and whom they named; once."""
+        """Write how many more warnings of each kind there were, and the names in them; once."""
         with self._lock:
             kinds, self._kinds = list(self._kinds.values()), {}
         for kind in kinds:
@@ -99,13 +99,13 @@ class Repeated:
 @dataclass
 class _Kind:
     text: str
-    """What stands for all of them."""
+    """The sentence that stands for all of the kind."""
     count: int = 0
     names: dict[str, None] = field(default_factory=dict)
 
 
 class _Guarded:
-    """Makes log records whose texts are printable; a message breaks its line only where it is `Lines`."""
+    """Makes log records whose texts are printable; only a message of type `Lines` breaks its line."""
 
     def __init__(self, make: Callable[..., logging.LogRecord]) -> None:
         self._make = make

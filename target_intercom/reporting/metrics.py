@@ -1,4 +1,4 @@
-"""What a run costs and brings, as lines that a program reads: the SDK's structured metrics.
+"""The metrics of a run, as log lines that a program reads: the SDK's structured metrics.
 
 The SDK's own metrics (`record_count`, `batch_processing_time`) go on beside these.
 """
@@ -29,22 +29,22 @@ class Metric(str, enum.Enum):
 
 
 class RunMetrics:
-    """Writes what was counted since it last did, as the SDK's counters do: summed up, the lines give the report."""
+    """Writes how much each count has grown since the last time, as the SDK's counters do."""
 
     def __init__(self, report: RunReport, traffic: Traffic) -> None:
-        """Take where the run counts."""
+        """Write the counts of a report and of the calls."""
         self._report = report
         self._traffic = traffic
-        self._told: Counter[tuple[enum.Enum, _Tags]] = Counter()
+        self._written: Counter[tuple[enum.Enum, _Tags]] = Counter()
 
-    def tell(self) -> None:
+    def write(self) -> None:
         """Write a line for each count that has grown."""
         counts = Counter({(metric, tags): count for metric, tags, count in self._counts()})
-        for (metric, tags), growth in (counts - self._told).items():
+        for (metric, tags), growth in (counts - self._written).items():
             counter = metrics.Counter(t.cast("metrics.Metric", metric), dict(tags))
             counter.increment(growth)
             counter.exit()
-        self._told = counts
+        self._written = counts
 
     def _counts(self) -> Iterator[tuple[enum.Enum, _Tags, int]]:
         for operation, calls in self._traffic.by_operation().items():

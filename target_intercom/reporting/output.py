@@ -1,4 +1,4 @@
-"""What goes to stdout, where it can."""
+"""Prints the texts and errors of commands, made printable."""
 
 from __future__ import annotations
 
@@ -6,8 +6,33 @@ import sys
 import typing as t
 from contextlib import contextmanager, suppress
 
+import click
+
+from target_intercom.reporting.text import printable
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+class CommandError(click.ClickException):
+    """An error that ends a command."""
+
+    def __init__(self, message: object) -> None:
+        """Make the message printable."""
+        super().__init__(printable(str(message)))
+
+
+class UsageError(click.UsageError):
+    """A command was given something that it cannot use."""
+
+    def __init__(self, message: object) -> None:
+        """Make the message printable."""
+        super().__init__(printable(str(message)))
+
+
+def echo(text: str, *, to_stderr: bool = False) -> None:
+    """Print a line, made printable."""
+    click.echo(printable(text), err=to_stderr)
 
 
 def put_out(what: str, text: str) -> None:
@@ -18,7 +43,7 @@ def put_out(what: str, text: str) -> None:
 
 @contextmanager
 def printing(what: str) -> Iterator[t.TextIO]:
-    """Return stdout, and print what is written to it when the block ends; `what` begins the message where that fails.
+    """Yield stdout, and flush it when the block ends; `what` begins the message where that fails.
 
     Raises:
         BrokenPipeError: whoever read it has gone.

@@ -1,4 +1,4 @@
-"""How far a run is: a live line on a terminal, else a log line at a steady pace."""
+"""The progress of a run: a live line on a terminal, else a log line every minute."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if t.TYPE_CHECKING:
     from target_intercom.reporting.terminal import LiveLine
 
 PACE_SECONDS: t.Final = 60.0
-"""Between two log lines; the SDK's counters have the same."""
+"""Seconds between two log lines; the SDK's counters have the same."""
 _DRAWN_SECONDS: t.Final = 0.25
-"""Between two looks of the live line."""
+"""Seconds between two drawings of the live line."""
 _PATIENCE_SECONDS: t.Final = 1.0
-"""How long the end waits for a line that is being written: a terminal may be stopped."""
+"""Seconds that the end waits for a line that is being written: a terminal may be stopped."""
 _DUMB: t.Final = frozenset({"dumb", "unknown"})
 _NARROWEST: t.Final = 20
 """Columns that a live line needs. Terminals that were told no size have none."""
@@ -29,7 +29,7 @@ _NARROWEST: t.Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is counted so far."""
+    """The counts so far."""
 
     read: int
     """Records taken in, written or not."""
@@ -46,7 +46,7 @@ class Figures:
 
 
 def progress_text(figures: Figures) -> str:
-    """Say how far a run is, in a line that fits in a terminal."""
+    """Return the progress of a run in a line that fits in a terminal."""
     return ", ".join(
         [
             f"{figures.read} read",
@@ -60,7 +60,7 @@ def progress_text(figures: Figures) -> str:
 
 
 def is_live(stream: t.TextIO | None, environ: Mapping[str, str]) -> bool:
-    """Whether a line can be drawn again and again on a stream: it is a terminal, not a dumb one, and wide enough.
+    """Check whether a live line can be drawn on a stream: it is a terminal, not a dumb one, and wide enough.
 
     A closed stream is None.
     """
@@ -68,12 +68,12 @@ def is_live(stream: t.TextIO | None, environ: Mapping[str, str]) -> bool:
 
 
 def takes_colours(stream: t.TextIO | None, environ: Mapping[str, str]) -> bool:
-    """Return whether what is written to a stream may have colours (no-color.org)."""
+    """Check whether what is written to a stream may have colours (no-color.org)."""
     return stream is not None and stream.isatty() and environ.get("TERM") not in _DUMB and not environ.get("NO_COLOR")
 
 
 def columns_of(stream: t.TextIO | None) -> int | None:
-    """Return how many characters a line of a terminal has; None: it is none, or does not tell."""
+    """Return the width of a terminal in characters; None: it is none, or does not tell."""
     if stream is None or not stream.isatty():
         return None
     try:
@@ -83,33 +83,33 @@ def columns_of(stream: t.TextIO | None) -> int | None:
 
 
 class Progress:
-    """Tells how far a run is, from threads of its own: also while the run waits for something long."""
+    """Shows the progress of a run, from threads of its own: also while the run waits."""
 
     def __init__(
         self,
         figures: Callable[[], Figures],
         *,
-        say: Callable[[str], None],
+        log: Callable[[str], None],
         beside: Callable[[], None],
         pace_seconds: float = PACE_SECONDS,
     ) -> None:
-        """Nothing is told before `start`.
+        """Show nothing before `start`.
 
         Args:
-            figures: gives what is counted so far.
-            say: takes a line for the log.
+            figures: returns what is counted so far.
+            log: takes a line for the log.
             beside: is called at the same pace, also on a terminal.
             pace_seconds: between two lines of the log.
         """
         self._figures = figures
-        self._say = say
+        self._log = log
         self._beside = beside
         self._pace_seconds = pace_seconds
         self._repeating: list[_Repeating] = []
         self._line: LiveLine | None = None
 
     def start(self) -> None:
-        """Begin to tell."""
+        """Show the progress from now on."""
         if is_live(sys.stderr, os.environ):
             # Runs without a terminal need not wait for the import.
             line: type[LiveLine] = importlib.import_module("target_intercom.reporting.terminal").LiveLine
@@ -118,11 +118,11 @@ class Progress:
         self._repeating.append(_Repeating(self._pace_seconds, self._keep_pace))
 
     def aside(self) -> AbstractContextManager[None]:
-        """Take the live line away for as long as something else is written to the terminal."""
+        """Take the live line away while something else is written to the terminal."""
         return contextlib.nullcontext() if self._line is None else self._line.away()
 
     def end(self) -> None:
-        """Tell nothing more, and leave a clean line behind. May be called again."""
+        """Show nothing more, and leave a clean line behind. May be called again."""
         while self._repeating:
             self._repeating.pop().end()
         if self._line is not None:
@@ -136,12 +136,12 @@ class Progress:
 
     def _keep_pace(self) -> None:
         if self._line is None:
-            self._say(f"So far: {progress_text(self._figures())}")
+            self._log(f"So far: {progress_text(self._figures())}")
         self._beside()
 
 
 class _Repeating:
-    """Does something again and again, the first time after one pause. It keeps no process from ending."""
+    """Calls a function again and again, the first time after one pause; it does not keep the process from ending."""
 
     def __init__(self, seconds: float, act: Callable[[], None]) -> None:
         self._seconds = seconds

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the report and the rejected records."""
+"""The files of a run: its report and its rejected records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from target_intercom.model import Json, Outcome, Received, Refusal, SkipReason
-    from target_intercom.reporting.log import Repeated
+    from target_intercom.reporting.log import Warnings
 
 Status: t.TypeAlias = t.Literal["running", "succeeded", "failed"]
 
@@ -31,21 +31,21 @@ _FOR_ALL: t.Final = 0o666
 
 
 class RejectedRecords:
-    """The refused records of a run as a Singer stream: mended, it can be piped in again as it is.
+    """The refused records of a run as a Singer stream: once corrected, it can be piped in again as it is.
 
     The file appears with the first record and is readable by its owner only: it holds personal data.
     """
 
     def __init__(self, path: Path) -> None:
-        """Nothing is refused yet."""
+        """Create the file with the first record, not before."""
         self.path = path
         self.lines = 0
         self._written: dict[str, Json] = {}
-        """The SCHEMA message that holds at the end of the file, by stream."""
+        """The last SCHEMA message of each stream in the file."""
         self._file: LineFile | None = None
 
     def write(self, received: Received, refusal: Refusal) -> int:
-        """Append a RECORD message as it was received, with the reason, and return its line number."""
+        """Append a RECORD message as it was received, with the reason; returns its line number."""
         stream, schema = received.schema.tap_stream, received.schema.message
         if self._written.get(stream) != schema:
             self._append(schema)
@@ -77,7 +77,7 @@ class StreamReport:
     """The counts of one stream."""
 
     def __init__(self, *, is_groups: bool = False) -> None:
-        """Start at nothing; `is_groups`: its records put contacts into groups."""
+        """Begin with zeros; `is_groups`: its records put contacts into groups."""
         self.results: Counter[Result] = Counter()
         self.is_groups = is_groups
         self.tags: Counter[Result] = Counter()
@@ -88,7 +88,7 @@ class StreamReport:
         self.unarchived = 0
 
     def summary(self) -> dict[str, Json]:
-        """Make the stream's part of the report; `read` is the sum of the results."""
+        """Return the stream's part of the report; `read` is the sum of the results."""
         return {
             "read": self.results.total(),
             **{result.value: self.results[result] for result in self._outcomes},
@@ -101,11 +101,11 @@ class StreamReport:
         }
 
     def counts(self) -> dict[str, int]:
-        """Return what became of the records, and the tags that contacts' records put on or took off."""
+        """Return the counts of outcomes, and of tags that contact records put on or took off."""
         return {result.value: count for counts in (self.results, self.tags) for result, count in dict(counts).items()}
 
     def sentence(self) -> str:
-        """Say the results in a line."""
+        """Return the results in a line."""
         counts = [f"{self.results[result]} {result.value}" for result in self._outcomes if self.results[result]]
         beside = [f"{self.left} removed because they left"] if self.left else []
         beside += [f"{self.tags[result]} tags {words}" for result, words in _TAGS.items() if self.tags[result]]
@@ -127,7 +127,7 @@ class RunReport:
         rejected: RejectedRecords,
         run_id: str,
         started_at: str,
-        warnings: Repeated,
+        warnings: Warnings,
         *,
         dry_run: bool = False,
     ) -> None:
@@ -156,7 +156,7 @@ class RunReport:
 
     @property
     def files(self) -> dict[str, Path]:
-        """Where something can be read on, by what it is; only files that this run has made."""
+        """The files that this run has made, by what they hold."""
         report = {"Report": self._path} if self._is_saved else {}
         return {**report, **({"Refused records": self._rejected.path} if self._refused else {})}
 
@@ -194,7 +194,7 @@ class RunReport:
         self.stream(stream).left_out.update(attributes)
 
     def left(self, stream: str, contacts: int) -> None:
-        """Count contacts, or memberships, that were removed because they left the stream."""
+        """Count contacts, or memberships, that were removed because they are missing from the stream."""
         self.stream(stream).left += contacts
 
     def unarchived(self, stream: str, contacts: int) -> None:
@@ -202,7 +202,7 @@ class RunReport:
         self.stream(stream).unarchived = contacts
 
     def groups(self, stream: str) -> None:
-        """Note that a stream's records put contacts into groups."""
+        """Count a stream's records as memberships."""
         self._streams.setdefault(stream, StreamReport(is_groups=True))
 
     def count_beside(self, stream: str, result: Result) -> None:
@@ -210,7 +210,7 @@ class RunReport:
         self.stream(stream).tags[result] += 1
 
     def sentence(self) -> str:
-        """Say what the run did, for a log's last line."""
+        """Return what the run did, in a sentence for the last line of the log."""
         streams = [f"stream '{name}': {counts.sentence()}" for name, counts in self._streams.items()]
         where = f". Refused records are in {self._rejected.path}" if self._refused else ""
         return ("; ".join(streams) or "no record was processed") + where
@@ -236,7 +236,7 @@ class RunReport:
         where = "" if refusal.field is None else f"property '{refusal.field}': "
         why = f"Intercom's reason stands there, code {refusal.code}" if refusal.quotes_intercom else refusal.reason
         what = f"Stream '{stream}': a record is {refusal.result.value}: {where}"
-        self._warnings.say(
+        self._warnings.warn(
             f"{what}{redact(why)} (line {line} of {self._rejected.path})", f"{what}{refusal.code or 'other'}"
         )
 

@@ -1,4 +1,4 @@
-"""The last word of a run: a table of what became of the records, why some were refused, and where the files are."""
+"""The summary of a run: a table of what became of the records, why some were refused, and where the files are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DONE: t.Final = "What the run did:"
 DRY_RUN: t.Final = "Dry run: nothing was written. What a run would do:"
 
 _WIDEST: t.Final = 100
-"""A table with more characters in a line is turned round, if that makes it narrower; on a terminal its width counts."""
+"""Characters in a line; a wider table is turned round, if that makes it narrower. A terminal has a width of its own."""
 _MOST_REASONS: t.Final = 10
 """Reasons named with their counts; the report's file has all of them."""
 
@@ -30,7 +30,7 @@ def last_word(
     *,
     widest: int | None = None,
 ) -> Lines:
-    """Make the lines to be logged at the end of a run; without streams there is no table.
+    """Return the lines to be logged at the end of a run; without streams there is no table.
 
     Args:
         streams: the counts by stream.
@@ -44,7 +44,7 @@ def last_word(
 
 
 def _table(streams: Mapping[str, StreamReport], widest: int) -> list[str]:
-    """Align the counts; what no stream has anything of is left out."""
+    """Return the aligned counts, without those that are zero in every stream."""
     counts = [{"read": one.results.total(), **one.counts(), "left": one.left} for one in streams.values()]
     names = ["read", *(one.value for one in Result), "left"]
     shown = [name for name in names if name == "read" or any(one.get(name) for one in counts)]
@@ -55,7 +55,7 @@ def _table(streams: Mapping[str, StreamReport], widest: int) -> list[str]:
 
 
 def _refusals(streams: Mapping[str, StreamReport]) -> list[str]:
-    """Say by stream and result why records were refused, the most frequent reason first."""
+    """Return why records were refused, by stream and result, the most frequent reason first."""
     return [
         f"{result.value} of {name}: {_reasons(counts.reasons[result])}"
         for name, counts in streams.items()

@@ -1,4 +1,4 @@
-"""The live line of a terminal, and log lines above it. Imported where there is a terminal only: tqdm takes its time."""
+"""The live line of a terminal, and log lines above it; imported only where there is one: tqdm is slow to load."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if t.TYPE_CHECKING:
 
 
 class LiveLine:
-    """One line at the bottom, drawn again and again; what the log's handlers write to the terminal stands above it."""
+    """A line at the bottom of the terminal that is drawn again and again; lines of the log go above it."""
 
     def __init__(self, stream: t.TextIO) -> None:
-        """Draw an empty line, and stand between the log's handlers and the terminal until `close`."""
+        """Draw an empty line, and send what the log's handlers write above it until `close`."""
         self._lock = threading.RLock()
         tqdm.set_lock(self._lock)
         # It would look after bars whose loop is slow; this one has none.
@@ -43,14 +43,14 @@ class LiveLine:
             yield
 
     def close(self) -> None:
-        """Clear the line for good, and give the handlers their streams back."""
+        """Clear the line for good, and let the handlers write to their own streams again."""
         self._bar.close()
         for handler, original in self._handlers:
             handler.setStream(original)
 
 
 class _Above:
-    """A log handler's stream: each text, which is a whole line, goes above the live line."""
+    """The stream of a log handler: it writes each text, which is a whole line, above the live line."""
 
     def __init__(self, stream: t.TextIO, line: LiveLine) -> None:
         self._stream = stream

@@ -8,14 +8,14 @@ from functools import cached_property, partial
 
 from target_intercom.errors import LedgerError
 from target_intercom.intercom.client import IntercomClient
-from target_intercom.intercom.dry_run import DryRunClient
+from target_intercom.intercom.dry_run.client import DryRunClient
 from target_intercom.intercom.parallel import InParallel
 from target_intercom.kinds.tags import Tags
 from target_intercom.ledger.interface import Ledger, stamp
 from target_intercom.ledger.records import SqlLedger
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.scratch import ScratchDatabase
-from target_intercom.settings.warnings import is_nameless, names_nothing
+from target_intercom.settings.warnings import nameless_workspace, no_properties
 from target_intercom.singer.schemas import is_open
 from target_intercom.sync.contact_outcomes import ContactOutcomes
 from target_intercom.sync.contacts import ContactSync
@@ -54,7 +54,7 @@ from target_intercom.sync.writing.one_by_one import DirectWriter
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from target_intercom.intercom.protocol import Workspace
+    from target_intercom.intercom.protocol.workspace import Workspace
     from target_intercom.model import Contact, StreamSchema
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config
@@ -76,7 +76,7 @@ def new_client(config: Config, plan: PlanFile | None, warn: Callable[[str], None
         bulk_version=config.bulk_api_version,
         rate_limit_percent=config.rate_limit_percent,
         max_connections=config.max_connections,
-        say=warn,
+        warn=warn,
     )
 
 
@@ -98,7 +98,7 @@ def ledger_of(database: Database | None, config: Config, workspace: Workspace, r
     """
     if database is None:
         return Ledger()
-    message = None if config.ledger is None else is_nameless(workspace)
+    message = None if config.ledger is None else nameless_workspace(workspace)
     if message is not None:
         raise LedgerError(message)
     return SqlLedger(database, workspace.id, run_id)
@@ -147,7 +147,7 @@ class MapperFactory:
 
     def _check_names(self, schema: StreamSchema) -> None:
         has_own_mappings = self.config.has_own_mappings(schema.stream)
-        refusal = names_nothing(schema.stream, schema.plain, has_own_mappings=has_own_mappings)
+        refusal = no_properties(schema.stream, schema.plain, has_own_mappings=has_own_mappings)
         if refusal is not None:
             raise refusal
 

@@ -16,28 +16,28 @@ from target_intercom.errors import (
     redact,
 )
 from target_intercom.ledger.store.scratch_folder import sweep
-from target_intercom.reporting.log import Repeated
+from target_intercom.reporting.log import Warnings
 from target_intercom.reporting.report import RejectedRecords, RunReport
 from target_intercom.run.parts import GRACE_SECONDS, MapperFactory, Parts, ledger_of, new_client, open_database
 from target_intercom.settings.contact_streams import ContactStreams
 from target_intercom.settings.stream import Stream
 from target_intercom.settings.warnings import (
-    is_in_no_stream,
-    is_no_snapshot,
-    knows_no_earlier_run,
-    lies_elsewhere,
-    snapshot_is_idle,
-    sync_removes_nobody,
-    unwritable,
+    idle_snapshot,
+    incremental_snapshot,
+    no_earlier_run,
+    removals_turned_off,
+    unused_mapping,
+    unwritable_folder,
+    wrong_region,
 )
-from target_intercom.singer.tap_streams import Pipe
+from target_intercom.singer.tap_streams import TapStreams
 from target_intercom.sync.writing.plan_file import Plan, PlanFile
 
 if t.TYPE_CHECKING:
     import logging
     from collections.abc import Sequence
 
-    from target_intercom.intercom.protocol import Workspace
+    from target_intercom.intercom.protocol.workspace import Workspace
     from target_intercom.ledger.interface import Ledger
     from target_intercom.model import StreamSchema
     from target_intercom.reporting.report import Status
@@ -49,20 +49,20 @@ if t.TYPE_CHECKING:
 
 
 class Run:
-    """One run of the target, with all of its streams."""
+    """A run of the target, with all of its streams."""
 
     def __init__(self, config: Config, logger: logging.Logger) -> None:
-        """Make what a run has before it knows the workspace; nothing is called yet."""
+        """Build the parts that do not depend on the workspace; nothing is called yet."""
         started = dt.datetime.now(tz=dt.timezone.utc)
         self.id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         self.config = config
-        self.pipe = Pipe()
+        self.tap_streams = TapStreams()
         self.streams = ContactStreams(config)
         self.plan = PlanFile(config.data_dir / f"plan-{self.id}.jsonl") if config.dry_run else None
         self.client = new_client(config, self.plan, self._warn)
         self._logger = logger
         self._said: set[str] = set()
-        self._warnings = Repeated(lambda text: logger.warning("%s", text))
+        self._warnings = Warnings(lambda text: logger.warning("%s", text))
         self._unused_mappings = set(config.general.mappings)
         self._mappers = MapperFactory(config, self._warn, self._unused_mappings.difference_update)
         self._rejected = RejectedRecords(config.data_dir / f"rejected-{self.id}.jsonl")
@@ -114,7 +114,7 @@ class Run:
         Raises:
             StreamRefusedError: with it, the stream cannot be a snapshot.
         """
-        source = self.pipe.stream(tap_stream)
+        source = self.tap_streams.stream(tap_stream)
         self._check_snapshot(Stream(stream, self.config.stream(stream), (), (source,)))
         if self._session is not None:
             self._session.add_source(stream, source)
@@ -126,15 +126,15 @@ class Run:
             StreamBusyError: another run works on it.
         """
         if self._session is not None:
-            self._session.lock(stream, self.pipe.stream(tap_stream))
+            self._session.lock(stream, self.tap_streams.stream(tap_stream))
 
     def _stream(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> Stream:
         tap_streams = [schema.tap_stream, *sorted(self.config.aliases.get(name, ()))]
-        return Stream(name, self.config.stream(name), tuple(keys), tuple(map(self.pipe.stream, tap_streams)))
+        return Stream(name, self.config.stream(name), tuple(keys), tuple(map(self.tap_streams.stream, tap_streams)))
 
     def _check_snapshot(self, stream: Stream) -> None:
-        _raise(is_no_snapshot(stream.name, stream.settings, is_incremental=stream.source.is_incremental))
-        self._warn(snapshot_is_idle(stream.name, stream.settings))
+        _raise(incremental_snapshot(stream.name, stream.settings, is_incremental=stream.source.is_incremental))
+        self._warn(idle_snapshot(stream.name, stream.settings))
 
     # The beginning: the first stream asks for the workspace, when it is sure that the run can write files.
 
@@ -158,7 +158,7 @@ class Run:
             if self.plan is not None:
                 self.plan.open()
         except OSError as error:
-            message = unwritable(error)
+            message = unwritable_folder(error)
             raise ConfigValidationError(message, errors=[message]) from None
 
     def _open_ledger(self) -> tuple[Workspace, Ledger]:
@@ -173,7 +173,7 @@ class Run:
             raise
 
     def _check_region(self, workspace: Workspace) -> None:
-        message = lies_elsewhere(self.config, workspace)
+        message = wrong_region(self.config, workspace)
         if message is not None:
             raise RegionError(message)
 
@@ -202,7 +202,7 @@ class Run:
         most, refused = self.config.max_rejected_records, self.report.refused
         if 0 <= most < refused:
             message = (
-                f"{refused} records were refused, more than 'max_rejected_records' allows ({most}). Mend them "
+                f"{refused} records were refused, more than 'max_rejected_records' allows ({most}). Correct them "
                 f"({self._rejected.path}) or raise the setting."
             )
             raise TooManyRejectedError(message)
@@ -212,7 +212,7 @@ class Run:
     def warn_of_unused_mappings(self) -> None:
         """Warn of mapped properties that no stream had: with a typing error in its name, nothing is loaded."""
         for name in sorted(self._unused_mappings):
-            self._warn(is_in_no_stream(name))
+            self._warn(unused_mapping(name))
 
     def warn_of_missing_streams(self) -> None:
         """Warn of names in `streams` and `groups_stream` that no stream had."""
@@ -226,7 +226,7 @@ class Run:
     def _warn(self, text: str | None) -> None:
         if text is not None and text not in self._said:
             self._said.add(text)
-            self._warnings.say(redact(text))
+            self._warnings.warn(redact(text))
 
     # The end.
 
@@ -276,7 +276,7 @@ class _Session:
             self._streams[stream.name] = stream
             if settings.is_limited:
                 self._complete(stream.name).add(stream)
-            parts.warn(sync_removes_nobody(stream.name, parts.config))
+            parts.warn(removals_turned_off(stream.name, parts.config))
         if not settings.is_groups:
             self._join_removals(stream)
 
@@ -284,7 +284,7 @@ class _Session:
         removals = self.parts.removals
         removals.join(stream.name)
         if self._is_first_run:
-            self.parts.warn(knows_no_earlier_run(removals.streams, self.parts.config))
+            self.parts.warn(no_earlier_run(removals.streams, self.parts.config))
 
     def add_source(self, stream: str, source: TapStream) -> None:
         """Add a stream of the tap that a stream is made of, too."""
@@ -296,7 +296,7 @@ class _Session:
         return links.complete if links is not None and is_groups else self.parts.complete_streams
 
     def lock(self, stream: str, source: TapStream) -> None:
-        """Keep other runs off a stream whose missing contacts may be removed, when its tap names a version."""
+        """Keep other runs off a stream that its tap versions, where missing contacts may be removed."""
         entered = self._streams.get(stream)
         if entered is not None and entered.settings.is_limited and not source.is_incremental:
             self.parts.ledger.streams.enter(stream, entered.keys, alone=True)

@@ -1,4 +1,4 @@
-"""Which streams are about people: one stream of contacts needs no entry in `streams`, a further one does. Pure.
+"""Which streams are loaded as contacts: one needs no entry in `streams`, every further one does. Pure.
 
 A tap sends whatever is selected there, so that a table of orders would become people as well.
 """
@@ -8,7 +8,12 @@ from __future__ import annotations
 import re
 import typing as t
 
-from target_intercom.settings.warnings import has_no_stream, is_one_more, is_one_more_than_known, may_be_meant
+from target_intercom.settings.warnings import (
+    maybe_misnamed_stream,
+    missing_stream,
+    stream_unknown_to_ledger,
+    stream_without_entry,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -18,17 +23,17 @@ if t.TYPE_CHECKING:
 
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 _SHORTEST: t.Final = 5
-"""Letters of a name from which on one letter more or less is a slip of the pen."""
+"""Letters of a name from which on one letter more or less is a typing error."""
 
 
 class ContactStreams:
-    """Decides about streams in the order in which they come: a run and its check alike."""
+    """Decides which streams of contacts are loaded, in the order in which they come; a run and its check share it."""
 
     def __init__(self, config: Config) -> None:
-        """Nothing came yet."""
+        """Begin before the first stream."""
         self._config = config
         self._names: dict[str, str] = {}
-        """Of the streams that came, also those that are left out: as the tap calls each, by its name here."""
+        """The tap's name of each stream that came, also of one that is left out, by its name after stream maps."""
         self._unnamed: str | None = None
         """The stream of contacts that has no entry."""
 
@@ -42,18 +47,18 @@ class ContactStreams:
         self._names[stream] = tap_stream
 
     def refusal(self, stream: str, known: Collection[str] = ()) -> StreamRefusedError | None:
-        """Return why a stream of contacts is not loaded; None: it is. `known`: the ledger's streams of contacts."""
+        """Return why a stream of contacts is not loaded; None: it is. `known`: those in the ledger."""
         if stream == self._unnamed or stream in self._config.streams:
             return None
         if self._unnamed is not None:
-            return is_one_more(stream, self._unnamed)
+            return stream_without_entry(stream, self._unnamed)
         for setting, name in self._config.named_streams():
             makes_nobody = not self._config.stream(name).makes_contacts
             if makes_nobody and name not in self._names and is_nearly(stream, name):
-                return may_be_meant(stream, setting, name)
+                return maybe_misnamed_stream(stream, setting, name)
         others = [name for name in known if name not in self._config.streams]
         if others and stream not in others:
-            return is_one_more_than_known(stream, others)
+            return stream_unknown_to_ledger(stream, others)
         return None
 
     def admit(self, stream: str) -> None:
@@ -62,21 +67,21 @@ class ContactStreams:
             self._unnamed = stream
 
     def missing(self) -> Iterator[tuple[str, str]]:
-        """Yield the settings that name a stream that did not come, each with what to say of it."""
+        """Yield each setting that names a stream that did not come, with a warning."""
         renamed = {tap_stream: stream for stream, tap_stream in self._names.items()}
         for setting, name in self._config.named_streams():
             if name not in self._names:
-                yield setting, has_no_stream(setting, name, sorted(self._names), renamed.get(name))
+                yield setting, missing_stream(setting, name, sorted(self._names), renamed.get(name))
 
 
 def is_nearly(stream: str, name: str) -> bool:
-    """Return whether a stream may be meant by a name: another case, a schema before it, or a slip of the pen."""
+    """Check whether a name may mean a stream: in another case, without its schema, or with a typing error."""
     one, other = (_BETWEEN_WORDS.sub("_", text.casefold()) for text in (stream, name))
     return one == other or one.endswith(f"_{other}") or _is_slip(*sorted((one, other), key=len))
 
 
 def _is_slip(short: str, long: str) -> bool:
-    """Return whether a letter is missing, or two letters have changed places."""
+    """Check whether a letter is missing, or two letters have changed places."""
     if len(short) < _SHORTEST:
         return False
     if len(short) < len(long):

@@ -1,4 +1,4 @@
-"""Settings in environment variables: which cannot be read, and what Meltano makes of nested ones."""
+"""Settings in environment variables: values that cannot be read, and nested settings that Meltano flattens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
 def environment_errors(
     environment: Mapping[str, str], prefix: str, settings: Mapping[str, Mapping[str, Json]]
 ) -> list[str]:
-    """Say which settings in environment variables cannot be read as what they are (the SDK does not).
+    """Return an error for each setting whose environment variable cannot be read (the SDK has none).
 
     `settings` has the JSON schema of each.
     """
@@ -34,14 +34,14 @@ def environment_errors(
 
 _NESTED: t.Final = ("mappings", "stream_maps", "streams")
 _MELTANO: t.Final = "MELTANO_LOAD_"
-"""Begins the variables in which Meltano gives a loader all its settings, whatever the loader's own name is."""
+"""The prefix of variables in which Meltano gives a loader its settings, whatever the loader is called."""
 _CLOSE: t.Final = 0.85
-"""As for the names of settings in a config file."""
+"""How alike two names are, of which one is taken for a typing error of the other; as in a config file."""
 _SEPARATOR = re.compile(r"(?<!\\)\.")
 
 
 def unflattened(environment: Mapping[str, Json]) -> dict[str, Json]:
-    """Return settings from environment variables the shape that they had in meltano.yml.
+    """Return settings from environment variables nested as they were in meltano.yml.
 
     Meltano writes nested objects flat into variables, `{"customers.sync_mode": "sync"}`, and a dot in a name with a
     backslash (meltano 4.4, `flatten` and `nest` in core/utils).
@@ -67,7 +67,7 @@ def _unflattened(flat: Mapping[str, Json], *, deep: bool) -> dict[str, Json]:
 
 
 def restored(given: Mapping[str, Json], environment: Mapping[str, str]) -> dict[str, Json]:
-    """Return settings back what Meltano's config file lost of them; for what is there, nothing.
+    """Return settings with what Meltano's config file lost of them; what is there stays.
 
     The variables have the same names for every loader, and what a loader starts inherits them: they count only where
     they have our token.
@@ -82,13 +82,13 @@ def restored(given: Mapping[str, Json], environment: Mapping[str, str]) -> dict[
 
 
 def is_of_meltano(given: Mapping[str, Json], environment: Mapping[str, str]) -> bool:
-    """Return whether Meltano has given the settings: its variables have our token."""
+    """Check whether Meltano has given the settings: its variables have our token."""
     token = given.get("access_token")
     return token is not None and environment.get(meltano_variable("access_token")) == token
 
 
 def settings_of_meltano(environment: Mapping[str, str], settings: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
-    """Return what a plugin of Meltano has in its config beside the settings that there are: a run would get it.
+    """Return what a plugin of Meltano has in its config that is no setting: a run would get it, too.
 
     `settings` has the JSON schema of each. Of a nested one Meltano names the members, each in a variable of its own.
     """

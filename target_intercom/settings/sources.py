@@ -1,4 +1,4 @@
-"""The settings as a command is given them: JSON files, and ``ENV`` for the environment and a file ``.env``."""
+"""The settings as a command is given them: JSON files, ``ENV`` for the environment and a file ``.env``, and flags."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import os
 import typing as t
 from pathlib import Path
 
-import click
 from dotenv import dotenv_values, find_dotenv, load_dotenv
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.json import deserialize_json
 
-from target_intercom.reporting.text import printable
-from target_intercom.settings.environment import unflattened
+from target_intercom.errors import ConfigValidationError
+from target_intercom.reporting.output import UsageError
+from target_intercom.settings.environment import (
+    environment_errors,
+    is_of_meltano,
+    restored,
+    settings_of_meltano,
+    unflattened,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,11 +30,34 @@ if t.TYPE_CHECKING:
 _ENVIRONMENT: t.Final = "ENV"
 
 
-def config_input(names: Sequence[str]) -> _ConfigInput:
-    """Read the config files, of which a later one wins; `ENV` among them asks for the environment.
+def given_settings(config: _ConfigInput, schema: Mapping[str, Json], prefix: str, *, dry_run: bool) -> dict[str, Json]:
+    """Return the settings as they are given: in files, in the environment, by Meltano and by a flag.
+
+    Args:
+        config: the config files, and whether the environment is read.
+        schema: has the settings as its `properties`.
+        prefix: what the names of environment variables begin with.
+        dry_run: stands above the setting.
 
     Raises:
-        click.UsageError: a file cannot be read; the message is a sentence with its name.
+        ConfigValidationError: a setting in the environment is wrong.
+    """
+    settings = schema["properties"]
+    given = {
+        **config.config,
+        **(from_environment(schema, prefix) if config.parse_env else {}),
+        **({"dry_run": True} if dry_run else {}),
+    }
+    if config.parse_env and is_of_meltano(given, os.environ):
+        given = {**settings_of_meltano(os.environ, settings), **given}
+    return restored(given, os.environ)
+
+
+def config_input(names: Sequence[str]) -> _ConfigInput:
+    """Read the config files; a later one wins, and the name `ENV` asks for the environment.
+
+    Raises:
+        UsageError: a file cannot be read; the message is a sentence with its name.
     """
     config: dict[str, Json] = {}
     for name in names:
@@ -56,11 +85,11 @@ def _read(name: str) -> dict[str, Json]:
     except (ValueError, RecursionError):
         pass
     message = f"The config file cannot be read ({name}): {why}"
-    raise click.UsageError(printable(message))
+    raise UsageError(message)
 
 
 def surroundings() -> dict[str, str]:
-    """Return the environment's variables, and under them those of `.env` as `from_environment` finds it."""
+    """Return all environment variables, and those of `.env` that the environment does not have."""
     try:
         file = dotenv_values(find_dotenv(usecwd=True))
     except (OSError, UnicodeError):
@@ -69,16 +98,19 @@ def surroundings() -> dict[str, str]:
 
 
 def from_environment(schema: Mapping[str, Json], prefix: str) -> dict[str, Json]:
-    """Read settings from environment variables; these stand above `.env` in the working directory or over it.
+    """Read settings from environment variables, and from `.env` in the working directory or above it.
 
     Args:
         schema: has the settings to be read as its `properties`.
         prefix: what the variables' names begin with.
 
     Raises:
-        ValueError: one of them cannot be read as what it is.
+        ConfigValidationError: one of them cannot be read as what it is.
     """
     # The SDK would look for .env beside its own files, which is the project only where its .venv lies in it, and let
     # that one win.
     load_dotenv(find_dotenv(usecwd=True))
+    errors = environment_errors(os.environ, prefix, schema["properties"])
+    if errors:
+        raise ConfigValidationError("; ".join(errors), errors=errors)
     return unflattened(parse_environment_config(dict(schema), prefix, dotenv_path=os.devnull))

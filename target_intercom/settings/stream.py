@@ -20,11 +20,11 @@ class Stream:
     keys: tuple[str, ...]
     """The names of its key properties."""
     sources: tuple[TapStream, ...]
-    """The tap's streams that it is known to be made of; the first is the one whose SCHEMA came."""
+    """The tap's streams that it is made of, as far as is known; first the stream of the SCHEMA that came."""
 
     @property
     def source(self) -> TapStream:
-        """The tap's stream whose SCHEMA came."""
+        """The tap's stream of the SCHEMA that came."""
         return self.sources[0]
 
     def version_of(self, received: Received) -> int | None:

@@ -1,4 +1,4 @@
-"""Environment variables that look like settings of ours and are not read: a dry run meant so would write."""
+"""Environment variables that look like settings and are not read: a run meant as a dry run would write."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _DRY_RUN: t.Final = "DRY_RUN"
 _ANY_DRY_RUN: t.Final = re.compile(r"DRY.*|.*_DRY_?RUN")
 _FALSE: t.Final = frozenset({"", "0", "f", "false", "n", "no", "off"})
 _CLOSE: t.Final = 0.85
-"""As for the names of settings in a config file."""
+"""How alike two names are, of which one is taken for a typing error of the other; as in a config file."""
 _CLOSE_WITH_PREFIX: t.Final = 0.94
-"""One slip in TARGET_INTERCOM; TAP_INTERCOM is further away, whatever follows."""
+"""The same for names with their prefix: one error in TARGET_INTERCOM; TAP_INTERCOM is further away."""
 
 
 class Unread(t.NamedTuple):
@@ -68,7 +68,7 @@ def unread_variables(
 
 
 def _meant(variable: str, prefix: str, names: list[str], *, by_meltano: bool) -> str | None:
-    """Return the setting, in capitals, that a variable is meant for; None where it is none of ours."""
+    """Return the setting, in capitals, that a variable is meant for; None: it is meant for no setting."""
     written = re.sub(r"\W", "_", variable.upper())
     if not written.startswith(prefix):
         folded = {_folded(prefix + name): name for name in names}

@@ -1,4 +1,4 @@
-"""What speaks against settings, held against a workspace or a stream: a run and its check say it in one voice. Pure."""
+"""Sentences about settings that do not fit a workspace or a stream; a run and its check share them. Pure."""
 
 from __future__ import annotations
 
@@ -14,72 +14,72 @@ from target_intercom.singer.schemas import is_open
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from target_intercom.intercom.protocol import Workspace
+    from target_intercom.intercom.protocol.workspace import Workspace
     from target_intercom.model import Json
     from target_intercom.settings.config import Config, StreamConfig
 
 _SEVERAL: t.Final = 2
 
 
-def unwritable(why: object) -> str:
-    """Say that the folder of the report is of no use."""
+def unwritable_folder(why: object) -> str:
+    """Return the error that the folder of the report cannot be written."""
     return f"Setting 'data_dir' names a folder that cannot be written: {why}"
 
 
-def lies_elsewhere(config: Config, workspace: Workspace) -> str | None:
-    """Say that the workspace lies in another region than the settings say; None: it does not, or nobody knows."""
+def wrong_region(config: Config, workspace: Workspace) -> str | None:
+    """Return the error that the workspace is in another region; None: it is not, or its region is not known."""
     region = config.region.value
     if config.api_url is not None or not workspace.region or workspace.region.lower() == region:
         return None
-    return f"The workspace lies in region {workspace.region.lower()!r}, and 'region' is {region!r}: change it"
+    return f"The workspace is in region {workspace.region.lower()!r}, but 'region' is {region!r}: change the setting"
 
 
-def is_nameless(workspace: Workspace) -> str | None:
-    """Say that a ledger cannot tell whose workspace it is; None: it can."""
+def nameless_workspace(workspace: Workspace) -> str | None:
+    """Return the error that a ledger does not know the workspace; None: it has an id."""
     if workspace.id:
         return None
     return (
-        "Intercom does not say whose workspace it is (GET /me names no app), and a ledger is of one workspace: set "
+        "Intercom does not name the workspace (GET /me has no app), and a ledger belongs to one workspace: set "
         "'ledger_url' to \"none\""
     )
 
 
-def is_no_snapshot(stream: str, own: StreamConfig, *, is_incremental: bool) -> StreamRefusedError | None:
-    """Say that a stream does not carry its whole table, as its settings want; None: it may."""
+def incremental_snapshot(stream: str, own: StreamConfig, *, is_incremental: bool) -> StreamRefusedError | None:
+    """Return the error that a snapshot does not carry its complete table; None: it may."""
     if not (own.snapshot and is_incremental):
         return None
     message = (
-        f"Stream '{stream}' is incremental (it has bookmark_properties): who is missing from a run has not "
-        "changed, not left. Take 'snapshot' out, or let the tap replicate it as FULL_TABLE"
+        f"Stream '{stream}' is incremental (it has bookmark_properties): what is missing from a run has not "
+        "changed; it was not deleted. Take 'snapshot' out, or let the tap replicate it as FULL_TABLE"
     )
     return StreamRefusedError(stream, message)
 
 
-def holds_position(stream: str, position: str) -> str:
+def incremental_bookmark(stream: str, position: str) -> str:
     """Return the warning that a stream turned out to be incremental; `position`: the part of its bookmark."""
     return (
         f"Stream '{stream}' is incremental (its bookmark in STATE holds a position, '{position}'): "
-        "who is missing from it is not removed"
+        "what is missing from it is not removed"
     )
 
 
-def snapshot_is_idle(stream: str, own: StreamConfig) -> str | None:
-    """Say that nobody is removed who left a snapshot, by its mode; None: it is otherwise."""
+def idle_snapshot(stream: str, own: StreamConfig) -> str | None:
+    """Return the warning that the mode of a snapshot removes nothing that is missing; None: it does."""
     if not own.snapshot or own.sync_mode is SyncMode.SYNC:
         return None
-    return f"Stream '{stream}': 'snapshot' removes nobody in mode '{own.sync_mode.value}'; 'sync_mode' 'sync' does"
+    return f"Stream '{stream}': 'snapshot' removes nothing in mode '{own.sync_mode.value}'; 'sync_mode' 'sync' does"
 
 
-def sync_removes_nobody(stream: str, config: Config) -> str | None:
-    """Say that a stream in `sync` mode removes nobody, by the percentage; None: it is otherwise."""
+def removals_turned_off(stream: str, config: Config) -> str | None:
+    """Return the warning that `max_removal_percent` keeps a stream from removing anything; None: it does not."""
     own = config.stream(stream)
     if own.sync_mode is not SyncMode.SYNC or own.is_limited:
         return None
-    return f"Stream '{stream}': 'max_removal_percent' is 0: nobody is removed"
+    return f"Stream '{stream}': 'max_removal_percent' is 0: nothing is removed"
 
 
-def knows_no_earlier_run(streams: Collection[str], config: Config) -> str | None:
-    """Return the warning that marks see the records of this run alone, where several streams name contacts."""
+def no_earlier_run(streams: Collection[str], config: Config) -> str | None:
+    """Return the warning that records of earlier runs do not keep contacts from being removed; None: no need for it."""
     if len(streams) < _SEVERAL or not any(config.stream(stream).is_limited for stream in streams):
         return None
     return (
@@ -88,14 +88,14 @@ def knows_no_earlier_run(streams: Collection[str], config: Config) -> str | None
     )
 
 
-def is_one_more(stream: str, other: str) -> StreamRefusedError:
-    """Refuse a stream of contacts without an entry, where another goes without one already."""
-    message = f"{_has_no_entry(stream)}: '{other}' does. {_is_about_people(stream)}"
+def stream_without_entry(stream: str, other: str) -> StreamRefusedError:
+    """Return the error that a second stream of contacts has no entry."""
+    message = f"{_has_no_entry(stream)}: '{other}'. {_is_about_people(stream)}"
     return StreamRefusedError(stream, message)
 
 
-def is_one_more_than_known(stream: str, others: Sequence[str]) -> StreamRefusedError:
-    """Refuse a stream of contacts without an entry, where the ledger knows others without one."""
+def stream_unknown_to_ledger(stream: str, others: Sequence[str]) -> StreamRefusedError:
+    """Return the error that a stream of contacts has no entry, while the ledger knows another one without."""
     names = ", ".join(f"'{other}'" for other in others)
     forget = " or ".join(f"python -m target_intercom.ledger forget {shlex.quote(other)}" for other in others)
     message = (
@@ -105,54 +105,54 @@ def is_one_more_than_known(stream: str, others: Sequence[str]) -> StreamRefusedE
     return StreamRefusedError(stream, message)
 
 
-def may_be_meant(stream: str, setting: str, name: str) -> StreamRefusedError:
-    """Refuse a stream of contacts that a setting may mean, by which its records would make nobody."""
+def maybe_misnamed_stream(stream: str, setting: str, name: str) -> StreamRefusedError:
+    """Return the error that a setting may mean a stream of contacts: by that setting, it would make no contacts."""
     message = (
         f"Stream '{stream}' has no entry in 'streams', and may be meant by setting '{setting}': there is no stream "
-        f"'{name}'. If so, mend the name there. {_is_about_people(stream)}"
+        f"'{name}'. If so, correct the name there. {_is_about_people(stream)}"
     )
     return StreamRefusedError(stream, message)
 
 
 def _has_no_entry(stream: str) -> str:
-    return f"Stream '{stream}' has no entry in 'streams', and only one stream of contacts may go without"
+    return f"Stream '{stream}' has no entry in 'streams', and only one stream of contacts needs none"
 
 
 def _is_about_people(stream: str) -> str:
     return f"If its records are contacts, add {json.dumps(stream, ensure_ascii=False)}: {{}} to 'streams'"
 
 
-def has_no_stream(setting: str, name: str, names: Sequence[str], renamed: str | None) -> str:
-    """Return the warning that a setting names a missing stream. `renamed`: the name that stream maps give to it."""
+def missing_stream(setting: str, name: str, names: Sequence[str], renamed: str | None) -> str:
+    """Return the warning that a setting names a stream that did not come. `renamed`: its name after stream maps."""
     near = [renamed] if renamed is not None else difflib.get_close_matches(name, names, n=1)
     known = ", ".join(f"'{one}'" for one in names) or "none"
     hint = f"Did you mean '{near[0]}'?" if near else f"The streams are: {known}"
     return f"Setting '{setting}' has no effect: there is no stream '{name}'. {hint}"
 
 
-def may_be_cut_off(stream: str, missing: str) -> str:
-    """Return the warning that a stream may have been cut off; `missing`: what would say otherwise."""
+def maybe_incomplete(stream: str, missing: str) -> str:
+    """Return the warning that a stream may be incomplete; `missing`: the sign of its completeness that did not come."""
     return (
-        f"Stream '{stream}': the tap did not say that it is complete ({missing}; see docs/removals.md): who is missing "
-        "from it is not removed"
+        f"Stream '{stream}': the tap did not say that it is complete ({missing}; see docs/removals.md): what is "
+        "missing from it is not removed"
     )
 
 
-def has_unreadable_key(stream: str) -> str:
+def unreadable_key(stream: str) -> str:
     """Return the warning that a refused record may be any record of a stream."""
     return (
-        f"Stream '{stream}': the key of a refused record cannot be read, and it may be any record of the stream: who "
+        f"Stream '{stream}': the key of a refused record cannot be read, and it may be any record of the stream: what "
         "is missing from it is not removed"
     )
 
 
-def was_shared(stream: str) -> str:
+def shared_stream(stream: str) -> str:
     """Return the warning that a run was not alone with a stream."""
-    return f"Stream '{stream}': another run worked on it, too: who is missing from it is not removed"
+    return f"Stream '{stream}': another run worked on it, too: what is missing from it is not removed"
 
 
-def stay_for_old_records(stream: str, other: str, count: int, last_run: str | None) -> str:
-    """Return the warning that contacts stay for records that no run brings any more.
+def contacts_of_old_records(stream: str, other: str, count: int, last_run: str | None) -> str:
+    """Return the warning that contacts stay because of records that come in no run any more.
 
     `last_run`: when the other stream last ran; None: it is one of this run, and the records did not come.
     """
@@ -166,7 +166,7 @@ def stay_for_old_records(stream: str, other: str, count: int, last_run: str | No
 
 
 def links_stay_for_old_records(other: str, links: str, last_run: str) -> str:
-    """Return the warning that so many tags stay on contacts for records that no run brings any more."""
+    """Return the warning that links (such as `3 tags`) stay because of records that come in no run any more."""
     return (
         f"{links} that this run would take off stay, because records of stream '{other}' of earlier runs want "
         f"them (it last ran at {last_run}). {_let_go_of(other)}"
@@ -175,51 +175,51 @@ def links_stay_for_old_records(other: str, links: str, last_run: str) -> str:
 
 def _let_go_of(stream: str) -> str:
     command = f"python -m target_intercom.ledger forget {shlex.quote(stream)}"
-    return f"If it was renamed or is not loaded any more, `{command}` lets go of it"
+    return f"If it was renamed or is not loaded any more, `{command}` makes the ledger forget it"
 
 
-def stay_after_merge(stream: str, count: int) -> str:
-    """Return the warning that contacts stay which only a merge made those of missing records."""
+def contacts_of_merges(stream: str, count: int) -> str:
+    """Return the warning that contacts of missing records stay, because only a merge made them the records'."""
     return (
         f"Stream '{stream}': {count} contacts that are missing from it stay: they are survivors of merges in Intercom, "
         "into which the records' own contacts went"
     )
 
 
-def removes_who_is_named(stream: str, other: str, count: int, mode: RemovalMode) -> str:
-    """Return the warning that orders remove contacts that another stream will bring again."""
+def removes_named_contacts(stream: str, other: str, count: int, mode: RemovalMode) -> str:
+    """Return the warning that a stream removes contacts which records of another stream name."""
     again = "are brought back" if mode is RemovalMode.ARCHIVE else "are rejected"
     return (
-        f"Stream '{stream}' removes {count} contacts that records of stream '{other}' still name: when these come "
-        f"again, they {again}"
+        f"Stream '{stream}' removes {count} contacts that records of stream '{other}' still name: when these "
+        f"records come again, the contacts {again}"
     )
 
 
-def could_not_be_removed(stream: str) -> str:
+def removal_refused(stream: str) -> str:
     """Return the warning that Intercom refused to remove missing contacts."""
     return f"Stream '{stream}': contacts that are missing from it could not be removed; the next run tries again"
 
 
-def is_in_no_stream(prop: str) -> str:
-    """Say that a mapped property is nowhere."""
+def unused_mapping(prop: str) -> str:
+    """Return the warning that no stream has a mapped property."""
     return f"Setting 'mappings' names the property '{prop}', which no stream has"
 
 
-def came_without_streams() -> str:
-    """Return what to say of a run that saw no SCHEMA."""
+def no_streams() -> str:
+    """Return the warning that no SCHEMA came."""
     return (
         "the tap sent no stream, and nothing was loaded. Most taps send what their catalog selects: put "
         '"selected": true into the metadata of each stream there'
     )
 
 
-def is_no_schema(stream: str) -> StreamRefusedError:
-    """Refuse a stream whose schema is none; of an object nothing is refused, whatever draft it is of."""
+def wrong_schema(stream: str) -> StreamRefusedError:
+    """Return the error that a schema is no object; an object of any draft will do."""
     return StreamRefusedError(stream, f"Stream '{stream}': its schema is no JSON object")
 
 
-def names_nothing(stream: str, schema: Mapping[str, Json], *, has_own_mappings: bool) -> StreamRefusedError | None:
-    """Refuse a stream of which nobody names a property: not its plain schema, its key or its mappings."""
+def no_properties(stream: str, schema: Mapping[str, Json], *, has_own_mappings: bool) -> StreamRefusedError | None:
+    """Return the error that schema, key and mappings of a stream name no property; None: one of them does."""
     if schema["properties"] or not is_open(schema) or has_own_mappings:
         return None
     message = (
@@ -230,7 +230,7 @@ def names_nothing(stream: str, schema: Mapping[str, Json], *, has_own_mappings: 
     return StreamRefusedError(stream, message)
 
 
-def is_in_doubt(stream: str, names: Sequence[str], wanted: str, setting: str) -> str:
+def ambiguous_property(stream: str, names: Sequence[str], wanted: str, setting: str) -> str:
     """Return the warning that several properties may be the wanted one; `setting` is where to name the right one."""
     quoted = ", ".join(f"'{name}'" for name in names)
     return (
@@ -239,19 +239,19 @@ def is_in_doubt(stream: str, names: Sequence[str], wanted: str, setting: str) ->
     )
 
 
-def is_taken(stream: str, name: str, wanted: str) -> str:
-    """Return the warning that a property is taken for one of almost the same name."""
+def nearly_named_property(stream: str, name: str, wanted: str) -> str:
+    """Return the warning that a property is loaded as an attribute of almost the same name."""
     return (
-        f"Stream '{stream}': property '{name}' is taken for '{wanted}': names are compared without case, and with "
+        f"Stream '{stream}': property '{name}' is loaded as '{wanted}': names are compared without case, and with "
         "blanks and hyphens as '_'"
     )
 
 
-def is_left_out(attribute: str, reason: str) -> str:
-    """Say that nothing is written into a custom attribute."""
+def unwritten_attribute(attribute: str, reason: str) -> str:
+    """Return the warning that nothing is written into a custom attribute."""
     return f"Attribute '{attribute}' is left out: {reason}"
 
 
-def is_not_made(attribute: str) -> str:
-    """Say that a custom attribute is missing and stays so."""
+def missing_attribute(attribute: str) -> str:
+    """Return the warning that a custom attribute is missing and is not created."""
     return f"Attribute '{attribute}' does not exist in Intercom and 'create_attributes' is false: it is left out"

@@ -23,7 +23,7 @@ class MessageReader(SingerReader):
     def process_lines(
         self, file_input: t.IO[str] | None, callbacks: dict[str, Callable[[dict[str, t.Any]], None]]
     ) -> t.Counter[str]:
-        """Hand each message to the callback of its type.
+        """Call the callback of each message's type.
 
         Raises:
             InvalidInputLine: a line is no Singer message.
@@ -43,7 +43,7 @@ class MessageReader(SingerReader):
 
     @staticmethod
     def assert_line_requires(line_dict: dict[str, t.Any], requires: Iterable[str]) -> None:
-        """Refuse a message that lacks a key.
+        """Check that a message has some keys.
 
         Raises:
             InvalidInputLine: names the type and the key.

@@ -29,9 +29,9 @@ _TEXTS: t.Final[Mapping[str | None, ValueType]] = {
     "date-time": ValueType.DATETIME,
     **dict.fromkeys(_DECIMALS, ValueType.FLOAT),
 }
-"""By the format of a text."""
+"""The type of texts, by their format."""
 _DEEPEST: t.Final = 32
-"""Levels of schemas within schemas that are read."""
+"""Levels of nested schemas that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def values_of(schema: Json) -> Values:
 
 
 def plain_schema(schema: Json, key_properties: Iterable[str] = (), *, names_all: bool = True) -> dict[str, Json]:
-    """Write a stream's schema anew, with nothing in it but what is read here: the SDK reads no other.
+    """Return a stream's schema with nothing in it but what is read here: the SDK may fail at the rest.
 
     Where it names no properties, or not all of them, `additionalProperties` is true, and the key properties are named,
     without a type.
@@ -94,7 +94,7 @@ def plain_schema(schema: Json, key_properties: Iterable[str] = (), *, names_all:
 
 
 def is_open(schema: Mapping[str, Json]) -> bool:
-    """Check whether a plain schema is of a stream whose own does not name all properties."""
+    """Check whether a plain schema comes from one that does not name all properties."""
     return schema.get("additionalProperties") is True
 
 
@@ -110,7 +110,7 @@ def _plain(values: Values) -> dict[str, Json]:
 
 
 class _Reader:
-    """Reads a schema and those within it; `root` is what a `$ref` begins at."""
+    """Reads a schema and those within it; a `$ref` begins at `root`."""
 
     def __init__(self, root: Json) -> None:
         self._root = root
@@ -131,7 +131,7 @@ class _Reader:
         return reduce(_both, parts)
 
     def _own(self, schema: Mapping[str, Json], depth: int) -> Values:
-        """Read what a schema says itself."""
+        """Read a schema without those that it refers to."""
         members = schema.get("properties")
         named = [members] if isinstance(members, dict) else []
         own_format, allowed = schema.get("format"), schema.get("enum")
@@ -156,7 +156,7 @@ class _Reader:
         return frozenset(types)
 
     def _refer(self, reference: str, depth: int) -> Values:
-        """Read what a `$ref` points to; one that points elsewhere, nowhere or in a circle says nothing."""
+        """Read the schema that a `$ref` points to; any value, where it points elsewhere, nowhere or in a circle."""
         if reference not in self._referred:
             self._referred[reference] = ANY
             self._referred[reference] = self.read(_pointed_to(self._root, reference), depth + 1)
@@ -174,7 +174,7 @@ def _listed(schemas: Json) -> Sequence[Json]:
 
 
 def _pointed_to(root: Json, reference: str) -> Json:
-    """Find what a JSON pointer within the schema points to; None: nothing."""
+    """Return the schema that a JSON pointer points to; None: there is none."""
     document, _, pointer = reference.partition("#")
     own = {root.get("$id"), root.get("id")} if isinstance(root, dict) else set()
     if document not in {"", *own} or not (pointer == "" or pointer.startswith("/")):
@@ -192,7 +192,7 @@ def _pointed_to(root: Json, reference: str) -> Json:
 
 
 def _both(one: Values, other: Values) -> Values:
-    """Join what has to hold at once."""
+    """Return the values that two schemas allow together."""
     formats = {one.format, other.format} - {None}
     return Values(
         _types_of_both(one.types, other.types),
@@ -213,7 +213,7 @@ def _types_of_both(one: frozenset[str] | None, other: frozenset[str] | None) -> 
 
 
 def _any_of(branches: Sequence[Values]) -> Values:
-    """Join what may hold in turn."""
+    """Return the values that one of several schemas allows."""
     types: set[str] | None = set()
     for branch in branches:
         types = None if types is None or branch.types is None else types | branch.types

@@ -1,38 +1,55 @@
-"""The Singer edge of a stream: a batch in, one call out."""
+"""Collects the records of a stream and hands them over in batches."""
 
 from __future__ import annotations
 
 import math
-import traceback
 import typing as t
-from abc import abstractmethod
 
 from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.sinks import BatchSink
 
-from target_intercom.errors import InvalidRecordError, way_out
+from target_intercom.errors import way_out
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from singer_sdk import Target
     from singer_sdk.helpers.conform import DatetimeErrorTreatmentEnum
 
+    from target_intercom.errors import InvalidRecordError
     from target_intercom.model import Received, StreamSchema
-    from target_intercom.target import TargetIntercom
 
 
-class Batches(t.Protocol):
-    """Takes a stream's records, batch by batch; those of one may have come under several schemas."""
+class Sync(t.Protocol):
+    """Loads the records of a stream, batch by batch; those of one batch may have come under several schemas."""
 
     def meet(self, schema: StreamSchema) -> None:
-        """Check that records can be loaded that come under a schema."""
+        """Check that the records that come under a schema can be loaded."""
 
     def run(self, records: Sequence[Received]) -> None:
-        """Bring a batch where it belongs; every record gets its outcome."""
+        """Load a batch; every record gets its outcome."""
+
+
+class SyncingTarget(t.Protocol):
+    """What a sink needs of its target."""
+
+    is_due: bool
+    """Set when a sink is full: the target drains all sinks."""
+
+    def sync(self, stream: str, keys: Sequence[str]) -> Sync:
+        """Return the sync of a stream."""
+
+    def received(
+        self, record: dict[str, t.Any], schema: StreamSchema, trouble: InvalidRecordError | None = None
+    ) -> Received:
+        """Return a record, as it is after stream maps, with the message in which it came."""
+
+    def batch_done(self) -> None:
+        """Save the report after a batch, and check that not too many records were refused."""
 
 
 class IntercomSink(BatchSink):
-    """Collects a stream's records and hands them over in batches.
+    """The sink of a stream.
 
     The SDK would end the run on a record that breaks its schema or holds an unparsable date, and take
     `_sdc_deleted_at` out of records; here records stay as they came, and mapping decides on each.
@@ -43,27 +60,23 @@ class IntercomSink(BatchSink):
 
     def __init__(
         self,
-        target: TargetIntercom,
+        target: Target,
         stream_name: str,
         schema: dict[str, t.Any],
         key_properties: Sequence[str] | None,
     ) -> None:
-        """Refuse a schema that gives no identifier.
+        """Begin the stream's sync.
 
         Raises:
-            StreamRefusedError: no property gives an identifier to match by.
+            StreamRefusedError: its records cannot be loaded.
         """
         super().__init__(target, stream_name, schema, key_properties)
-        self._target = target
+        self._target = t.cast("SyncingTarget", target)
         self._keys = frozenset(self.key_properties)
         self._most = self.max_size
         self._records: list[Received] = []
         self._oldest: int | None = None
-        self._sync = self._begin(target)
-
-    @abstractmethod
-    def _begin(self, target: TargetIntercom) -> Batches:
-        """Make the stream's sync."""
+        self._sync = self._target.sync(stream_name, self.key_properties)
 
     @property
     def oldest(self) -> float:
@@ -72,7 +85,7 @@ class IntercomSink(BatchSink):
 
     @property
     def is_full(self) -> bool:
-        """Never: the target drains a full sink together with the others, in the order of their records."""
+        """Always false: the target drains a full sink together with the others, in the order of their records."""
         return False
 
     def get_validator(self) -> None:
@@ -90,7 +103,7 @@ class IntercomSink(BatchSink):
         """Leave dates as text: the SDK ends the run on one it cannot parse."""
 
     def meet(self, schema: StreamSchema) -> None:
-        """Check that records can be loaded that come under a schema; nothing that came before has to be written first.
+        """Check that the records that come under a schema can be loaded, while those that came before wait.
 
         Raises:
             StreamRefusedError: they cannot.
@@ -123,36 +136,10 @@ class IntercomSink(BatchSink):
             self._target.is_due = True
 
     def process_batch(self, context: dict[str, t.Any]) -> None:
-        """Bring the batch into Intercom."""
+        """Load the batch."""
         del context
         records, self._records = self._records, []
         self._oldest = None
         self.record_counter_metric.increment(len(records))
         self._sync.run(records)
         self._target.batch_done()
-
-
-def failed_map(error: Exception) -> InvalidRecordError:
-    """Return what an expression of a stream map fails on, by the name of its error: the text may quote the record."""
-    named = (
-        frame.f_locals["property_name"] or "__filter__"
-        for frame, _ in traceback.walk_tb(error.__traceback__)
-        if frame.f_code.co_name == "_eval" and "property_name" in frame.f_locals
-    )
-    what = type(error.__cause__ or error).__name__
-    reason = f"the expression that 'stream_maps' has for it fails on this record ({what})"
-    return InvalidRecordError(reason, code="stream_map_failed", field=next(named, None))
-
-
-class ContactSink(IntercomSink):
-    """The sink of a stream of contacts."""
-
-    def _begin(self, target: TargetIntercom) -> Batches:
-        return target.contact_sync(self.stream_name, self.key_properties)
-
-
-class GroupSink(IntercomSink):
-    """The sink of a stream whose records put contacts into groups."""
-
-    def _begin(self, target: TargetIntercom) -> Batches:
-        return target.group_sync(self.stream_name, self.key_properties)

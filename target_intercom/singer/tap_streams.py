@@ -1,4 +1,4 @@
-"""What the tap has said of its streams: which version they are, and whether all of them came. Pure.
+"""What the tap says of its streams: their versions, and whether they came completely. Pure.
 
 A tap that dies leaves a truncated stream and a clean end of input, so that only its own word counts: after a stream's
 last record, and before another stream's messages, a STATE with the stream's bookmark, or an ACTIVATE_VERSION.
@@ -22,43 +22,43 @@ if t.TYPE_CHECKING:
 _STATE_EVERY: t.Final = 10_000
 """Records between two STATEs of a tap of the Meltano SDK (`Stream.STATE_MSG_FREQUENCY`)."""
 _MOST: t.Final = 2**63
-"""Versions beyond have no place in the ledger."""
+"""The ledger keeps smaller versions only."""
 _MOST_NAMED: t.Final = 3
 _KEY_VALUES: t.Final = frozenset({"replication_key_value", "starting_replication_value"})
 """Parts of a bookmark that are a position whatever they hold: a replication key may be any text."""
 _NO_POSITIONS: t.Final = frozenset({"version", "last_pk_fetched", "max_pk_values", "context", "success_timestamp"})
-"""Parts of a bookmark that a whole table has, too: its version, how far a run got before, whose partition it is, when
-the run ended (tap-dynamodb)."""
+"""Parts of a bookmark that a complete table has, too: its version, how far an earlier run got, its partition, and the
+end of the run (tap-dynamodb)."""
 _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?(?!\d)"
     r"|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}(?!\d)"
     r"|([A-Za-z]{3}, *)?\d{1,2} [A-Za-z]{3,9} \d{4}(?!\d)"
 )
-"""How a text begins that is a date: ISO 8601, with other signs, the day first, or as HTTP writes it."""
+"""The beginning of a text that is a date: ISO 8601, with other signs, the day first, or as HTTP writes it."""
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 
 
 def _version(value: Json) -> int | None:
-    """Read a version as RECORD and ACTIVATE_VERSION carry it; None where it is none."""
+    """Read a version as RECORD and ACTIVATE_VERSION carry it; None: it is no version."""
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST else None
 
 
 class TapStream:
-    """What the tap has said of one stream, by the name it has there."""
+    """What the tap says of one stream, by its name in the tap."""
 
     def __init__(self, name: str) -> None:
-        """Nothing came yet."""
+        """Begin before the first message."""
         self.name = name
         self.version: int | None = None
-        """The version last named by an ACTIVATE_VERSION."""
+        """The version of the last ACTIVATE_VERSION."""
         self.tells_versions = False
-        """Its records name their version themselves."""
+        """Whether its records name their version."""
         self.is_incremental = False
-        """It has `bookmark_properties`: what is missing from it has not changed."""
+        """Whether it has `bookmark_properties`: a missing record has not changed then."""
         self.missing: str | None = "no record came"
-        """What is missing to say that all of it came: a record, and then the tap's word that it was the last.
+        """The sign of its completeness that did not come: a record, or the tap's word that it was the last.
 
-        None: nothing is.
+        None: it is complete.
         """
         self.position: str | None = None
         """The part of its bookmark, in the last STATE, that holds a position; None: there is none."""
@@ -67,11 +67,11 @@ class TapStream:
         self._versions: set[int] = set()
 
     def described(self, bookmark_properties: Json) -> None:
-        """Take in its SCHEMA."""
+        """Read its SCHEMA."""
         self.is_incremental = self.is_incremental or bool(bookmark_properties)
 
     def record(self, version: Json, *, in_batch: bool) -> None:
-        """Take in that a record came, with the version it names."""
+        """Count a record, with the version that it names."""
         self.missing = "no STATE, and no ACTIVATE_VERSION of the stream, came after its last record"
         self._records += 1
         self._in_batch = in_batch
@@ -81,12 +81,12 @@ class TapStream:
             self._versions.add(own)
 
     def version_of(self, message: Mapping[str, Json]) -> int | None:
-        """Tell which version of the stream a record is of."""
+        """Return the version of the stream that a record is of."""
         own = _version(message.get("version"))
         return self.version if own is None else own
 
     def activated(self, version: Json, *, follows: bool) -> None:
-        """Take in an ACTIVATE_VERSION; one that does not follow the stream's records only names their version."""
+        """Read an ACTIVATE_VERSION; one that does not follow the stream's records only names their version."""
         self.version = _version(version)
         if self.version is not None:
             self._versions.add(self.version)
@@ -94,17 +94,17 @@ class TapStream:
             self.missing = None
 
     def found(self, bookmark: Json) -> None:
-        """Write down what a STATE says of the stream, whenever it came.
+        """Read the stream's bookmark in a STATE, whenever it came.
 
-        Only the last one counts: taps that read a whole table may keep a position on their way, and drop it at the end.
+        Only the last one counts: taps that read a complete table may keep a position meanwhile, and drop it at the end.
         """
         parts = _parts(self.name, bookmark)
         self.position = next((name for name, value in parts if _is_position(name, value, self._versions)), None)
 
     def bookmarked(self, state: Json) -> None:
-        """Take in a STATE that follows the stream's records.
+        """Read a STATE that follows the stream's records.
 
-        Taps of the Meltano SDK send one after every 10,000 records, and after a BATCH, and of a whole table it looks
+        Taps of the Meltano SDK send one after every 10,000 records, and after a BATCH, and of a complete table it looks
         like the last one: it proves nothing where it may be one of these.
         """
         if self.missing is None:
@@ -115,11 +115,11 @@ class TapStream:
             self.missing = _missing(state, self.name)
 
 
-class Pipe:
-    """The tap's streams, as its messages come by."""
+class TapStreams:
+    """The streams of the tap, by their names there."""
 
     def __init__(self) -> None:
-        """Nothing came yet."""
+        """Begin before the first message."""
         self._streams: dict[str, TapStream] = {}
         self._open: TapStream | None = None
         """The stream of the last record, while no other stream's message came after it."""
@@ -131,28 +131,28 @@ class Pipe:
         return self._streams[name]
 
     def schema(self, stream: str, bookmark_properties: Sequence[str] | None) -> None:
-        """Note a SCHEMA."""
+        """Read a SCHEMA."""
         self._message_of(stream).described(bookmark_properties)
 
     def record(self, stream: str, version: Json = None, *, in_batch: bool = False) -> None:
-        """Note a RECORD with the version it names, or a record of a BATCH."""
+        """Count a RECORD with the version that it names, or a record of a BATCH."""
         self._open = self.stream(stream)
         self._open.record(version, in_batch=in_batch)
 
     def activate_version(self, stream: str, version: Json) -> None:
-        """Note an ACTIVATE_VERSION."""
+        """Read an ACTIVATE_VERSION."""
         named = self._message_of(stream)
         named.activated(version, follows=named is self._open)
 
     def state(self, value: Json) -> None:
-        """Read a STATE: it speaks of the stream whose records came last, and has the bookmarks of all."""
+        """Read a STATE: it has the bookmarks of all streams, and may say that the last record's stream is complete."""
         for name, bookmark in _bookmarks(value).items():
             self.stream(name).found(bookmark)
         if self._open is not None:
             self._open.bookmarked(value)
 
     def _message_of(self, stream: str) -> TapStream:
-        """Return the stream of a message that is no record; it ends the turn of another."""
+        """Return the stream of a message that is no record; no record of another stream is the last one then."""
         named = self.stream(stream)
         if self._open is not named:
             self._open = None
@@ -160,7 +160,7 @@ class Pipe:
 
 
 def _missing(state: Json, stream: str) -> str | None:
-    """Return why a STATE does not say that a stream is complete; None: it does, and names it without a reserve."""
+    """Return why a STATE does not say that a stream is complete; None: it does."""
     bookmarks = _bookmarks(state)
     if stream not in bookmarks:
         return _is_not_named(stream, bookmarks)
@@ -193,7 +193,7 @@ def _bookmarks(state: Json) -> Mapping[str, Json]:
 
 
 def _parts(name: str, value: Json) -> Iterator[tuple[str, Json]]:
-    """Yield the values of a bookmark, each with the name of its part, but for those that are no positions."""
+    """Yield the values of a bookmark that may be positions, each with the name of its part."""
     if isinstance(value, dict):
         for part, held in value.items():
             if part not in _NO_POSITIONS:
@@ -206,7 +206,7 @@ def _parts(name: str, value: Json) -> Iterator[tuple[str, Json]]:
 
 
 def _is_position(name: str, value: Json, versions: Collection[int]) -> bool:
-    """Return whether a part of a bookmark holds a position.
+    """Check whether a part of a bookmark holds a position.
 
     A number that is a version of the stream is none: tap-google-sheets keeps the version of a whole table so.
     """

@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from target_intercom.errors import InvalidRecordError
-    from target_intercom.intercom.protocol import ContactId
+    from target_intercom.intercom.protocol.ids import ContactId
     from target_intercom.model import Contact, ContactRecords, Received, RecordKey, SkipReason
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.stream import Stream

@@ -31,7 +31,7 @@ from target_intercom.sync.writing.results import Rejected, Saved, Skipped
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from target_intercom.intercom.protocol import ContactId
+    from target_intercom.intercom.protocol.ids import ContactId
     from target_intercom.model import Contact, Identifier, Match, Received, StreamSchema
     from target_intercom.settings.stream import Stream
     from target_intercom.sync.contact_outcomes import ContactOutcomes

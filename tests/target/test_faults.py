@@ -16,8 +16,8 @@ import pytest
 
 from target_intercom.errors import RefusedError, RegionError, UnauthorizedError, UnreachableError
 from target_intercom.intercom.client import IntercomClient
-from target_intercom.intercom.outages import Patience
-from target_intercom.intercom.protocol import ContactId
+from target_intercom.intercom.outages import RetryLimits
+from target_intercom.intercom.protocol.ids import ContactId
 from target_intercom.sandbox import Conditions, Fault, Response, SandboxServer, TargetedFault
 from target_intercom.sandbox.versions import Version
 from tests.front import Front
@@ -36,7 +36,7 @@ LEADS = schema("leads", email="text", name="text", plan="text", seats="integer",
 MODES = {"streams": {"leads": {"creation_mode": "lead"}}}
 KINDS = list(Fault)
 V216 = Version.parse("2.16")
-QUICK = Patience(first_pause=0.01, longest_pause=0.1, start=1, outage=1, poison=0.3)
+QUICK = RetryLimits(first_pause=0.01, longest_pause=0.1, start=1, outage=1, poison=0.3)
 STUBBORN = replace(QUICK, start=60, outage=60)
 """A call that keeps failing is given up soon, Intercom is not."""
 NONE = replace(QUICK, start=0, outage=0, limited=0)
@@ -374,7 +374,7 @@ def client(sandbox: SandboxServer) -> Iterator[IntercomClient]:
         bulk_version="Preview",
         rate_limit_percent=95,
         max_connections=8,
-        patience=QUICK,
+        retry_limits=QUICK,
     )
     yield client
     client.close(1)
@@ -472,7 +472,7 @@ def client_of(url: str, **settings: Any) -> Iterator[IntercomClient]:
         bulk_version="Preview",
         rate_limit_percent=95,
         max_connections=8,
-        **{"token": "sandbox", "patience": QUICK, **settings},
+        **{"token": "sandbox", "retry_limits": QUICK, **settings},
     )
     yield client
     client.close(1)
@@ -526,7 +526,7 @@ def test_what_waited_for_the_rate_limit_is_tried_again_after_a_failure_as_anythi
 
 
 def test_a_call_that_fails_is_not_given_up_before_it_was_tried_again(sandbox: SandboxServer) -> None:
-    with Front(sandbox, lambda _request: error(503)) as front, client_of(front.url, patience=NONE) as client:
+    with Front(sandbox, lambda _request: error(503)) as front, client_of(front.url, retry_limits=NONE) as client:
         with pytest.raises(UnreachableError):
             client.workspace()
         assert client.traffic.retries >= 1
@@ -536,7 +536,7 @@ def test_when_there_is_nothing_but_429_the_run_fails(sandbox: SandboxServer) -> 
     answer = error(429, message="Exceeded rate limit")
     with (
         Front(sandbox, lambda request: None if request.path == "/me" else answer) as front,
-        client_of(front.url, patience=NONE) as client,
+        client_of(front.url, retry_limits=NONE) as client,
     ):
         client.workspace()
         with pytest.raises(UnreachableError, match=r"rate limit is reached: POST /contacts/search .* Exceeded"):
@@ -547,7 +547,7 @@ def test_what_gets_nothing_but_429_while_others_succeed_fails_the_run_too(sandbo
     """A minute later it may work."""
     with (
         Front(sandbox, lambda request: None if request.path == "/me" else error(429)) as front,
-        client_of(front.url, patience=NONE) as client,
+        client_of(front.url, retry_limits=NONE) as client,
         pytest.raises(UnreachableError, match="rate limit is reached: POST /contacts got nothing but 429"),
     ):
         client.create_contact({"external_id": "1"}, before=client.workspace)

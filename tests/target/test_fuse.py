@@ -213,7 +213,7 @@ def test_a_percentage_of_zero_removes_nobody_and_says_so(
     assert done.writes == 0
     if done.stream()["skipped"]:
         assert done.stream()["reasons"]["skipped"] == {"not_removed": 1}
-    assert "Stream 'customers': 'max_removal_percent' is 0: nobody is removed" in caplog.text
+    assert "Stream 'customers': 'max_removal_percent' is 0: nothing is removed" in caplog.text
 
 
 @pytest.mark.parametrize("percent", [0, 1, 20])

@@ -121,7 +121,7 @@ def test_no_tag_is_taken_off_while_the_tap_did_not_say_that_it_is_whole(
     assert done.exit_code == 0
     assert there(people) - {9} == {1, 2, 3, 4}
     assert TAKE_OFF not in done.calls
-    assert not messages or "who is missing from it is not removed" in caplog.text
+    assert not messages or "what is missing from it is not removed" in caplog.text
     # What was not whole spoils nothing for the next run that is.
     load(whole(1, 2, 3), **TWO_STREAMS)
     assert there(people) - {9} == {1, 2, 3}
@@ -246,7 +246,7 @@ def test_no_other_mode_takes_off_who_left(
     assert done.exit_code == 0
     assert done.stream("members")["left"] == 0
     assert there(people) == ({3, 4} if mode == "remove" else {1, 2, 3, 4})
-    said = f"Stream 'members': 'snapshot' removes nobody in mode '{mode}'"
+    said = f"Stream 'members': 'snapshot' removes nothing in mode '{mode}'"
     assert (said in caplog.text) is (messages == whole(1, 2))
 
 
@@ -870,7 +870,7 @@ def test_a_percentage_of_zero_takes_nothing_off_and_says_so(
     assert done.writes == 0
     if done.stream("members")["skipped"]:
         assert done.stream("members")["reasons"] == {"skipped": {"not_removed": 1}}
-    assert "Stream 'members': 'max_removal_percent' is 0: nobody is removed" in caplog.text
+    assert "Stream 'members': 'max_removal_percent' is 0: nothing is removed" in caplog.text
 
 
 # Two runs at once.

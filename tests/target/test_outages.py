@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.intercom.outages import Patience
+from target_intercom.intercom.outages import RetryLimits
 from target_intercom.sandbox import Response
 from tests.loading import HURRIED, hurry, record, schema, state
 from tests.target.bulking import LEADS
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 COUNT = 120
 TYPES = {"id": "text", "email": "text", "name": "text", "plan": "text", "gone": "boolean", "groups": "array"}
-BRIEF = Patience(first_pause=0.01, longest_pause=0.2, start=1.0, outage=1.0, poison=60)
+BRIEF = RetryLimits(first_pause=0.01, longest_pause=0.2, start=1.0, outage=1.0, poison=60)
 """An outage is waited for as long as for a second, and no call is given up before."""
 STUBBORN = replace(BRIEF, start=60, outage=60, poison=0.2)
 """The other way round."""

@@ -178,7 +178,7 @@ def test_names_in_any_case_are_those_of_standard_attributes_and_that_is_said_onc
     assert (ann["signed_up_at"], ann["last_seen_at"]) == (1767225600, 1767312000)
     assert custom(people) == {"PLAN": "pro", "Full-Name": "x"}
     for name, attribute in (("EMAIL", "email"), ("Name", "name"), ("Signed Up At", "signed_up_at")):
-        said = f"Stream 'users': property '{name}' is taken for '{attribute}'"
+        said = f"Stream 'users': property '{name}' is loaded as '{attribute}'"
         assert sum(message.startswith(said) for message in caplog.messages) == 1
     for name in ("UPDATED_AT", "Owner_Id"):
         assert sum(f"'{name}' is left out" in message for message in caplog.messages) == 1
@@ -217,7 +217,7 @@ def test_where_a_mapping_differs_from_a_property_in_case_only_the_refusal_says_s
         ),
         (["EMAIL", "Email"], {}, None, "properties 'EMAIL', 'Email' are left out"),
         (["EMAIL", "Email"], {"EMAIL": "email"}, "EMAIL", "'Email' is left out: 'EMAIL' goes into 'email' already"),
-        (["EMAIL", "Email"], {"EMAIL": None}, "Email", "'Email' is taken for 'email'"),
+        (["EMAIL", "Email"], {"EMAIL": None}, "Email", "'Email' is loaded as 'email'"),
     ],
 )
 @pytest.mark.parametrize("turned", [False, True])
@@ -626,7 +626,7 @@ def test_why_nobody_leaves_a_snapshot_is_said(
     assert (done.exit_code, len(people.live())) == (0, 3)
     (said,) = {message for message in caplog.messages if "Stream 'users': the tap did not say" in message}
     assert f"({why}" in said
-    assert said.endswith("who is missing from it is not removed")
+    assert said.endswith("what is missing from it is not removed")
 
 
 def test_a_stream_that_the_targets_own_stream_map_renames_is_complete(load: Loader, people: People) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_intercom.intercom.protocol import AdminId
+from target_intercom.intercom.protocol.ids import AdminId
 from target_intercom.kinds.tags import job_item
 from target_intercom.model import Contact, ContactDraft, ContactId, Email, ExternalId, Identity, LinkChange, TagId
 from target_intercom.sandbox import bulk

@@ -12,7 +12,7 @@ import pytest
 from target_intercom.check.catalog import CatalogError, read_catalog
 from target_intercom.check.fitting import Fit, fit, identifier_fit, named
 from target_intercom.errors import InvalidRecordError
-from target_intercom.intercom.protocol import DataAttribute
+from target_intercom.intercom.protocol.workspace import DataAttribute
 from target_intercom.kinds.entity import ValueType
 from target_intercom.model import MatchBy
 from target_intercom.settings.environment import unflattened

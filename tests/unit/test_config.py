@@ -11,20 +11,10 @@ import pytest
 
 from target_intercom.errors import ConfigValidationError
 from target_intercom.model import MatchBy
-from target_intercom.settings.config import (
-    Config,
-    CreationMode,
-    Region,
-    RemovalMode,
-    StreamConfig,
-    SyncMode,
-    Unmapped,
-    json_schema,
-    ledger_place,
-    parse_config,
-    unknown_settings,
-)
+from target_intercom.settings.config import Config, CreationMode, Region, RemovalMode, StreamConfig, SyncMode, Unmapped
 from target_intercom.settings.environment import environment_errors
+from target_intercom.settings.parsing import ledger_place, parse_config, unknown_settings
+from target_intercom.settings.table import json_schema
 from target_intercom.target import TargetIntercom
 
 TOKEN = "dG9rOnNlY3JldA=="

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from target_intercom.settings.config import parse_config
 from target_intercom.settings.environment import restored
+from target_intercom.settings.parsing import parse_config
 
 TOKEN = {"access_token": "dG9rOnNlY3JldA=="}
 

@@ -16,7 +16,8 @@ from target_intercom.errors import (
     RefusedError,
     UnauthorizedError,
 )
-from target_intercom.intercom.protocol import Job, JobId, TaskId, TaskState
+from target_intercom.intercom.protocol.bulk import Job, TaskState
+from target_intercom.intercom.protocol.ids import JobId, TaskId
 from target_intercom.sync.writing import bulk_jobs as jobs_module
 from target_intercom.sync.writing.bulk_jobs import ITEMS_A_CALL, BulkJobs, Ended, Ending, Submission, parted
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.intercom.protocol import ExternalId
+from target_intercom.intercom.protocol.ids import ExternalId
 from target_intercom.json_lines import json_line, parsed_line
 from target_intercom.model import GroupKey, Identity, RecordKey
 from target_intercom.sync.linking.waiting import WaitingMembership, WaitingMemberships

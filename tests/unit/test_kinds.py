@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from target_intercom.intercom.protocol import Contact
+from target_intercom.intercom.protocol.contacts import Contact
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import MatchBy
 

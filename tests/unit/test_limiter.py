@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_intercom.intercom.limiter import RateLimiter, Window
-from target_intercom.intercom.protocol import RateLimit
+from target_intercom.intercom.protocol.headers import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

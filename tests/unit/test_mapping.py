@@ -11,7 +11,7 @@ import pytest
 from target_intercom.errors import InvalidRecordError, StreamRefusedError
 from target_intercom.kinds.entity import ValueType
 from target_intercom.model import ExternalId, Identity, MatchBy
-from target_intercom.settings.config import parse_config
+from target_intercom.settings.parsing import parse_config
 from target_intercom.sync.mapping.attribute_values import AttributeType, WantedAttributes
 from target_intercom.sync.mapping.contacts import ContactMapper
 from target_intercom.sync.mapping.identifiers import no_identifier

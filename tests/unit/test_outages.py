@@ -6,17 +6,17 @@ import math
 
 import pytest
 
-from target_intercom.intercom.outages import Operation, Patience, Tries, Verdict, about
+from target_intercom.intercom.outages import AfterFailure, Operation, RetryLimits, Tries, about
 
-PATIENCE = Patience()
-LIMIT = PATIENCE.outage
+RETRY_LIMITS = RetryLimits()
+LIMIT = RETRY_LIMITS.outage
 
 
 def operation() -> Operation:
-    return Operation(PATIENCE, lambda pause: pause)
+    return Operation(RETRY_LIMITS, lambda pause: pause)
 
 
-def fail(one: Operation, tries: Tries, now: float, sent_at: float | None = None) -> Verdict:
+def fail(one: Operation, tries: Tries, now: float, sent_at: float | None = None) -> AfterFailure:
     one.failed(now, tries, now if sent_at is None else sent_at)
     return one.judge(now, tries, LIMIT)
 
@@ -26,8 +26,8 @@ def test_an_outage_without_end_is_given_up_within_ten_minutes_and_after_few_call
     one, calls, now = operation(), 0, 0.0
     threads = [Tries() for _ in range(64)]
     ready = dict.fromkeys(threads, 0.0)
-    verdict = Verdict.AGAIN
-    while verdict is Verdict.AGAIN:
+    verdict = AfterFailure.AGAIN
+    while verdict is AfterFailure.AGAIN:
         tries = min(threads, key=lambda one: ready[one])
         now = max(now, ready[tries])
         wait = one.wait(now)
@@ -38,7 +38,7 @@ def test_an_outage_without_end_is_given_up_within_ten_minutes_and_after_few_call
         verdict = fail(one, tries, now + 0.1, sent_at=now)
         one.come_back(probe=probe)
         ready[tries] = now + 0.1 + one.pause(tries)
-    assert verdict is Verdict.OUTAGE
+    assert verdict is AfterFailure.OUTAGE
     assert 500 < now <= 600
     assert calls < 200
 
@@ -46,12 +46,12 @@ def test_an_outage_without_end_is_given_up_within_ten_minutes_and_after_few_call
 def test_an_outage_ends_with_the_first_answer() -> None:
     one, tries = operation(), Tries()
     for moment in range(0, 500, 20):
-        assert fail(one, tries, moment) is Verdict.AGAIN
+        assert fail(one, tries, moment) is AfterFailure.AGAIN
     assert one.is_out
     one.answered(500)
     assert (one.is_out, one.wait(500)) == (False, 0)
     for moment in range(501, 1000, 20):
-        assert fail(one, Tries(), moment) is Verdict.AGAIN
+        assert fail(one, Tries(), moment) is AfterFailure.AGAIN
 
 
 def test_while_it_is_out_one_call_asks_and_the_others_wait() -> None:
@@ -74,9 +74,9 @@ def test_calls_that_were_under_way_together_are_one_failure() -> None:
     assert not one.is_out
 
 
-@pytest.mark.parametrize(("seconds", "failures", "verdict"), [(59, 9, Verdict.AGAIN), (60, 4, Verdict.AGAIN)])
+@pytest.mark.parametrize(("seconds", "failures", "verdict"), [(59, 9, AfterFailure.AGAIN), (60, 4, AfterFailure.AGAIN)])
 def test_a_call_is_not_to_blame_before_five_failures_and_a_minute(
-    seconds: float, failures: int, verdict: Verdict
+    seconds: float, failures: int, verdict: AfterFailure
 ) -> None:
     one, tries = operation(), Tries()
     for number in range(failures):
@@ -90,7 +90,7 @@ def test_a_call_that_fails_while_others_are_answered_is_to_blame() -> None:
     fail(one, tries, 0)
     one.answered(1)
     told = [fail(one, tries, moment) for moment in (2, 20, 40, 59, 60)]
-    assert told == [Verdict.AGAIN] * 4 + [Verdict.GIVE_UP]
+    assert told == [AfterFailure.AGAIN] * 4 + [AfterFailure.GIVE_UP]
 
 
 def test_time_that_the_rate_limit_took_does_not_count_against_a_call() -> None:
@@ -100,7 +100,7 @@ def test_time_that_the_rate_limit_took_does_not_count_against_a_call() -> None:
     for moment in (2, 3, 4, 60):
         tries.paced += 10
         told = fail(one, tries, moment)
-    assert told is Verdict.AGAIN
+    assert told is AfterFailure.AGAIN
 
 
 def test_a_call_is_not_to_blame_while_others_begin_to_fail() -> None:
@@ -109,7 +109,7 @@ def test_a_call_is_not_to_blame_while_others_begin_to_fail() -> None:
     fail(one, tries, 0)
     one.answered(1)
     fail(one, Tries(), 2)
-    assert [fail(one, tries, moment) for moment in (10, 20, 40, 60, 80)] == [Verdict.AGAIN] * 5
+    assert [fail(one, tries, moment) for moment in (10, 20, 40, 60, 80)] == [AfterFailure.AGAIN] * 5
 
 
 def test_a_late_answer_to_a_call_of_before_the_outage_makes_nobody_to_blame_while_others_come() -> None:
@@ -118,8 +118,8 @@ def test_a_late_answer_to_a_call_of_before_the_outage_makes_nobody_to_blame_whil
     one.answered(0.1)
     fail(one, late, 0.2)
     for moment in range(1, 580, 10):
-        assert fail(one, early, moment) is fail(one, late, moment) is Verdict.AGAIN
-    assert fail(one, early, 700) is Verdict.OUTAGE
+        assert fail(one, early, moment) is fail(one, late, moment) is AfterFailure.AGAIN
+    assert fail(one, early, 700) is AfterFailure.OUTAGE
 
 
 def test_a_call_about_many_is_given_up_after_three_failures_while_others_are_answered() -> None:
@@ -130,15 +130,15 @@ def test_a_call_about_many_is_given_up_after_three_failures_while_others_are_ans
     for moment in (1, 2):
         one.failed(moment, tries, moment)
         told.append(one.judge(moment, tries, LIMIT, many=True))
-    assert told == [Verdict.AGAIN, Verdict.GIVE_UP]
+    assert told == [AfterFailure.AGAIN, AfterFailure.GIVE_UP]
 
 
 def test_time_in_which_nobody_asked_is_no_time_of_the_outage() -> None:
     """A call of minute 0 failed, and nobody needed another before minute 20; nor does the rate limit's wait count."""
     one = operation()
     fail(one, Tries(), 0)
-    assert fail(one, Tries(), 1201, sent_at=1200) is Verdict.AGAIN
-    assert fail(one, Tries(), 1300, sent_at=1299) is Verdict.AGAIN
+    assert fail(one, Tries(), 1201, sent_at=1200) is AfterFailure.AGAIN
+    assert fail(one, Tries(), 1300, sent_at=1299) is AfterFailure.AGAIN
 
 
 def test_a_known_lone_call_is_to_blame_after_a_minute() -> None:
@@ -147,7 +147,7 @@ def test_a_known_lone_call_is_to_blame_after_a_minute() -> None:
     for moment in (0, 1, 3, 30, 60):
         one.failed(moment, tries, moment)
         told.append(one.judge(moment, tries, LIMIT, known=True))
-    assert told == [Verdict.AGAIN] * 4 + [Verdict.GIVE_UP]
+    assert told == [AfterFailure.AGAIN] * 4 + [AfterFailure.GIVE_UP]
 
 
 def test_a_known_call_that_does_not_fail_alone_is_not_to_blame() -> None:
@@ -155,7 +155,7 @@ def test_a_known_call_that_does_not_fail_alone_is_not_to_blame() -> None:
     for moment in (0, 1, 3, 30, 60, 90):
         one.failed(moment, Tries(), moment)
         one.failed(moment, tries, moment)
-        assert one.judge(moment, tries, LIMIT, known=True) is Verdict.AGAIN
+        assert one.judge(moment, tries, LIMIT, known=True) is AfterFailure.AGAIN
 
 
 def test_stand_ins_come_in_turn_with_the_call_itself() -> None:

@@ -10,21 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_intercom import errors
-from target_intercom.intercom.protocol import (
-    Contact,
-    DataAttribute,
-    Job,
-    RateLimit,
-    Workspace,
-    contact_body,
-    contacts_of,
-    decipher,
-    next_cursor,
-    normal_email,
-    search_body,
-    search_query,
-    version_at_least,
-)
+from target_intercom.intercom.protocol.answers import decipher
+from target_intercom.intercom.protocol.bulk import Job
+from target_intercom.intercom.protocol.contacts import Contact, contact_body, contacts_of
+from target_intercom.intercom.protocol.headers import RateLimit, version_at_least
+from target_intercom.intercom.protocol.ids import normal_email
+from target_intercom.intercom.protocol.searches import next_cursor, search_body, search_query
+from target_intercom.intercom.protocol.workspace import DataAttribute, Workspace
 
 HEX = "63a07ddf05a32042dffac965"
 HTML = b"<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head></html>"

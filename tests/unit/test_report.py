@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_intercom.model import CONTACT_RESULTS, Outcome, Received, Refusal, Result, SkipReason
-from target_intercom.reporting.log import Repeated
+from target_intercom.reporting.log import Warnings
 from target_intercom.reporting.report import RejectedRecords, RunReport
 from tests.loading import received, record, schema
 
@@ -37,7 +37,7 @@ def customer(**values: Any) -> Received:
 
 def report(folder: Path) -> RunReport:
     rejected = rejected_records(folder)
-    return RunReport(folder / "report.json", rejected, "run1", "2026-11-20T00:00:00+00:00", Repeated(LOGGER.warning))
+    return RunReport(folder / "report.json", rejected, "run1", "2026-11-20T00:00:00+00:00", Warnings(LOGGER.warning))
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -19,7 +19,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.intercom.client import IntercomClient
-    from target_intercom.intercom.protocol import Job, JobId
+    from target_intercom.intercom.protocol.bulk import Job
+    from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.link import LinkKind
     from target_intercom.ledger.interface import Membership
     from target_intercom.model import ContactId, LinkedId, Pair

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 
 from target_intercom.errors import CallFailedError, Fault, RefusedError, UndoneError
-from target_intercom.intercom.protocol import halves
+from target_intercom.intercom.protocol.searches import halves
 from target_intercom.ledger.interface import LinkState
 from target_intercom.model import LinkChange, Refusal
 from target_intercom.sync.linking.outcomes import by_pair, contact_gone, of_records, why_refused

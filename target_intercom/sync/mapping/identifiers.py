@@ -7,7 +7,7 @@ import typing as t
 import unicodedata
 
 from target_intercom.errors import InvalidRecordError, StreamRefusedError
-from target_intercom.intercom.protocol import ContactId, ExternalId, normal_email
+from target_intercom.intercom.protocol.ids import ContactId, ExternalId, normal_email
 from target_intercom.model import Identity, MatchBy
 from target_intercom.sync.mapping.values import UncoercibleError, identifier
 

@@ -11,7 +11,7 @@ import unicodedata
 
 from target_intercom.model import CUSTOM_PREFIX
 from target_intercom.settings.config import TAG, Unmapped
-from target_intercom.settings.warnings import is_in_doubt, is_taken
+from target_intercom.settings.warnings import ambiguous_property, nearly_named_property
 from target_intercom.sync.mapping.properties import CUSTOM, folded
 
 if t.TYPE_CHECKING:
@@ -76,11 +76,11 @@ class Layout:
         if found.property is None:
             if not found.others:
                 return wanted
-            self._say(is_in_doubt(self._stream, found.others, wanted, setting))
+            self._say(ambiguous_property(self._stream, found.others, wanted, setting))
             return None
         self.targets[found.property] = None
         if found.property != wanted:
-            self._say(is_taken(self._stream, found.property, wanted))
+            self._say(nearly_named_property(self._stream, found.property, wanted))
         for other in found.others:
             self._leave_out(other, f"'{setting}' names '{found.property}'")
         return found.property
@@ -99,7 +99,7 @@ class Layout:
             self._leave_out(name, f"'{holder}' goes into '{attribute}' already")
             return None
         if standard is not None and name != attribute and name not in self._config.mappings:
-            self._say(is_taken(self._stream, name, attribute))
+            self._say(nearly_named_property(self._stream, name, attribute))
         return attribute
 
     def _wanted(self, name: str, alike: Sequence[str]) -> str | None:
@@ -125,7 +125,7 @@ class Layout:
         """Decide whether a property goes into the standard attribute that its name folds to."""
         if attribute in alike or len(alike) == 1 or attribute in self.sources:
             return attribute
-        self._say(is_in_doubt(self._stream, alike, attribute, "mappings"))
+        self._say(ambiguous_property(self._stream, alike, attribute, "mappings"))
         return None
 
     def _say_standard(self, name: str, bare: str) -> None:

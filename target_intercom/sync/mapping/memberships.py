@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from target_intercom.errors import InvalidRecordError, StreamRefusedError
 from target_intercom.model import MatchBy
 from target_intercom.settings.config import TAG
-from target_intercom.settings.warnings import is_in_doubt
+from target_intercom.settings.warnings import ambiguous_property
 from target_intercom.sync.mapping.group_names import group_name
 from target_intercom.sync.mapping.identifiers import no_identifier, read_identity, refuse_without_identifier
 from target_intercom.sync.mapping.properties import Properties, asks_to_remove, meant
@@ -124,7 +124,7 @@ class MembershipMapper:
             if named.property is not None:
                 yield named.property, held
             elif named.others:
-                say(is_in_doubt(stream, named.others, wanted, "mappings"))
+                say(ambiguous_property(stream, named.others, wanted, "mappings"))
 
     def _group(self, record: Mapping[str, Json], *, lenient: bool) -> str | None:
         source = self._sources[TAG]

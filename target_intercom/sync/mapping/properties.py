@@ -13,7 +13,6 @@ from decimal import Decimal, InvalidOperation
 
 from target_intercom.json_lines import parsed_line
 from target_intercom.model import CUSTOM_PREFIX
-from target_intercom.settings.config import SyncMode
 from target_intercom.singer.schemas import ANY, Values, values_of
 from target_intercom.sync.mapping.values import is_set
 
@@ -190,7 +189,7 @@ class Properties:
 
 def asks_to_remove(record: Mapping[str, Json], config: StreamConfig, deleted: str | None) -> bool:
     """Check whether a record asks to remove what it names: by the mode of its stream, or by its `deleted_property`."""
-    return config.sync_mode is SyncMode.REMOVE or (deleted is not None and is_set(record.get(deleted)))
+    return config.orders_removals or (deleted is not None and is_set(record.get(deleted)))
 
 
 def object_of(value: Json) -> Mapping[str, Json] | None:

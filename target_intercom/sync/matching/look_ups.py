@@ -6,7 +6,6 @@ import typing as t
 from dataclasses import dataclass
 
 from target_intercom.model import Identity, MatchBy
-from target_intercom.settings.config import SyncMode
 from target_intercom.sync.matching.whose import may_let_go
 
 if t.TYPE_CHECKING:
@@ -36,7 +35,7 @@ class LookUps:
         """
         asked = [entry for entry in entries if entry.contact is None or entry.is_unsure]
         moving = [entry for entry in entries if not (entry.contact is None or entry.is_unsure) and may_let_go(entry)]
-        removes = self.stream.settings.sync_mode is SyncMode.REMOVE
+        removes = self.stream.settings.orders_removals
         unsure = {entry.contact.id for entry in asked if entry.contact is not None}
         self.look_up_identities(asked, known, known=unsure, everyone=removes)
         if moving:
@@ -47,11 +46,7 @@ class LookUps:
     def look_up_identities(self, entries: Iterable[Entry], into: Directory, **how: t.Any) -> None:
         """Look up the identifiers of records, whatever the ledger says; `how` is as for `Matcher.look_up`."""
         # A removal means the leads with an email, too; what is written must not be another contact's.
-        also = (
-            [MatchBy.EMAIL]
-            if self.stream.settings.sync_mode is SyncMode.REMOVE
-            else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
-        )
+        also = [MatchBy.EMAIL] if self.stream.settings.orders_removals else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
         identities = identities_of(entries)
         self.ids.find_for(identities)
         self.matcher.look_up(identities, self.stream.settings.match_by, into, also=also, **how)

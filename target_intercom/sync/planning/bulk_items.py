@@ -11,14 +11,15 @@ from collections import UserDict
 from dataclasses import replace
 from types import MappingProxyType
 
-from target_intercom.intercom.protocol import contact_body, normal_email
+from target_intercom.intercom.protocol.contacts import contact_body
+from target_intercom.intercom.protocol.ids import normal_email
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX, Contact, ExternalId
 
 if t.TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from target_intercom.intercom.protocol import AdminId
+    from target_intercom.intercom.protocol.ids import AdminId
     from target_intercom.model import ContactDraft, ContactId, Json, LinkChange
 
 _CREATABLE: t.Final = CONTACTS.names(lambda one: one.in_bulk_creates)

@@ -10,7 +10,6 @@ from functools import cache, partial
 
 from target_intercom.ledger.interface import UNNOTED, Dropped, EntryState, LedgerEntry, Loaded, Stamp, stamp
 from target_intercom.model import Identity, Known, LedgerVerdict, MatchBy, Update
-from target_intercom.settings.config import SyncMode
 from target_intercom.sync.matching.whose import Links, may_let_go
 from target_intercom.sync.remembering.fingerprints import (
     NO_IDENTITY,
@@ -259,9 +258,7 @@ class StreamMemory:
 
     def _recalled(self, entry: Entry) -> Entry:
         row = None if entry.key is None else self._entries.get(entry.key)
-        if row is None or (
-            self._stream.settings.sync_mode is SyncMode.REMOVE and any(entry.draft.identity.identifiers())
-        ):
+        if row is None or (self._stream.settings.orders_removals and any(entry.draft.identity.identifiers())):
             # Who is to be forgotten is whom the identifiers mean today.
             return entry
         self._see(row.key, entry.received)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from target_intercom.settings.warnings import has_unreadable_key, holds_position, may_be_cut_off, was_shared
+from target_intercom.settings.warnings import incremental_bookmark, maybe_incomplete, shared_stream, unreadable_key
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -105,10 +105,10 @@ class CompleteStreams:
         """Return why a table may not be complete; None: it is."""
         position = next((source.position for source in table.sources if source.position is not None), None)
         if position is not None:
-            return holds_position(stream, position)
+            return incremental_bookmark(stream, position)
         missing = next((source.missing for source in table.sources if source.missing is not None), None)
         if missing is not None:
-            return may_be_cut_off(stream, missing)
+            return maybe_incomplete(stream, missing)
         if is_unclear:
-            return has_unreadable_key(stream)
-        return None if self._ledger.streams.was_alone(stream) else was_shared(stream)
+            return unreadable_key(stream)
+        return None if self._ledger.streams.was_alone(stream) else shared_stream(stream)

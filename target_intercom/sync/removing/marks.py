@@ -17,7 +17,6 @@ from target_intercom.model import (
     SkipReason,
     Unanswered,
 )
-from target_intercom.settings.config import SyncMode
 from target_intercom.sync.planning.wanted import not_shown, refusal
 from target_intercom.sync.removing.marked import Mark
 
@@ -48,7 +47,7 @@ class StreamMarks:
         In `remove` mode the leads with its email, or with that of the contact found, go, too: a privacy request means
         the person. Where several users have the email, they may be anybody's.
         """
-        leads = _leads(entry, match, known) if self._stream.settings.sync_mode is SyncMode.REMOVE else []
+        leads = _leads(entry, match, known) if self._stream.settings.orders_removals else []
         self._waiting.append((entry, self._to_remove(entry, match, leads)))
 
     def live(self, places: Mapping[RecordKey, int]) -> None:
@@ -113,7 +112,7 @@ class StreamMarks:
     def _new_mark(self, entry: Entry, contacts: list[Contact]) -> Mark:
         if entry.key is None:
             raise ValueError("a run that removes contacts keeps a ledger, and its records have keys")
-        is_order = self._stream.settings.sync_mode is SyncMode.REMOVE
+        is_order = self._stream.settings.orders_removals
         return Mark(
             stream=self._stream.name,
             key=entry.key,

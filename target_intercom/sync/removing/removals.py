@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from target_intercom.model import Identity, Outcome, Refusal, Result, SkipReason
-from target_intercom.settings.config import RemovalMode, SyncMode
-from target_intercom.settings.warnings import could_not_be_removed, removes_who_is_named, stay_after_merge
+from target_intercom.settings.config import RemovalMode
+from target_intercom.settings.warnings import contacts_of_merges, removal_refused, removes_named_contacts
 from target_intercom.sync.planning.wanted import merged_away
 from target_intercom.sync.removing.limit import Share
 from target_intercom.sync.removing.marked import Marks
@@ -185,7 +185,7 @@ class Removals:
                     if removed.ending is Ending.REMOVED:
                         yield stream
                     elif removed.ending is Ending.REFUSED:
-                        self._say(could_not_be_removed(stream))
+                        self._say(removal_refused(stream))
 
     # Decisions.
 
@@ -218,7 +218,7 @@ class Removals:
             self._ledger.unlink(stream, staying, with_tags=True)
 
     def _is_of_orders(self, stream: str) -> bool:
-        return stream in self.streams and self._config(stream).sync_mode is SyncMode.REMOVE
+        return stream in self.streams and self._config(stream).orders_removals
 
     def _pages(self, stream: str) -> Iterator[Page]:
         return self._missing.pages(stream, self._going.keys(), self.streams.__contains__)
@@ -231,7 +231,7 @@ class Removals:
             for keepers in page.kept.values():
                 unseen.add(stream, keepers)
         if merged:
-            self._say(stay_after_merge(stream, merged))
+            self._say(contacts_of_merges(stream, merged))
 
     def _decide_marks(self, unseen: Unseen) -> None:
         unresolved = Names(Identity.of(contact) for contact, _ in self._ledger.unnamed()) if self._marks else Names(())
@@ -252,7 +252,7 @@ class Removals:
                 self._kept[mark] = bool(named_in)
                 unseen.add(mark.stream, named_in)
         for (stream, other, mode), count in sorted(named_by.items()):
-            self._say(removes_who_is_named(stream, other, count, mode))
+            self._say(removes_named_contacts(stream, other, count, mode))
 
     def _keepers(self, contacts: Sequence[ContactId]) -> dict[ContactId, list[Holder]]:
         waiting, keepers = iter(contacts), {}

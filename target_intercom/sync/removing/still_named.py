@@ -6,7 +6,7 @@ import typing as t
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from target_intercom.settings.warnings import stay_for_old_records
+from target_intercom.settings.warnings import contacts_of_old_records
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -31,7 +31,7 @@ class Unseen:
     def sentences(self, last_runs: Mapping[str, str], streams: Collection[str]) -> list[str]:
         """Return which contacts stay for records of old; `streams` are those of this run."""
         return [
-            stay_for_old_records(
+            contacts_of_old_records(
                 stream, other, count, None if other in streams else last_runs.get(other, "no known time")
             )
             for stream, counts in self.counts.items()

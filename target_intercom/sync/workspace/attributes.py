@@ -5,16 +5,16 @@ from __future__ import annotations
 import typing as t
 
 from target_intercom.errors import CallFailedError, UndoneError, UnknownAttributeError, UnreachableError
-from target_intercom.intercom.protocol import CUSTOM_PREFIX
+from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX
 from target_intercom.kinds.entity import ValueType
-from target_intercom.settings.warnings import is_left_out, is_not_made
+from target_intercom.settings.warnings import missing_attribute, unwritten_attribute
 from target_intercom.sync.mapping.attribute_values import AttributeType
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.intercom.client import IntercomClient
-    from target_intercom.intercom.protocol import DataAttribute
+    from target_intercom.intercom.protocol.workspace import DataAttribute
     from target_intercom.model import Json
 
 MOST_ATTRIBUTES: t.Final = 250
@@ -52,9 +52,9 @@ class CustomAttributes:
         """Return the warning that nothing is written into an attribute; None: it is, or the run makes it first."""
         entry = self.entries.get(name)
         if entry is None:
-            return None if create else is_not_made(name)
+            return None if create else missing_attribute(name)
         reason = obstacle(entry)
-        return None if reason is None else is_left_out(name, reason)
+        return None if reason is None else unwritten_attribute(name, reason)
 
     def type_of(self, name: str) -> AttributeType:
         """Return what an attribute takes that can be written."""
@@ -193,4 +193,4 @@ class AttributeCatalog:
 
     def _refuse(self, name: str, reason: str) -> None:
         self._refused.add(name)
-        self._say(is_left_out(name, reason))
+        self._say(unwritten_attribute(name, reason))

@@ -22,7 +22,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.intercom.client import IntercomClient
-    from target_intercom.intercom.protocol import AdminId, Job, JobId
+    from target_intercom.intercom.protocol.bulk import Job
+    from target_intercom.intercom.protocol.ids import AdminId, JobId
     from target_intercom.ledger.interface import Ledger, Stamp
     from target_intercom.model import Email, Json, PlannedWrite
     from target_intercom.settings.stream import Stream

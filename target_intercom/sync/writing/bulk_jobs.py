@@ -22,14 +22,15 @@ from target_intercom.errors import (
     RefusedError,
     UndoneError,
 )
-from target_intercom.intercom.protocol import TaskState
+from target_intercom.intercom.protocol.bulk import TaskState
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
-    from target_intercom.intercom.protocol import ContactId, Job, JobId, TaskId
+    from target_intercom.intercom.protocol.bulk import Job
+    from target_intercom.intercom.protocol.ids import ContactId, JobId, TaskId
 
 ITEMS_A_CALL: t.Final = 100
 """More are refused (official description, `POST /contacts/bulk`)."""

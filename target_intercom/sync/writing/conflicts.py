@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from target_intercom.errors import CallFailedError, ConflictError, Fault, NotFoundError, RefusedError, UndoneError
-from target_intercom.intercom.protocol import ContactId
+from target_intercom.intercom.protocol.ids import ContactId
 from target_intercom.model import Contact, Create, Found, Identity, MatchBy, Refusal, Result, SkipReason
 from target_intercom.sync.matching.whose import another_person, match_identity
 from target_intercom.sync.planning.wanted import changes

@@ -11,7 +11,7 @@ from target_intercom.sync.writing.plan_file import Origin
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from target_intercom.intercom.dry_run import DryRunClient
+    from target_intercom.intercom.dry_run.client import DryRunClient
     from target_intercom.ledger.interface import Ledger
     from target_intercom.model import Contact, PlannedWrite
     from target_intercom.settings.stream import Stream

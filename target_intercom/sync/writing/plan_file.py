@@ -6,7 +6,7 @@ import json
 import typing as t
 from collections import Counter, defaultdict
 
-from target_intercom.intercom.dry_run import Operation
+from target_intercom.intercom.dry_run.planned import Operation
 from target_intercom.json_lines import json_line
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.kinds.tags import group_key
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from target_intercom.intercom.dry_run import Planned
+    from target_intercom.intercom.dry_run.planned import Planned
     from target_intercom.model import Contact, ContactId, GroupKey, Identifier, Json, RecordKey
 
 _NOT_COMPARED: t.Final = CONTACTS.names(lambda one: not one.compared)

@@ -10,7 +10,7 @@ from target_intercom.model import Result
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from target_intercom.intercom.protocol import ContactId
+    from target_intercom.intercom.protocol.ids import ContactId
     from target_intercom.model import Contact, ContactRecords, PlannedWrite, Refusal, SkipReason
 
 SavedAs: t.TypeAlias = t.Literal[Result.CREATED, Result.UPDATED, Result.UNCHANGED]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from target_intercom.singer.tap_streams import Pipe, TapStream
+from target_intercom.singer.tap_streams import TapStream, TapStreams
 
 S, T = "customers", "orders"
 
@@ -20,9 +20,9 @@ DONE = bookmark()
 BOTH: dict[str, Any] = {"bookmarks": {S: {}, T: {}}}
 
 
-def told(*messages: Any) -> Pipe:
+def told(*messages: Any) -> TapStreams:
     """Have messages come by, each a word and what goes with it: ("schema", stream), ("state", value) and so on."""
-    pipe = Pipe()
+    pipe = TapStreams()
     for kind, *rest in messages:
         match kind:
             case "schema":

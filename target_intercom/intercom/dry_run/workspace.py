@@ -1,0 +1,115 @@
+"""The workspace as it would be after the writes of a run."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import defaultdict
+from dataclasses import replace
+from types import MappingProxyType
+
+from target_intercom.intercom.dry_run.planned import STAND_IN
+from target_intercom.intercom.protocol.ids import ContactId, Email, ExternalId
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_intercom.intercom.protocol.contacts import Contact
+    from target_intercom.intercom.protocol.ids import TagId
+    from target_intercom.intercom.protocol.workspace import Tag
+    from target_intercom.json_lines import Json
+
+_IDENTITY: t.Final = frozenset(["role", "external_id"])
+"""The parts of a write that are no attributes of the contact."""
+
+
+class PlannedWorkspace:
+    """The contacts and tags that would have been written, to be laid over what is read."""
+
+    def __init__(self) -> None:
+        """Begin before the first write."""
+        self.new_tags: dict[str, Tag] = {}
+        """By name without case."""
+        self._made: dict[ContactId, Contact] = {}
+        self._changed: dict[ContactId, Mapping[str, Json]] = {}
+        self._gone: set[ContactId] = set()
+        # Tuples, of one contact nearly always: a set takes four times the memory.
+        self._named: dict[str, dict[str, tuple[ContactId, ...]]] = {"external_id": {}, "email": {}}
+        self._on: dict[ContactId, set[TagId]] = defaultdict(set)
+        self._off: dict[ContactId, set[TagId]] = defaultdict(set)
+
+    def make(self, contact: Contact) -> None:
+        """Add a contact that would be made."""
+        self._made[contact.id] = contact
+        self._name(contact)
+
+    def change(self, contact: Contact, attributes: Mapping[str, Json]) -> Contact:
+        """Add a change of a contact; returns the contact as it would be."""
+        changed = after_write(contact, attributes)
+        if contact.id in self._made:
+            self._made[contact.id] = changed
+        else:
+            self._changed[contact.id] = {**self._changed.get(contact.id, {}), **attributes}
+        self._name(changed)
+        return changed
+
+    def remove(self, contact: ContactId) -> None:
+        """Remove a contact."""
+        self._made.pop(contact, None)
+        self._gone.add(contact)
+
+    def tag(self, contact: ContactId, tag: TagId) -> None:
+        """Put a tag on a contact."""
+        self._on[contact].add(tag)
+        self._off[contact].discard(tag)
+
+    def untag(self, contact: ContactId, tag: TagId) -> None:
+        """Take a tag off a contact."""
+        self._off[contact].add(tag)
+        self._on[contact].discard(tag)
+
+    def made(self, contact: ContactId) -> Contact | None:
+        """Return a contact that would have been made."""
+        known = self._made.get(contact)
+        return None if known is None else replace(known, tags=self.tags_of(contact, ()), shows_all_tags=True)
+
+    def is_gone(self, contact: ContactId) -> bool:
+        """Check whether a contact would not be there."""
+        return contact in self._gone or (contact.startswith(STAND_IN) and contact not in self._made)
+
+    def seen(self, contact: Contact) -> Contact:
+        """Return a contact that was read, with what would have been written to it."""
+        changed = after_write(contact, self._changed.get(contact.id, {}))
+        return replace(changed, tags=self.tags_of(contact.id, contact.tags))
+
+    def tags_of(self, contact: ContactId, shown: Iterable[TagId]) -> frozenset[TagId]:
+        """Return the tags that a contact would have; `shown`: those that it has."""
+        return frozenset(shown) - self._off.get(contact, set()) | self._on.get(contact, set())
+
+    def having(self, field_: str, values: Iterable[str]) -> set[ContactId]:
+        """Return the contacts that have had one of these values since they would have been written."""
+        if field_ == "id":
+            return {ContactId(value) for value in values if value in self._made}
+        named = self._named[field_]
+        return {contact for value in values for contact in named.get(value, ())}
+
+    def _name(self, contact: Contact) -> None:
+        for field_, value in (("external_id", contact.external_id), ("email", contact.email)):
+            if value is not None and contact.id not in (known := self._named[field_].get(value, ())):
+                self._named[field_][value] = (*known, contact.id)
+
+
+def after_write(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
+    """Return a contact as it is after a write."""
+    if not attributes:
+        return contact
+    external_id, email = (
+        attributes.get(name, now) for name, now in (("external_id", contact.external_id), ("email", contact.email))
+    )
+    values = {name: value for name, value in attributes.items() if name not in _IDENTITY}
+    return replace(
+        contact,
+        role=attributes.get("role", contact.role),
+        external_id=None if external_id is None else ExternalId(external_id),
+        email=None if email is None else Email(email),
+        attributes=MappingProxyType({**contact.attributes, **values}),
+    )

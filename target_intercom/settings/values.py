@@ -1,0 +1,250 @@
+"""The values that settings take: each as a JSON schema, and as a function that reads a given value."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from target_intercom.kinds.contacts import CONTACTS
+from target_intercom.model import CUSTOM_PREFIX, Json, MatchBy
+from target_intercom.settings.config import NO_LEDGER, TAG
+
+if t.TYPE_CHECKING:
+    import enum
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+_NULL = "null"
+_VERSION = re.compile(r"\d+\.\d+")
+_LEDGER = re.compile(r"(sqlite:///(?!:memory:).+|postgres(ql)?(\+psycopg)?://.+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Value:
+    """The values that a setting takes."""
+
+    schema: Mapping[str, Json]
+    """Its JSON schema, with one `type`."""
+    read: Callable[[Json], Json]
+    """Returns a given value as the settings have it; raises `WrongValueError`."""
+
+
+class WrongValueError(Exception):
+    """A setting does not take a value; the text is what it takes."""
+
+    def __init__(self, allowed: str, *, shown: Json = None, where: str = "") -> None:
+        """`shown` stands for the value in the message; `where` is the place of the value within the setting."""
+        super().__init__(allowed)
+        self.allowed = allowed
+        self.shown = shown
+        self.where = where
+
+    def sentences(self, name: str, value: Json) -> Iterator[str]:
+        """Yield a message: the setting, what was given, and what to give."""
+        given = "this value" if name == "access_token" else shown(value if self.shown is None else self.shown)
+        yield f"Setting '{name}'{self.where} does not take {given}: give {self.allowed}"
+
+
+class WrongValuesError(WrongValueError):
+    """A setting does not take several values within it."""
+
+    def __init__(self, wrong: Sequence[WrongValueError]) -> None:
+        """`wrong` has an error for each value."""
+        super().__init__(wrong[0].allowed)
+        self._wrong = wrong
+
+    def sentences(self, name: str, value: Json) -> Iterator[str]:
+        """Yield a message for each value."""
+        for one in self._wrong:
+            yield from one.sentences(name, value)
+
+
+def shown(value: Json) -> str:
+    """Return a value as a message shows it."""
+    return json.dumps(value, default=str, ensure_ascii=False)
+
+
+# Texts.
+
+
+def _text(value: Json) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise WrongValueError("a text that is not empty")
+    return value.strip()
+
+
+def _folder(value: Json) -> Path:
+    text = _text(value)
+    if "\0" in text:
+        raise WrongValueError("the path of a folder")
+    return Path(text)
+
+
+def _token(value: Json) -> str:
+    text = _text(value)
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise WrongValueError("the access token as Intercom shows it")
+    return text
+
+
+def _version(value: Json) -> str:
+    text = _text(value)
+    if text.lower() in {"preview", "unstable"} or _VERSION.fullmatch(text):
+        return text
+    raise WrongValueError('a version like "2.16", or "Preview"')
+
+
+def _url(value: Json) -> str:
+    text = _text(value).rstrip("/")
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise WrongValueError('an address like "https://api.intercom.io"')
+    if parts.username is not None or parts.password is not None:
+        raise WrongValueError("an address without credentials", shown="an address with credentials")
+    return text
+
+
+def _ledger_url(value: Json) -> str:
+    text = _text(value)
+    if text.lower() == NO_LEDGER:
+        return NO_LEDGER
+    if not _LEDGER.fullmatch(text):
+        allowed = f'"sqlite:///FILE", "postgresql://USER@HOST/DATABASE", or {shown(NO_LEDGER)}'
+        raise WrongValueError(allowed, shown="an address with credentials" if "@" in text else text)
+    return text
+
+
+_STRING: t.Final = MappingProxyType({"type": "string"})
+FOLDER: t.Final = Value(_STRING, _folder)
+LEDGER_URL: t.Final = Value(_STRING, _ledger_url)
+TOKEN: t.Final = Value(_STRING, _token)
+URL: t.Final = Value(_STRING, _url)
+VERSION: t.Final = Value(_STRING, _version)
+
+
+def name_of(what: str) -> Value:
+    """Return the value of a setting that names something, as it is written."""
+
+    def read(value: Json) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise WrongValueError(f"the name of {what}")
+        return value
+
+    return Value(_STRING, read)
+
+
+def one_of(kind: type[enum.Enum]) -> Value:
+    """Return the value of a setting that takes one of some words."""
+    words = [member.value for member in kind]
+
+    def read(value: Json) -> enum.Enum:
+        try:
+            return kind(value)
+        except ValueError:
+            raise WrongValueError("one of " + ", ".join(map(shown, words))) from None
+
+    return Value({"type": "string", "enum": words}, read)
+
+
+# Flags and numbers.
+
+
+def _flag(value: Json) -> bool:
+    if not isinstance(value, bool):
+        raise WrongValueError("true or false")
+    return value
+
+
+FLAG: t.Final = Value({"type": "boolean"}, _flag)
+
+
+def number(low: int, high: int | None = None) -> Value:
+    """Return the value of a setting that takes a whole number."""
+
+    def read(value: Json) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
+            raise WrongValueError(
+                f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
+            )
+        return value
+
+    limits = {"minimum": low} if high is None else {"minimum": low, "maximum": high}
+    return Value({"type": "integer", **limits}, read)
+
+
+# Lists and objects.
+
+
+def _match_by(value: Json) -> tuple[MatchBy, ...]:
+    allowed = "a list of some of " + ", ".join(shown(member.value) for member in MatchBy) + ", each once"
+    if not isinstance(value, list) or not value:
+        raise WrongValueError(allowed)
+    try:
+        order = tuple(MatchBy(item) for item in value)
+    except ValueError:
+        raise WrongValueError(allowed) from None
+    if len(set(order)) < len(order):
+        raise WrongValueError(allowed)
+    return order
+
+
+def _mappings(value: Json) -> Mapping[str, str | None]:
+    if not isinstance(value, dict):
+        raise WrongValueError("an object of {property: attribute}")
+    taken: dict[str, str] = {}
+    wrong: list[WrongValueError] = []
+    # `meltano config set` stores the text.
+    given = {prop: None if attribute == _NULL else attribute for prop, attribute in value.items()}
+    for prop, attribute in given.items():
+        try:
+            _check_mapping(prop, attribute, taken)
+        except WrongValueError as error:
+            wrong.append(error)
+    if wrong:
+        raise WrongValuesError(wrong)
+    return MappingProxyType(given)
+
+
+def _check_mapping(prop: str, attribute: Json, taken: dict[str, str]) -> None:
+    """Refuse a wrong attribute, and one that another property is mapped to. `taken`: the property of each attribute."""
+    where = f"[{shown(prop)}]"
+    if attribute is None:
+        return
+    _check_attribute(attribute, where)
+    if attribute in taken:
+        raise WrongValueError(
+            f"each attribute once ({shown(taken[attribute])} is mapped to it, too)", shown=attribute, where=where
+        )
+    taken[attribute] = prop
+
+
+def _check_attribute(attribute: Json, where: str) -> None:
+    """Refuse what a property cannot be mapped to."""
+    names = ", ".join(CONTACTS.mappable)
+    allowed = f"{names}, custom_attributes.NAME, null to leave the property out, or, of a groups stream, {shown(TAG)}"
+    if not isinstance(attribute, str):
+        raise WrongValueError(allowed, shown=attribute, where=where)
+    for decided in CONTACTS.attributes:
+        if attribute == decided.name and decided.set_by is not None:
+            instead = f"any other attribute: '{decided.set_by}' decides the {decided.name}"
+            raise WrongValueError(instead, shown=attribute, where=where)
+    if attribute in CONTACTS.mappable or attribute == TAG:
+        return
+    custom = attribute.removeprefix(CUSTOM_PREFIX)
+    if custom == attribute or not custom.strip():
+        raise WrongValueError(allowed, shown=attribute, where=where)
+    if custom.strip() in CONTACTS.standard_names:
+        raise WrongValueError(
+            "another name: Intercom takes no custom attribute named like a standard one", shown=attribute, where=where
+        )
+
+
+MAPPINGS: t.Final = Value({"type": "object", "additionalProperties": {"type": ["string", "null"]}}, _mappings)
+MATCH_BY: t.Final = Value(
+    {"type": "array", "items": {"type": "string", "enum": [which.value for which in MatchBy]}}, _match_by
+)
+STREAMS: t.Final = Value({"type": "object", "additionalProperties": {"type": "object"}}, lambda value: value)
