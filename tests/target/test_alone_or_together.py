@@ -94,7 +94,7 @@ def test_a_contact_written_moments_ago_is_not_made_twice_when_its_record_moves_o
     table.settings |= {"search_delay_seconds": 120, "streams": {"leads": {"creation_mode": "lifecycle"}}}
     sandbox.conditions.search_lag = 100
     table(customers({"row": 2, "email": "c@example.com"}))
-    moved = customers({"row": 2, "id": "3", "email": "b@example.com"}, {"row": 3, "id": "3"})
+    moved = customers({"row": 3, "id": "3"}, {"row": 2, "id": "3", "email": "b@example.com"})
     table([*moved, *rows("leads", {"row": 1, "email": "c@example.com"})], match_by=["external_id", "email"])
     assert sum(one["email"] == "c@example.com" for one in people.live()) == 1
 
