@@ -39,7 +39,7 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, Identifier, Match, Received, RecordKey, StreamSchema
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.stream import Stream
-    from target_intercom.sync.linking.listed import NoLinks
+    from target_intercom.sync.linking.listed import ContactLinks
     from target_intercom.sync.mapping.attribute_values import AttributeType
     from target_intercom.sync.mapping.contacts import ContactMapper
     from target_intercom.sync.mapping.mappers import Mappers
@@ -71,7 +71,7 @@ class ContactSync:
         ids: ContactIds,
         writer: Writer,
         marks: StreamMarks,
-        groups: NoLinks,
+        groups: ContactLinks,
         report: RunReport,
     ) -> None:
         """Put the parts together; `catalog`, `matcher`, `directory`, `ids` and `report` are shared by all streams."""
