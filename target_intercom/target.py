@@ -134,7 +134,7 @@ class TargetIntercom(Target):
         """Make the sync of a stream, for its sink."""
         return self.run.contact_sync(stream, self._schema, key_properties)
 
-    def group_sync(self, stream: str, key_properties: Sequence[str]) -> MembershipSync:
+    def membership_sync(self, stream: str, key_properties: Sequence[str]) -> MembershipSync:
         """Make the sync of a groups stream, for its sink."""
         return self.run.membership_sync(stream, self._schema, key_properties)
 

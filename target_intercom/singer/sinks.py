@@ -155,4 +155,4 @@ class GroupSink(IntercomSink):
     """The sink of a stream whose records put contacts into groups."""
 
     def _begin(self, target: TargetIntercom) -> Batches:
-        return target.group_sync(self.stream_name, self.key_properties)
+        return target.membership_sync(self.stream_name, self.key_properties)
