@@ -37,7 +37,7 @@ class Linked(t.Protocol):
         """Its name in Intercom."""
 
 
-class PutOn(t.NamedTuple):
+class LinkedContacts(t.NamedTuple):
     """The answer to a call that links many contacts."""
 
     linked: LinkedId
@@ -85,7 +85,7 @@ class LinkKind(t.Protocol):
 
     def put_on_many(
         self, linked: Linked, contacts: Sequence[ContactId], others: Sequence[Sequence[ContactId]]
-    ) -> PutOn:
+    ) -> LinkedContacts:
         """Link many contacts by one call; repeating it does no harm.
 
         `others` are to be linked, too: the call may be tried with them to see whether it works at all.

@@ -6,7 +6,7 @@ import hashlib
 import typing as t
 from dataclasses import dataclass, replace
 
-from target_intercom.kinds.link import LinkKind, PutOn
+from target_intercom.kinds.link import LinkedContacts, LinkKind
 from target_intercom.model import GroupKey, Result, SkipReason
 
 if t.TYPE_CHECKING:
@@ -102,10 +102,10 @@ class Tags(LinkKind):
 
     def put_on_many(
         self, linked: Linked, contacts: Sequence[ContactId], others: Sequence[Sequence[ContactId]]
-    ) -> PutOn:
+    ) -> LinkedContacts:
         """See `LinkKind`."""
         tagged = self.client.tag_contacts(linked.name, contacts, others)
-        return PutOn(tagged.tag.id, tagged.contacts)
+        return LinkedContacts(tagged.tag.id, tagged.contacts)
 
     def put_on(self, contact: ContactId, linked: TagId) -> None:
         """See `LinkKind`."""

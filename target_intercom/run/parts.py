@@ -23,7 +23,7 @@ from target_intercom.sync.end_of_pipe import EndOfPipe, LinksAtEnd
 from target_intercom.sync.linking.find_contacts import FindContacts
 from target_intercom.sync.linking.in_bulk import LinkJobs, LinksWithContacts
 from target_intercom.sync.linking.links import Links
-from target_intercom.sync.linking.listed import ListedLinks, NoLinks
+from target_intercom.sync.linking.listed import ContactLinks, ListedLinks
 from target_intercom.sync.linking.outcomes import Outcomes
 from target_intercom.sync.linking.put_on import PutOn
 from target_intercom.sync.linking.take_off import TakeOff
@@ -242,10 +242,10 @@ class Parts:
             CompleteStreams(self.ledger, memberships, self.warn),
         )
 
-    def _listed_links(self, stream: Stream) -> NoLinks:
+    def _listed_links(self, stream: Stream) -> ContactLinks:
         """Return the part of a contact stream's sync that saves which groups its records list."""
         if self.links is None:
-            return NoLinks()
+            return ContactLinks()
         links, put_on, take_off = self.links.links, self.links.put_on_links, self.links.take_off_links
         if stream.settings.tags_property is not None:
             links.add_stream(stream.name)

@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, ContactRecords, Received, RecordKey, SkipReason
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.stream import Stream
-    from target_intercom.sync.linking.listed import NoLinks
+    from target_intercom.sync.linking.listed import ContactLinks
     from target_intercom.sync.mapping.contacts import ContactMapper
     from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.matching.directory import Directory
@@ -36,7 +36,7 @@ class ContactOutcomes:
     mappers: Mappers[ContactMapper]
     directory: Directory
     memory: StreamMemory
-    links: NoLinks
+    links: ContactLinks
     marks: StreamMarks
     _survivors: set[ContactId] = field(default_factory=set)
     """Contacts that records of the batch have by nothing but a merge."""

@@ -22,8 +22,8 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.linking.waiting import UnnamedLists
 
 
-class NoLinks:
-    """The lists of a contact stream whose run links no contact, and the interface of those whose run does."""
+class ContactLinks:
+    """The links of a contact stream's contacts, in a run that links none; and the interface of `ListedLinks`."""
 
     def plan(self, writes: Sequence[PlannedWrite]) -> list[PlannedWrite]:
         """Return planned writes with the changes of their contacts' links, where bulk jobs can carry them."""
@@ -49,7 +49,7 @@ class NoLinks:
 
 
 @dataclass
-class ListedLinks(NoLinks):
+class ListedLinks(ContactLinks):
     """Saves which groups the records of one contact stream list."""
 
     stream: Stream
@@ -63,7 +63,7 @@ class ListedLinks(NoLinks):
     _confirmed: ContactRecords | None = None
 
     def plan(self, writes: Sequence[PlannedWrite]) -> list[PlannedWrite]:
-        """See `NoLinks`."""
+        """See `ContactLinks`."""
         if self.with_contacts is None or self._inserts:
             return list(writes)
         changes = self.with_contacts.plan([change for write in writes for change in self._changes(write)])
@@ -92,7 +92,7 @@ class ListedLinks(NoLinks):
                 return write
 
     def confirm(self, group: ContactRecords) -> None:
-        """See `NoLinks`."""
+        """See `ContactLinks`."""
         contact = group.match.contact if isinstance(group.match, Found) else None
         if self.with_contacts is None or contact is None:
             return
@@ -106,12 +106,12 @@ class ListedLinks(NoLinks):
                 self.unnamed.supersede(self.stream.name, key, entry.received.number)
 
     def cancel(self, group: ContactRecords) -> None:
-        """See `NoLinks`."""
+        """See `ContactLinks`."""
         if self.with_contacts is not None and isinstance(group.match, Found):
             self.with_contacts.cancel(group.match.contact.id)
 
     def saved(self, group: ContactRecords, contact: Contact, result: Result) -> None:
-        """See `NoLinks`."""
+        """See `ContactLinks`."""
         if group is self._confirmed:
             self._confirmed = None
         elif self._inserts:
@@ -127,7 +127,7 @@ class ListedLinks(NoLinks):
                 self.unchanged(entry, contact)
 
     def unchanged(self, entry: Entry, contact: Contact) -> None:
-        """See `NoLinks`."""
+        """See `ContactLinks`."""
         groups = self._listed(entry)
         key = None if groups is None else self._key_of(entry)
         if groups is None or key is None:
@@ -147,11 +147,11 @@ class ListedLinks(NoLinks):
             self._hashes[stream, key] = groups_print(groups)
 
     def gone(self, contact: ContactId) -> None:
-        """See `NoLinks`."""
+        """See `ContactLinks`."""
         self.links.memberships.save_gone([contact])
 
     def save(self) -> None:
-        """See `NoLinks`."""
+        """See `ContactLinks`."""
         lists, self._lists = self._lists, {}
         hashes, self._hashes = self._hashes, {}
         if self.with_contacts is not None:
