@@ -28,7 +28,7 @@ from target_intercom.sync.matching.search import Matcher
 from target_intercom.sync.memberships import Groups, GroupSync
 from target_intercom.sync.remembering.stream_memory import StreamMemory
 from target_intercom.sync.removing.complete_streams import CompleteStreams
-from target_intercom.sync.removing.marks import StreamMarks
+from target_intercom.sync.removing.marked import Marks, StreamMarks
 from target_intercom.sync.removing.removals import Removals
 from target_intercom.sync.removing.remover import Remover
 from target_intercom.sync.workspace.attributes import AttributeCatalog
@@ -163,7 +163,7 @@ class Parts:
             memory=self._memory(stream),
             ids=self._ids,
             writer=self._writer(stream),
-            marks=StreamMarks(stream, self.removals, self.report),
+            marks=StreamMarks(stream, self._marks),
             groups=ListedGroups() if self.groups is None else self.groups.listed(stream),
             report=self.report,
         )
@@ -195,13 +195,17 @@ class Parts:
         return CompleteStreams(self.ledger, self.ledger, self.warn)
 
     @cached_property
+    def _marks(self) -> Marks:
+        return Marks(self.report, are_expected=self.config.removes)
+
+    @cached_property
     def removals(self) -> Removals:
         """The contacts to remove."""
         return Removals(
             self.ledger,
             Remover(self.client, self.in_parallel, self.ledger, self._jobs, self.plan),
             self.complete_streams,
-            are_expected=self.config.removes,
+            self._marks,
             config=self.config.stream,
             find_ids=self._ids.find_all,
             say=self.warn,

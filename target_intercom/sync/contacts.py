@@ -48,7 +48,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.planning.plan import BatchPlan, Unwritten
     from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
-    from target_intercom.sync.removing.marks import StreamMarks
+    from target_intercom.sync.removing.marked import StreamMarks
     from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.one_by_one import Writer, Written
 
@@ -118,7 +118,7 @@ class ContactSync:
             with suppress(LedgerError):
                 self._memory.forget_batch()
             raise
-        self._memory.unlink(self._marks.settle())
+        self._memory.unlink(self._marks.apply())
         self._memory.flush()
         self._groups.write()
         self._memory.save_source_hashes()

@@ -689,7 +689,6 @@ def test_a_run_without_a_ledger_knows_nothing() -> None:
     assert not ledger.remembers
     assert ledger.streams.was_alone(S)
     assert ledger.recall(S, [key("1")]) == {}
-    assert ledger.known(S) == 0
     assert list(ledger.unseen(S)) == []
     assert list(ledger.holders([C1])) == []
     assert list(ledger.written_since(Stamp(0))) == []

@@ -113,7 +113,7 @@ class Database:
 
 DAMAGED = (
     "is damaged, or no ledger: restore it, or move it away. A new one costs a search for every 75 records, and no "
-    "contact; until a whole run has filled it, nobody who left a snapshot is removed"
+    "contact; until a complete run has filled it, no contact is removed as missing"
 )
 LOCKED = "is locked by another process: wait for it, or end it"
 CANNOT_BE_OPENED = "cannot be opened: check that it is a file, and the permissions"
