@@ -160,6 +160,8 @@ class ContactDraft:
     """The record marks its contact as to be removed; it has no attributes then."""
     groups: Mapping[GroupKey, str] | None = None
     """The groups of the contact, with their names; None: the record says nothing of them."""
+    unset: tuple[str, ...] = ()
+    """Custom attributes that the record clears, and that cannot be written: nothing is sent for them."""
 
 
 class LedgerVerdict(enum.Enum):

@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 
     from sqlalchemy import Column, ColumnElement, FromClause, Row
 
-    from target_intercom.ledger.interface import Loaded
+    from target_intercom.ledger.interface import Dropped, Loaded
     from target_intercom.ledger.store.database import Database
     from target_intercom.ledger.store.rows import Columns
 
@@ -140,7 +140,7 @@ class EntryRows(Rows):
             "stream": stream,
             "key": entry.key,
             "gone_id": None,
-            **_columns(entry.contact),
+            **columns_of(entry.contact),
             "content": None if hashes is None else hashes.content,
             "shape": None if hashes is None else hashes.shape,
             "settings": None if hashes is None else hashes.settings,
@@ -156,10 +156,11 @@ class EntryRows(Rows):
             "source": entry.source,
         }
 
-    def of_dropped(self, stream: str, contact: Contact) -> dict[str, object]:
-        """Return the row of a contact that a record named before it named another: it is missing from the stream."""
-        row = self._without_record(stream, contact.id)
-        return {**row, **_columns(contact), "standing": EntryState.MISSING.value}
+    def of_dropped(self, stream: str, dropped: Dropped) -> dict[str, object]:
+        """Return the row of a contact that a record named before it named another."""
+        row = self._without_record(stream, dropped.contact.id)
+        state = EntryState.MISSING if dropped.is_missing else EntryState.DROPPED
+        return {**row, **columns_of(dropped.contact), "standing": state.value, "written_at": dropped.written_at}
 
     def of_gone(self, stream: str, contact: ContactId) -> dict[str, object]:
         """Return the row of a removed contact that no record named: search may go on showing it."""
@@ -224,7 +225,7 @@ def storable(text: str | None) -> str | None:
     return None if text is None or "\0" in text else text
 
 
-def _columns(contact: Contact | None) -> dict[str, object]:
+def columns_of(contact: Contact | None) -> dict[str, object]:
     """Return a contact's columns."""
     identity = Identity() if contact is None else Identity.of(contact)
     return {

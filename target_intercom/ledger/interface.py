@@ -36,6 +36,8 @@ class EntryState(str, enum.Enum):
     """The record is missing; its contact stays for a record of an earlier run, or for a refused record."""
     REMOVED = "removed"
     """It was removed, or the record names it no more; only the record's key, and a removed contact's id, are kept."""
+    DROPPED = "dropped"
+    """It was written lately, and its record names another since: no record names it, and search may not show it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,17 @@ class Loaded:
     """The version of its stream (ACTIVATE_VERSION), where the tap has named one so far."""
     changed: bool
     """The contact was changed: it may be otherwise than other records say."""
-    dropped: Contact | None = None
-    """The contact that the record named before, and that its stream answers for."""
+    dropped: Dropped | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A contact that a record named before it named another."""
+
+    contact: Contact
+    written_at: Stamp
+    is_missing: bool
+    """Its stream answers for it: it is removed as missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +344,9 @@ class Ledger:
         Records of the stream that are overruled then (`remember`) are in doubt until the run succeeds; after it they
         stay as they are while the contact is that of the record that overruled them. Safe from any thread.
         """
+
+    def trust(self, contacts: Sequence[ContactId]) -> None:
+        """Write that Intercom refused to change contacts: what this run has put in doubt holds as before."""
 
     def remember(self, stream: str, loaded: Sequence[Loaded]) -> None:
         """Write records that were loaded."""

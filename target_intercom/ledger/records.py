@@ -17,6 +17,7 @@ from target_intercom.ledger.entries import (
     IS_UNNAMED,
     NOTHING,
     EntryRows,
+    columns_of,
     contact_of,
     groups_print,
     storable,
@@ -158,13 +159,38 @@ class SqlLedger(Ledger):
 
     def doubt(self, contacts: Sequence[ContactId]) -> None:
         """See `Ledger`."""
-        if contacts:
-            self._database.write(lambda connection: self._doubt(connection, contacts))
+        self._set_doubt(contacts, _E.doubt.is_(None), self._sending)
 
-    def _doubt(self, connection: Connection, contacts: Sequence[ContactId]) -> None:
-        for chunk in chunks(contacts):
-            where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
-            connection.execute(update(ENTRIES).where(*where).values(doubt=UNCONFIRMED))
+    def trust(self, contacts: Sequence[ContactId]) -> None:
+        """See `Ledger`."""
+        self._set_doubt(contacts, _E.doubt == self._sending, None)
+
+    @property
+    def _sending(self) -> str:
+        """What stands for a doubt until Intercom has answered this run."""
+        return f"{self._run} sends"
+
+    def _set_doubt(self, contacts: Sequence[ContactId], where: ColumnElement[bool], doubt: str | None) -> None:
+        def work(connection: Connection) -> None:
+            for chunk in chunks(contacts):
+                of = (_E.workspace == self._workspace, _E.contact_id.in_(chunk), where)
+                connection.execute(update(ENTRIES).where(*of).values(doubt=doubt))
+
+        if contacts:
+            self._database.write(work)
+
+    def _change(self, connection: Connection, contacts: Iterable[Contact]) -> None:
+        """Write that contacts were changed, and what they are found by now, into the rows of all their records."""
+        changed = update(ENTRIES).where(_E.workspace == self._workspace, _E.contact_id == bindparam("of"))
+        changed = changed.values(
+            doubt=UNCONFIRMED, role=bindparam("as"), external_id=bindparam("by"), email=bindparam("at")
+        )
+        rows = (columns_of(one) for one in sorted(contacts, key=lambda one: one.id))
+        values = [
+            {"of": row["contact_id"], "as": row["role"], "by": row["external_id"], "at": row["email"]} for row in rows
+        ]
+        if values:
+            connection.execute(changed, values)
 
     def _overrule(self, connection: Connection, stream: str, changed: Mapping[ContactId, RecordKey]) -> None:
         """Write which record of a stream changed a contact that others of it have, too."""
@@ -183,13 +209,14 @@ class SqlLedger(Ledger):
         rows = {one.entry.key: self._entries.of_record(stream, one) for one in loaded}
         named = [(one, one.entry.contact.id) for one in loaded if one.entry.contact and one.entry.contact.is_named]
         changed = {contact: one.entry for one, contact in named if one.changed}
+        shown = [entry.contact for entry in changed.values() if entry.contact is not None]
         # What may still change is not confirmed.
         certain = {contact: entry.key for contact, entry in changed.items() if entry.hashes is not None}
         live = {contact for _, contact in named}
         dropped = [self._entries.of_dropped(stream, one.dropped) for one in loaded if one.dropped is not None]
 
         def work(connection: Connection) -> None:
-            self._doubt(connection, sorted(changed))
+            self._change(connection, shown)
             self._overrule(connection, stream, certain)
             self._entries.put(connection, dropped, CHANGING)
             # In a fixed order, so that two runs do not wait for each other.

@@ -118,7 +118,7 @@ class ContactSync:
             with suppress(LedgerError):
                 self._memory.forget_batch()
             raise
-        self._memory.unlink(self._marks.apply())
+        self._marks.apply()
         self._memory.flush()
         self._groups.write()
         self._memory.save_source_hashes()
@@ -274,19 +274,21 @@ class ContactSync:
         self._memory.doubt(operations)
         again: list[Entry] = []
         failed: list[ContactRecords] = []
+        refused: set[ContactId] = set()
         for one in self._writer.write(operations):
-            group = one.group
+            group, now = one.group, one.contact if isinstance(one, Saved) else None
             is_foretold = _is_foretold(one)
-            again.extend(self._settle(one))
+            again.extend(self._report_write(one))
             if not is_foretold:
                 failed.append(group)
-                if isinstance(one, Saved) and one.contact is not None:
-                    group.moved.update(Identity.of(one.contact).identifiers())
-                if isinstance(group.match, Found):
-                    # What comes after begins with the contact as it is.
-                    written[group.contact] = group.match.contact
-            if isinstance(one, Saved) and one.contact is not None and group.contact is not None:
-                written[group.contact] = one.contact
+                now = now or (group.match.contact if isinstance(group.match, Found) else None)
+            if now is not None and group.contact is not None:
+                # What comes after begins with the contact as it is.
+                written[group.contact] = now
+                group.moved.update(() if is_foretold else Identity.of(now).identifiers())
+            if isinstance(one, Rejected) and one.is_unchanged and isinstance(group.match, Found):
+                refused.add(group.match.contact.id)
+        self._memory.trust(refused)
         return again, failed
 
     def _finish(
@@ -307,7 +309,7 @@ class ContactSync:
                     self._invalid(entry.received, no_identifier(self._stream.settings.match_by))
         self._leave_alone([], quiet)
 
-    def _settle(self, written: Written) -> list[Entry]:
+    def _report_write(self, written: Written) -> list[Entry]:
         """Report what became of a group; returns the entries that have to be tried again."""
         if not isinstance(written, Saved):
             self._groups.take_back(written.group)

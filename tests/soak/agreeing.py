@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from target_intercom.model import Result
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 BESIDE = frozenset({"tagged", "untagged"})
 """Of contact streams, these count what records did to tags, beside their outcomes."""
 
+CHANGED = ("created", "updated", "archived", "deleted", "left", "tagged", "untagged")
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -25,33 +28,48 @@ class Difference:
 
     worlds: tuple[World, ...]
     text: str
+    is_excused: bool = False
+    """It comes of what Intercom tells only when asked (docs/identity.md, "Left to Intercom")."""
 
 
 def difference(history: History, worlds: Sequence[World]) -> Difference | None:
     """Run a history in worlds; return the first difference between the first of them and another."""
     first, *others = worlds
     here = happen(history, first)
-    if miscounted := _miscounted(history, here):
-        return Difference((first,), f"{first.name}: {miscounted}")
+    if wrong := _miscounted(history, here) or _restless(first, here):
+        return Difference((first,), f"{first.name}: {wrong}")
     for other in others:
         there = happen(history, other)
-        if miscounted := _miscounted(history, there):
-            return Difference((first, other), f"{other.name}: {miscounted}")
+        if wrong := _miscounted(history, there) or _restless(other, there):
+            return Difference((first, other), f"{other.name}: {wrong}")
         text = "\n".join(_told(first, other, here, there))
         if text:
-            return Difference((first, other), text)
+            is_excused = other.must_foretell and _first_surprise(here, there) <= _first_difference(here, there)
+            return Difference((first, other), text, is_excused)
     return None
 
 
 def _told(first: World, other: World, here: Sequence[After], there: Sequence[After]) -> Iterator[str]:
-    for number, (one, two) in enumerate(zip(here, there, strict=True), start=1):
-        if (one.exit_code, one.contacts) == (two.exit_code, two.contacts):
-            continue
-        yield f"after run {number}"
+    number = _first_difference(here, there)
+    for one, two in zip(here[number:], there[number:], strict=True):
+        yield f"after run {number + 1}"
         for world, ours, theirs in ((first, one, two), (other, two, one)):
             only = Counter(ours.contacts) - Counter(theirs.contacts)
             yield f"  {world.name}: exit {ours.exit_code}" + "".join(f"\n    {contact}" for contact in only.elements())
         return
+
+
+def _first_difference(here: Sequence[After], there: Sequence[After]) -> int:
+    """Return the first run after which two worlds differ; the number of runs: none."""
+    ends = [
+        (one.exit_code, one.contacts) == (two.exit_code, two.contacts) for one, two in zip(here, there, strict=True)
+    ]
+    return (*ends, False).index(False)
+
+
+def _first_surprise(*ends: Sequence[After]) -> int:
+    """Return the first run in which Intercom refused something in one of the worlds; the number of runs: none."""
+    return min((*(after.is_surprised for after in one), True).index(True) for one in ends)
 
 
 def _miscounted(history: History, ends: Sequence[After]) -> str | None:
@@ -64,6 +82,31 @@ def _miscounted(history: History, ends: Sequence[After]) -> str | None:
                 if not _came(run, stream) == counts["read"] == outcomes:
                     return f"run {number}: {_came(run, stream)} records of '{stream}' came, the outcomes are {counts}"
     return None
+
+
+def _restless(world: World, ends: Sequence[After]) -> str | None:
+    """Return what a run changed that came again as it was."""
+    for number, after in enumerate(ends, start=1) if world.comes_again else ():
+        counted = [
+            f"{stream}: {counts[name]} {name}"
+            for stream, counts in after.outcomes.items()
+            for name in CHANGED
+            if counts.get(name)
+        ]
+        changed = [*counted, *_lasting(after.changes)]
+        if changed:
+            return "\n    ".join((f"run {number} came again, and changed something", *changed))
+    return None
+
+
+def _lasting(changes: Sequence[str]) -> Iterator[str]:
+    """Yield the calls whose change the next one does not undo: who is somebody else is archived again."""
+    looked_at = {
+        number
+        for number, (one, next_one) in enumerate(pairwise(changes))
+        if one.endswith("/unarchive {}") and next_one == one.replace("/unarchive", "/archive")
+    }
+    yield from (one for number, one in enumerate(changes) if number not in looked_at and number - 1 not in looked_at)
 
 
 def _came(run: Run, stream: str) -> int:

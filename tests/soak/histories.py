@@ -62,6 +62,12 @@ class Shape:
     groups: bool = True
     hands: bool = True
     """Somebody archives, deletes, merges and adds contacts between the runs."""
+    repeats: bool = True
+    """A key comes several times in a run; never where identifiers stay."""
+    disagrees: bool = True
+    """Several streams have contacts, maybe the same ones; and each run may compare them with what its records say."""
+    orders: bool = True
+    """Streams of mode `remove` come beside others, which bring back whom they name; each is undone by turns."""
     pauses: tuple[float, ...] = (5.0, 5.0, 3600.0)
     """Seconds between two runs."""
 
@@ -141,6 +147,13 @@ class _Stream:
         }[self.key]
         return [name for name in TYPES if name not in left_out]
 
+    def key_of(self, row: Row) -> tuple[Any, ...]:
+        """Return what a row is known by: its key, else its first identifier."""
+        if self.keys:
+            return tuple(row.get(name) for name in self.keys)
+        named = {"external_id": row.get("id"), "email": (row.get("email") or "").strip().lower()}
+        return next(((name, named[name]) for name in self.settings["match_by"] if named[name]), ())
+
     @property
     def keys(self) -> list[str]:
         if self.is_groups:
@@ -154,6 +167,8 @@ class _Author:
         self.shape = shape
         self.is_large = self.chance(0.15)
         self.keys = range(1, (25 if self.is_large else self.any.choice([3, 4, 6])) + 1)
+        self.are_several = False
+        """Streams."""
         self.versions = 0
         """By which names tell when they came."""
 
@@ -165,7 +180,7 @@ class _Author:
         there = tuple(self.somebody() for _ in range(self.any.randint(0, 4)))
         settings = {
             "clear_nulls": not self.chance(0.15),
-            "repair": self.chance(0.05),
+            "repair": self.chance(0.05) and self.shape.disagrees,
             "max_removal_percent": self.any.choice([100, 100, 100, 20]),
             "search_delay_seconds": self.any.choice([0, 120]),
             "streams": {stream.name: stream.settings for stream in streams},
@@ -198,8 +213,12 @@ class _Author:
     # Streams.
 
     def streams(self) -> Iterator[_Stream]:
-        for number, name in enumerate(NAMES[: self.any.choice([1, 1, 1, 2, 2, 3])]):
-            yield self.groups(name) if number and self.shape.groups and self.chance(0.3) else self.contacts(name)
+        names = NAMES[: self.any.choice([1, 1, 1, 2, 2, 3])]
+        self.are_several = len(names) > 1
+        for number, name in enumerate(names):
+            is_groups = number and self.shape.groups and (self.chance(0.3) or not self.shape.disagrees)
+            if is_groups or self.shape.disagrees or not number:
+                yield self.groups(name) if is_groups else self.contacts(name)
 
     def groups(self, name: str) -> _Stream:
         kind = self.any.choice(["plain", "snapshot"]) if self.shape.removes else "plain"
@@ -210,6 +229,8 @@ class _Author:
     def contacts(self, name: str) -> _Stream:
         modes = ["additive", "additive", "enrich", "insert"]
         mode = self.any.choice([*modes, *["sync"] * 7, "remove"] if self.shape.removes else [*modes, "sync"])
+        if self.are_several and not self.shape.orders:
+            mode = mode.replace("remove", "sync")
         kind = self.any.choice(["plain", "snapshot", "snapshot", "versioned", "incremental"])
         if not self.shape.removes or mode != "sync":
             kind = self.any.choice(["plain", "incremental"])
@@ -320,10 +341,9 @@ class _Author:
         else:
             stream.rows = [one for row in stream.rows for one in self.again(stream, row)] or [self.row(stream)]
             stream.rows += [self.row(stream) for _ in range(self.any.choice([0, 0, 1, 2]))]
-        if not self.shape.moves:
-            # A key comes once, or what it ends as depends on where a run was cut.
-            keys = stream.keys or ["id", "email"]
-            stream.rows = list({tuple(row.get(name) for name in keys): row for row in stream.rows}.values())
+        if not (self.shape.moves and self.shape.repeats):
+            # A key comes once, or what it ends as depends on where a run was cut, and a run that is repeated undoes it.
+            stream.rows = list({stream.key_of(row): row for row in stream.rows}.values())
         if self.chance(0.4):
             self.any.shuffle(stream.rows)
         return list(stream.rows)

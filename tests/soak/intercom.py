@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 URL = "http://intercom.test"
 A_CALL = 0.05
 """Seconds that a call takes."""
+BAD_REQUEST = 400
+TOO_MANY = 429
+NOBODY = "0" * 24
+"""The id of no contact: that it is not there is no news."""
 HEADERS = {"authorization": "Bearer sandbox", "intercom-version": "2.16"}
 
 
@@ -53,6 +57,10 @@ class Intercom(BaseAdapter):
         self.sandbox = Sandbox(conditions, clock=clock.time)
         self.kill: Kill | None = None
         """What the run that begins then is to end by."""
+        self.changes: list[str] = []
+        """The calls of the target that changed something; to be cleared before a run of which they are to be told."""
+        self.has_refused = False
+        """Something was not done that the target asked for, or somebody not there."""
         self._clock = clock
         self._turn = threading.Lock()
 
@@ -65,7 +73,9 @@ class Intercom(BaseAdapter):
         """
         with self._turn:
             self._clock.pass_by(A_CALL)
-            answer = self._answer(_request(request))
+            asked = _request(request)
+            answer = self._answer(asked)
+            self.note(asked, answer.status)
             until(self._is_idle)
         if answer.fate is Fate.RESET:
             raise requests.ConnectionError("reset", request=request)
@@ -73,6 +83,13 @@ class Intercom(BaseAdapter):
             self._clock.pass_by(answer.hold_seconds)
             raise requests.ReadTimeout("held", request=request)
         return _response(request, answer)
+
+    def note(self, asked: Request, status: int) -> None:
+        """Note what a call changed, or that it was refused."""
+        if BAD_REQUEST <= status < TOO_MANY:
+            self.has_refused |= not asked.path.endswith(NOBODY)
+        elif _is_write(asked) and status < BAD_REQUEST:
+            self.changes.append(f"{asked.method} {asked.path} {asked.body.decode()}")
 
     def _is_idle(self) -> bool:
         """Check whether bulk jobs are done: how far they are is not left to chance."""
@@ -94,7 +111,7 @@ class Intercom(BaseAdapter):
 
     @staticmethod
     def _counts(request: Request, kill: Kill) -> bool:
-        return not kill.is_write or (request.method != "GET" and not request.path.endswith("/search"))
+        return not kill.is_write or _is_write(request)
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -118,6 +135,10 @@ def all_sent_to(intercom: Intercom) -> Iterator[None]:
         yield
     finally:
         requests.Session.get_adapter = before  # type: ignore[method-assign]
+
+
+def _is_write(request: Request) -> bool:
+    return request.method != "GET" and not request.path.endswith("/search")
 
 
 def _request(sent: requests.PreparedRequest) -> Request:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from tests.soak.histories import History, Run
 
@@ -36,7 +36,7 @@ def _smaller(history: History) -> Iterator[History]:
         yield from (replace(history, runs=_without(runs, number)) for number in range(len(runs)))
     yield from _with_smaller_runs(history, _smaller_run)
     yield from (replace(history, there=_without(history.there, number)) for number in range(len(history.there)))
-    yield from (replace(history, settings=plainer) for plainer in _plainer_settings(history.settings))
+    yield from (replace(history, settings=plainer) for plainer in _plainer_settings(history.settings, _streams(runs)))
     yield from _with_smaller_runs(history, _plainer_run)
 
 
@@ -46,13 +46,21 @@ def _with_smaller_runs(history: History, smaller: Callable[[Run], Iterator[Run]]
             yield replace(history, runs=(*history.runs[:number], one, *history.runs[number + 1 :]))
 
 
-def _plainer_settings(settings: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield settings without one of them: of all streams, a whole stream's, or of one stream."""
+def _plainer_settings(settings: Mapping[str, Any], come: Collection[str]) -> Iterator[Mapping[str, Any]]:
+    """Yield settings without one of them: of all streams, a whole stream's, or of one stream.
+
+    Only a stream that comes alone may go without an entry.
+    """
     streams = settings.get("streams", {})
     yield from (_less(settings, name) for name in settings if name != "streams")
-    yield from ({**settings, "streams": _less(streams, stream)} for stream in streams)
+    may_go = [stream for stream in streams if stream not in come or len(come) == 1]
+    yield from ({**settings, "streams": _less(streams, stream)} for stream in may_go)
     for stream, own in streams.items():
         yield from ({**settings, "streams": {**streams, stream: _less(own, name)}} for name in own)
+
+
+def _streams(runs: Iterable[Run]) -> set[str]:
+    return {message["stream"] for run in runs for message in run.messages if "stream" in message}
 
 
 def _less(settings: Mapping[str, Any], left_out: str) -> dict[str, Any]:

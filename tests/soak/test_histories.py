@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAIRS = pairs()
-HUNDRED = {"batches": 50, "bulk": 10, "faults": 10, "lag": 10, "ledger": 10, "kills": 10}
+HUNDRED = {"batches": 40, "bulk": 10, "faults": 10, "lag": 10, "again": 10, "ledger": 10, "kills": 10}
 """How many of each pair; PostgreSQL, which takes a server, is left to `make soak`."""
 MOST_RECORDS = 20
 """Longer histories take long, and are left to it as well."""
@@ -31,4 +31,4 @@ def the_hundred() -> Iterator[tuple[str, int]]:
 def test_a_history_ends_alike_in_both_worlds(name: str, seed: int) -> None:
     history = PAIRS[name].history(seed)
     found = difference(history, PAIRS[name].of(seed, history))
-    assert found is None, found.text
+    assert found is None or found.is_excused, found.text

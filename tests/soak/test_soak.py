@@ -62,6 +62,31 @@ def test_a_run_in_bad_weather_fails_and_the_next_one_does_all() -> None:
     assert (after.exit_code, len(after.contacts)) == (0, 3)
 
 
+def test_a_run_that_comes_again_and_changes_something_is_told() -> None:
+    rows = [record("customers", id=None, email="p0@example.com", name=name) for name in ("Ann", "Bob")]
+    undone = replace(THREE, runs=(Run((THREE.runs[0].messages[0], *rows)),))
+    found = difference(undone, [replace(PLAIN, comes_again=True)])
+    assert found is not None
+    assert "run 1 came again, and changed something\n    customers: 2 updated\n    PUT /contacts/" in found.text
+    assert difference(THREE, [replace(PLAIN, comes_again=True)]) is None
+
+
+def test_what_intercom_tells_only_when_asked_is_excused_where_it_may_be() -> None:
+    refused = replace(
+        THREE,
+        settings={**THREE.settings, "match_by": ["external_id"]},
+        there=({"role": "user", "email": "p0@example.com", "external_id": "9"},),
+    )
+    other = replace(PLAIN, name="enrich", settings={"sync_mode": "enrich"})
+    for must_foretell in (False, True):
+        found = difference(refused, [PLAIN, replace(other, must_foretell=must_foretell)])
+        assert found is not None
+        assert found.is_excused == must_foretell
+    found = difference(THREE, [PLAIN, replace(other, must_foretell=True)])
+    assert found is not None
+    assert not found.is_excused
+
+
 def test_a_difference_is_made_as_small_as_it_can_be() -> None:
     large = next(one for one in (history(seed, Shape()) for seed in range(100)) if one.records > 30)
     named = max(_names(large))

@@ -23,7 +23,8 @@ from target_intercom.sandbox import Conditions
 from target_intercom.target import TargetIntercom
 from tests.loading import lines
 from tests.soak.clock import SwiftClock, all_follow
-from tests.soak.intercom import URL, Intercom, Kill, all_sent_to
+from tests.soak.intercom import NOBODY, URL, Intercom, Kill, all_sent_to
+from tests.soak.statements import compiled_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,7 +46,11 @@ class World:
     conditions: Mapping[str, Any] = field(default_factory=dict)
     """The weather while the target runs; it is fine before and after."""
     comes_twice: bool = False
-    """Each run is followed by the same once more, in fine weather; what stands then counts."""
+    """Each run is followed by the same once more, in fine weather; twice if it was cut off. What stands then counts."""
+    comes_again: bool = False
+    """Each run is followed by itself, as it was, until it has to change nothing, and does not."""
+    must_foretell: bool = False
+    """Once Intercom refused something, or had somebody archived, that it tells only when asked: any end is right."""
     kills: tuple[tuple[int, bool, bool], ...] = ()
     """By run: the call at which it is killed, whether only writes count, whether that is done. It may end before."""
     loses_ledger: bool = False
@@ -64,12 +69,21 @@ class After:
     """Those that live, without what differs from one workspace to the next."""
     outcomes: Mapping[str, Mapping[str, Any]]
     """By stream."""
+    changes: tuple[str, ...] = ()
+    """The calls of the run that changed something, in their order."""
+    is_surprised: bool = False
+    """Intercom has refused something so far, or did not have somebody who was asked for."""
+
+    @property
+    def rejected(self) -> int:
+        """How many records Intercom, or what is known of it, refused."""
+        return sum(counts["rejected"] for counts in self.outcomes.values())
 
 
 def happen(history: History, world: World) -> list[After]:
     """Run a history in a new world; return what stands after each run."""
     clock = SwiftClock()
-    with _quiet(), all_follow(clock), TemporaryDirectory(prefix="soak-", dir=_folder()) as folder:
+    with _quiet(), compiled_once(), all_follow(clock), TemporaryDirectory(prefix="soak-", dir=_folder()) as folder:
         intercom = Intercom(clock, Conditions(**FINE))
         with all_sent_to(intercom):
             return _Happening(world, intercom, clock, Path(folder)).all_of(history)
@@ -105,7 +119,25 @@ class _Happening:
         after = self.load_killed(run, settings, *kills[number]) if number < len(kills) else self.load(run, settings)
         if self._world.comes_twice:
             conditions.change({"fault_rate": 0.0, "bulk_item_fault_rate": 0.0})
+            if after.exit_code != 0:
+                # What a run leaves to the next one it has to have come to: one that was cut off does not count.
+                self.load(run, settings)
             after = self.load(run, settings)
+        if self._world.comes_again:
+            after = self.load_until_all_is_said(number, run, settings, after)
+        return after
+
+    def load_until_all_is_said(self, number: int, run: Run, settings: Mapping[str, Any], after: After) -> After:
+        """Run the target until nothing is left to it; return what the run did that has nothing left.
+
+        What was refused may go through the next time, as others have moved; and where rows changed, of those of one
+        contact another may have the word a run later (docs/identity.md, "Records that disagree").
+        """
+        if number > 0:
+            after = self.load(run, settings)
+        before, after = after, self.load(run, settings)
+        while after.rejected < before.rejected:
+            before, after = after, self.load(run, settings)
         return after
 
     def load_killed(self, run: Run, settings: Mapping[str, Any], call: int, is_write: bool, is_done: bool) -> After:
@@ -129,9 +161,12 @@ class _Happening:
             **settings,
             **self._world.settings,
         }
+        self._intercom.changes.clear()
         code = _loaded(config, lines(self.named(message) for message in run.messages))
         report = json.loads((self._folder / "report.json").read_text(encoding="utf-8"))
-        return After(code, tuple(sorted(map(_shown, self._intercom.live()))), report["streams"])
+        contacts = tuple(sorted(map(_shown, self._intercom.live())))
+        intercom = self._intercom
+        return After(code, contacts, report["streams"], tuple(intercom.changes), is_surprised=intercom.has_refused)
 
     def named(self, message: Message) -> Message:
         """Put the id of a contact that was there where a record names it."""
@@ -139,7 +174,7 @@ class _Happening:
         if named is None:
             return message
         number = int(named.removeprefix("@"))
-        contact = self._ids[number] if number < len(self._ids) else "0" * 24
+        contact = self._ids[number] if number < len(self._ids) else NOBODY
         return {**message, "record": {**message["record"], "contact": contact}}
 
     def use(self, hand: Hand) -> None:

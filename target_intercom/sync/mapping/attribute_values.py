@@ -65,6 +65,8 @@ class ReadValues:
     attributes: dict[str, Json] = field(default_factory=dict)
     cut: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    unset: list[str] = field(default_factory=list)
+    """Attributes that are cleared, and that cannot be written."""
 
     def put_standard(self, attribute: str, value: Json, reader: Reader) -> None:
         """Read the value of a standard attribute; objects and lists are left out, but for an object with its member."""
@@ -81,8 +83,7 @@ class ReadValues:
         `taken` is None for an attribute that cannot be written.
         """
         if taken is None:
-            if not is_null(value):
-                self.left_out.append(attribute)
+            (self.unset if is_null(value) else self.left_out).append(attribute)
             return True
         coerced, was_cut = cut(coerce(value, taken.type))
         if taken.options is not None and coerced is not None and coerced not in taken.options:

@@ -132,7 +132,8 @@ class ContactMapper:
         values = self._values(record, custom)
         if self._layout.sources.get("email") in record:
             values.attributes["email"] = identity.email
-        draft = ContactDraft(identity, self._with_nulls(values.attributes), groups=self._groups(record))
+        unset = tuple(values.unset) if self._config.clear_nulls else ()
+        draft = ContactDraft(identity, self._with_nulls(values.attributes), groups=self._groups(record), unset=unset)
         return Mapped(draft, tuple(values.cut), tuple(values.left_out))
 
     def removes(self, record: Mapping[str, Json]) -> bool:

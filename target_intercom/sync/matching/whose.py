@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from target_intercom.ledger.interface import Holder
-    from target_intercom.model import ContactDraft, Entry, Identifier, Match, RecordKey
+    from target_intercom.model import ContactDraft, Entry, ExternalId, Identifier, Match, RecordKey
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.matching.directory import Directory
 
@@ -124,8 +124,11 @@ def _by_identifiers(
         case NotFound() if not draft.removed and role == "user" and config.sync_mode.creates:
             is_told_apart = linked is not None or entry.again or any(draft.identity.get(one) for one in config.match_by)
             return _in_the_way(draft, known, asked) if is_told_apart else match
-        case Found(contact) if not draft.removed and config.sync_mode.updates:
-            return _unless_taken(match, after(contact, draft, config.creation_mode), known)
+        case Found(contact) if draft.removed:
+            return _unless_taken(match, contact, draft.identity.external_id, known)
+        case Found(contact) if config.sync_mode.updates:
+            wanted = Identity.of(after(contact, draft, config.creation_mode))
+            return _unless_taken(match, contact, wanted.external_id, known)
         case _:
             return match
 
@@ -276,8 +279,9 @@ def _in_the_way(draft: ContactDraft, known: Directory, asked: list[Name]) -> Fou
     return Found(users[0]) if len(users) == 1 else NotFound()
 
 
-def _unless_taken(match: Found, wanted: Contact, known: Directory) -> Found | Ambiguous:
-    """Return a match, unless Intercom would refuse the update: another user has the external_id."""
-    external_id = Identity.of(wanted).external_id
+def _unless_taken(
+    match: Found, contact: Contact, external_id: ExternalId | None, known: Directory
+) -> Found | Ambiguous:
+    """Return a match, unless another user has the external_id: Intercom refuses the update; a mark is unclear."""
     user = None if external_id is None else known.user_of(external_id)
-    return match if user is None or user.id == wanted.id else Ambiguous((wanted.id, user.id))
+    return match if user is None or user.id == contact.id else Ambiguous((contact.id, user.id))

@@ -106,8 +106,6 @@ class _Play:
         """The last write of each contact."""
         self._moved: set[ContactId] = set()
         """The contacts whose identifiers a write changes."""
-        self._changed: set[Name] = set()
-        """What writes give or take: identifiers, and the links of records."""
         self._order = _Order()
         self._uncertain = _Uncertain()
         self._blocked: set[Name] = set()
@@ -137,12 +135,11 @@ class _Play:
         return _Decided(entry, match, asked, is_by_link)
 
     def _untouched(self, entry: Entry) -> Decision | None:
-        """Return the contact of an unchanged record, unless an earlier write changes it, or takes what it goes by."""
+        """Return the contact of an unchanged record, unless an earlier write is of it: the record stays as it is."""
         contact = entry.contact
         if contact is None or not entry.is_in_line or contact.id in self._current:
             return None
-        names = {*_touched(entry, contact), *entry.draft.identity.identifiers()}
-        if not names.isdisjoint(self._changed):
+        if contact.id != self._links.of(entry):
             return None
         return Decision(Found(self._stage.get(contact.id) or contact), _keys(entry), is_by_link=True)
 
@@ -263,7 +260,6 @@ class _Play:
             write.moved.update((*moved, wanted.id))
             self._moved.add(wanted.id)
         self._order.move(write.moved, write.turn, write)
-        self._changed |= write.moved
         if isinstance(write.match, NotFound) or self._config.sync_mode.updates:
             # The answer to the write will show all of it.
             self._stage.learn(replace(wanted, is_read=True), Source.ANSWER)
@@ -284,7 +280,6 @@ class _Play:
             moved.update(name for name in (before, now) if name is not None)
             self._order.move(moved, write.turn, write)
             write.moved.update(moved)
-        self._changed |= moved
         write.asked.update(asked)
         if now is not None:
             self._links.link(entry, now)

@@ -109,8 +109,9 @@ def _number(value: Decimal) -> str:
 
 def prints_of(draft: ContactDraft, settings: str, without: Container[str] = ()) -> Hashes:
     """Hash what a record says of its contact; attributes in `without` were not taken by Intercom."""
-    attributes = {name: value for name, value in draft.attributes.items() if name not in without}
-    return Hashes(_content(draft.identity, attributes), _shape(attributes), settings, _single(attributes))
+    said = {name: value for name, value in _said(draft).items() if name not in without}
+    written = {name: value for name, value in draft.attributes.items() if name not in without}
+    return Hashes(_content(draft.identity, said), _shape(said), settings, _single(written))
 
 
 def single_print(draft: ContactDraft) -> str:
@@ -125,12 +126,17 @@ def _single(attributes: Mapping[str, Json]) -> str:
 
 def says_the_same(draft: ContactDraft, prints: Hashes) -> bool:
     """Check whether a record says of its contact what it said before."""
-    return _content(draft.identity, draft.attributes) == prints.content
+    return _content(draft.identity, _said(draft)) == prints.content
 
 
 def has_same_shape(draft: ContactDraft, prints: Hashes) -> bool:
     """Check whether a record names the attributes that it named before."""
-    return _shape(draft.attributes) == prints.shape
+    return _shape(_said(draft)) == prints.shape
+
+
+def _said(draft: ContactDraft) -> Mapping[str, Json]:
+    """Return all that a record says: what it clears counts, whether the workspace has the attribute yet or not."""
+    return {**draft.attributes, **dict.fromkeys(draft.unset)} if draft.unset else draft.attributes
 
 
 def _content(identity: Identity, attributes: Mapping[str, Json]) -> str:

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from functools import cache, partial
 
-from target_intercom.ledger.interface import UNNOTED, EntryState, LedgerEntry, Loaded, Stamp, stamp
+from target_intercom.ledger.interface import UNNOTED, Dropped, EntryState, LedgerEntry, Loaded, Stamp, stamp
 from target_intercom.model import Identity, Known, LedgerVerdict, MatchBy, Update
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.matching.whose import Links, may_let_go
@@ -47,6 +47,10 @@ if t.TYPE_CHECKING:
 _MOST_UNWRITTEN = 200
 _LONGEST_UNWRITTEN = 1.0
 """So many records, for so many seconds, may be loaded and not remembered: a kill then costs a look at each."""
+
+
+_SEARCH_LAGS_AT_MOST = 3600.0
+"""Seconds for which a contact that its record dropped is kept: whatever `search_delay_seconds` is."""
 
 
 class Familiar(t.NamedTuple):
@@ -101,8 +105,6 @@ class StreamMemory:
         self._loaded_since = 0.0
         self._new_sources: dict[RecordKey, str] = {}
         self._seen: dict[int | None, set[RecordKey]] = defaultdict(set)
-        self._unlinked: set[RecordKey] = set()
-        """Records of the batch that name nobody any more."""
 
     def recall(self, entries: Sequence[Entry]) -> list[Entry]:
         """Attach to each record what is known of it by now; not to one on which the ledger was wrong."""
@@ -178,8 +180,6 @@ class StreamMemory:
     def forget_batch(self) -> None:
         """Let go of what was recalled for a batch, after the last of it is written."""
         self.flush()
-        self._ledger.unlink(self._stream.name, sorted(self._unlinked), with_tags=False)
-        self._unlinked.clear()
         self._entries.clear()
         self._new_sources.clear()
 
@@ -198,10 +198,9 @@ class StreamMemory:
             self._see(key, received)
         return key
 
-    def unlink(self, keys: Iterable[RecordKey]) -> None:
-        """Write that records name nobody any more: they are marked as deleted, and their contacts stay or are gone."""
-        rows = (self._entries.get(key) for key in keys)
-        self._unlinked.update(row.key for row in rows if row is not None and row.contact is not None)
+    def trust(self, contacts: Iterable[ContactId]) -> None:
+        """Write that Intercom refused to change contacts: they are as they were before."""
+        self._ledger.trust(sorted(contacts))
 
     def doubt(self, operations: Sequence[PlannedWrite]) -> None:
         """Note, before contacts are changed, that nothing holds of them for sure: a kill may come in between."""
@@ -236,7 +235,9 @@ class StreamMemory:
                     merged=by_merge or entry.is_linked_by_merge(contact.id),
                     overruled_by=None if _stands(entry, group) else group.entries[-1].key,
                 )
-                self._add(row, entry.received, changed=changed, left=self._left(entry, contact, by_merge=by_merge))
+                self._add(
+                    row, entry.received, changed=changed, dropped=self._dropped(entry, contact, by_merge=by_merge)
+                )
 
     def found(self, group: ContactRecords, contact: Contact) -> None:
         """Remember that a contact was there already and was left alone."""
@@ -284,33 +285,39 @@ class StreamMemory:
         # A column that came or went may change nothing, of all records at once: a search tells, for many of them.
         return LedgerVerdict.CHANGED if has_same_shape(entry.draft, row.hashes) else LedgerVerdict.UNSURE
 
-    def _left(self, entry: Entry, contact: Contact, *, by_merge: bool) -> Contact | None:
-        """Return the contact that a record has left for another, where its stream may tell who is missing.
+    def _dropped(self, entry: Entry, contact: Contact, *, by_merge: bool) -> Dropped | None:
+        """Return the contact that a record named before it named another; None: none, or one that is gone or merged.
 
-        One that is gone, or was merged into another, was not left.
+        It is missing where the stream may tell which contacts are; elsewhere it is kept while search may not show it.
         """
-        stream, version = self._stream, self._stream.version_of(entry.received)
-        tells_missing = stream.settings.snapshot or (version is not None and not stream.source.is_incremental)
         row = self._entries.get(entry.key) if entry.key is not None else None
-        if row is None or entry.again or by_merge or not (tells_missing and stream.settings.sync_mode.removes):
+        if row is None or entry.again or by_merge:
             return None
         # A record of the batch may have changed what is known; that has no id yet where a bulk job made the contact.
         earlier = row.contact if row.contact is not None and row.contact.is_named else entry.contact
-        is_ours = row.state is EntryState.SYNCED and not row.merged
-        return earlier if is_ours and earlier is not None and earlier.id != contact.id else None
+        if earlier is None or earlier.id == contact.id or not earlier.is_named:
+            return None
+        is_missing = self._tells_missing(entry) and row.state is EntryState.SYNCED and not row.merged
+        is_recent = row.written_at >= stamp(time.time() - _SEARCH_LAGS_AT_MOST)
+        return Dropped(earlier, row.written_at, is_missing) if is_missing or is_recent else None
+
+    def _tells_missing(self, entry: Entry) -> bool:
+        stream, version = self._stream, self._stream.version_of(entry.received)
+        tells = stream.settings.snapshot or (version is not None and not stream.source.is_incremental)
+        return tells and stream.settings.sync_mode.removes
 
     def _has_a_say(self, entry: Entry, group: ContactRecords) -> bool:
         """Check whether a record says anything of its contact: in `insert` mode only the first one does."""
         return self._stream.settings.sync_mode.updates or entry is group.entries[0]
 
-    def _add(self, row: LedgerEntry, received: Received, *, changed: bool, left: Contact | None = None) -> None:
+    def _add(self, row: LedgerEntry, received: Received, *, changed: bool, dropped: Dropped | None = None) -> None:
         earlier = self._entries.get(row.key)
         written_at = stamp(time.time()) if changed else Stamp(0) if earlier is None else earlier.written_at
         row = replace(row, written_at=written_at)
         self._entries[row.key] = row
         if not self._loaded:
             self._loaded_since = time.monotonic()
-        self._loaded.append(Loaded(row, self._stream.version_of(received), changed, left))
+        self._loaded.append(Loaded(row, self._stream.version_of(received), changed, dropped))
         if len(self._loaded) >= _MOST_UNWRITTEN or time.monotonic() - self._loaded_since >= _LONGEST_UNWRITTEN:
             self.flush()
 

@@ -73,6 +73,7 @@ class Marks:
     """A stream of the run may remove contacts."""
     refused: RefusedRecords = field(default_factory=RefusedRecords, init=False)
     _by_name: dict[RecordName, list[Mark]] = field(default_factory=lambda: defaultdict(list), init=False)
+    _idle: dict[RecordName, int] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:
         """Return how many records are marked."""
@@ -98,9 +99,21 @@ class Marks:
         else:
             self._by_name[mark.name].append(mark)
 
+    def add_idle(self, stream: str, key: RecordKey, number: int) -> None:
+        """Add a marked record whose contacts will not be removed: it names no contact from now on."""
+        self._idle[stream, key] = number
+
+    def idle(self) -> dict[str, list[RecordKey]]:
+        """Return the marked records whose contacts will not be removed, by stream."""
+        keys: dict[str, list[RecordKey]] = defaultdict(list)
+        for stream, key in self._idle:
+            keys[stream].append(key)
+        return keys
+
     def cancel(self, stream: str, places: Mapping[RecordKey, int]) -> None:
         """Take back the marks that came before live records of the same keys; `places` are those of the live ones."""
         self.refused.replace(stream, places)
+        self._cancel_idle(stream, places)
         for key, place in places.items() if self._by_name else ():
             marks = self._by_name.pop((stream, key), [])
             later = [mark for mark in marks if mark.number > place]
@@ -112,6 +125,8 @@ class Marks:
 
     def refuse(self, stream: str, key: RecordKey | None, number: int, identity: Identity, *, is_mark: bool) -> None:
         """Add a refused record; a live one takes the marks of its key back. `key`: None where it cannot be read."""
+        if key is not None and not is_mark:
+            self._cancel_idle(stream, {key: number})
         if not self.are_expected:
             return
         if key is not None and not is_mark:
@@ -121,6 +136,11 @@ class Marks:
     def clear(self) -> None:
         """Remove all marks: they are carried out."""
         self._by_name.clear()
+
+    def _cancel_idle(self, stream: str, places: Mapping[RecordKey, int]) -> None:
+        for key, place in places.items() if self._idle else ():
+            if self._idle.get((stream, key), place) < place:
+                del self._idle[stream, key]
 
     def _skip(self, mark: Mark) -> None:
         self.report.record(mark.stream, Outcome(mark.received, Result.SKIPPED, SkipReason.LIVE_AGAIN))
@@ -148,28 +168,19 @@ class StreamMarks:
         """Take back the marks of records that came again, live, at these places in the pipe."""
         self._live.extend(places.items())
 
-    def apply(self) -> list[RecordKey]:
-        """Add and take back the marks of a batch, in the order of the pipe whatever the order of its writes.
-
-        Returns:
-            The keys of the marked records whose contacts will not be removed: they name no contact from now on.
-        """
+    def apply(self) -> None:
+        """Add and take back the marks of a batch, in the order of the pipe whatever the order of its writes."""
         waiting, live = list(self._waiting), list(self._live)
         self._waiting.clear()
         self._live.clear()
         marked = {entry.key for entry, _ in waiting}
         lives = sorted(((place, key) for key, place in live if key in marked), reverse=True)
-        idle: set[RecordKey] = set()
         for entry, removal in sorted(waiting, key=lambda one: one[0].received.number):
             while lives and lives[-1][0] < entry.received.number:
                 place, key = lives.pop()
                 self.marks.cancel(self.stream.name, {key: place})
-                idle.discard(key)
-            if self._mark(entry, removal) and entry.key is not None:
-                idle.add(entry.key)
-        idle.difference_update(key for _, key in lives)
+            self._mark(entry, removal)
         self.marks.cancel(self.stream.name, dict(sorted(live, key=itemgetter(1))))
-        return sorted(idle)
 
     def refused(self, received: Received, key: RecordKey | None, identity: Identity, *, is_mark: bool) -> None:
         """Add a record that could not be loaded; `key` is None where it cannot be read."""
@@ -193,8 +204,8 @@ class StreamMarks:
             case Ambiguous() | MergedAway() | Unanswered():
                 return refusal(match)
 
-    def _mark(self, entry: Entry, removal: list[Contact] | Refusal | SkipReason) -> bool:
-        """Mark a record's contacts, or report why not; returns whether it removes none and came through."""
+    def _mark(self, entry: Entry, removal: list[Contact] | Refusal | SkipReason) -> None:
+        """Mark a record's contacts, or report why not."""
         match removal:
             case list():
                 self.marks.add(self._new_mark(entry, removal))
@@ -203,7 +214,8 @@ class StreamMarks:
                 self.refused(entry.received, entry.key, entry.draft.identity, is_mark=True)
             case SkipReason():
                 self._record(Outcome(entry.received, Result.SKIPPED, removal))
-        return isinstance(removal, SkipReason)
+                if entry.key is not None:
+                    self.marks.add_idle(self.stream.name, entry.key, entry.received.number)
 
     def _record(self, outcome: Outcome) -> None:
         self.marks.report.record(self.stream.name, outcome)

@@ -71,6 +71,8 @@ class Removals:
 
     def decide(self) -> None:
         """Decide which contacts are removed, after all that came is written; none is removed yet."""
+        for stream, keys in self.marks.idle().items():
+            self.ledger.unlink(stream, keys, with_tags=False)
         refused = self.marks.refused
         refused.sort()
         self.complete.decide(

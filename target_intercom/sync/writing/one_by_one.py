@@ -15,6 +15,7 @@ from target_intercom.errors import (
     LeadPendingError,
     MergedError,
     NotFoundError,
+    RefusedError,
     UndoneError,
 )
 from target_intercom.intercom.outages import Tries
@@ -91,6 +92,8 @@ class Rejected:
 
     group: ContactRecords
     refusal: Refusal
+    is_unchanged: bool = False
+    """Intercom has refused to change the contact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +179,8 @@ class DirectWriter:
                 case Update():
                     return self._update(operation)
         except UndoneError as error:
-            return Rejected(operation.group, Refusal.by_intercom(error.fault))
+            refusal = Refusal.by_intercom(error.fault)
+            return Rejected(operation.group, refusal, is_unchanged=isinstance(error, RefusedError))
 
     # Creating.
 
@@ -398,11 +402,16 @@ class DirectWriter:
         differing = changes(group.draft, contact, self._stream.settings.creation_mode)
         if differing and not self._stream.settings.sync_mode.updates:
             return Left(group, SkipReason.EXISTS)
-        if differing:
-            # Other records may be of this contact, which was not planned for.
-            self._ledger.adopt([contact])
-            self._ledger.doubt([contact.id])
-        return self._save(group, contact, differing, unchanged)
+        if not differing:
+            return self._save(group, contact, differing, unchanged)
+        # Other records may be of this contact, which was not planned for.
+        self._ledger.adopt([contact])
+        self._ledger.doubt([contact.id])
+        try:
+            return self._save(group, contact, differing, unchanged)
+        except RefusedError:
+            self._ledger.trust([contact.id])
+            raise
 
     def _save(
         self, group: ContactRecords, contact: Contact, differing: Mapping[str, Json], unchanged: _SavedAs
