@@ -9,10 +9,11 @@ marks what nobody has documented.
 from __future__ import annotations
 
 from target_intercom.sandbox.conditions import BulkAccess, Conditions
-from target_intercom.sandbox.faults import Fault, TargetedFault
-from target_intercom.sandbox.messages import Call, Request, Response
-from target_intercom.sandbox.server import Sandbox, SandboxServer
-from target_intercom.sandbox.wire import Bounds
+from target_intercom.sandbox.conditions.fault_plan import TargetedFault
+from target_intercom.sandbox.messages import Call, Fault, Request, Response
+from target_intercom.sandbox.sandbox import Sandbox
+from target_intercom.sandbox.server import SandboxServer
+from target_intercom.sandbox.wire.http import Bounds
 
 __all__ = [
     "Bounds",

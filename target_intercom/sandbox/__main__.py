@@ -10,12 +10,22 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from target_intercom.sandbox import errors
-from target_intercom.sandbox.conditions import SCOPES, TIMELY_FAULTS, BulkAccess, Conditions
-from target_intercom.sandbox.faults import Fault
+from target_intercom.sandbox.conditions import (
+    SCOPES,
+    TIMELY_FAULTS,
+    BulkAccess,
+    CompanyEscaping,
+    CompanyLookup,
+    CompanyNulls,
+    CompanyReturn,
+    Conditions,
+)
+from target_intercom.sandbox.messages import Fault
 from target_intercom.sandbox.server import SandboxServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from enum import Enum
 
 _REGIONS = ("US", "EU", "AU")
 _MAX_PORT = 65535
@@ -23,7 +33,7 @@ _MAX_PORT = 65535
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line, no usage."""
+        """Return one line, no usage."""
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
@@ -104,7 +114,23 @@ def _add_conditions(parser: _Parser) -> None:
     add("max_in_values", int, "N", "the most values an IN may have (default: no maximum)")
     add("deny_scopes", _listed, "LIST", f"what the token lacks, of {', '.join(sorted(SCOPES))}")
     add("deletion_delay", float, "SECONDS", "until unarchiving a deleted contact is a 400, not a 500")
+    _add_companies(add)
     _add_bulk(add)
+
+
+def _add_companies(add: Callable[[str, Any, str, str], None]) -> None:
+    def choices(known: type[Enum]) -> str:
+        return ", ".join(member.value for member in known)
+
+    add("company_deletion_delay", float, "SECONDS", "until a company's deletion takes effect")
+    escaping = f"whether names and company_ids of companies are HTML-escaped: {choices(CompanyEscaping)}"
+    add("company_escaping", str, "HOW", f"{escaping} (default version: from 2.17 on)")
+    lookup = f"which companies GET finds by company_id and name: {choices(CompanyLookup)}"
+    add("company_lookup", str, "WHICH", f"{lookup} (default all)")
+    nulls = f"what a null does to an attribute of a company: {choices(CompanyNulls)}"
+    add("company_nulls", str, "HOW", f"{nulls} (default clear)")
+    again = f"what the company_id of a deleted company makes: {choices(CompanyReturn)}"
+    add("company_return", str, "HOW", f"{again} (default new)")
 
 
 def _add_bulk(add: Callable[[str, Any, str, str], None]) -> None:

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_intercom.sandbox.messages import Request
-    from target_intercom.sandbox.server import Sandbox
+    from target_intercom.sandbox.state import SandboxState
 
 PREFIX = "/_sandbox/"
 
 
-def answer(sandbox: Sandbox, request: Request) -> Response:
+def answer(sandbox: SandboxState, request: Request) -> Response:
     """Answer a call to the control plane.
 
     Raises:
@@ -28,32 +28,36 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
     return Response.of(200, run(sandbox, request))
 
 
-def _calls(sandbox: Sandbox, _: Request) -> dict[str, Any]:
+def _calls(sandbox: SandboxState, _: Request) -> dict[str, Any]:
     return {"calls": [call.as_json() for call in sandbox.calls]}
 
 
-def _contacts(sandbox: Sandbox, _: Request) -> dict[str, Any]:
+def _contacts(sandbox: SandboxState, _: Request) -> dict[str, Any]:
     return {"contacts": sandbox.workspace.everything()}
 
 
-def _jobs(sandbox: Sandbox, _: Request) -> dict[str, Any]:
+def _companies(sandbox: SandboxState, _: Request) -> dict[str, Any]:
+    return {"companies": sandbox.workspace.all_companies()}
+
+
+def _jobs(sandbox: SandboxState, _: Request) -> dict[str, Any]:
     return {"jobs": sandbox.workspace.jobs.everything()}
 
 
-def _windows(sandbox: Sandbox, _: Request) -> dict[str, Any]:
+def _windows(sandbox: SandboxState, _: Request) -> dict[str, Any]:
     return {"windows": [vars(window) for window in sandbox.windows.all()]}
 
 
-def _show_conditions(sandbox: Sandbox, _: Request) -> dict[str, Any]:
+def _show_conditions(sandbox: SandboxState, _: Request) -> dict[str, Any]:
     return sandbox.conditions.as_json()
 
 
-def _change_conditions(sandbox: Sandbox, request: Request) -> dict[str, Any]:
+def _change_conditions(sandbox: SandboxState, request: Request) -> dict[str, Any]:
     sandbox.conditions.change(_body(request))
     return sandbox.conditions.as_json()
 
 
-def _reset(sandbox: Sandbox, request: Request) -> dict[str, Any]:
+def _reset(sandbox: SandboxState, request: Request) -> dict[str, Any]:
     for key in _body(request):
         raise errors.invalid(f"Unknown key: {key}", key)
     sandbox.reset()
@@ -67,9 +71,10 @@ def _body(request: Request) -> dict[str, Any]:
     return body
 
 
-_ROUTES: dict[tuple[str, str], Callable[[Sandbox, Request], dict[str, Any]]] = {
+_ROUTES: dict[tuple[str, str], Callable[[SandboxState, Request], dict[str, Any]]] = {
     ("GET", "calls"): _calls,
     ("GET", "contacts"): _contacts,
+    ("GET", "companies"): _companies,
     ("GET", "jobs"): _jobs,
     ("GET", "windows"): _windows,
     ("GET", "conditions"): _show_conditions,

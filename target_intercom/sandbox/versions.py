@@ -18,7 +18,7 @@ class Version:
 
     @classmethod
     def parse(cls, header: str | None) -> Version:
-        """Choose the version that answers a call.
+        """Return the version that answers a call.
 
         Without a header Intercom takes the version set for the app (docs update-your-api-version): here
         2.16, the newest that its OpenAPI repository numbers.
@@ -35,52 +35,67 @@ class Version:
 
     @property
     def owner_is_text(self) -> bool:
-        """`owner_id` is a string (OAS-2.16 #contact; an integer in OAS-2.15)."""
+        """Return whether `owner_id` is a string (OAS-2.16 #contact; an integer in OAS-2.15)."""
         return self.number >= (2, 16)
 
     @property
     def merged_is_gone(self) -> bool:
-        """A merged contact is 410 and names its survivor (OAS-2.16 GET /contacts/{id})."""
+        """Return a merged contact is 410 and names its survivor (OAS-2.16 GET /contacts/{id})."""
         return self.number >= (2, 16)
 
     @property
     def email_verified_writable(self) -> bool:
-        """`email_verified` can be written (OAS-2.16 #create_contact_request)."""
+        """Return whether `email_verified` can be written (OAS-2.16 #create_contact_request)."""
         return self.number >= (2, 16)
 
     @property
     def merge_check_skippable(self) -> bool:
-        """`skip_duplicate_validation` exists (OAS-2.16 POST /contacts/merge)."""
+        """Return whether `skip_duplicate_validation` exists (OAS-2.16 POST /contacts/merge)."""
         return self.number >= (2, 16)
 
     @property
     def tagging_skips_missing(self) -> bool:
-        """POST /tags says who was tagged and skips the missing (OAS-2.16 #tag_create_response)."""
+        """Return whether POST /tags says who was tagged and skips the missing (OAS-2.16 #tag_create_response)."""
         return self.number >= (2, 16)
 
     @property
+    def last_request_writable(self) -> bool:
+        """Return whether `update_last_request_at` exists (OAS-2.16 #create_or_update_company_request)."""
+        return self.number >= (2, 16)
+
+    @property
+    def companies_escaped(self) -> bool:
+        """Return whether a company's name and company_id are HTML-escaped (docs 2.17 attachcontacttoacompany)."""
+        return self.number >= (2, 17)
+
+    @property
+    def company_shows_notes(self) -> bool:
+        """Return whether a company has a list of its notes (OAS-P POST /companies, not in OAS-2.16)."""
+        return self == PREVIEW
+
+    @property
     def sort_order_checked(self) -> bool:
-        """An unknown sort order is refused (OAS-2.16 POST /contacts/search)."""
+        """Return an unknown sort order is refused (OAS-2.16 POST /contacts/search)."""
         return self.number >= (2, 16)
 
     @property
     def conversation_attributes_moved(self) -> bool:
-        """`GET /data_attributes?model=conversation` is refused (OAS-2.16)."""
+        """Return whether `GET /data_attributes?model=conversation` is refused (OAS-2.16)."""
         return self.number >= (2, 16)
 
     @property
     def exact_timestamps(self) -> bool:
-        """Standard timestamps are searched by the second (docs references/2.17/changelog)."""
+        """Return whether standard timestamps are searched by the second (docs references/2.17/changelog)."""
         return self.number >= (2, 17)
 
     @property
     def language_writable(self) -> bool:
-        """`language_override` can be written (OAS-P #create_contact_request, Preview only)."""
+        """Return whether `language_override` can be written (OAS-P #create_contact_request, Preview only)."""
         return self == PREVIEW
 
     @property
     def messenger_writable_default(self) -> bool:
-        """What `messenger_writable` is when nobody says (docs references/2.11/changelog)."""
+        """Return what `messenger_writable` is when nobody says (docs references/2.11/changelog)."""
         return self.number < (2, 11)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from target_intercom.errors import StreamBusyError
 from target_intercom.ledger.command.forgetting import Held, forget, held
-from target_intercom.ledger.interface import NOBODY, LinkState
+from target_intercom.ledger.interface import NOBODY, Dropped, LinkState, Stamp
 from target_intercom.ledger.store.database import Database
 from target_intercom.model import TagId
 
@@ -149,7 +149,7 @@ def test_a_contact_that_its_record_names_no_more_is_not_counted(ledgers: Ledgers
     ledger.streams.enter(S, ["id"], alone=False)
     ledger.remember(S, [loaded("1", "c1"), loaded("2", "c2")])
     ledger.remember(T, [loaded("9", "c2")])
-    ledger.remember(S, [replace(loaded("1", "c3"), dropped=contact("c1"))])
-    ledger.remember(T, [replace(loaded("9", "c4"), dropped=contact("c2"))])
+    ledger.remember(S, [replace(loaded("1", "c3"), dropped=Dropped(contact("c1"), Stamp(0), is_missing=True))])
+    ledger.remember(T, [replace(loaded("9", "c4"), dropped=Dropped(contact("c2"), Stamp(0), is_missing=True))])
     ledger.close()
     assert looked(ledgers) == Held(contacts=2, alone=2, tags=0)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.ledger.command.summaries import contact_ids, summaries
-from target_intercom.ledger.interface import EntryState, Hashes, Holder, Ledger, Loaded, Stamp, stamp
+from target_intercom.ledger.interface import Dropped, EntryState, Hashes, Holder, Ledger, Loaded, Stamp, stamp
 from target_intercom.ledger.store.read_only import ReadOnlyLedger
 from target_intercom.model import ContactId, Email, Identity, RecordKey
 from target_intercom.settings.config import StreamConfig
@@ -736,7 +736,17 @@ def test_what_another_stream_changed_stays_in_doubt(ledgers: Ledgers) -> None:
 
 
 def test_a_contact_that_its_record_left_is_missing_from_the_stream(ledger: SqlLedger) -> None:
-    ledger.remember(S, [Loaded(entry("1", contact("c2")), None, changed=False, dropped=contact("c1", "user", "x1"))])
+    ledger.remember(
+        S,
+        [
+            Loaded(
+                entry("1", contact("c2")),
+                None,
+                changed=False,
+                dropped=Dropped(contact("c1", "user", "x1"), Stamp(5), is_missing=True),
+            )
+        ],
+    )
     (left,) = ledger.unseen(S)
     assert (left.contact, left.identity.external_id, left.is_live) == (C1, "x1", False)
 

@@ -83,9 +83,16 @@ class Api:
         found = self.ok("POST", "/contacts/search", body, version=version)
         return [contact["id"] for contact in found["data"]]
 
-    def attribute(self, name: str, data_type: str = "string", **more: Any) -> Any:
-        body = {"name": name, "model": "contact", "data_type": data_type, **more}
+    def attribute(self, name: str, data_type: str = "string", model: str = "contact", **more: Any) -> Any:
+        body = {"name": name, "model": model, "data_type": data_type, **more}
         return self.ok("POST", "/data_attributes", body)
+
+    def company(self, company_id: str, *, version: str = "2.16", **company: Any) -> Any:
+        return self.ok("POST", "/companies", {"company_id": company_id, **company}, version=version)
+
+    def attach(self, contact_id: str, company_id: str) -> Any:
+        """Attach a contact to a company, both by Intercom's id."""
+        return self.ok("POST", f"/contacts/{contact_id}/companies", {"id": company_id})
 
     def tag(self, name: str) -> str:
         return str(self.ok("POST", "/tags", {"name": name})["id"])

@@ -7,6 +7,7 @@ import pytest
 from target_intercom.sandbox import Conditions, SandboxServer
 
 from .client import Api, Clock
+from .jobs import Bulk, workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,3 +25,13 @@ def api(clock: Clock) -> Iterator[Api]:
         client = Api(sandbox)
         yield client
         client.session.close()
+
+
+@pytest.fixture
+def bulk(api: Api) -> Iterator[Bulk]:
+    """Jobs whose tasks take no time."""
+    before = set(workers())
+    api.conditions(bulk_seconds=0)
+    yield Bulk(api)
+    api.sandbox.stop()
+    assert set(workers()) <= before

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_intercom.sandbox.routes import NOT_EMULATED, NOT_EMULATED_RESOURCES
+from target_intercom.sandbox.routes.table import NOT_EMULATED, NOT_EMULATED_RESOURCES
 
 if TYPE_CHECKING:
     from .client import Api, Clock

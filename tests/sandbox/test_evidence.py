@@ -63,3 +63,59 @@ def test_answers_have_the_described_shape(api: Api, version: str) -> None:
     check("contact_unarchived", api.ok("POST", f"{path}/unarchive", {}, version=version))
     check("contact_deleted", api.ok("DELETE", path, version=version))
     check("error", api.call("GET", path, version=version).json())
+
+
+@DESCRIBED
+@pytest.mark.parametrize("version", ["2.16", "Preview"])
+def test_answers_about_companies_have_the_described_shape(api: Api, version: str) -> None:
+    check = answers(version)
+
+    attribute = {"name": "colour", "model": "company", "data_type": "string"}
+    check("data_attribute", api.ok("POST", "/data_attributes", attribute, version=version))
+    company = api.company(
+        "acme",
+        version=version,
+        name="Tom & Jerry",
+        plan="Pro",
+        size=7,
+        website="x",
+        industry="Toys",
+        monthly_spend=1.5,
+        remote_created_at=1_600_000_000,
+        update_last_request_at=True,
+        custom_attributes={"colour": "red"},
+    )
+    path = f"/companies/{company['id']}"
+    check("company", company)
+    check("company", api.company("bare", version=version, name="Bare"))
+    contact = api.create(
+        version=version,
+        role="user",
+        external_id="u1",
+        email="a@x.com",
+        phone="+1",
+        name="Ann",
+        avatar="https://example.com/a.png",
+        owner_id="1000001",
+    )["id"]
+    check("company", api.ok("POST", f"/contacts/{contact}/companies", {"id": company["id"]}, version=version))
+    tag = {"name": "A", "companies": [{"id": company["id"]}]}
+    check("tag_create_response", api.ok("POST", "/tags", tag, version=version))
+    tag["companies"] = [{"company_id": "acme", "untag": True}]
+    check("tag_create_response", api.ok("POST", "/tags", tag, version=version))
+    check("company", api.ok("PUT", path, {"name": "New"}, version=version))
+    check("company", api.ok("GET", path, version=version))
+    check("company", api.ok("GET", "/companies?company_id=acme", version=version))
+    check("company_list", {**api.ok("POST", "/companies/list", {}, version=version), "pages": None})
+    check("company_scroll", api.ok("GET", "/companies/scroll", version=version))
+    check("contact_attached_companies", api.ok("GET", f"/contacts/{contact}/companies", version=version))
+    check("company_attached_contacts", api.ok("GET", f"{path}/contacts", version=version))
+    check("company_attached_segments", api.ok("GET", f"{path}/segments", version=version))
+    check("contact", api.get(contact, version=version))
+    if version == "Preview":
+        query = {"query": {"field": "name", "operator": "=", "value": "New"}}
+        check("company_list", api.ok("POST", "/companies/search", query, version=version))
+    check("company", api.ok("DELETE", f"/contacts/{contact}{path}", version=version))
+    check("deleted_company_object", api.ok("DELETE", path, version=version))
+    check("error", api.call("POST", "/companies", {"test": 1}, version=version).json())
+    check("error", api.call("GET", "/companies/0", version=version).json())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from .client import Api
+    from .client import Api, Clock
 
 intercom = pytest.importorskip("intercom", reason="python-intercom is not installed")
 api_error = pytest.importorskip("intercom.core.api_error", reason="python-intercom is not installed")
@@ -49,3 +49,39 @@ def test_its_pager_walks_through_all_pages(api: Api) -> None:
 
     assert listed == ids
     assert len(api.sandbox.calls) == len(ids) + 3
+
+
+def test_a_company_is_made_found_filled_read_back_and_deleted(api: Api, clock: Clock) -> None:
+    api.attribute("colour", model="company")
+    with httpx.Client() as http:
+        client = intercom.Intercom(base_url=api.sandbox.url, token="sandbox", httpx_client=http)
+
+        contact = client.contacts.create(request=intercom.CreateContactRequestWithExternalId(external_id="u1"))
+        request = intercom.CreateOrUpdateCompanyRequest(
+            company_id="acme", name="Acme", plan="Pro", size=7, monthly_spend=100, custom_attributes={"colour": "red"}
+        )
+        made = client.companies.create_or_update(request=request)
+        changed = client.companies.update(made.id, request=intercom.UpdateCompanyRequestBody(name="Acme Ltd"))
+        client.companies.attach_contact(contact.id, company_id=made.id)
+        client.tags.create(request=intercom.TagCompanyRequest(name="VIP", companies=[{"company_id": "acme"}]))
+        found = client.companies.retrieve(company_id="acme")
+        listed = [company.id for company in client.companies.list(per_page=10)]
+        scrolled = [company.id for company in client.companies.scroll()]
+        tagged = client.companies.find(made.id).tags
+        people = client.companies.list_attached_contacts(made.id)
+        attached = client.contacts.find(contact.id).companies
+        detached = client.companies.detach_contact(contact.id, made.id)
+        deleted = client.companies.delete(made.id)
+        clock.pass_(api.sandbox.conditions.company_deletion_delay)
+        with pytest.raises(api_error.ApiError) as gone:
+            client.companies.find(made.id)
+
+    assert (made.company_id, made.size, made.plan.name, made.user_count) == ("acme", 7, "Pro", 0)
+    assert (changed.id, changed.name, changed.custom_attributes["colour"]) == (made.id, "Acme Ltd", "red")
+    assert (found.id, found.user_count, [dict(tag)["name"] for tag in tagged.tags]) == (made.id, 1, ["VIP"])
+    assert listed == scrolled == [made.id]
+    assert [person.id for person in people.data] == [contact.id]
+    assert [company.id for company in attached.data] == [made.id]
+    assert (detached.id, detached.user_count) == (made.id, 0)
+    assert (deleted.id, deleted.deleted) == (made.id, True)
+    assert gone.value.status_code == 404

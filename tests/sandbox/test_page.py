@@ -17,12 +17,13 @@ import pytest
 import requests
 
 from target_intercom.sandbox import Request, SandboxServer
-from target_intercom.sandbox.history import CALLS_OF_A_CONTACT, LAST_CALLS, NOTES, History
-from target_intercom.sandbox.names import Names
 from target_intercom.sandbox.page import rendering
-from target_intercom.sandbox.page.calls import CALLS_A_PAGE, WindowView
-from target_intercom.sandbox.page.person import Attribute, PersonView
 from target_intercom.sandbox.page.values import Value
+from target_intercom.sandbox.page.views.attributes import Attribute
+from target_intercom.sandbox.page.views.calls import CALLS_A_PAGE, WindowView
+from target_intercom.sandbox.page.views.person import PersonView
+from target_intercom.sandbox.recording.history import CALLS_OF_A_CONTACT, LAST_CALLS, NOTES, History
+from target_intercom.sandbox.wire.names import Names
 
 from .html import Html
 
@@ -30,7 +31,16 @@ if TYPE_CHECKING:
     from .client import Api, Clock
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("/", "/page/tags", "/page/calls", "/page/calls/latest", "/page/window", "/page/style.css", "/page/live.js")
+PAGES = (
+    "/",
+    "/page/companies",
+    "/page/tags",
+    "/page/calls",
+    "/page/calls/latest",
+    "/page/window",
+    "/page/style.css",
+    "/page/live.js",
+)
 SCRIPT = "<script>alert('x')</script>"
 
 
@@ -296,7 +306,7 @@ def test_tags_are_listed_with_the_number_of_those_who_have_them(api: Api) -> Non
     api.ok("POST", f"/contacts/{people[2]}/archive", {})
 
     page = show(api, "/page/tags")
-    assert page.rows() == [["beta", beta, "1"], ["Nobody's", none, "0"], ["VIP", vip, "2"]]
+    assert page.rows() == [["beta", beta, "1", "0"], ["Nobody's", none, "0", "0"], ["VIP", vip, "2", "0"]]
     assert show(api, page.links["VIP"]).column("external_id") == ["u1", "u0"]
 
 
@@ -315,7 +325,7 @@ def test_calls_are_listed_with_endpoint_status_and_request_id(api: Api, clock: C
     calls = [[*row[:3], row[3].split()[0]] for row in page.rows()]
     assert calls[:5] == [
         ["22:13:21.250", "GET", "/nowhere", "404"],
-        ["22:13:21.250", "GET", "/companies", "501"],
+        ["22:13:21.250", "GET", "/companies", "400"],
         ["22:13:21.250", "GET", "/me", "401"],
         ["22:13:21.250", "PUT", "/contacts/{id}", "200"],
         ["22:13:21.250", "POST", "/tags", "200"],
@@ -526,6 +536,9 @@ def test_hostile_values_are_shown_as_text(api: Api) -> None:
     )
     tag = api.tag(SCRIPT)
     api.ok("POST", f"/contacts/{contact['id']}/tags", {"id": tag})
+    company = api.company(SCRIPT, name=SCRIPT, plan=SCRIPT, website="javascript:x")
+    api.attach(contact["id"], company["id"])
+    api.ok("POST", "/tags", {"name": SCRIPT, "companies": [{"id": company["id"]}]})
     api.call("GET", f"/{SCRIPT}")
     api.sandbox.sandbox.handle(Request("GET", f"/{SCRIPT}"))
     api.sandbox.sandbox.handle(Request(SCRIPT, f"/contacts/{contact['id']}"))
@@ -533,7 +546,10 @@ def test_hostile_values_are_shown_as_text(api: Api) -> None:
     for path, seen in (
         ("/", 3),
         (f"/?q={SCRIPT}&tag={tag}", 4),
-        (page_of(contact), 6),
+        (page_of(contact), 7),
+        ("/page/companies", 4),
+        (f"/page/companies?q={SCRIPT}&tag={tag}", 6),
+        (f"/page/companies/{company['id']}", 6),
         ("/page/tags", 1),
         ("/page/calls", 3),
         ("/page/calls/latest", 3),
@@ -554,7 +570,7 @@ def test_a_hostile_name_of_an_attribute_is_refused_and_would_be_shown_as_text(ap
     body = {"name": SCRIPT, "model": "contact", "data_type": "string"}
     assert api.refused("POST", "/data_attributes", body)[0] == 400
     attribute = Attribute(SCRIPT, Value(SCRIPT), SCRIPT, SCRIPT)
-    view = PersonView(SCRIPT, SCRIPT, SCRIPT, None, [attribute], [SCRIPT], [attribute], [], [])
+    view = PersonView(SCRIPT, SCRIPT, SCRIPT, None, [attribute], [SCRIPT], [attribute], [], [], [])
     html = rendering.html("person", view=view, window=WindowView(0, 1, 0, "10", "10"))
 
     assert SCRIPT not in html

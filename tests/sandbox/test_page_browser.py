@@ -89,7 +89,7 @@ def test_a_contact_is_found_and_opened_by_keyboard_alone(chromium: Browser, live
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_have_text("Ben")
         expect(page.get_by_role("region", name="History").locator("tbody tr")).to_have_count(1)
-        assert {"People", "Tags", "Calls", "Pause", "Search", "Role", "Tag", "State"} <= set(passed)
+        assert {"People", "Companies", "Tags", "Calls", "Pause", "Search", "Role", "Tag", "State"} <= set(passed)
 
 
 def test_the_rate_limit_and_the_calls_move_while_calls_are_made_and_stand_still_when_told_to(
@@ -118,12 +118,15 @@ def test_the_rate_limit_and_the_calls_move_while_calls_are_made_and_stand_still_
 def test_hostile_values_stay_text(chromium: Browser, live: Api) -> None:
     contact = live.create(role="user", external_id="u1", name=HOSTILE)
     live.ok("POST", "/tags", {"name": HOSTILE, "users": [{"id": contact["id"]}]})
-    for path in ("/", f"/page/people/{contact['id']}", "/page/calls"):
+    company = live.company(HOSTILE, name=HOSTILE)["id"]
+    live.attach(contact["id"], company)
+    pages = ("/", "/page/companies", f"/page/companies/{company}", f"/page/people/{contact['id']}", "/page/calls")
+    for path in pages:
         with visit(chromium, live, path) as page:
             expect(page.get_by_text(HOSTILE).locator("visible=true").first).to_be_visible()
             if path == "/page/calls":  # what is written into it later, too
                 live.get(contact["id"])
-                expect(page.locator("tbody tr")).to_have_count(3)
+                expect(page.locator("tbody tr")).to_have_count(5)
             assert page.title() != "broken into"
             assert page.locator("main img, main script").count() == 0
 
@@ -143,11 +146,36 @@ def test_without_scripts_everything_is_there(chromium: Browser, live: Api) -> No
         expect(page.locator("tbody tr")).to_have_count(2)
 
 
+def test_from_a_contact_to_its_company_and_back(chromium: Browser, live: Api) -> None:
+    contact = live.create(role="user", external_id="u1", name="Ann")
+    company = live.company("acme", name="Acme & Co", plan="Pro")
+    live.attach(contact["id"], company["id"])
+    with visit(chromium, live) as page:
+        page.get_by_role("link", name="Ann").click()
+        page.get_by_role("region", name="Companies").get_by_role("link", name="Acme & Co").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Acme & Co")
+        expect(page.get_by_role("link", name="Companies").first).to_have_attribute("aria-current", "page")
+        page.get_by_role("region", name="People").get_by_role("link", name="Ann").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Ann")
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name="Companies").click()
+        page.get_by_label("Search").fill("ACME")
+        page.get_by_role("button", name="Search").click()
+        expect(page).to_have_url(re.compile(r"/page/companies\?q=ACME"))
+        expect(page.locator("tbody tr")).to_have_count(1)
+        live.ok("DELETE", f"/companies/{company['id']}")
+        page.reload()
+        expect(page.get_by_text("being deleted")).to_be_visible()
+
+
 def test_on_a_narrow_screen_no_long_name_moves_a_page_sideways(chromium: Browser, live: Api) -> None:
     contact = live.create(role="user", external_id="x" * 120, name="N" * 120)
     for name in ("T" * 120, "VIP"):
         live.ok("POST", "/tags", {"name": name, "users": [{"id": contact["id"]}]})
-    for path in ("/", "/page/tags", f"/page/people/{contact['id']}", "/page/calls"):
+    company = live.company("c" * 120, name="C" * 120, plan="P" * 120)["id"]
+    live.attach(contact["id"], company)
+    live.ok("POST", "/tags", {"name": "T" * 120, "companies": [{"id": company}]})
+    companies = ("/page/companies", f"/page/companies/{company}")
+    for path in ("/", *companies, "/page/tags", f"/page/people/{contact['id']}", "/page/calls"):
         with visit(chromium, live, path) as page:
             page.set_viewport_size({"width": 320, "height": 640})
             expect(page.get_by_role("heading", level=1)).to_be_visible()

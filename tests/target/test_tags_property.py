@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox import Fault, TargetedFault, errors
-from target_intercom.sandbox.tags import Tag, Tags
+from target_intercom.sandbox.objects.tags import Tag, Tags
 from tests.loading import record, schema, state
 from tests.target.grouping import (
     LIST_TAGS,

@@ -1,7 +1,7 @@
 """The sandbox's page: who is in the workspace, the last calls and the rate-limit window, for a person with a browser.
 
-`people`, `person`, `calls` and `tags` turn the workspace into what a page shows, `templates` say how it looks, `site`
-knows the paths. Nothing here changes anything, and nothing of it is a call to the API.
+`views` turn the workspace into what a page shows, `templates` say how it looks, `site` knows the paths.
+Nothing here changes anything, and nothing of it is a call to the API.
 """
 
 from __future__ import annotations

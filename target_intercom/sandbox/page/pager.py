@@ -32,16 +32,16 @@ class Sheet(Generic[T]):
 
     @property
     def last(self) -> int:
-        """The place of its last entry in the whole list, from 1 on."""
+        """Return the place of its last entry in the whole list, from 1 on."""
         return self.first + len(self.entries) - 1
 
     def showing(self, entries: Sequence[S]) -> Sheet[S]:
-        """The same page, with what is shown of its entries."""
+        """Return the same page, with what is shown of its entries."""
         return Sheet(entries, self.number, self.count, self.first, self.total, self.before, self.after)
 
 
 def sheet(everything: Sequence[T], size: int, path: str, query: Mapping[str, str]) -> Sheet[T]:
-    """The page that `query` asks for by number; the nearest one there is."""
+    """Return the page that `query` asks for by number; the nearest one there is."""
     count = max(1, -(-len(everything) // size))
     asked = query.get("page", "")
     # Longer than any page's number is beyond the last one; Python would refuse to read it.

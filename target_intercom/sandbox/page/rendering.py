@@ -17,5 +17,5 @@ _ENVIRONMENT = Environment(
 
 
 def html(template: str, **shown: Any) -> str:
-    """A template of this package, filled in; every value is escaped."""
+    """Return a template of this package, filled in; every value is escaped."""
     return _ENVIRONMENT.get_template(f"{template}.html.j2").render(shown)

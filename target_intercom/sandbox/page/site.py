@@ -5,18 +5,22 @@ from __future__ import annotations
 import importlib
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
 
 from target_intercom.sandbox.messages import Response
-from target_intercom.sandbox.page import addresses, calls, people, person, tags
+from target_intercom.sandbox.page import addresses
+from target_intercom.sandbox.page.views import calls, companies, company, people, person, tags
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
-    from target_intercom.sandbox.contacts import Contact
     from target_intercom.sandbox.messages import Request
-    from target_intercom.sandbox.server import Sandbox
+    from target_intercom.sandbox.state import SandboxState
+
+_Shown: TypeAlias = "tuple[str, dict[str, Any]]"
+"""A template, and what it shows."""
 
 WITHOUT_JINJA = "This page needs Jinja2: install target-intercom with its extra 'sandbox', or Jinja2 itself\n"
 
@@ -46,11 +50,19 @@ _JINJA = frozenset({"jinja2", "markupsafe"})
 class Page:
     """Answers browsers. It reads the sandbox, and changes nothing."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: SandboxState) -> None:
         self._sandbox = sandbox
+        self._pages: dict[str, Callable[[Request], _Shown]] = {
+            addresses.PEOPLE: self._people,
+            addresses.COMPANIES: self._companies,
+            addresses.TAGS: self._tags,
+            addresses.CALLS: self._calls,
+            addresses.LATEST_CALLS: self._latest_calls,
+            addresses.WINDOW: lambda _: ("window", {}),
+        }
 
     def answer(self, request: Request) -> Response | None:
-        """Answer what is asked of the page; None for what is asked of the API."""
+        """Return the answer to a request to the page; None for a request to the API."""
         if not _is_ours(request):
             return None
         if request.method not in _READING:
@@ -75,27 +87,41 @@ class Page:
         return Response(status, html.encode(errors="replace"), {"Content-Type": "text/html; charset=utf-8"})
 
     def _view(self, request: Request) -> tuple[int, str, dict[str, Any]]:
-        """Status, template and what it shows."""
-        workspace, history = self._sandbox.workspace, self._sandbox.history
-        if request.path == addresses.PEOPLE:
-            return 200, "people", {"view": people.view(workspace, request.query)}
-        if request.path == addresses.TAGS:
-            return 200, "tags", {"tags": tags.view(workspace)}
-        if request.path == addresses.CALLS:
-            return 200, "calls", {"view": calls.view(workspace, history, request.query)}
-        if request.path == addresses.LATEST_CALLS:
-            return 200, "latest_calls", {"view": calls.view(workspace, history, {})}
-        if request.path == addresses.WINDOW:
-            return 200, "window", {}
-        contact = self._contact(request)
-        if contact is None:
-            return 404, "missing", {"path": request.path}
-        return 200, "person", {"view": person.view(workspace, history, contact)}
+        """Return the status, the template and what it shows."""
+        show = self._pages.get(request.path)
+        if show is not None:
+            return 200, *show(request)
+        for prefix, show_object in ((addresses.PERSON, self._person), (addresses.COMPANY, self._company)):
+            if request.path.startswith(prefix):
+                shown = show_object(unquote(request.path.removeprefix(prefix)), request)
+                return (404, "missing", {"path": request.path}) if shown is None else (200, *shown)
+        return 404, "missing", {"path": request.path}
 
-    def _contact(self, request: Request) -> Contact | None:
-        if not request.path.startswith(addresses.PERSON):
-            return None
-        return self._sandbox.workspace.known(unquote(request.path.removeprefix(addresses.PERSON)))
+    def _people(self, request: Request) -> _Shown:
+        return "people", {"view": people.view(self._sandbox.workspace, request.query)}
+
+    def _companies(self, request: Request) -> _Shown:
+        return "companies", {"view": companies.view(self._sandbox.workspace, request.query)}
+
+    def _tags(self, _: Request) -> _Shown:
+        return "tags", {"tags": tags.view(self._sandbox.workspace)}
+
+    def _calls(self, request: Request) -> _Shown:
+        return "calls", {"view": calls.view(self._sandbox.workspace, self._sandbox.history, request.query)}
+
+    def _latest_calls(self, _: Request) -> _Shown:
+        return "latest_calls", {"view": calls.view(self._sandbox.workspace, self._sandbox.history, {})}
+
+    def _person(self, contact_id: str, _: Request) -> _Shown | None:
+        workspace, history = self._sandbox.workspace, self._sandbox.history
+        workspace.settle()
+        contact = workspace.known(contact_id)
+        return None if contact is None else ("person", {"view": person.view(workspace, history, contact)})
+
+    def _company(self, company_id: str, request: Request) -> _Shown | None:
+        workspace = self._sandbox.workspace
+        found = workspace.known_company(company_id)
+        return None if found is None else ("company", {"view": company.view(workspace, found, request.query)})
 
     def _window(self) -> calls.WindowView:
         now, conditions = self._sandbox.now(), self._sandbox.conditions
@@ -104,7 +130,7 @@ class Page:
 
 
 def _is_ours(request: Request) -> bool:
-    """To read the root, and whatever lies under a prefix that Intercom's API does not have; without a token."""
+    """Return whether the page is meant: the root, or a prefix that Intercom's API does not have; without a token."""
     if "authorization" in request.headers:
         return False
     if request.path.startswith(addresses.PREFIX):
@@ -113,7 +139,7 @@ def _is_ours(request: Request) -> bool:
 
 
 def _rendering() -> ModuleType:
-    """The part that needs Jinja2, imported when the first page is asked for."""
+    """Return the part that needs Jinja2, imported when the first page is asked for."""
     return importlib.import_module("target_intercom.sandbox.page.rendering")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -28,7 +29,7 @@ class Value:
 
 
 def moment(at: float) -> Moment | None:
-    """A time from UNIX seconds; None when no calendar holds it."""
+    """Return a time from UNIX seconds; None when no calendar holds it."""
     try:
         time = datetime.fromtimestamp(at, tz=timezone.utc)
     except (OverflowError, OSError, ValueError):
@@ -37,8 +38,14 @@ def moment(at: float) -> Moment | None:
     return Moment(time.isoformat(timespec="milliseconds"), f"{time:%Y-%m-%d %H:%M:%S}", clock)
 
 
+def plain(text: str) -> str:
+    """Return text in small letters without accents: `Zoë` is found by `zoe`."""
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(part for part in parts if not unicodedata.combining(part))
+
+
 def value(held: object, data_type: str) -> Value:
-    """What an attribute of a data type holds, as it is written."""
+    """Return what an attribute of a data type holds, as it is written."""
     if held is None:
         return Value("cleared", missing=True)
     if held == "":

@@ -1,0 +1,1 @@
+"""Bulk jobs, whatever their items are."""

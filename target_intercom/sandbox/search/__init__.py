@@ -1,0 +1,1 @@
+"""Search and lists: queries, the index that trails behind, pages."""
