@@ -42,11 +42,14 @@ __all__ = [
     "Json",
     "Known",
     "LedgerVerdict",
+    "LinkChange",
+    "LinkedId",
     "Match",
     "MatchBy",
     "MergedAway",
     "NotFound",
     "Outcome",
+    "Pair",
     "PlannedWrite",
     "Received",
     "RecordKey",
@@ -57,7 +60,6 @@ __all__ = [
     "Skip",
     "SkipReason",
     "StreamSchema",
-    "TagChange",
     "TagId",
     "Unanswered",
     "Update",
@@ -76,7 +78,13 @@ RecordKey = t.NewType("RecordKey", str)
 """What tells a record from the others of its stream: the values of its key properties, as a JSON list."""
 
 GroupKey = t.NewType("GroupKey", str)
-"""What names of one group have in common: it is a tag's name, without case."""
+"""What names of one group have in common: a tag's name in small letters."""
+
+LinkedId: t.TypeAlias = TagId
+"""Intercom's id of what a group is there, and contacts are linked to."""
+
+Pair: t.TypeAlias = "tuple[ContactId, GroupKey]"
+"""A contact and a group: one link, however many records want it."""
 
 Identifier: t.TypeAlias = tuple[MatchBy, str]
 """One identifier of somebody: which, and its value."""
@@ -375,11 +383,11 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True)
-class TagChange:
-    """Tags that a contact is to get, and to lose."""
+class LinkChange:
+    """Links that a contact is to get, and to lose."""
 
-    add: frozenset[TagId]
-    remove: frozenset[TagId]
+    add: frozenset[LinkedId]
+    remove: frozenset[LinkedId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +397,7 @@ class Update:
     group: ContactRecords
     contact: Contact
     changes: Mapping[str, Json]
-    tags: TagChange | None = None
+    tags: LinkChange | None = None
     """What may go along in a bulk job; single writes leave it to the end of the pipe."""
 
 

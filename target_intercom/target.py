@@ -54,7 +54,7 @@ if t.TYPE_CHECKING:
     from target_intercom.run.run import Run
     from target_intercom.settings.config import Config
     from target_intercom.sync.contacts import ContactSync
-    from target_intercom.sync.memberships import GroupSync
+    from target_intercom.sync.memberships import MembershipSync
 
 
 _COLLECT_AFTER: t.Final = 10_000
@@ -134,9 +134,9 @@ class TargetIntercom(Target):
         """Make the sync of a stream, for its sink."""
         return self.run.contact_sync(stream, self._schema, key_properties)
 
-    def group_sync(self, stream: str, key_properties: Sequence[str]) -> GroupSync:
+    def group_sync(self, stream: str, key_properties: Sequence[str]) -> MembershipSync:
         """Make the sync of a groups stream, for its sink."""
-        return self.run.group_sync(stream, self._schema, key_properties)
+        return self.run.membership_sync(stream, self._schema, key_properties)
 
     def received(
         self, record: dict[str, t.Any], schema: StreamSchema, trouble: InvalidRecordError | None = None

@@ -15,9 +15,10 @@ from target_intercom.check.found import Checked, Finding, Level
 from target_intercom.check.mappings import Verdict, attribute_rows, mapping_verdict, room_findings
 from target_intercom.check.probing import probe
 from target_intercom.check.showing import as_json, as_text
-from target_intercom.check.streams import Stream, stream_verdict
+from target_intercom.check.streams import CheckedStream, stream_verdict
 from target_intercom.errors import ConfigValidationError, redact
 from target_intercom.ledger.command.looking import cannot_hold, look
+from target_intercom.model import StreamSchema
 from target_intercom.reporting.log import guard_log
 from target_intercom.reporting.output import put_out
 from target_intercom.reporting.text import printable
@@ -98,7 +99,7 @@ def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked
         *findings.ledger_findings(ledger, probed.workspace),
         *findings.folder_findings(settings, cannot_hold(settings.data_dir)),
         *findings.selection_findings(offered),
-        *_judged(target, settings, probed, offered, _known(ledger, probed)),
+        *_mapping_findings(target, settings, probed, offered, _known(ledger, probed)),
     ]
     return Checked(
         findings.sorted_findings(found),
@@ -123,14 +124,14 @@ def _known(ledger: LedgerLook, probed: Probed) -> Sequence[str]:
     return () if probed.workspace is None else ledger.contact_streams.get(probed.workspace.id, ())
 
 
-def _judged(
+def _mapping_findings(
     target: TargetIntercom,
     settings: Config,
     probed: Probed,
     offered: Sequence[Offered] | None,
     known: Sequence[str],
 ) -> Iterator[Finding]:
-    """Hold the mappings, and the tap's streams where they are known, against the workspace and the ledger."""
+    """Check the mappings, or the tap's streams where they are known, against the workspace and the ledger."""
     attributes = None if probed.attributes is None else CustomAttributes(probed.attributes)
     streams, wrong = _streams(target, settings, offered)
     verdict = Verdict()
@@ -145,32 +146,28 @@ def _judged(
 
 def _streams(
     target: TargetIntercom, settings: Config, offered: Sequence[Offered] | None
-) -> tuple[Sequence[Stream] | None, Sequence[Finding]]:
-    """Return the streams as the target sees them, None where they are not known, and what is wrong with them."""
+) -> tuple[Sequence[CheckedStream] | None, Sequence[Finding]]:
+    """Return the streams as the target sees them, and findings about their schemas; None: they are not known."""
     if offered is None:
         return None, ()
     try:
         streams = list(_mapped(target, settings, offered))
     except SingerSDKError as error:
         return None, [Finding(Level.ERROR, "stream_maps", redact(str(error)))]
-    loaded = {stream.tap_stream for stream in streams if stream.is_loaded}
+    loaded = {stream.schema.tap_stream for stream in streams if stream.is_loaded}
     troubles = [trouble for one in offered if one.name in loaded and (trouble := schema_trouble(one)) is not None]
     if troubles:
         return None, [Finding(Level.ERROR, None, trouble) for trouble in troubles]
     return streams, ()
 
 
-def _mapped(target: TargetIntercom, settings: Config, offered: Sequence[Offered]) -> Iterator[Stream]:
-    """Send the tap's streams through the settings' stream maps and flattening."""
+def _mapped(target: TargetIntercom, settings: Config, offered: Sequence[Offered]) -> Iterator[CheckedStream]:
+    """Yield the tap's streams after the settings' stream maps and flattening."""
     for one in offered:
         for stream_map in target.mapped(one.name, one.schema, one.key_properties):
-            yield Stream(
-                stream_map.stream_alias,
-                stream_map.transformed_schema,
-                one.is_incremental,
-                one.name,
-                is_loaded(stream_map, settings),
-            )
+            # The text tells the schemas of one stream apart; here it has one.
+            schema = StreamSchema(stream_map.stream_alias, "", {"stream": one.name}, stream_map.transformed_schema)
+            yield CheckedStream(settings, schema, one.is_incremental, is_loaded(stream_map, settings))
 
 
 if __name__ == "__main__":

@@ -37,14 +37,14 @@ class Offered:
     key_properties: Sequence[str]
     is_incremental: bool
     is_selected: bool = True
-    """False: nothing of the catalog is selected, and most taps would send nothing."""
+    """False: the catalog selects no stream at all, and most taps would send nothing."""
 
 
 def read_catalog(lines: Iterable[str]) -> list[Offered]:
-    """Read the streams of a catalog, but those that are not selected, or of the SCHEMA messages of a tap's output.
+    """Read the selected streams of a catalog, or the streams of the SCHEMA messages in a tap's output.
 
     Raises:
-        CatalogError: it is neither; the message quotes nothing of it, and names a key that is missing.
+        CatalogError: the lines are neither; the message quotes nothing of them, and names a key that is missing.
     """
     rest = ((number, line.removeprefix(_BOM)) for number, line in enumerate(lines, start=1))
     first = next(((number, line) for number, line in rest if line.strip()), (1, ""))
@@ -63,7 +63,7 @@ def _whole(first: _Line, rest: Iterable[_Line]) -> dict[str, Json]:
     """Read a catalog of many lines.
 
     Raises:
-        CatalogError: it is a tap's output that does not begin with a message.
+        CatalogError: the lines are a tap's output that does not begin with a message.
     """
     others = [line for _, line in rest]
     whole = _parsed("".join([first[1], *others]))
@@ -98,7 +98,7 @@ def _of_messages(lines: Iterable[_Line]) -> Iterator[Offered]:
 
 
 def schema_trouble(offered: Offered) -> str | None:
-    """Return why a stream's schema is none, in the words of a run; None: it is one."""
+    """Return why a stream's schema cannot be read, in the words of a run; None: it can."""
     return None if isinstance(offered.schema, dict) else str(is_no_schema(offered.name))
 
 
@@ -107,7 +107,7 @@ def _of_catalog(whole: Mapping[str, Json]) -> Iterator[Offered]:
         raise TypeError
     # Where nothing is selected it is what a discovery printed: all of it.
     given = [{**stream, "metadata": stream.get("metadata") or []} for stream in whole["streams"]]
-    # A schema that is none is told with its stream, later.
+    # A schema that cannot be read is a finding about its stream, later.
     streams = [(CatalogEntry.from_dict({**stream, "schema": {}}), stream) for stream in given]
     selected = [one for one in streams if _is_selected(*one)]
     for entry, raw in selected or streams:
@@ -115,7 +115,7 @@ def _of_catalog(whole: Mapping[str, Json]) -> Iterator[Offered]:
 
 
 def _is_selected(entry: CatalogEntry, raw: Mapping[str, Json]) -> bool:
-    """Return whether a stream is selected, also in the ways of old: `selected` of the stream, or of its schema."""
+    """Check whether a stream is selected, also in the old ways: `selected` of the stream, or of its schema."""
     schema = raw.get("schema")
     marks = (raw.get("selected"), schema.get("selected") if isinstance(schema, dict) else None)
     return entry.metadata.resolve_selection()[()] or any(mark is True for mark in marks)

@@ -1,4 +1,4 @@
-"""What the answers of Intercom, the ledger and the settings mean for a run. Pure."""
+"""Checks what Intercom, the ledger and the settings answered: what it means for a run. Pure."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _SETTING = re.compile(r"Setting '([^']+)'")
 
 
 def sorted_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Put the worst first, and say nothing twice."""
+    """Return findings without repetitions, the worst first."""
     order = list(Level)
     return tuple(sorted(dict.fromkeys(findings), key=lambda finding: order.index(finding.level)))
 
 
 def setting_findings(messages: Iterable[str], level: Level = Level.ERROR) -> Iterator[Finding]:
-    """Take over what the target says of its settings."""
+    """Yield what the target says of its settings."""
     for message in messages:
         named = _SETTING.search(message)
         yield Finding(level, None if named is None else named[1], message)
 
 
 def workspace_findings(config: Config, probed: Probed, ledger: LedgerLook) -> Iterator[Finding]:
-    """Judge whose workspace it is."""
+    """Check the workspace that the token is of."""
     if probed.workspace is None:
         trouble = probed.trouble or "Intercom does not answer"
         yield Finding(Level.ERROR, _blamed(trouble, config), trouble)
@@ -56,7 +56,7 @@ def workspace_findings(config: Config, probed: Probed, ledger: LedgerLook) -> It
 
 
 def permission_findings(config: Config, probed: Probed) -> Iterator[Finding]:
-    """Judge what the token may do: what is needed and is not there."""
+    """Check that the token may do what the settings need."""
     for permission in probed.permissions:
         if permission.needed and permission.found in {Answer.NO, Answer.UNKNOWN}:
             yield _lacking(permission, is_bearable=permission.call == "GET /admins")
@@ -64,22 +64,22 @@ def permission_findings(config: Config, probed: Probed) -> Iterator[Finding]:
         message = f"The token can read tags; the workspace has {probed.tags}"
         yield Finding(Level.OK, _groups_setting(config), message)
     if probed.teammates is not None and names_teammates(config):
-        message = f"The token can read teammates; values of 'owner_id' are the ids of {probed.teammates}"
+        message = f"The token can read the {probed.teammates} teammates: values of 'owner_id' are the ids of teammates"
         yield Finding(Level.OK, "mappings", message)
 
 
 def bulk_findings(config: Config, probed: Probed) -> Iterator[Finding]:
-    """Judge whether `bulk_writes` comes to anything."""
+    """Check whether `bulk_writes` has an effect."""
     if config.bulk_writes and probed.workspace is not None:
         level = Level.OK if probed.bulk.found is Answer.YES else Level.WARNING
         yield Finding(level, "bulk_writes", f"Bulk jobs: {probed.bulk.message}")
 
 
 def ledger_findings(ledger: LedgerLook, workspace: Workspace | None) -> Iterator[Finding]:
-    """Judge the ledger."""
+    """Check that the ledger can be used."""
     match ledger.state:
         case LedgerState.NONE:
-            message = "There is no ledger: every run compares all records, and nobody who left is removed"
+            message = "Without a ledger every run compares all records, and removes no contacts that are missing"
         case LedgerState.NEW:
             message = f"There is no ledger yet; the first run makes it ({ledger.place})"
         case LedgerState.OLDER:
@@ -93,7 +93,7 @@ def ledger_findings(ledger: LedgerLook, workspace: Workspace | None) -> Iterator
 
 
 def folder_findings(config: Config, trouble: str | None) -> Iterator[Finding]:
-    """Judge the folder of the report; `trouble` says why nothing can be written there."""
+    """Check the folder of the report; `trouble`: why nothing can be written there, None: it can."""
     if trouble is not None:
         yield Finding(Level.ERROR, "data_dir", unwritable(trouble))
     else:
@@ -101,12 +101,12 @@ def folder_findings(config: Config, trouble: str | None) -> Iterator[Finding]:
 
 
 def selection_findings(offered: Iterable[Offered] | None) -> Iterator[Finding]:
-    """Judge whether the tap will send anything; None: that is not known."""
+    """Check whether the tap will send anything; None: its streams are not known."""
     if offered is not None and not any(one.is_selected for one in offered):
         message = (
             "The catalog selects no stream: most taps send nothing for it, and the run loads nothing. Put "
             '"selected": true into the metadata of each stream that is to be loaded (the entry whose "breadcrumb" is '
-            "[]); here all of them are looked at"
+            "[]). This check looks at all of them"
         )
         yield Finding(Level.WARNING, None, message)
 
@@ -129,9 +129,9 @@ def _lacking(permission: Permission, *, is_bearable: bool) -> Finding:
 
 
 def _blamed(trouble: str, config: Config) -> str | None:
-    """Name the setting that a trouble with the connection is most likely about: the first in effect that it names.
+    """Return the setting that most likely is to blame for the connection: the first in effect that the text names.
 
-    None where it is no setting's fault.
+    None where no setting is.
     """
     if trouble.startswith("Intercom's rate limit is reached"):
         return None

@@ -1,4 +1,4 @@
-"""The words of a check: what was found, and what it means."""
+"""What a check finds: its answers, and what they mean."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Level(str, enum.Enum):
     WARNING = "warning"
     """The run goes through, and something of it may surprise."""
     OK = "ok"
-    """Looked at, and well."""
+    """It was checked, and is well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One judgement."""
+    """A message about a setting, or about the run as a whole."""
 
     level: Level
     setting: str | None
-    """The setting that it is about, such as `mappings` or `streams.NAME.mappings`; None: of none."""
+    """The full name of the setting, such as `mappings` or `streams.NAME.mappings`; None: it is about none."""
     message: str
 
 
@@ -43,20 +43,20 @@ class Answer(str, enum.Enum):
     YES = "yes"
     NO = "no"
     UNKNOWN = "unknown"
-    """It was asked for, and the answer did not tell."""
+    """The check asked, and the answer did not tell."""
     NOT_ASKED = "not asked"
     """Only a write would tell, or nothing depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What the token may do."""
+    """A permission of the token."""
 
     name: str
     call: str
-    """The call that tells, or that needs it."""
+    """The call that needs it."""
     needed: bool
-    """The settings at hand need it."""
+    """Whether the settings need it."""
     found: Answer
     message: str | None = None
 
@@ -71,14 +71,14 @@ class Bulk:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What Intercom said."""
+    """Intercom's answers."""
 
     workspace: Workspace | None
-    """None: it did not say whose it is; `trouble` says why."""
+    """None: not known; `trouble` says why."""
     trouble: str | None
     permissions: tuple[Permission, ...]
     attributes: tuple[DataAttribute, ...] | None
-    """Of contacts, standard ones and archived ones too; None: they could not be read."""
+    """The attributes of contacts, with standard and archived ones; None: they could not be read."""
     teammates: int | None
     tags: int | None
     bulk: Bulk
@@ -89,16 +89,16 @@ class AttributeRow:
     """An attribute of contacts, as a pick list for `mappings` shows it."""
 
     name: str
-    """As `mappings` names it."""
+    """The name that `mappings` takes."""
     type: str
     custom: bool
     writable: bool
-    """The API may write it."""
+    """Whether the API writes it."""
     archived: bool
     options: tuple[str, ...] | None
     """The closed list of a list attribute."""
     mappable: bool
-    """`mappings` can name it, and a value would be loaded, or, of `id`, matched by."""
+    """Whether `mappings` can name it: values are loaded, or, of `id`, matched by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Checked:
     url: str | None = None
     api_version: str | None = None
     probed: Probed | None = None
-    """None: the settings are wrong, and nobody was asked."""
+    """None: the settings are wrong, and Intercom was not asked."""
     attributes: tuple[AttributeRow, ...] = ()
     ledger: LedgerLook | None = None
 

@@ -1,4 +1,4 @@
-"""The mappings held against the workspace's attributes. Pure."""
+"""Checks the mappings against the workspace's attributes. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from target_intercom.check.found import AttributeRow, Finding, Level
+from target_intercom.intercom.protocol import DataAttribute
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX
 from target_intercom.settings.config import SyncMode
@@ -18,33 +19,24 @@ from target_intercom.sync.workspace.attributes import MOST_ATTRIBUTES, obstacle
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from target_intercom.intercom.protocol import DataAttribute
     from target_intercom.settings.config import Config, StreamConfig
     from target_intercom.sync.workspace.attributes import CustomAttributes
 
 _NEARLY_FULL: t.Final = 0.9
-"""Share of the custom attributes a workspace may have from which on a person should know."""
+"""Share of the custom attributes that a workspace may have, from which on there is a warning."""
 
 
 def attribute_rows(attributes: Iterable[DataAttribute], api_version: str) -> list[AttributeRow]:
-    """Make the pick list: standard attributes first, each by name."""
-    rows = [_row(entry) for entry in attributes]
-    listed = {row.name for row in rows}
+    """Return the pick list: standard attributes first, each by name."""
+    entries = list(attributes)
+    listed = {entry.full_name for entry in entries}
     # `email_verified` can be written, and Intercom's list does not have it (recorded; OAS-2.16).
-    rows += [
-        AttributeRow(
-            name,
-            kind.value,
-            custom=False,
-            writable=True,
-            archived=False,
-            options=None,
-            mappable=True,
-        )
+    entries += [
+        DataAttribute(name, name, type_.value, custom=False, api_writable=True, archived=False, options=None)
         for name, standard in CONTACTS.writable.items()
-        if name not in listed and (kind := standard.type_in(api_version)) is not None
+        if name not in listed and (type_ := standard.type_in(api_version)) is not None
     ]
-    return sorted(rows, key=lambda row: (row.custom, row.name))
+    return sorted(map(_row, entries), key=lambda row: (row.custom, row.name))
 
 
 def _row(entry: DataAttribute) -> AttributeRow:
@@ -62,14 +54,14 @@ def _row(entry: DataAttribute) -> AttributeRow:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found, and the custom attributes that a run would make for it, by full name."""
+    """Findings, and the full names of the custom attributes that a run would make."""
 
     findings: tuple[Finding, ...] = ()
     to_make: frozenset[str] = frozenset()
 
     @classmethod
     def joined(cls, verdicts: Iterable[Verdict]) -> Verdict:
-        """Make one of many."""
+        """Return several verdicts as one."""
         every = list(verdicts)
         findings = tuple(finding for one in every for finding in one.findings)
         return cls(findings, frozenset(name for one in every for name in one.to_make))
@@ -81,21 +73,21 @@ class MappingTable:
 
     own: StreamConfig
     mappings: str = "mappings"
-    """The setting that they stand in."""
+    """The setting that has them."""
     create_attributes: str = "create_attributes"
-    """The setting that says whether attributes are made."""
-    whose: str = ""
-    """What a finding begins with."""
-    is_certain: bool = True
-    """Nothing says that no stream has these settings."""
+    """The setting that decides whether attributes are made."""
+    begins: str = ""
+    """The beginning of each message: the streams that it is about."""
+    is_used: bool = True
+    """False: perhaps no stream has these settings."""
 
     def wrong(self, message: str) -> Finding:
-        """Return a finding: a run would not do as the mappings say."""
-        return self.said(Level.ERROR if self.is_certain else Level.WARNING, message)
+        """Return the finding that a run would not do as the mappings say."""
+        return self.finding(Level.ERROR if self.is_used else Level.WARNING, message)
 
-    def said(self, level: Level, message: str) -> Finding:
-        """Word a finding about the mappings."""
-        return Finding(level, self.mappings, self.whose + message)
+    def finding(self, level: Level, message: str) -> Finding:
+        """Return a finding about the mappings."""
+        return Finding(level, self.mappings, self.begins + message)
 
 
 class Fate(enum.Enum):
@@ -108,28 +100,28 @@ class Fate(enum.Enum):
 
 
 def mapping_verdict(config: Config, attributes: CustomAttributes) -> Verdict:
-    """Judge what the settings name, where nobody knows what the tap sends."""
+    """Check the mappings in the settings, where the tap's streams are not known."""
     return Verdict.joined(table_verdict(table, attributes, None) for table in _tables(config))
 
 
 def table_verdict(
     table: MappingTable, attributes: CustomAttributes | None, properties: Collection[str] | None
 ) -> Verdict:
-    """Judge mappings alone; None: the workspace's attributes, or the properties that there are, are not known."""
+    """Check mappings alone. None: the workspace's attributes, or the properties of the stream, are not known."""
     if not _writes_attributes(table.own):
         return Verdict()
     fates = {}
     if attributes is not None:
         named = _named(table.own, properties).items()
         customs = [(prop, name) for prop, name in named if name.startswith(CUSTOM_PREFIX)]
-        fates = {(prop, name): judged(table, prop, name, attributes) for prop, name in customs}
+        fates = {(prop, name): fate_of(table, prop, name, attributes) for prop, name in customs}
     about = (finding for _, findings in fates.values() for finding in findings)
     made = frozenset(name for (_, name), (fate, _) in fates.items() if fate is Fate.MADE)
     return Verdict((*name_findings(table, properties), *about), made)
 
 
 def _tables(config: Config) -> Iterator[MappingTable]:
-    """Return the mappings, once for all settings that may hold for them."""
+    """Return the mappings with their settings, once for each combination."""
     contacts = {name: own for name, own in config.streams.items() if own.is_contacts and _writes_attributes(own)}
     others = {
         name: own
@@ -137,18 +129,18 @@ def _tables(config: Config) -> Iterator[MappingTable]:
         if not config.has_own_mappings(name) and _decisive(own) != _decisive(config.general)
     }
     if others:
-        yield MappingTable(config.general, whose="Streams that 'streams' does not name: ", is_certain=False)
+        yield MappingTable(config.general, begins="Streams that 'streams' does not name: ", is_used=False)
     else:
         yield MappingTable(config.general)
     for name, own in others.items():
-        yield MappingTable(own, whose=f"Stream '{name}': ")
+        yield MappingTable(own, begins=f"Stream '{name}': ")
     for name, own in contacts.items():
         if config.has_own_mappings(name):
             yield MappingTable(own, f"streams.{name}.mappings")
 
 
 def _decisive(own: StreamConfig) -> tuple[bool, bool]:
-    """Return what decides, beside mappings, about attributes."""
+    """Return the settings that decide, beside mappings, which attributes are written and made."""
     return _writes_attributes(own), own.create_attributes
 
 
@@ -160,7 +152,7 @@ def room_findings(attributes: CustomAttributes, to_make: Collection[str]) -> Ite
     """Check whether there is room for the custom attributes that would be made."""
     live, new = attributes.live, len(to_make)
     counted = f"contacts have {live} of {MOST_ATTRIBUTES} custom attributes (companies' count, too, and are not seen)"
-    room = max(0, MOST_ATTRIBUTES - live)
+    room = attributes.room
     if new > room:
         message = f"{counted}, and {new} would be made: {new - room} will be left out; archive some in Intercom"
         yield Finding(Level.ERROR, "create_attributes", message)
@@ -169,7 +161,7 @@ def room_findings(attributes: CustomAttributes, to_make: Collection[str]) -> Ite
 
 
 def name_findings(table: MappingTable, properties: Collection[str] | None) -> Iterator[Finding]:
-    """Judge the names of attributes, whatever the workspace has; `properties`: those that there are, where known."""
+    """Check the names of attributes, whatever the workspace has. `properties` of the stream; None: not known."""
     names = _named(table.own, properties)
     counts = Counter(names.values())
     for prop, name in names.items():
@@ -179,7 +171,7 @@ def name_findings(table: MappingTable, properties: Collection[str] | None) -> It
         given = table.own.mappings[prop]
         if name != given:
             message = f"'{prop}' goes into '{name}': characters of '{given}' that Intercom does not allow are replaced"
-            yield table.said(Level.WARNING, message)
+            yield table.finding(Level.WARNING, message)
 
 
 def _named(own: StreamConfig, properties: Collection[str] | None) -> dict[str, str]:
@@ -191,21 +183,21 @@ def _named(own: StreamConfig, properties: Collection[str] | None) -> dict[str, s
     }
 
 
-def judged(table: MappingTable, prop: str, name: str, attributes: CustomAttributes) -> tuple[Fate, list[Finding]]:
-    """Decide what becomes of a property that goes into a custom attribute, mapped or not."""
+def fate_of(table: MappingTable, prop: str, name: str, attributes: CustomAttributes) -> tuple[Fate, list[Finding]]:
+    """Return what becomes of a property that goes into a custom attribute, mapped or not, with the findings."""
     is_mapped, entry = prop in table.own.mappings, attributes.entries.get(name)
     bare = name.removeprefix(CUSTOM_PREFIX)
     if entry is None and bare in CONTACTS.standard_names:
         message = f"Intercom takes no custom attribute named like a standard one ('{bare}'): give '{prop}' another name"
         return Fate.LEFT_OUT, [table.wrong(message)]
-    objection = attributes.objection(name, create=table.own.create_attributes)
-    if objection is not None:
+    warning = attributes.warning(name, create=table.own.create_attributes)
+    if warning is not None:
         setting = table.create_attributes if entry is None else table.mappings
-        unmapped = Finding(Level.WARNING, setting, table.whose + objection)
-        return Fate.LEFT_OUT, [table.wrong(objection) if is_mapped else unmapped]
+        unmapped = Finding(Level.WARNING, setting, table.begins + warning)
+        return Fate.LEFT_OUT, [table.wrong(warning) if is_mapped else unmapped]
     if entry is None:
         return Fate.MADE, [_made(table, name, attributes)] if is_mapped else []
-    goes = table.said(Level.OK, f"'{prop}' goes into '{name}' ({_type(entry)})")
+    goes = table.finding(Level.OK, f"'{prop}' goes into '{name}' ({_type(entry)})")
     return Fate.LOADED, [goes] if is_mapped else []
 
 
@@ -213,8 +205,8 @@ def _made(table: MappingTable, name: str, attributes: CustomAttributes) -> Findi
     near = _near(name, attributes)
     message = f"Attribute '{name}' does not exist in Intercom: the run makes it for its first value"
     if near is not None:
-        return table.said(Level.WARNING, f"{message}. Did you mean '{near}'?")
-    return table.said(Level.OK, message)
+        return table.finding(Level.WARNING, f"{message}. Did you mean '{near}'?")
+    return table.finding(Level.OK, message)
 
 
 def _near(name: str, attributes: CustomAttributes) -> str | None:

@@ -1,4 +1,4 @@
-"""The calls of a check. They read; none of them changes anything in the workspace."""
+"""Asks Intercom: the calls of a check, which only read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
 _T = t.TypeVar("_T")
 
 _NOBODY: t.Final = "target-intercom-check"
-"""An external_id, and the id of a bulk job, that nobody has."""
+"""An external_id, and the id of a bulk job, that do not exist."""
 _OF_TEAMMATES: t.Final = CONTACTS.names(lambda one: one.names_teammate)
 _PATIENCE: t.Final = Patience(first_pause=0.1, longest_pause=1.0, start=5.0, outage=5.0, limited=30.0)
 """A person waits."""
@@ -42,7 +42,7 @@ def names_teammates(config: Config) -> bool:
 
 
 def probe(config: Config, say: Callable[[str], None]) -> Probed:
-    """Ask Intercom all that can be asked without a write; `say` takes, once, what a person who waits should know."""
+    """Ask Intercom all that can be asked without a write; `say` takes each message for a person who waits once."""
     client = IntercomClient(
         url=config.url,
         token=config.access_token,
@@ -112,7 +112,7 @@ def _permission(granted: Permission, error: Exception | None) -> Permission:
 
 
 def _writes(config: Config) -> list[Permission]:
-    """Name the permissions that only a write would show."""
+    """Return the permissions that only a write would show."""
     writing = [one for one in config.every if not one.is_groups and (one.sync_mode.creates or one.sync_mode.updates)]
     writes = [
         ("write contacts", "POST /contacts, PUT /contacts/{id}", bool(writing)),
@@ -132,15 +132,15 @@ def _writes(config: Config) -> list[Permission]:
 
 
 def _removes(config: Config, how: RemovalMode) -> bool:
-    """Check whether any stream may remove contacts in this way."""
+    """Check whether any stream may remove contacts in this mode of removal."""
     return any(one.removal_mode is how and one.may_remove and not one.is_groups for one in config.every)
 
 
 def _bulk(client: IntercomClient, config: Config) -> Bulk:
-    """Ask for a bulk job that does not exist: how that is answered tells, more or less, whether there are any.
+    """Ask for a bulk job that does not exist: the answer shows, more or less, whether the workspace has bulk jobs.
 
-    Documented are 400 for a version without them (fact sheet section 1), 404 `job_not_found` where a job is added to,
-    and 403 for plans; what a GET of an unknown job answers is not (fact sheet section 12.2).
+    Documented are 400 for a version without them (fact sheet section 1), 404 `job_not_found` for a submission to an
+    unknown job, and 403 for plans; the answer to a GET of an unknown job is not documented (fact sheet section 12.2).
     """
     if not config.bulk_writes:
         return Bulk(Answer.NOT_ASKED, "'bulk_writes' is false")
@@ -151,7 +151,7 @@ def _bulk(client: IntercomClient, config: Config) -> Bulk:
         case None:
             return Bulk(Answer.YES, "Intercom knows bulk jobs")
         case NotFoundError() if error.fault.code == "job_not_found":
-            return Bulk(Answer.YES, "Intercom looked for the job that was asked for; only a submission proves it")
+            return Bulk(Answer.YES, "Intercom looked for a job that does not exist; only a submission proves it")
         case NotFoundError():
             why = f"Intercom answers {error.fault}, which may mean the job or all jobs"
             return Bulk(Answer.UNKNOWN, f"{why}; without bulk jobs {singly}")

@@ -29,7 +29,7 @@ class ValueType(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A standard attribute that properties of records can go into."""
+    """A standard attribute."""
 
     name: str
     type: ValueType = ValueType.STRING

@@ -10,8 +10,17 @@ if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.errors import LeadPendingError
-    from target_intercom.ledger.memberships import Memberships
-    from target_intercom.model import Contact, ContactId, Email, ExternalId, GroupKey, Identity, RecordKey, TagId
+    from target_intercom.model import (
+        Contact,
+        ContactId,
+        Email,
+        ExternalId,
+        GroupKey,
+        Identity,
+        LinkedId,
+        Pair,
+        RecordKey,
+    )
 
 Stamp = t.NewType("Stamp", int)
 """A moment: milliseconds since 1970, by the clock of the machine that wrote it."""
@@ -139,54 +148,54 @@ class Holder:
 
 
 NOBODY: t.Final = ""
-"""In place of the stream: a tag that is this target's, and that no record names since its stream was forgotten."""
+"""In place of the stream: a link that this target put on for a stream that was forgotten since."""
 
 UNCONFIRMED: t.Final = ""
 """In place of the run: it is not known whether the contact was changed."""
 
 UNNOTED: t.Final = ""
-"""In place of the hash: the record lists groups that have not all become tags."""
+"""In place of the hash: not all groups that the record lists are linked."""
 
 
 class LinkState(str, enum.Enum):
-    """How a group that a record puts a contact into stands to the contact's tags."""
+    """Whether a contact is linked to the group that a record puts it into: whether it has the group's tag."""
 
     WANTED = "wanted"
-    """The tag is to be put on."""
+    """The link is to be put on."""
     UNCLEAR = "unclear"
-    """The tag is wanted; whether the contact has it has to be looked at."""
+    """The link is wanted; the contact has to be looked at for whether it has it."""
     ON = "on"
-    """The contact has the tag."""
+    """The contact has the link."""
     MARKED = "marked"
-    """The contact has the tag, and a record of this run marks the membership as deleted."""
+    """The contact has the link, and a record of this run marks the membership as deleted."""
     RELEASED = "released"
-    """The record no longer names the group: the tag is to be taken off."""
-    LEFT = "left"
-    """The record is missing from its whole table, which may be: the tag is to be taken off."""
+    """The record no longer names the group: the link is to be taken off."""
+    MISSING = "left"
+    """The record is missing from a complete stream: the link is to be taken off."""
     AWAY = "away"
-    """The contact is gone; when it comes back, its tag has to be looked at."""
+    """The contact is gone; when it comes back, it has to be looked at for whether it has the link."""
     OFF = "off"
-    """The contact does not have the tag any more, or the membership ended while the contact was gone."""
+    """The contact does not have the link any more, or the membership ended while the contact was gone."""
 
     @property
     def is_on(self) -> bool:
-        """Whether the contact is known to have the tag; one that is to be taken off may be off already."""
+        """Whether the contact is known to have the link; a link that is to be taken off may be off already."""
         return self in {LinkState.ON, LinkState.MARKED}
 
     @property
     def is_open(self) -> bool:
-        """Whether the tag is still to be put on, or looked at."""
+        """Whether the link has to be put on, or the contact to be looked at."""
         return self in {LinkState.WANTED, LinkState.UNCLEAR}
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the record wants the tag on, wherever that stands."""
+        """Whether the record wants the link."""
         return self.is_open or self is LinkState.ON
 
     @property
     def is_ending(self) -> bool:
-        """Whether the tag is to be taken off."""
-        return self in {LinkState.RELEASED, LinkState.LEFT}
+        """Whether the link is to be taken off."""
+        return self in {LinkState.RELEASED, LinkState.MISSING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,19 +208,19 @@ class Membership:
     group: GroupKey
     name: str
     """The group's name as the record writes it."""
-    tag: TagId | None
-    """The tag that the contact has for it; None: not known yet."""
-    holding: LinkState
+    linked: LinkedId | None
+    """Intercom's id of what the contact is linked to: of the group's tag; None: not known yet."""
+    state: LinkState
     ours: bool
-    """This target put the tag on, or may have: it may take it off."""
+    """This target put the link on, or may have: it may take it off."""
     content: str | None = None
     """Hash of the record; None where the record is a contact's."""
     place: int | None = None
-    """Where the record waits for its outcome in this run; None: none does."""
+    """Where the record waits for its outcome in this run; None: it does not wait."""
     version: int | None = None
-    """The version of its stream (ACTIVATE_VERSION), where the tap told one."""
+    """The version of its stream (ACTIVATE_VERSION), where the tap named it."""
     written_at: Stamp = Stamp(0)
-    """When the contact's tag was last put on or taken off; 0: never."""
+    """When the link was last put on or taken off; 0: never."""
 
     @property
     def id(self) -> MembershipId:
@@ -219,8 +228,8 @@ class Membership:
         return self.stream, self.key, self.contact, self.group
 
     @property
-    def pair(self) -> tuple[ContactId, GroupKey]:
-        """The contact and the group: one tag, however many records want it."""
+    def pair(self) -> Pair:
+        """The contact and the group."""
         return self.contact, self.group
 
 
@@ -314,8 +323,6 @@ class Ledger:
     """Whether it remembers records: whether keys and hashes have to be made."""
     streams: Streams = Streams()
     intents: LeadIntents = LeadIntents()
-    memberships: Memberships | None = None
-    """What it knows of groups; None: nothing."""
     unarchived: UnarchivedContacts | None = None
     """None: it does not remember them."""
 

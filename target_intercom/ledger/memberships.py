@@ -1,120 +1,85 @@
-"""Which contact is in which group, because of which record: the part of the ledger that knows whose tags are ours."""
+"""What a run writes of memberships: they say which links of contacts this target put on, and may take off."""
 
 from __future__ import annotations
 
 import time
 import typing as t
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import replace
 
-from sqlalchemy import and_, bindparam, case, delete, false, func, literal, or_, select, true, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, delete, false, or_, select, update
 
+from target_intercom.ledger.forgotten_memberships import forget_contacts
 from target_intercom.ledger.interface import NOBODY, UNNOTED, EntryState, LinkState, Membership, stamp
+from target_intercom.ledger.membership_queries import ENDING, MAY_BE_ON, WANTED, MembershipQueries
 from target_intercom.ledger.store.chunks import chunks
-from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, FromClause, Row
+    from sqlalchemy import ColumnElement, Connection, Update
 
     from target_intercom.ledger.store.database import Database
-    from target_intercom.model import ContactId, GroupKey, RecordKey, TagId
+    from target_intercom.model import ContactId, LinkedId, Pair, RecordKey
 
 _KEPT = 86_400.0
-"""Seconds for which it is remembered that a tag was taken off: search has caught up long before."""
+"""Seconds for which a link that was taken off is remembered: search has caught up long before."""
 
 _M = MEMBERSHIPS.c
-_WANTS = [one.value for one in LinkState if one.is_wanted]
-_MAY_BE_ON = [*_WANTS, LinkState.MARKED.value]
-"""Where the tag is ours; another run that was about to put it on may have done so."""
-_ENDING = [one.value for one in LinkState if one.is_ending]
-_MOST_GROUPS = 400
-"""Groups that go into one IN, beside a chunk of contacts."""
-_ID = ("workspace", "contact_id", "group_key")
-
 _KEY = tuple(column.name for column in MEMBERSHIPS.primary_key)
 _CHANGING = tuple(column.name for column in MEMBERSHIPS.columns if not column.primary_key)
 
 
-class Memberships:
+class Memberships(MembershipQueries):
     """The memberships of one workspace, in one run."""
 
     def __init__(self, database: Database, workspace: str, run: str) -> None:
         """Work on an open database; `run` is this run's id."""
-        self._database = database
-        self._workspace = workspace
-        self._run = run
-        self._rows = Rows(database, workspace, run, MEMBERSHIPS)
+        super().__init__(database, workspace, run)
         self.has_work = False
-        """Whether tags wait to be put on or taken off because of what this run has noted."""
+        """Whether links wait to be put on or taken off because of what this run has written."""
 
-    # Records.
+    # While records come.
 
-    def of_keys(self, stream: str, keys: Collection[RecordKey]) -> dict[RecordKey, list[Membership]]:
-        """Return what is known of these records."""
-        found: dict[RecordKey, list[Membership]] = defaultdict(list)
-        with self._database.reading() as connection:
-            for chunk in chunks(sorted(keys)):
-                where = (*self._rows.of(stream), _M.key.in_(chunk))
-                for row in connection.execute(select(MEMBERSHIPS).where(*where)):
-                    found[row.key].append(self._membership(row))
-        return found
-
-    def of_pairs(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> list[Membership]:
-        """Return what records, of any stream, say of these contacts and these groups."""
-        query = select(MEMBERSHIPS)
-        found: list[Membership] = []
-        with self._database.reading() as connection:
-            for where in self._around(pairs):
-                rows = connection.execute(query.where(*where))
-                found.extend(self._membership(row) for row in rows if (row.contact_id, row.group_key) in pairs)
-        return found
-
-    def _around(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> Iterator[tuple[ColumnElement[bool], ...]]:
-        """Make conditions under which all of these pairs are found, and few others."""
-        groups = sorted({group for _, group in pairs})
-        # Where they are too many for one IN, the contacts alone will do.
-        of_groups = (_M.group_key.in_(groups),) if len(groups) <= _MOST_GROUPS else ()
-        for chunk in chunks(sorted({contact for contact, _ in pairs})):
-            yield _M.workspace == self._workspace, _M.contact_id.in_(chunk), *of_groups
-
-    def note(
+    def save(
         self,
         changed: Sequence[Membership],
         dropped: Sequence[Membership],
-        prints: Mapping[tuple[str, RecordKey], str] | None = None,
+        lists: Mapping[tuple[str, RecordKey], str] | None = None,
     ) -> None:
-        """Write down what records that came say of groups; `prints` has the hash of what each contact record lists."""
-        waiting = {(one.stream, one.key) for one in changed if one.holding not in {LinkState.ON, LinkState.OFF}}
+        """Write which memberships records make; `lists` has the hash of the groups that each contact record lists."""
+        waiting = {(one.stream, one.key) for one in changed if one.state not in {LinkState.ON, LinkState.OFF}}
         self.has_work = self.has_work or bool(waiting)
         rows = sorted((self._row(one) for one in changed), key=lambda row: tuple(str(row[name]) for name in _KEY))
         listed = [
             {"of": stream, "which": key, "print": value, "by": self._run if (stream, key) in waiting else None}
-            for (stream, key), value in (prints or {}).items()
+            for (stream, key), value in (lists or {}).items()
         ]
 
         def work(connection: Connection) -> None:
             self._delete(connection, dropped)
             self._rows.put(connection, rows, _CHANGING)
             if listed:
-                connection.execute(_list(self._workspace), listed)
+                connection.execute(_save_lists(self._workspace), listed)
 
         if rows or dropped or listed:
             self._database.write(work)
 
     def see(self, stream: str, keys: Collection[RecordKey], version: int | None) -> None:
-        """Note that known records came again."""
+        """Write that known records came again."""
         self._rows.see(stream, keys, version)
 
-    def gone(self, contacts: Collection[ContactId]) -> None:
-        """Note that contacts are not there: what they have when they come back has to be looked at."""
+    def activate(self, stream: str, version: int) -> None:
+        """Write the version of the records that came in this run, where the tap named it apart from them."""
+        self._rows.activate(stream, version)
+
+    def save_gone(self, contacts: Collection[ContactId]) -> None:
+        """Write that contacts are gone: when they come back, their links have to be looked at."""
         self._database.write(lambda connection: forget_contacts(connection, self._workspace, contacts))
 
-    def back(self, contacts: Collection[ContactId]) -> None:
-        """Note that contacts are there again: whether they kept their tags is not known."""
+    def save_back(self, contacts: Collection[ContactId]) -> None:
+        """Write that contacts are back: whether they kept their links is not known."""
         now = stamp(time.time())
         look = {"holding": LinkState.UNCLEAR.value, "run": self._run, "place": None, "written_at": now}
         end = {"holding": LinkState.RELEASED.value, "written_at": now}
@@ -131,196 +96,19 @@ class Memberships:
 
         self.has_work = bool(self._database.write(work)) or self.has_work
 
-    # Tags.
+    # Putting on.
 
-    def pending(self, holding: LinkState, limit: int, *, by_contact: bool = False) -> list[Membership]:
-        """Return some memberships that wait for their tag in this run.
+    def take_over(self, streams: Collection[str]) -> None:
+        """Take over memberships of contact records of which an earlier run could not find out whether they are linked.
 
-        Those of a contact come together where it has to be looked at, or `by_contact`, else those of a group.
+        A groups stream's record was rejected for that, and comes again.
         """
-        where = (_M.workspace == self._workspace, _M.holding == holding.value, _M.run == self._run)
-        first = (
-            (_M.contact_id, _M.group_key)
-            if holding is LinkState.UNCLEAR or by_contact
-            else (_M.group_key, _M.contact_id)
-        )
-        return self._read(select(MEMBERSHIPS).where(*where).order_by(*first, _M.stream, _M.key).limit(limit))
+        unknown = (_M.holding == LinkState.UNCLEAR.value, _M.ours, _M.content.is_(None), _M.run != self._run)
+        mine = update(MEMBERSHIPS).where(*self._in(streams), *unknown).values(run=self._run, place=None)
+        self._database.write(lambda connection: connection.execute(mine))
 
-    def ending(self, streams: Collection[str], limit: int, after: Membership | None) -> list[Membership]:
-        """Return some memberships of these streams whose tag is to be taken off, those of a contact together.
-
-        `after`: the last of those that were given before.
-        """
-        order = tuple_(_M.contact_id, _M.group_key, _M.stream, _M.key)
-        marked = (_M.holding == LinkState.MARKED.value) & (_M.run == self._run)
-        where = [*self._in(streams), or_(marked, _M.holding.in_(_ENDING))]
-        if after is not None:
-            where.append(order > tuple_(*after.pair, after.stream, after.key))
-        return self._read(select(MEMBERSHIPS).where(*where).order_by(*order.clauses).limit(limit))
-
-    def release_forgotten(self, streams: Collection[str], *, is_whole: bool) -> None:
-        """Have tags taken off that only a forgotten stream has put on, once others have said who is in which group.
-
-        Of contact records: where a record of one of these streams lists its contact's groups; who wants the tag keeps
-        it. Of groups streams: when one of them came whole (`is_whole`).
-        """
-        lists = select(ENTRIES.c.key).where(
-            ENTRIES.c.workspace == self._workspace,
-            ENTRIES.c.contact_id == _M.contact_id,
-            ENTRIES.c.stream.in_(sorted(streams)),
-            ENTRIES.c.standing == EntryState.SYNCED.value,
-            ENTRIES.c.groups_print.is_not(None),
-        )
-        is_due = or_(_M.content.is_(None) & lists.exists(), _M.content.is_not(None) if is_whole else false())
-        of = (*self._in([NOBODY]), _M.holding == LinkState.OFF.value, _M.ours, is_due)
-        released = update(MEMBERSHIPS).where(*of).values(holding=LinkState.RELEASED.value)
-        self._database.write(lambda connection: connection.execute(released))
-
-    def wanted(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> set[tuple[ContactId, GroupKey]]:
-        """Tell which of these contacts some record, of any stream, wants in these groups."""
-        found: set[tuple[ContactId, GroupKey]] = set()
-        with self._database.reading() as connection:
-            for where in self._around(pairs):
-                wants = select(_M.contact_id, _M.group_key).where(*where, _M.holding.in_(_WANTS))
-                rows = connection.execute(wants)
-                found.update(pair for row in rows if (pair := (row.contact_id, row.group_key)) in pairs)
-        return found
-
-    def wanted_by(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> Counter[str]:
-        """Count by stream the tags of these contacts and groups that records want."""
-        found: Counter[str] = Counter()
-        with self._database.reading() as connection:
-            for where in self._around(pairs):
-                wants = select(_M.stream, _M.contact_id, _M.group_key).where(*where, _M.holding.in_(_WANTS)).distinct()
-                rows = connection.execute(wants)
-                found.update(row.stream for row in rows if (row.contact_id, row.group_key) in pairs)
-        return found
-
-    def let_go(self, rows: Sequence[Membership]) -> set[tuple[ContactId, GroupKey]]:
-        """Let go of tags, and tell which of them other records, of any stream and run, still want.
-
-        Those are theirs from now on. It is all one transaction: of two runs that let go of a tag at the same moment,
-        one is the last.
-        """
-        pairs, mine = {one.pair for one in rows}, {one.id for one in rows}
-
-        def work(connection: Connection) -> set[tuple[ContactId, GroupKey]]:
-            locked = self._locked(connection, pairs)
-            staying = {one.pair for one in locked if one.holding.is_wanted and one.id not in mine}
-            staying |= self._by_tag(connection, rows)
-            self._share(connection, [one for one in rows if one.pair in staying and one.ours])
-            self._delete(connection, [one for one in rows if one.pair in staying])
-            self._settle(connection, [_ending(one) for one in rows if one.pair not in staying])
-            return staying
-
-        return self._database.write(work)
-
-    def _by_tag(self, connection: Connection, rows: Sequence[Membership]) -> set[tuple[ContactId, GroupKey]]:
-        """Find the pairs whose very tag a record wants for another group, as after it was renamed to that one's name.
-
-        There, too, it is this target's from now on.
-        """
-        tags, mine = {(one.contact, one.tag) for one in rows if one.tag is not None}, {one.id for one in rows}
-        wanted: dict[tuple[ContactId, TagId], list[Membership]] = defaultdict(list)
-        for chunk in chunks(sorted({contact for contact, _ in tags})):
-            where = (_M.workspace == self._workspace, _M.contact_id.in_(chunk), _M.holding.in_(_WANTS))
-            query = select(MEMBERSHIPS).where(*where).order_by(*MEMBERSHIPS.primary_key).with_for_update()
-            for one in map(self._membership, connection.execute(query)):
-                if one.tag is not None and (one.contact, one.tag) in tags and one.id not in mine:
-                    wanted[one.contact, one.tag].append(one)
-        kept = [one for one in rows if one.tag is not None and (one.contact, one.tag) in wanted]
-        heirs = [heir for one in kept if one.ours and one.tag is not None for heir in wanted[one.contact, one.tag]]
-        for heir in heirs:
-            connection.execute(update(MEMBERSHIPS).where(*_this(self._workspace)).values(ours=True), _key_values(heir))
-        return {one.pair for one in kept}
-
-    def _locked(self, connection: Connection, pairs: Collection[tuple[ContactId, GroupKey]]) -> Iterator[Membership]:
-        """Return the memberships of pairs, which nobody else changes before the transaction ends."""
-        for where in self._around(pairs):
-            rows = select(MEMBERSHIPS).where(*where).order_by(*MEMBERSHIPS.primary_key).with_for_update()
-            for row in connection.execute(rows):
-                if (row.contact_id, row.group_key) in pairs:
-                    yield self._membership(row)
-
-    def settle(self, rows: Sequence[Membership]) -> None:
-        """Write down what became of memberships' tags."""
-        if rows:
-            self._database.write(lambda connection: self._settle(connection, rows))
-
-    def _settle(self, connection: Connection, rows: Sequence[Membership]) -> None:
-        values = [
-            {**_key_values(one), "to": one.holding.value, "id": one.tag, "us": one.ours, "at": one.written_at}
-            for one in rows
-        ]
-        changes: dict[str, t.Any] = {
-            "holding": bindparam("to"),
-            "tag_id": bindparam("id"),
-            "ours": bindparam("us"),
-            "written_at": bindparam("at"),
-        }
-        if values:
-            connection.execute(update(MEMBERSHIPS).where(*_this(self._workspace)).values(changes), values)
-
-    def unlist(self, records: Collection[tuple[str, RecordKey]]) -> None:
-        """Note that not all groups of these contact records became tags: the next run looks at them again."""
-        values = [{"of": stream, "which": key, "print": UNNOTED, "by": None} for stream, key in records]
-        if values:
-            self._database.write(lambda connection: connection.execute(_list(self._workspace), values))
-
-    def listed(self) -> None:
-        """Note that the contact records whose groups this run noted have their tags."""
-        mine = (ENTRIES.c.workspace == self._workspace, ENTRIES.c.groups_run == self._run)
-        self._database.write(
-            lambda connection: connection.execute(update(ENTRIES).where(*mine).values(groups_run=None))
-        )
-
-    def ended(self, pairs: Collection[tuple[ContactId, GroupKey]]) -> None:
-        """Write that tags were taken off, for every record that has let go of them, and for forgotten ones."""
-        off = {"holding": LinkState.OFF.value, "ours": False, "written_at": stamp(time.time())}
-        statement = (
-            update(MEMBERSHIPS).where(*_pair(self._workspace), _is_one_of([*_ENDING, LinkState.OFF.value])).values(off)
-        )
-        if pairs:
-            values = [{"who": contact, "where": group} for contact, group in sorted(pairs)]
-            self._database.write(lambda connection: connection.execute(statement, values))
-
-    def share(self, rows: Sequence[Membership]) -> None:
-        """Note, for every record that wants a tag which is ours, that it is: whoever lets go last takes it off."""
-        if rows:
-            self._database.write(lambda connection: self._share(connection, rows))
-
-    def _share(self, connection: Connection, rows: Sequence[Membership]) -> None:
-        tags = {one.pair: one.tag for one in rows if one.tag is not None}
-        ours = {"tag_id": bindparam("id"), "ours": True}
-        statement = update(MEMBERSHIPS).where(*_pair(self._workspace), _is_one_of(_MAY_BE_ON)).values(ours)
-        values = [{"who": contact, "where": group, "id": tag} for (contact, group), tag in sorted(tags.items())]
-        if values:
-            connection.execute(statement, values)
-
-    def group_tags(self) -> dict[GroupKey, tuple[str, list[TagId]]]:
-        """Return a name of each group and the tags that contacts have, or had, for it, the most frequent one first."""
-        has_tag = (_M.tag_id.is_not(None), or_(_M.holding.in_(_MAY_BE_ON), _M.ours))
-        often = func.count().desc()
-        query = (
-            select(_M.group_key, _M.tag_id, func.min(_M.name).label("name"))
-            .where(_M.workspace == self._workspace, *has_tag)
-            .group_by(_M.group_key, _M.tag_id)
-            .order_by(_M.group_key, often, _M.tag_id)
-        )
-        found: dict[GroupKey, tuple[str, list[TagId]]] = {}
-        with self._database.reading() as connection:
-            for row in connection.execute(query):
-                found.setdefault(row.group_key, (row.name, []))[1].append(row.tag_id)
-        return found
-
-    def tags(self, streams: Collection[str]) -> set[TagId]:
-        """Return the tags that contacts have because of these streams."""
-        where = (*self._in(streams), _M.holding == LinkState.ON.value, _M.tag_id.is_not(None))
-        with self._database.reading() as connection:
-            return set(connection.scalars(select(_M.tag_id).where(*where).distinct()))
-
-    def lost(self, streams: Collection[str], tags: Collection[TagId]) -> int:
-        """Note that tags are not there any more; returns how many memberships have to be looked at again."""
+    def save_lost(self, streams: Collection[str], ids: Collection[LinkedId]) -> int:
+        """Write that Intercom has these ids no more; returns how many memberships have to be looked at again."""
         values = {
             "holding": LinkState.UNCLEAR.value,
             "tag_id": None,
@@ -332,102 +120,147 @@ class Memberships:
 
         def work(connection: Connection) -> int:
             changed = 0
-            for chunk in chunks(sorted(tags)):
+            for chunk in chunks(sorted(ids)):
                 where = (*self._in(streams), _M.holding == LinkState.ON.value, _M.tag_id.in_(chunk))
                 changed += connection.execute(update(MEMBERSHIPS).where(*where).values(values)).rowcount
             return changed
 
-        return self._database.write(work) if tags else 0
+        return self._database.write(work) if ids else 0
 
-    def take_over(self, streams: Collection[str]) -> None:
-        """Have this run look whether contacts have the tags that an earlier one may have put on for their records.
+    def save_states(self, rows: Sequence[Membership]) -> None:
+        """Write the state of memberships, and whether their links are ours."""
+        if rows:
+            self._database.write(lambda connection: self._save_states(connection, rows))
 
-        It could not find out, and went on; a record of a groups stream was rejected for that.
-        """
-        unheard = (_M.holding == LinkState.UNCLEAR.value, _M.ours, _M.content.is_(None), _M.run != self._run)
-        mine = update(MEMBERSHIPS).where(*self._in(streams), *unheard).values(run=self._run, place=None)
-        self._database.write(lambda connection: connection.execute(mine))
+    def share(self, rows: Sequence[Membership]) -> None:
+        """Write, for every record that wants a link of ours, that it is ours: the last one to end takes it off."""
+        if rows:
+            self._database.write(lambda connection: self._share(connection, rows))
 
-    # Who left.
+    def forget_lists(self, records: Collection[tuple[str, RecordKey]]) -> None:
+        """Write that not all groups of these contact records are linked: the next run looks at the records again."""
+        values = [{"of": stream, "which": key, "print": UNNOTED, "by": None} for stream, key in records]
+        if values:
+            self._database.write(lambda connection: connection.execute(_save_lists(self._workspace), values))
 
-    def known(self, stream: str) -> int:
-        """Count the memberships of a stream whose tags are ours, also of contacts that are away: they may come back."""
-        return self._count(*self._rows.of(stream), _M.ours, _M.holding.in_([*_MAY_BE_ON, LinkState.AWAY.value]))
+    def confirm_lists(self) -> None:
+        """Write that the contact records of this run have their links."""
+        mine = (ENTRIES.c.workspace == self._workspace, ENTRIES.c.groups_run == self._run)
+        confirmed = update(ENTRIES).where(*mine).values(groups_run=None)
+        self._database.write(lambda connection: connection.execute(confirmed))
 
-    def marked(self, stream: str, whole: Mapping[str, int | None]) -> int:
-        """Count the tags that records of this run end, where nobody else wants them.
+    # Taking off.
 
-        `whole` has the streams whose missing records have left, with their versions; see `missing`.
-        """
-        mine = (*self._rows.of(stream), _M.holding == LinkState.MARKED.value, _M.run == self._run)
-        return self._count(*mine, ~self._others(whole))
-
-    def activate(self, stream: str, version: int) -> None:
-        """Write the version of the records that came in this run, whose tap told it apart from them."""
-        self._rows.activate(stream, version)
-
-    def missing(self, stream: str, whole: Mapping[str, int | None]) -> int:
-        """Count the memberships that left a whole table, whose tags are ours, and that nobody else wants.
-
-        `whole` has all such streams with the activated version, where only records of another have left.
-        """
-        gone = (*self._missing(MEMBERSHIPS, stream, whole[stream]), _M.ours, _M.holding.in_(_MAY_BE_ON))
-        return self._count(*gone, ~self._others(whole))
-
-    def _others(self, whole: Mapping[str, int | None]) -> ColumnElement[bool]:
-        """Return the condition that another record wants the tag, which has not left itself."""
-        other = MEMBERSHIPS.alias()
-        wants = or_(
-            other.c.holding.in_(_WANTS), (other.c.holding == LinkState.MARKED.value) & (other.c.run != self._run)
-        )
-        gone = [and_(*self._missing(other, stream, version)) for stream, version in whole.items()]
-        is_pair = [other.c[name] == _M[name] for name in _ID]
-        is_other = or_(other.c.stream != _M.stream, other.c.key != _M.key)
-        return select(other.c.key).where(*is_pair, is_other, wants, ~or_(false(), *gone)).exists()
-
-    def leave(self, stream: str, version: int | None) -> None:
-        """Note that the memberships that are missing have left; those whose tag is not ours are forgotten."""
+    def save_missing(self, stream: str, version: int | None) -> None:
+        """Write which memberships are missing from a complete stream; those whose link is not ours are forgotten."""
         where = self._missing(MEMBERSHIPS, stream, version)
+        may_be_on, away = _M.holding.in_(MAY_BE_ON), _M.holding == LinkState.AWAY.value
+        missing, off = {"holding": LinkState.MISSING.value, "place": None}, {"holding": LinkState.OFF.value}
 
         def work(connection: Connection) -> None:
-            ours, away = (*where, _M.ours, _M.holding.in_(_MAY_BE_ON)), _M.holding == LinkState.AWAY.value
-            connection.execute(update(MEMBERSHIPS).where(*ours).values(holding=LinkState.LEFT.value, place=None))
-            connection.execute(update(MEMBERSHIPS).where(*where, _M.ours, away).values(holding=LinkState.OFF.value))
-            connection.execute(delete(MEMBERSHIPS).where(*where, or_(_M.holding.in_(_MAY_BE_ON), away)))
+            connection.execute(update(MEMBERSHIPS).where(*where, _M.ours, may_be_on).values(missing))
+            connection.execute(update(MEMBERSHIPS).where(*where, _M.ours, away).values(off))
+            connection.execute(delete(MEMBERSHIPS).where(*where, or_(may_be_on, away)))
 
         self._database.write(work)
 
-    def finish(self) -> None:
-        """Forget what was taken off long ago."""
-        old = (_M.holding == LinkState.OFF.value, ~_M.ours, _M.written_at < stamp(time.time() - _KEPT))
-        self._database.write(
-            lambda connection: connection.execute(delete(MEMBERSHIPS).where(_M.workspace == self._workspace, *old))
-        )
+    def release_forgotten(self, streams: Collection[str], *, has_complete: bool) -> None:
+        """Write that links are to be taken off which only a forgotten stream put on, once others name the groups.
 
-    def close(self) -> None:
-        """Return everything back that is not the ledger's."""
+        Of contact records: where a record of one of these streams lists its contact's groups; a record that wants the
+        link keeps it. Of groups streams: when one of them is complete (`has_complete`).
+        """
+        lists = select(ENTRIES.c.key).where(
+            ENTRIES.c.workspace == self._workspace,
+            ENTRIES.c.contact_id == _M.contact_id,
+            ENTRIES.c.stream.in_(sorted(streams)),
+            ENTRIES.c.standing == EntryState.SYNCED.value,
+            ENTRIES.c.groups_print.is_not(None),
+        )
+        is_due = or_(_M.content.is_(None) & lists.exists(), _M.content.is_not(None) if has_complete else false())
+        of = (*self._in([NOBODY]), _M.holding == LinkState.OFF.value, _M.ours, is_due)
+        released = update(MEMBERSHIPS).where(*of).values(holding=LinkState.RELEASED.value)
+        self._database.write(lambda connection: connection.execute(released))
+
+    def start_taking_off(self, rows: Sequence[Membership]) -> set[Pair]:
+        """End memberships; returns the pairs whose link stays, because another record, of any stream and run, wants it.
+
+        Those links are the other record's from now on. It is all one transaction: of two runs that end a link at the
+        same moment, one is the last.
+        """
+        pairs, mine = {one.pair for one in rows}, {one.id for one in rows}
+
+        def work(connection: Connection) -> set[Pair]:
+            locked = [one for where in self._around(pairs) for one in self._lock(connection, *where)]
+            staying = {one.pair for one in locked if one.state.is_wanted and one.id not in mine} & pairs
+            staying |= self._hand_over_renamed(connection, rows)
+            self._share(connection, [one for one in rows if one.pair in staying and one.ours])
+            self._delete(connection, [one for one in rows if one.pair in staying])
+            self._save_states(connection, [_ending(one) for one in rows if one.pair not in staying])
+            return staying
+
+        return self._database.write(work)
+
+    def save_off(self, pairs: Collection[Pair]) -> None:
+        """Write that links were taken off, for every record whose membership has ended, and for forgotten streams."""
+        off = {"holding": LinkState.OFF.value, "ours": False, "written_at": stamp(time.time())}
+        ended = (*_of_pair(self._workspace), _is_one_of([*ENDING, LinkState.OFF.value]))
+        if pairs:
+            values = [{"who": contact, "where": group} for contact, group in sorted(pairs)]
+            statement = update(MEMBERSHIPS).where(*ended).values(off)
+            self._database.write(lambda connection: connection.execute(statement, values))
+
+    def finish(self) -> None:
+        """Delete what was taken off long ago."""
+        old = (_M.holding == LinkState.OFF.value, ~_M.ours, _M.written_at < stamp(time.time() - _KEPT))
+        statement = delete(MEMBERSHIPS).where(_M.workspace == self._workspace, *old)
+        self._database.write(lambda connection: connection.execute(statement))
 
     # Rows.
 
-    def _in(self, streams: Collection[str]) -> tuple[ColumnElement[bool], ...]:
-        return _M.workspace == self._workspace, _M.stream.in_(sorted(streams))
+    def _hand_over_renamed(self, connection: Connection, rows: Sequence[Membership]) -> set[Pair]:
+        """Find the pairs whose link a record wants for another group, as after a tag got that group's name.
 
-    def _missing(self, table: FromClause, stream: str, version: int | None) -> tuple[ColumnElement[bool], ...]:
-        of = table.c
-        missing = (of.workspace == self._workspace, of.stream == stream, ~self._rows.came(table))
-        return missing if version is None else (*missing, or_(of.version.is_(None), of.version != version))
+        Where the link was ours, it is ours for that record from now on.
+        """
+        ids, mine = {(one.contact, one.linked) for one in rows if one.linked is not None}, {one.id for one in rows}
+        wanted: dict[tuple[ContactId, LinkedId | None], list[Membership]] = defaultdict(list)
+        for chunk in chunks(sorted({contact for contact, _ in ids})):
+            where = (_M.workspace == self._workspace, _M.contact_id.in_(chunk), _M.holding.in_(WANTED))
+            for one in self._lock(connection, *where):
+                if (one.contact, one.linked) in ids and one.id not in mine:
+                    wanted[one.contact, one.linked].append(one)
+        kept = [one for one in rows if (one.contact, one.linked) in wanted]
+        heirs = [heir for one in kept if one.ours for heir in wanted[one.contact, one.linked]]
+        for heir in heirs:
+            connection.execute(update(MEMBERSHIPS).where(*_by_key(self._workspace)).values(ours=True), _key_of(heir))
+        return {one.pair for one in kept}
 
-    def _count(self, *where: ColumnElement[bool]) -> int:
-        with self._database.reading() as connection:
-            return connection.scalar(select(func.count()).select_from(MEMBERSHIPS).where(*where)) or 0
+    def _save_states(self, connection: Connection, rows: Sequence[Membership]) -> None:
+        values = [
+            {**_key_of(one), "to": one.state.value, "id": one.linked, "us": one.ours, "at": one.written_at}
+            for one in rows
+        ]
+        changes: dict[str, t.Any] = {
+            "holding": bindparam("to"),
+            "tag_id": bindparam("id"),
+            "ours": bindparam("us"),
+            "written_at": bindparam("at"),
+        }
+        if values:
+            connection.execute(update(MEMBERSHIPS).where(*_by_key(self._workspace)).values(changes), values)
 
-    def _read(self, query: t.Any) -> list[Membership]:
-        with self._database.reading() as connection:
-            return [self._membership(row) for row in connection.execute(query)]
+    def _share(self, connection: Connection, rows: Sequence[Membership]) -> None:
+        ids = {one.pair: one.linked for one in rows if one.linked is not None}
+        ours = {"tag_id": bindparam("id"), "ours": True}
+        statement = update(MEMBERSHIPS).where(*_of_pair(self._workspace), _is_one_of(MAY_BE_ON)).values(ours)
+        values = [{"who": contact, "where": group, "id": linked} for (contact, group), linked in sorted(ids.items())]
+        if values:
+            connection.execute(statement, values)
 
     def _delete(self, connection: Connection, rows: Sequence[Membership]) -> None:
         if rows:
-            connection.execute(delete(MEMBERSHIPS).where(*_this(self._workspace)), list(map(_key_values, rows)))
+            connection.execute(delete(MEMBERSHIPS).where(*_by_key(self._workspace)), list(map(_key_of, rows)))
 
     def _row(self, one: Membership) -> dict[str, object]:
         return {
@@ -437,8 +270,8 @@ class Memberships:
             "contact_id": one.contact,
             "group_key": one.group,
             "name": one.name,
-            "tag_id": one.tag,
-            "holding": one.holding.value,
+            "tag_id": one.linked,
+            "holding": one.state.value,
             "ours": one.ours,
             "content": one.content,
             "place": one.place,
@@ -448,116 +281,25 @@ class Memberships:
             **self._rows.seen(),
         }
 
-    def _membership(self, row: Row[t.Any]) -> Membership:
-        """Read a row; where records wait, and what they mark, is of the run that noted it.
-
-        A tag that another run was about to put on may be on.
-        """
-        one = Membership(
-            stream=row.stream,
-            key=row.key,
-            contact=row.contact_id,
-            group=row.group_key,
-            name=row.name,
-            tag=row.tag_id,
-            holding=LinkState(row.holding),
-            ours=row.ours,
-            content=row.content,
-            place=row.place,
-            version=row.version,
-            written_at=row.written_at,
-        )
-        if row.run == self._run:
-            return one
-        return replace(one, place=None, holding=_elsewhere(one))
-
 
 def _ending(one: Membership) -> Membership:
-    """Note a membership whose tag is about to be taken off: a run that is cut off does not know whether it was."""
-    holding = LinkState.RELEASED if one.holding is LinkState.MARKED else one.holding
-    return replace(one, holding=holding, written_at=stamp(time.time()))
+    """Return a membership whose link is about to be taken off: a run that is cut off does not know whether it was."""
+    state = LinkState.RELEASED if one.state is LinkState.MARKED else one.state
+    return replace(one, state=state, written_at=stamp(time.time()))
 
 
-def _elsewhere(one: Membership) -> LinkState:
-    """Return what is known of a membership that another run noted so: what it was about to do may be done."""
-    if one.holding is LinkState.WANTED or (one.holding is LinkState.MARKED and one.tag is None):
-        return LinkState.UNCLEAR
-    return LinkState.ON if one.holding is LinkState.MARKED else one.holding
-
-
-def forget_contacts(connection: Connection, workspace: str, contacts: Iterable[ContactId]) -> None:
-    """Note that contacts are gone, with their tags; whose the tags were is kept, since contacts can come back."""
-    away = {"holding": LinkState.AWAY.value, "written_at": stamp(time.time())}
-    for chunk in chunks(sorted(contacts)):
-        of = (_M.workspace == workspace, _M.contact_id.in_(chunk), _M.holding.in_(_MAY_BE_ON))
-        connection.execute(update(MEMBERSHIPS).where(*of).values(away))
-        entries = (ENTRIES.c.workspace == workspace, ENTRIES.c.contact_id.in_(chunk))
-        noted = case((ENTRIES.c.groups_print.is_not(None), UNNOTED))
-        connection.execute(update(ENTRIES).where(*entries).values(groups_print=noted))
-
-
-def release_records(connection: Connection, workspace: str, stream: str, keys: Iterable[RecordKey]) -> None:
-    """Note that records of a stream are gone, whose contacts stay: their tags are to be taken off where ours."""
-    for chunk in chunks(sorted(keys)):
-        of = (_M.workspace == workspace, _M.stream == stream, _M.key.in_(chunk), _M.holding != LinkState.OFF.value)
-        holding = case((_M.ours, LinkState.RELEASED.value), else_=LinkState.OFF.value)
-        connection.execute(update(MEMBERSHIPS).where(*of).values(holding=holding))
-
-
-def tags_of_stream_alone(workspace: str, stream: str) -> t.Any:
-    """Make the query that counts the tags which are this target's because of one stream alone."""
-    other = MEMBERSHIPS.alias()
-    wants = [other.c[name] == _M[name] for name in _ID]
-    wants += [other.c.stream != stream, other.c.holding.in_(_MAY_BE_ON)]
-    pairs = (
-        select(_M.contact_id, _M.group_key)
-        .where(_M.workspace == workspace, _M.stream == stream, _M.ours, _M.holding.in_([*_MAY_BE_ON, *_ENDING]))
-        .where(~select(other.c.key).where(*wants).exists())
-        .distinct()
-    )
-    return select(func.count()).select_from(pairs.subquery())
-
-
-def let_go_of_stream(connection: Connection, workspace: str, stream: str, now: int) -> None:
-    """Keep which tags are this target's because of a stream, without its records."""
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    kept: dict[str, ColumnElement[t.Any]] = {
-        "workspace": _M.workspace,
-        "stream": literal(NOBODY),
-        "key": literal(NOBODY),
-        "contact_id": _M.contact_id,
-        "group_key": _M.group_key,
-        "name": func.max(_M.name),
-        "tag_id": func.max(_M.tag_id),
-        "holding": literal(LinkState.OFF.value),
-        "ours": true(),
-        "content": func.max(_M.content),
-        "run": literal(NOBODY),
-        "written_at": func.max(_M.written_at),
-        "seen_at": literal(now),
-    }
-    ours = (
-        select(*(value.label(name) for name, value in kept.items()))
-        .where(_M.workspace == workspace, _M.stream == stream, _M.ours)
-        .group_by(_M.workspace, _M.contact_id, _M.group_key)
-    )
-    keep = insert(MEMBERSHIPS).from_select(list(kept), ours)
-    changing = {name: keep.excluded[name] for name in kept if name not in _KEY}
-    connection.execute(keep.on_conflict_do_update(index_elements=MEMBERSHIPS.primary_key, set_=changing))
-
-
-def _pair(workspace: str) -> tuple[ColumnElement[bool], ...]:
+def _of_pair(workspace: str) -> tuple[ColumnElement[bool], ...]:
     """Return the condition for all records of one contact and group."""
     return _M.workspace == workspace, _M.contact_id == bindparam("who"), _M.group_key == bindparam("where")
 
 
-def _is_one_of(holdings: Iterable[str]) -> ColumnElement[bool]:
-    """Return the condition on a holding, in a form that also a statement for many rows can have."""
-    return or_(*(_M.holding == holding for holding in holdings))
+def _is_one_of(states: Iterable[str]) -> ColumnElement[bool]:
+    """Return the condition on a state, in a form that also a statement for many rows can have."""
+    return or_(*(_M.holding == state for state in states))
 
 
-def _list(workspace: str) -> t.Any:
-    """Make the statement that notes what contact records list."""
+def _save_lists(workspace: str) -> Update:
+    """Return the statement that writes the hashes of what contact records list."""
     of = (
         ENTRIES.c.workspace == workspace,
         ENTRIES.c.stream == bindparam("of"),
@@ -566,8 +308,8 @@ def _list(workspace: str) -> t.Any:
     return update(ENTRIES).where(*of).values(groups_print=bindparam("print"), groups_run=bindparam("by"))
 
 
-def _this(workspace: str) -> tuple[ColumnElement[bool], ...]:
-    """Return the condition for one membership, by its `_key_values`."""
+def _by_key(workspace: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition for one membership, by its `_key_of`."""
     return (
         _M.workspace == workspace,
         _M.stream == bindparam("of"),
@@ -577,5 +319,5 @@ def _this(workspace: str) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _key_values(one: Membership) -> dict[str, object]:
+def _key_of(one: Membership) -> dict[str, object]:
     return {"of": one.stream, "which": one.key, "who": one.contact, "where": one.group}

@@ -22,8 +22,9 @@ from target_intercom.ledger.entries import (
     groups_print,
     storable,
 )
+from target_intercom.ledger.forgotten_memberships import forget_contacts, release_records
 from target_intercom.ledger.interface import UNCONFIRMED, UNNOTED, EntryState, Ledger, Stamp, UnchangedRow, stamp
-from target_intercom.ledger.memberships import Memberships, forget_contacts, release_records
+from target_intercom.ledger.memberships import Memberships
 from target_intercom.ledger.runs import failures
 from target_intercom.ledger.runs.lead_intents import SqlLeadIntents
 from target_intercom.ledger.runs.streams import SqlStreams

@@ -205,9 +205,9 @@ class RunReport:
         """Note that a stream's records put contacts into groups."""
         self._streams.setdefault(stream, StreamReport(is_groups=True))
 
-    def tags(self, stream: str, result: t.Literal[Result.TAGGED, Result.UNTAGGED], count: int = 1) -> None:
-        """Count tags that were put on or taken off because of contact records."""
-        self.stream(stream).tags[result] += count
+    def count_beside(self, stream: str, result: Result) -> None:
+        """Count a tag that was put on or taken off because of a contact's record, beside the record's own result."""
+        self.stream(stream).tags[result] += 1
 
     def sentence(self) -> str:
         """Say what the run did, for a log's last line."""

@@ -10,6 +10,7 @@ from target_intercom.errors import LedgerError
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.dry_run import DryRunClient
 from target_intercom.intercom.parallel import InParallel
+from target_intercom.kinds.tags import Tags
 from target_intercom.ledger.interface import Ledger, stamp
 from target_intercom.ledger.records import SqlLedger
 from target_intercom.ledger.store.database import Database
@@ -17,21 +18,29 @@ from target_intercom.ledger.store.scratch import ScratchDatabase
 from target_intercom.settings.warnings import is_nameless, names_nothing
 from target_intercom.singer.schemas import is_open
 from target_intercom.sync.contacts import ContactSync
-from target_intercom.sync.end_of_pipe import EndOfPipe
-from target_intercom.sync.linking.listed import ListedGroups
+from target_intercom.sync.end_of_pipe import EndOfPipe, LinksAtEnd
+from target_intercom.sync.linking.find_contacts import FindContacts
+from target_intercom.sync.linking.in_bulk import LinkJobs, LinksWithContacts
+from target_intercom.sync.linking.links import Links
+from target_intercom.sync.linking.listed import ListedLinks, NoLinks
+from target_intercom.sync.linking.outcomes import Outcomes
+from target_intercom.sync.linking.put_on import PutOn
+from target_intercom.sync.linking.take_off import TakeOff
+from target_intercom.sync.linking.waiting import UnnamedLists, WaitingMemberships
 from target_intercom.sync.mapping.contacts import ContactMapper
 from target_intercom.sync.mapping.mappers import Mappers
 from target_intercom.sync.mapping.memberships import MembershipMapper
 from target_intercom.sync.matching.contact_ids import ContactIds
 from target_intercom.sync.matching.directory import Directory
 from target_intercom.sync.matching.search import Matcher
-from target_intercom.sync.memberships import Groups, GroupSync
+from target_intercom.sync.memberships import MembershipSync
 from target_intercom.sync.remembering.stream_memory import StreamMemory
 from target_intercom.sync.removing.complete_streams import CompleteStreams
 from target_intercom.sync.removing.marked import Marks, StreamMarks
 from target_intercom.sync.removing.removals import Removals
 from target_intercom.sync.removing.remover import Remover
 from target_intercom.sync.workspace.attributes import AttributeCatalog
+from target_intercom.sync.workspace.tags import TagCatalog
 from target_intercom.sync.writing.archived import ArchivedContacts
 from target_intercom.sync.writing.bulk import BulkWriter, Teammates
 from target_intercom.sync.writing.bulk_jobs import BulkJobs
@@ -164,20 +173,22 @@ class Parts:
             ids=self._ids,
             writer=self._writer(stream),
             marks=StreamMarks(stream, self._marks),
-            groups=ListedGroups() if self.groups is None else self.groups.listed(stream),
+            groups=self._listed_links(stream),
             report=self.report,
         )
 
-    def group_sync(self, stream: Stream, mappers: Mappers[MembershipMapper]) -> GroupSync:
+    def membership_sync(self, stream: Stream, mappers: Mappers[MembershipMapper]) -> MembershipSync:
         """Return the sync of a stream of groups."""
-        if self.groups is None:
+        if self.links is None:
             raise LookupError(stream.name)
-        return self.groups.sync(stream, mappers)
+        self.links.links.add_stream(stream.name)
+        self.report.groups(stream.name)
+        return MembershipSync(stream, mappers, self.links.links, self.links.waiting, self.report)
 
     @cached_property
     def end_of_pipe(self) -> EndOfPipe:
         """What is done when all records came."""
-        return EndOfPipe(self.config, self.removals, self.groups, self.report)
+        return EndOfPipe(self.config, self.removals, [] if self.links is None else [self.links], self.report)
 
     @cached_property
     def in_parallel(self) -> InParallel:
@@ -212,25 +223,39 @@ class Parts:
         )
 
     @cached_property
-    def groups(self) -> Groups | None:
-        """The groups of all streams; None where no stream of the run has any."""
-        if self.ledger.memberships is None:
+    def links(self) -> LinksAtEnd | None:
+        """What is done about contacts' tags; None where no stream of the run names groups."""
+        if not isinstance(self.ledger, SqlLedger):
             return None
-        return Groups(
-            self.config,
-            client=self.client,
-            in_parallel=self.in_parallel,
-            jobs=self._jobs,
-            matcher=self._matcher,
-            ledger=self.ledger,
-            memberships=self.ledger.memberships,
-            directory=self._directory,
-            ids=self._ids,
-            plan=self.plan,
-            report=self.report,
-            check=self.check_refused,
-            say=self.warn,
+        memberships, kind = self.ledger.memberships, Tags(self.client)
+        catalog = TagCatalog(self.client, self.in_parallel, memberships, self.warn)
+        links = Links(kind, catalog, self.ledger, memberships, self.config)
+        waiting = WaitingMemberships(self.config.data_dir)
+        outcomes = Outcomes(links, waiting, self.report, self.check_refused, self.warn)
+        jobs = LinkJobs(kind, self.client, self._jobs)
+        return LinksAtEnd(
+            links,
+            UnnamedLists(self.config.data_dir, self._ids, self.config.search_delay_seconds),
+            waiting,
+            FindContacts(links, waiting, self._matcher, self._directory, self._ids, outcomes),
+            PutOn(links, self.in_parallel, jobs, self._matcher, self.plan, outcomes),
+            TakeOff(links, self.in_parallel, jobs, self.plan, outcomes),
+            CompleteStreams(self.ledger, memberships, self.warn),
         )
+
+    def _listed_links(self, stream: Stream) -> NoLinks:
+        """Return the part of a contact stream's sync that saves which groups its records list."""
+        if self.links is None:
+            return NoLinks()
+        links, put_on, take_off = self.links.links, self.links.put_on_links, self.links.take_off_links
+        if stream.settings.tags_property is not None:
+            links.add_stream(stream.name)
+        with_contacts = (
+            LinksWithContacts(links, put_on.jobs, put_on.outcomes, put_on.look_at, take_off.save_off)
+            if self.config.bulk_writes
+            else None
+        )
+        return ListedLinks(stream, links, self.links.unnamed, with_contacts)
 
     # Parts that only other parts use.
 

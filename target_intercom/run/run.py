@@ -44,7 +44,7 @@ if t.TYPE_CHECKING:
     from target_intercom.settings.config import Config
     from target_intercom.singer.tap_streams import TapStream
     from target_intercom.sync.contacts import ContactSync
-    from target_intercom.sync.memberships import GroupSync
+    from target_intercom.sync.memberships import MembershipSync
     from target_intercom.sync.removing.complete_streams import CompleteStreams
 
 
@@ -98,7 +98,7 @@ class Run:
         session.enter(stream)
         return session.parts.contact_sync(stream, mappers)
 
-    def group_sync(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> GroupSync:
+    def membership_sync(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> MembershipSync:
         """Return the sync of a stream of groups; as `contact_sync`."""
         stream = self._stream(name, schema, keys)
         self._check_snapshot(stream)
@@ -106,7 +106,7 @@ class Run:
         mappers.of(schema)
         session = self._connected()
         session.enter(stream)
-        return session.parts.group_sync(stream, mappers)
+        return session.parts.membership_sync(stream, mappers)
 
     def add_source(self, stream: str, tap_stream: str) -> None:
         """Add a stream of the tap that a stream is made of, too.
@@ -291,9 +291,9 @@ class _Session:
         self._complete(stream).add_source(stream, source)
 
     def _complete(self, stream: str) -> CompleteStreams:
-        groups = self.parts.groups
+        links = self.parts.links
         is_groups = self.parts.config.stream(stream).is_groups
-        return groups.complete_streams if groups is not None and is_groups else self.parts.complete_streams
+        return links.complete if links is not None and is_groups else self.parts.complete_streams
 
     def lock(self, stream: str, source: TapStream) -> None:
         """Keep other runs off a stream whose missing contacts may be removed, when its tap names a version."""
@@ -317,8 +317,8 @@ class _Session:
             if status == "succeeded":
                 parts.ledger.finish()
         finally:
-            if parts.groups is not None:
-                parts.groups.close()
+            if parts.links is not None:
+                parts.links.close()
             parts.ledger.close()
 
 

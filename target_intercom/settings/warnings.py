@@ -165,10 +165,10 @@ def stay_for_old_records(stream: str, other: str, count: int, last_run: str | No
     return f"{why} (it last ran at {last_run}). {_let_go_of(other)}"
 
 
-def tags_stay_for_old_records(other: str, count: int, last_run: str) -> str:
-    """Return the warning that tags stay on contacts for records that no run brings any more."""
+def links_stay_for_old_records(other: str, links: str, last_run: str) -> str:
+    """Return the warning that so many tags stay on contacts for records that no run brings any more."""
     return (
-        f"{count} tags that this run would take off stay, because records of stream '{other}' of earlier runs want "
+        f"{links} that this run would take off stay, because records of stream '{other}' of earlier runs want "
         f"them (it last ran at {last_run}). {_let_go_of(other)}"
     )
 

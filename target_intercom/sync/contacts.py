@@ -39,7 +39,7 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, Identifier, Match, Received, RecordKey, StreamSchema
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.stream import Stream
-    from target_intercom.sync.linking.listed import ListedGroups
+    from target_intercom.sync.linking.listed import NoLinks
     from target_intercom.sync.mapping.attribute_values import AttributeType
     from target_intercom.sync.mapping.contacts import ContactMapper
     from target_intercom.sync.mapping.mappers import Mappers
@@ -71,7 +71,7 @@ class ContactSync:
         ids: ContactIds,
         writer: Writer,
         marks: StreamMarks,
-        groups: ListedGroups,
+        groups: NoLinks,
         report: RunReport,
     ) -> None:
         """Put the parts together; `catalog`, `matcher`, `directory`, `ids` and `report` are shared by all streams."""
@@ -120,7 +120,7 @@ class ContactSync:
             raise
         self._marks.apply()
         self._memory.flush()
-        self._groups.write()
+        self._groups.save()
         self._memory.save_source_hashes()
         self._memory.forget_batch()
 
@@ -270,7 +270,7 @@ class ContactSync:
         for write in writes:
             if write.contact in written:
                 write.match = _as_written(write.match, written)
-        operations = self._groups.load([plan(write, self._stream.settings) for write in writes])
+        operations = self._groups.plan([plan(write, self._stream.settings) for write in writes])
         self._memory.doubt(operations)
         again: list[Entry] = []
         failed: list[ContactRecords] = []
@@ -312,7 +312,7 @@ class ContactSync:
     def _report_write(self, written: Written) -> list[Entry]:
         """Report what became of a group; returns the entries that have to be tried again."""
         if not isinstance(written, Saved):
-            self._groups.take_back(written.group)
+            self._groups.cancel(written.group)
         match written:
             case Saved():
                 return self._saved(written)
@@ -342,7 +342,7 @@ class ContactSync:
                 by_merge=contact.id in self._survivors,
             )
         if saved.tags_sent:
-            self._groups.arrived(group)
+            self._groups.confirm(group)
         return self._done(group, contact, saved.result)
 
     def _left(self, group: ContactRecords, reason: SkipReason) -> list[Entry]:

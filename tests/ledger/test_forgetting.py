@@ -14,7 +14,7 @@ from target_intercom.errors import StreamBusyError
 from target_intercom.ledger.command.forgetting import Held, forget, held
 from target_intercom.ledger.interface import NOBODY, Dropped, LinkState, Stamp
 from target_intercom.ledger.store.database import Database
-from target_intercom.model import TagId
+from target_intercom.model import LinkedId
 
 from .conftest import Ledgers, contact, entry, key, loaded
 from .test_memberships import membership
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from target_intercom.ledger.memberships import Memberships
 
 S, T = "customers", "clients"
-A, B = TagId("7"), TagId("8")
+A, B = LinkedId("7"), LinkedId("8")
 
 
 def looked(ledgers: Ledgers, stream: str = S) -> Held:
@@ -45,25 +45,25 @@ def filled(ledgers: Ledgers) -> None:
     ledger.remember(T, [loaded("9", "c2")])
     rows = [
         membership("1", "c1", "vip", stream=S),
-        membership("1b", "c1", "vip", stream=S, tag=None),
-        membership("1", "c1", "beta", LinkState.AWAY, stream=S, tag=B),
+        membership("1b", "c1", "vip", stream=S, linked=None),
+        membership("1", "c1", "beta", LinkState.AWAY, stream=S, linked=B),
         membership("2", "c2", "vip", stream=S),
-        membership("2", "c2", "beta", stream=S, tag=B, ours=False),
+        membership("2", "c2", "beta", stream=S, linked=B, ours=False),
         membership("9", "c2", "vip", stream=T),
     ]
-    ledger.memberships.note(rows, [], {(S, key("1")): "print"})
+    ledger.memberships.save(rows, [], {(S, key("1")): "print"})
     ledger.close()
     other = ledgers("r2", "w2")
     other.streams.enter(S, ["id"], alone=False)
     other.remember(S, [loaded("1", "c1")])
-    other.memberships.note([membership("1", "c1", "vip", stream=S)], [])
+    other.memberships.save([membership("1", "c1", "vip", stream=S)], [])
     other.close()
 
 
 def left(memberships: Memberships, *pairs: tuple[str, str]) -> list[tuple[str, str, str | None, str, bool]]:
     rows = memberships.of_pairs({row.pair for row in (membership("", who, group) for who, group in pairs)})
     return sorted(
-        (one.contact, one.group, one.tag, one.holding.value, one.ours) for one in rows if one.stream == NOBODY
+        (one.contact, one.group, one.linked, one.state.value, one.ours) for one in rows if one.stream == NOBODY
     )
 
 
@@ -85,7 +85,7 @@ def test_records_go_and_whose_tags_are_ours_is_kept(ledgers: Ledgers) -> None:
     ]
     assert len(ledgers.rows("memberships", workspace="w2")) == len(ledgers.rows("entries", workspace="w2")) == 1
     # Nobody has them put on again, or taken off, or counts them.
-    ledger.memberships.back([contact("c1").id])
+    ledger.memberships.save_back([contact("c1").id])
     ledger.finish()
     assert len(left(ledger.memberships, *PAIRS)) == 3
     assert ledger.memberships.known(S) == ledger.memberships.known(NOBODY) == 0
@@ -104,8 +104,8 @@ def test_what_a_forgotten_stream_put_on_is_due_where_a_record_lists_groups(ledge
     forgotten(ledgers)
     ledger = ledgers("r3")
     ledger.remember(T, [loaded("8", "c1"), loaded("7", "c3")])
-    ledger.memberships.note([], [], {(T, key("8")): "print"} if lists else {(T, key("7")): "print"})
-    release = partial(ledger.memberships.release_forgotten, is_whole=True)
+    ledger.memberships.save([], [], {(T, key("8")): "print"} if lists else {(T, key("7")): "print"})
+    release = partial(ledger.memberships.release_forgotten, has_complete=True)
     release([S])
     release([])
     assert ledger.memberships.ending([NOBODY], 9, None) == []
@@ -117,18 +117,18 @@ def test_what_a_forgotten_stream_put_on_is_due_where_a_record_lists_groups(ledge
 def test_what_a_forgotten_groups_stream_put_on_is_due_when_another_came_whole(ledgers: Ledgers) -> None:
     ledger = ledgers("r1")
     ledger.streams.enter(S, ["id"], alone=False)
-    ledger.memberships.note([membership("1", stream=S, content="print")], [])
+    ledger.memberships.save([membership("1", stream=S, content="print")], [])
     ledger.remember(T, [loaded("8", "c1")])
-    ledger.memberships.note([], [], {(T, key("8")): "print"})
+    ledger.memberships.save([], [], {(T, key("8")): "print"})
     ledger.close()
     forgotten(ledgers)
     memberships = ledgers("r2").memberships
-    memberships.release_forgotten([T], is_whole=False)
+    memberships.release_forgotten([T], has_complete=False)
     assert memberships.ending([NOBODY], 9, None) == []
-    memberships.release_forgotten([T], is_whole=True)
+    memberships.release_forgotten([T], has_complete=True)
     (due,) = memberships.ending([NOBODY], 9, None)
-    assert (due.pair, due.tag, due.holding) == (("c1", "vip"), A, LinkState.RELEASED)
-    memberships.ended({due.pair})
+    assert (due.pair, due.linked, due.state) == (("c1", "vip"), A, LinkState.RELEASED)
+    memberships.save_off({due.pair})
     assert left(memberships, due.pair) == [("c1", "vip", "7", "off", False)]
 
 

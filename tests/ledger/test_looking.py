@@ -58,7 +58,7 @@ def test_streams_of_contacts_are_those_with_records_or_that_a_run_finished_but_n
         first.streams.enter(stream, ["id"], alone=False)
     first.remember("with records", [loaded("1", contact("c1"))])
     joined = Membership("of groups", key("1"), ContactId("c1"), GroupKey("vip"), "VIP", None, LinkState.ON, ours=True)
-    first.memberships.note([joined], [])
+    first.memberships.save([joined], [])
     first.finish()
     second = new_ledgers("r2")
     for stream in ("only begun", "with records of a run that failed"):

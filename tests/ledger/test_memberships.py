@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.ledger.interface import UNNOTED, LinkState, Membership, Stamp
-from target_intercom.model import ContactId, GroupKey, TagId
+from target_intercom.model import ContactId, GroupKey, LinkedId
 
 from .conftest import contact, gone, key, loaded
 
@@ -27,11 +27,11 @@ STATES = list(LinkState)
 
 
 def membership(
-    name: str = "1", contact_id: str = "c1", group: str = "vip", holding: LinkState = LinkState.ON, **values: Any
+    name: str = "1", contact_id: str = "c1", group: str = "vip", state: LinkState = LinkState.ON, **values: Any
 ) -> Membership:
     """A membership, on and ours if nothing else is said."""
-    given: dict[str, Any] = {"stream": S, "name": group.upper(), "tag": TagId("7"), "ours": True, **values}
-    return Membership(key=key(name), contact=ContactId(contact_id), group=GroupKey(group), holding=holding, **given)
+    given: dict[str, Any] = {"stream": S, "name": group.upper(), "linked": LinkedId("7"), "ours": True, **values}
+    return Membership(key=key(name), contact=ContactId(contact_id), group=GroupKey(group), state=state, **given)
 
 
 def of(memberships: Memberships, *names: str, stream: str = S) -> list[Membership]:
@@ -40,8 +40,8 @@ def of(memberships: Memberships, *names: str, stream: str = S) -> list[Membershi
     return [one for name in names for one in sorted(known.get(key(name), []), key=lambda row: row.pair)]
 
 
-def holdings(memberships: Memberships, *names: str, stream: str = S) -> list[LinkState]:
-    return [one.holding for one in of(memberships, *names, stream=stream)]
+def states_of(memberships: Memberships, *names: str, stream: str = S) -> list[LinkState]:
+    return [one.state for one in of(memberships, *names, stream=stream)]
 
 
 def pairs(rows: Iterable[Membership]) -> list[tuple[str, str]]:
@@ -58,42 +58,42 @@ def test_memberships_are_given_as_they_were_noted(known: Memberships) -> None:
     rows = [
         membership("1", content="hash", place=5, version=3, written_at=Stamp(1_700_000_000_123)),
         membership("2", "c2", "naïve 🎈"),
-        membership("3", holding=LinkState.WANTED, ours=False, tag=None),
+        membership("3", state=LinkState.WANTED, ours=False, linked=None),
     ]
-    known.note(rows, [])
+    known.save(rows, [])
     assert of(known, "1", "2", "3") == rows
 
 
-@pytest.mark.parametrize("holding", STATES)
-def test_another_run_sees_marks_and_plans_for_what_they_are_worth(ledgers: Ledgers, holding: LinkState) -> None:
-    ledgers("r1").memberships.note([membership(holding=holding, place=5)], [])
+@pytest.mark.parametrize("state", STATES)
+def test_another_run_sees_marks_and_plans_for_what_they_are_worth(ledgers: Ledgers, state: LinkState) -> None:
+    ledgers("r1").memberships.save([membership(state=state, place=5)], [])
     (seen,) = of(ledgers("r2").memberships, "1")
     elsewhere = {LinkState.MARKED: LinkState.ON, LinkState.WANTED: LinkState.UNCLEAR}
-    assert (seen.holding, seen.place) == (elsewhere.get(holding, holding), None)
+    assert (seen.state, seen.place) == (elsewhere.get(state, state), None)
 
 
 def test_one_record_may_put_contacts_into_many_groups(known: Memberships) -> None:
     rows = [membership("1", "c1", "a"), membership("1", "c1", "b"), membership("1", "c2", "a")]
-    known.note(rows, [])
+    known.save(rows, [])
     assert of(known, "1") == rows
-    known.note([], rows[:1])
+    known.save([], rows[:1])
     assert of(known, "1") == rows[1:]
 
 
 def test_workspaces_and_streams_are_kept_apart(ledgers: Ledgers) -> None:
     one, other = ledgers("r1", "w1").memberships, ledgers("r1", "w2").memberships
-    one.note([membership(), membership(stream=T)], [])
-    other.note([membership("1", "c9")], [])
+    one.save([membership(), membership(stream=T)], [])
+    other.save([membership("1", "c9")], [])
     assert pairs(of(one, "1")) == [("c1", "vip")]
     assert pairs(of(other, "1")) == [("c9", "vip")]
     assert {row.stream for row in one.of_pairs({(ContactId("c1"), GroupKey("vip"))})} == {S, T}
-    one.note([], of(one, "1"))
+    one.save([], of(one, "1"))
     assert of(one, "1", stream=T)
 
 
 def test_more_than_fit_into_one_list_are_found(known: Memberships) -> None:
     rows = [membership(str(n), f"c{n}", f"g{n % 3}") for n in range(MANY)]
-    known.note(rows, [])
+    known.save(rows, [])
     assert len(known.of_keys(S, [row.key for row in rows])) == MANY
     assert sorted(pairs(known.of_pairs({row.pair for row in rows}))) == sorted(pairs(rows))
     assert known.wanted({row.pair for row in rows}) == {row.pair for row in rows}
@@ -101,46 +101,46 @@ def test_more_than_fit_into_one_list_are_found(known: Memberships) -> None:
 
 def test_many_groups_are_found_by_their_contacts(known: Memberships) -> None:
     rows = [membership(str(n), "c1", f"g{n}") for n in range(MANY)]
-    known.note([*rows, membership("x", "c1", "another")], [])
+    known.save([*rows, membership("x", "c1", "another")], [])
     assert sorted(pairs(known.of_pairs({row.pair for row in rows}))) == sorted(pairs(rows))
 
 
-@pytest.mark.parametrize("holding", STATES)
-def test_a_tag_is_wanted_while_a_record_puts_the_contact_into_the_group(known: Memberships, holding: LinkState) -> None:
-    row = membership(holding=holding)
-    known.note([row, membership("2", "c2")], [])
-    is_wanted = holding in {LinkState.WANTED, LinkState.UNCLEAR, LinkState.ON}
+@pytest.mark.parametrize("state", STATES)
+def test_a_tag_is_wanted_while_a_record_puts_the_contact_into_the_group(known: Memberships, state: LinkState) -> None:
+    row = membership(state=state)
+    known.save([row, membership("2", "c2")], [])
+    is_wanted = state in {LinkState.WANTED, LinkState.UNCLEAR, LinkState.ON}
     assert known.wanted({row.pair}) == ({row.pair} if is_wanted else set())
 
 
-@pytest.mark.parametrize("holding", STATES)
-def test_who_lets_go_of_a_tag_leaves_it_to_those_who_want_it(known: Memberships, holding: LinkState) -> None:
-    mine, other = membership("1", holding=LinkState.MARKED), membership("2", holding=holding, ours=False, tag=None)
-    known.note([mine, other], [])
-    is_wanted = holding in {LinkState.WANTED, LinkState.UNCLEAR, LinkState.ON}
-    assert known.let_go([mine]) == ({mine.pair} if is_wanted else set())
+@pytest.mark.parametrize("state", STATES)
+def test_who_lets_go_of_a_tag_leaves_it_to_those_who_want_it(known: Memberships, state: LinkState) -> None:
+    mine, other = membership("1", state=LinkState.MARKED), membership("2", state=state, ours=False, linked=None)
+    known.save([mine, other], [])
+    is_wanted = state in {LinkState.WANTED, LinkState.UNCLEAR, LinkState.ON}
+    assert known.start_taking_off([mine]) == ({mine.pair} if is_wanted else set())
     if is_wanted:
-        assert of(known, "1", "2") == [replace(other, ours=True, tag=mine.tag)]
+        assert of(known, "1", "2") == [replace(other, ours=True, linked=mine.linked)]
     else:
         (ending,) = of(known, "1")
-        assert ending.holding is LinkState.RELEASED
+        assert ending.state is LinkState.RELEASED
         assert ending.written_at > 0
 
 
 def test_of_two_runs_that_let_go_of_a_tag_one_is_the_last(ledgers: Ledgers) -> None:
     first, second = ledgers("r1").memberships, ledgers("r2").memberships
-    mine, theirs = membership("1", holding=LinkState.MARKED), membership("2", holding=LinkState.MARKED)
-    first.note([mine], [])
-    second.note([theirs], [])
-    assert first.let_go([mine]) == {mine.pair}
-    assert second.let_go([theirs]) == set()
+    mine, theirs = membership("1", state=LinkState.MARKED), membership("2", state=LinkState.MARKED)
+    first.save([mine], [])
+    second.save([theirs], [])
+    assert first.start_taking_off([mine]) == {mine.pair}
+    assert second.start_taking_off([theirs]) == set()
 
 
 # What waits.
 
 
 def test_what_waits_for_its_tag_comes_group_by_group(known: Memberships) -> None:
-    known.note(
+    known.save(
         [
             membership("1", "c2", "b", LinkState.WANTED),
             membership("2", "c1", "a", LinkState.WANTED),
@@ -156,21 +156,21 @@ def test_what_waits_for_its_tag_comes_group_by_group(known: Memberships) -> None
 
 def test_what_is_to_be_looked_at_comes_contact_by_contact(known: Memberships) -> None:
     waiting = [membership("1", "c2", "a", LinkState.UNCLEAR), membership("2", "c1", "b", LinkState.UNCLEAR)]
-    known.note(waiting, [])
-    assert pairs(known.pending(LinkState.UNCLEAR, 10)) == [("c1", "b"), ("c2", "a")]
+    known.save(waiting, [])
+    assert pairs(known.pending(LinkState.UNCLEAR, 10, by_contact=True)) == [("c1", "b"), ("c2", "a")]
 
 
 def test_what_another_run_plans_is_left_to_it(ledgers: Ledgers) -> None:
-    ledgers("r1").memberships.note([membership(holding=LinkState.WANTED)], [])
+    ledgers("r1").memberships.save([membership(state=LinkState.WANTED)], [])
     assert ledgers("r2").memberships.pending(LinkState.WANTED, 10) == []
 
 
 def test_what_is_to_be_taken_off_is_given_page_by_page(known: Memberships) -> None:
     ending = [
-        membership(str(n), f"c{n % 3}", f"g{n}", holding)
-        for n, holding in enumerate([LinkState.RELEASED, LinkState.LEFT, LinkState.MARKED] * 3)
+        membership(str(n), f"c{n % 3}", f"g{n}", state)
+        for n, state in enumerate([LinkState.RELEASED, LinkState.MISSING, LinkState.MARKED] * 3)
     ]
-    known.note([*ending, membership("on", "c0", "x"), membership("off", "c0", "y", LinkState.OFF)], [])
+    known.save([*ending, membership("on", "c0", "x"), membership("off", "c0", "y", LinkState.OFF)], [])
     found: list[Membership] = []
     while page := known.ending([S], 2, found[-1] if found else None):
         found.extend(page)
@@ -178,41 +178,41 @@ def test_what_is_to_be_taken_off_is_given_page_by_page(known: Memberships) -> No
 
 
 def test_the_marks_of_another_run_take_nothing_off(ledgers: Ledgers) -> None:
-    ledgers("r1").memberships.note(
-        [membership("1", holding=LinkState.MARKED), membership("2", "c2", holding=LinkState.RELEASED)], []
+    ledgers("r1").memberships.save(
+        [membership("1", state=LinkState.MARKED), membership("2", "c2", state=LinkState.RELEASED)], []
     )
     assert pairs(ledgers("r2").memberships.ending([S], 10, None)) == [("c2", "vip")]
 
 
 def test_what_became_of_tags_is_written_down(known: Memberships) -> None:
-    known.note([membership("1", holding=LinkState.WANTED, tag=None, ours=False), membership("2", "c2")], [])
+    known.save([membership("1", state=LinkState.WANTED, linked=None, ours=False), membership("2", "c2")], [])
     first, second = of(known, "1", "2")
-    on = replace(first, holding=LinkState.ON, tag=TagId("9"), ours=True, written_at=Stamp(5))
-    known.settle([on])
+    on = replace(first, state=LinkState.ON, linked=LinkedId("9"), ours=True, written_at=Stamp(5))
+    known.save_states([on])
     assert of(known, "1", "2") == [on, second]
 
 
 def test_tags_that_are_gone_are_wanted_again(known: Memberships) -> None:
-    known.note([membership("1", tag=TagId("1")), membership("2", "c2", tag=TagId("2"))], [])
-    assert known.tags([S]) == {"1", "2"}
-    assert known.tags([T]) == set()
-    assert known.lost([S], {TagId("1")}) == 1
-    assert known.lost([S], set()) == 0
+    known.save([membership("1", linked=LinkedId("1")), membership("2", "c2", linked=LinkedId("2"))], [])
+    assert known.linked_ids([S]) == {"1", "2"}
+    assert known.linked_ids([T]) == set()
+    assert known.save_lost([S], {LinkedId("1")}) == 1
+    assert known.save_lost([S], set()) == 0
     lost, kept = of(known, "1", "2")
-    assert (lost.holding, lost.tag, lost.ours) == (LinkState.UNCLEAR, None, False)
-    assert kept.holding is LinkState.ON
+    assert (lost.state, lost.linked, lost.ours) == (LinkState.UNCLEAR, None, False)
+    assert kept.state is LinkState.ON
 
 
 # Who left.
 
 
 def test_only_tags_of_ours_are_counted(known: Memberships) -> None:
-    known.note(
+    known.save(
         [
             membership("1"),
             membership("2", "c2", ours=False),
-            membership("3", "c3", holding=LinkState.WANTED),
-            membership("4", "c4", holding=LinkState.MARKED),
+            membership("3", "c3", state=LinkState.WANTED),
+            membership("4", "c4", state=LinkState.MARKED),
             membership("5", "c5", stream=T),
         ],
         [],
@@ -221,42 +221,42 @@ def test_only_tags_of_ours_are_counted(known: Memberships) -> None:
 
 
 def test_who_was_not_seen_has_left(ledgers: Ledgers) -> None:
-    ledgers("r1").memberships.note(
+    ledgers("r1").memberships.save(
         [membership(str(n), f"c{n}") for n in range(3)]
-        + [membership("3", "c3", ours=False), membership("4", "c4", holding=LinkState.WANTED)],
+        + [membership("3", "c3", ours=False), membership("4", "c4", state=LinkState.WANTED)],
         [],
     )
     later = ledgers("r2").memberships
     later.see(S, [key("0")], None)
     assert later.missing(S, {S: None}) == 3
-    later.leave(S, None)
+    later.save_missing(S, None)
     # A run that was cut off may have put on what it wanted.
-    assert holdings(later, "0", "1", "2", "3", "4") == [LinkState.ON, *[LinkState.LEFT] * 3]
+    assert states_of(later, "0", "1", "2", "3", "4") == [LinkState.ON, *[LinkState.MISSING] * 3]
     assert later.missing(S, {S: None}) == 0
 
 
 def test_of_a_versioned_stream_who_has_another_version_has_left(ledgers: Ledgers) -> None:
     first = ledgers("r1").memberships
-    first.note([membership("1", version=1), membership("2", "c2", version=2), membership("3", "c3")], [])
+    first.save([membership("1", version=1), membership("2", "c2", version=2), membership("3", "c3")], [])
     later = ledgers("r2").memberships
     assert later.missing(S, {S: 2}) == 2
-    later.leave(S, 2)
-    assert holdings(later, "1", "2", "3") == [LinkState.LEFT, LinkState.ON, LinkState.LEFT]
+    later.save_missing(S, 2)
+    assert states_of(later, "1", "2", "3") == [LinkState.MISSING, LinkState.ON, LinkState.MISSING]
 
 
 def test_a_version_that_is_activated_late_is_that_of_all_that_came(ledgers: Ledgers) -> None:
-    ledgers("r1").memberships.note([membership("1", version=1), membership("2", "c2", version=1)], [])
+    ledgers("r1").memberships.save([membership("1", version=1), membership("2", "c2", version=1)], [])
     later = ledgers("r2").memberships
     later.see(S, [key("1")], None)
     later.activate(S, 2)
-    later.leave(S, 2)
-    assert holdings(later, "1", "2") == [LinkState.ON, LinkState.LEFT]
+    later.save_missing(S, 2)
+    assert states_of(later, "1", "2") == [LinkState.ON, LinkState.MISSING]
 
 
 def test_a_version_is_kept_where_a_record_comes_without(ledgers: Ledgers) -> None:
-    ledgers("r1").memberships.note([membership(version=1)], [])
+    ledgers("r1").memberships.save([membership(version=1)], [])
     later = ledgers("r2").memberships
-    later.note([membership()], [])
+    later.save([membership()], [])
     assert of(later, "1")[0].version == 1
 
 
@@ -265,16 +265,16 @@ def test_a_version_is_kept_where_a_record_comes_without(ledgers: Ledgers) -> Non
 
 def test_a_contact_that_is_removed_has_no_tags(ledger: SqlLedger) -> None:
     ledger.remember("people", [loaded("1", contact("c1"))])
-    ledger.memberships.note([membership(), membership("2", "c2")], [])
+    ledger.memberships.save([membership(), membership("2", "c2")], [])
     ledger.removed(gone(ContactId("c1")))
-    assert holdings(ledger.memberships, "1", "2") == [LinkState.AWAY, LinkState.ON]
+    assert states_of(ledger.memberships, "1", "2") == [LinkState.AWAY, LinkState.ON]
     assert of(ledger.memberships, "1")[0].ours
 
 
 def test_a_record_that_is_let_go_lets_its_groups_go(ledger: SqlLedger) -> None:
-    ledger.memberships.note([membership("1"), membership("2", "c2", ours=False), membership("3", "c3")], [])
+    ledger.memberships.save([membership("1"), membership("2", "c2", ours=False), membership("3", "c3")], [])
     ledger.release(S, [key("1"), key("2")])
-    assert holdings(ledger.memberships, "1", "2", "3") == [LinkState.RELEASED, LinkState.OFF, LinkState.ON]
+    assert states_of(ledger.memberships, "1", "2", "3") == [LinkState.RELEASED, LinkState.OFF, LinkState.ON]
 
 
 def recalled(ledger: SqlLedger, name: str = "1") -> str | None:
@@ -284,26 +284,26 @@ def recalled(ledger: SqlLedger, name: str = "1") -> str | None:
 def test_what_a_contact_record_lists_is_remembered_when_its_tags_are_on(ledgers: Ledgers) -> None:
     first = ledgers("r1")
     first.remember("people", [loaded("1", contact("c1"))])
-    wanted = membership("1", stream="people", holding=LinkState.WANTED)
-    first.memberships.note([wanted], [], {("people", key("1")): "hash"})
+    wanted = membership("1", stream="people", state=LinkState.WANTED)
+    first.memberships.save([wanted], [], {("people", key("1")): "hash"})
     assert recalled(first) == "hash"
     assert recalled(ledgers("r2")) == UNNOTED
-    first.memberships.listed()
+    first.memberships.confirm_lists()
     assert recalled(ledgers("r2")) == "hash"
 
 
 def test_what_a_contact_record_lists_is_remembered_at_once_where_no_tag_waits(ledgers: Ledgers) -> None:
     first = ledgers("r1")
     first.remember("people", [loaded("1", contact("c1"))])
-    first.memberships.note([], [], {("people", key("1")): "hash"})
+    first.memberships.save([], [], {("people", key("1")): "hash"})
     assert recalled(ledgers("r2")) == "hash"
-    first.memberships.unlist([("people", key("1"))])
+    first.memberships.forget_lists([("people", key("1"))])
     assert recalled(first) == UNNOTED
 
 
 def test_what_a_record_lists_is_of_the_contact_it_had(ledger: SqlLedger) -> None:
     ledger.remember("people", [loaded("1", contact("c1"))])
-    ledger.memberships.note([], [], {("people", key("1")): "hash"})
+    ledger.memberships.save([], [], {("people", key("1")): "hash"})
     ledger.remember("people", [loaded("1", contact("c1"))])
     assert recalled(ledger) == "hash"
     ledger.remember("people", [loaded("1", contact("c2"))])
@@ -311,15 +311,15 @@ def test_what_a_record_lists_is_of_the_contact_it_had(ledger: SqlLedger) -> None
 
 
 def test_what_is_off_is_forgotten_after_a_day_unless_it_was_ours(ledgers: Ledgers) -> None:
-    off: dict[str, Any] = {"holding": LinkState.OFF, "written_at": Stamp(1)}
+    off: dict[str, Any] = {"state": LinkState.OFF, "written_at": Stamp(1)}
     first = ledgers("r1")
-    first.memberships.note([membership("1", ours=False, **off), membership("2", "c2", **off)], [])
+    first.memberships.save([membership("1", ours=False, **off), membership("2", "c2", **off)], [])
     first.finish()
     assert [one.key for one in of(first.memberships, "1", "2")] == [key("2")]
 
 
-@pytest.mark.parametrize(("holding", "waits"), [(one, one not in {LinkState.ON, LinkState.OFF}) for one in LinkState])
-def test_it_is_known_whether_tags_wait(known: Memberships, holding: LinkState, *, waits: bool) -> None:
+@pytest.mark.parametrize(("state", "waits"), [(one, one not in {LinkState.ON, LinkState.OFF}) for one in LinkState])
+def test_it_is_known_whether_tags_wait(known: Memberships, state: LinkState, *, waits: bool) -> None:
     assert not known.has_work
-    known.note([membership(holding=holding)], [])
+    known.save([membership(state=state)], [])
     assert known.has_work is waits

@@ -21,7 +21,7 @@ def noted(ledgers: Ledgers, *rows: Membership) -> None:
     with closing(ledgers("r1")) as ledger:
         ledger.streams.enter("members", [], alone=False)
         ledger.streams.enter("keyed", ["id"], alone=False)
-        ledger.memberships.note(rows, [])
+        ledger.memberships.save(rows, [])
     ledgers.sql(
         "DELETE FROM target_intercom_migrations WHERE name = :name", name=tell_groups_apart_in_lower_case.__name__
     )

@@ -64,6 +64,8 @@ class Shape:
     """Somebody archives, deletes, merges and adds contacts between the runs."""
     repeats: bool = True
     """A key comes several times in a run; never where identifiers stay."""
+    shares: bool = True
+    """Several keys of a stream may be about one contact; else, where identifiers stay, each is about somebody else."""
     disagrees: bool = True
     """Several streams have contacts, maybe the same ones; and each run may compare them with what its records say."""
     orders: bool = True
@@ -167,6 +169,8 @@ class _Author:
         self.shape = shape
         self.is_large = self.chance(0.15)
         self.keys = range(1, (25 if self.is_large else self.any.choice([3, 4, 6])) + 1)
+        if not shape.shares:
+            self.keys = self.keys[: len(PERSONS)]
         self.are_several = False
         """Streams."""
         self.versions = 0

@@ -132,8 +132,11 @@ STEADY = Shape(moves=False, orders=False)
 """Runs that a part of, and then all of, ends as all of: no record depends on what was there before it."""
 TABLES = Shape(repeats=False, disagrees=False)
 """Runs that come again as they are, and then change nothing: nobody undoes what another record of them says."""
-REMEMBERED = Shape(moves=False, removes=False, groups=False, hands=False, pauses=(3600.0,))
-"""Runs that end alike without a memory: nobody leaves, and nobody has a hand in the workspace (docs/ledger.md)."""
+REMEMBERED = Shape(moves=False, shares=False, removes=False, groups=False, hands=False, pauses=(3600.0,))
+"""Runs that end alike without a memory: nobody leaves, and nobody has a hand in the workspace (docs/ledger.md).
+
+Of several rows of one contact only the ledger knows which had the last word, when that does not come.
+"""
 
 
 def pairs(postgres: str | None = None) -> Mapping[str, Pair]:

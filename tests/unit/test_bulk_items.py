@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_intercom.intercom.protocol import AdminId
-from target_intercom.model import Contact, ContactDraft, ContactId, Email, ExternalId, Identity, TagChange, TagId
+from target_intercom.kinds.tags import job_item
+from target_intercom.model import Contact, ContactDraft, ContactId, Email, ExternalId, Identity, LinkChange, TagId
 from target_intercom.sandbox import bulk
 from target_intercom.sync.planning import bulk_items
 
@@ -51,7 +52,7 @@ def test_all_that_is_described_can_go() -> None:
 
 def test_a_job_drops_nothing_of_what_can_go() -> None:
     assert bulk.dropped(bulk.Kind.CREATE, bulk_items.item(CREATED)) == []
-    tagged = bulk_items.tag_item(ContactId("c1"), TagChange(frozenset([TagId("2")]), frozenset([TagId("3")])))
+    tagged = job_item(ContactId("c1"), LinkChange(frozenset([TagId("2")]), frozenset([TagId("3")])))
     assert bulk.dropped(bulk.Kind.UPDATE, {**tagged, **bulk_items.item(SHARED)}) == []
 
 
@@ -123,13 +124,13 @@ def test_an_item_is_the_body_of_a_contact() -> None:
     ("change", "tags"),
     [
         (None, None),
-        (TagChange(frozenset(map(TagId, "21")), frozenset()), {"add": [{"id": "1"}, {"id": "2"}]}),
-        (TagChange(frozenset(), frozenset([TagId("3")])), {"remove": [{"id": "3"}]}),
-        (TagChange(frozenset([TagId("1")]), frozenset([TagId("3")])), {"add": [{"id": "1"}], "remove": [{"id": "3"}]}),
+        (LinkChange(frozenset(map(TagId, "21")), frozenset()), {"add": [{"id": "1"}, {"id": "2"}]}),
+        (LinkChange(frozenset(), frozenset([TagId("3")])), {"remove": [{"id": "3"}]}),
+        (LinkChange(frozenset([TagId("1")]), frozenset([TagId("3")])), {"add": [{"id": "1"}], "remove": [{"id": "3"}]}),
     ],
 )
-def test_tags_go_by_their_ids(change: TagChange | None, tags: Json) -> None:
-    item = bulk_items.tag_item(ContactId("c1"), change)
+def test_tags_go_by_their_ids(change: LinkChange | None, tags: Json) -> None:
+    item = job_item(ContactId("c1"), change)
     assert item == ({"id": "c1"} if tags is None else {"id": "c1", "tags": tags})
 
 

@@ -54,16 +54,16 @@ def expected(read: Callable[[Any], object], values: list[Any]) -> Fit:
     return Fit.SOME if len(each) > 1 else (Fit.ALL if each == {True} else Fit.NONE)
 
 
-@pytest.mark.parametrize("kind", list(ValueType))
+@pytest.mark.parametrize("type_", list(ValueType))
 @pytest.mark.parametrize(("of", "values"), VALUES)
-def test_what_is_said_to_fit_is_what_can_be_coerced(of: dict[str, Any], values: list[Any], kind: ValueType) -> None:
-    assert fit(values_of(of), kind) in {expected(lambda value: coerce(value, kind), values), _cautious(of, kind)}
+def test_what_is_said_to_fit_is_what_can_be_coerced(of: dict[str, Any], values: list[Any], type_: ValueType) -> None:
+    assert fit(values_of(of), type_) in {expected(lambda value: coerce(value, type_), values), _cautious(of, type_)}
 
 
-def _cautious(of: dict[str, Any], kind: ValueType) -> Fit | None:
+def _cautious(of: dict[str, Any], type_: ValueType) -> Fit | None:
     """Of numbers it depends on the number, whatever the examples are."""
     is_number = of in (TYPES["integer"], TYPES["number"])
-    return Fit.SOME if is_number and kind in {ValueType.DATE, ValueType.DATETIME, ValueType.BOOLEAN} else None
+    return Fit.SOME if is_number and type_ in {ValueType.DATE, ValueType.DATETIME, ValueType.BOOLEAN} else None
 
 
 @pytest.mark.parametrize("which", [MatchBy.EXTERNAL_ID, MatchBy.ID])
@@ -83,7 +83,7 @@ def test_only_texts_are_addresses() -> None:
 
 @pytest.mark.parametrize("of", [{}, True, {"type": "null"}, {"type": ["null"]}])
 def test_a_schema_that_names_no_type_tells_nothing(of: Any) -> None:
-    assert {fit(values_of(of), kind) for kind in ValueType} == {None}
+    assert {fit(values_of(of), type_) for type_ in ValueType} == {None}
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ scalars = st.one_of(
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
 )
-kinds = st.sampled_from(ValueType)
+types = st.sampled_from(ValueType)
 
 
 def seconds(year: int, month: int, day: int, *time: int, zone: dt.timezone = dt.timezone.utc) -> int:
@@ -84,15 +84,15 @@ def refused(call: Callable[[], object]) -> str:
 
 
 @settings(max_examples=400, deadline=None)
-@given(value=values, kind=kinds)
+@given(value=values, type_=types)
 @example(Decimal("1E+1000000"), ValueType.STRING)
 @example(Decimal("1E+1000000"), ValueType.DATETIME)
 @example({"a": [Decimal("1E+1000000")]}, ValueType.STRING)
 @example({"a": math.nan}, ValueType.STRING)
 @example("sNaN", ValueType.FLOAT)
-def test_every_value_is_coerced_or_refused_and_no_other_thing_happens(value: Any, kind: ValueType) -> None:
+def test_every_value_is_coerced_or_refused_and_no_other_thing_happens(value: Any, type_: ValueType) -> None:
     try:
-        coerced = coerce(value, kind)
+        coerced = coerce(value, type_)
     except UncoercibleError:
         return
     allowed: dict[ValueType, tuple[type, ...]] = {
@@ -103,41 +103,41 @@ def test_every_value_is_coerced_or_refused_and_no_other_thing_happens(value: Any
         ValueType.DATE: (int,),
         ValueType.DATETIME: (int,),
     }
-    assert coerced is None or type(coerced) in allowed[kind]
+    assert coerced is None or type(coerced) in allowed[type_]
     json.dumps(coerced, allow_nan=False).encode()
 
 
 @settings(max_examples=400, deadline=None)
-@given(value=values, kind=kinds)
-def test_a_coerced_value_is_coerced_to_itself(value: Any, kind: ValueType) -> None:
+@given(value=values, type_=types)
+def test_a_coerced_value_is_coerced_to_itself(value: Any, type_: ValueType) -> None:
     try:
-        once = coerce(value, kind)
+        once = coerce(value, type_)
     except UncoercibleError:
         assume(False)
-    again = coerce(once, kind)
+    again = coerce(once, type_)
     assert again == once
     assert type(again) is type(once)
 
 
 @settings(deadline=None)
-@given(value=st.text(), kind=st.sampled_from([kind for kind in ValueType if kind is not ValueType.STRING]))
-def test_a_refusal_never_quotes_the_value(value: str, kind: ValueType) -> None:
+@given(value=st.text(), type_=st.sampled_from([type_ for type_ in ValueType if type_ is not ValueType.STRING]))
+def test_a_refusal_never_quotes_the_value(value: str, type_: ValueType) -> None:
     secret = f"secret{value}"
     with pytest.raises(UncoercibleError) as refusal:
-        coerce(secret, kind)
+        coerce(secret, type_)
     shown = "".join(traceback.format_exception(refusal.value))
-    assert "secret" not in shown.replace("coerce(secret, kind)", "")
+    assert "secret" not in shown.replace("coerce(secret, type_)", "")
 
 
-@pytest.mark.parametrize("kind", list(ValueType))
-def test_null_stays_null(kind: ValueType) -> None:
-    assert coerce(None, kind) is None
+@pytest.mark.parametrize("type_", list(ValueType))
+def test_null_stays_null(type_: ValueType) -> None:
+    assert coerce(None, type_) is None
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ValueType if kind is not ValueType.STRING])
+@pytest.mark.parametrize("type_", [type_ for type_ in ValueType if type_ is not ValueType.STRING])
 @pytest.mark.parametrize("blank", ["", "  ", "\t\n"], ids=repr)
-def test_blank_text_is_no_value_for_any_type_but_text(blank: str, kind: ValueType) -> None:
-    assert coerce(blank, kind) is None
+def test_blank_text_is_no_value_for_any_type_but_text(blank: str, type_: ValueType) -> None:
+    assert coerce(blank, type_) is None
 
 
 @pytest.mark.parametrize("text", ["", "  ", " as it is ", "ünï", "山田 太郎", "👩\u200d💻", 'a\nb\t"q" \\'], ids=repr)
@@ -328,7 +328,7 @@ def test_other_values_are_no_boolean(value: Any) -> None:
 # Dates.
 
 
-@pytest.mark.parametrize("kind", [ValueType.DATE, ValueType.DATETIME])
+@pytest.mark.parametrize("type_", [ValueType.DATE, ValueType.DATETIME])
 @pytest.mark.parametrize(
     ("written", "moment"),
     [
@@ -368,8 +368,8 @@ def test_other_values_are_no_boolean(value: Any) -> None:
     ],
     ids=repr,
 )
-def test_dates_in_every_notation_are_unix_seconds(written: Any, moment: int, kind: ValueType) -> None:
-    coerced = coerce(written, kind)
+def test_dates_in_every_notation_are_unix_seconds(written: Any, moment: int, type_: ValueType) -> None:
+    coerced = coerce(written, type_)
     assert coerced == moment
     assert type(coerced) is int
 
@@ -438,10 +438,10 @@ NEVER = [
 ]
 
 
-@pytest.mark.parametrize("kind", [ValueType.DATE, ValueType.DATETIME])
+@pytest.mark.parametrize("type_", [ValueType.DATE, ValueType.DATETIME])
 @pytest.mark.parametrize("written", NEVER)
-def test_a_date_that_means_never_is_none_and_is_lost(written: str, kind: ValueType) -> None:
-    assert coerce(written, kind) is None
+def test_a_date_that_means_never_is_none_and_is_lost(written: str, type_: ValueType) -> None:
+    assert coerce(written, type_) is None
     assert is_lost(written)
 
 
@@ -450,10 +450,10 @@ def test_what_says_nothing_is_not_lost(value: Any) -> None:
     assert not is_lost(value)
 
 
-@pytest.mark.parametrize("kind", list(ValueType))
+@pytest.mark.parametrize("type_", list(ValueType))
 @pytest.mark.parametrize("nan", [math.nan, Decimal("NaN"), Decimal("-NaN")], ids=repr)
-def test_nan_is_no_value(nan: Any, kind: ValueType) -> None:
-    assert coerce(nan, kind) is None
+def test_nan_is_no_value(nan: Any, type_: ValueType) -> None:
+    assert coerce(nan, type_) is None
 
 
 # Identifiers.
@@ -599,7 +599,7 @@ def test_the_mark_of_a_deleted_record(value: Any, marked: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"),
+    ("value", "type_"),
     [
         (True, ValueType.BOOLEAN),
         (1, ValueType.INTEGER),
@@ -612,12 +612,12 @@ def test_the_mark_of_a_deleted_record(value: Any, marked: bool) -> None:
     ],
     ids=repr,
 )
-def test_the_type_that_fits_a_value_without_a_schema(value: Any, kind: ValueType) -> None:
-    assert value_type(value) is kind
+def test_the_type_that_fits_a_value_without_a_schema(value: Any, type_: ValueType) -> None:
+    assert value_type(value) is type_
 
 
 @pytest.mark.parametrize(
-    ("kinds", "kind"),
+    ("types", "type_"),
     [
         ({ValueType.BOOLEAN}, ValueType.BOOLEAN),
         ({ValueType.INTEGER}, ValueType.INTEGER),
@@ -627,5 +627,5 @@ def test_the_type_that_fits_a_value_without_a_schema(value: Any, kind: ValueType
         ({ValueType.INTEGER, ValueType.FLOAT, ValueType.BOOLEAN}, ValueType.STRING),
     ],
 )
-def test_the_type_that_fits_all_of_several_values(kinds: set[ValueType], kind: ValueType) -> None:
-    assert shared_type(kinds) is kind
+def test_the_type_that_fits_all_of_several_values(types: set[ValueType], type_: ValueType) -> None:
+    assert shared_type(types) is type_

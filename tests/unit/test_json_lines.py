@@ -11,7 +11,7 @@ import pytest
 from target_intercom.intercom.protocol import ExternalId
 from target_intercom.json_lines import json_line, parsed_line
 from target_intercom.model import GroupKey, Identity, RecordKey
-from target_intercom.sync.linking.waiting import Waiting, WaitingRoom
+from target_intercom.sync.linking.waiting import WaitingMembership, WaitingMemberships
 from tests.loading import received
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def test_what_is_not_json_is_refused(line: str | bytes) -> None:
 
 @pytest.mark.parametrize("value", [Decimal("1.50"), math.inf, None, "x"])
 def test_a_membership_that_waits_is_found_again_as_it_came(tmp_path: Path, value: Any) -> None:
-    room = WaitingRoom(tmp_path)
+    room = WaitingMemberships(tmp_path)
     message = {"type": "RECORD", "stream": "members", "record": {"id": 1, "weight": value}}
-    waiting = Waiting(
+    waiting = WaitingMembership(
         stream="members",
         key=RecordKey("1"),
         identity=Identity(external_id=ExternalId("1")),

@@ -37,13 +37,13 @@ class Stream:
 
     def __post_init__(self) -> None:
         config = parse_config({"access_token": "t", **self.settings}).general
-        schemas = {name: TYPES[kind] for name, kind in self.properties.items()}
+        schemas = {name: TYPES[type_] for name, type_ in self.properties.items()}
         self.mapper = ContactMapper("people", schemas, config, api_version=self.api_version, say=self.said.append)
 
     def mapped(self, record: Mapping[str, Any], **custom: AttributeType | None) -> Mapped:
         given = {CUSTOM + name: type_ for name, type_ in custom.items()}
-        wanted = wanted_kinds(self.mapper, [record], given)
-        made = {name: None if kind is None else AttributeType(kind) for name, kind in wanted.items()}
+        wanted = wanted_types(self.mapper, [record], given)
+        made = {name: None if type_ is None else AttributeType(type_) for name, type_ in wanted.items()}
         return self.mapper.map(received({"stream": "people", "record": record}), {**made, **given})
 
     def draft(self, record: Mapping[str, Any], **custom: AttributeType | None) -> ContactDraft:
@@ -58,7 +58,7 @@ class Stream:
         return error.value
 
 
-def wanted_kinds(
+def wanted_types(
     mapper: ContactMapper, records: list[Mapping[str, Any]], known: Mapping[str, object]
 ) -> dict[str, ValueType | None]:
     wanted = WantedAttributes(known)
@@ -261,7 +261,7 @@ def test_a_property_that_the_schema_does_not_know_is_taken_as_its_value_shows() 
 def test_custom_attributes_are_made_with_the_type_of_the_schema() -> None:
     people = stream({"email": "text", "seats": "integer", "day": "date", "tags": "array", "any": "any", "gone": "text"})
     record = {"email": "a@b.c", "seats": None, "day": "2024-01-01", "tags": [1], "any": True, "gone": None}
-    wanted = wanted_kinds(people.mapper, [record, {"seats": 5}], {CUSTOM + "tags": object()})
+    wanted = wanted_types(people.mapper, [record, {"seats": 5}], {CUSTOM + "tags": object()})
     assert wanted == {
         CUSTOM + "seats": ValueType.INTEGER,
         CUSTOM + "day": ValueType.DATE,

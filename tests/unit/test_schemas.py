@@ -13,7 +13,7 @@ DATE = {"type": ["null", "string"], "format": "date-time"}
 
 
 @pytest.mark.parametrize(
-    ("schema", "kind"),
+    ("schema", "type_"),
     [
         ({"type": "string"}, ValueType.STRING),
         ({"type": ["null", "string"]}, ValueType.STRING),
@@ -82,15 +82,15 @@ DATE = {"type": ["null", "string"], "format": "date-time"}
     ],
     ids=repr,
 )
-def test_the_type_that_fits_a_schema(schema: Any, kind: ValueType | None) -> None:
-    assert values_of(schema).value_type is kind
+def test_the_type_that_fits_a_schema(schema: Any, type_: ValueType | None) -> None:
+    assert values_of(schema).value_type is type_
 
 
 # References.
 
 
 @pytest.mark.parametrize(
-    ("reference", "kind"),
+    ("reference", "type_"),
     [
         ("#/definitions/d", ValueType.DATETIME),
         ("#/$defs/a~1b%20c", ValueType.BOOLEAN),
@@ -106,7 +106,7 @@ def test_the_type_that_fits_a_schema(schema: Any, kind: ValueType | None) -> Non
         (5, None),
     ],
 )
-def test_a_reference_within_the_schema_is_followed(reference: Any, kind: ValueType | None) -> None:
+def test_a_reference_within_the_schema_is_followed(reference: Any, type_: ValueType | None) -> None:
     schema = {
         "$id": "https://example.com/users.json",
         "type": "object",
@@ -120,7 +120,7 @@ def test_a_reference_within_the_schema_is_followed(reference: Any, kind: ValueTy
     }
     members = values_of(schema).members
     assert members is not None
-    assert members["x"].value_type is kind
+    assert members["x"].value_type is type_
 
 
 @pytest.mark.parametrize(

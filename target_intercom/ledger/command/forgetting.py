@@ -11,8 +11,8 @@ from sqlalchemy import delete, func, select
 
 from target_intercom.errors import StreamBusyError
 from target_intercom.ledger.entries import names_contact
+from target_intercom.ledger.forgotten_memberships import keep_links_of_stream, links_of_stream_alone
 from target_intercom.ledger.interface import stamp
-from target_intercom.ledger.memberships import let_go_of_stream, tags_of_stream_alone
 from target_intercom.ledger.store.locks import lock_name, locks_of
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, STREAMS
 
@@ -51,7 +51,7 @@ def held(workspace: str, stream: str, connection: Connection) -> Held:
     return Held(
         contacts=connection.scalar(contacts) or 0,
         alone=connection.scalar(contacts.where(~elsewhere.exists())) or 0,
-        tags=connection.scalar(tags_of_stream_alone(workspace, stream)) or 0,
+        tags=connection.scalar(links_of_stream_alone(workspace, stream)) or 0,
     )
 
 
@@ -66,7 +66,7 @@ def forget(database: Database, workspace: str, stream: str) -> None:
     """
 
     def work(connection: Connection) -> None:
-        let_go_of_stream(connection, workspace, stream, stamp(time.time()))
+        keep_links_of_stream(connection, workspace, stream, stamp(time.time()))
         for table in (MEMBERSHIPS, ENTRIES, STREAMS):
             of = (table.c.workspace == workspace, table.c.stream == stream)
             connection.execute(delete(table).where(*of))

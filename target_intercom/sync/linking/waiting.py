@@ -1,107 +1,199 @@
-"""Memberships that wait, on disk, until the contacts of the run are there."""
+"""Memberships, and lists of groups, that wait on disk until their contacts are there."""
 
 from __future__ import annotations
 
-import json
+import os
+import pickle
+import tempfile
+import time
 import typing as t
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import islice
 
-from target_intercom.intercom.protocol import ContactId, Email, ExternalId
-from target_intercom.json_lines import json_line, parsed_line
-from target_intercom.model import GroupKey, Identity, Received, RecordKey
-from target_intercom.sync.linking.spool import Spool
+from target_intercom.model import Received
+from target_intercom.sync.linking.changes import MembershipChange
+from target_intercom.sync.matching.contact_ids import Unnamed
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from target_intercom.model import Json, StreamSchema
+    from target_intercom.model import Contact, GroupKey, Identity, Json, RecordKey, StreamSchema
+    from target_intercom.sync.linking.links import Links
+    from target_intercom.sync.matching.contact_ids import ContactIds
+
+_LISTS_AT_ONCE = 2000
+"""Lists that are in memory together."""
+
+
+_Item = t.TypeVar("_Item")
+
+
+class _Spool(t.Generic[_Item]):
+    """Items in the order in which they came, in a private file that has no name and ends with the process."""
+
+    def __init__(self, folder: Path) -> None:
+        """The file is made in `folder` when the first item comes."""
+        self._folder = folder
+        self._file: t.IO[bytes] | None = None
+        self._open = ExitStack()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no item."""
+        return self._file is None
+
+    def add(self, item: _Item) -> None:
+        """Add an item at the end."""
+        if self._file is None:
+            with ExitStack() as stack:
+                self._file = stack.enter_context(tempfile.TemporaryFile(dir=self._folder))
+                self._open = stack.pop_all()
+        pickle.dump(item, self._file, pickle.HIGHEST_PROTOCOL)
+
+    def __iter__(self) -> Iterator[tuple[int, _Item]]:
+        """Yield each item and its place; other items may be read in between."""
+        if self._file is None:
+            return
+        end, place = self._file.seek(0, os.SEEK_END), 0
+        while place < end:
+            item = self.at(place)
+            following = self._file.tell()
+            yield place, item
+            place = following
+
+    def at(self, place: int) -> _Item:
+        """Return the item at a place."""
+        if self._file is None:
+            raise LookupError(place)
+        self._file.seek(place)
+        item: _Item = pickle.load(self._file)  # noqa: S301 - this very process has written the file
+        return item
+
+    def close(self) -> None:
+        """Delete the file."""
+        self._open.close()
+        self._file = None
+
+
+# Records of groups streams.
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A membership on its way to its contact."""
+class WaitingMembership:
+    """A record of a groups stream whose contact is looked for at the end of the pipe."""
 
     stream: str
     key: RecordKey
     identity: Identity
     group: GroupKey | None
-    """None: the record names none, as a log-based deletion."""
+    """None: the record names no group, as a log-based deletion."""
     name: str
     removed: bool
     """The record marks the membership as deleted."""
     content: str | None
-    """Hash of what it says; None where it names no group."""
+    """Hash of what the record says; None where it names no group."""
     version: int | None
-    place: int
-    """Where its record lies."""
+    place: int = 0
+    """Where the record lies on disk."""
 
 
-class WaitingRoom:
-    """The memberships of a run in the order of the pipe."""
+class WaitingMemberships:
+    """The memberships of a run's groups streams, in the order of the pipe."""
 
     def __init__(self, folder: Path) -> None:
         """They lie in a file in `folder`."""
-        self._spool = Spool(folder)
+        self._spool: _Spool[tuple[WaitingMembership, int, Mapping[str, Json]]] = _Spool(folder)
         self._schemas: dict[StreamSchema, int] = {}
-        """Those that the records came under, with their numbers."""
+        """The schemas of the records, with their numbers."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing waits."""
+        """Whether no membership waits."""
         return self._spool.is_empty
 
-    def add(self, waiting: Waiting, received: Received) -> None:
-        """Let a membership wait; its `place` is given to it here."""
-        identity = waiting.identity
-        fields = [
-            waiting.stream,
-            waiting.key,
-            identity.external_id,
-            identity.email,
-            identity.id,
-            waiting.group,
-            waiting.name,
-            waiting.removed,
-            waiting.content,
-            waiting.version,
-        ]
+    def add(self, waiting: WaitingMembership, received: Received) -> None:
+        """Add a membership, whose `place` is decided here, and its record."""
         schema = self._schemas.setdefault(received.schema, len(self._schemas))
-        self._spool.add(json.dumps(fields), json_line([schema, received.message]))
+        self._spool.add((waiting, schema, received.message))
 
-    def __iter__(self) -> Iterator[Waiting]:
-        """Return all that wait, in their order."""
-        lines = self._spool.lines()
-        for (_, line), (place, _) in zip(lines, lines, strict=True):
-            yield _waiting(json.loads(line), place)
+    def __iter__(self) -> Iterator[WaitingMembership]:
+        """Yield all memberships, in their order."""
+        for place, (waiting, _, _) in self._spool:
+            yield replace(waiting, place=place)
 
     def record(self, place: int) -> Received:
         """Return the record that lies at a place, as it was received."""
-        line = self._spool.line(place)
-        if not line:
-            raise LookupError(place)
-        schema, message = parsed_line(line)
+        _, schema, message = self._spool.at(place)
         return Received(message, message["record"], place, list(self._schemas)[schema])
 
     def close(self) -> None:
-        """Return the file back."""
+        """Delete the file."""
         self._spool.close()
 
 
-def _waiting(fields: list[Json], place: int) -> Waiting:
-    stream, key, external_id, email, contact_id, group, name, removed, content, version = fields
-    return Waiting(
-        stream=stream,
-        key=RecordKey(key),
-        identity=Identity(
-            external_id=None if external_id is None else ExternalId(external_id),
-            email=None if email is None else Email(email),
-            id=None if contact_id is None else ContactId(contact_id),
-        ),
-        group=None if group is None else GroupKey(group),
-        name=name,
-        removed=removed,
-        content=content,
-        version=version,
-        place=place,
-    )
+# Records of contacts that bulk jobs have made.
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """The groups that a contact's record lists."""
+
+    stream: str
+    key: RecordKey
+    contact: Unnamed
+    groups: Mapping[GroupKey, str]
+    number: int
+
+
+class UnnamedLists:
+    """The lists of contacts that bulk jobs have made: they wait until the contacts' Intercom ids are found."""
+
+    def __init__(self, folder: Path, ids: ContactIds, search_delay_seconds: float) -> None:
+        """They lie in a file in `folder`; search shows every contact after `search_delay_seconds`."""
+        self._spool: _Spool[_List] = _Spool(folder)
+        self._ids = ids
+        self._delay = search_delay_seconds
+        self._newest: dict[tuple[str, RecordKey], int] = {}
+        """The place in the pipe of the last list of a record that did not wait, while others do."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no list waits."""
+        return self._spool.is_empty
+
+    def add(self, stream: str, key: RecordKey, contact: Contact, groups: Mapping[GroupKey, str], number: int) -> None:
+        """Add the list of a record; `number` is the record's place in the pipe."""
+        unnamed = Unnamed(replace(contact, attributes={}), time.monotonic() + self._delay)
+        self._spool.add(_List(stream, key, unnamed, dict(groups), number))
+
+    def supersede(self, stream: str, key: RecordKey, number: int) -> None:
+        """Drop what waits of earlier records of a key: its later list need not wait."""
+        if not self._spool.is_empty:
+            self._newest[stream, key] = number
+
+    def save_found(self, links: Links) -> Iterator[str]:
+        """Write the lists whose contacts are found; yields the stream of each record whose contact is not."""
+        waiting = (one for _, one in self._spool)
+        while some := list(islice(waiting, _LISTS_AT_ONCE)):
+            lists = [one for one in some if self._is_newest(one)]
+            found = self._ids.find([one.contact for one in lists])
+            changes: list[MembershipChange] = []
+            for one in lists:
+                contact = found.get(one.contact.contact.id)
+                if contact is None:
+                    yield one.stream
+                else:
+                    releases = links.releases(one.stream)
+                    changes.append(MembershipChange(one.stream, one.key, contact, one.groups, releases))
+            links.batch().save_lists(changes)
+        self.close()
+        self._newest.clear()
+
+    def _is_newest(self, one: _List) -> bool:
+        return one.number > self._newest.get((one.stream, one.key), -1)
+
+    def close(self) -> None:
+        """Delete the file."""
+        self._spool.close()

@@ -1,36 +1,22 @@
-"""The names of groups: trimmed, compared without case. Pure."""
+"""The names of groups, as records write them. Pure."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import typing as t
 from contextlib import suppress
 
-from target_intercom.model import GroupKey
+from target_intercom.kinds.tags import group_key
 from target_intercom.sync.mapping.values import UncoercibleError, identifier
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from target_intercom.model import Json
+    from target_intercom.model import GroupKey, Json
 
 _ELEMENT: t.Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|((?:[^",{}\\]|\\.)+?))\s*(?=,|$)', re.DOTALL)
 _ESCAPED: t.Final = re.compile(r"\\(.)", re.DOTALL)
-_LONGEST_KEY = 200
-"""Characters; a longer name stands as its hash, since databases limit what they index."""
-
-
-def group_key(name: str) -> GroupKey:
-    """Return the key of a group: names that differ only in case are one group (OAS-2.16 POST /tags).
-
-    It is in lower case, not casefolded: "Maße" is another word than "Masse".
-    """
-    folded = name.strip().lower()
-    if len(folded) <= _LONGEST_KEY:
-        return GroupKey(folded)
-    return GroupKey(f"blake2b:{hashlib.blake2b(folded.encode(), digest_size=16).hexdigest()}")
 
 
 def group_name(value: Json) -> str | None:

@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from target_intercom.intercom.protocol import AdminId
-    from target_intercom.model import ContactDraft, ContactId, Json, TagChange
+    from target_intercom.model import ContactDraft, ContactId, Json, LinkChange
 
 _CREATABLE: t.Final = CONTACTS.names(lambda one: one.in_bulk_creates)
 _UPDATABLE: t.Final = CONTACTS.names(lambda one: one.in_bulk_updates)
@@ -70,15 +70,6 @@ def item(attributes: Mapping[str, Json]) -> dict[str, Json]:
     return contact_body({**attributes, **{name: str(owner) for name, owner in _owners(attributes).items()}})
 
 
-def tag_item(contact: ContactId, change: TagChange | None) -> dict[str, Json]:
-    """Return the item of a contact whose tags a job is to change."""
-    if change is None:
-        return {"id": contact}
-    parts = {"add": change.add, "remove": change.remove}
-    tags = {name: [{"id": tag} for tag in sorted(ids)] for name, ids in parts.items() if ids}
-    return {"id": contact, "tags": tags}
-
-
 def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactId) -> Contact:
     """Return the contact that a job has made, with a stand-in for its id, which the job does not tell.
 
@@ -96,7 +87,7 @@ def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactI
     )
 
 
-def tagged(contact: Contact, tags: TagChange | None) -> Contact:
+def tagged(contact: Contact, tags: LinkChange | None) -> Contact:
     """Return a contact as a job has left it whose item had these tags."""
     return contact if tags is None else replace(contact, tags=(contact.tags | tags.add) - tags.remove)
 

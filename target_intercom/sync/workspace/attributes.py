@@ -43,8 +43,13 @@ class CustomAttributes:
         """How many count towards the limit."""
         return sum(not entry.archived for entry in self.entries.values())
 
-    def objection(self, name: str, *, create: bool) -> str | None:
-        """Return why nothing is written into an attribute, for a person; None: it is, or the run makes it first."""
+    @property
+    def room(self) -> int:
+        """How many can be made."""
+        return max(0, MOST_ATTRIBUTES - self.live)
+
+    def warning(self, name: str, *, create: bool) -> str | None:
+        """Return the warning that nothing is written into an attribute; None: it is, or the run makes it first."""
         entry = self.entries.get(name)
         if entry is None:
             return None if create else is_not_made(name)
@@ -141,12 +146,12 @@ class AttributeCatalog:
         is_missing = name not in self._known().entries
         if is_missing and create and type_ is not None and not self._make(name, type_):
             return None
-        objection = self._known().objection(name, create=create)
-        if objection is None:
+        warning = self._known().warning(name, create=create)
+        if warning is None:
             return self._known().type_of(name)
         if name in self._known().entries:
             self._refused.add(name)
-        self._say(objection)
+        self._say(warning)
         return None
 
     def _known(self) -> CustomAttributes:
@@ -156,7 +161,7 @@ class AttributeCatalog:
 
     def _make(self, name: str, type_: ValueType) -> bool:
         """Create an attribute; return False, and say why, where it cannot be created."""
-        if self._known().live >= MOST_ATTRIBUTES:
+        if not self._known().room:
             self._refuse(
                 name, f"the workspace has {MOST_ATTRIBUTES} custom attributes already; archive one in Intercom"
             )

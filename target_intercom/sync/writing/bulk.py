@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from target_intercom.errors import ForbiddenError, LeadPendingError, UndoneError
+from target_intercom.kinds.tags import job_item
 from target_intercom.model import ContactId, Create, Refuse, Result, Skip, Update
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
@@ -282,7 +283,7 @@ def _body(item: _Item) -> dict[str, Json]:
         case Create():
             return body
         case Update(contact=contact, tags=tags):
-            return {**bulk_items.tag_item(contact.id, tags), **body}
+            return {**job_item(contact.id, tags), **body}
 
 
 def _created(item: _Item) -> Saved:

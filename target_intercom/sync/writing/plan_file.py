@@ -9,9 +9,9 @@ from collections import Counter, defaultdict
 from target_intercom.intercom.dry_run import Operation
 from target_intercom.json_lines import json_line
 from target_intercom.kinds.contacts import CONTACTS
+from target_intercom.kinds.tags import group_key
 from target_intercom.model import Identity
 from target_intercom.private_files import LineFile
-from target_intercom.sync.mapping.group_names import group_key
 from target_intercom.sync.planning.wanted import same
 
 if t.TYPE_CHECKING:

@@ -1,20 +1,29 @@
-"""What a record that names groups means for its contact's tags: the decision table."""
+"""What a record that names groups changes of its contact's memberships: the decision table."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_intercom.intercom.protocol import Contact, ContactId, TagId
 from target_intercom.ledger.interface import LinkState, Membership, Stamp
 from target_intercom.model import GroupKey, RecordKey
-from target_intercom.sync.linking.claims import Claim, awaited, settle, shown
+from target_intercom.sync.linking.changes import (
+    ChangedMemberships,
+    MembershipChange,
+    ShownLinks,
+    decide,
+    waiting_for_outcome,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 VIP, BETA = GroupKey("vip"), GroupKey("beta")
 TAGS = {VIP: TagId("1"), BETA: TagId("2")}
-LATELY = Stamp(100)
+RECENT = Stamp(100)
 OLD, NEW = Stamp(50), Stamp(150)
 ON, OFF, WANTED, UNCLEAR = LinkState.ON, LinkState.OFF, LinkState.WANTED, LinkState.UNCLEAR
 
@@ -24,7 +33,7 @@ def person(contact_id: str = "c1", *tags: str, shows_all: bool = True) -> Contac
     return Contact(ContactId(contact_id), "user", None, None, {}, tags=shown_tags, shows_all_tags=shows_all)
 
 
-def membership(holding: LinkState = ON, **values: Any) -> Membership:
+def membership(state: LinkState = ON, **values: Any) -> Membership:
     """A membership of the record k in VIP, ours if nothing else is said."""
     given: dict[str, Any] = {
         "stream": "members",
@@ -32,29 +41,39 @@ def membership(holding: LinkState = ON, **values: Any) -> Membership:
         "contact": ContactId("c1"),
         "group": VIP,
         "name": "VIP",
-        "tag": TagId("1"),
+        "linked": TagId("1"),
         "ours": True,
         **values,
     }
-    return Membership(holding=holding, **given)
+    return Membership(state=state, **given)
 
 
-def claim(contact: Contact, *groups: GroupKey, **values: Any) -> Claim:
+def change(contact: Contact, *groups: GroupKey, **values: Any) -> MembershipChange:
     given: dict[str, Any] = {"releases": True, **values}
-    return Claim("members", RecordKey("k"), contact, {group: group.upper() for group in groups}, **given)
+    return MembershipChange("members", RecordKey("k"), contact, {group: group.upper() for group in groups}, **given)
+
+
+def links(contact: Contact) -> ShownLinks:
+    return ShownLinks(contact.tags, are_all=contact.shows_all_tags)
 
 
 def decided(
+    one: MembershipChange, known: Sequence[Membership], tags: dict[GroupKey, TagId] | None = None
+) -> ChangedMemberships:
+    return decide(one, known, TAGS if tags is None else tags, links(one.contact), RECENT)
+
+
+def vip(
     contact: Contact, *known: Membership, tags: dict[GroupKey, TagId] | None = None, **values: Any
 ) -> tuple[LinkState, bool]:
-    """How VIP stands after a claim of it, and whether it is ours."""
-    (one,) = settle(claim(contact, VIP, **values), known, TAGS if tags is None else tags, LATELY).changed
+    """The state of VIP after a record that names it, and whether the link is ours."""
+    (one,) = decided(change(contact, VIP, **values), known, tags).changed
     assert one.pair == (contact.id, VIP)
-    return one.holding, one.ours
+    return one.state, one.ours
 
 
 @pytest.mark.parametrize(
-    ("contact", "holding"),
+    ("contact", "state"),
     [
         (person(), WANTED),
         (person("c1", "2"), WANTED),
@@ -64,13 +83,13 @@ def decided(
     ],
     ids=["no tags", "another tag", "the tag", "ten others", "the tag among ten"],
 )
-def test_a_new_membership_goes_by_what_the_contact_shows(contact: Contact, holding: LinkState) -> None:
-    assert shown(contact, TagId("1")) is holding
-    assert decided(contact) == (holding, False)
+def test_a_new_membership_goes_by_what_the_contact_shows(contact: Contact, state: LinkState) -> None:
+    assert links(contact).state_of(TagId("1")) is state
+    assert vip(contact) == (state, False)
 
 
 def test_a_tag_that_is_not_there_yet_nobody_has() -> None:
-    assert decided(person(shows_all=False), tags={}) == (WANTED, False)
+    assert vip(person(shows_all=False), tags={}) == (WANTED, False)
 
 
 # What is known, and what comes of it where the contact shows no tags, the tag, or maybe more than it shows.
@@ -84,76 +103,76 @@ def test_a_tag_that_is_not_there_yet_nobody_has() -> None:
         (membership(WANTED), [(WANTED, True)] * 3),
         (membership(UNCLEAR), [(WANTED, True), (ON, True), (UNCLEAR, True)]),
         (membership(LinkState.RELEASED), [(WANTED, True), (ON, True), (UNCLEAR, True)]),
-        (membership(LinkState.LEFT), [(WANTED, True), (ON, True), (UNCLEAR, True)]),
+        (membership(LinkState.MISSING), [(WANTED, True), (ON, True), (UNCLEAR, True)]),
         (membership(LinkState.AWAY), [(WANTED, True), (ON, True), (UNCLEAR, True)]),
         (membership(OFF, ours=False), [(WANTED, False), (ON, False), (UNCLEAR, False)]),
-        (membership(ON, tag=TagId("9")), [(WANTED, False), (ON, False), (UNCLEAR, False)]),
+        (membership(ON, linked=TagId("9")), [(WANTED, False), (ON, False), (UNCLEAR, False)]),
     ],
-    ids=["on", "foreign", "marked", "wanted", "unclear", "released", "left", "away", "off", "on by another id"],
+    ids=["on", "foreign", "marked", "wanted", "unclear", "released", "missing", "away", "off", "on by another id"],
 )
 def test_what_is_known_goes_before_what_the_contact_shows(
     row: Membership, expected: list[tuple[LinkState, bool]], *, mine: bool
 ) -> None:
     row = replace(row, written_at=OLD) if mine else replace(row, written_at=OLD, stream="others")
     contacts = [person(), person("c1", "1"), person(shows_all=False)]
-    assert [decided(contact, row) for contact in contacts] == expected
+    assert [vip(contact, row) for contact in contacts] == expected
 
 
-@pytest.mark.parametrize("holding", [UNCLEAR, LinkState.RELEASED, LinkState.LEFT, LinkState.AWAY, OFF])
-def test_what_was_done_moments_ago_search_may_not_show(holding: LinkState) -> None:
-    row = membership(holding, written_at=NEW)
-    assert [decided(contact, row)[0] for contact in (person(), person("c1", "1"))] == [UNCLEAR, UNCLEAR]
+@pytest.mark.parametrize("state", [UNCLEAR, LinkState.RELEASED, LinkState.MISSING, LinkState.AWAY, OFF])
+def test_what_was_done_moments_ago_search_may_not_show(state: LinkState) -> None:
+    row = membership(state, written_at=NEW)
+    assert [vip(contact, row)[0] for contact in (person(), person("c1", "1"))] == [UNCLEAR, UNCLEAR]
 
 
 @pytest.mark.parametrize(("written_at", "expected"), [(OLD, WANTED), (NEW, UNCLEAR)])
 def test_a_repair_looks_at_what_is_thought_to_be_on(written_at: Stamp, expected: LinkState) -> None:
-    assert decided(person(), membership(ON, written_at=written_at), is_doubtful=True) == (expected, True)
+    assert vip(person(), membership(ON, written_at=written_at), is_doubtful=True) == (expected, True)
 
 
 @pytest.mark.parametrize("releases", [True, False])
-@pytest.mark.parametrize("holding", list(LinkState))
+@pytest.mark.parametrize("state", list(LinkState))
 @pytest.mark.parametrize("ours", [True, False])
-def test_a_group_that_the_record_no_longer_names(holding: LinkState, *, releases: bool, ours: bool) -> None:
-    row = membership(holding, ours=ours, place=3)
-    settled = settle(claim(person(), BETA, releases=releases), [row], TAGS, LATELY)
-    left = next((one for one in settled.changed if one.group == VIP), None)
-    is_dropped = settled.dropped == [row]
-    assert not (is_dropped and left is not None)
-    if holding in {LinkState.RELEASED, LinkState.LEFT}:
-        assert left is not None
-        assert (left.holding, left.place) == (holding, None)
+def test_a_group_that_the_record_no_longer_names(state: LinkState, *, releases: bool, ours: bool) -> None:
+    row = membership(state, ours=ours, place=3)
+    done = decided(change(person(), BETA, releases=releases), [row])
+    ended = next((one for one in done.changed if one.group == VIP), None)
+    is_dropped = done.dropped == [row]
+    assert not (is_dropped and ended is not None)
+    if state in {LinkState.RELEASED, LinkState.MISSING}:
+        assert ended is not None
+        assert (ended.state, ended.place) == (state, None)
     elif releases and ours:
-        assert left is not None
-        assert (left.holding, left.tag) == (LinkState.RELEASED, row.tag if holding.is_on else None)
+        assert ended is not None
+        assert (ended.state, ended.linked) == (LinkState.RELEASED, row.linked if state.is_on else None)
     elif releases:
-        assert is_dropped is (holding is not OFF)
-    elif holding in {WANTED, UNCLEAR}:
+        assert is_dropped is (state is not OFF)
+    elif state in {WANTED, UNCLEAR}:
         assert is_dropped
     else:
         assert not is_dropped
-        assert left is None or left.holding is ON
+        assert ended is None or ended.state is ON
 
 
 @pytest.mark.parametrize("releases", [True, False])
 def test_what_ends_while_its_contact_is_away_is_remembered(*, releases: bool) -> None:
     row = membership(LinkState.AWAY)
-    settled = settle(claim(person("c2"), VIP, releases=releases), [row], TAGS, LATELY)
-    assert [(one.contact, one.holding) for one in settled.changed] == [("c2", WANTED), ("c1", OFF)]
+    done = decided(change(person("c2"), VIP, releases=releases), [row])
+    assert [(one.contact, one.state) for one in done.changed] == [("c2", WANTED), ("c1", OFF)]
 
 
 def test_other_records_keep_what_they_want() -> None:
     other = membership(ON, stream="others")
-    settled = settle(claim(person(), BETA), [other], TAGS, LATELY)
-    assert [one.group for one in settled.changed] == [BETA]
-    assert settled.dropped == []
+    done = decided(change(person(), BETA), [other])
+    assert [one.group for one in done.changed] == [BETA]
+    assert done.dropped == []
 
 
 def test_only_records_of_the_same_key_are_awaited() -> None:
     rows = [membership(place=1), membership(place=None), membership(place=2, key=RecordKey("other"))]
-    assert awaited(claim(person(), VIP), rows) == rows[:1]
+    assert waiting_for_outcome(change(person(), VIP), rows) == rows[:1]
 
 
 @pytest.mark.parametrize(("contact", "place"), [(person(), 7), (person("c1", "1"), None)])
 def test_a_record_waits_for_its_outcome_where_it_is_not_clear_yet(contact: Contact, place: int | None) -> None:
-    (one,) = settle(claim(contact, VIP, place=7, content="hash", version=2), [], TAGS, LATELY).changed
-    assert (one.place, one.content, one.version, one.tag) == (place, "hash", 2, TagId("1"))
+    (one,) = decided(change(contact, VIP, place=7, content="hash", version=2), []).changed
+    assert (one.place, one.content, one.version, one.linked) == (place, "hash", 2, TagId("1"))

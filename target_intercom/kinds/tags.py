@@ -1,0 +1,116 @@
+"""Tags of contacts: a group's contacts have the tag of its name."""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from dataclasses import dataclass, replace
+
+from target_intercom.kinds.link import LinkKind, PutOn
+from target_intercom.model import GroupKey, Result, SkipReason
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_intercom.intercom.protocol import Tag, Tagged
+    from target_intercom.json_lines import Json
+    from target_intercom.kinds.link import Linked
+    from target_intercom.model import Contact, ContactDraft, ContactId, LinkChange, TagId, Update
+
+_LONGEST_KEY = 200
+"""Characters; a longer name stands as its hash, since databases limit what they index."""
+
+
+def group_key(name: str) -> GroupKey:
+    """Return what names of one group have in common: Intercom compares tags without case (OAS-2.16 POST /tags).
+
+    In small letters, not casefolded: no more is known, and "Maße" is another word than "Masse".
+    """
+    folded = name.strip().lower()
+    if len(folded) <= _LONGEST_KEY:
+        return GroupKey(folded)
+    return GroupKey(f"blake2b:{hashlib.blake2b(folded.encode(), digest_size=16).hexdigest()}")
+
+
+def job_item(contact: ContactId, change: LinkChange | None) -> dict[str, Json]:
+    """Return the part of a bulk job that changes a contact's tags."""
+    if change is None:
+        return {"id": contact}
+    parts = {"add": change.add, "remove": change.remove}
+    tags = {name: [{"id": tag} for tag in sorted(ids)] for name, ids in parts.items() if ids}
+    return {"id": contact, "tags": tags}
+
+
+class TagClient(t.Protocol):
+    """The calls of the Intercom client that tags need."""
+
+    def tag_contacts(
+        self, name: str, contacts: Sequence[ContactId], others: Sequence[Sequence[ContactId]] = ()
+    ) -> Tagged:
+        """Put one tag on many contacts."""
+
+    def contact_tags(self, contact: ContactId) -> list[Tag]:
+        """Read all tags of a contact."""
+
+    def tag_contact(self, contact: ContactId, tag: TagId) -> None:
+        """Put a tag on a contact."""
+
+    def untag_contact(self, contact: ContactId, tag: TagId) -> None:
+        """Take a tag off a contact."""
+
+
+@dataclass(frozen=True)
+class Tags(LinkKind):
+    """The link of a contact and a tag; a tag that the workspace does not have is made (`sync/workspace/tags.py`)."""
+
+    client: TagClient
+
+    plural = "tags"
+    contacts_a_call = 50
+    """`POST /tags` with more ran into time-outs (fact sheet section 7)."""
+    put_on_result = Result.TAGGED
+    taken_off_result = Result.UNTAGGED
+    not_ours = SkipReason.NOT_TAGGED
+
+    def key(self, name: str) -> GroupKey:
+        """See `LinkKind`."""
+        return group_key(name)
+
+    def listed(self, draft: ContactDraft) -> Mapping[GroupKey, str] | None:
+        """See `LinkKind`."""
+        return draft.groups
+
+    def shown(self, contact: Contact) -> frozenset[TagId]:
+        """See `LinkKind`: ten tags at most."""
+        return contact.tags
+
+    def shows_all(self, contact: Contact) -> bool:
+        """See `LinkKind`."""
+        return contact.shows_all_tags
+
+    def with_change(self, update: Update, change: LinkChange) -> Update:
+        """See `LinkKind`."""
+        return replace(update, tags=change)
+
+    def job_item(self, contact: ContactId, change: LinkChange) -> dict[str, Json]:
+        """See `LinkKind`."""
+        return job_item(contact, change)
+
+    def of_contact(self, contact: ContactId) -> frozenset[TagId]:
+        """See `LinkKind`."""
+        return frozenset(tag.id for tag in self.client.contact_tags(contact))
+
+    def put_on_many(
+        self, linked: Linked, contacts: Sequence[ContactId], others: Sequence[Sequence[ContactId]]
+    ) -> PutOn:
+        """See `LinkKind`."""
+        tagged = self.client.tag_contacts(linked.name, contacts, others)
+        return PutOn(tagged.tag.id, tagged.contacts)
+
+    def put_on(self, contact: ContactId, linked: TagId) -> None:
+        """See `LinkKind`."""
+        self.client.tag_contact(contact, linked)
+
+    def take_off(self, contact: ContactId, linked: TagId) -> None:
+        """See `LinkKind`."""
+        self.client.untag_contact(contact, linked)

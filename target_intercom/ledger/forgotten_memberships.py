@@ -1,0 +1,84 @@
+"""What becomes of memberships whose contact, record or stream is gone."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from sqlalchemy import case, func, literal, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from target_intercom.ledger.interface import NOBODY, UNNOTED, LinkState, stamp
+from target_intercom.ledger.membership_queries import ENDING, MAY_BE_ON
+from target_intercom.ledger.store.chunks import chunks
+from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import ColumnElement, Connection, Select
+
+    from target_intercom.model import ContactId, RecordKey
+
+_M = MEMBERSHIPS.c
+
+
+def forget_contacts(connection: Connection, workspace: str, contacts: Iterable[ContactId]) -> None:
+    """Write that contacts are gone; which of their links are ours is kept, since contacts can come back."""
+    away = {"holding": LinkState.AWAY.value, "written_at": stamp(time.time())}
+    for chunk in chunks(sorted(contacts)):
+        of = (_M.workspace == workspace, _M.contact_id.in_(chunk), _M.holding.in_(MAY_BE_ON))
+        connection.execute(update(MEMBERSHIPS).where(*of).values(away))
+        entries = (ENTRIES.c.workspace == workspace, ENTRIES.c.contact_id.in_(chunk))
+        hashes = case((ENTRIES.c.groups_print.is_not(None), UNNOTED))
+        connection.execute(update(ENTRIES).where(*entries).values(groups_print=hashes))
+
+
+def release_records(connection: Connection, workspace: str, stream: str, keys: Iterable[RecordKey]) -> None:
+    """Write that records of a stream are gone whose contacts stay: links that are ours are to be taken off."""
+    for chunk in chunks(sorted(keys)):
+        of = (_M.workspace == workspace, _M.stream == stream, _M.key.in_(chunk), _M.holding != LinkState.OFF.value)
+        state = case((_M.ours, LinkState.RELEASED.value), else_=LinkState.OFF.value)
+        connection.execute(update(MEMBERSHIPS).where(*of).values(holding=state))
+
+
+def links_of_stream_alone(workspace: str, stream: str) -> Select[t.Any]:
+    """Return the query that counts the links that are ours because of one stream alone."""
+    other = MEMBERSHIPS.alias()
+    wanted = [other.c[name] == _M[name] for name in ("workspace", "contact_id", "group_key")]
+    wanted += [other.c.stream != stream, other.c.holding.in_(MAY_BE_ON)]
+    pairs = (
+        select(_M.contact_id, _M.group_key)
+        .where(_M.workspace == workspace, _M.stream == stream, _M.ours, _M.holding.in_([*MAY_BE_ON, *ENDING]))
+        .where(~select(other.c.key).where(*wanted).exists())
+        .distinct()
+    )
+    return select(func.count()).select_from(pairs.subquery())
+
+
+def keep_links_of_stream(connection: Connection, workspace: str, stream: str, now: int) -> None:
+    """Write which links are ours because of a stream, without its records."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    kept: dict[str, ColumnElement[t.Any]] = {
+        "workspace": _M.workspace,
+        "stream": literal(NOBODY),
+        "key": literal(NOBODY),
+        "contact_id": _M.contact_id,
+        "group_key": _M.group_key,
+        "name": func.max(_M.name),
+        "tag_id": func.max(_M.tag_id),
+        "holding": literal(LinkState.OFF.value),
+        "ours": true(),
+        "content": func.max(_M.content),
+        "run": literal(NOBODY),
+        "written_at": func.max(_M.written_at),
+        "seen_at": literal(now),
+    }
+    ours = (
+        select(*(value.label(name) for name, value in kept.items()))
+        .where(_M.workspace == workspace, _M.stream == stream, _M.ours)
+        .group_by(_M.workspace, _M.contact_id, _M.group_key)
+    )
+    keep = insert(MEMBERSHIPS).from_select(list(kept), ours)
+    changing = {name: keep.excluded[name] for name in kept if name not in MEMBERSHIPS.primary_key.columns}
+    connection.execute(keep.on_conflict_do_update(index_elements=MEMBERSHIPS.primary_key, set_=changing))

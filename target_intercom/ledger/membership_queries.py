@@ -1,0 +1,207 @@
+"""What the ledger knows of memberships: which contact is in which group, because of which record."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter, defaultdict
+from dataclasses import replace
+
+from sqlalchemy import and_, false, func, or_, select, tuple_
+
+from target_intercom.ledger.interface import LinkState, Membership
+from target_intercom.ledger.store.chunks import chunks
+from target_intercom.ledger.store.rows import Rows
+from target_intercom.ledger.store.tables import MEMBERSHIPS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
+
+    from target_intercom.ledger.store.database import Database
+    from target_intercom.model import GroupKey, LinkedId, Pair, RecordKey
+
+WANTED: t.Final = [one.value for one in LinkState if one.is_wanted]
+MAY_BE_ON: t.Final = [*WANTED, LinkState.MARKED.value]
+"""States in which the contact may have a link that is ours: another run may have just put it on."""
+ENDING: t.Final = [one.value for one in LinkState if one.is_ending]
+
+_M = MEMBERSHIPS.c
+_MOST_GROUPS = 400
+"""Groups that go into one IN, beside a chunk of contacts."""
+_PAIR = ("workspace", "contact_id", "group_key")
+
+
+class MembershipQueries:
+    """Reads the memberships of one workspace, as one run sees them."""
+
+    def __init__(self, database: Database, workspace: str, run: str) -> None:
+        """Read an open database; `run` is this run's id."""
+        self._database = database
+        self._workspace = workspace
+        self._run = run
+        self._rows = Rows(database, workspace, run, MEMBERSHIPS)
+
+    # Of records.
+
+    def of_keys(self, stream: str, keys: Collection[RecordKey]) -> dict[RecordKey, list[Membership]]:
+        """Return the memberships of some records of a stream."""
+        found: dict[RecordKey, list[Membership]] = defaultdict(list)
+        for chunk in chunks(sorted(keys)):
+            for one in self._read(select(MEMBERSHIPS).where(*self._rows.of(stream), _M.key.in_(chunk))):
+                found[one.key].append(one)
+        return found
+
+    def of_pairs(self, pairs: Collection[Pair]) -> list[Membership]:
+        """Return the memberships, of any stream, of these contacts in these groups."""
+        queries = (select(MEMBERSHIPS).where(*where) for where in self._around(pairs))
+        return [one for query in queries for one in self._read(query) if one.pair in pairs]
+
+    # At the end of the pipe.
+
+    def pending(self, state: LinkState, limit: int, *, by_contact: bool = False) -> list[Membership]:
+        """Return some memberships of this run in a state, sorted by group or, `by_contact`, by contact."""
+        where = (_M.workspace == self._workspace, _M.holding == state.value, _M.run == self._run)
+        pair = (_M.contact_id, _M.group_key) if by_contact else (_M.group_key, _M.contact_id)
+        return self._read(select(MEMBERSHIPS).where(*where).order_by(*pair, _M.stream, _M.key).limit(limit))
+
+    def ending(self, streams: Collection[str], limit: int, after: Membership | None) -> list[Membership]:
+        """Return some memberships of these streams whose link is to be taken off, sorted by contact.
+
+        `after` is the last membership of the call before.
+        """
+        order = tuple_(_M.contact_id, _M.group_key, _M.stream, _M.key)
+        marked = (_M.holding == LinkState.MARKED.value) & (_M.run == self._run)
+        where = [*self._in(streams), or_(marked, _M.holding.in_(ENDING))]
+        if after is not None:
+            where.append(order > tuple_(*after.pair, after.stream, after.key))
+        return self._read(select(MEMBERSHIPS).where(*where).order_by(*order.clauses).limit(limit))
+
+    def wanted(self, pairs: Collection[Pair]) -> set[Pair]:
+        """Return those of these contacts and groups whose link a record, of any stream, wants."""
+        found: set[Pair] = set()
+        with self._database.reading() as connection:
+            for where in self._around(pairs):
+                rows = connection.execute(select(_M.contact_id, _M.group_key).where(*where, _M.holding.in_(WANTED)))
+                found.update(pair for row in rows if (pair := (row.contact_id, row.group_key)) in pairs)
+        return found
+
+    def count_wanted(self, pairs: Collection[Pair]) -> Counter[str]:
+        """Count the links of these contacts and groups that records want, by stream."""
+        found: Counter[str] = Counter()
+        with self._database.reading() as connection:
+            for where in self._around(pairs):
+                wanted = select(_M.stream, _M.contact_id, _M.group_key).where(*where, _M.holding.in_(WANTED))
+                rows = connection.execute(wanted.distinct())
+                found.update(row.stream for row in rows if (row.contact_id, row.group_key) in pairs)
+        return found
+
+    def linked_by_group(self) -> dict[GroupKey, tuple[str, list[LinkedId]]]:
+        """Return each group's name and the ids that contacts were ever linked to for it, the most frequent first."""
+        has_id = (_M.tag_id.is_not(None), or_(_M.holding.in_(MAY_BE_ON), _M.ours))
+        query = (
+            select(_M.group_key, _M.tag_id, func.min(_M.name).label("name"))
+            .where(_M.workspace == self._workspace, *has_id)
+            .group_by(_M.group_key, _M.tag_id)
+            .order_by(_M.group_key, func.count().desc(), _M.tag_id)
+        )
+        found: dict[GroupKey, tuple[str, list[LinkedId]]] = {}
+        with self._database.reading() as connection:
+            for row in connection.execute(query):
+                found.setdefault(row.group_key, (row.name, []))[1].append(row.tag_id)
+        return found
+
+    def linked_ids(self, streams: Collection[str]) -> set[LinkedId]:
+        """Return the ids that contacts are linked to because of these streams."""
+        where = (*self._in(streams), _M.holding == LinkState.ON.value, _M.tag_id.is_not(None))
+        with self._database.reading() as connection:
+            return set(connection.scalars(select(_M.tag_id).where(*where).distinct()))
+
+    # For the removal limit.
+
+    def known(self, stream: str) -> int:
+        """Count a stream's memberships whose links are ours, also those of contacts that are gone and may come back."""
+        return self._count(*self._rows.of(stream), _M.ours, _M.holding.in_([*MAY_BE_ON, LinkState.AWAY.value]))
+
+    def marked(self, stream: str, complete: Mapping[str, int | None]) -> int:
+        """Count the memberships of a stream that this run's records mark as deleted, and no other record wants.
+
+        `complete`: see `missing`.
+        """
+        mine = (*self._rows.of(stream), _M.holding == LinkState.MARKED.value, _M.run == self._run)
+        return self._count(*mine, ~self._is_wanted_elsewhere(complete))
+
+    def missing(self, stream: str, complete: Mapping[str, int | None]) -> int:
+        """Count the memberships missing from a complete stream whose links are ours, and that no other record wants.
+
+        `complete` has all complete streams; with a version where only records of another version are missing.
+        """
+        gone = (*self._missing(MEMBERSHIPS, stream, complete[stream]), _M.ours, _M.holding.in_(MAY_BE_ON))
+        return self._count(*gone, ~self._is_wanted_elsewhere(complete))
+
+    def _is_wanted_elsewhere(self, complete: Mapping[str, int | None]) -> ColumnElement[bool]:
+        """Return the condition that another record wants the link, and is not missing itself."""
+        other = MEMBERSHIPS.alias()
+        marked_elsewhere = (other.c.holding == LinkState.MARKED.value) & (other.c.run != self._run)
+        gone = [and_(*self._missing(other, stream, version)) for stream, version in complete.items()]
+        is_same_pair = [other.c[name] == _M[name] for name in _PAIR]
+        is_other = or_(other.c.stream != _M.stream, other.c.key != _M.key)
+        is_wanted = or_(other.c.holding.in_(WANTED), marked_elsewhere)
+        return select(other.c.key).where(*is_same_pair, is_other, is_wanted, ~or_(false(), *gone)).exists()
+
+    # Rows.
+
+    def _around(self, pairs: Collection[Pair]) -> Iterator[tuple[ColumnElement[bool], ...]]:
+        """Yield conditions that find all of these pairs, and few others."""
+        groups = sorted({group for _, group in pairs})
+        # Where the groups are too many for one IN, the contacts alone will do.
+        of_groups = (_M.group_key.in_(groups),) if len(groups) <= _MOST_GROUPS else ()
+        for chunk in chunks(sorted({contact for contact, _ in pairs})):
+            yield _M.workspace == self._workspace, _M.contact_id.in_(chunk), *of_groups
+
+    def _in(self, streams: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+        return _M.workspace == self._workspace, _M.stream.in_(sorted(streams))
+
+    def _missing(self, table: FromClause, stream: str, version: int | None) -> tuple[ColumnElement[bool], ...]:
+        """Return the condition for memberships of a stream whose record did not come, or only with another version."""
+        of = table.c
+        missing = (of.workspace == self._workspace, of.stream == stream, ~self._rows.came(table))
+        return missing if version is None else (*missing, or_(of.version.is_(None), of.version != version))
+
+    def _count(self, *where: ColumnElement[bool]) -> int:
+        with self._database.reading() as connection:
+            return connection.scalar(select(func.count()).select_from(MEMBERSHIPS).where(*where)) or 0
+
+    def _read(self, query: Select[t.Any]) -> list[Membership]:
+        with self._database.reading() as connection:
+            return [self._membership(row) for row in connection.execute(query)]
+
+    def _lock(self, connection: Connection, *where: ColumnElement[bool]) -> list[Membership]:
+        """Return memberships, which no other run changes before the transaction ends."""
+        query = select(MEMBERSHIPS).where(*where).order_by(*MEMBERSHIPS.primary_key).with_for_update()
+        return [self._membership(row) for row in connection.execute(query)]
+
+    def _membership(self, row: Row[t.Any]) -> Membership:
+        """Read a row; a place in the pipe and a mark hold in the run that wrote them alone."""
+        one = Membership(
+            stream=row.stream,
+            key=row.key,
+            contact=row.contact_id,
+            group=row.group_key,
+            name=row.name,
+            linked=row.tag_id,
+            state=LinkState(row.holding),
+            ours=row.ours,
+            content=row.content,
+            place=row.place,
+            version=row.version,
+            written_at=row.written_at,
+        )
+        return one if row.run == self._run else replace(one, place=None, state=_seen_by_another_run(one))
+
+
+def _seen_by_another_run(one: Membership) -> LinkState:
+    """Return a membership's state for a run that did not write it: what that run was about to do may be done."""
+    if one.state is LinkState.WANTED or (one.state is LinkState.MARKED and one.linked is None):
+        return LinkState.UNCLEAR
+    return LinkState.ON if one.state is LinkState.MARKED else one.state

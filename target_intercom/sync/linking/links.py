@@ -1,0 +1,163 @@
+"""What a run knows of the links of one kind, and the memberships that a batch of records changes."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from target_intercom.ledger.interface import stamp
+from target_intercom.settings.config import SyncMode
+from target_intercom.sync.linking.changes import ShownLinks, decide, waiting_for_outcome
+from target_intercom.sync.remembering.fingerprints import groups_print
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from target_intercom.kinds.link import LinkCatalog, LinkKind
+    from target_intercom.ledger.interface import Ledger, Membership, MembershipId, Stamp
+    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.model import Contact, GroupKey, LinkedId, Pair, RecordKey
+    from target_intercom.settings.config import Config
+    from target_intercom.sync.linking.changes import MembershipChange
+
+
+@dataclass(frozen=True)
+class Links:
+    """What a run knows of the links of one kind."""
+
+    kind: LinkKind
+    catalog: LinkCatalog
+    ledger: Ledger
+    memberships: Memberships
+    """The ledger's, or of this run alone where there is no ledger."""
+    config: Config
+    streams: list[str] = field(default_factory=list)
+    """The streams of this run that name groups."""
+    unreadable: set[str] = field(default_factory=set)
+    """The groups streams with a refused record whose key cannot be read."""
+
+    def add_stream(self, stream: str) -> None:
+        """Add a stream of this run that names groups."""
+        if stream not in self.streams:
+            self.streams.append(stream)
+
+    def batch(self) -> MembershipBatch:
+        """Return a new batch of changes."""
+        return MembershipBatch(self)
+
+    def linked_id(self, one: Membership) -> LinkedId | None:
+        """Return the id of what a membership's contact is linked to; None: the workspace does not have it."""
+        return self.group_id(one.group) if one.linked is None else one.linked
+
+    def group_id(self, group: GroupKey) -> LinkedId | None:
+        """Return the id of what a group is in Intercom; None: the workspace does not have it."""
+        linked = self.catalog.get(group)
+        return None if linked is None else linked.id
+
+    def shown(self, contact: Contact) -> ShownLinks:
+        """Return the links that a contact shows."""
+        return ShownLinks(self.kind.shown(contact), are_all=self.kind.shows_all(contact))
+
+    def recent_since(self) -> Stamp:
+        """Return since when links may have changed and search may not show it yet."""
+        return stamp(time.time() - self.config.search_delay_seconds)
+
+    # Streams.
+
+    def lists_groups(self, stream: str) -> bool:
+        """Check whether a stream of this run has contact records, which list their groups."""
+        return stream in self.streams and not self.config.stream(stream).is_groups
+
+    def ends_memberships(self, stream: str) -> bool:
+        """Check whether a groups stream's records may end memberships."""
+        return self.config.stream(stream).may_remove
+
+    def releases(self, stream: str) -> bool:
+        """Check whether a contact stream takes off the links of groups that its records no longer list."""
+        return self.config.stream(stream).sync_mode is SyncMode.SYNC
+
+    def takes_off(self, stream: str) -> bool:
+        """Check whether links are taken off because of a stream."""
+        is_groups = self.config.stream(stream).is_groups
+        return self.ends_memberships(stream) if is_groups else self.releases(stream)
+
+
+class MembershipBatch:
+    """The memberships that the records of a batch change, one record after the other; read and written together."""
+
+    def __init__(self, links: Links) -> None:
+        """Nothing is read or changed yet."""
+        self._links = links
+        self._known: dict[MembershipId, Membership] = {}
+        self._by_key: dict[tuple[str, RecordKey], set[MembershipId]] = defaultdict(set)
+        self._by_pair: dict[Pair, set[MembershipId]] = defaultdict(set)
+        self._changed: dict[MembershipId, Membership] = {}
+        self._dropped: dict[MembershipId, Membership] = {}
+
+    def read_records(self, stream: str, keys: Iterable[RecordKey]) -> None:
+        """Read the memberships that these records have made before."""
+        for rows in self._links.memberships.of_keys(stream, set(keys)).values():
+            self._add_read(rows)
+
+    def read_pairs(self, pairs: Iterable[Pair]) -> None:
+        """Read the memberships that any records have made of these contacts and groups."""
+        self._add_read(self._links.memberships.of_pairs(set(pairs)))
+
+    def of_key(self, stream: str, key: RecordKey) -> list[Membership]:
+        """Return the memberships of a record, as this batch has left them."""
+        return [self._known[one] for one in sorted(self._by_key.get((stream, key), ()))]
+
+    def add(self, change: MembershipChange) -> list[Membership]:
+        """Add a record; returns the memberships of an earlier one of its key that still waits for its outcome."""
+        ids = set(self._by_key[change.stream, change.key])
+        ids.update(*(self._by_pair.get((change.contact.id, group), ()) for group in change.groups))
+        known = [self._known[one] for one in sorted(ids)]
+        superseded = waiting_for_outcome(change, known)
+        linked = {group: id_ for group in change.groups if (id_ := self._links.group_id(group)) is not None}
+        shown = self._links.shown(change.contact)
+        decided = decide(change, known, linked, shown, self._links.recent_since())
+        self.put(decided.changed)
+        self.drop(decided.dropped)
+        return superseded
+
+    def save_lists(self, lists: Sequence[MembershipChange]) -> None:
+        """Add contact records, and write the changes with the hashes of what the records list."""
+        for stream, some in groupby(lists, key=lambda one: one.stream):
+            self.read_records(stream, [one.key for one in some])
+        self.read_pairs((one.contact.id, group) for one in lists for group in one.groups)
+        for one in lists:
+            self.add(one)
+        self.save({(one.stream, one.key): groups_print(one.groups) for one in lists})
+
+    def put(self, rows: Iterable[Membership]) -> None:
+        """Add or change memberships."""
+        for one in rows:
+            self._index(one)
+            self._changed[one.id] = one
+            self._dropped.pop(one.id, None)
+
+    def drop(self, rows: Iterable[Membership]) -> None:
+        """Drop memberships."""
+        for one in rows:
+            self._known.pop(one.id, None)
+            self._by_key[one.stream, one.key].discard(one.id)
+            self._by_pair[one.pair].discard(one.id)
+            self._changed.pop(one.id, None)
+            self._dropped[one.id] = one
+
+    def save(self, lists: Mapping[tuple[str, RecordKey], str] | None = None) -> None:
+        """Write the changes; `lists` has the hash of the groups that each contact record lists."""
+        self._links.memberships.save(list(self._changed.values()), list(self._dropped.values()), lists)
+
+    def _add_read(self, rows: Sequence[Membership]) -> None:
+        for one in rows:
+            if one.id not in self._changed and one.id not in self._dropped:
+                self._index(one)
+
+    def _index(self, one: Membership) -> None:
+        self._known[one.id] = one
+        self._by_key[one.stream, one.key].add(one.id)
+        self._by_pair[one.pair].add(one.id)
