@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.intercom.protocol import Contact, ContactId, TagId
-from target_intercom.ledger.interface import LinkState, Membership, Stamp
+from target_intercom.ledger.interface import Stamp
+from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.model import GroupKey, RecordKey
 from target_intercom.sync.linking.changes import (
     ChangedMemberships,
