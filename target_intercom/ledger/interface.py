@@ -24,7 +24,7 @@ Stamp = t.NewType("Stamp", int)
 
 
 def stamp(seconds: float) -> Stamp:
-    """Make a stamp of unix seconds."""
+    """Return the stamp of unix seconds."""
     return Stamp(int(seconds * 1000))
 
 

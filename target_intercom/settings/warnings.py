@@ -59,7 +59,7 @@ def holds_position(stream: str, position: str) -> str:
     """Return the warning that a stream turned out to be incremental; `position`: the part of its bookmark."""
     return (
         f"Stream '{stream}' is incremental (its bookmark in STATE holds a position, '{position}'): "
-        "who is missing from it is not removed"
+        "nothing is removed as missing from it"
     )
 
 
@@ -148,7 +148,7 @@ def has_unreadable_key(stream: str) -> str:
 
 def was_shared(stream: str) -> str:
     """Return the warning that a run was not alone with a stream."""
-    return f"Stream '{stream}': another run worked on it, too: who is missing from it is not removed"
+    return f"Stream '{stream}': another run worked on it, too: nothing is removed as missing from it"
 
 
 def stay_for_old_records(stream: str, other: str, count: int, last_run: str | None) -> str:

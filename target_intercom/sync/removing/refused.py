@@ -33,7 +33,7 @@ class Names:
     """
 
     def __init__(self, identities: Iterable[Identity]) -> None:
-        """Keep the identifiers by kind."""
+        """Sort the identifiers by kind."""
         self._names: set[tuple[MatchBy, str]] = set()
         self._emails: dict[str, set[str | None]] = defaultdict(set)
         for one in identities:

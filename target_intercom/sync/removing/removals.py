@@ -60,7 +60,7 @@ class Removals:
     _missing_counts: Counter[str] = field(default_factory=Counter, init=False)
 
     def __post_init__(self) -> None:
-        """Make the parts that look for records."""
+        """Add the parts that look for records."""
         self._live = LiveRecords(self.ledger, self.marks, self.complete, self._is_of_orders)
         self._missing = Missing(self.ledger, self.complete, self._live, self.marks.refused)
 
