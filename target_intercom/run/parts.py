@@ -17,6 +17,7 @@ from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.scratch import ScratchDatabase
 from target_intercom.settings.warnings import is_nameless, names_nothing
 from target_intercom.singer.schemas import is_open
+from target_intercom.sync.contact_outcomes import ContactOutcomes
 from target_intercom.sync.contacts import ContactSync
 from target_intercom.sync.end_of_pipe import EndOfPipe, LinksAtEnd
 from target_intercom.sync.linking.find_contacts import FindContacts
@@ -32,6 +33,7 @@ from target_intercom.sync.mapping.mappers import Mappers
 from target_intercom.sync.mapping.memberships import MembershipMapper
 from target_intercom.sync.matching.contact_ids import ContactIds
 from target_intercom.sync.matching.directory import Directory
+from target_intercom.sync.matching.look_ups import LookUps
 from target_intercom.sync.matching.search import Matcher
 from target_intercom.sync.memberships import MembershipSync
 from target_intercom.sync.remembering.stream_memory import StreamMemory
@@ -44,7 +46,9 @@ from target_intercom.sync.workspace.tags import TagCatalog
 from target_intercom.sync.writing.archived import ArchivedContacts
 from target_intercom.sync.writing.bulk import BulkWriter, Teammates
 from target_intercom.sync.writing.bulk_jobs import BulkJobs
+from target_intercom.sync.writing.conflicts import ExistingContacts
 from target_intercom.sync.writing.dry_run import DryRunWriter
+from target_intercom.sync.writing.lost_answers import Creates
 from target_intercom.sync.writing.one_by_one import DirectWriter
 
 if t.TYPE_CHECKING:
@@ -55,8 +59,8 @@ if t.TYPE_CHECKING:
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config
     from target_intercom.settings.stream import Stream
-    from target_intercom.sync.writing.one_by_one import Writer
     from target_intercom.sync.writing.plan_file import Plan, PlanFile
+    from target_intercom.sync.writing.results import Writer
 
 GRACE_SECONDS: t.Final = 5.0
 """How long a run that ends early waits for calls in flight: a supervisor kills after some 10 to 30 seconds."""
@@ -163,19 +167,18 @@ class Parts:
 
     def contact_sync(self, stream: Stream, mappers: Mappers[ContactMapper]) -> ContactSync:
         """Return the sync of a stream of contacts."""
-        return ContactSync(
+        memory = self._memory(stream)
+        outcomes = ContactOutcomes(
             stream,
-            mappers=mappers,
-            catalog=self._catalog,
-            matcher=self._matcher,
-            directory=self._directory,
-            memory=self._memory(stream),
-            ids=self._ids,
-            writer=self._writer(stream),
-            marks=StreamMarks(stream, self._marks),
-            groups=self._listed_links(stream),
-            report=self.report,
+            self.report,
+            mappers,
+            self._directory,
+            memory,
+            self._listed_links(stream),
+            StreamMarks(stream, self._marks),
         )
+        look_ups = LookUps(stream, self._directory, self._matcher, self._ids)
+        return ContactSync(stream, mappers, self._catalog, look_ups, memory, self._writer(stream), outcomes)
 
     def membership_sync(self, stream: Stream, mappers: Mappers[MembershipMapper]) -> MembershipSync:
         """Return the sync of a stream of groups."""
@@ -311,16 +314,14 @@ class Parts:
         )
 
     def _writer(self, stream: Stream) -> Writer:
-        direct = DirectWriter(
-            self.client,
-            self._matcher,
-            self._catalog,
-            self.in_parallel,
-            self.ledger,
-            stream=stream,
-            archived=self.archived,
-            search_delay_seconds=self.config.search_delay_seconds,
+        existing = ExistingContacts(
+            self.client, self._matcher, self._catalog, self.ledger, archived=self.archived, stream=stream
         )
+        delay = self.config.search_delay_seconds
+        creates = Creates(
+            self.client, self._matcher, self.in_parallel, self.ledger, existing, search_delay_seconds=delay
+        )
+        direct = DirectWriter(creates, existing, self.in_parallel)
         if isinstance(self.client, DryRunClient):
             return DryRunWriter(
                 stream, client=self.client, direct=direct, matcher=self._matcher, ledger=self.ledger, plan=self.plan

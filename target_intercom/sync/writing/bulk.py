@@ -15,8 +15,8 @@ from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
 from target_intercom.sync.writing.bulk_jobs import FEWEST, Ending, Submission, parted
-from target_intercom.sync.writing.leads_in_doubt import LeadInDoubt
-from target_intercom.sync.writing.one_by_one import Saved
+from target_intercom.sync.writing.lost_answers import LeadInDoubt
+from target_intercom.sync.writing.results import Saved
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,8 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.bulk_jobs import BulkJobs, Ended
-    from target_intercom.sync.writing.one_by_one import DirectWriter, Written
+    from target_intercom.sync.writing.one_by_one import DirectWriter
+    from target_intercom.sync.writing.results import Written
 
 _PROOFS = 3
 """So often a new attribute is tried with a single contact before all that have it go singly."""
@@ -185,7 +186,7 @@ class BulkWriter:
             return False
         # What follows in the same batch needs the contact's id; a lead that was given up may turn up.
         email = operation.group.draft.identity.email
-        is_doubtful = email is not None and self._direct.is_doubtful(email)
+        is_doubtful = email is not None and self._direct.creates.is_doubtful(email)
         return isinstance(operation, Update) or not (operation.group.is_followed or is_doubtful)
 
     def _look_at_unread(self, parts: _Sorted) -> None:
@@ -235,7 +236,7 @@ class BulkWriter:
                 case Ending.DONE:
                     yield from map(_created, ended.items)
                 case Ending.FAILED | Ending.UNKNOWN:
-                    yield from self._direct.settle_users(_creates(operations), ended.since)
+                    yield from self._direct.creates.settle_users(_creates(operations), ended.since)
                 case Ending.NOT_SENT:
                     yield from self._direct.write(operations)
 
@@ -261,7 +262,7 @@ class BulkWriter:
                 case Ending.NOT_SENT:
                     self._ledger.intents.drop([_email(item) for item in ended.items])
                     yield from self._direct.write([item.operation for item in ended.items])
-        yield from self._direct.settle_leads(doubts)
+        yield from self._direct.creates.settle_leads(doubts)
 
     def _send_leads(self, items: Sequence[_Item], job: JobId | None) -> Job:
         return self._client.submit_creates([_body(item) for item in items], job, repeatable=False)

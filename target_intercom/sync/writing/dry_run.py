@@ -16,8 +16,9 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, PlannedWrite
     from target_intercom.settings.stream import Stream
     from target_intercom.sync.matching.search import Matcher
-    from target_intercom.sync.writing.one_by_one import DirectWriter, Written
+    from target_intercom.sync.writing.one_by_one import DirectWriter
     from target_intercom.sync.writing.plan_file import Plan, Subject
+    from target_intercom.sync.writing.results import Written
 
 
 class DryRunWriter:

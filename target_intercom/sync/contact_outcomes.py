@@ -1,0 +1,197 @@
+"""What becomes of the records of a contact stream: in the report, the ledger, their links and the marks."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from target_intercom.model import Entry, Found, NotFound, Outcome, Refusal, Result
+from target_intercom.settings.config import SyncMode
+from target_intercom.sync.matching.directory import Gone, Source
+from target_intercom.sync.writing.results import InDoubt, Rejected, Saved, Skipped, Surprise
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_intercom.errors import InvalidRecordError
+    from target_intercom.intercom.protocol import ContactId
+    from target_intercom.model import Contact, ContactRecords, Received, RecordKey, SkipReason
+    from target_intercom.reporting.report import RunReport
+    from target_intercom.settings.stream import Stream
+    from target_intercom.sync.linking.listed import NoLinks
+    from target_intercom.sync.mapping.contacts import ContactMapper
+    from target_intercom.sync.mapping.mappers import Mappers
+    from target_intercom.sync.matching.directory import Directory
+    from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
+    from target_intercom.sync.removing.marked import StreamMarks
+    from target_intercom.sync.writing.results import Written
+
+
+@dataclass
+class ContactOutcomes:
+    """Reports what becomes of the records of one stream, and tells every part that has to know."""
+
+    stream: Stream
+    report: RunReport
+    mappers: Mappers[ContactMapper]
+    directory: Directory
+    memory: StreamMemory
+    links: NoLinks
+    marks: StreamMarks
+    _survivors: set[ContactId] = field(default_factory=set)
+    """Contacts that records of the batch have by nothing but a merge."""
+
+    def begin(self) -> None:
+        """Begin a batch."""
+        self._survivors.clear()
+
+    def save(self) -> None:
+        """Write what a batch marks and links, and how its records are known when they come again."""
+        self.marks.apply()
+        self.memory.flush()
+        self.links.save()
+        self.memory.save_source_hashes()
+        self.memory.forget_batch()
+
+    def unchanged(self, familiar: Sequence[Familiar], quiet: Sequence[Entry]) -> None:
+        """Report records that are in line with their contacts: of several of one contact the last is the one."""
+        last: dict[ContactId | int, int] = {one.whose(): one.received.number for one in familiar}
+        for entry in quiet:
+            last[contact_or_place(entry)] = max(entry.received.number, last.get(contact_or_place(entry), -1))
+            if entry.contact is not None:
+                self.links.unchanged(entry, entry.contact)
+        self.report.count(self.stream.name, Result.UNCHANGED, times=len(last))
+        self.report.count(self.stream.name, Result.MERGED, times=len(familiar) + len(quiet) - len(last))
+        self.marks.live({**{one.key: one.received.number for one in familiar}, **places_of(quiet)})
+
+    def report_write(self, written: Written) -> list[Entry]:
+        """Report what became of a group; returns the entries that have to be tried again."""
+        if not isinstance(written, Saved):
+            self.links.cancel(written.group)
+        match written:
+            case Saved():
+                return self._saved(written)
+            case Skipped(group, reason):
+                return self._skipped(group, reason)
+            case Rejected(group, why):
+                return self._rejected(group, why)
+            case InDoubt(group, why):
+                self.refuse(group.entries, why)
+                return []
+            case Surprise():
+                return self._surprised(written)
+
+    def _saved(self, saved: Saved) -> list[Entry]:
+        group, contact = saved.group, saved.contact
+        self.report.left_out(self.stream.name, _values_of(saved.dropped, group))
+        if contact is not None:
+            changed = saved.result is not Result.UNCHANGED
+            if saved.by_merge or (isinstance(group.match, Found) and group.match.by_merge):
+                self._survivors.add(contact.id)
+            self.memory.loaded(
+                group,
+                contact,
+                changed=changed,
+                left_out=saved.dropped,
+                may_change=saved.may_change,
+                by_merge=contact.id in self._survivors,
+            )
+        if saved.tags_sent:
+            self.links.confirm(group)
+        return self._done(group, contact, saved.result)
+
+    def _skipped(self, group: ContactRecords, reason: SkipReason) -> list[Entry]:
+        if isinstance(group.match, NotFound) and len(group.entries) > 1:
+            # Intercom knew somebody after all: that holds for the first record, not for those laid over it.
+            return self._one_by_one(group)
+        contact = group.match.contact if isinstance(group.match, Found) else None
+        if contact is not None:
+            self.memory.found(group, contact)
+        return self._done(group, contact, Result.SKIPPED, reason)
+
+    def _done(
+        self, group: ContactRecords, contact: Contact | None, result: Result, reason: SkipReason | None = None
+    ) -> list[Entry]:
+        """Report a group whose records went through, and mark its contact where some of them do."""
+        if contact is not None:
+            if contact.is_read and not (isinstance(group.match, Found) and group.match.contact is contact):
+                self.directory.learn(contact, Source.ANSWER)
+            self.links.saved(group, contact, result)
+        first_wins = self.stream.settings.sync_mode is SyncMode.INSERT
+        winner = group.entries[0] if first_wins else group.entries[-1]
+        for entry in group.entries:
+            if entry is winner:
+                self.report.record(self.stream.name, Outcome(entry.received, result, reason))
+            else:
+                self.report.record(self.stream.name, Outcome(entry.received, Result.MERGED))
+        self.marks.live(places_of(group.entries))
+        return []
+
+    def _rejected(self, group: ContactRecords, why: Refusal) -> list[Entry]:
+        """Reject a record; several that were refused together are tried one by one, so that one spoils no other."""
+        if len(group.entries) > 1:
+            return self._one_by_one(group)
+        self.refuse(group.entries, why)
+        return []
+
+    @staticmethod
+    def _one_by_one(group: ContactRecords) -> list[Entry]:
+        """Return a group's records to be tried again, each by itself."""
+        return [replace(entry, alone=True) for entry in group.entries]
+
+    def _surprised(self, surprise: Surprise) -> list[Entry]:
+        """Have records planned anew whose contact is gone or another one, without their links, and no third time.
+
+        Where several were refused together each is tried by itself: one may have spoilt it for the others.
+        """
+        group, gone = surprise.group, surprise.gone
+        if gone is not None:
+            self.directory.learn_fact(gone, Gone())
+            self.links.gone(gone)
+        elif len(group.entries) > 1:
+            return self._one_by_one(group)
+        self.refuse([entry for entry in group.entries if entry.again], surprise.refusal)
+        return [_without_link(entry, gone) for entry in group.entries if not entry.again]
+
+    # Refusals.
+
+    def invalid(self, received: Received, error: InvalidRecordError) -> None:
+        """Report a record that is invalid."""
+        why = Refusal(Result.INVALID, error.reason, error.code, error.field)
+        self.report.record(self.stream.name, Outcome(received, Result.INVALID, refusal=why))
+        self._keep_refused(received)
+
+    def refuse(self, entries: Iterable[Entry], why: Refusal) -> None:
+        """Report records that are refused."""
+        for entry in entries:
+            self.report.record(self.stream.name, Outcome(entry.received, why.result, refusal=why))
+            self._keep_refused(entry.received)
+
+    def _keep_refused(self, received: Received) -> None:
+        """Keep the contacts that a record may name that could not be loaded: it came, and STATE goes past it."""
+        mapper = self.mappers.of(received.schema)
+        identity = mapper.identity(received.record)
+        key = self.memory.see_refused(received, identity, mapper.identifiers)
+        self.marks.refused(received, key, identity, is_mark=mapper.removes(received.record))
+
+
+def _values_of(attributes: Iterable[str], group: ContactRecords) -> list[str]:
+    """Return each attribute once for every record that has a value for it."""
+    return [name for name in attributes for entry in group.entries if entry.draft.attributes.get(name) is not None]
+
+
+def _without_link(entry: Entry, gone: ContactId | None) -> Entry:
+    identity = entry.draft.identity
+    if identity.id is not None and identity.id == gone:
+        identity = replace(identity, id=None)
+    return replace(entry, draft=replace(entry.draft, identity=identity), known=None, again=True)
+
+
+def places_of(entries: Iterable[Entry]) -> dict[RecordKey, int]:
+    """Return the place in the pipe of the last record of each key."""
+    return {entry.key: entry.received.number for entry in entries if entry.key is not None}
+
+
+def contact_or_place(entry: Entry) -> ContactId | int:
+    """Tell records of one contact; where it is not known, each stands for itself."""
+    return entry.received.number if entry.contact is None else entry.contact.id

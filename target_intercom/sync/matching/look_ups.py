@@ -1,0 +1,71 @@
+"""Looks up the contacts of a batch of records."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from target_intercom.model import Identity, MatchBy
+from target_intercom.settings.config import SyncMode
+from target_intercom.sync.matching.whose import may_let_go
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_intercom.model import Entry
+    from target_intercom.settings.stream import Stream
+    from target_intercom.sync.matching.contact_ids import ContactIds
+    from target_intercom.sync.matching.directory import Directory
+    from target_intercom.sync.matching.search import Matcher
+
+
+@dataclass(frozen=True, slots=True)
+class LookUps:
+    """Asks Intercom for the contacts of the records of one stream."""
+
+    stream: Stream
+    directory: Directory
+    """The run's: it knows the answers to all calls that search may not show yet."""
+    matcher: Matcher
+    ids: ContactIds
+
+    def look_up(self, entries: Sequence[Entry], known: Directory) -> None:
+        """Ask Intercom for the contacts of records; where the ledger knows them it is not asked, unless in doubt.
+
+        Records that may let go of their contacts are looked up, too: their identifiers may be another contact's.
+        """
+        asked = [entry for entry in entries if entry.contact is None or entry.is_unsure]
+        moving = [entry for entry in entries if not (entry.contact is None or entry.is_unsure) and may_let_go(entry)]
+        removes = self.stream.settings.sync_mode is SyncMode.REMOVE
+        unsure = {entry.contact.id for entry in asked if entry.contact is not None}
+        self.look_up_identities(asked, known, known=unsure, everyone=removes)
+        if moving:
+            self.look_up_identities(moving, known, trusting=True)
+        if removes:
+            self._look_up_leads(entries, known)
+
+    def look_up_identities(self, entries: Iterable[Entry], into: Directory, **how: t.Any) -> None:
+        """Look up the identifiers of records, whatever the ledger says; `how` is as for `Matcher.look_up`."""
+        # A removal means the leads with an email, too; what is written must not be another contact's.
+        also = (
+            [MatchBy.EMAIL]
+            if self.stream.settings.sync_mode is SyncMode.REMOVE
+            else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
+        )
+        identities = identities_of(entries)
+        self.ids.find_for(identities)
+        self.matcher.look_up(identities, self.stream.settings.match_by, into, also=also, **how)
+
+    def _look_up_leads(self, entries: Sequence[Entry], known: Directory) -> None:
+        """Ask Intercom for all contacts with the emails of those that orders to remove find: they mean the person."""
+        identities = identities_of(entries)
+        linked = (entry.contact for entry in entries if entry.contact is not None)
+        emails = {contact.email for contact in (*known.around(identities), *linked) if contact.email is not None}
+        emails -= {identity.email for identity in identities if identity.email is not None}
+        wanted = [Identity(email=email) for email in sorted(emails)]
+        self.matcher.look_up(wanted, [MatchBy.EMAIL], known, everyone=True)
+
+
+def identities_of(entries: Iterable[Entry]) -> list[Identity]:
+    """Return the identities of records, each once."""
+    return list(dict.fromkeys(entry.draft.identity for entry in entries))

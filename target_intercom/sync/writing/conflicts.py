@@ -1,0 +1,176 @@
+"""Contacts that are written, or that turn up: brought in line with a record, unless they are another person's."""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import suppress
+from dataclasses import dataclass
+
+from target_intercom.errors import CallFailedError, ConflictError, Fault, NotFoundError, RefusedError, UndoneError
+from target_intercom.intercom.protocol import ContactId
+from target_intercom.model import Contact, Create, Found, Identity, MatchBy, Refusal, Result, SkipReason
+from target_intercom.sync.matching.whose import another_person, match_identity
+from target_intercom.sync.planning.wanted import changes
+from target_intercom.sync.writing.results import Rejected, Saved, SavedAs, Skipped, Surprise
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_intercom.intercom.client import IntercomClient
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.model import ContactRecords, Json
+    from target_intercom.settings.stream import Stream
+    from target_intercom.sync.matching.search import Matcher
+    from target_intercom.sync.workspace.attributes import AttributeCatalog
+    from target_intercom.sync.writing.archived import ArchivedContacts
+    from target_intercom.sync.writing.results import Written
+
+_CLOCK_STEP = 1
+"""Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""
+BY_BOTH: t.Final = (MatchBy.EXTERNAL_ID, MatchBy.EMAIL)
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingContacts:
+    """Writes to contacts that are there: those that were planned for, and those that a 409 or a search shows."""
+
+    client: IntercomClient
+    matcher: Matcher
+    catalog: AttributeCatalog
+    ledger: Ledger
+    archived: ArchivedContacts
+    stream: Stream
+
+    def save(
+        self, group: ContactRecords, contact: Contact, differing: Mapping[str, Json], unchanged: SavedAs
+    ) -> Written:
+        """Update a contact; nothing is sent when no attribute is left."""
+
+        def update(attributes: Mapping[str, Json]) -> Contact | None:
+            return self.client.update_contact(contact.id, attributes) if attributes else None
+
+        try:
+            saved, dropped = self.catalog.sending(update, differing)
+        except NotFoundError:
+            return _gone(group, contact.id)
+        if saved is None:
+            return Saved(group, unchanged, contact, dropped)
+        return Saved(group, Result.UPDATED, saved, dropped)
+
+    def bring_up_to_date(self, group: ContactRecords, contact: Contact, unchanged: SavedAs) -> Written:
+        """Write what differs from a contact read just now; `unchanged` is the result when nothing does."""
+        differing = changes(group.draft, contact, self.stream.settings.creation_mode)
+        if differing and not self.stream.settings.sync_mode.updates:
+            return Skipped(group, SkipReason.EXISTS)
+        if not differing:
+            return self.save(group, contact, differing, unchanged)
+        # Other records may be of this contact, which was not planned for.
+        self.ledger.adopt([contact])
+        self.ledger.doubt([contact.id])
+        try:
+            return self.save(group, contact, differing, unchanged)
+        except RefusedError:
+            self.ledger.trust([contact.id])
+            raise
+
+    def find_user(self, identity: Identity) -> Contact | None:
+        """Look for a user without the index's lag where that is possible."""
+        if identity.external_id is not None and self.client.finds_by_external_id:
+            with suppress(UndoneError):
+                return self.client.find_user(identity.external_id)
+        match = match_identity(self.matcher.search_one(identity), identity, BY_BOTH)
+        return match.contact if isinstance(match, Found) and match.contact.role == "user" else None
+
+    def adopt(self, operation: Create, contact: Contact, since: int | None = None) -> Written:
+        """Take a contact that turned up after a lost answer for the one that was to be made, and complete it.
+
+        One that was there before is no new one.
+        """
+        is_other, updates = (
+            another_person(operation.group.draft.identity, contact),
+            self.stream.settings.sync_mode.updates,
+        )
+        if not updates and (is_other or _is_older(contact, since)):
+            return Skipped(operation.group, SkipReason.EXISTS)
+        if is_other:
+            return Rejected(operation.group, _taken(operation.group.draft.identity, contact))
+        if _is_older(contact, since):
+            return self.bring_up_to_date(operation.group, contact, Result.UNCHANGED)
+        if not updates:
+            # Whatever differs is Intercom's way to write it: what was sent is ours.
+            return Saved(operation.group, Result.CREATED, contact)
+        return self.bring_up_to_date(operation.group, contact, Result.CREATED)
+
+    def after_conflict(
+        self, group: ContactRecords, error: ConflictError, *, doubtful: bool, since: int | None = None
+    ) -> Written:
+        """Go on with the contact that a 409 names (docs/identity.md).
+
+        `doubtful`: it may be our own, if it is not older than `since` (unix seconds of Intercom's clock).
+        """
+        if not self.stream.settings.sync_mode.updates and (error.archived or not doubtful):
+            return Skipped(group, SkipReason.EXISTS)
+        contact_id = self._in_the_way(group.draft.identity, error)
+        if contact_id is None:
+            return Rejected(group, Refusal.by_intercom(error.fault))
+        try:
+            contact = self._read_conflicting(contact_id, group.draft.identity, archived=error.archived)
+        except NotFoundError:
+            return _gone(group, contact_id)
+        except CallFailedError as failure:
+            return Rejected(group, _not_restorable(contact_id, failure.fault))
+        is_ours = doubtful and not _is_older(contact, since)
+        is_other, updates = another_person(group.draft.identity, contact), self.stream.settings.sync_mode.updates
+        if not updates and (is_other or not is_ours):
+            return Skipped(group, SkipReason.EXISTS)
+        if is_other:
+            return Rejected(group, _taken(group.draft.identity, contact, error.fault))
+        return self.bring_up_to_date(group, contact, _if_nothing_differs(is_ours=is_ours, archived=error.archived))
+
+    def _read_conflicting(self, contact: ContactId, identity: Identity, *, archived: bool) -> Contact:
+        """Read the contact that a 409 names; an archived one has to be brought back for that."""
+        if not archived:
+            return self.client.get_contact(contact)
+        return self.archived.read(contact, self.stream.name, lambda read: not another_person(identity, read))
+
+    def _in_the_way(self, identity: Identity, error: ConflictError) -> ContactId | None:
+        if error.contact_id is not None:
+            return ContactId(error.contact_id)
+        found = self.find_user(identity)
+        return None if found is None else found.id
+
+
+def _is_older(contact: Contact, since: int | None) -> bool:
+    """Check whether a contact was surely there before something was sent, in unix seconds of Intercom's clock."""
+    return since is not None and contact.created_at is not None and contact.created_at < since - _CLOCK_STEP
+
+
+def _if_nothing_differs(*, is_ours: bool, archived: bool) -> SavedAs:
+    """Name what was done to a contact that a 409 named and that is as the record says.
+
+    Bringing it back from the archive changed it; one that may be our own was made by the create whose answer was lost.
+    """
+    if archived:
+        return Result.UPDATED
+    return Result.CREATED if is_ours else Result.UNCHANGED
+
+
+def _gone(group: ContactRecords, contact: ContactId) -> Surprise:
+    reason = f"contact {contact} is gone, and so is every other match"
+    return Surprise(group, Refusal(Result.REJECTED, reason, "contact_gone"), contact)
+
+
+def _taken(identity: Identity, contact: Contact, fault: Fault | None = None) -> Refusal:
+    """Return the refusal of a record of which another person has an identifier; Intercom does not tell which."""
+    request_id = None if fault is None else fault.request_id
+    theirs = Identity.of(contact)
+    shared = [one.value for one in MatchBy if identity.get(one) is not None and identity.get(one) == theirs.get(one)]
+    named = f"this {' and '.join(shared)}" if shared else "one of these identifiers"
+    reason = f"contact {contact.id} has {named} and is another person: its external_id differs"
+    return Refusal(Result.REJECTED, reason, "another_person", shared[0] if shared else None, request_id)
+
+
+def _not_restorable(contact: ContactId, fault: Fault) -> Refusal:
+    """Return what a 5xx to unarchive may mean: Intercom answered so for a permanently deleted contact (section 4)."""
+    reason = f"contact {contact} has these identifiers and could not be read or brought back: {fault}"
+    return Refusal(Result.REJECTED, reason, fault.code, None, fault.request_id, quotes_intercom=True)

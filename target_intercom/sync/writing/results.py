@@ -1,0 +1,80 @@
+"""What became of a planned write: every one comes back as exactly one `Written`."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from target_intercom.model import Result
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from target_intercom.intercom.protocol import ContactId
+    from target_intercom.model import Contact, ContactRecords, PlannedWrite, Refusal, SkipReason
+
+SavedAs: t.TypeAlias = t.Literal[Result.CREATED, Result.UPDATED, Result.UNCHANGED]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The contact is as the records say, and `contact` is its state."""
+
+    group: ContactRecords
+    result: SavedAs
+    contact: Contact | None
+    dropped: tuple[str, ...] = ()
+    """Attributes that were left out because Intercom does not have them."""
+    tags_sent: bool = False
+    """The changes of its tags went along."""
+    may_change: bool = False
+    """A job that was given up may still write older values."""
+    by_merge: bool = False
+    """The contact is the survivor of a merge, into which the records' own contact went."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Nothing was to be written, for a reason."""
+
+    group: ContactRecords
+    reason: SkipReason
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The records were refused."""
+
+    group: ContactRecords
+    refusal: Refusal
+    is_unchanged: bool = False
+    """Intercom has refused to change the contact."""
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """It is not known whether the contact was made: nothing of its records may be sent again."""
+
+    group: ContactRecords
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Surprise:
+    """The contact is gone, or another one has the identifiers of its records: they have to be planned anew."""
+
+    group: ContactRecords
+    refusal: Refusal
+    """For records that were surprised before."""
+    gone: ContactId | None = None
+    """The contact that is gone; None: the ledger has linked the records to the wrong one."""
+
+
+Written: t.TypeAlias = Saved | Skipped | Rejected | InDoubt | Surprise
+
+
+class Writer(t.Protocol):
+    """Carries out what was planned."""
+
+    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
+        """Return what became of each operation, as it becomes known, in any order."""
