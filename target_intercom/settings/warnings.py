@@ -49,8 +49,8 @@ def is_no_snapshot(stream: str, own: StreamConfig, *, is_incremental: bool) -> S
     if not (own.snapshot and is_incremental):
         return None
     message = (
-        f"Stream '{stream}' is incremental (it has bookmark_properties): who is missing from a run has not "
-        "changed, not left. Take 'snapshot' out, or let the tap replicate it as FULL_TABLE"
+        f"Stream '{stream}' is incremental (it has bookmark_properties): a record that is missing from "
+        "a run has not changed. Take 'snapshot' out, or let the tap replicate it as FULL_TABLE"
     )
     return StreamRefusedError(stream, message)
 
@@ -133,16 +133,16 @@ def has_no_stream(setting: str, name: str, names: Sequence[str], renamed: str | 
 def may_be_cut_off(stream: str, missing: str) -> str:
     """Return the warning that a stream may have been cut off; `missing`: what would say otherwise."""
     return (
-        f"Stream '{stream}': the tap did not say that it is complete ({missing}; see docs/removals.md): who is missing "
-        "from it is not removed"
+        f"Stream '{stream}': the tap did not say that it is complete ({missing}; see docs/removals.md): nothing is "
+        "removed as missing from it"
     )
 
 
 def has_unreadable_key(stream: str) -> str:
     """Return the warning that a refused record may be any record of a stream."""
     return (
-        f"Stream '{stream}': the key of a refused record cannot be read, and it may be any record of the stream: who "
-        "is missing from it is not removed"
+        f"Stream '{stream}': the key of a refused record cannot be read, and it may be any record of the stream: "
+        "nothing is removed as missing from it"
     )
 
 
