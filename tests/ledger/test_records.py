@@ -680,6 +680,15 @@ def test_an_identifier_that_cannot_be_stored_is_left_out(ledgers: Ledgers) -> No
 # No ledger.
 
 
+def test_a_record_of_the_wanted_version_is_not_missing(ledgers: Ledgers) -> None:
+    ledgers().remember(S, [loaded("1", "c1", version=7), loaded("2", "c2", version=8), loaded("3", "c3")])
+    later = ledgers("r2")
+    assert keys(later.unseen(S, 7)) == names("2", "3")
+    later.see(S, names("3"), None)
+    assert keys(later.unseen(S, 7)) == names("2")
+    assert keys(later.unseen(S)) == names("1", "2")
+
+
 def test_a_run_without_a_ledger_knows_nothing() -> None:
     ledger = Ledger()
     ledger.streams.enter(S, ["id"], alone=True)
