@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sqlalchemy import and_, false, func, or_, select, tuple_
 
-from target_intercom.ledger.interface import LinkState, Membership
+from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import MEMBERSHIPS
@@ -164,9 +164,7 @@ class MembershipQueries:
 
     def _missing(self, table: FromClause, stream: str, version: int | None) -> tuple[ColumnElement[bool], ...]:
         """Return the condition for memberships of a stream whose record did not come, or only with another version."""
-        of = table.c
-        missing = (of.workspace == self._workspace, of.stream == stream, ~self._rows.came(table))
-        return missing if version is None else (*missing, or_(of.version.is_(None), of.version != version))
+        return table.c.workspace == self._workspace, table.c.stream == stream, self._rows.missing(version, table)
 
     def _count(self, *where: ColumnElement[bool]) -> int:
         with self._database.reading() as connection:
