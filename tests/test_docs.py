@@ -176,3 +176,20 @@ def test_every_page_is_linked_from_another(page: Path) -> None:
     assert any(
         other != page and re.search(rf"\]\([^)]*{page.name}", other.read_text(encoding="utf-8")) for other in PAGES
     )
+
+
+def places() -> list[tuple[str, str, str]]:
+    """The rows of "Where do I find …": question, file and name."""
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = page.split("## Where do I find", 1)[1].split("\n## ", 1)[0]
+    return re.findall(r"^\| (.+\?) \| `(\S+\.py)` \| `(\w+)` \|$", section, re.MULTILINE)
+
+
+def test_contributors_are_told_twenty_places_or_more() -> None:
+    assert len(places()) >= 20
+
+
+@pytest.mark.parametrize(("question", "file", "name"), places())
+def test_a_contributor_finds_what_the_table_names(question: str, file: str, name: str) -> None:
+    source = (ROOT / "target_intercom" / file).read_text(encoding="utf-8")
+    assert re.search(rf"^ *(def|class) {name}\b|^{name}\b.*=", source, re.MULTILINE), question
