@@ -19,7 +19,6 @@ from target_intercom.model import (
     SkipReason,
     Unanswered,
 )
-from target_intercom.settings.config import SyncMode
 from target_intercom.sync.planning.wanted import not_shown, refusal
 from target_intercom.sync.removing.refused import RefusedRecords
 
@@ -161,7 +160,7 @@ class StreamMarks:
         In `remove` mode a mark also means the leads with the record's email, or with that of the contact found: a
         privacy request means the person. Where several users have the email, such leads may be any of theirs.
         """
-        leads = _leads(entry, match, known) if self.stream.settings.sync_mode is SyncMode.REMOVE else []
+        leads = _leads(entry, match, known) if self.stream.settings.orders_removals else []
         self._waiting.append((entry, self._to_remove(entry, match, leads)))
 
     def live(self, places: Mapping[RecordKey, int]) -> None:
@@ -229,7 +228,7 @@ class StreamMarks:
             received=entry.received,
             contacts=tuple(contacts),
             mode=self.stream.settings.removal_mode,
-            is_order=self.stream.settings.sync_mode is SyncMode.REMOVE,
+            is_order=self.stream.settings.orders_removals,
             is_linked=entry.contact is not None,
         )
 
