@@ -8,7 +8,8 @@ import typing as t
 from sqlalchemy import case, func, literal, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from target_intercom.ledger.interface import NOBODY, UNNOTED, LinkState, stamp
+from target_intercom.ledger.interface import UNNOTED, stamp
+from target_intercom.ledger.links import NOBODY, LinkState
 from target_intercom.ledger.membership_queries import ENDING, MAY_BE_ON
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS

@@ -10,7 +10,8 @@ from dataclasses import replace
 from sqlalchemy import bindparam, delete, false, or_, select, update
 
 from target_intercom.ledger.forgotten_memberships import forget_contacts
-from target_intercom.ledger.interface import NOBODY, UNNOTED, EntryState, LinkState, Membership, stamp
+from target_intercom.ledger.interface import UNNOTED, EntryState, stamp
+from target_intercom.ledger.links import NOBODY, LinkState, Membership
 from target_intercom.ledger.membership_queries import ENDING, MAY_BE_ON, WANTED, MembershipQueries
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS

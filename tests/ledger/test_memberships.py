@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.ledger.interface import UNNOTED, LinkState, Membership, Stamp
+from target_intercom.ledger.interface import UNNOTED, Stamp
+from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.model import ContactId, GroupKey, LinkedId
 
 from .conftest import contact, gone, key, loaded

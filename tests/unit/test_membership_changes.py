@@ -9,7 +9,8 @@ import pytest
 
 from target_intercom.intercom.protocol.contacts import Contact
 from target_intercom.intercom.protocol.ids import ContactId, TagId
-from target_intercom.ledger.interface import LinkState, Membership, Stamp
+from target_intercom.ledger.interface import Stamp
+from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.model import GroupKey, RecordKey
 from target_intercom.sync.linking.changes import (
     ChangedMemberships,

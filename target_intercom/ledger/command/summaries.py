@@ -10,7 +10,8 @@ from functools import partial
 from sqlalchemy import func, select
 
 from target_intercom.ledger.entries import IS_RECORD
-from target_intercom.ledger.interface import EntryState, LinkState
+from target_intercom.ledger.interface import EntryState
+from target_intercom.ledger.links import LinkState
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, STREAMS
 
 if t.TYPE_CHECKING:

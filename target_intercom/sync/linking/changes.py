@@ -5,7 +5,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from target_intercom.ledger.interface import LinkState, Membership, Stamp
+from target_intercom.ledger.interface import Stamp
+from target_intercom.ledger.links import LinkState, Membership
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

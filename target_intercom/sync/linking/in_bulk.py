@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from target_intercom.ledger.interface import LinkState
+from target_intercom.ledger.links import LinkState
 from target_intercom.model import LinkChange
 from target_intercom.sync.writing.bulk_jobs import FEWEST, Ending, Submission, parted
 
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.link import LinkKind
-    from target_intercom.ledger.interface import Membership
+    from target_intercom.ledger.links import Membership
     from target_intercom.model import ContactId, LinkedId, Pair
     from target_intercom.sync.linking.changes import MembershipChange
     from target_intercom.sync.linking.links import Links

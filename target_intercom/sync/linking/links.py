@@ -17,7 +17,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from target_intercom.kinds.link import LinkCatalog, LinkKind
-    from target_intercom.ledger.interface import Ledger, Membership, MembershipId, Stamp
+    from target_intercom.ledger.interface import Ledger, Stamp
+    from target_intercom.ledger.links import Membership, MembershipId
     from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import Contact, GroupKey, LinkedId, Pair, RecordKey
     from target_intercom.settings.config import Config
