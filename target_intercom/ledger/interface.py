@@ -1,4 +1,4 @@
-"""What the ledger holds of a record, and what is asked of it. No SQL here."""
+"""A ledger: the states and entries that it holds, and what is asked of it. No SQL here."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ Stamp = t.NewType("Stamp", int)
 
 
 def stamp(seconds: float) -> Stamp:
-    """Make a stamp of unix seconds."""
+    """Return the stamp of unix seconds."""
     return Stamp(int(seconds * 1000))
 
 
 class EntryState(str, enum.Enum):
-    """How a record's contact stands to this target."""
+    """Whether this target answers for a record's contact."""
 
     SYNCED = "synced"
     """It was brought in line with the record: this target answers for it."""
     FOUND = "found"
-    """It was there and the sync mode left it alone: it is not removed when the record is missing."""
+    """It existed and the sync mode did not change it: it is not removed when the record is missing."""
     MISSING = "missing"
-    """It was synced, and keeps its contact no more: that stays for a stream of old, or for a refused record."""
+    """The record is missing; its contact stays for a record of an earlier run, or for a refused record."""
     REMOVED = "removed"
-    """It was removed, or the record names it no more; only the record's key, and a removed contact's id, are left."""
+    """It was removed, or the record names it no more; only the record's key, and a removed contact's id, are kept."""
     DROPPED = "dropped"
     """It was written lately, and its record names another since: no record names it, and search may not show it yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """Hashes of what a record says: the ledger compares them in place of values."""
+    """Hashes of a record's values: the ledger compares them in place of the values."""
 
     content: str
-    """Of all that the record says of its contact."""
+    """Of all values."""
     shape: str
-    """Of the attributes that it names: a new or a lost property is no reason to write, until it is compared."""
+    """Of the names of the attributes: a new or a lost property alone is no reason to write."""
     settings: str
-    """Of the settings that decide what becomes of it."""
+    """Of the settings that decide what is written."""
     single: str | None = None
-    """Of the part of the content that no bulk job can write to a contact; None: not known."""
+    """Of the values that no bulk job can write; None: not known."""
 
 
 class UnchangedRow(t.NamedTuple):
-    """A record whose contact is in line with it, for telling that it came again as it was."""
+    """A record whose contact is in line with it, for finding that it came again unchanged."""
 
     source: str
     """See `LedgerEntry.source`."""
@@ -76,14 +76,14 @@ class LedgerEntry:
     contact: Contact | None
     """As it was then, without its attributes; None: removed. Its id may be a stand-in (`Contact.is_named`)."""
     hashes: Hashes | None
-    """Of what the record said; None: the contact is not, or not for sure, as it says, and has to be compared."""
+    """Of what the record said; None: the contact may be otherwise, and has to be compared."""
     state: EntryState
     written_at: Stamp
     """When this record last changed the contact; 0: never."""
     groups: str | None = None
-    """Hash of the groups that the record listed when they were last noted for this contact; see `UNNOTED`."""
+    """Hash of the groups that the record listed when they were last written for this contact; see `UNNOTED`."""
     source: str | None = None
-    """Hash of the record as it came, and of all that decides what it means; None: it has to be mapped to tell."""
+    """Hash of the record as it came, and of all that decides how it is mapped; None: it has to be mapped."""
     merged: bool = False
     """See `Holder.merged`."""
     is_doubted: bool = False
@@ -98,9 +98,9 @@ class Loaded:
 
     entry: LedgerEntry
     version: int | None
-    """The version of its stream (ACTIVATE_VERSION), where the tap told one so far."""
+    """The version of its stream (ACTIVATE_VERSION), where the tap has named one so far."""
     changed: bool
-    """The contact was changed: what other records said of it no longer holds for sure."""
+    """The contact was changed: it may be otherwise than other records say."""
     dropped: Dropped | None = None
 
 
@@ -111,7 +111,7 @@ class Dropped:
     contact: Contact
     written_at: Stamp
     is_missing: bool
-    """Its stream answers for it: it is removed, as one that is missing."""
+    """Its stream answers for it: it is removed as missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +132,12 @@ class Holder:
 
     @property
     def synced(self) -> bool:
-        """Whether the contact was brought in line with it, and not only found."""
+        """Whether the contact was brought in line with the record."""
         return self.state is EntryState.SYNCED
 
     @property
     def is_live(self) -> bool:
-        """Whether the record holds the contact: it is not missing, or marked as deleted."""
+        """Whether the record names the contact: it is not missing, or marked as deleted."""
         return self.state in {EntryState.SYNCED, EntryState.FOUND}
 
 
@@ -235,33 +235,33 @@ class Ledger:
     """
 
     remembers: t.ClassVar[bool] = False
-    """Whether it is of use to make keys and hashes for it."""
+    """Whether it remembers records: whether keys and hashes have to be made."""
     streams: Streams = Streams()
     intents: LeadIntents = LeadIntents()
     unarchived: UnarchivedContacts | None = None
-    """Which archived contacts are brought back to be looked at; None: it does not remember that."""
+    """None: it does not remember them."""
 
     def recall(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, LedgerEntry]:
-        """Return what is known of these records."""
+        """Return the entries of these records, as far as they are known."""
         del stream, keys
         return {}
 
     def unchanged(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, UnchangedRow]:
-        """Return the records of these whose users are in line with them, groups included, and that have a `source`."""
+        """Return the records whose users are in line with them, groups included, and that have a `source`."""
         del stream, keys
         return {}
 
     def save_source_hashes(self, stream: str, sources: Mapping[RecordKey, str]) -> None:
-        """Write down by which `source` records are known again."""
+        """Write the `source` of records."""
 
     def adopt(self, contacts: Sequence[Contact]) -> None:
-        """Note which contacts records without an Intercom id name, before these change what they are known by.
+        """Write the ids of contacts into records that name them without, before the contacts' identifiers change.
 
         Safe from any thread.
         """
 
     def doubt(self, contacts: Sequence[ContactId]) -> None:
-        """Note, before contacts are changed or removed, that what any record said of them will not hold for sure.
+        """Write, before contacts are changed or removed, that they may be otherwise than any record says.
 
         Records of the stream that are overruled then (`remember`) are in doubt until the run succeeds; after it they
         stay as they are while the contact is that of the record that overruled them. Safe from any thread.
@@ -271,10 +271,10 @@ class Ledger:
         """Write that Intercom refused to change contacts: what this run has put in doubt holds as before."""
 
     def remember(self, stream: str, loaded: Sequence[Loaded]) -> None:
-        """Write down records that went through."""
+        """Write records that were loaded."""
 
     def see(self, stream: str, keys: Sequence[RecordKey], version: int | None) -> None:
-        """Note that known records came again."""
+        """Write that known records came again."""
 
     def written_since(self, since: Stamp) -> Iterable[Contact]:
         """Return the contacts that any run has changed or removed since, as they were then."""
@@ -282,25 +282,23 @@ class Ledger:
         return ()
 
     def unnamed(self) -> Iterator[tuple[Contact, Stamp]]:
-        """Return the contacts, of all streams, whose Intercom ids are not known, and when they were made."""
+        """Yield the contacts of all streams whose Intercom ids are not known, and when they were made."""
         return iter(())
 
     def name(self, found: Sequence[tuple[Contact, Contact]]) -> None:
-        """Note which contact each is that had no Intercom id, for every record that names it."""
-
-    def known(self, stream: str) -> int:
-        """Count the contacts that were synced from a stream."""
-        del stream
-        return 0
+        """Write the ids of contacts, given as they were unnamed and as they were found, for every record of each."""
 
     def misses(self, stream: str) -> bool:
         """Check whether a synced record of a stream has not come in this run."""
         del stream
         return False
 
-    def unseen(self, stream: str) -> Iterator[Holder]:
-        """Yield the synced records of a stream that have not come in this run, those of one contact together."""
-        del stream
+    def unseen(self, stream: str, version: int | None = None) -> Iterator[Holder]:
+        """Yield the synced records of a stream that have not come in this run, those of one contact together.
+
+        `version`: records that last came with this version of the stream are not among them.
+        """
+        del stream, version
         return iter(())
 
     def holders(self, contacts: Sequence[ContactId]) -> Iterable[Holder]:
@@ -319,32 +317,32 @@ class Ledger:
         return False
 
     def activate(self, stream: str, version: int) -> None:
-        """Write the version of the records that came in this run, whose tap told it apart from them."""
+        """Write the version of the records that came in this run: their tap named it only after them."""
 
     def release(self, stream: str, keys: Sequence[RecordKey]) -> None:
         """Delete records that are missing from a stream and whose contacts stay."""
 
     def miss(self, stream: str, keys: Sequence[RecordKey]) -> None:
-        """Write that records are missing, or marked, and their contacts stay for streams of old, or refused records."""
+        """Write that records are missing or marked whose contacts stay for records of earlier runs, or refused ones."""
 
     def unlink(self, stream: str, keys: Sequence[RecordKey], *, with_tags: bool) -> None:
         """Write that records are marked as deleted and name their contacts no more, which stay or are gone.
 
-        `with_tags`: the tags that are theirs alone are to be taken off.
+        `with_tags`: the tags that the contacts have because of these records alone are to be taken off.
         """
 
     def removed(self, contacts: Mapping[ContactId, str]) -> None:
-        """Write that contacts are gone, whichever records named them; with the streams on whose account."""
+        """Write that contacts were removed, for every record that names them; with the streams on whose account."""
 
     def failures(self) -> Mapping[str, int]:
-        """Return what calls were about that ended runs alone, and how many runs in a row each did."""
+        """Return the subjects of calls that ended runs by failing alone, and how many runs in a row each ended."""
         return {}
 
     def note_failures(self, ended_by: str | None, worked: Collection[str]) -> None:
-        """Write down what the call was about that ended this run alone, and forget those that were answered."""
+        """Write the subject of the call that ended this run by failing alone; delete those in `worked`."""
 
     def finish(self) -> None:
         """Write that the run succeeded, and how many contacts, or memberships, each of its streams has now."""
 
     def close(self) -> None:
-        """Return everything back; safe to call twice."""
+        """Close the database and release the locks; safe to call twice."""

@@ -1,4 +1,4 @@
-"""What the ledger holds of a link: which record puts a contact into which group, and whether the contact has it."""
+"""Memberships as the ledger has them, and whether their contacts are linked to their groups. No SQL here."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if t.TYPE_CHECKING:
 MembershipId: t.TypeAlias = "tuple[str, RecordKey, ContactId, GroupKey]"
 """The stream, the record, the contact and the group: a record makes one membership of a contact in a group."""
 
+_NEVER: t.Final = Stamp(0)
+
 NOBODY: t.Final = ""
 """In place of the stream: a link that this target put on for a stream that was forgotten since."""
-
-_NEVER: t.Final = Stamp(0)
 
 
 class LinkState(str, enum.Enum):

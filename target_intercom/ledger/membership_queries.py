@@ -164,9 +164,7 @@ class MembershipQueries:
 
     def _missing(self, table: FromClause, stream: str, version: int | None) -> tuple[ColumnElement[bool], ...]:
         """Return the condition for memberships of a stream whose record did not come, or only with another version."""
-        of = table.c
-        missing = (of.workspace == self._workspace, of.stream == stream, ~self._rows.came(table))
-        return missing if version is None else (*missing, or_(of.version.is_(None), of.version != version))
+        return table.c.workspace == self._workspace, table.c.stream == stream, self._rows.missing(version, table)
 
     def _count(self, *where: ColumnElement[bool]) -> int:
         with self._database.reading() as connection:

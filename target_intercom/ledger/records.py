@@ -28,7 +28,7 @@ from target_intercom.ledger.memberships import Memberships
 from target_intercom.ledger.runs import failures
 from target_intercom.ledger.runs.lead_intents import SqlLeadIntents
 from target_intercom.ledger.runs.streams import SqlStreams
-from target_intercom.ledger.runs.unarchived import SqlUnarchived, forget_live
+from target_intercom.ledger.runs.unarchived import SqlUnarchivedContacts, forget_live
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.locks import locks_of
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
@@ -65,7 +65,7 @@ class SqlLedger(Ledger):
         self.streams: SqlStreams = SqlStreams(database, workspace, run, self._locks)
         self.intents: SqlLeadIntents = SqlLeadIntents(database, workspace, run)
         self.memberships: Memberships = Memberships(database, workspace, run)
-        self.unarchived: SqlUnarchived = SqlUnarchived(database, workspace, run, self._locks)
+        self.unarchived: SqlUnarchivedContacts = SqlUnarchivedContacts(database, workspace, run, self._locks)
         self._mend_stamps()
 
     def _mend_stamps(self) -> None:
@@ -250,7 +250,7 @@ class SqlLedger(Ledger):
     # Removals.
 
     def known(self, stream: str) -> int:
-        """See `Ledger`."""
+        """Count the contacts that were synced from a stream."""
         mine = (*self._entries.by_contact(stream), _E.standing == EntryState.SYNCED.value)
         named = select(_E.contact_id).where(*mine, _E.contact_id.is_not(None)).group_by(_E.contact_id).subquery()
         # Contacts whose ids are not known count each for itself.
@@ -261,14 +261,14 @@ class SqlLedger(Ledger):
 
     def misses(self, stream: str) -> bool:
         """See `Ledger`."""
-        missing = select(_E.key).where(*self._entries.by_row(stream), IS_MISSABLE, ~self._entries.came()).limit(1)
+        missing = select(_E.key).where(*self._entries.by_row(stream), IS_MISSABLE, self._entries.missing()).limit(1)
         with self._database.reading() as connection:
             return connection.scalar(missing) is not None
 
-    def unseen(self, stream: str) -> Iterator[Holder]:
+    def unseen(self, stream: str, version: int | None = None) -> Iterator[Holder]:
         """See `Ledger`. The first page is read in the order of rows; it is the only one where few are missing."""
         order = tuple_(_E.contact_id, _E.key)
-        is_missing = (IS_MISSABLE, ~self._entries.came(), _E.contact_id.is_not(None))
+        is_missing = (IS_MISSABLE, self._entries.missing(version), _E.contact_id.is_not(None))
         page = select(*HOLDER_COLUMNS).where(*is_missing).order_by(*order.clauses).limit(_PAGE)
         following = page.where(*self._entries.by_contact(stream))
         wanted = page.where(*self._entries.by_row(stream))

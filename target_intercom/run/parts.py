@@ -38,7 +38,7 @@ from target_intercom.sync.matching.search import Matcher
 from target_intercom.sync.memberships import MembershipSync
 from target_intercom.sync.remembering.stream_memory import StreamMemory
 from target_intercom.sync.removing.complete_streams import CompleteStreams
-from target_intercom.sync.removing.marks import StreamMarks
+from target_intercom.sync.removing.marked import Marks, StreamMarks
 from target_intercom.sync.removing.removals import Removals
 from target_intercom.sync.removing.remover import Remover
 from target_intercom.sync.workspace.attributes import AttributeCatalog
@@ -175,7 +175,7 @@ class Parts:
             self._directory,
             memory,
             self._listed_links(stream),
-            StreamMarks(stream, self.removals, self.report),
+            StreamMarks(stream, self._marks),
         )
         look_ups = LookUps(stream, self._directory, self._matcher, self._ids)
         return ContactSync(stream, mappers, self._catalog, look_ups, memory, self._writer(stream), outcomes)
@@ -209,13 +209,17 @@ class Parts:
         return CompleteStreams(self.ledger, self.ledger, self.warn)
 
     @cached_property
+    def _marks(self) -> Marks:
+        return Marks(self.report, are_expected=self.config.removes)
+
+    @cached_property
     def removals(self) -> Removals:
         """The contacts to remove."""
         return Removals(
             self.ledger,
             Remover(self.client, self.in_parallel, self.ledger, self._jobs, self.plan),
             self.complete_streams,
-            are_expected=self.config.removes,
+            self._marks,
             config=self.config.stream,
             find_ids=self._ids.find_all,
             say=self.warn,

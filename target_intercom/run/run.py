@@ -282,7 +282,7 @@ class _Session:
 
     def _join_removals(self, stream: Stream) -> None:
         removals = self.parts.removals
-        removals.join(stream.name)
+        removals.streams.add(stream.name)
         if self._is_first_run:
             self.parts.warn(no_earlier_run(removals.streams, self.parts.config))
 

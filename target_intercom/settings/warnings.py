@@ -49,8 +49,8 @@ def incremental_snapshot(stream: str, own: StreamConfig, *, is_incremental: bool
     if not (own.snapshot and is_incremental):
         return None
     message = (
-        f"Stream '{stream}' is incremental (it has bookmark_properties): what is missing from a run has not "
-        "changed; it was not deleted. Take 'snapshot' out, or let the tap replicate it as FULL_TABLE"
+        f"Stream '{stream}' is incremental (it has bookmark_properties): a record that is missing from "
+        "a run has not changed. Take 'snapshot' out, or let the tap replicate it as FULL_TABLE"
     )
     return StreamRefusedError(stream, message)
 
@@ -59,7 +59,7 @@ def incremental_bookmark(stream: str, position: str) -> str:
     """Return the warning that a stream turned out to be incremental; `position`: the part of its bookmark."""
     return (
         f"Stream '{stream}' is incremental (its bookmark in STATE holds a position, '{position}'): "
-        "what is missing from it is not removed"
+        "nothing is removed as missing from it"
     )
 
 
@@ -133,22 +133,22 @@ def missing_stream(setting: str, name: str, names: Sequence[str], renamed: str |
 def maybe_incomplete(stream: str, missing: str) -> str:
     """Return the warning that a stream may be incomplete; `missing`: the sign of its completeness that did not come."""
     return (
-        f"Stream '{stream}': the tap did not say that it is complete ({missing}; see docs/removals.md): what is "
-        "missing from it is not removed"
+        f"Stream '{stream}': the tap did not say that it is complete ({missing}; see docs/removals.md): nothing is "
+        "removed as missing from it"
     )
 
 
 def unreadable_key(stream: str) -> str:
     """Return the warning that a refused record may be any record of a stream."""
     return (
-        f"Stream '{stream}': the key of a refused record cannot be read, and it may be any record of the stream: what "
-        "is missing from it is not removed"
+        f"Stream '{stream}': the key of a refused record cannot be read, and it may be any record of the stream: "
+        "nothing is removed as missing from it"
     )
 
 
 def shared_stream(stream: str) -> str:
     """Return the warning that a run was not alone with a stream."""
-    return f"Stream '{stream}': another run worked on it, too: what is missing from it is not removed"
+    return f"Stream '{stream}': another run worked on it, too: nothing is removed as missing from it"
 
 
 def contacts_of_old_records(stream: str, other: str, count: int, last_run: str | None) -> str:

@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
-    from target_intercom.sync.removing.marks import StreamMarks
+    from target_intercom.sync.removing.marked import StreamMarks
     from target_intercom.sync.writing.results import Written
 
 
@@ -47,7 +47,7 @@ class ContactOutcomes:
 
     def save(self) -> None:
         """Write what a batch marks and links, and how its records are known when they come again."""
-        self.marks.settle()
+        self.marks.apply()
         self.memory.flush()
         self.links.save()
         self.memory.save_source_hashes()

@@ -48,9 +48,9 @@ def test_a_run_that_is_alone_shares_with_nobody(ledgers: Ledgers, earlier_alone:
 def test_who_is_refused_is_told_which_stream_and_why(ledgers: Ledgers) -> None:
     first, second = ledgers("r1"), ledgers("r2")
     first.streams.enter(S, ["id"], alone=True)
-    with pytest.raises(StreamBusyError, match="'customers' is busy: another run that decides who is missing"):
+    with pytest.raises(StreamBusyError, match="'customers' is busy: another run that may remove what is missing"):
         second.streams.enter(S, ["id"], alone=False)
-    with pytest.raises(StreamBusyError, match="'customers' is busy: this run decides who is missing"):
+    with pytest.raises(StreamBusyError, match="'customers' is busy: this run may remove what is missing"):
         second.streams.enter(S, ["id"], alone=True)
 
 

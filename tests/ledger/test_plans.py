@@ -141,3 +141,9 @@ def test_few_records_are_found_by_their_stream(asked: Asked) -> None:
     for ask in (lambda ledger: ledger.misses("other"), lambda ledger: list(ledger.unseen("other"))):
         plans = asked.plans(ask)
         assert not any(re.search("^SCAN target_intercom_entries|Seq Scan", line) for line in plans)
+
+
+def test_many_records_are_all_counted_and_found(asked: Asked) -> None:
+    found = [holder.contact for holder in asked.ledger.unseen(S)]
+    assert len(found) == len(set(found)) == asked.ledger.known(S) == MANY - 1
+    assert found == sorted(found)

@@ -133,13 +133,14 @@ def test_a_changed_contact_voids_what_other_records_said_of_it(ledgers: Ledgers)
     before.remember(T, [loaded("1", contact("c1", "user", "x1", "ann@example.com"))])
     ledgers("r1", "w2").remember(S, [loaded("1", "c1")])
 
-    ledgers("r2").remember(S, [loaded("1", "c1", changed=True, written_at=9)])
+    now = contact("c1", "user", "x1", "new@example.com")
+    ledgers("r2").remember(S, [loaded("1", now, changed=True, written_at=9)])
 
     after = ledgers("r3")
-    assert recalled(after, "1") == entry("1", contact("c1"), written_at=9)
-    overruled = entry("2", contact("c1"), written_at=5, state=EntryState.FOUND, is_doubted=True, overruled_by="1")
+    assert recalled(after, "1") == entry("1", now, written_at=9)
+    overruled = entry("2", now, written_at=5, state=EntryState.FOUND, is_doubted=True, overruled_by="1")
     assert recalled(after, "2") == overruled
-    assert recalled(after, "1", T) == entry("1", contact("c1"), is_doubted=True), "it goes by what it was found by last"
+    assert recalled(after, "1", T) == entry("1", now, is_doubted=True), "it goes by what it was found by last"
     assert recalled(after, "3") == entry("3", contact("c2"))
     assert recalled(ledgers("r3", "w2"), "1") == entry("1", contact("c1"))
 
@@ -679,6 +680,15 @@ def test_an_identifier_that_cannot_be_stored_is_left_out(ledgers: Ledgers) -> No
 # No ledger.
 
 
+def test_a_record_of_the_wanted_version_is_not_missing(ledgers: Ledgers) -> None:
+    ledgers().remember(S, [loaded("1", "c1", version=7), loaded("2", "c2", version=8), loaded("3", "c3")])
+    later = ledgers("r2")
+    assert keys(later.unseen(S, 7)) == names("2", "3")
+    later.see(S, names("3"), None)
+    assert keys(later.unseen(S, 7)) == names("2")
+    assert keys(later.unseen(S)) == names("1", "2")
+
+
 def test_a_run_without_a_ledger_knows_nothing() -> None:
     ledger = Ledger()
     ledger.streams.enter(S, ["id"], alone=True)
@@ -689,7 +699,6 @@ def test_a_run_without_a_ledger_knows_nothing() -> None:
     assert not ledger.remembers
     assert ledger.streams.was_alone(S)
     assert ledger.recall(S, [key("1")]) == {}
-    assert ledger.known(S) == 0
     assert list(ledger.unseen(S)) == []
     assert list(ledger.holders([C1])) == []
     assert list(ledger.written_since(Stamp(0))) == []

@@ -626,7 +626,7 @@ def test_why_nobody_leaves_a_snapshot_is_said(
     assert (done.exit_code, len(people.live())) == (0, 3)
     (said,) = {message for message in caplog.messages if "Stream 'users': the tap did not say" in message}
     assert f"({why}" in said
-    assert said.endswith("what is missing from it is not removed")
+    assert said.endswith("nothing is removed as missing from it")
 
 
 def test_a_stream_that_the_targets_own_stream_map_renames_is_complete(load: Loader, people: People) -> None:

@@ -1,4 +1,4 @@
-"""A stream that is to be forgotten: what the ledger holds of it, and how it lets go of it."""
+"""Forgets a stream, and counts what the ledger holds of it."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def held(workspace: str, stream: str, connection: Connection) -> Held:
 def forget(database: Database, workspace: str, stream: str) -> None:
     """Delete all that a ledger holds of a stream; nothing is called, contacts and tags stay in Intercom.
 
-    Which tags are this target's is kept, without the records: whoever names the group again goes on with the tag, and
-    who lists the contact's groups without it has it taken off (`Memberships.release_forgotten`).
+    The ledger keeps which tags are this target's, without the records: a record that names the group again goes on with
+    the tag, and a record that lists its contact's groups without it has it taken off (`Memberships.release_forgotten`).
 
     Raises:
         StreamBusyError: a run works on the stream.

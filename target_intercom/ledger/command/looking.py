@@ -1,4 +1,4 @@
-"""What a run would find in a ledger, told without a change to it."""
+"""What a run would find in a ledger; the ledger is only read."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class LedgerLook:
 
 
 def look(place: str | Path | None) -> LedgerLook:
-    """Look at a ledger."""
+    """Return what a run would find in the ledger at a place."""
     if place is None:
         return LedgerLook(None, LedgerState.NONE)
     said = str(place) if isinstance(place, Path) else None
@@ -71,7 +71,7 @@ def look(place: str | Path | None) -> LedgerLook:
 
 
 def cannot_hold(folder: Path) -> str | None:
-    """Say why files cannot be made in a folder, which may not be there yet; None: they can."""
+    """Return why files cannot be made in a folder, which may not be there yet; None: they can."""
     for there in (folder.absolute(), *folder.absolute().parents):
         try:
             is_folder = stat.S_ISDIR(there.stat().st_mode)

@@ -52,9 +52,9 @@ class SqlLeadIntents(LeadIntents):
     database: Database
     workspace: str
     run: str
-    _waiting: list[_Intent] = field(default_factory=list)
-    _queue: threading.Lock = field(default_factory=threading.Lock)
-    _writing: threading.Lock = field(default_factory=threading.Lock)
+    _waiting: list[_Intent] = field(default_factory=list, init=False)
+    _queue: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _writing: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def add(self, email: Email, replacing: Stamp | None) -> Stamp:
         """See `LeadIntents`. Threads that come together share one transaction: each has to wait for the disk."""

@@ -34,9 +34,9 @@ class SqlStreams(Streams):
     workspace: str
     run: str
     locks: StreamLocks
-    entered: set[str] = field(default_factory=set)
+    entered: set[str] = field(default_factory=set, init=False)
     """The streams that this run works on."""
-    _in_company: set[str] = field(default_factory=set)
+    _in_company: set[str] = field(default_factory=set, init=False)
 
     def enter(self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False) -> None:
         """See `Streams`."""

@@ -33,7 +33,7 @@ _LOCKED_SECONDS = 20
 """How long a write waits for another process that writes to the same SQLite file."""
 _CONNECT_SECONDS = 10
 _MIGRATION_LOCK = 7_240_139_585
-"""Any number that nobody else uses: only one process at a time changes the tables of a PostgreSQL ledger."""
+"""A number of this program: only one process at a time changes the tables of a PostgreSQL ledger."""
 _COLLISIONS: t.Final = frozenset(["40001", "40P01"])
 """PostgreSQL's states for a transaction that met another and has to be repeated."""
 _NO_CONNECTION: t.Final = ("08", "28", "3D", "57P")
@@ -113,7 +113,7 @@ class Database:
 
 DAMAGED = (
     "is damaged, or no ledger: restore it, or move it away. A new one costs a search for every 75 records, and no "
-    "contact; until a whole run has filled it, nobody who left a snapshot is removed"
+    "contact; until a complete run has filled it, no contact is removed as missing"
 )
 LOCKED = "is locked by another process: wait for it, or end it"
 CANNOT_BE_OPENED = "cannot be opened: check that it is a file, and the permissions"
@@ -131,7 +131,7 @@ _SQLITE_MEANINGS: t.Final = (
 
 
 def check_whole(connection: Connection, shown: str) -> None:
-    """Look for damage in an SQLite file; another database looks after itself. `shown` names the ledger.
+    """Check an SQLite file for damage; other databases do so themselves. `shown` names the ledger.
 
     Raises:
         LedgerError: it is damaged, or no database.
@@ -183,7 +183,7 @@ def shown(url: URL) -> str:
 
 
 def engine_of(url: URL) -> Engine:
-    """Make what opens the connections to a ledger."""
+    """Return the engine of a ledger."""
     # Parameters are record keys and identifiers: personal data, which no error may quote.
     if url.get_backend_name() == "sqlite":
         waits = {} if "timeout" in url.query else {"timeout": _LOCKED_SECONDS}
@@ -252,7 +252,7 @@ def _own(path: Path, shown: str) -> None:
 
 
 def _meaning(error: BaseException | None, *, is_away: bool = False) -> str:
-    """Say what a driver's error means, in the first line of its words: the others may quote values."""
+    """Return what a driver's error means, with the first line of its message: the others may quote values."""
     words = str(error).strip().splitlines()
     said = redact(words[0]) if words else type(error).__name__
     for texts, meaning in _SQLITE_MEANINGS:

@@ -1,4 +1,4 @@
-"""Who works on a stream: many runs at once, or one alone. The locks end with the process, however it ends."""
+"""The locks of streams: many runs work on a stream, or one alone. They end with the process, however it ends."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class StreamLocks(t.Protocol):
         """Release one lock, if it is held."""
 
     def check(self) -> None:
-        """Make sure that what was taken is still held.
+        """Check that the locks that were taken are still held.
 
         Raises:
             LedgerError: it is not sure any more.
         """
 
     def close(self) -> None:
-        """Return everything back."""
+        """Release all locks."""
 
 
 def lock_name(workspace: str, stream: str) -> str:
@@ -98,7 +98,7 @@ class FileLocks:
             held.close()
 
     def check(self) -> None:
-        """They are held as long as the process lives."""
+        """See `StreamLocks`: these locks are held as long as the process lives."""
 
     def close(self) -> None:
         """See `StreamLocks`."""
@@ -133,7 +133,7 @@ class AdvisoryLocks:
                 self._call(self._connected(), "pg_advisory_unlock", name, alone=self._held.pop(name))
 
     def check(self) -> None:
-        """Ask whether the connection is still the one that holds them."""
+        """Check whether the connection is still the one that holds the locks."""
         if self._connection is None:
             return
         with self._database.errors():
@@ -180,8 +180,8 @@ def enter(locks: StreamLocks, name: str, stream: str, *, alone: bool) -> None:
         if locks.take(name, alone=False):
             return
     why = (
-        "this run decides who is missing from it, and another run works on it"
+        "this run may remove what is missing from it, and another run works on it"
         if alone
-        else "another run that decides who is missing from it works on it"
+        else "another run that may remove what is missing from it works on it"
     )
     raise StreamBusyError(f"Stream '{stream}' is busy: {why}. Run one after the other.")

@@ -202,7 +202,7 @@ STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
 
 
 def migrate(connection: Connection, shown: str) -> None:
-    """Bring a ledger to this version, within the caller's transaction; `shown` names it.
+    """Apply the steps that a ledger has not had, within the caller's transaction; `shown` names it.
 
     Raises:
         LedgerError: a newer version has been at it.

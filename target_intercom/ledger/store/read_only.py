@@ -34,7 +34,7 @@ _BUSY_SECONDS = 20.0
 
 
 class ReadOnlyLedger:
-    """Reads a ledger, whoever else works on it."""
+    """Reads a ledger, also while runs write to it."""
 
     def __init__(self, place: str | Path) -> None:
         """Nothing is opened yet.
@@ -48,12 +48,12 @@ class ReadOnlyLedger:
         self.file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
         """Of an SQLite ledger; None: it is in another database."""
         self._had_lock = False
-        """The SQLite file was opened so that nobody could change it under the reader's hands."""
+        """The SQLite file was opened with a lock: no process changes it while it is read."""
         with errors_of(self.shown):
             self._engine = self._made(url)
 
     def check(self) -> None:
-        """Make sure that there is a ledger, and that it is of this version.
+        """Check that there is a ledger, and that it is of this version.
 
         Raises:
             LedgerError: it is not so; the message says what is, and what to do.
@@ -142,7 +142,7 @@ def is_there(path: Path) -> bool:
 
 
 class _Traces(t.NamedTuple):
-    """What is another after somebody has written to an SQLite file, or begun to."""
+    """What changes when a process writes to an SQLite file, or begins to."""
 
     changed_at: int
     size: int

@@ -1,11 +1,11 @@
-"""The rows of one of the ledger's tables: what records and memberships are kept by in the same way."""
+"""The rows of one of the ledger's tables."""
 
 from __future__ import annotations
 
 import time
 import typing as t
 
-from sqlalchemy import func, update
+from sqlalchemy import func, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from target_intercom.ledger.interface import stamp
@@ -34,19 +34,29 @@ class Rows:
         self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
 
     def seen(self) -> dict[str, object]:
-        """Return the columns that say that a record came, in this run and now."""
+        """Return the columns of a record that came, in this run and now."""
         return {"seen_in": self._run, "seen_at": stamp(time.time())}
 
     def came(self, table: FromClause | None = None) -> ColumnElement[bool]:
-        """Return the condition for the rows whose records came in this run: the run says so, not a clock."""
+        """Return the condition for the rows whose records came in this run: that is told by the run, not by a clock."""
         return func.coalesce((self._table if table is None else table).c.seen_in, "") == self._run
+
+    def missing(self, version: int | None = None, table: FromClause | None = None) -> ColumnElement[bool]:
+        """Return the condition for the rows whose records are missing from a complete stream.
+
+        They did not come in this run, nor with the version that the stream's tap activated, where it names one.
+        """
+        if version is None:
+            return ~self.came(table)
+        known = (self._table if table is None else table).c.version
+        return ~self.came(table) & or_(known.is_(None), known != version)
 
     def of(self, stream: str) -> tuple[ColumnElement[bool], ...]:
         """Return the condition for the rows of a stream."""
         return self._table.c.workspace == self._workspace, self._table.c.stream == stream
 
     def see(self, stream: str, keys: Collection[RecordKey], version: int | None) -> None:
-        """Note that known records came again."""
+        """Write that known records came again."""
         seen = self.seen()
         if version is not None:
             seen["version"] = version
@@ -60,13 +70,13 @@ class Rows:
             self._database.write(work)
 
     def activate(self, stream: str, version: int) -> None:
-        """Write the version of the records that came in this run, whose tap told it apart from them."""
+        """Write the version of the records that came in this run: their tap named it only after them."""
         where = (*self.of(stream), self.came())
         statement = update(self._table).where(*where).values(version=version)
         self._database.write(lambda connection: connection.execute(statement))
 
     def add(self, connection: Connection, row: Mapping[str, object]) -> bool:
-        """Write a row where there is none of its key; tells whether it did."""
+        """Write a row where there is none of its key; returns whether there was none."""
         attempt = self._insert(self._table).values(row).on_conflict_do_nothing()
         return bool(connection.execute(attempt.execution_options(preserve_rowcount=True)).rowcount)
 
@@ -77,9 +87,9 @@ class Rows:
         changing: Sequence[str],
         **decided: Callable[[Columns], ColumnElement[t.Any]],
     ) -> None:
-        """Write rows, in place of those of their keys, of which the columns in `changing` change.
+        """Write rows; where there is a row of the same key, the columns in `changing` change.
 
-        `decided` tells what becomes of a column from what is to be written.
+        `decided` returns the new value of a column, from the row that is to be written.
         """
         if not rows:
             return

@@ -49,7 +49,7 @@ def sweep(parent: Path) -> None:
 
 
 def _marked(folder: Path) -> int:
-    """Put the mark into a folder; it is locked before it has its name, so that nobody takes its maker for dead."""
+    """Write the mark into a folder; it is locked before it has its name, so that no run takes its maker for dead."""
     draft = folder / _DRAFT
     try:
         mark = create(draft)
@@ -78,7 +78,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _words(folder: Path) -> bytes:
-    """Return what stands in a folder's mark: with its name, so that a copy which somebody keeps has none."""
+    """Return the content of a folder's mark; the folder's name is part of it, so that a copy has no valid mark."""
     return os.fsencode(f"{folder.name}: made by target-intercom, and removed by it\n")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from target_intercom.settings.warnings import incremental_bookmark, maybe_incomplete, shared_stream, unreadable_key
 
@@ -16,8 +16,8 @@ if t.TYPE_CHECKING:
     from target_intercom.singer.tap_streams import TapStream
 
 
-class Remembered(t.Protocol):
-    """The part of the ledger that remembers a stream's records."""
+class Records(t.Protocol):
+    """A part of the ledger with records."""
 
     def activate(self, stream: str, version: int) -> None:
         """Write the version of the records that came in this run."""
@@ -25,7 +25,7 @@ class Remembered(t.Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A stream of this run whose records decide who is removed."""
+    """A stream of this run from which contacts may be missing."""
 
     config: StreamConfig
     sources: list[TapStream]
@@ -48,16 +48,16 @@ class _Table:
         return not is_incremental and (self.config.snapshot or self.version is not None)
 
 
+@dataclass(frozen=True, slots=True)
 class CompleteStreams:
     """The streams of mode `sync`, and which of them are complete (docs/removals.md)."""
 
-    def __init__(self, ledger: Ledger, remembered: Remembered, say: Callable[[str], None]) -> None:
-        """`remembered` is the ledger's part for their records."""
-        self._ledger = ledger
-        self._remembered = remembered
-        self._say = say
-        self._tables: dict[str, _Table] = {}
-        self._complete: dict[str, int | None] = {}
+    ledger: Ledger
+    records: Records
+    """The part of the ledger with the streams' records: contacts, or memberships."""
+    say: Callable[[str], None]
+    _tables: dict[str, _Table] = field(default_factory=dict, init=False)
+    _complete: dict[str, int | None] = field(default_factory=dict, init=False)
 
     def add(self, stream: Stream) -> None:
         """Add a stream of mode `sync` when it begins."""
@@ -74,11 +74,9 @@ class CompleteStreams:
 
         `unclear`: streams with a refused record that may be any of their records.
         """
-        self._complete = {
-            stream: table.wanted_version
-            for stream, table in self._tables.items()
-            if self._is_complete(stream, table, is_unclear=stream in unclear)
-        }
+        for stream, table in self._tables.items():
+            if self._is_complete(stream, table, is_unclear=stream in unclear):
+                self._complete[stream] = table.wanted_version
 
     def versions(self) -> dict[str, int | None]:
         """Return the complete streams, with the version that a record must have; None: it must have come."""
@@ -93,12 +91,12 @@ class CompleteStreams:
 
     def _is_complete(self, stream: str, table: _Table, *, is_unclear: bool) -> bool:
         if table.version is not None and not table.sources[0].tells_versions:
-            self._remembered.activate(stream, table.version)
+            self.records.activate(stream, table.version)
         if not table.carries_all:
             return False
         doubt = self._doubt(stream, table, is_unclear=is_unclear)
         if doubt is not None:
-            self._say(doubt)
+            self.say(doubt)
         return doubt is None
 
     def _doubt(self, stream: str, table: _Table, *, is_unclear: bool) -> str | None:
@@ -111,4 +109,4 @@ class CompleteStreams:
             return maybe_incomplete(stream, missing)
         if is_unclear:
             return unreadable_key(stream)
-        return None if self._ledger.streams.was_alone(stream) else shared_stream(stream)
+        return None if self.ledger.streams.was_alone(stream) else shared_stream(stream)

@@ -1,4 +1,4 @@
-"""The fuse: how many of a stream's contacts one run may remove (docs/removals.md). Pure."""
+"""The limit: how many of a stream's contacts one run may remove (docs/removals.md)."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import typing as t
 from dataclasses import dataclass
 
 FEW: t.Final = 20
-"""So many removals need no share: small tables change by large shares."""
+"""So many removals are allowed whatever their share: small tables change by large shares."""
 HALF: t.Final = 50
-"""Percent of the known contacts that may be missing at any number: more looks like a broken source."""
+"""The percentage of the known contacts that may be missing: more looks like a broken source, however few they are."""
 ALL: t.Final = 100
-"""The percentage at which there is no fuse."""
+"""The percentage at which there is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a run is about to remove of one stream, and of how many."""
+    """How many contacts of one stream a run is about to remove, and how many there are."""
 
     stream: str
     marked: int
-    """Contacts that go because their records are marked as deleted."""
+    """Contacts whose records are marked as deleted."""
     missing: int
-    """Contacts that go because their records are missing from the complete table."""
+    """Contacts whose records are missing from the complete stream."""
     known: int | None
-    """Contacts that the stream had when its last run succeeded; None: no run of it has."""
+    """Contacts that the stream had when its last run succeeded; None: none has."""
     what: str = "contacts"
     """What is removed."""
 

@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import typing as t
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import attrgetter, itemgetter
+
+from target_intercom.model import (
+    Ambiguous,
+    Found,
+    MatchBy,
+    MergedAway,
+    NotFound,
+    Outcome,
+    Refusal,
+    Result,
+    SkipReason,
+    Unanswered,
+)
+from target_intercom.settings.config import SyncMode
+from target_intercom.sync.planning.wanted import not_shown, refusal
+from target_intercom.sync.removing.refused import RefusedRecords
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_intercom.model import Contact, ContactId, Received, RecordKey
+    from target_intercom.model import Contact, ContactId, Entry, Identity, Match, Received, RecordKey
+    from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import RemovalMode
-
-RecordName: t.TypeAlias = "tuple[str, RecordKey]"
-"""A record, by its stream and key."""
+    from target_intercom.settings.stream import Stream
+    from target_intercom.sync.matching.directory import Directory
+    from target_intercom.sync.removing.refused import RecordName
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,17 +54,26 @@ class Mark:
         """The record."""
         return self.stream, self.key
 
+    @property
+    def number(self) -> int:
+        """The record's place in the pipe."""
+        return self.received.number
+
     def ids(self) -> set[ContactId]:
         """Return the ids of its contacts."""
         return {contact.id for contact in self.contacts}
 
 
+@dataclass(frozen=True, slots=True)
 class Marks:
-    """The marks of a run. A later live record of the same key takes a mark back, and nothing else does."""
+    """The marks and the refused records of a run; a later live record of the same key takes a mark back."""
 
-    def __init__(self) -> None:
-        """Nothing is marked yet."""
-        self._by_name: dict[RecordName, list[Mark]] = defaultdict(list)
+    report: RunReport
+    are_expected: bool
+    """A stream of the run may remove contacts."""
+    refused: RefusedRecords = field(default_factory=RefusedRecords, init=False)
+    _by_name: dict[RecordName, list[Mark]] = field(default_factory=lambda: defaultdict(list), init=False)
+    _idle: dict[RecordName, int] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:
         """Return how many records are marked."""
@@ -58,31 +85,170 @@ class Marks:
 
     def __iter__(self) -> Iterator[Mark]:
         """Yield the marks in the order of the pipe."""
-        return iter(sorted((mark for marks in self._by_name.values() for mark in marks), key=_place))
+        marks = (mark for marks in self._by_name.values() for mark in marks)
+        return iter(sorted(marks, key=attrgetter("number")))
 
-    def add(self, mark: Mark) -> bool:
-        """Keep a mark; False where an earlier one of the same key means the same contacts."""
-        earlier = self._by_name.get(mark.name, ())
-        if any(mark.ids() <= one.ids() for one in earlier):
-            return False
-        self._by_name[mark.name].append(mark)
-        return True
+    def add(self, mark: Mark) -> None:
+        """Add a mark; its record is reported where the mark adds nothing to those that are there."""
+        if self.refused.is_after(mark.stream, mark.key, mark.number):
+            self._skip(mark)
+            return
+        self.refused.replace(mark.stream, {mark.key: mark.number})
+        if any(mark.ids() <= earlier.ids() for earlier in self._by_name.get(mark.name, ())):
+            self.report.record(mark.stream, Outcome(mark.received, Result.MERGED))
+        else:
+            self._by_name[mark.name].append(mark)
 
-    def cancel(self, stream: str, places: Mapping[RecordKey, int]) -> list[Mark]:
-        """Take marks back that came before live records of the same key, told with their places; returns them."""
-        cancelled: list[Mark] = []
+    def add_idle(self, stream: str, key: RecordKey, number: int) -> None:
+        """Add a marked record whose contacts will not be removed: it names no contact from now on."""
+        self._idle[stream, key] = number
+
+    def idle(self) -> dict[str, list[RecordKey]]:
+        """Return the marked records whose contacts will not be removed, by stream."""
+        keys: dict[str, list[RecordKey]] = defaultdict(list)
+        for stream, key in self._idle:
+            keys[stream].append(key)
+        return keys
+
+    def cancel(self, stream: str, places: Mapping[RecordKey, int]) -> None:
+        """Take back the marks that came before live records of the same keys; `places` are those of the live ones."""
+        self.refused.replace(stream, places)
+        self._cancel_idle(stream, places)
         for key, place in places.items() if self._by_name else ():
             marks = self._by_name.pop((stream, key), [])
-            later = [mark for mark in marks if mark.received.number > place]
+            later = [mark for mark in marks if mark.number > place]
             if later:
                 self._by_name[stream, key] = later
-            cancelled.extend(mark for mark in marks if mark.received.number <= place)
-        return cancelled
+            for mark in marks:
+                if mark.number <= place:
+                    self._skip(mark)
+
+    def refuse(self, stream: str, key: RecordKey | None, number: int, identity: Identity, *, is_mark: bool) -> None:
+        """Add a refused record; a live one takes the marks of its key back. `key`: None where it cannot be read."""
+        if key is not None and not is_mark:
+            self._cancel_idle(stream, {key: number})
+        if not self.are_expected:
+            return
+        if key is not None and not is_mark:
+            self.cancel(stream, {key: number})
+        self.refused.add(stream, key, number, identity, is_mark=is_mark)
 
     def clear(self) -> None:
-        """Forget all marks: they are carried out."""
+        """Remove all marks: they are carried out."""
         self._by_name.clear()
 
+    def _cancel_idle(self, stream: str, places: Mapping[RecordKey, int]) -> None:
+        for key, place in places.items() if self._idle else ():
+            if self._idle.get((stream, key), place) < place:
+                del self._idle[stream, key]
 
-def _place(mark: Mark) -> int:
-    return mark.received.number
+    def _skip(self, mark: Mark) -> None:
+        self.report.record(mark.stream, Outcome(mark.received, Result.SKIPPED, SkipReason.LIVE_AGAIN))
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMarks:
+    """The marks of one stream: which contacts they mean, and which of its records take them back."""
+
+    stream: Stream
+    marks: Marks
+    _waiting: list[tuple[Entry, list[Contact] | Refusal | SkipReason]] = field(default_factory=list, init=False)
+    _live: list[tuple[RecordKey, int]] = field(default_factory=list, init=False)
+
+    def place(self, entry: Entry, match: Match, known: Directory) -> None:
+        """Mark the contacts that a record means.
+
+        In `remove` mode a mark also means the leads with the record's email, or with that of the contact found: a
+        privacy request means the person. Where several users have the email, such leads may be any of theirs.
+        """
+        leads = _leads(entry, match, known) if self.stream.settings.sync_mode is SyncMode.REMOVE else []
+        self._waiting.append((entry, self._to_remove(entry, match, leads)))
+
+    def live(self, places: Mapping[RecordKey, int]) -> None:
+        """Take back the marks of records that came again, live, at these places in the pipe."""
+        self._live.extend(places.items())
+
+    def apply(self) -> None:
+        """Add and take back the marks of a batch, in the order of the pipe whatever the order of its writes."""
+        waiting, live = list(self._waiting), list(self._live)
+        self._waiting.clear()
+        self._live.clear()
+        marked = {entry.key for entry, _ in waiting}
+        lives = sorted(((place, key) for key, place in live if key in marked), reverse=True)
+        for entry, removal in sorted(waiting, key=lambda one: one[0].received.number):
+            while lives and lives[-1][0] < entry.received.number:
+                place, key = lives.pop()
+                self.marks.cancel(self.stream.name, {key: place})
+            self._mark(entry, removal)
+        self.marks.cancel(self.stream.name, dict(sorted(live, key=itemgetter(1))))
+
+    def refused(self, received: Received, key: RecordKey | None, identity: Identity, *, is_mark: bool) -> None:
+        """Add a record that could not be loaded; `key` is None where it cannot be read."""
+        self.marks.refuse(self.stream.name, key, received.number, identity, is_mark=is_mark)
+
+    def _to_remove(self, entry: Entry, match: Match, leads: list[Contact]) -> list[Contact] | Refusal | SkipReason:
+        """Return the contacts that a mark means, or why it removes none."""
+        if not self.stream.settings.may_remove:
+            return SkipReason.NOT_REMOVED
+        if _is_linked_by_merge(entry, match):
+            return SkipReason.CONTACT_MERGED
+        match match:
+            case Found(contact) if not contact.is_named:
+                return not_shown()
+            case Found(contact):
+                return [contact, *(lead for lead in leads if lead.id != contact.id)]
+            case NotFound():
+                return leads or SkipReason.NOT_THERE
+            case Ambiguous(contacts) if leads and {lead.id for lead in leads} >= set(contacts):
+                return leads
+            case Ambiguous() | MergedAway() | Unanswered():
+                return refusal(match)
+
+    def _mark(self, entry: Entry, removal: list[Contact] | Refusal | SkipReason) -> None:
+        """Mark a record's contacts, or report why not."""
+        match removal:
+            case list():
+                self.marks.add(self._new_mark(entry, removal))
+            case Refusal():
+                self._record(Outcome(entry.received, removal.result, refusal=removal))
+                self.refused(entry.received, entry.key, entry.draft.identity, is_mark=True)
+            case SkipReason():
+                self._record(Outcome(entry.received, Result.SKIPPED, removal))
+                if entry.key is not None:
+                    self.marks.add_idle(self.stream.name, entry.key, entry.received.number)
+
+    def _record(self, outcome: Outcome) -> None:
+        self.marks.report.record(self.stream.name, outcome)
+
+    def _new_mark(self, entry: Entry, contacts: list[Contact]) -> Mark:
+        if entry.key is None:
+            raise ValueError("a run that removes contacts keeps a ledger, and its records have keys")
+        return Mark(
+            stream=self.stream.name,
+            key=entry.key,
+            received=entry.received,
+            contacts=tuple(contacts),
+            mode=self.stream.settings.removal_mode,
+            is_order=self.stream.settings.sync_mode is SyncMode.REMOVE,
+            is_linked=entry.contact is not None,
+        )
+
+
+def _leads(entry: Entry, match: Match, known: Directory) -> list[Contact]:
+    emails = {entry.draft.identity.email, match.contact.email if isinstance(match, Found) else None} - {None}
+    found: list[Contact] = []
+    for email in sorted(filter(None, emails)):
+        users = [contact for contact in known.named(MatchBy.EMAIL, email) if contact.role == "user"]
+        found.extend(known.leads_with(email) if len(users) <= 1 else ())
+    return found
+
+
+def _is_linked_by_merge(entry: Entry, match: Match) -> bool:
+    """Check whether only a merge in Intercom leads from a record to a contact: such a link removes no contact."""
+    match match:
+        case MergedAway():
+            return entry.contact is not None
+        case Found(contact):
+            return entry.is_linked_by_merge(contact.id)
+        case _:
+            return False

@@ -13,8 +13,8 @@ if t.TYPE_CHECKING:
     from target_intercom.ledger.interface import Holder, Ledger
     from target_intercom.model import ContactId, RecordKey
     from target_intercom.sync.removing.complete_streams import CompleteStreams
+    from target_intercom.sync.removing.live_records import LiveRecords
     from target_intercom.sync.removing.refused import RefusedRecords
-    from target_intercom.sync.removing.still_named import StillNamed
 
 _AT_ONCE = 500
 """Records that are looked at together, or a few more: those of one contact stay together."""
@@ -24,45 +24,41 @@ _AT_ONCE = 500
 class Page:
     """Some missing records of a stream, by what follows from them."""
 
-    going: list[ContactId]
-    """Contacts to remove."""
+    to_remove: list[ContactId]
     kept: Mapping[ContactId, Sequence[Holder]]
-    """Contacts that stay, with the records that name them."""
+    """Contacts that stay, with the live records that name them."""
     merged: int
-    """Contacts that stay because nothing but a merge made them the records' contacts."""
-    released: list[RecordKey]
-    """Records to forget: other streams of this run name their contacts, or only a merge made these theirs."""
-    missed: list[RecordKey]
-    """Records to keep as missing: their contacts stay for streams of old, until these are let go of."""
+    """How many contacts stay because only a merge made them the records' contacts."""
+    to_delete: list[RecordKey]
+    """Records to delete: other streams of this run name their contacts, or only a merge made these theirs."""
+    to_keep: list[RecordKey]
+    """Records to keep as missing: their contacts stay for records of earlier runs, until the ledger forgets these."""
 
 
+@dataclass(frozen=True, slots=True)
 class Missing:
-    """Finds who is missing, page by page, from what the ledger knows at that moment."""
+    """Finds missing contacts page by page, from what the ledger knows at that moment."""
 
-    def __init__(
-        self, ledger: Ledger, complete: CompleteStreams, still_named: StillNamed, refused: RefusedRecords
-    ) -> None:
-        """Decide by the complete streams of the run, the records that name contacts and those that were refused."""
-        self._ledger = ledger
-        self._complete = complete
-        self._still_named = still_named
-        self._refused = refused
+    ledger: Ledger
+    complete: CompleteStreams
+    live: LiveRecords
+    refused: RefusedRecords
 
     def pages(self, stream: str, marked: Collection[ContactId], is_in_run: Callable[[str], bool]) -> Iterator[Page]:
-        """Yield who is missing from a complete stream; `marked` contacts go otherwise."""
-        for records in _pages(filter(self._complete.misses, self._ledger.unseen(stream))):
+        """Yield the missing records of a complete stream; `marked` contacts are removed otherwise."""
+        for records in _pages(self.ledger.unseen(stream, self.complete.versions()[stream])):
             contacts = {one.contact for one in records}
-            kept = self._still_named.keepers(sorted(contacts))
-            spared = {one.contact for one in records if self._refused.names(one.identity, or_marks=True)}
+            kept = self.live.naming(contacts)
+            refused = {one.contact for one in records if self.refused.names(one.identity, or_marks=True)}
             own = {one.contact for one in records if not one.merged}
             merged = contacts - own - kept.keys()
-            current = {contact for contact, keepers in kept.items() if any(is_in_run(one.stream) for one in keepers)}
+            current = {contact for contact, live in kept.items() if any(is_in_run(one.stream) for one in live)}
             yield Page(
-                going=sorted(own - kept.keys() - spared - set(marked)),
+                to_remove=sorted(own - kept.keys() - refused - set(marked)),
                 kept=kept,
                 merged=len(merged),
-                released=[one.key for one in records if one.contact in current | merged],
-                missed=[one.key for one in records if one.contact in kept.keys() - current],
+                to_delete=[one.key for one in records if one.contact in current | merged],
+                to_keep=[one.key for one in records if one.contact in kept.keys() - current],
             )
 
 

@@ -1,4 +1,4 @@
-"""Records that came and could not be loaded: nobody whom they may name is removed."""
+"""Records that came and could not be loaded: a contact that they may name is not removed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from target_intercom.model import RecordKey
-    from target_intercom.sync.removing.marked import RecordName
+
+RecordName: t.TypeAlias = "tuple[str, RecordKey]"
+"""A record, by its stream and key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Names:
     """
 
     def __init__(self, identities: Iterable[Identity]) -> None:
-        """Keep them by kind."""
+        """Sort the identifiers by kind."""
         self._names: set[tuple[MatchBy, str]] = set()
         self._emails: dict[str, set[str | None]] = defaultdict(set)
         for one in identities:
@@ -51,18 +53,18 @@ class RefusedRecords:
     """The refused records of a run, by what can be read of them; a later record of the same key takes its place."""
 
     def __init__(self) -> None:
-        """Nothing was refused yet."""
+        """Begin without a refused record."""
         self._refused: dict[RecordName | int, _Refused] = {}
         self._names: dict[bool, Names] = {}
 
     def add(self, stream: str, key: RecordKey | None, number: int, identity: Identity, *, is_mark: bool) -> None:
-        """Keep a record; `key` is None where it cannot be read, `number` is the record's place in the pipe."""
+        """Add a record; `key` is None where it cannot be read, `number` is the record's place in the pipe."""
         name = number if key is None else (stream, key)
         if not self._is_later(name, number):
             self._refused[name] = _Refused(stream, identity, is_mark, has_key=key is not None, number=number)
 
     def replace(self, stream: str, places: Mapping[RecordKey, int]) -> None:
-        """Forget refused records that came before others of the same key, told with their places."""
+        """Remove refused records that came before others of the same keys; `places` are those of the others."""
         for key, place in places.items() if self._refused else ():
             if not self._is_later((stream, key), place):
                 self._refused.pop((stream, key), None)
@@ -80,7 +82,7 @@ class RefusedRecords:
         yield from ((one.stream, one.identity) for one in self._refused.values() if not one.has_key)
 
     def sort(self) -> None:
-        """Bring the identifiers in order, at the end of the pipe, so that `names` can be asked."""
+        """Sort the identifiers, at the end of the pipe, for `names`."""
         refused = self._refused.values()
         self._names = {
             False: Names(one.identity for one in refused if not one.is_mark),
@@ -88,5 +90,5 @@ class RefusedRecords:
         }
 
     def names(self, identity: Identity, *, or_marks: bool) -> bool:
-        """Check whether a live record, `or_marks` one that is marked as deleted, may name a contact."""
+        """Check whether a refused record may name a contact; `or_marks`: also a record that is marked as deleted."""
         return self._names[or_marks].has(identity)

@@ -1,4 +1,4 @@
-"""Removes contacts from Intercom, whoever decided it: one by one or by bulk jobs, and has the ledger know."""
+"""Removes contacts from Intercom, one by one or by bulk jobs, and writes it into the ledger."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Ending(enum.Enum):
     NOT_THERE = enum.auto()
     """There was no such contact any more."""
     MERGED = enum.auto()
-    """It was merged into another contact, which nobody asked to remove."""
+    """It was merged into another contact, which no record asks to remove."""
     REFUSED = enum.auto()
 
 
@@ -56,40 +56,39 @@ class Removed:
     fault: Fault | None = None
 
 
+@dataclass(frozen=True, slots=True)
 class Remover:
-    """Removes contacts; shared by all that decide who goes."""
+    """Removes contacts, whether marked or missing."""
 
-    def __init__(
-        self, client: IntercomClient, in_parallel: InParallel, ledger: Ledger, jobs: BulkJobs, plan: Plan
-    ) -> None:
-        """Use `jobs` for what is deleted for good; `plan` is told on whose account a contact goes."""
-        self._client = client
-        self._in_parallel = in_parallel
-        self._ledger = ledger
-        self._jobs = jobs
-        self._plan = plan
+    client: IntercomClient
+    in_parallel: InParallel
+    ledger: Ledger
+    jobs: BulkJobs
+    """For contacts that are deleted for good."""
+    plan: Plan
+    """It is told on whose account a contact is removed."""
 
     def remove(self, removals: Iterable[Removal]) -> Iterator[Removed]:
-        """Remove contacts, each named once; yields what became of each, in any order."""
+        """Remove contacts, each given once; yields what became of each, in any order."""
         waiting = iter(removals)
         while page := list(islice(waiting, _AT_ONCE)):
             yield from self._remember(self._remove(page))
 
     def _remove(self, page: Sequence[Removal]) -> Iterator[Removed]:
-        self._ledger.doubt(sorted(one.contact for one in page))
-        self._plan.because({one.contact: one.origin for one in page})
-        deletions = self._jobs.delete(one.contact for one in page if one.mode is RemovalMode.DELETE)
+        self.ledger.doubt(sorted(one.contact for one in page))
+        self.plan.because({one.contact: one.origin for one in page})
+        deletions = self.jobs.delete(one.contact for one in page if one.mode is RemovalMode.DELETE)
         yield from (Removed(one, Ending.REMOVED) for one in page if one.contact in deletions.done)
         singly = [one for one in page if one.contact not in deletions.done]
-        yield from self._in_parallel(lambda one: self._remove_one(one, deletions), singly)
+        yield from self.in_parallel(lambda one: self._remove_one(one, deletions), singly)
 
     def _remove_one(self, removal: Removal, deletions: Deletions) -> Removed:
         try:
             match removal.mode:
                 case RemovalMode.ARCHIVE:
-                    self._client.archive_contact(removal.contact)
+                    self.client.archive_contact(removal.contact)
                 case RemovalMode.DELETE:
-                    self._client.delete_contact(removal.contact)
+                    self.client.delete_contact(removal.contact)
         except NotFoundError:
             # A job may have deleted it.
             return Removed(removal, Ending.REMOVED if removal.contact in deletions.tried else Ending.NOT_THERE)
@@ -107,8 +106,8 @@ class Remover:
                 if one.ending is not Ending.REFUSED:
                     gone[one.removal.contact] = one.removal.origin.stream
                 if len(gone) >= _MOST_UNWRITTEN:
-                    self._ledger.removed(gone)
+                    self.ledger.removed(gone)
                     gone = {}
                 yield one
         finally:
-            self._ledger.removed(gone)
+            self.ledger.removed(gone)
