@@ -39,7 +39,7 @@ def names_contact(table: FromClause) -> tuple[ColumnElement[bool], ...]:
 IS_RECORD: t.Final = is_record(ENTRIES)
 
 IS_GONE: t.Final = ~IS_RECORD & _E.gone_id.is_not(None)
-"""The row is of a removed contact that no record named."""
+"""The row is of a contact that no record names, and is kept only while search may show it as it was."""
 
 IS_UNNAMED: t.Final = _E.contact_id.is_(None) & _E.role.is_not(None)
 """A bulk job made the contact, and its Intercom id is not known; the row of a removed contact has no role."""
@@ -159,8 +159,9 @@ class EntryRows(Rows):
     def of_dropped(self, stream: str, dropped: Dropped) -> dict[str, object]:
         """Return the row of a contact that a record named before it named another."""
         row = self._without_record(stream, dropped.contact.id)
-        state = EntryState.MISSING if dropped.is_missing else EntryState.DROPPED
-        return {**row, **columns_of(dropped.contact), "standing": state.value, "written_at": dropped.written_at}
+        state, gone = (EntryState.MISSING, None) if dropped.is_missing else (EntryState.DROPPED, dropped.contact.id)
+        columns = columns_of(dropped.contact)
+        return {**row, **columns, "standing": state.value, "written_at": dropped.written_at, "gone_id": gone}
 
     def of_gone(self, stream: str, contact: ContactId) -> dict[str, object]:
         """Return the row of a removed contact that no record named: search may go on showing it."""

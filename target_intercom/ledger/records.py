@@ -48,6 +48,7 @@ _GONE_KEPT = 86_400.0
 """Seconds after which search no longer shows a removed contact for sure."""
 
 _E = ENTRIES.c
+_FOUND_BY: t.Final = (_E.contact_id, _E.role, _E.external_id, _E.email)
 
 
 class SqlLedger(Ledger):
@@ -182,16 +183,18 @@ class SqlLedger(Ledger):
 
     def _change(self, connection: Connection, contacts: Iterable[Contact]) -> None:
         """Write that contacts were changed, and what they are found by now, into the rows of all their records."""
-        changed = update(ENTRIES).where(_E.workspace == self._workspace, _E.contact_id == bindparam("of"))
-        changed = changed.values(
-            doubt=UNCONFIRMED, role=bindparam("as"), external_id=bindparam("by"), email=bindparam("at")
-        )
-        rows = (columns_of(one) for one in sorted(contacts, key=lambda one: one.id))
-        values = [
-            {"of": row["contact_id"], "as": row["role"], "by": row["external_id"], "at": row["email"]} for row in rows
-        ]
-        if values:
-            connection.execute(changed, values)
+        now = {one.id: columns_of(one) for one in contacts}
+        stale: set[ContactId] = set()
+        for chunk in chunks(sorted(now)):
+            where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
+            connection.execute(update(ENTRIES).where(*where).values(doubt=UNCONFIRMED))
+            rows = connection.execute(select(*_FOUND_BY).where(*where)).mappings()
+            stale.update(row["contact_id"] for row in rows if dict(row) != now[row["contact_id"]])
+        found_by: dict[str, object] = {column.name: bindparam(f"new_{column.name}") for column in _FOUND_BY}
+        moved = update(ENTRIES).where(_E.workspace == self._workspace, _E.contact_id == bindparam("new_contact_id"))
+        if stale:
+            values = [{f"new_{name}": value for name, value in now[one].items()} for one in sorted(stale)]
+            connection.execute(moved.values(found_by), values)
 
     def _overrule(self, connection: Connection, stream: str, changed: Mapping[ContactId, RecordKey]) -> None:
         """Write which record of a stream changed a contact that others of it have, too."""
