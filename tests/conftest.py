@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_intercom.sandbox import SandboxServer
-
-from .description import VERSIONS, official_description
-from .dialect import use_one_dialect
-from .loading import SAID, Loader, People
+from tests.support.description import VERSIONS, official_description
+from tests.support.dialect import use_one_dialect
+from tests.support.loading import SAID, Loader, People
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
+
+pytest_plugins = ("tests.support.fixtures",)
 
 LONGEST = (
     "test_meltano",
@@ -26,18 +27,18 @@ LONGEST = (
     "test_scale",
     "test_kills",
     "test_groups_kills",
-    "test_memory_property",
-    "test_removals_property",
-    "test_groups_property",
+    "test_memory",
+    "test_removals",
+    "test_groups",
     "test_memberships_leaving",
-    "test_tags_property",
+    "test_tags",
     "test_memberships",
     "test_faults",
     "test_groups_faults",
     "test_workers",
     "test_leaving",
     "test_moments_ago",
-    "test_fuse",
+    "test_limit",
     "test_variables",
     "test_outages",
     "test_bulk_tags",

@@ -15,7 +15,7 @@ from target_intercom.model import Result, SkipReason
 from target_intercom.sandbox import routes
 from target_intercom.sandbox.__main__ import main
 from target_intercom.settings.table import SETTINGS
-from tests.documents import DOCS, PAGES, README, ROOT, anchors
+from tests.support.documents import DOCS, PAGES, README, ROOT, anchors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

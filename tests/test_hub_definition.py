@@ -16,8 +16,7 @@ from docs import hub_definition, hub_logo
 from target_intercom.settings.parsing import parse_config
 from target_intercom.settings.table import SETTINGS
 from target_intercom.target import TargetIntercom
-
-from .packaging import ROOT
+from tests.support.packaging import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

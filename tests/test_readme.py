@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.documents import DOCS, README, ROOT, blocks
-from tests.loading import until
-from tests.shell import STATE, empty, make_shell
+from tests.support.documents import DOCS, README, ROOT, blocks
+from tests.support.loading import until
+from tests.support.shell import STATE, empty, make_shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.documents import Block
-    from tests.shell import Shell
+    from tests.support.documents import Block
+    from tests.support.shell import Shell
 
 QUICKSTART = DOCS / "quickstart.md"
 CONSOLE = [block for page in (README, QUICKSTART, DOCS / "ledger.md") for block in blocks(page, "console")]

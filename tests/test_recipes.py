@@ -13,17 +13,17 @@ from target_intercom.sandbox import SandboxServer
 from target_intercom.settings.parsing import parse_config
 from target_intercom.settings.table import SETTINGS
 from target_intercom.target import TargetIntercom
-from tests.documents import DOCS, README, blocks
-from tests.loading import People, record, schema, state
-from tests.proxy import led_to
-from tests.shell import STATE, make_shell
+from tests.support.documents import DOCS, README, blocks
+from tests.support.loading import People, record, schema, state
+from tests.support.proxy import led_to
+from tests.support.shell import STATE, make_shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.documents import Block
-    from tests.loading import Loaded, Loader
+    from tests.support.documents import Block
+    from tests.support.loading import Loaded, Loader
 
 Settings = dict[str, Any]
 Row = dict[str, Any]

@@ -16,8 +16,7 @@ import yaml
 
 from docs import release_notes, settings_table
 from docs.release_notes import ChangelogError
-
-from .packaging import ROOT, build, commit, copy_sources, install, run, unpack
+from tests.support.packaging import ROOT, build, commit, copy_sources, install, run, unpack
 
 if TYPE_CHECKING:
     from email.message import Message

@@ -18,7 +18,7 @@ from demo.database import running_database
 from demo.pipeline import MELTANO
 from demo.workspace import running_workspace
 from docs import hub_definition
-from tests.packaging import ROOT, UV, build, copy_sources, run, uv_finds_packages
+from tests.support.packaging import ROOT, UV, build, copy_sources, run, uv_finds_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

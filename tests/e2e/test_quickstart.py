@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from tests.documents import DOCS, ROOT, blocks
-from tests.shell import make_shell
+from tests.support.documents import DOCS, ROOT, blocks
+from tests.support.shell import make_shell
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,7 +25,7 @@ from target_intercom.ledger.store.tables import MIGRATIONS
 from target_intercom.model import ContactId, Email, ExternalId, Identity
 from target_intercom.settings.config import StreamConfig
 from target_intercom.sync.remembering.fingerprints import record_key
-from tests.loading import record, schema
+from tests.support.loading import record, schema
 
 from .conftest import Ledgers, contact, entry, gone, loaded
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from target_intercom.ledger.interface import Ledger
-    from tests.loading import Loader, People
+    from tests.support.loading import Loader, People
 
 ROOT_COMMAND = [sys.executable, "-m", "target_intercom.ledger"]
 PASSWORD = "pssst"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_intercom.errors import LedgerError, StreamBusyError
-from tests.loading import until
+from tests.support.loading import until
 
 from .conftest import Ledgers, key, loaded
 

@@ -23,7 +23,7 @@ from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.migrations import STEPS
 from target_intercom.ledger.store.tables import METADATA
 from target_intercom.model import Email
-from tests.loading import until
+from tests.support.loading import until
 
 from .conftest import Ledgers, contact, key, loaded
 

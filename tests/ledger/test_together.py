@@ -22,7 +22,7 @@ from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.migrations import STEPS
 from target_intercom.ledger.store.tables import ENTRIES
 from target_intercom.model import ContactId, Email
-from tests.loading import GUARD
+from tests.support.loading import GUARD
 
 from .conftest import Ledgers, contact, entry, gone, key, loaded
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from tests.loading import until
+from tests.support.loading import until
 
 if TYPE_CHECKING:
     from .client import Api

@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from target_intercom.sandbox import Conditions, SandboxServer
-from tests.description import DESCRIBED, answers
-from tests.loading import until
+from tests.support.description import DESCRIBED, answers
+from tests.support.loading import until
 
 from .client import Api, Clock
 from .jobs import CREATE, DELETE, NOBODY, PREVIEW, UPDATE, Bulk, results, workers

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.description import DESCRIBED, answers
+from tests.support.description import DESCRIBED, answers
 
 from .jobs import CREATE, DELETE, NOBODY, PREVIEW, UPDATE, Bulk, results
 

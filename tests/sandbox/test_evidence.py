@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.description import DESCRIBED, SHARED, answers
+from tests.support.description import DESCRIBED, SHARED, answers
 
 if TYPE_CHECKING:
     from .client import Api

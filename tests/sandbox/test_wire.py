@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox import Bounds, SandboxServer
-from tests.loading import until
+from tests.support.loading import until
 
 from .client import Api
 

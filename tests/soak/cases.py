@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from tests.loading import lines
 from tests.soak.histories import Hand, History, Run
 from tests.soak.intercom import URL
 from tests.soak.worlds import World
+from tests.support.loading import lines
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from tests.loading import record, schema, state
+from tests.support.loading import record, schema, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

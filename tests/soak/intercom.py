@@ -14,7 +14,7 @@ from requests.adapters import BaseAdapter
 
 from target_intercom.sandbox import Conditions, Request, Sandbox
 from target_intercom.sandbox.messages import Fate
-from tests.loading import until
+from tests.support.loading import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

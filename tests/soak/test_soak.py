@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.loading import record, schema, state
 from tests.soak import cases
 from tests.soak.agreeing import Difference, difference
 from tests.soak.histories import History, Run, Shape, history
 from tests.soak.pairs import pairs
 from tests.soak.shrinking import smallest
 from tests.soak.worlds import World, happen
+from tests.support.loading import record, schema, state
 
 if TYPE_CHECKING:
     from pathlib import Path

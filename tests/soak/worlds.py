@@ -21,10 +21,10 @@ from singer_sdk.plugin_base import _ConfigInput
 
 from target_intercom.sandbox import Conditions
 from target_intercom.target import TargetIntercom
-from tests.loading import lines
 from tests.soak.clock import SwiftClock, all_follow
 from tests.soak.intercom import NOBODY, URL, Intercom, Kill, all_sent_to
 from tests.soak.statements import compiled_once
+from tests.support.loading import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

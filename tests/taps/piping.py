@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tests.loading import Loaded, Loader, People
+    from tests.support.loading import Loaded, Loader, People
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".venv-taps"

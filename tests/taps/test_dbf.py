@@ -13,7 +13,7 @@ from tests.taps.piping import Line, Person, Tap, command, contact_of, load_chang
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.loading import Loader, People
+    from tests.support.loading import Loader, People
 
 COLUMNS = "ID N(10,0); NAME C(40); EMAIL C(60); SEATS N(12,0); BALANCE N(12,2); ACTIVE L; BIRTHDAY D; UPDATED C(20)"
 STANDARD = ("name", "email")

@@ -10,7 +10,7 @@ from tests.taps.piping import Line, Person, Tap, command, contact_of, load_chang
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.loading import Loader, People
+    from tests.support.loading import Loader, People
 
 NUMBERS = ("id", "seats", "balance")
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox import SandboxServer
-from tests.loading import Loader, People, record, schema
-from tests.proxy import INTERCOM, led_to
+from tests.support.loading import Loader, People, record, schema
+from tests.support.proxy import INTERCOM, led_to
 from tests.taps.piping import STANDARD, Tap, command, people_of_a_table
 
 if TYPE_CHECKING:

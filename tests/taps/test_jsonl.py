@@ -10,7 +10,7 @@ from tests.taps.piping import Line, Person, Tap, command, contact_of, load_chang
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.loading import Loader, People
+    from tests.support.loading import Loader, People
 
 
 def test_lines_stand_in_the_workspace_attribute_by_attribute(load: Loader, people: People, tmp_path: Path) -> None:

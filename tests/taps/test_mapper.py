@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
     from demo.database import Database
-    from tests.loading import Loader, People
+    from tests.support.loading import Loader, People
 
 __all__ = ["database", "table"]
 database, table = test_postgres.database, test_postgres.table

@@ -17,7 +17,7 @@ from tests.taps.piping import Line, Person, Tap, command, contact_of, load_chang
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tests.loading import Loader, People
+    from tests.support.loading import Loader, People
 
 TABLE = """create or replace table people (
     id bigint unsigned primary key, name varchar(100), email varchar(200), seats bigint, balance decimal(12,2),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from demo.database import Database
-    from tests.loading import Loader, People
+    from tests.support.loading import Loader, People
 
 TABLE = """create table people (
     id bigint primary key, name text, email varchar(200), seats bigint, balance numeric(12,2), active boolean,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.loading import until
+from tests.support.loading import until
 from tests.taps.aws import Aws, running_aws
 from tests.taps.piping import Line, Person, Tap, command, contact_of, load_change_and_remove, number
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tests.loading import Loader, People
+    from tests.support.loading import Loader, People
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.loading import Loader, People
+    from tests.support.loading import Loader, People
 
 # The tap asks Stripe alone, and trusts no certificate but Stripe's: Python runs this file when it starts, and a proxy
 # leads the tap here.
