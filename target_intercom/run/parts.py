@@ -57,8 +57,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.workspace import Workspace
     from target_intercom.model import Contact, StreamSchema
     from target_intercom.reporting.report import RunReport
-    from target_intercom.settings.config import Config
-    from target_intercom.settings.stream import Stream
+    from target_intercom.settings.config import Config, Stream
     from target_intercom.sync.writing.plan_file import Plan, PlanFile
     from target_intercom.sync.writing.results import Writer
 

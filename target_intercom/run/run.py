@@ -19,8 +19,8 @@ from target_intercom.ledger.store.scratch_folder import sweep
 from target_intercom.reporting.log import Warnings
 from target_intercom.reporting.report import RejectedRecords, RunReport
 from target_intercom.run.parts import GRACE_SECONDS, MapperFactory, Parts, ledger_of, new_client, open_database
+from target_intercom.settings.config import Stream
 from target_intercom.settings.contact_streams import ContactStreams
-from target_intercom.settings.stream import Stream
 from target_intercom.settings.warnings import (
     idle_snapshot,
     incremental_snapshot,

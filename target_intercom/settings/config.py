@@ -12,6 +12,9 @@ from target_intercom.model import MatchBy
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from target_intercom.model import Received
+    from target_intercom.singer.tap_streams import TapStream
+
 NO_LEDGER: t.Final = "none"
 """The `ledger_url` of a run without a ledger."""
 
@@ -143,6 +146,27 @@ class StreamConfig:
     def may_remove(self) -> bool:
         """Whether its records may remove contacts, or end memberships."""
         return self.orders_removals or self.is_limited
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """A stream, by the name that it has after stream maps."""
+
+    name: str
+    settings: StreamConfig
+    keys: tuple[str, ...]
+    """The names of its key properties."""
+    sources: tuple[TapStream, ...]
+    """The tap's streams that it is made of, as far as is known; first the stream of the SCHEMA that came."""
+
+    @property
+    def source(self) -> TapStream:
+        """The tap's stream of the SCHEMA that came."""
+        return self.sources[0]
+
+    def version_of(self, received: Received) -> int | None:
+        """Return the version of the table that a record is of."""
+        return self.source.version_of(received.message)
 
 
 @dataclass(frozen=True)

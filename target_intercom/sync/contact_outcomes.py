@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.ids import ContactId
     from target_intercom.model import Contact, ContactRecords, Received, RecordKey, SkipReason
     from target_intercom.reporting.report import RunReport
-    from target_intercom.settings.stream import Stream
+    from target_intercom.settings.config import Stream
     from target_intercom.sync.linking.listed import ContactLinks
     from target_intercom.sync.mapping.contacts import ContactMapper
     from target_intercom.sync.mapping.mappers import Mappers

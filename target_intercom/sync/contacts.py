@@ -33,7 +33,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.protocol.ids import ContactId
     from target_intercom.model import Contact, Identifier, Match, Received, StreamSchema
-    from target_intercom.settings.stream import Stream
+    from target_intercom.settings.config import Stream
     from target_intercom.sync.contact_outcomes import ContactOutcomes
     from target_intercom.sync.mapping.attribute_values import AttributeType
     from target_intercom.sync.mapping.contacts import ContactMapper

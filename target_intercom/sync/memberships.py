@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.model import GroupKey, Received, RecordKey, StreamSchema
     from target_intercom.reporting.report import RunReport
-    from target_intercom.settings.stream import Stream
+    from target_intercom.settings.config import Stream
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.linking.waiting import WaitingMemberships
     from target_intercom.sync.mapping.mappers import Mappers

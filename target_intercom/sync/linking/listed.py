@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from target_intercom.model import Contact, ContactId, Entry, GroupKey, LinkChange, PlannedWrite, RecordKey
-    from target_intercom.settings.stream import Stream
+    from target_intercom.settings.config import Stream
     from target_intercom.sync.linking.in_bulk import LinksWithContacts
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.linking.waiting import UnnamedLists

@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from target_intercom.model import Entry
-    from target_intercom.settings.stream import Stream
+    from target_intercom.settings.config import Stream
     from target_intercom.sync.matching.contact_ids import ContactIds
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.search import Matcher

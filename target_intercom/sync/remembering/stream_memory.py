@@ -40,7 +40,7 @@ if t.TYPE_CHECKING:
         RecordKey,
         StreamSchema,
     )
-    from target_intercom.settings.stream import Stream
+    from target_intercom.settings.config import Stream
     from target_intercom.sync.matching.contact_ids import ContactIds
 
 _MOST_UNWRITTEN = 200

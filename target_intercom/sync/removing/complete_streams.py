@@ -11,8 +11,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from target_intercom.ledger.interface import Holder, Ledger
-    from target_intercom.settings.config import StreamConfig
-    from target_intercom.settings.stream import Stream
+    from target_intercom.settings.config import Stream, StreamConfig
     from target_intercom.singer.tap_streams import TapStream
 
 

@@ -27,8 +27,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.model import Contact, ContactId, Entry, Identity, Match, Received, RecordKey
     from target_intercom.reporting.report import RunReport
-    from target_intercom.settings.config import RemovalMode
-    from target_intercom.settings.stream import Stream
+    from target_intercom.settings.config import RemovalMode, Stream
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.removing.refused import RecordName
 

@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.ids import AdminId, JobId
     from target_intercom.ledger.interface import Ledger, Stamp
     from target_intercom.model import Email, Json, PlannedWrite
-    from target_intercom.settings.stream import Stream
+    from target_intercom.settings.config import Stream
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.bulk_jobs import BulkJobs, Ended

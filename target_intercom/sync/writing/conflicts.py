@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.ledger.interface import Ledger
     from target_intercom.model import ContactRecords, Json
-    from target_intercom.settings.stream import Stream
+    from target_intercom.settings.config import Stream
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.archived import ArchivedContacts

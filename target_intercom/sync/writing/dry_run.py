@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.dry_run.client import DryRunClient
     from target_intercom.ledger.interface import Ledger
     from target_intercom.model import Contact, PlannedWrite
-    from target_intercom.settings.stream import Stream
+    from target_intercom.settings.config import Stream
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.writing.one_by_one import DirectWriter
     from target_intercom.sync.writing.plan_file import Plan, Subject
