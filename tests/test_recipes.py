@@ -207,7 +207,7 @@ def test_the_users_of_a_workspace_come_into_another_with_their_attributes(load: 
     assert load([described, *rows], **settings).writes == 0
 
 
-def test_enriching_touches_one_attribute_and_makes_nobody(load: Loader, people: People) -> None:
+def test_enriching_touches_one_attribute_and_skips_what_is_not_created(load: Loader, people: People) -> None:
     people.add(email="ann@example.com", external_id="77", name="Ann")
     rows = [{"email": "Ann@example.com", "health": 7, "name": "Nobody"}, {"email": "new@example.com", "health": 1}]
     loaded = load(

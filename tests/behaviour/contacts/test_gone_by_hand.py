@@ -181,7 +181,7 @@ def test_a_removal_of_who_is_gone_already_changes_nothing(load: Loader, people: 
     assert people.everyone() == before
 
 
-def test_a_removal_does_not_follow_a_merge(load: Loader, people: People) -> None:
+def test_a_removal_does_not_follow_a_merge_and_is_skipped_as_contact_merged(load: Loader, people: People) -> None:
     load(customers(LEAD), sync_mode="sync", creation_mode="lead")
     lead, user = people.one(email=A)["id"], people.add(external_id="1", email=A)
     merge(people, lead, user)

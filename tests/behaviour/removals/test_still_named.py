@@ -116,7 +116,9 @@ def test_a_row_that_is_marked_in_a_stream_that_removes_nobody_keeps_nobody_eithe
     assert load(stream(deleted(ANN)), streams=streams).results() == {"archived": 1}
 
 
-def test_a_deletion_that_comes_twice_with_the_key_alone_is_skipped_twice(load: Loader, people: People) -> None:
+def test_a_deletion_that_comes_twice_with_the_key_alone_is_skipped_twice_as_still_named(
+    load: Loader, people: People
+) -> None:
     load(stream(ANN, SECOND))
     for reason in ("still_named", "not_there"):
         done = load([schema("customers", ["row"], **TYPES), record("customers", row=2, _sdc_deleted_at=WHEN)])

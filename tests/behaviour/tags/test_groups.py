@@ -133,7 +133,7 @@ def test_without_a_ledger_tags_are_only_added(load: Loader, people: People) -> N
     assert not [path for path in done.data_dir.iterdir() if "scratch" in path.name]
 
 
-def test_a_tag_wanted_by_two_streams_stays_until_both_let_go(load: Loader, people: People) -> None:
+def test_a_tag_still_wanted_by_another_stream_stays_until_both_let_go(load: Loader, people: People) -> None:
     settings = {**MEMBERS, **LISTS, **SYNC, "streams": {"members": {"mappings": {}}}}
     gone = "2024-01-01"
     load([*listing({"id": "1", "groups": ["VIP"]}), *members(member(1, "vip"))], **settings)
