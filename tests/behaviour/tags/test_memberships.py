@@ -400,8 +400,6 @@ def test_an_ambiguous_contact_is_rejected_with_all_ids(load: Loader, people: Peo
 def test_a_membership_of_a_contact_that_is_gone_is_rejected_as_contact_gone(
     load: Loader, people: People, how: str, who: Row
 ) -> None:
-    load: Loader, people: People, how: str, who: Row
-) -> None:
     contact = add_people(people, [1])["1"]
     call = ("POST", "/archive") if how == "archived" else ("DELETE", "")
     people.call(call[0], f"/contacts/{contact}{call[1]}", {})
