@@ -368,7 +368,7 @@ class Refusal:
 class Create:
     """Make a new contact."""
 
-    group: ContactRecords
+    records: ContactRecords
     role: Role
     attributes: Mapping[str, Json]
     again: bool = False
@@ -387,7 +387,7 @@ class LinkChange:
 class Update:
     """Change a contact: `changes` holds what differs; it is empty only where nothing but tags is to be changed."""
 
-    group: ContactRecords
+    records: ContactRecords
     contact: Contact
     changes: Mapping[str, Json]
     tags: LinkChange | None = None
@@ -398,7 +398,7 @@ class Update:
 class Skip:
     """Write nothing: the contact is as the record says (`reason` None), or the mode does not allow it."""
 
-    group: ContactRecords
+    records: ContactRecords
     reason: SkipReason | None
 
 
@@ -406,7 +406,7 @@ class Skip:
 class Refuse:
     """Write nothing: the record cannot be loaded."""
 
-    group: ContactRecords
+    records: ContactRecords
     refusal: Refusal
 
 

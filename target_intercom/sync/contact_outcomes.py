@@ -67,29 +67,29 @@ class ContactOutcomes:
     def report_write(self, written: Written) -> list[Entry]:
         """Report what became of a group; returns the entries that have to be tried again."""
         if not isinstance(written, Saved):
-            self.links.cancel(written.group)
+            self.links.cancel(written.records)
         match written:
             case Saved():
                 return self._saved(written)
-            case Skipped(group, reason):
-                return self._skipped(group, reason)
-            case Rejected(group, why):
-                return self._rejected(group, why)
-            case InDoubt(group, why):
-                self.refuse(group.entries, why)
+            case Skipped(records, reason):
+                return self._skipped(records, reason)
+            case Rejected(records, why):
+                return self._rejected(records, why)
+            case InDoubt(records, why):
+                self.refuse(records.entries, why)
                 return []
             case Surprise():
                 return self._surprised(written)
 
     def _saved(self, saved: Saved) -> list[Entry]:
-        group, contact = saved.group, saved.contact
-        self.report.left_out(self.stream.name, _values_of(saved.dropped, group))
+        records, contact = saved.records, saved.contact
+        self.report.left_out(self.stream.name, _values_of(saved.dropped, records))
         if contact is not None:
             changed = saved.result is not Result.UNCHANGED
-            if saved.by_merge or (isinstance(group.match, Found) and group.match.by_merge):
+            if saved.by_merge or (isinstance(records.match, Found) and records.match.by_merge):
                 self._survivors.add(contact.id)
             self.memory.loaded(
-                group,
+                records,
                 contact,
                 changed=changed,
                 left_out=saved.dropped,
@@ -97,61 +97,61 @@ class ContactOutcomes:
                 by_merge=contact.id in self._survivors,
             )
         if saved.tags_sent:
-            self.links.confirm(group)
-        return self._done(group, contact, saved.result)
+            self.links.confirm(records)
+        return self._done(records, contact, saved.result)
 
-    def _skipped(self, group: ContactRecords, reason: SkipReason) -> list[Entry]:
-        if isinstance(group.match, NotFound) and len(group.entries) > 1:
+    def _skipped(self, records: ContactRecords, reason: SkipReason) -> list[Entry]:
+        if isinstance(records.match, NotFound) and len(records.entries) > 1:
             # Intercom knew somebody after all: that holds for the first record, not for those laid over it.
-            return self._one_by_one(group)
-        contact = group.match.contact if isinstance(group.match, Found) else None
+            return self._one_by_one(records)
+        contact = records.match.contact if isinstance(records.match, Found) else None
         if contact is not None:
-            self.memory.found(group, contact)
-        return self._done(group, contact, Result.SKIPPED, reason)
+            self.memory.found(records, contact)
+        return self._done(records, contact, Result.SKIPPED, reason)
 
     def _done(
-        self, group: ContactRecords, contact: Contact | None, result: Result, reason: SkipReason | None = None
+        self, records: ContactRecords, contact: Contact | None, result: Result, reason: SkipReason | None = None
     ) -> list[Entry]:
         """Report a group whose records went through, and mark its contact where some of them do."""
         if contact is not None:
-            if contact.is_read and not (isinstance(group.match, Found) and group.match.contact is contact):
+            if contact.is_read and not (isinstance(records.match, Found) and records.match.contact is contact):
                 self.directory.learn(contact, Source.ANSWER)
-            self.links.saved(group, contact, result)
+            self.links.saved(records, contact, result)
         first_wins = self.stream.settings.sync_mode is SyncMode.INSERT
-        winner = group.entries[0] if first_wins else group.entries[-1]
-        for entry in group.entries:
+        winner = records.entries[0] if first_wins else records.entries[-1]
+        for entry in records.entries:
             if entry is winner:
                 self.report.record(self.stream.name, Outcome(entry.received, result, reason))
             else:
                 self.report.record(self.stream.name, Outcome(entry.received, Result.MERGED))
-        self.marks.live(places_of(group.entries))
+        self.marks.live(places_of(records.entries))
         return []
 
-    def _rejected(self, group: ContactRecords, why: Refusal) -> list[Entry]:
+    def _rejected(self, records: ContactRecords, why: Refusal) -> list[Entry]:
         """Reject a record; several that were refused together are tried one by one, so that one spoils no other."""
-        if len(group.entries) > 1:
-            return self._one_by_one(group)
-        self.refuse(group.entries, why)
+        if len(records.entries) > 1:
+            return self._one_by_one(records)
+        self.refuse(records.entries, why)
         return []
 
     @staticmethod
-    def _one_by_one(group: ContactRecords) -> list[Entry]:
+    def _one_by_one(records: ContactRecords) -> list[Entry]:
         """Return a group's records to be tried again, each by itself."""
-        return [replace(entry, alone=True) for entry in group.entries]
+        return [replace(entry, alone=True) for entry in records.entries]
 
     def _surprised(self, surprise: Surprise) -> list[Entry]:
         """Have records planned anew whose contact is gone or another one, without their links, and no third time.
 
         Where several were refused together each is tried by itself: one may have spoilt it for the others.
         """
-        group, gone = surprise.group, surprise.gone
+        records, gone = surprise.records, surprise.gone
         if gone is not None:
             self.directory.learn_fact(gone, Gone())
             self.links.gone(gone)
-        elif len(group.entries) > 1:
-            return self._one_by_one(group)
-        self.refuse([entry for entry in group.entries if entry.again], surprise.refusal)
-        return [_without_link(entry, gone) for entry in group.entries if not entry.again]
+        elif len(records.entries) > 1:
+            return self._one_by_one(records)
+        self.refuse([entry for entry in records.entries if entry.again], surprise.refusal)
+        return [_without_link(entry, gone) for entry in records.entries if not entry.again]
 
     # Refusals.
 
@@ -175,9 +175,9 @@ class ContactOutcomes:
         self.marks.refused(received, key, identity, is_mark=mapper.removes(received.record))
 
 
-def _values_of(attributes: Iterable[str], group: ContactRecords) -> list[str]:
+def _values_of(attributes: Iterable[str], records: ContactRecords) -> list[str]:
     """Return each attribute once for every record that has a value for it."""
-    return [name for name in attributes for entry in group.entries if entry.draft.attributes.get(name) is not None]
+    return [name for name in attributes for entry in records.entries if entry.draft.attributes.get(name) is not None]
 
 
 def _without_link(entry: Entry, gone: ContactId | None) -> Entry:

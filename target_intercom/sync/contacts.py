@@ -199,18 +199,18 @@ class ContactSync:
         failed: list[ContactRecords] = []
         refused: set[ContactId] = set()
         for one in self.writer.write(operations):
-            group, now = one.group, one.contact if isinstance(one, Saved) else None
+            records, now = one.records, one.contact if isinstance(one, Saved) else None
             is_foretold = _is_foretold(one)
             again.extend(self.outcomes.report_write(one))
             if not is_foretold:
-                failed.append(group)
-                now = now or (group.match.contact if isinstance(group.match, Found) else None)
-            if now is not None and group.contact is not None:
+                failed.append(records)
+                now = now or (records.match.contact if isinstance(records.match, Found) else None)
+            if now is not None and records.contact is not None:
                 # What comes after begins with the contact as it is.
-                written[group.contact] = now
-                group.moved.update(() if is_foretold else Identity.of(now).identifiers())
-            if isinstance(one, Rejected) and one.is_unchanged and isinstance(group.match, Found):
-                refused.add(group.match.contact.id)
+                written[records.contact] = now
+                records.moved.update(() if is_foretold else Identity.of(now).identifiers())
+            if isinstance(one, Rejected) and one.is_unchanged and isinstance(records.match, Found):
+                refused.add(records.match.contact.id)
         self.memory.trust(refused)
         return again, failed
 
@@ -245,14 +245,14 @@ def _as_written(match: _M, written: Mapping[ContactId | None, Contact]) -> _M:
 
 def _is_foretold(written: Written) -> bool:
     """Check whether a write ended as its plan has it: made, changed, or left alone since the mode changes none."""
-    group = written.group
+    records = written.records
     match written:
-        case _ if group.contact is None:
+        case _ if records.contact is None:
             return True
         case Saved(result=result):
-            return isinstance(group.match, Found) or result is Result.CREATED
+            return isinstance(records.match, Found) or result is Result.CREATED
         case Skipped():
-            return isinstance(group.match, Found)
+            return isinstance(records.match, Found)
         case _:
             return False
 

@@ -29,13 +29,13 @@ class ContactLinks:
         """Return planned writes with the changes of their contacts' links, where bulk jobs can carry them."""
         return list(writes)
 
-    def confirm(self, group: ContactRecords) -> None:
+    def confirm(self, records: ContactRecords) -> None:
         """Take in that a job has changed a contact's links."""
 
-    def cancel(self, group: ContactRecords) -> None:
+    def cancel(self, records: ContactRecords) -> None:
         """Take back what the records of a contact list: nothing was written to it."""
 
-    def saved(self, group: ContactRecords, contact: Contact, result: Result) -> None:
+    def saved(self, records: ContactRecords, contact: Contact, result: Result) -> None:
         """Take in the lists of records that went through."""
 
     def unchanged(self, entry: Entry, contact: Contact) -> None:
@@ -72,8 +72,10 @@ class ListedLinks(ContactLinks):
     def _changes(self, write: PlannedWrite) -> Iterator[MembershipChange]:
         """Yield what the records of a contact list, where a job may carry it and it is news."""
         match write:
-            case Update(group, contact) | Skip(ContactRecords(match=Found(contact)) as group, None) if contact.is_named:
-                keyed = [(key, entry) for entry in group.entries if (key := self._key_of(entry)) is not None]
+            case Update(records, contact) | Skip(ContactRecords(match=Found(contact)) as records, None) if (
+                contact.is_named
+            ):
+                keyed = [(key, entry) for entry in records.entries if (key := self._key_of(entry)) is not None]
                 news = {key for key, entry in keyed if lists_news(entry, contact)}
                 # Of several lists of one record the last counts, also where it is no news.
                 last = {key: entry for key, entry in keyed if key in news and self._listed(entry) is not None}
@@ -85,45 +87,45 @@ class ListedLinks(ContactLinks):
         match write:
             case Update(contact=contact) if contact.id in changes:
                 return self.links.kind.with_change(write, changes[contact.id])
-            case Skip(ContactRecords(match=Found(contact)) as group, None) if contact.id in changes:
-                update = Update(group, contact, MappingProxyType({}))
+            case Skip(ContactRecords(match=Found(contact)) as records, None) if contact.id in changes:
+                update = Update(records, contact, MappingProxyType({}))
                 return self.links.kind.with_change(update, changes[contact.id])
             case _:
                 return write
 
-    def confirm(self, group: ContactRecords) -> None:
+    def confirm(self, records: ContactRecords) -> None:
         """See `ContactLinks`."""
-        contact = group.match.contact if isinstance(group.match, Found) else None
+        contact = records.match.contact if isinstance(records.match, Found) else None
         if self.with_contacts is None or contact is None:
             return
         self.with_contacts.confirm(contact.id)
-        self._confirmed = group
-        for entry in group.entries:
+        self._confirmed = records
+        for entry in records.entries:
             key, groups = self._key_of(entry), self._listed(entry)
             if key is not None and groups is not None:
                 self._lists.pop(key, None)
                 self._hashes[self.stream.name, key] = groups_print(groups)
                 self.unnamed.supersede(self.stream.name, key, entry.received.number)
 
-    def cancel(self, group: ContactRecords) -> None:
+    def cancel(self, records: ContactRecords) -> None:
         """See `ContactLinks`."""
-        if self.with_contacts is not None and isinstance(group.match, Found):
-            self.with_contacts.cancel(group.match.contact.id)
+        if self.with_contacts is not None and isinstance(records.match, Found):
+            self.with_contacts.cancel(records.match.contact.id)
 
-    def saved(self, group: ContactRecords, contact: Contact, result: Result) -> None:
+    def saved(self, records: ContactRecords, contact: Contact, result: Result) -> None:
         """See `ContactLinks`."""
-        if group is self._confirmed:
+        if records is self._confirmed:
             self._confirmed = None
         elif self._inserts:
             # What is there already stays as it is, unless a run was cut off; of several records the first counts.
-            first = group.entries[0]
+            first = records.entries[0]
             if result is Result.CREATED or (first.known is not None and first.known.groups == UNNOTED):
                 self.unchanged(first, contact)
         else:
-            if result is Result.UPDATED and not isinstance(group.match, Found):
+            if result is Result.UPDATED and not isinstance(records.match, Found):
                 # It was in the archive.
                 self.links.memberships.save_back([contact.id])
-            for entry in group.entries:
+            for entry in records.entries:
                 self.unchanged(entry, contact)
 
     def unchanged(self, entry: Entry, contact: Contact) -> None:

@@ -39,18 +39,18 @@ _WITH_EMAIL: t.Final = CONTACTS.names(lambda one: one.needs_email)
 _OF_TEAMMATES: t.Final = CONTACTS.names(lambda one: one.names_teammate)
 
 
-def plan(group: ContactRecords, config: StreamConfig) -> PlannedWrite:
+def plan(records: ContactRecords, config: StreamConfig) -> PlannedWrite:
     """Decide what the records of one contact lead to."""
-    match group.match:
+    match records.match:
         case NotFound():
-            return _plan_new(group, config)
+            return _plan_new(records, config)
         case Found(contact):
             if not config.sync_mode.updates:
-                return Skip(group, SkipReason.EXISTS)
-            differing = changes(group.draft, contact, config.creation_mode)
+                return Skip(records, SkipReason.EXISTS)
+            differing = changes(records.draft, contact, config.creation_mode)
             if differing and not contact.is_named:
-                return Refuse(group, not_shown())
-            return Update(group, contact, differing) if differing else Skip(group, None)
+                return Refuse(records, not_shown())
+            return Update(records, contact, differing) if differing else Skip(records, None)
 
 
 def creates(draft: ContactDraft, config: StreamConfig) -> bool:
@@ -158,14 +158,14 @@ def newborn(draft: ContactDraft, mode: CreationMode, number: int) -> Contact:
     )
 
 
-def _plan_new(group: ContactRecords, config: StreamConfig) -> PlannedWrite:
+def _plan_new(records: ContactRecords, config: StreamConfig) -> PlannedWrite:
     if not config.sync_mode.creates:
-        return Skip(group, SkipReason.NOT_CREATED)
-    reason = cannot_create(group.draft, config)
+        return Skip(records, SkipReason.NOT_CREATED)
+    reason = cannot_create(records.draft, config)
     if reason is not None:
-        return Refuse(group, reason)
-    role = role_of(group.draft, config.creation_mode)
-    return Create(group, role, creation(group.draft, role))
+        return Refuse(records, reason)
+    role = role_of(records.draft, config.creation_mode)
+    return Create(records, role, creation(records.draft, role))
 
 
 def _identity_changes(

@@ -208,7 +208,7 @@ class StreamMemory:
 
     def loaded(
         self,
-        group: ContactRecords,
+        records: ContactRecords,
         contact: Contact,
         *,
         changed: bool,
@@ -221,7 +221,7 @@ class StreamMemory:
         One that `may_change`, since a job may still write older values, is compared when the record comes again.
         `by_merge`: the contact is the survivor of a merge.
         """
-        for entry in group.entries:
+        for entry in records.entries:
             if entry.key is not None:
                 row = LedgerEntry(
                     entry.key,
@@ -229,18 +229,18 @@ class StreamMemory:
                     hashes=None if may_change else prints_of(entry.draft, self._settings, left_out),
                     state=EntryState.SYNCED,
                     written_at=Stamp(0),
-                    groups=UNNOTED if self._has_a_say(entry, group) and lists_news(entry, contact) else None,
+                    groups=UNNOTED if self._has_a_say(entry, records) and lists_news(entry, contact) else None,
                     source=None if may_change or left_out else entry.source,
                     merged=by_merge or entry.is_linked_by_merge(contact.id),
-                    overruled_by=None if _stands(entry, group) else group.entries[-1].key,
+                    overruled_by=None if _stands(entry, records) else records.entries[-1].key,
                 )
                 self._add(
                     row, entry.received, changed=changed, dropped=self._dropped(entry, contact, by_merge=by_merge)
                 )
 
-    def found(self, group: ContactRecords, contact: Contact) -> None:
+    def found(self, records: ContactRecords, contact: Contact) -> None:
         """Remember that a contact was there already and was left alone."""
-        for entry in group.entries:
+        for entry in records.entries:
             if entry.key is not None:
                 earlier = self._entries.get(entry.key)
                 is_ours = earlier is not None and earlier.state is EntryState.SYNCED
@@ -303,9 +303,9 @@ class StreamMemory:
         tells = stream.settings.snapshot or (version is not None and not stream.source.is_incremental)
         return tells and stream.settings.sync_mode.removes
 
-    def _has_a_say(self, entry: Entry, group: ContactRecords) -> bool:
+    def _has_a_say(self, entry: Entry, records: ContactRecords) -> bool:
         """Check whether a record says anything of its contact: in `insert` mode only the first one does."""
-        return self._stream.settings.sync_mode.updates or entry is group.entries[0]
+        return self._stream.settings.sync_mode.updates or entry is records.entries[0]
 
     def _add(self, row: LedgerEntry, received: Received, *, changed: bool, dropped: Dropped | None = None) -> None:
         earlier = self._entries.get(row.key)
@@ -331,11 +331,11 @@ class StreamMemory:
         return record_key(received.record, self._stream.keys, identity, self._stream.settings.match_by)
 
 
-def _stands(entry: Entry, group: ContactRecords) -> bool:
+def _stands(entry: Entry, records: ContactRecords) -> bool:
     """Check whether what a record says still holds after later ones were laid over it."""
-    if entry is group.entries[-1]:
+    if entry is records.entries[-1]:
         return True
-    draft, laid = entry.draft, group.draft
+    draft, laid = entry.draft, records.draft
     identity = draft.identity.external_id in {None, laid.identity.external_id}
     return identity and all(laid.attributes.get(name) == value for name, value in draft.attributes.items())
 

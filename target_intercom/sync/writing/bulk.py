@@ -186,9 +186,9 @@ class BulkWriter:
         if bulk_items.names_owner(attributes) and bulk_items.has_strange_owner(attributes, self._teammates.admins()):
             return False
         # What follows in the same batch needs the contact's id; a lead that was given up may turn up.
-        email = operation.group.draft.identity.email
+        email = operation.records.draft.identity.email
         is_doubtful = email is not None and self._direct.creates.is_doubtful(email)
-        return isinstance(operation, Update) or not (operation.group.is_followed or is_doubtful)
+        return isinstance(operation, Update) or not (operation.records.is_followed or is_doubtful)
 
     def _look_at_unread(self, parts: _Sorted) -> None:
         """See whether contacts differ at all in what no job can write: mostly they do not."""
@@ -198,7 +198,7 @@ class BulkWriter:
         for operation in unread:
             contact = view.get(operation.contact.id)
             if contact is not None:
-                differing = changes(operation.group.draft, contact, self._stream.settings.creation_mode)
+                differing = changes(operation.records.draft, contact, self._stream.settings.creation_mode)
                 self._place_again(parts, replace(operation, contact=contact, changes=differing))
             elif operation.contact.id in lately and _has_the_rest(operation):
                 self._place_again(parts, replace(operation, changes=bulk_items.carried(operation.changes)))
@@ -209,7 +209,7 @@ class BulkWriter:
         if operation.changes or operation.tags is not None:
             self._place(parts, operation)
         else:
-            parts.unchanged.append(Saved(operation.group, Result.UNCHANGED, operation.contact))
+            parts.unchanged.append(Saved(operation.records, Result.UNCHANGED, operation.contact))
 
     # Updates.
 
@@ -290,25 +290,25 @@ def _body(item: _Item) -> dict[str, Json]:
 
 def _created(item: _Item) -> Saved:
     stand_in = ContactId(f"unnamed:{next(_STAND_INS)}")
-    contact = bulk_items.made(item.operation.group.draft, item.attributes, stand_in)
-    return Saved(item.operation.group, Result.CREATED, contact, item.dropped)
+    contact = bulk_items.made(item.operation.records.draft, item.attributes, stand_in)
+    return Saved(item.operation.records, Result.CREATED, contact, item.dropped)
 
 
 def _updated(item: _Item) -> Written:
     match item.operation:
-        case Update(group, contact, tags=tags):
+        case Update(records, contact, tags=tags):
             result: t.Literal[Result.UPDATED, Result.UNCHANGED] = (
                 Result.UPDATED if item.attributes else Result.UNCHANGED
             )
             saved = bulk_items.updated(contact, item.attributes) if item.attributes else contact
-            return Saved(group, result, bulk_items.tagged(saved, tags), item.dropped, tags_sent=tags is not None)
+            return Saved(records, result, bulk_items.tagged(saved, tags), item.dropped, tags_sent=tags is not None)
         case Create():
             return _created(item)
 
 
 def _has_the_rest(operation: Update) -> bool:
     """Check whether the contact has, by the ledger, what no job can write: search may not show it yet."""
-    match operation.group.entries:
+    match operation.records.entries:
         case [entry]:
             return entry.known is not None and entry.known.single == single_print(entry.draft)
         case _:
@@ -326,7 +326,7 @@ def _creates(operations: Iterable[Create | Update]) -> list[Create]:
 
 
 def _email(item: _Item) -> Email:
-    email = item.operation.group.draft.identity.email
+    email = item.operation.records.draft.identity.email
     if email is None:
         raise ValueError("a lead is not made without an email")
     return email

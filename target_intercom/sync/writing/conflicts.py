@@ -42,7 +42,7 @@ class ExistingContacts:
     stream: Stream
 
     def save(
-        self, group: ContactRecords, contact: Contact, differing: Mapping[str, Json], unchanged: SavedAs
+        self, records: ContactRecords, contact: Contact, differing: Mapping[str, Json], unchanged: SavedAs
     ) -> Written:
         """Update a contact; nothing is sent when no attribute is left."""
 
@@ -52,23 +52,23 @@ class ExistingContacts:
         try:
             saved, dropped = self.catalog.sending(update, differing)
         except NotFoundError:
-            return _gone(group, contact.id)
+            return _gone(records, contact.id)
         if saved is None:
-            return Saved(group, unchanged, contact, dropped)
-        return Saved(group, Result.UPDATED, saved, dropped)
+            return Saved(records, unchanged, contact, dropped)
+        return Saved(records, Result.UPDATED, saved, dropped)
 
-    def bring_up_to_date(self, group: ContactRecords, contact: Contact, unchanged: SavedAs) -> Written:
+    def bring_up_to_date(self, records: ContactRecords, contact: Contact, unchanged: SavedAs) -> Written:
         """Write what differs from a contact read just now; `unchanged` is the result when nothing does."""
-        differing = changes(group.draft, contact, self.stream.settings.creation_mode)
+        differing = changes(records.draft, contact, self.stream.settings.creation_mode)
         if differing and not self.stream.settings.sync_mode.updates:
-            return Skipped(group, SkipReason.EXISTS)
+            return Skipped(records, SkipReason.EXISTS)
         if not differing:
-            return self.save(group, contact, differing, unchanged)
+            return self.save(records, contact, differing, unchanged)
         # Other records may be of this contact, which was not planned for.
         self.ledger.adopt([contact])
         self.ledger.doubt([contact.id])
         try:
-            return self.save(group, contact, differing, unchanged)
+            return self.save(records, contact, differing, unchanged)
         except RefusedError:
             self.ledger.trust([contact.id])
             raise
@@ -87,45 +87,45 @@ class ExistingContacts:
         One that was there before is no new one.
         """
         is_other, updates = (
-            another_person(operation.group.draft.identity, contact),
+            another_person(operation.records.draft.identity, contact),
             self.stream.settings.sync_mode.updates,
         )
         if not updates and (is_other or _is_older(contact, since)):
-            return Skipped(operation.group, SkipReason.EXISTS)
+            return Skipped(operation.records, SkipReason.EXISTS)
         if is_other:
-            return Rejected(operation.group, _taken(operation.group.draft.identity, contact))
+            return Rejected(operation.records, _taken(operation.records.draft.identity, contact))
         if _is_older(contact, since):
-            return self.bring_up_to_date(operation.group, contact, Result.UNCHANGED)
+            return self.bring_up_to_date(operation.records, contact, Result.UNCHANGED)
         if not updates:
             # Whatever differs is Intercom's way to write it: what was sent is ours.
-            return Saved(operation.group, Result.CREATED, contact)
-        return self.bring_up_to_date(operation.group, contact, Result.CREATED)
+            return Saved(operation.records, Result.CREATED, contact)
+        return self.bring_up_to_date(operation.records, contact, Result.CREATED)
 
     def after_conflict(
-        self, group: ContactRecords, error: ConflictError, *, doubtful: bool, since: int | None = None
+        self, records: ContactRecords, error: ConflictError, *, doubtful: bool, since: int | None = None
     ) -> Written:
         """Go on with the contact that a 409 names (docs/identity.md).
 
         `doubtful`: it may be our own, if it is not older than `since` (unix seconds of Intercom's clock).
         """
         if not self.stream.settings.sync_mode.updates and (error.archived or not doubtful):
-            return Skipped(group, SkipReason.EXISTS)
-        contact_id = self._in_the_way(group.draft.identity, error)
+            return Skipped(records, SkipReason.EXISTS)
+        contact_id = self._in_the_way(records.draft.identity, error)
         if contact_id is None:
-            return Rejected(group, Refusal.by_intercom(error.fault))
+            return Rejected(records, Refusal.by_intercom(error.fault))
         try:
-            contact = self._read_conflicting(contact_id, group.draft.identity, archived=error.archived)
+            contact = self._read_conflicting(contact_id, records.draft.identity, archived=error.archived)
         except NotFoundError:
-            return _gone(group, contact_id)
+            return _gone(records, contact_id)
         except CallFailedError as failure:
-            return Rejected(group, _not_restorable(contact_id, failure.fault))
+            return Rejected(records, _not_restorable(contact_id, failure.fault))
         is_ours = doubtful and not _is_older(contact, since)
-        is_other, updates = another_person(group.draft.identity, contact), self.stream.settings.sync_mode.updates
+        is_other, updates = another_person(records.draft.identity, contact), self.stream.settings.sync_mode.updates
         if not updates and (is_other or not is_ours):
-            return Skipped(group, SkipReason.EXISTS)
+            return Skipped(records, SkipReason.EXISTS)
         if is_other:
-            return Rejected(group, _taken(group.draft.identity, contact, error.fault))
-        return self.bring_up_to_date(group, contact, _if_nothing_differs(is_ours=is_ours, archived=error.archived))
+            return Rejected(records, _taken(records.draft.identity, contact, error.fault))
+        return self.bring_up_to_date(records, contact, _if_nothing_differs(is_ours=is_ours, archived=error.archived))
 
     def _read_conflicting(self, contact: ContactId, identity: Identity, *, archived: bool) -> Contact:
         """Read the contact that a 409 names; an archived one has to be brought back for that."""
@@ -155,9 +155,9 @@ def _if_nothing_differs(*, is_ours: bool, archived: bool) -> SavedAs:
     return Result.CREATED if is_ours else Result.UNCHANGED
 
 
-def _gone(group: ContactRecords, contact: ContactId) -> Surprise:
+def _gone(records: ContactRecords, contact: ContactId) -> Surprise:
     reason = f"contact {contact} is gone, and so is every other match"
-    return Surprise(group, Refusal(Result.REJECTED, reason, "contact_gone"), contact)
+    return Surprise(records, Refusal(Result.REJECTED, reason, "contact_gone"), contact)
 
 
 def _taken(identity: Identity, contact: Contact, fault: Fault | None = None) -> Refusal:

@@ -47,7 +47,7 @@ class DryRunWriter:
         planned = list(operations)
         self._plan.because({subject: origin for one in planned for subject, origin in self._origins(one)})
         read = self._read([one.contact for one in planned if isinstance(one, Update)])
-        emails = (one.group.draft.identity.email for one in planned if isinstance(one, Create))
+        emails = (one.records.draft.identity.email for one in planned if isinstance(one, Create))
         holders = self._ledger.users_with(list({email for email in emails if email is not None}))
         with self._client.expecting(read, holders):
             yield from self._direct.write(planned)
@@ -55,7 +55,7 @@ class DryRunWriter:
     def _origins(self, operation: PlannedWrite) -> Iterator[tuple[Subject, Origin]]:
         if not isinstance(operation, (Create, Update)):
             return
-        entry, identity = operation.group.entries[-1], operation.group.draft.identity
+        entry, identity = operation.records.entries[-1], operation.records.draft.identity
         key = record_key(entry.received.record, self._stream.keys, identity, self._stream.settings.match_by)
         origin = Origin(self._stream.name, key)
         for identifier in identity.identifiers():

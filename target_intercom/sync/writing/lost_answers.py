@@ -88,7 +88,7 @@ class LeadSearch:
 
     def _look(self, search: Search, *, is_last: bool) -> None:
         """Search once, and sort out who was found."""
-        identities = [doubt.operation.group.draft.identity for doubt in search.missing]
+        identities = [doubt.operation.records.draft.identity for doubt in search.missing]
         shown = self._matcher.search_index(identities)
         looked_for, search.missing = search.missing, []
         for doubt, identity in zip(looked_for, identities, strict=True):
@@ -126,7 +126,7 @@ class Creates:
 
     def create(self, operation: Create) -> Written | LeadInDoubt:
         """Make a contact; a user whose answer is lost is looked for at once, leads together at the end of a batch."""
-        email = operation.group.draft.identity.email
+        email = operation.records.draft.identity.email
         if operation.role == "lead" and email is not None:
             earlier = self._doubtful.pop(email, None)
             return (
@@ -138,7 +138,7 @@ class Creates:
         try:
             return self._post(operation, _nothing, tries)
         except ConflictError as error:
-            return self._existing.after_conflict(operation.group, error, doubtful=False)
+            return self._existing.after_conflict(operation.records, error, doubtful=False)
         except InDoubtError:
             return self._user_in_doubt(operation, tries)
 
@@ -164,7 +164,7 @@ class Creates:
         except UndoneError as error:
             self._ledger.intents.drop([email])
             if isinstance(error, ConflictError):
-                return self._existing.after_conflict(operation.group, error, doubtful=False)
+                return self._existing.after_conflict(operation.records, error, doubtful=False)
             raise
 
     def _sent_at(self, since: int) -> float:
@@ -180,12 +180,12 @@ class Creates:
             return self._client.create_contact(attributes, before=before, again=operation.again, tries=tries)
 
         contact, dropped = self._existing.catalog.sending(create, operation.attributes)
-        return Saved(operation.group, Result.CREATED, contact, dropped)
+        return Saved(operation.records, Result.CREATED, contact, dropped)
 
     def _user_in_doubt(self, operation: Create, tries: Tries) -> Written:
         """Look for a user whose create got no answer before it is repeated; a 409 on the repetition finds it, too."""
         operation = replace(operation, again=True)
-        identity = operation.group.draft.identity
+        identity = operation.records.draft.identity
         while True:
             found = self._existing.find_user(identity)
             if found is not None:
@@ -193,13 +193,13 @@ class Creates:
             try:
                 return self._post(operation, _nothing, tries)
             except ConflictError as error:
-                return self._existing.after_conflict(operation.group, error, doubtful=True)
+                return self._existing.after_conflict(operation.records, error, doubtful=True)
             except InDoubtError:
                 continue
             except CallFailedError as error:
                 found = self._existing.find_user(identity)
                 if found is None:
-                    return InDoubt(operation.group, _doubt(error.fault))
+                    return InDoubt(operation.records, _doubt(error.fault))
                 return self._existing.adopt(operation, found)
 
     # Users and leads that a job, or a call, may have made.
@@ -210,10 +210,10 @@ class Creates:
         `since`: when the job got them, in unix seconds of Intercom's clock; who is older was not made by it.
         """
         wanted = list(operations)
-        shown = self._matcher.search_index([operation.group.draft.identity for operation in wanted])
+        shown = self._matcher.search_index([operation.records.draft.identity for operation in wanted])
         found: list[tuple[Create, Contact | None]] = []
         for operation in wanted:
-            match = match_identity(shown, operation.group.draft.identity, BY_BOTH)
+            match = match_identity(shown, operation.records.draft.identity, BY_BOTH)
             is_user = isinstance(match, Found) and match.contact.role == "user"
             found.append((operation, match.contact if is_user and isinstance(match, Found) else None))
         yield from self._in_parallel(lambda one: self._settle_user(*one, since), found)
@@ -222,7 +222,7 @@ class Creates:
         operation = replace(operation, again=True)
         try:
             contact = shown
-            external_id = operation.group.draft.identity.external_id
+            external_id = operation.records.draft.identity.external_id
             if contact is None and external_id is not None and self._client.finds_by_external_id:
                 contact = self._client.find_user(external_id)
             if contact is not None:
@@ -231,11 +231,11 @@ class Creates:
             try:
                 return self._post(operation, _nothing, tries)
             except ConflictError as error:
-                return self._existing.after_conflict(operation.group, error, doubtful=True, since=since)
+                return self._existing.after_conflict(operation.records, error, doubtful=True, since=since)
             except InDoubtError:
                 return self._user_in_doubt(operation, tries)
         except UndoneError as error:
-            return Rejected(operation.group, Refusal.by_intercom(error.fault))
+            return Rejected(operation.records, Refusal.by_intercom(error.fault))
 
     def settle_leads(self, doubts: list[LeadInDoubt]) -> Iterator[Written]:
         """Look for leads in doubt before they are repeated, by call or job; one that stays in doubt is rejected."""
@@ -258,27 +258,27 @@ class Creates:
 
     def _left_in_doubt(self, doubt: LeadInDoubt) -> InDoubt:
         """Return a lead up, and remember that it may turn up."""
-        email = doubt.operation.group.draft.identity.email
+        email = doubt.operation.records.draft.identity.email
         if email is not None:
             self._doubtful[email] = doubt
-        return InDoubt(doubt.operation.group, _doubt(doubt.fault))
+        return InDoubt(doubt.operation.records, _doubt(doubt.fault))
 
     def _repeat(self, doubt: LeadInDoubt) -> Written | LeadInDoubt:
-        operation, email = replace(doubt.operation, again=True), doubt.operation.group.draft.identity.email
+        operation, email = replace(doubt.operation, again=True), doubt.operation.records.draft.identity.email
         if email is None:
             raise ValueError("a lead is not made without an email")
         try:
             return self._create_lead(operation, email, doubt.intent, doubt.tries)
         except UndoneError as error:
-            return Rejected(operation.group, Refusal.by_intercom(error.fault))
+            return Rejected(operation.records, Refusal.by_intercom(error.fault))
 
     def _found_lead(self, doubt: LeadInDoubt, match: Found | Ambiguous) -> Written:
         if isinstance(match, Ambiguous):
-            return Rejected(doubt.operation.group, refusal(match))
+            return Rejected(doubt.operation.records, refusal(match))
         try:
             return self._existing.adopt(doubt.operation, match.contact)
         except UndoneError as error:
-            return Rejected(doubt.operation.group, Refusal.by_intercom(error.fault))
+            return Rejected(doubt.operation.records, Refusal.by_intercom(error.fault))
 
 
 class _Intent:

@@ -37,10 +37,10 @@ class DirectWriter:
             match operation:
                 case Create() | Update():
                     calls.append(operation)
-                case Skip(group, reason):
-                    yield _unchanged(group) if reason is None else Skipped(group, reason)
-                case Refuse(group, why):
-                    yield Rejected(group, why)
+                case Skip(records, reason):
+                    yield _unchanged(records) if reason is None else Skipped(records, reason)
+                case Refuse(records, why):
+                    yield Rejected(records, why)
         for written in self.in_parallel(self._call, calls):
             if isinstance(written, LeadInDoubt):
                 doubts.append(written)
@@ -57,23 +57,23 @@ class DirectWriter:
                     return self._update(operation)
         except UndoneError as error:
             refusal = Refusal.by_intercom(error.fault)
-            return Rejected(operation.group, refusal, is_unchanged=isinstance(error, RefusedError))
+            return Rejected(operation.records, refusal, is_unchanged=isinstance(error, RefusedError))
 
     def _update(self, operation: Update) -> Written:
-        group = operation.group
+        records = operation.records
         try:
-            return self.existing.save(group, operation.contact, operation.changes, Result.UNCHANGED)
+            return self.existing.save(records, operation.contact, operation.changes, Result.UNCHANGED)
         except ConflictError as error:
-            if any(entry.contact is not None for entry in group.entries):
-                return Surprise(group, Refusal.by_intercom(error.fault))
-            if len(group.entries) > 1 or not self._goes_by_external_id(group.draft.identity):
+            if any(entry.contact is not None for entry in records.entries):
+                return Surprise(records, Refusal.by_intercom(error.fault))
+            if len(records.entries) > 1 or not self._goes_by_external_id(records.draft.identity):
                 raise
-            return self.existing.after_conflict(group, error, doubtful=False)
+            return self.existing.after_conflict(records, error, doubtful=False)
         except MergedError as error:
             survivor = self.existing.matcher.survivor(error)
-            if survivor is None or another_person(group.draft.identity, survivor):
-                return Rejected(group, Refusal.by_intercom(error.fault))
-            written = self.existing.bring_up_to_date(group, survivor, Result.UNCHANGED)
+            if survivor is None or another_person(records.draft.identity, survivor):
+                return Rejected(records, Refusal.by_intercom(error.fault))
+            written = self.existing.bring_up_to_date(records, survivor, Result.UNCHANGED)
             return replace(written, by_merge=True) if isinstance(written, Saved) else written
 
     def _goes_by_external_id(self, identity: Identity) -> bool:
@@ -85,6 +85,6 @@ class DirectWriter:
         return next(given, None) is MatchBy.EXTERNAL_ID
 
 
-def _unchanged(group: ContactRecords) -> Saved:
-    contact = group.match.contact if isinstance(group.match, Found) else None
-    return Saved(group, Result.UNCHANGED, contact)
+def _unchanged(records: ContactRecords) -> Saved:
+    contact = records.match.contact if isinstance(records.match, Found) else None
+    return Saved(records, Result.UNCHANGED, contact)

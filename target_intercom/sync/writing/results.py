@@ -20,7 +20,7 @@ SavedAs: t.TypeAlias = t.Literal[Result.CREATED, Result.UPDATED, Result.UNCHANGE
 class Saved:
     """The contact is as the records say, and `contact` is its state."""
 
-    group: ContactRecords
+    records: ContactRecords
     result: SavedAs
     contact: Contact | None
     dropped: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Saved:
 class Skipped:
     """Nothing was to be written, for a reason."""
 
-    group: ContactRecords
+    records: ContactRecords
     reason: SkipReason
 
 
@@ -45,7 +45,7 @@ class Skipped:
 class Rejected:
     """The records were refused."""
 
-    group: ContactRecords
+    records: ContactRecords
     refusal: Refusal
     is_unchanged: bool = False
     """Intercom has refused to change the contact."""
@@ -55,7 +55,7 @@ class Rejected:
 class InDoubt:
     """It is not known whether the contact was made: nothing of its records may be sent again."""
 
-    group: ContactRecords
+    records: ContactRecords
     refusal: Refusal
 
 
@@ -63,7 +63,7 @@ class InDoubt:
 class Surprise:
     """The contact is gone, or another one has the identifiers of its records: they have to be planned anew."""
 
-    group: ContactRecords
+    records: ContactRecords
     refusal: Refusal
     """For records that were surprised before."""
     gone: ContactId | None = None
