@@ -65,7 +65,7 @@ class ContactOutcomes:
         self.marks.live({**{one.key: one.received.number for one in familiar}, **places_of(quiet)})
 
     def report_write(self, written: Written) -> list[Entry]:
-        """Report what became of a group; returns the entries that have to be tried again."""
+        """Report what became of a write; returns the records that have to be planned anew."""
         if not isinstance(written, Saved):
             self.links.cancel(written.records)
         match written:
@@ -112,7 +112,7 @@ class ContactOutcomes:
     def _done(
         self, records: ContactRecords, contact: Contact | None, result: Result, reason: SkipReason | None = None
     ) -> list[Entry]:
-        """Report a group whose records went through, and mark its contact where some of them do."""
+        """Report records that went through, and save what they list."""
         if contact is not None:
             if contact.is_read and not (isinstance(records.match, Found) and records.match.contact is contact):
                 self.directory.learn(contact, Source.ANSWER)
@@ -136,7 +136,7 @@ class ContactOutcomes:
 
     @staticmethod
     def _one_by_one(records: ContactRecords) -> list[Entry]:
-        """Return a group's records to be tried again, each by itself."""
+        """Return records to be planned anew, each by itself."""
         return [replace(entry, alone=True) for entry in records.entries]
 
     def _surprised(self, surprise: Surprise) -> list[Entry]:
