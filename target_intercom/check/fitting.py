@@ -40,7 +40,7 @@ _SAMPLES: t.Final[Mapping[str, Sequence[Json]]] = {
     "datetime": ("2024-05-01T12:00:00Z",),
     _NESTED: ({"a": 1}, [1]),
 }
-"""Values of each type: one of them fits wherever any value of the type fits, and one does not where any does not."""
+"""Samples of each type: one fits if any value of the type fits, and one does not fit if any value does not."""
 _ADDRESSES: t.Final = {**_SAMPLES, "string": ("ann@example.com",)}
 _WORDS: t.Final[Mapping[ValueType, str]] = {
     ValueType.STRING: "texts",

@@ -58,7 +58,7 @@ IS_IN_LINE: t.Final = _E.doubt.is_(None) & or_(
         _OTHER.c.standing == EntryState.SYNCED.value,
     ),
 )
-"""The contact is as the record says, or as the record does that overruled it and is still the contact's."""
+"""The contact is in line with the record, or with the record that overruled it and still names the contact."""
 
 NOTHING: t.Final[Mapping[str, object]] = {
     "contact_id": None,

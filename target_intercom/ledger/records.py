@@ -70,7 +70,7 @@ class SqlLedger(Ledger):
         self._mend_stamps()
 
     def _mend_stamps(self) -> None:
-        """Write that what was stamped by a clock that was ahead happened just now: search may lag behind it once."""
+        """Reset stamps in the future, which a wrong clock wrote, to now."""
         now = stamp(time.time())
         ahead = [
             (table, (table.c.workspace == self._workspace, table.c.written_at > now))

@@ -1,4 +1,4 @@
-"""What becomes of the records of a contact stream: in the report, the ledger, their links and the marks."""
+"""Records the outcomes of a contact stream in the report, the ledger, the links and the marks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ContactOutcomes:
     links: ContactLinks
     marks: StreamMarks
     _survivors: set[ContactId] = field(default_factory=set)
-    """Contacts that records of the batch have by nothing but a merge."""
+    """Contacts that only a merge made the contacts of records of the batch."""
 
     def begin(self) -> None:
         """Begin a batch."""
@@ -54,7 +54,7 @@ class ContactOutcomes:
         self.memory.forget_batch()
 
     def unchanged(self, familiar: Sequence[Familiar], quiet: Sequence[Entry]) -> None:
-        """Report records that are in line with their contacts: of several of one contact the last is the one."""
+        """Report unchanged records: the last one of each contact as `unchanged`, the others as `merged`."""
         last: dict[ContactId | int, int] = {one.whose(): one.received.number for one in familiar}
         for entry in quiet:
             last[contact_or_place(entry)] = max(entry.received.number, last.get(contact_or_place(entry), -1))
@@ -102,7 +102,7 @@ class ContactOutcomes:
 
     def _skipped(self, records: ContactRecords, reason: SkipReason) -> list[Entry]:
         if isinstance(records.match, NotFound) and len(records.entries) > 1:
-            # Intercom knew somebody after all: that holds for the first record, not for those laid over it.
+            # The contact exists after all: the records, laid over each other for a create, are tried one by one.
             return self._one_by_one(records)
         contact = records.match.contact if isinstance(records.match, Found) else None
         if contact is not None:
@@ -140,9 +140,9 @@ class ContactOutcomes:
         return [replace(entry, alone=True) for entry in records.entries]
 
     def _surprised(self, surprise: Surprise) -> list[Entry]:
-        """Have records planned anew whose contact is gone or another one, without their links, and no third time.
+        """Return the records to plan again, without their links, after their contact was gone or the wrong one.
 
-        Where several were refused together each is tried by itself: one may have spoilt it for the others.
+        A record that was planned again before is refused. Several refused together are each tried alone.
         """
         records, gone = surprise.records, surprise.gone
         if gone is not None:
@@ -168,7 +168,7 @@ class ContactOutcomes:
             self._keep_refused(entry.received)
 
     def _keep_refused(self, received: Received) -> None:
-        """Keep the contacts that a record may name that could not be loaded: it came, and STATE goes past it."""
+        """Protect the contacts that a refused record may name from removal: the tap does not send the record again."""
         mapper = self.mappers.of(received.schema)
         identity = mapper.identity(received.record)
         key = self.memory.see_refused(received, identity, mapper.identifiers)
@@ -193,5 +193,5 @@ def places_of(entries: Iterable[Entry]) -> dict[RecordKey, int]:
 
 
 def contact_or_place(entry: Entry) -> ContactId | int:
-    """Tell records of one contact; where it is not known, each stands for itself."""
+    """Return the id of a record's contact, or the record's number where the contact is not known."""
     return entry.received.number if entry.contact is None else entry.contact.id

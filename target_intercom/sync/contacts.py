@@ -81,7 +81,7 @@ class ContactSync:
         quiet, entries = in_line(self.memory.recall(self._map(others, sources)))
         known = self.look_ups.directory.layer()
         self.look_ups.look_up(entries, known)
-        entries = self._leave(familiar, quiet, entries, known)
+        entries = self._report_unchanged(familiar, quiet, entries, known)
         try:
             while entries:
                 entries = self.memory.recall(self._carry_out(*self._plan(entries, known)))
@@ -114,14 +114,14 @@ class ContactSync:
         return entries
 
     def _provide_attributes(self, records: Sequence[Received]) -> None:
-        """Find, or make, the custom attributes that records want: of the schemas that name a type the first counts."""
+        """Find or create the custom attributes that records need; the first schema that names a type decides it."""
         wanted = WantedAttributes(self._custom)
         for mapper, some in self.mappers.runs(records):
             mapper.want((one.record for one in some if not mapper.removes(one.record)), wanted)
         self._custom |= self.catalog.provide(wanted.types(), create=self.stream.settings.create_attributes)
 
     def _plan(self, entries: Sequence[Entry], known: Directory) -> tuple[BatchPlan, Directory]:
-        """Plan a batch, and look up what that shows to be needed; returns the plan, and what is known after it."""
+        """Plan a batch and look up the contacts that the plan needs; return the plan and the directory after it."""
         held: set[ContactId] = set()
         self.look_ups.ids.find_for(identities_of(entries))
         for entry in entries:
@@ -135,12 +135,12 @@ class ContactSync:
             held |= links.unknown
             self.look_ups.look_up_identities(batch.unasked, known, trusting=True)
 
-    def _leave(
+    def _report_unchanged(
         self, familiar: Sequence[Familiar], quiet: Sequence[Entry], others: Sequence[Entry], known: Directory
     ) -> list[Entry]:
-        """Leave records alone that are in line with their contacts; returns those that are not, in their order.
+        """Report records that are in line with their contacts, and return the others in the order of the pipe.
 
-        One whose contact another record of the batch may mean, too, is not left: the later of the two has to win.
+        A record is returned, too, if another record of the batch may name its contact: the later record has to win.
         """
         around = known.around(identities_of(others))
         involved = {name for contact in around for name in Identity.of(contact).identifiers()}.union(
@@ -165,7 +165,7 @@ class ContactSync:
     def _carry_out(self, batch: BatchPlan, stage: Directory) -> list[Entry]:
         """Carry out a plan, round by round; returns the records that have to be planned anew, in their order.
 
-        They are those of a write that ended otherwise than foretold, and all that were planned to come after it.
+        They are the records of a write without its planned result, and all records planned after it.
         """
         again = list(batch.later)
         written: dict[ContactId | None, Contact] = {}
@@ -185,10 +185,10 @@ class ContactSync:
     def _write(
         self, writes: Sequence[ContactRecords], written: dict[ContactId | None, Contact]
     ) -> tuple[list[Entry], list[ContactRecords]]:
-        """Write contacts beside each other; `written` has those of the rounds before, and gets these.
+        """Write contacts in parallel; `written` holds the contacts of earlier rounds, and this round's are added.
 
         Returns:
-            The records that have to be planned anew, and the writes that ended otherwise than foretold.
+            The records to plan again, and the writes without their planned result.
         """
         for write in writes:
             if write.contact in written:
@@ -244,7 +244,7 @@ def _as_written(match: _M, written: Mapping[ContactId | None, Contact]) -> _M:
 
 
 def _is_foretold(written: Written) -> bool:
-    """Check whether a write ended as its plan has it: made, changed, or left alone since the mode changes none."""
+    """Check whether a write had its planned result: created, updated, or skipped since the mode does not update."""
     records = written.records
     match written:
         case _ if records.contact is None:
@@ -262,6 +262,6 @@ def _place(entry: Entry) -> int:
 
 
 def _names(entry: Entry) -> set[Identifier]:
-    """Return the identifiers by which a record may mean somebody whom another record means."""
+    """Return the identifiers of a record and of its known contact, which other records may share."""
     names = set(entry.draft.identity.identifiers())
     return names if entry.contact is None else names.union(Identity.of(entry.contact).identifiers())

@@ -100,7 +100,7 @@ class FindContacts:
         return found
 
     def _unchanged(self, batch: MembershipBatch, one: WaitingMembership) -> Membership | None:
-        """Return the membership that a record has made already, and no other since; None: the record is news."""
+        """Return the membership that an equal earlier record of the key made; None: the record is new or changed."""
         rows = [row for row in batch.of_key(one.stream, one.key) if row.state not in ENDED]
         if self.links.config.repair or (len(rows) > 1 and self.links.ends_memberships(one.stream)):
             # Other memberships of the key, left by a mode that ends none, are to be ended.

@@ -145,7 +145,7 @@ class ListedLinks(ContactLinks):
         if contact.is_named:
             self._lists[key] = (entry, contact)
         elif entry.known is None:
-            # There is nothing to put on or to take off: no reason to look for its id.
+            # The list is empty and the record is new: no link changes, so the Intercom id is not needed.
             self._hashes[stream, key] = groups_print(groups)
 
     def gone(self, contact: ContactId) -> None:

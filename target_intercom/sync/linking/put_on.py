@@ -82,7 +82,7 @@ class PutOn:
         return complete_pairs(self.links.memberships.pending(state, _AT_ONCE, by_contact=by_contact), _AT_ONCE)
 
     def _restore(self) -> None:
-        """Have links put on again to what somebody deleted in Intercom; noticed where it was read anyway."""
+        """Put links on again whose other end was deleted in Intercom, if that was read anyway."""
         streams, memberships = self.links.streams, self.links.memberships
         if memberships.save_lost(streams, self.links.catalog.lost(memberships.linked_ids(streams))):
             deleted = f"{self.links.kind.plural.capitalize()} that were deleted in Intercom"

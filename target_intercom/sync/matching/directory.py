@@ -265,7 +265,7 @@ class _Layer:
 
 
 def _names(contact: Contact) -> tuple[_Name, ...]:
-    """Return by what a contact is found; one that was not read by nothing: another may have its identifiers by now."""
+    """Return the names that find a contact; none if it was not read, since its identifiers may be outdated."""
     if not contact.is_read:
         return ()
     external_id = contact.external_id if contact.role == "user" else None

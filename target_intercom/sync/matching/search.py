@@ -91,7 +91,7 @@ class Matcher:
         _leave_unanswered(into, identities, lately.values())
 
     def lately(self) -> frozenset[ContactId]:
-        """Return the contacts that were written so lately, not by this run, that the index may not show it."""
+        """Return the contacts that other runs wrote so recently that search may not show the change."""
         return frozenset(one.id for one in self._written_lately() if not self._directory.is_answered(one.id))
 
     def shown(self, contacts: Iterable[ContactId]) -> Directory:

@@ -29,7 +29,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.matching.directory import Directory
 
 Name: t.TypeAlias = "Identifier | RecordKey | ContactId"
-"""Anything by which one record may have to do with another."""
+"""A key, an identifier or a contact that two records may share."""
 
 
 class Links:
@@ -44,7 +44,7 @@ class Links:
         """The contacts that the ledger says records of the stream hold."""
         self._known = set(known)
         self.unknown: set[ContactId] = set()
-        """Contacts of which it was asked which records hold them, and the ledger was not."""
+        """Contacts whose records were asked for here, and have not been read from the ledger."""
         for holder in holders:
             if holder.is_live:
                 self._held[holder.contact].add((holder.stream, holder.key))
@@ -267,7 +267,7 @@ def _decide(hits: Sequence[Contact]) -> Match:
 def _in_the_way(draft: ContactDraft, known: Directory, asked: list[Name]) -> Found | NotFound:
     """Return the user that Intercom would name in a 409 if a user was made, unless it is another person.
 
-    Of several with the email Intercom chooses: then its answer tells.
+    If several users have the email, only the answer of Intercom names the one.
     """
     identity = draft.identity
     user = None if identity.external_id is None else known.user_of(identity.external_id)

@@ -36,7 +36,7 @@ class Unwritten:
     turn: int
     """The first round after the writes by which it was decided."""
     asked: Collection[Name] = ()
-    """By what it was decided."""
+    """The names that decided its contact."""
     is_unidentified: bool = False
     """It has no identifier, and is linked to no contact."""
 
@@ -69,7 +69,7 @@ def play(entries: Iterable[Entry], stage: Directory, links: Links, config: Strea
 def matters(
     failed: Sequence[ContactRecords], later: Iterable[Sequence[ContactRecords]], unwritten: Iterable[Unwritten]
 ) -> bool:
-    """Check whether anything that comes later was planned on the success of writes that ended otherwise."""
+    """Check whether a later write or record depends on writes that did not have their planned result."""
     moved = {name for write in failed for name in write.moved}
     if not moved:
         return False
@@ -87,7 +87,7 @@ class _Decided(t.NamedTuple):
     is_by_link: bool
 
     def names(self) -> set[Name]:
-        """Return all that the record has to do with: its identifiers and key, its contact, and that contact's."""
+        """Return all names of the record: its key and identifiers, its contact, and the identifiers of that."""
         entry, match = self.entry, self.match
         names = {*self.asked, *entry.draft.identity.identifiers()}
         if entry.contact is not None:
@@ -110,7 +110,7 @@ class _Play:
         self._order = Order()
         self._uncertain = UncertainCreates()
         self._blocked: set[Name] = set()
-        """What the records of `later` have to do with: a record after them that has to do with it comes later, too."""
+        """The names of the records of `later`: a record after them that shares a name goes into `later`, too."""
         self._kept: set[Name] = set()
         """Emails that no record may move before those of `later` that go on having them."""
 
@@ -153,12 +153,12 @@ class _Play:
         return self._uncertain.may_be(entry, self._links.of(entry), by_email=not decided.is_by_link)
 
     def _put_off(self, decided: _Decided) -> None:
-        """Leave a record to the next plan, and what it has to do with."""
+        """Move a record to the next plan, and block its names for the records after it."""
         self._plan.later.append(decided.entry)
         names = decided.names()
         identity = decided.entry.draft.identity
         if identity.email is not None and self._uncertain.has(identity):
-            # It is another record of the same person: whatever comes of that, the email is nobody else's but before.
+            # Another record of the same person waits: its email stays with that person, whatever the outcome.
             names.discard((MatchBy.EMAIL, identity.email))
             self._kept.add((MatchBy.EMAIL, identity.email))
         self._blocked |= names
@@ -179,7 +179,7 @@ class _Play:
                 self._leave(decided)
 
     def _leave(self, decided: _Decided) -> None:
-        """Keep a record that writes nothing, or marks a contact as deleted, in its place."""
+        """Plan a record without a write: it is unchanged, refused, or marks a contact as deleted."""
         entry, match, asked, _ = decided
         turn = self._order.first(asked)
         write = self._current.get(match.contact.id) if isinstance(match, Found) else None
@@ -286,7 +286,7 @@ class _Play:
             self._links.link(entry, now)
 
     def _depend(self, decided: _Decided, turn: int, write: ContactRecords | None) -> None:
-        """Keep the place of a record that is decided anew where a write up to a round ends otherwise: by all it has."""
+        """Keep a record's place by all of its names: it is planned again if a write up to a round goes otherwise."""
         if turn >= 0:
             names = decided.names()
             self._order.decide(names, turn, write)

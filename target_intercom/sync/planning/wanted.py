@@ -1,4 +1,4 @@
-"""What is to be done about a contact: a decision table. Pure and total."""
+"""Decides what is written to a contact: create, update, skip or refuse, and which attributes. Pure and total."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def plan(records: ContactRecords, config: StreamConfig) -> PlannedWrite:
 
 
 def creates(draft: ContactDraft, config: StreamConfig) -> bool:
-    """Check whether a record that finds nobody leads to a new contact."""
+    """Check whether a record without a contact creates one."""
     return config.sync_mode.creates and cannot_create(draft, config) is None
 
 

@@ -1,4 +1,4 @@
-"""How a record is known again, and whether it is still the same: its key and its hashes. Pure."""
+"""Computes the keys and hashes by which later runs recognize a record. Pure."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def groups_print(groups: Iterable[GroupKey]) -> str:
 
 
 def lists_news(entry: Entry, contact: Contact) -> bool:
-    """Check whether a record lists groups, and others, or of another contact, than when they were last noted."""
+    """Check whether a record lists groups that differ, in groups or contact, from the list last saved."""
     if entry.draft.groups is None:
         return False
     known = entry.known

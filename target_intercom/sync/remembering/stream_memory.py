@@ -1,4 +1,4 @@
-"""What the ledger knows of a stream's records, and what it is to know after them."""
+"""Reads what the ledger knows of a stream's records, and writes what a batch changes of that."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ if t.TYPE_CHECKING:
 
 _MOST_UNWRITTEN = 200
 _LONGEST_UNWRITTEN = 1.0
-"""So many records, for so many seconds, may be loaded and not remembered: a kill then costs a look at each."""
+"""Loaded records, and seconds, before the ledger is written: after a kill these records are looked up again."""
 
 
 _SEARCH_LAGS_AT_MOST = 3600.0
@@ -60,16 +60,16 @@ class Familiar(t.NamedTuple):
     row: UnchangedRow
 
     def names(self) -> set[Identifier]:
-        """Return the identifiers by which it may mean somebody whom another record means."""
+        """Return the identifiers of its contact, which other records may share."""
         return set(Identity(self.row.external_id, self.row.email, self.row.contact).identifiers())
 
     def whose(self) -> ContactId | int:
-        """Tell records of one contact."""
+        """Return the id of its contact, or the record's number where the id is not known."""
         return self.received.number if self.row.contact is None else self.row.contact
 
 
 class Ground(t.NamedTuple):
-    """What decides what the records of a schema mean."""
+    """The inputs of the source hash that do not depend on the record: one for each schema."""
 
     relevant: AbstractSet[str]
     """The properties that do; others, as `_sdc_batched_at`, change in every run."""
@@ -91,7 +91,7 @@ class StreamMemory:
     ) -> None:
         """`ids` finds the contacts that bulk jobs have made; `repair` trusts no record to be in line.
 
-        `sees`: also of records that change nothing it is written that they came, since this run may remove contacts.
+        `sees`: unchanged records, too, are written as seen, since this run may remove contacts.
         """
         self._stream = stream
         self._ledger = ledger
@@ -106,7 +106,7 @@ class StreamMemory:
         self._seen: dict[int | None, set[RecordKey]] = defaultdict(set)
 
     def recall(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Attach to each record what is known of it by now; not to one on which the ledger was wrong."""
+        """Return the records with their ledger entries, except records for which the ledger was wrong."""
         if not self._ledger.remembers:
             return list(entries)
         self.flush()
@@ -126,15 +126,15 @@ class StreamMemory:
     def familiar(
         self, records: Sequence[Received], ground: Callable[[StreamSchema], Ground]
     ) -> tuple[list[Familiar], list[Received], dict[int, str]]:
-        """Part records that came before as they are, and whose contacts are in line with them, from the others.
+        """Separate unchanged records, whose contacts are in line with them, from the others.
 
-        That needs no mapping: it is what makes a run without a difference cheap. `ground` tells what records of a
-        schema are known by.
+        Records are compared by source hash and are not mapped, so a run without changes is cheap. `ground` returns
+        the inputs of that hash for a schema.
 
         Returns:
-            The familiar ones, the others, and by their numbers the hashes by which the others may be known next time.
+            The unchanged records, the others, and the source hashes of all records by number.
         """
-        if not self._may_know_again():
+        if not self._can_compare_sources():
             return [], list(records), {}
         self.flush()
         known_by = cache(partial(self._known_by, ground))
@@ -161,7 +161,7 @@ class StreamMemory:
         relevant, basis = ground(schema)
         return text_print(basis), frozenset({*relevant, *self._stream.keys})
 
-    def _may_know_again(self) -> bool:
+    def _can_compare_sources(self) -> bool:
         is_told_by_id = MatchBy.ID in self._stream.settings.match_by
         updates = self._stream.settings.sync_mode.updates and not self._repair
         return self._ledger.remembers and updates and bool(self._stream.keys) and not is_told_by_id
@@ -171,7 +171,7 @@ class StreamMemory:
         return self._ids.find_of(entries, self._entries)
 
     def save_source_hashes(self) -> None:
-        """Write down how the records of a batch are known again, after all that they say is."""
+        """Write the source hashes of a batch's records, after everything else of the batch is written."""
         self.flush()
         sources, self._new_sources = self._new_sources, {}
         self._ledger.save_source_hashes(self._stream.name, sources)
@@ -202,7 +202,7 @@ class StreamMemory:
         self._ledger.trust(sorted(contacts))
 
     def doubt(self, operations: Sequence[PlannedWrite]) -> None:
-        """Note, before contacts are changed, that nothing holds of them for sure: a kill may come in between."""
+        """Write, before contacts are changed, that their state is in doubt: the process may be killed in between."""
         self._ledger.adopt([one.contact for one in operations if isinstance(one, Update)])
         self._ledger.doubt(sorted({one.contact.id for one in operations if isinstance(one, Update) and one.changes}))
 
@@ -232,7 +232,7 @@ class StreamMemory:
                     groups=UNNOTED if self._has_a_say(entry, records) and lists_news(entry, contact) else None,
                     source=None if may_change or left_out else entry.source,
                     merged=by_merge or entry.is_linked_by_merge(contact.id),
-                    overruled_by=None if _stands(entry, records) else records.entries[-1].key,
+                    overruled_by=None if _still_holds(entry, records) else records.entries[-1].key,
                 )
                 self._add(
                     row, entry.received, changed=changed, dropped=self._dropped(entry, contact, by_merge=by_merge)
@@ -259,7 +259,7 @@ class StreamMemory:
     def _recalled(self, entry: Entry) -> Entry:
         row = None if entry.key is None else self._entries.get(entry.key)
         if row is None or (self._stream.settings.orders_removals and any(entry.draft.identity.identifiers())):
-            # Who is to be forgotten is whom the identifiers mean today.
+            # An order to remove means the contact that its identifiers find today, not the linked one.
             return entry
         self._see(row.key, entry.received)
         trust = self._trust(entry, row)
@@ -279,11 +279,11 @@ class StreamMemory:
             return LedgerVerdict.UNSURE
         if says_the_same(entry.draft, row.hashes):
             return LedgerVerdict.IN_LINE
-        # A column that came or went may change nothing, of all records at once: a search tells, for many of them.
+        # A new or lost column concerns all records, and may change no contact: a search of many shows that.
         return LedgerVerdict.CHANGED if has_same_shape(entry.draft, row.hashes) else LedgerVerdict.UNSURE
 
     def _dropped(self, entry: Entry, contact: Contact, *, by_merge: bool) -> Dropped | None:
-        """Return the contact that a record named before it named another; None: none, or one that is gone or merged.
+        """Return the previous contact of a record that now names another; None: it has none, or it is gone or merged.
 
         It is missing where the stream may tell which contacts are; elsewhere it is kept while search may not show it.
         """
@@ -304,7 +304,7 @@ class StreamMemory:
         return tells and stream.settings.sync_mode.removes
 
     def _has_a_say(self, entry: Entry, records: ContactRecords) -> bool:
-        """Check whether a record says anything of its contact: in `insert` mode only the first one does."""
+        """Check whether a record may change its contact: in `insert` mode only the first record may."""
         return self._stream.settings.sync_mode.updates or entry is records.entries[0]
 
     def _add(self, row: LedgerEntry, received: Received, *, changed: bool, dropped: Dropped | None = None) -> None:
@@ -331,7 +331,7 @@ class StreamMemory:
         return record_key(received.record, self._stream.keys, identity, self._stream.settings.match_by)
 
 
-def _stands(entry: Entry, records: ContactRecords) -> bool:
+def _still_holds(entry: Entry, records: ContactRecords) -> bool:
     """Check whether what a record says still holds after later ones were laid over it."""
     if entry is records.entries[-1]:
         return True

@@ -134,7 +134,7 @@ class ArchivedContacts:
         try:
             return self._archive(contact, stream)
         except UnreachableError:
-            # Nobody's records depend on it: the run finds out for itself whether Intercom can be reached.
+            # No record depends on it: an outage ends the run at the next call that a record needs.
             return False
 
     def _settled(self, contact: ContactId) -> None:

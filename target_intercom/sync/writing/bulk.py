@@ -49,7 +49,7 @@ class _Item:
 
 @dataclass(slots=True)
 class _Sorted:
-    """What goes which way."""
+    """The operations of a batch, sorted by how they are sent."""
 
     singly: list[PlannedWrite] = field(default_factory=list)
     users: list[_Item] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Teammates:
         self._admins: frozenset[AdminId] | None = None
 
     def admins(self) -> frozenset[AdminId]:
-        """Return the ids of all teammates; nobody where Intercom does not tell: single calls will say who is none."""
+        """Return the ids of all teammates; empty if Intercom does not show them: single calls check the owners then."""
         if self._admins is None:
             try:
                 self._admins = self._client.admins()
@@ -113,7 +113,7 @@ class BulkWriter:
                 yield written
 
     def _write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
-        """Write; what goes singly comes first: it may need what a job would take no notice of."""
+        """Write; single calls go first, since they may report what a job would silently ignore."""
         waiting = list(operations)
         if not self._jobs.are_there or sum(isinstance(one, (Create, Update)) for one in waiting) < FEWEST:
             yield from self._direct.write(waiting)
@@ -160,7 +160,7 @@ class BulkWriter:
     def _place(self, parts: _Sorted, operation: Create | Update) -> None:
         item = self._item(operation)
         match operation:
-            case _ if not self._is_settled(operation, item.attributes):
+            case _ if not self._may_go_in_job(operation, item.attributes):
                 parts.singly.append(operation)
             case Update() if bulk_items.can_update(item.attributes):
                 parts.updates.append(item)
@@ -178,8 +178,8 @@ class BulkWriter:
         kept, dropped = self._catalog.kept(attributes)
         return _Item(operation, kept, dropped)
 
-    def _is_settled(self, operation: Create | Update, attributes: Mapping[str, Json]) -> bool:
-        """Check whether nothing is open that a job would not say."""
+    def _may_go_in_job(self, operation: Create | Update, attributes: Mapping[str, Json]) -> bool:
+        """Check whether a job may carry an operation: nothing about it needs the answer of a single call."""
         has_tags = isinstance(operation, Update) and operation.tags is not None
         if not (attributes or has_tags) or not self._catalog.unproven.isdisjoint(attributes):
             return False
@@ -200,7 +200,7 @@ class BulkWriter:
             if contact is not None:
                 differing = changes(operation.records.draft, contact, self._stream.settings.creation_mode)
                 self._place_again(parts, replace(operation, contact=contact, changes=differing))
-            elif operation.contact.id in lately and _has_the_rest(operation):
+            elif operation.contact.id in lately and _has_single_values(operation):
                 self._place_again(parts, replace(operation, changes=bulk_items.carried(operation.changes)))
             else:
                 parts.singly.append(operation)
@@ -306,7 +306,7 @@ def _updated(item: _Item) -> Written:
             return _created(item)
 
 
-def _has_the_rest(operation: Update) -> bool:
+def _has_single_values(operation: Update) -> bool:
     """Check whether the contact has, by the ledger, what no job can write: search may not show it yet."""
     match operation.records.entries:
         case [entry]:

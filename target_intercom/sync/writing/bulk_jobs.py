@@ -88,7 +88,7 @@ class Deletions:
 
     done: frozenset[ContactId] = frozenset()
     tried: frozenset[ContactId] = frozenset()
-    """A job may have deleted these: nobody there is then what was asked for."""
+    """A job may have deleted these: a 404 to a single deletion then counts as done."""
 
 
 _NOT_SHOWN: t.Final = Fault(message="a bulk job does not show what was submitted")
@@ -131,7 +131,7 @@ class BulkJobs:
         return self._patience
 
     def run(self, submissions: Sequence[Submission[_Item]]) -> Iterator[Ended[_Item]]:
-        """Submit, and give what came of each submission, in any order."""
+        """Submit, and yield the result of each submission, in any order."""
         lanes = [submissions[start : start + _TASKS_A_JOB] for start in range(0, len(submissions), _TASKS_A_JOB)]
         for ended in self._in_parallel(self._carry, lanes):
             yield from ended
@@ -205,7 +205,7 @@ class _Lane(t.Generic[_Item]):
 
     client: IntercomClient
     answered: Callable[[Fault | None], None]
-    """Takes that a submission was answered (None), or why its call kept failing."""
+    """Called after each submission: with None if it was answered, or with the fault of its call."""
     ended: list[Ended[_Item]] = field(default_factory=list)
     _job: JobId | None = None
     _jobs: dict[JobId, Job] = field(default_factory=dict)
@@ -299,7 +299,7 @@ class _Lane(t.Generic[_Item]):
             for id_ in {one.job for one in self._waiting}:
                 if (shown := self._look(id_)) is not None:
                     self._note(shown)
-            # An outage of looks is no time in which nothing moved.
+            # Time in which the job could not be read does not count.
             moved_at += time.monotonic() - looked_at
             if any(job.tasks != before[id_] for id_, job in self._jobs.items()):
                 moved_at = time.monotonic()

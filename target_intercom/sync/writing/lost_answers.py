@@ -207,7 +207,7 @@ class Creates:
     def settle_users(self, operations: Iterable[Create], since: int | None) -> Iterator[Written]:
         """Find out about users that a job was to make, and make those that are not there.
 
-        `since`: when the job got them, in unix seconds of Intercom's clock; who is older was not made by it.
+        `since`: when the job got them, in unix seconds of Intercom's clock; the job did not make an older contact.
         """
         wanted = list(operations)
         shown = self._matcher.search_index([operation.records.draft.identity for operation in wanted])
@@ -257,7 +257,7 @@ class Creates:
         return email in self._doubtful
 
     def _left_in_doubt(self, doubt: LeadInDoubt) -> InDoubt:
-        """Return a lead up, and remember that it may turn up."""
+        """Return the outcome of a lead that stays in doubt, and remember that it may still appear."""
         email = doubt.operation.records.draft.identity.email
         if email is not None:
             self._doubtful[email] = doubt
@@ -282,7 +282,7 @@ class Creates:
 
 
 class _Intent:
-    """What the ledger has to know before a lead is sent; sent again within one operation, it stays the same one's."""
+    """The ledger's intent of one lead, written before each try; repeated tries of a create replace their own intent."""
 
     def __init__(self, ledger: Ledger, email: Email, replacing: Stamp | None) -> None:
         self._ledger = ledger
