@@ -270,8 +270,7 @@ class _Session:
         """Begin to work on a stream, once, and keep other runs off it where what is missing from it is removed."""
         parts, settings = self.parts, stream.settings
         if stream.name not in self._streams:
-            is_versioned = stream.source.version is not None and not stream.source.is_incremental
-            alone = settings.is_limited and (settings.snapshot or is_versioned)
+            alone = settings.is_limited and stream.carries_all(stream.source.version)
             parts.ledger.streams.enter(stream.name, stream.keys, alone=alone, removes=settings.is_limited)
             self._streams[stream.name] = stream
             if settings.is_limited:

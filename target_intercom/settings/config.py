@@ -10,7 +10,7 @@ from pathlib import Path
 from target_intercom.model import MatchBy
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from target_intercom.model import Received
     from target_intercom.singer.tap_streams import TapStream
@@ -148,6 +148,15 @@ class StreamConfig:
         return self.orders_removals or self.is_limited
 
 
+def carries_all(settings: StreamConfig, sources: Iterable[TapStream], version: int | None) -> bool:
+    """Check whether each run of a stream carries its complete table: only then a record that does not come is missing.
+
+    `version`: the last one that its tap named (ACTIVATE_VERSION, or in a record); None: the tap names none.
+    """
+    is_incremental = any(source.is_incremental for source in sources)
+    return not is_incremental and (settings.snapshot or version is not None)
+
+
 @dataclass(frozen=True, eq=False)
 class Stream:
     """A stream, by the name that it has after stream maps."""
@@ -163,6 +172,10 @@ class Stream:
     def source(self) -> TapStream:
         """The tap's stream of the SCHEMA that came."""
         return self.sources[0]
+
+    def carries_all(self, version: int | None) -> bool:
+        """Check whether each run carries the complete table; see the function of this name."""
+        return carries_all(self.settings, self.sources, version)
 
     def version_of(self, received: Received) -> int | None:
         """Return the version of the table that a record is of."""

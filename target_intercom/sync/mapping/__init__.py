@@ -1,1 +1,1 @@
-"""Step 1: what a record says, as a draft of a contact or as a membership. Pure."""
+"""What a record says, as a draft of a contact or as a membership. Pure."""

@@ -1,1 +1,1 @@
-"""Step 2: which contact a record is of."""
+"""Which contact a record is of."""

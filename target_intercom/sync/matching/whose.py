@@ -32,7 +32,7 @@ Name: t.TypeAlias = "Identifier | RecordKey | ContactId"
 """A key, an identifier or a contact that two records may share."""
 
 
-class Links:
+class RecordLinks:
     """Which contacts the records of a stream are linked to by their keys, and which records hold a contact."""
 
     def __init__(self, stream: str, holders: Iterable[Holder] = (), known: Iterable[ContactId] = ()) -> None:
@@ -87,7 +87,7 @@ class Decision(t.NamedTuple):
     """The record's key led to the contact, and not its identifiers."""
 
 
-def whose(entry: Entry, known: Directory, links: Links, config: StreamConfig) -> Decision:
+def whose(entry: Entry, known: Directory, links: RecordLinks, config: StreamConfig) -> Decision:
     """Return the contact of a record, as far as is known.
 
     The contact that its key is linked to, while it is there, unless the record lets go of it (`_lets_go`); else the
@@ -218,7 +218,7 @@ def users_like(known: Directory, identity: Identity) -> Iterator[Contact]:
     yield from (contact for contact in contacts if contact.role == "user")
 
 
-def _lets_go(entry: Entry, contact: Contact, known: Directory, links: Links, asked: list[Name]) -> bool:
+def _lets_go(entry: Entry, contact: Contact, known: Directory, links: RecordLinks, asked: list[Name]) -> bool:
     """Check whether a record means another contact than the one that it is linked to.
 
     An external_id, or Intercom id, that is another contact's says so; where other records hold the contact, too, any

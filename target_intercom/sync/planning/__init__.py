@@ -1,1 +1,1 @@
-"""Step 3: what is written of a batch. Pure."""
+"""What is written of a batch. Pure."""

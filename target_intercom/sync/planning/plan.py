@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, ContactId, Entry, Identifier, Match, RecordKey
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.matching.directory import Directory
-    from target_intercom.sync.matching.whose import Links, Name
+    from target_intercom.sync.matching.whose import Name, RecordLinks
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class BatchPlan:
         return [rounds[turn] for turn in sorted(rounds)]
 
 
-def play(entries: Iterable[Entry], stage: Directory, links: Links, config: StreamConfig) -> BatchPlan:
+def play(entries: Iterable[Entry], stage: Directory, links: RecordLinks, config: StreamConfig) -> BatchPlan:
     """Return the plan of a batch; `stage` and `links` end as they will be after it."""
     return _Play(stage, links, config).run(entries)
 
@@ -98,7 +98,7 @@ class _Decided(t.NamedTuple):
 
 
 class _Play:
-    def __init__(self, stage: Directory, links: Links, config: StreamConfig) -> None:
+    def __init__(self, stage: Directory, links: RecordLinks, config: StreamConfig) -> None:
         self._stage = stage
         self._links = links
         self._config = config

@@ -10,7 +10,7 @@ from functools import cache, partial
 
 from target_intercom.ledger.interface import UNNOTED, Dropped, EntryState, LedgerEntry, Loaded, Stamp, stamp
 from target_intercom.model import Identity, Known, LedgerVerdict, MatchBy, Update
-from target_intercom.sync.matching.whose import Links, may_let_go
+from target_intercom.sync.matching.whose import RecordLinks, may_let_go
 from target_intercom.sync.remembering.fingerprints import (
     NO_IDENTITY,
     has_same_shape,
@@ -117,11 +117,11 @@ class StreamMemory:
         changed = iter(self.named([entry for entry in recalled if not entry.is_in_line]))
         return [entry if entry.is_in_line else next(changed) for entry in recalled]
 
-    def links(self, entries: Iterable[Entry], held: Collection[ContactId]) -> Links:
+    def links(self, entries: Iterable[Entry], held: Collection[ContactId]) -> RecordLinks:
         """Return which records hold the contacts that records may let go of, and those of `held`."""
         left = {entry.contact.id for entry in entries if entry.contact is not None and may_let_go(entry)}
         contacts = sorted(left.union(held))
-        return Links(self._stream.name, self._ledger.holders(contacts) if contacts else (), contacts)
+        return RecordLinks(self._stream.name, self._ledger.holders(contacts) if contacts else (), contacts)
 
     def familiar(
         self, records: Sequence[Received], ground: Callable[[StreamSchema], Ground]
@@ -299,9 +299,8 @@ class StreamMemory:
         return Dropped(earlier, row.written_at, is_missing) if is_missing or is_recent else None
 
     def _tells_missing(self, entry: Entry) -> bool:
-        stream, version = self._stream, self._stream.version_of(entry.received)
-        tells = stream.settings.snapshot or (version is not None and not stream.source.is_incremental)
-        return tells and stream.settings.sync_mode.removes
+        stream = self._stream
+        return stream.settings.sync_mode.removes and stream.carries_all(stream.version_of(entry.received))
 
     def _has_a_say(self, entry: Entry, records: ContactRecords) -> bool:
         """Check whether a record may change its contact: in `insert` mode only the first record may."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from target_intercom.settings.config import carries_all
 from target_intercom.settings.warnings import incremental_bookmark, maybe_incomplete, shared_stream, unreadable_key
 
 if t.TYPE_CHECKING:
@@ -43,8 +44,7 @@ class _Table:
     @property
     def carries_all(self) -> bool:
         """Whether each run carries the complete table."""
-        is_incremental = any(source.is_incremental for source in self.sources)
-        return not is_incremental and (self.config.snapshot or self.version is not None)
+        return carries_all(self.config, self.sources, self.version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Step 4: contacts are written, one by one or by bulk jobs."""
+"""Contacts are written, one by one or by bulk jobs."""

@@ -33,7 +33,7 @@ from target_intercom.model import (
 )
 from target_intercom.settings.config import CreationMode, StreamConfig, SyncMode
 from target_intercom.sync.matching.directory import Directory, Source
-from target_intercom.sync.matching.whose import Links, another_person, may_let_go
+from target_intercom.sync.matching.whose import RecordLinks, another_person, may_let_go
 from target_intercom.sync.planning.plan import matters, play
 from target_intercom.sync.planning.wanted import changes, plan
 from tests.support.loading import received, record
@@ -97,9 +97,9 @@ def planned(entries: Iterable[Entry], *there: Contact, holders: Iterable[Holder]
     return play(entries, everybody(entries, there), links(entries, holders), StreamConfig(**config))
 
 
-def links(entries: Iterable[Entry], holders: Iterable[Holder] = ()) -> Links:
+def links(entries: Iterable[Entry], holders: Iterable[Holder] = ()) -> RecordLinks:
     """Return which records hold the contacts that records are linked to."""
-    return Links(STREAM, holders, [one.contact.id for one in entries if one.contact is not None])
+    return RecordLinks(STREAM, holders, [one.contact.id for one in entries if one.contact is not None])
 
 
 def everybody(entries: Iterable[Entry], there: Iterable[Contact]) -> Directory:
@@ -351,9 +351,9 @@ class World:
                 return result
             held |= which.unknown
 
-    def _links(self, held: Collection[ContactId]) -> Links:
+    def _links(self, held: Collection[ContactId]) -> RecordLinks:
         linked = ((key, one) for key, one in self.links.items() if one in held)
-        return Links(STREAM, [holder for key, one in linked for holder in holds(key, contact_id=one)], held)
+        return RecordLinks(STREAM, [holder for key, one in linked for holder in holds(key, contact_id=one)], held)
 
     def _known(self, one: Entry) -> Entry:
         there = None if one.key is None else self.contacts.get(self.links.get(one.key, ContactId("")))
