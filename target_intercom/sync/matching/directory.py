@@ -193,8 +193,13 @@ class Directory:
         return freshest
 
     def _with(self, name: _Name) -> list[Contact]:
-        ids = {contact for layer in self._layers for contact in layer.named(name)}
-        found = (self.get(one) for one in sorted(ids))
+        ids: set[ContactId] = set()
+        for layer in self._layers:
+            named = layer.index.get(name)
+            if named is not None:
+                ids.update(named if isinstance(named, set) else (named,))
+        # Nearly always none: this is asked several times for every new record.
+        found = (self.get(one) for one in sorted(ids)) if ids else ()
         return [contact for contact in found if contact is not None and name in _names(contact)]
 
 
@@ -209,7 +214,7 @@ class _Layer:
         self.unnamed: set[ContactId] = set()
         self.asked: set[Identity] = set()
         self.faults: dict[Identity, Fault] = {}
-        self._index: dict[_Name, ContactId | set[ContactId]] = {}
+        self.index: dict[_Name, ContactId | set[ContactId]] = {}
         """Nearly always it is one contact, which is kept without a set around it."""
 
     def put(self, contact: ContactId, known: _Known, now: float) -> None:
@@ -244,24 +249,24 @@ class _Layer:
 
     def named(self, name: _Name) -> Collection[ContactId]:
         """Return the contacts with a name."""
-        contacts = self._index.get(name)
+        contacts = self.index.get(name)
         if contacts is None:
             return ()
         return contacts if isinstance(contacts, set) else (contacts,)
 
     def _add(self, name: _Name, contact: ContactId) -> None:
-        contacts = self._index.setdefault(name, contact)
+        contacts = self.index.setdefault(name, contact)
         if isinstance(contacts, set):
             contacts.add(contact)
         elif contacts != contact:
-            self._index[name] = {contacts, contact}
+            self.index[name] = {contacts, contact}
 
     def _remove(self, name: _Name, contact: ContactId) -> None:
-        contacts = self._index[name]
+        contacts = self.index[name]
         if isinstance(contacts, set) and len(contacts) > 1:
             contacts.discard(contact)
         else:
-            del self._index[name]
+            del self.index[name]
 
 
 def _names(contact: Contact) -> tuple[_Name, ...]:
