@@ -327,13 +327,4 @@ class Parts:
             )
         if not self.config.bulk_writes:
             return direct
-        return BulkWriter(
-            self.client,
-            self._jobs,
-            direct,
-            matcher=self._matcher,
-            catalog=self._catalog,
-            teammates=self._teammates,
-            ledger=self.ledger,
-            stream=stream,
-        )
+        return BulkWriter(self._jobs, direct, existing, self._teammates)

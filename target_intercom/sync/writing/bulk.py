@@ -24,12 +24,10 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import AdminId, JobId
-    from target_intercom.ledger.interface import Ledger, Stamp
+    from target_intercom.ledger.interface import Stamp
     from target_intercom.model import Email, Json, PlannedWrite
-    from target_intercom.settings.config import Stream
-    from target_intercom.sync.matching.search import Matcher
-    from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.bulk_jobs import BulkJobs, Ended
+    from target_intercom.sync.writing.conflicts import ExistingContacts
     from target_intercom.sync.writing.one_by_one import DirectWriter
     from target_intercom.sync.writing.results import Written
 
@@ -78,36 +76,21 @@ class Teammates:
         return self._admins
 
 
+@dataclass(frozen=True, slots=True)
 class BulkWriter:
     """Writes the contacts of one stream through bulk jobs, a hundred a call."""
 
-    def __init__(
-        self,
-        client: IntercomClient,
-        jobs: BulkJobs,
-        direct: DirectWriter,
-        *,
-        matcher: Matcher,
-        catalog: AttributeCatalog,
-        teammates: Teammates,
-        ledger: Ledger,
-        stream: Stream,
-    ) -> None:
-        """`direct` writes what no job can carry, and settles what a job left open."""
-        self._client = client
-        self._jobs = jobs
-        self._direct = direct
-        self._matcher = matcher
-        self._catalog = catalog
-        self._teammates = teammates
-        self._ledger = ledger
-        self._stream = stream
+    jobs: BulkJobs
+    direct: DirectWriter
+    """Writes what no job can carry, and what a job left open."""
+    existing: ExistingContacts
+    teammates: Teammates
 
     def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
         """See `Writer`."""
         for written in self._write(operations):
             contact = written.contact if isinstance(written, Saved) else None
-            if isinstance(written, Saved) and contact is not None and contact.id in self._jobs.given_up:
+            if isinstance(written, Saved) and contact is not None and contact.id in self.jobs.given_up:
                 yield replace(written, may_change=True)
             else:
                 yield written
@@ -115,21 +98,21 @@ class BulkWriter:
     def _write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
         """Write; single calls go first, since they may report what a job would silently ignore."""
         waiting = list(operations)
-        if not self._jobs.are_there or sum(isinstance(one, (Create, Update)) for one in waiting) < FEWEST:
-            yield from self._direct.write(waiting)
+        if not self.jobs.are_there or sum(isinstance(one, (Create, Update)) for one in waiting) < FEWEST:
+            yield from self.direct.write(waiting)
             return
         for _ in range(_PROOFS):
             proofs = self._proofs(waiting)
             taken = {id(one) for one in proofs}
             waiting = [one for one in waiting if id(one) not in taken]
-            yield from self._direct.write(proofs)
+            yield from self.direct.write(proofs)
         parts = self._sort(waiting)
         yield from parts.unchanged
         for few in (parts.users, parts.leads, parts.updates):
             if len(few) < FEWEST:
                 parts.singly.extend(item.operation for item in few)
                 few.clear()
-        yield from self._direct.write(parts.singly)
+        yield from self.direct.write(parts.singly)
         yield from self._update(parts.updates)
         yield from self._create_users(parts.users)
         yield from self._create_leads(parts.leads)
@@ -139,7 +122,7 @@ class BulkWriter:
     def _proofs(self, operations: Sequence[PlannedWrite]) -> list[PlannedWrite]:
         """Choose few operations that show whether Intercom takes the attributes that are new."""
         proofs: list[PlannedWrite] = []
-        unproven = set(self._catalog.unproven)
+        unproven = set(self.existing.catalog.unproven)
         for operation in operations if unproven else ():
             if isinstance(operation, (Create, Update)) and not unproven.isdisjoint(_named(operation)):
                 proofs.append(operation)
@@ -175,30 +158,30 @@ class BulkWriter:
 
     def _item(self, operation: Create | Update) -> _Item:
         attributes = operation.attributes if isinstance(operation, Create) else operation.changes
-        kept, dropped = self._catalog.kept(attributes)
+        kept, dropped = self.existing.catalog.kept(attributes)
         return _Item(operation, kept, dropped)
 
     def _may_go_in_job(self, operation: Create | Update, attributes: Mapping[str, Json]) -> bool:
         """Check whether a job may carry an operation: nothing about it needs the answer of a single call."""
         has_tags = isinstance(operation, Update) and operation.tags is not None
-        if not (attributes or has_tags) or not self._catalog.unproven.isdisjoint(attributes):
+        if not (attributes or has_tags) or not self.existing.catalog.unproven.isdisjoint(attributes):
             return False
-        if bulk_items.names_owner(attributes) and bulk_items.has_strange_owner(attributes, self._teammates.admins()):
+        if bulk_items.names_owner(attributes) and bulk_items.has_strange_owner(attributes, self.teammates.admins()):
             return False
         # What follows in the same batch needs the contact's id; a lead that was given up may turn up.
         email = operation.records.draft.identity.email
-        is_doubtful = email is not None and self._direct.creates.is_doubtful(email)
+        is_doubtful = email is not None and self.direct.creates.is_doubtful(email)
         return isinstance(operation, Update) or not (operation.records.is_followed or is_doubtful)
 
     def _look_at_unread(self, parts: _Sorted) -> None:
         """See whether contacts differ at all in what no job can write: mostly they do not."""
         unread, parts.unread = parts.unread, []
-        lately = self._matcher.lately() if unread else frozenset()
-        view = self._matcher.shown(one.contact.id for one in unread if one.contact.id not in lately)
+        lately = self.existing.matcher.lately() if unread else frozenset()
+        view = self.existing.matcher.shown(one.contact.id for one in unread if one.contact.id not in lately)
         for operation in unread:
             contact = view.get(operation.contact.id)
             if contact is not None:
-                differing = changes(operation.records.draft, contact, self._stream.settings.creation_mode)
+                differing = changes(operation.records.draft, contact, self.existing.stream.settings.creation_mode)
                 self._place_again(parts, replace(operation, contact=contact, changes=differing))
             elif operation.contact.id in lately and _has_single_values(operation):
                 self._place_again(parts, replace(operation, changes=bulk_items.carried(operation.changes)))
@@ -215,63 +198,65 @@ class BulkWriter:
 
     def _update(self, items: Sequence[_Item]) -> Iterator[Written]:
         submissions = [Submission(chunk, partial(self._send_updates, chunk)) for chunk in parted(items)]
-        for ended in self._jobs.run(submissions):
+        for ended in self.jobs.run(submissions):
             if ended.ending is Ending.DONE:
                 yield from map(_updated, ended.items)
             else:
                 if ended.ending is Ending.UNKNOWN:
-                    self._jobs.given_up.update(_contact(item) for item in ended.items)
+                    self.jobs.given_up.update(_contact(item) for item in ended.items)
                 # To write an update twice does no harm, and says what is wrong with it.
-                yield from self._direct.write([item.operation for item in ended.items])
+                yield from self.direct.write([item.operation for item in ended.items])
 
     def _send_updates(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self._client.submit_updates([_body(item) for item in items], job)
+        return self.existing.client.submit_updates([_body(item) for item in items], job)
 
     # Creates.
 
     def _create_users(self, items: Sequence[_Item]) -> Iterator[Written]:
         submissions = [Submission(chunk, partial(self._send_creates, chunk)) for chunk in parted(items)]
-        for ended in self._jobs.run(submissions):
+        for ended in self.jobs.run(submissions):
             operations = [item.operation for item in ended.items]
             match ended.ending:
                 case Ending.DONE:
                     yield from map(_created, ended.items)
                 case Ending.FAILED | Ending.UNKNOWN:
-                    yield from self._direct.creates.settle_users(_creates(operations), ended.since)
+                    yield from self.direct.creates.settle_users(_creates(operations), ended.since)
                 case Ending.NOT_SENT:
-                    yield from self._direct.write(operations)
+                    yield from self.direct.write(operations)
 
     def _send_creates(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self._client.submit_creates([_body(item) for item in items], job)
+        return self.existing.client.submit_creates([_body(item) for item in items], job)
 
     def _create_leads(self, items: Sequence[_Item]) -> Iterator[Written]:
         """Make leads, with their intents in the ledger before: Intercom would take a second one without a word."""
-        intents = self._ledger.intents.add_all(dict.fromkeys(map(_email, items)), self._jobs.patience_seconds)
+        intents = self.existing.ledger.intents.add_all(dict.fromkeys(map(_email, items)), self.jobs.patience_seconds)
         begun = [item for item in items if isinstance(intents[_email(item)], LeadPendingError)]
         items = [item for item in items if not isinstance(intents[_email(item)], LeadPendingError)]
-        yield from self._direct.write([item.operation for item in begun])
+        yield from self.direct.write([item.operation for item in begun])
         doubts: list[LeadInDoubt] = []
         submissions = [Submission(chunk, partial(self._send_leads, chunk)) for chunk in parted(items)]
-        for ended in self._jobs.run(submissions):
+        for ended in self.jobs.run(submissions):
             match ended.ending:
                 case Ending.DONE:
                     made = {_email(item): intents[_email(item)] for item in ended.items}
-                    self._ledger.intents.add_all({email: at for email, at in made.items() if isinstance(at, int)}, 0.0)
+                    self.existing.ledger.intents.add_all(
+                        {email: at for email, at in made.items() if isinstance(at, int)}, 0.0
+                    )
                     yield from map(_created, ended.items)
                 case Ending.FAILED | Ending.UNKNOWN:
                     doubts.extend(self._doubts(ended, intents))
                 case Ending.NOT_SENT:
-                    self._ledger.intents.drop([_email(item) for item in ended.items])
-                    yield from self._direct.write([item.operation for item in ended.items])
-        yield from self._direct.creates.settle_leads(doubts)
+                    self.existing.ledger.intents.drop([_email(item) for item in ended.items])
+                    yield from self.direct.write([item.operation for item in ended.items])
+        yield from self.direct.creates.settle_leads(doubts)
 
     def _send_leads(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self._client.submit_creates([_body(item) for item in items], job, repeatable=False)
+        return self.existing.client.submit_creates([_body(item) for item in items], job, repeatable=False)
 
     def _doubts(self, ended: Ended[_Item], intents: Mapping[Email, Stamp | LeadPendingError]) -> Iterator[LeadInDoubt]:
         """Return leads that may have been made. Where a job is under way, it may make them yet."""
         is_open = ended.ending is Ending.UNKNOWN
-        sent_at = time.monotonic() + (self._jobs.patience_seconds if is_open and ended.since is None else 0.0)
+        sent_at = time.monotonic() + (self.jobs.patience_seconds if is_open and ended.since is None else 0.0)
         for item in ended.items:
             intent = intents[_email(item)]
             if isinstance(item.operation, Create) and not isinstance(intent, LeadPendingError):
