@@ -284,6 +284,7 @@ class TargetIntercom(Command):
         """
         if self.run.is_unfinished or self.run.config.dry_run:
             return
+        self.run.save_marks()
         # As the SDK does, whose own serializer knows no decimal number in a STATE.
         with self.display.aside():
             put_out("STATE", json_line(state))

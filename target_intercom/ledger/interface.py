@@ -28,6 +28,10 @@ def stamp(seconds: float) -> Stamp:
     return Stamp(int(seconds * 1000))
 
 
+Doubt = t.NewType("Doubt", str)
+"""Names one time that contacts were put in doubt."""
+
+
 class EntryState(str, enum.Enum):
     """Whether this target answers for a record's contact."""
 
@@ -260,15 +264,20 @@ class Ledger:
         Safe from any thread.
         """
 
-    def doubt(self, contacts: Sequence[ContactId]) -> None:
+    def doubt(self, contacts: Sequence[ContactId]) -> Doubt:
         """Write, before contacts are changed or removed, that they may be otherwise than any record says.
 
         Records of the stream that are overruled then (`remember`) are in doubt until the run succeeds; after it they
         stay as they are while the contact is that of the record that overruled them. Safe from any thread.
-        """
 
-    def trust(self, contacts: Sequence[ContactId]) -> None:
-        """Write that Intercom refused to change contacts: what this run has put in doubt holds as before."""
+        Returns:
+            The doubt, for `trust`.
+        """
+        del contacts
+        return Doubt("")
+
+    def trust(self, contacts: Sequence[ContactId], doubt: Doubt) -> None:
+        """Write that Intercom refused to change contacts: what only this doubt has put in doubt holds again."""
 
     def remember(self, stream: str, loaded: Sequence[Loaded]) -> None:
         """Write records that were loaded."""

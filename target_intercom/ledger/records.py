@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import typing as t
 
@@ -23,7 +24,7 @@ from target_intercom.ledger.entries import (
     storable,
 )
 from target_intercom.ledger.forgotten_memberships import forget_contacts, release_records
-from target_intercom.ledger.interface import UNCONFIRMED, UNNOTED, EntryState, Ledger, Stamp, UnchangedRow, stamp
+from target_intercom.ledger.interface import UNCONFIRMED, UNNOTED, Doubt, EntryState, Ledger, Stamp, UnchangedRow, stamp
 from target_intercom.ledger.memberships import Memberships
 from target_intercom.ledger.runs import failures
 from target_intercom.ledger.runs.lead_intents import SqlLeadIntents
@@ -47,6 +48,9 @@ _PAGE = 5000
 _GONE_KEPT = 86_400.0
 """Seconds after which search no longer shows a removed contact for sure."""
 
+_OVERRULED: t.Final = ", overruled"
+"""After a doubt: a record of this run had overruled the row before."""
+
 _E = ENTRIES.c
 _FOUND_BY: t.Final = (_E.contact_id, _E.role, _E.external_id, _E.email)
 
@@ -61,6 +65,7 @@ class SqlLedger(Ledger):
         self._database = database
         self._workspace = workspace
         self._run = run
+        self._doubts = itertools.count()
         self._locks = locks_of(database)
         self._entries = EntryRows(database, workspace, run)
         self.streams: SqlStreams = SqlStreams(database, workspace, run, self._locks)
@@ -159,20 +164,22 @@ class SqlLedger(Ledger):
         """See `Ledger`."""
         unnamed.adopt(self._database, self._workspace, contacts)
 
-    def doubt(self, contacts: Sequence[ContactId]) -> None:
+    def doubt(self, contacts: Sequence[ContactId]) -> Doubt:
         """See `Ledger`."""
-        self._set_doubt(contacts, _E.doubt.is_(None), self._sending)
+        doubt = Doubt(f"{self._run} sends {next(self._doubts)}")
+        # Of a contact that is in doubt for another reason too, nothing can be taken back.
+        now = case((_E.doubt.is_(None), doubt), (_E.doubt == self._run, doubt + _OVERRULED), else_=UNCONFIRMED)
+        self._set_doubt(contacts, true(), now)
+        return doubt
 
-    def trust(self, contacts: Sequence[ContactId]) -> None:
+    def trust(self, contacts: Sequence[ContactId], doubt: Doubt) -> None:
         """See `Ledger`."""
-        self._set_doubt(contacts, _E.doubt == self._sending, None)
+        before = case((_E.doubt == doubt + _OVERRULED, self._run), else_=None)
+        self._set_doubt(contacts, _E.doubt.in_([doubt, doubt + _OVERRULED]), before)
 
-    @property
-    def _sending(self) -> str:
-        """What stands for a doubt until Intercom has answered this run."""
-        return f"{self._run} sends"
-
-    def _set_doubt(self, contacts: Sequence[ContactId], where: ColumnElement[bool], doubt: str | None) -> None:
+    def _set_doubt(
+        self, contacts: Sequence[ContactId], where: ColumnElement[bool], doubt: ColumnElement[t.Any]
+    ) -> None:
         def work(connection: Connection) -> None:
             for chunk in chunks(contacts):
                 of = (_E.workspace == self._workspace, _E.contact_id.in_(chunk), where)
@@ -353,7 +360,7 @@ class SqlLedger(Ledger):
 
         def work(connection: Connection) -> None:
             for chunk in chunks(sorted(keys)):
-                where = (*self._entries.of(stream), _E.key.in_(chunk))
+                where = (*self._entries.of(stream), _E.key.in_(chunk), _E.standing != EntryState.REMOVED.value)
                 connection.execute(update(ENTRIES).where(*where).values({**NOTHING, "gone_id": None}))
             if with_tags:
                 release_records(connection, self._workspace, stream, keys)

@@ -184,6 +184,11 @@ class Run:
         """Whether removals, memberships or tags wait for the end of the pipe."""
         return self._session is not None and self._session.parts.end_of_pipe.has_work
 
+    def save_marks(self) -> None:
+        """Write the marks that remove no contact, before a STATE goes past their records."""
+        if self._session is not None:
+            self._session.parts.removals.unlink_idle()
+
     def finish(self) -> None:
         """Put tags on, take them off and remove contacts, at the end of the pipe.
 

@@ -79,7 +79,7 @@ class ContactSync:
             mapper.learn([received.record for received in some])
         familiar, others, sources = self.memory.familiar(records, self._ground)
         quiet, entries = in_line(self.memory.recall(self._map(others, sources)))
-        known = self.look_ups.directory.layer()
+        known = self.look_ups.directory.start()
         self.look_ups.look_up(entries, known)
         entries = self._report_unchanged(familiar, quiet, entries, known)
         try:
@@ -194,7 +194,7 @@ class ContactSync:
             if write.contact in written:
                 write.match = _as_written(write.match, written)
         operations = self.outcomes.links.plan([plan(write, self.stream.settings) for write in writes])
-        self.memory.doubt(operations)
+        doubt = self.memory.doubt(operations)
         again: list[Entry] = []
         failed: list[ContactRecords] = []
         refused: set[ContactId] = set()
@@ -211,7 +211,7 @@ class ContactSync:
                 records.moved.update(() if is_foretold else Identity.of(now).identifiers())
             if isinstance(one, Rejected) and one.is_unchanged and isinstance(records.match, Found):
                 refused.add(records.match.contact.id)
-        self.memory.trust(refused)
+        self.memory.trust(refused, doubt)
         return again, failed
 
     def _finish(

@@ -276,8 +276,8 @@ def test_the_properties_of_groups_are_found_in_any_case(load: Loader, people: Pe
     assert len(ann["tags"]) == 2
     assert ann["custom_attributes"] == {}
     members = [
-        schema("members", keys=("KEY",), KEY="integer", EXTERNAL_ID="text", ContactRecords="text"),
-        record("members", KEY=1, EXTERNAL_ID="1", ContactRecords="c"),
+        schema("members", keys=("KEY",), KEY="integer", EXTERNAL_ID="text", Group="text"),
+        record("members", KEY=1, EXTERNAL_ID="1", Group="c"),
     ]
     assert load(members, groups_stream="members", mappings={}).results("members") == {"tagged": 1}
 

@@ -93,7 +93,7 @@ class FindContacts:
         for stream, ones in _by_stream(waiting):
             match_by = self.links.config.stream(stream).match_by
             identities = list(dict.fromkeys(one.identity for one in ones))
-            known = self.directory.layer()
+            known = self.directory.start()
             self.ids.find_for(identities)
             self.matcher.look_up(identities, match_by, known, trusting=True)
             found.update((one.place, match_identity(known, one.identity, match_by)) for one in ones)

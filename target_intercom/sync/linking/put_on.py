@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from target_intercom.errors import CallFailedError, Fault, RefusedError, UndoneError
 from target_intercom.intercom.protocol.searches import halves
 from target_intercom.ledger.links import LinkState
-from target_intercom.model import LinkChange, Refusal
+from target_intercom.model import Contact, LinkChange, Refusal
 from target_intercom.sync.linking.outcomes import by_pair, contact_gone, of_records, why_refused
 from target_intercom.sync.writing.plan_file import Origin
 
@@ -98,8 +98,9 @@ class PutOn:
         found: dict[Pair, LinkState | Refusal] = {}
         hidden: dict[ContactId, list[Membership]] = {}
         for one in rows:
-            linked, contact = self.links.group_id(one.group), view.get(one.contact)
-            fact = view.fact(one.contact)
+            # What the run knows of a contact shows its links as search did, perhaps long ago.
+            fact = None if one.contact in recent else view.fact(one.contact)
+            linked, contact = self.links.group_id(one.group), fact if isinstance(fact, Contact) else None
             if linked is None:
                 found[one.pair] = LinkState.WANTED
             elif isinstance(fact, Fault):

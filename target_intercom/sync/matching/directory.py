@@ -79,13 +79,16 @@ class Directory:
         self._found_ids: dict[tuple[str | None, ...], Contact] = {}
 
     def layer(self) -> Directory:
-        """Return a directory with an empty layer on top of these; what search must show by now is forgotten first."""
-        if len(self._layers) == 1:
-            self._top.forget(self._clock() - self._keep)
+        """Return a directory with an empty layer on top of these."""
         above = Directory(clock=self._clock)
         above._count = self._count
         above._layers = (above._top, *self._layers)
         return above
+
+    def start(self) -> Directory:
+        """Return a layer for a new batch; what search must show by now is forgotten first, and nothing meanwhile."""
+        self._top.forget(self._clock() - self._keep)
+        return self.layer()
 
     # What is learnt.
 

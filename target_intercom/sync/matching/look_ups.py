@@ -40,7 +40,7 @@ class LookUps:
         self.look_up_identities(asked, known, known=unsure, everyone=removes)
         if moving:
             self.look_up_identities(moving, known, trusting=True)
-        if removes:
+        if removes and entries:
             self._look_up_leads(entries, known)
 
     def look_up_identities(self, entries: Iterable[Entry], into: Directory, **how: t.Any) -> None:

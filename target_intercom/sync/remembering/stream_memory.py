@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
-    from target_intercom.ledger.interface import Ledger, UnchangedRow
+    from target_intercom.ledger.interface import Doubt, Ledger, UnchangedRow
     from target_intercom.model import (
         Contact,
         ContactId,
@@ -197,14 +197,15 @@ class StreamMemory:
             self._see(key, received)
         return key
 
-    def trust(self, contacts: Iterable[ContactId]) -> None:
-        """Write that Intercom refused to change contacts: they are as they were before."""
-        self._ledger.trust(sorted(contacts))
+    def trust(self, contacts: Iterable[ContactId], doubt: Doubt) -> None:
+        """Write that Intercom refused to change contacts: they are as they were before they were put in doubt."""
+        self._ledger.trust(sorted(contacts), doubt)
 
-    def doubt(self, operations: Sequence[PlannedWrite]) -> None:
+    def doubt(self, operations: Sequence[PlannedWrite]) -> Doubt:
         """Write, before contacts are changed, that their state is in doubt: the process may be killed in between."""
         self._ledger.adopt([one.contact for one in operations if isinstance(one, Update)])
-        self._ledger.doubt(sorted({one.contact.id for one in operations if isinstance(one, Update) and one.changes}))
+        changed = {one.contact.id for one in operations if isinstance(one, Update) and one.changes}
+        return self._ledger.doubt(sorted(changed))
 
     def loaded(
         self,

@@ -101,11 +101,12 @@ class Marks:
         """Add a marked record whose contacts will not be removed: it names no contact from now on."""
         self._idle[stream, key] = number
 
-    def idle(self) -> dict[str, list[RecordKey]]:
-        """Return the marked records whose contacts will not be removed, by stream."""
+    def take_idle(self) -> dict[str, list[RecordKey]]:
+        """Return the marked records whose contacts will not be removed, by stream, and forget them."""
         keys: dict[str, list[RecordKey]] = defaultdict(list)
         for stream, key in self._idle:
             keys[stream].append(key)
+        self._idle.clear()
         return keys
 
     def cancel(self, stream: str, places: Mapping[RecordKey, int]) -> None:
@@ -173,11 +174,13 @@ class StreamMarks:
         self._live.clear()
         marked = {entry.key for entry, _ in waiting}
         lives = sorted(((place, key) for key, place in live if key in marked), reverse=True)
+        linked = {key for key, _ in live}
         for entry, removal in sorted(waiting, key=lambda one: one[0].received.number):
             while lives and lives[-1][0] < entry.received.number:
                 place, key = lives.pop()
                 self.marks.cancel(self.stream.name, {key: place})
-            self._mark(entry, removal)
+            is_linked = entry.contact is not None or entry.key in linked
+            self._mark(entry, removal, is_linked=is_linked)
         self.marks.cancel(self.stream.name, dict(sorted(live, key=itemgetter(1))))
 
     def refused(self, received: Received, key: RecordKey | None, identity: Identity, *, is_mark: bool) -> None:
@@ -202,8 +205,8 @@ class StreamMarks:
             case Ambiguous() | MergedAway() | Unanswered():
                 return refusal(match)
 
-    def _mark(self, entry: Entry, removal: list[Contact] | Refusal | SkipReason) -> None:
-        """Mark a record's contacts, or report why not."""
+    def _mark(self, entry: Entry, removal: list[Contact] | Refusal | SkipReason, *, is_linked: bool) -> None:
+        """Mark a record's contacts, or report why not; `is_linked`: the ledger knows a contact of the record."""
         match removal:
             case list():
                 self.marks.add(self._new_mark(entry, removal))
@@ -212,7 +215,7 @@ class StreamMarks:
                 self.refused(entry.received, entry.key, entry.draft.identity, is_mark=True)
             case SkipReason():
                 self._record(Outcome(entry.received, Result.SKIPPED, removal))
-                if entry.key is not None:
+                if entry.key is not None and is_linked:
                     self.marks.add_idle(self.stream.name, entry.key, entry.received.number)
 
     def _record(self, outcome: Outcome) -> None:

@@ -69,10 +69,14 @@ class Removals:
         """Whether a record is marked: then no STATE may go out before its contacts are removed."""
         return bool(self.marks)
 
+    def unlink_idle(self) -> None:
+        """Write that marked records whose contacts are not removed name them no more: before a STATE goes past them."""
+        for stream, keys in self.marks.take_idle().items():
+            self.ledger.unlink(stream, keys, with_tags=False)
+
     def decide(self) -> None:
         """Decide which contacts are removed, after all that came is written; none is removed yet."""
-        for stream, keys in self.marks.idle().items():
-            self.ledger.unlink(stream, keys, with_tags=False)
+        self.unlink_idle()
         refused = self.marks.refused
         refused.sort()
         self.complete.decide(

@@ -10,13 +10,13 @@ from functools import partial
 
 from target_intercom.errors import ForbiddenError, LeadPendingError, UndoneError
 from target_intercom.kinds.tags import job_item
-from target_intercom.model import ContactId, Create, Refuse, Result, Skip, Update
+from target_intercom.model import Contact, ContactId, ContactRecords, Create, Found, Refuse, Result, Skip, Update
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
 from target_intercom.sync.writing.bulk_jobs import FEWEST, Ending, Submission, parted
 from target_intercom.sync.writing.lost_answers import LeadInDoubt
-from target_intercom.sync.writing.results import Saved
+from target_intercom.sync.writing.results import Rejected, Saved
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -89,11 +89,13 @@ class BulkWriter:
     def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
         """See `Writer`."""
         for written in self._write(operations):
-            contact = written.contact if isinstance(written, Saved) else None
-            if isinstance(written, Saved) and contact is not None and contact.id in self.jobs.given_up:
-                yield replace(written, may_change=True)
-            else:
-                yield written
+            match written:
+                case Saved(contact=Contact() as contact) if contact.id in self.jobs.given_up:
+                    yield replace(written, may_change=True)
+                case Rejected(records=ContactRecords(match=Found(contact))) if contact.id in self.jobs.given_up:
+                    yield replace(written, is_unchanged=False)
+                case _:
+                    yield written
 
     def _write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
         """Write; single calls go first, since they may report what a job would silently ignore."""

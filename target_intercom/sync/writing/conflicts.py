@@ -66,11 +66,11 @@ class ExistingContacts:
             return self.save(records, contact, differing, unchanged)
         # Other records may be of this contact, which was not planned for.
         self.ledger.adopt([contact])
-        self.ledger.doubt([contact.id])
+        doubt = self.ledger.doubt([contact.id])
         try:
             return self.save(records, contact, differing, unchanged)
         except RefusedError:
-            self.ledger.trust([contact.id])
+            self.ledger.trust([contact.id], doubt)
             raise
 
     def find_user(self, identity: Identity) -> Contact | None:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.remembering import BY_ROW, customers, rows
+from target_intercom.sandbox import Fault, TargetedFault
+from tests.support.loading import record, schema, state
+from tests.support.remembering import BY_ROW, TYPES, customers, rows
 
 if TYPE_CHECKING:
     from target_intercom.sandbox import SandboxServer
@@ -131,3 +133,63 @@ def test_in_insert_mode_a_list_of_groups_counts_only_where_it_made_its_contact(
     )
     table(customers({"row": 1, "email": "p@example.com", "groups": "Beta, Trial"}, groups="text"))
     assert people.one(email="p@example.com")["tags"] == []
+
+
+MARK = {"_sdc_deleted_at": "2026-05-01T12:00:00Z"}
+
+
+def test_a_mark_that_comes_again_does_not_forget_who_was_archived(
+    table: Loader, people: People, sandbox: SandboxServer
+) -> None:
+    """Search goes on showing the contact: it is not there, and the live record brings it back."""
+    table.settings |= {"sync_mode": "sync", "search_delay_seconds": 60}
+    ann = {"row": 1, "id": "1", "email": "ann@example.com"}
+    table(customers(ann))
+    sandbox.conditions.search_lag = 1000
+    assert [table(customers({"row": 1, **MARK})).results() for _ in range(2)] == [{"archived": 1}, {"skipped": 1}]
+    assert table(customers(ann)).results() == {"updated": 1}
+    assert people.one(external_id="1")["state"] == "live"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_a_mark_says_is_written_before_a_state_goes_past_it(table: Loader, people: People) -> None:
+    table.settings |= {"streams": {"crm": {"sync_mode": "additive"}, "customers": {"sync_mode": "sync"}}}
+    ann = {"id": "e1", "email": "ann@example.com"}
+    table([*rows("crm", {"row": 1, **ann}), *rows("customers", {"row": 9, **ann})])
+    marks = [schema("crm", ["row"], **TYPES), record("crm", row=1, **MARK), state({"bookmarks": {"crm": {}}})]
+    done = table([*marks, record("crm", row=5, id="e5"), "{no json}\n"])
+    assert (done.exit_code, done.states) == (1, [{"bookmarks": {"crm": {}}}])
+    assert table(customers({"row": 9, **MARK})).results() == {"archived": 1}
+    assert [one["external_id"] for one in people.live()] == ["e5"]
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_refusal_takes_no_doubt_back_that_a_lost_answer_has_left(
+    table: Loader, people: People, sandbox: SandboxServer
+) -> None:
+    table.settings |= {"mappings": {**BY_ROW, "plan": "owner_id"}}
+    users = [{"row": n, "id": str(n), "name": "A"} for n in range(1, 21)]
+    table(customers(*users))
+    lost = TargetedFault(Fault.ERROR_AFTER, method="PUT", body_contains='"B"', times=100)
+    sandbox.conditions.plan.add(lost)
+    changed = [{**users[0], "name": "B"}, *({**one, "name": "C"} for one in users[1:])]
+    done = table(customers(*changed, {**users[0], "plan": "999999"}), batch_size_rows=20)
+    assert (done.results(), people.one(external_id="1")["name"]) == ({"updated": 19, "rejected": 2}, "B")
+    sandbox.conditions.plan.clear()
+    table(customers(users[0]))
+    assert people.one(external_id="1")["name"] == "A"
+
+
+def test_a_tag_that_was_just_taken_off_is_put_on_again_whatever_search_shows(
+    table: Loader, people: People, sandbox: SandboxServer
+) -> None:
+    table.settings |= {"bulk_writes": True, "sync_mode": "sync", "tags_property": "groups"}
+    users = [{"row": n, "id": str(n), "name": "A"} for n in range(1, 16)]
+    table(customers(*({**one, "groups": "vip"} for one in users), groups="text"))
+    sandbox.conditions.search_lag = 1000
+    table.settings |= {"search_delay_seconds": 60}
+    table(customers({**users[0], "groups": ""}, groups="text"))
+    assert people.one(external_id="1")["tags"] == []
+    first = [{**one, "plan": "p"} for one in reversed(users)]
+    table(customers(*first, *({**one, "groups": "vip"} for one in first), groups="text"), batch_size_rows=15)
+    assert people.one(external_id="1")["tags"] == ["vip"]

@@ -162,11 +162,11 @@ def test_contacts_are_kept_while_the_index_may_lag_and_not_much_longer() -> None
     known.learn(contact("c1", "1"), Source.ANSWER)
     known.learn_fact(ContactId("c2"), Gone())
     clock.now += 120
-    batch = known.layer()
+    batch = known.start()
     assert (found(batch, "external_id", "1"), batch.is_answered(ContactId("c2"))) == (["c1"], True)
     clock.now += 60
     assert found(batch, "external_id", "1") == ["c1"], "a batch keeps what it began with"
-    later = known.layer()
+    later = known.start()
     assert found(later, "external_id", "1") == []
     assert not later.is_answered(C1)
     assert not later.is_answered(ContactId("c2"))
@@ -180,7 +180,7 @@ def test_a_contact_that_is_written_again_is_kept_from_then_on() -> None:
     clock.now += 9
     known.learn(contact("c1", "1"), Source.ANSWER)
     clock.now += 9
-    known.layer()
+    known.start()
     assert (found(known, "external_id", "1"), found(known, "external_id", "2")) == (["c1"], [])
 
 
