@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -25,7 +26,6 @@ from target_intercom.sandbox import Fault, TargetedFault
 from target_intercom.target import TargetIntercom
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -352,8 +352,16 @@ def until(found: Callable[[], Found], seconds: float = GUARD) -> Found:
 def send_before(
     sandbox: SandboxServer, process: subprocess.Popen[bytes], number: signal.Signals, condition: Callable[[], bool]
 ) -> None:
-    """Have a run that has just begun get a signal right before its first call at which a condition holds."""
-    sandbox.conditions.plan.add(BeforeACall(lambda _: condition(), lambda: process.send_signal(number)))
+    """Have a run that has just begun get a signal right before its first call at which a condition holds.
+
+    That call is answered late: a busy machine may take its time to run the handler of a signal.
+    """
+
+    def act() -> None:
+        process.send_signal(number)
+        time.sleep(0.0 if number is signal.SIGKILL else 1.0)
+
+    sandbox.conditions.plan.add(BeforeACall(lambda _: condition(), act))
 
 
 def feed(process: subprocess.Popen[bytes], *messages: Mapping[str, Any] | str, end: bool = False) -> None:
