@@ -280,6 +280,8 @@ class ContactRecords:
     """The contact, or a stand-in for one that is to be made; None: nothing is changed for sure."""
     turn: int = 0
     """The round in which it goes."""
+    replaced: set[RecordKey] = field(default_factory=set)
+    """Keys that come again in a later write of the batch: what their records list here does not last."""
     is_followed: bool = False
     """Another write or a mark of the batch is about the contact after this."""
     asked: set[Identifier | RecordKey | ContactId] = field(default_factory=set)

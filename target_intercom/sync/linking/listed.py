@@ -75,7 +75,8 @@ class ListedLinks(ContactLinks):
             case Update(records, contact) | Skip(ContactRecords(match=Found(contact)) as records, None) if (
                 contact.is_named
             ):
-                keyed = [(key, entry) for entry in records.entries if (key := self._key_of(entry)) is not None]
+                keys = ((self._key_of(entry), entry) for entry in records.entries)
+                keyed = [(key, entry) for key, entry in keys if key is not None and key not in records.replaced]
                 news = {key for key, entry in keyed if lists_news(entry, contact)}
                 # Of several lists of one record the last counts, also where it is no news.
                 last = {key: entry for key, entry in keyed if key in news and self._listed(entry) is not None}

@@ -105,6 +105,8 @@ class _Play:
         self._plan = BatchPlan()
         self._current: dict[ContactId, ContactRecords] = {}
         """The last write of each contact."""
+        self._write_of: dict[RecordKey, ContactRecords] = {}
+        """The last write of each key."""
         self._moved: set[ContactId] = set()
         """The contacts whose identifiers a write changes."""
         self._order = Order()
@@ -272,6 +274,11 @@ class _Play:
         # Of several records of a write that is refused each is decided anew.
         self._depend(decided, write.turn - (entry is write.entries[0]), write)
         before, now = self._links.of(entry), write.contact
+        for key in _keys(entry):
+            earlier = self._write_of.get(key, write)
+            if earlier is not write:
+                earlier.replaced.add(key)
+            self._write_of[key] = write
         moved: set[Name] = set(_keys(entry))
         self._order.move(moved, write.turn, write)
         if before != now:
