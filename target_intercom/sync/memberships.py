@@ -46,7 +46,7 @@ class MembershipSync:
         self.mappers.of(schema)
 
     def run(self, records: Sequence[Received]) -> None:
-        """Let a batch wait; records that cannot be loaded are reported at once."""
+        """Keep a batch for the end of the pipe; records that cannot be loaded are reported at once."""
         for received in records:
             try:
                 self._wait(received)

@@ -174,7 +174,7 @@ def keep_what_records_said(connection: Connection) -> None:
 
 
 def index_contacts_by_stream_and_gone_contacts(connection: Connection) -> None:
-    """Let the contacts of a stream be counted, and gone contacts be found, without a look at every record."""
+    """Add indexes by which contacts of a stream are counted, and gone contacts found, without reading every record."""
     connection.exec_driver_sql("DROP INDEX target_intercom_entries_contact")
     connection.exec_driver_sql(
         "CREATE INDEX target_intercom_entries_contacts "

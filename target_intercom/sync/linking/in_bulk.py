@@ -106,7 +106,7 @@ class LinksWithContacts:
         return {contact: change for contact, plan in self._plans.items() if (change := self._change(plan))}
 
     def confirm(self, contact: ContactId) -> None:
-        """Take in that a job has changed a contact's links."""
+        """Save that a job has changed a contact's links."""
         self._confirmed.append(self._plans.pop(contact))
 
     def cancel(self, contact: ContactId) -> None:

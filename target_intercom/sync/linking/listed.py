@@ -30,16 +30,16 @@ class ContactLinks:
         return list(writes)
 
     def confirm(self, records: ContactRecords) -> None:
-        """Take in that a job has changed a contact's links."""
+        """Save that a job has changed a contact's links."""
 
     def cancel(self, records: ContactRecords) -> None:
         """Take back what the records of a contact list: nothing was written to it."""
 
     def saved(self, records: ContactRecords, contact: Contact, result: Result) -> None:
-        """Take in the lists of records that went through."""
+        """Add the lists of records that went through."""
 
     def unchanged(self, entry: Entry, contact: Contact) -> None:
-        """Take in the list of a record whose contact is as it says."""
+        """Add the list of a record whose contact is as it says."""
 
     def gone(self, contact: ContactId) -> None:
         """Write that a contact is gone: it may come back without its links."""

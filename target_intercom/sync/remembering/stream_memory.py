@@ -177,7 +177,7 @@ class StreamMemory:
         self._ledger.save_source_hashes(self._stream.name, sources)
 
     def forget_batch(self) -> None:
-        """Let go of what was recalled for a batch, after the last of it is written."""
+        """Forget what was recalled for a batch, after the last of it is written."""
         self.flush()
         self._entries.clear()
         self._new_sources.clear()

@@ -181,7 +181,7 @@ class AttributeCatalog:
         return True
 
     def _fail(self, name: str, error: UndoneError) -> None:
-        """Say why an attribute could not be created.
+        """Report why an attribute could not be created.
 
         Raises:
             UnreachableError: Intercom gave no answer that decides it.
