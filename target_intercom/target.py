@@ -203,7 +203,7 @@ class TargetIntercom(Command):
             raise
 
     def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
-        """Give a record to its sinks, with the message as it came: rejected records are kept as before stream maps.
+        """Hand a record to its sinks, with the message as it came: rejected records are kept as before stream maps.
 
         In place of the SDK's method: of what that does for every record (metadata, validation, dates, a log line),
         only this is left here.

@@ -122,7 +122,7 @@ class Worlds:
         self._conditions = conditions
 
     def after(self, history: History, *, bulk: bool) -> Ended:
-        """Let the runs come into a new workspace."""
+        """Load the runs into a new workspace."""
         self._sandbox.sandbox.reset()
         for path in self._load.data_dir.glob("ledger.db*"):
             path.unlink()

@@ -190,7 +190,7 @@ class World:
         return {one: {tag.casefold() for tag in contact["tags"]} for one, contact in self.live().items()}
 
     def catch_up(self) -> None:
-        """Let search show all that was done."""
+        """Move the clock on until search shows all that was done."""
         self._clock.ahead += 2 * self._lag
 
     def lose_the_ledger(self) -> None:

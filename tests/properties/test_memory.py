@@ -124,7 +124,7 @@ class Worlds:
         self.refused = False
 
     def after(self, done: list[Run], *, losing: bool = False, **changes: Any) -> list[Row]:
-        """Let the runs come into a new workspace; returns who is there then. `losing`: the ledger, before each run."""
+        """Load the runs into a new workspace; return its contacts. `losing`: the ledger is lost before each run."""
         self._sandbox.sandbox.reset()
         self._sandbox.conditions.deletion_delay = 0
         for contact in self._there:

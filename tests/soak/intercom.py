@@ -85,7 +85,7 @@ class Intercom(BaseAdapter):
         return _response(request, answer)
 
     def note(self, asked: Request, status: int) -> None:
-        """Note what a call changed, or that it was refused."""
+        """Record what a call changed, or that it was refused."""
         if BAD_REQUEST <= status < TOO_MANY:
             self.has_refused |= not asked.path.endswith(NOBODY)
         elif _is_write(asked) and status < BAD_REQUEST:

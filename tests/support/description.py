@@ -27,7 +27,7 @@ class Description(Protocol):
     """What the checker gives."""
 
     def check(self, method: str, path: str, body: Any, version: str | None) -> list[str]:
-        """Say what of a request breaks the description."""
+        """Return what of a request breaks the description."""
 
 
 @cache

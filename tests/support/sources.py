@@ -89,7 +89,7 @@ def tags_of_all(sandbox: SandboxServer) -> dict[str, set[str]]:
 
 
 def differences(what: str, tags: dict[str, set[str]], wanted: dict[str, set[str]]) -> list[str]:
-    """Say in a line whose tags are not as wanted, if any are not."""
+    """Return a line with the contacts whose tags are not as wanted."""
     wrong = {one: (sorted(tags[one]), sorted(names)) for one, names in wanted.items() if tags[one] != names}
     (first, *_) = [*wrong.items(), None]
     return [f"{what}: {len(wrong)} contacts, such as {first} (has, should have)"] if wrong else []

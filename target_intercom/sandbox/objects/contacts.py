@@ -95,7 +95,7 @@ class Identifiers:
         self._external_ids: dict[str, dict[str, None]] = {}
 
     def update(self, old: Contact | None, new: Contact | None) -> None:
-        """Note that a contact came, changed or went."""
+        """Record that a contact came, changed or went."""
         for index, before, after in (
             (self._emails, old and old.email_key, new and new.email_key),
             (self._external_ids, old and old.external_id, new and new.external_id),

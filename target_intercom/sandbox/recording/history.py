@@ -50,7 +50,7 @@ class Entry:
     contacts: int = 0
 
     def end(self, status: int | None, request_id: str, seconds: float, fault: str | None) -> None:
-        """Note the answer."""
+        """Record the answer."""
         self.status, self.request_id, self.fault = status, request_id, fault
         self.seconds = seconds
 
@@ -71,7 +71,7 @@ class History:
         return self._total
 
     def begin(self, at: float, request: Request, template: str | None) -> Entry:
-        """Note that a call came."""
+        """Record that a call came."""
         with self._lock:
             self._total += 1
             entry = Entry(self._total, at, request.method, request.path[:_MAX_PATH], template)
@@ -79,7 +79,7 @@ class History:
             return entry
 
     def touch(self, entry: Entry, contact_id: str) -> None:
-        """Note that a call touched a contact; to say so again changes nothing."""
+        """Record that a call touched a contact; a second time changes nothing."""
         with self._lock:
             entries = self._by_contact.setdefault(contact_id, [])
             if entry in entries:

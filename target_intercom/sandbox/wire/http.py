@@ -79,7 +79,7 @@ class HttpServer(ThreadingHTTPServer):
         self.server_name, self.server_port = str(host), int(port)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Note the connection, so that it can be closed at the end."""
+        """Keep the connection, so that it can be closed at the end."""
         with self._lock:
             self._connections.add(request)
         super().process_request(request, client_address)

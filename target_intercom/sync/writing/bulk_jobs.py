@@ -174,7 +174,7 @@ class BulkJobs:
         return lane.ended
 
     def _answered(self, fault: Fault | None) -> None:
-        """Note that a submission was answered, or why its call kept failing."""
+        """Count the submissions whose calls kept failing in a row; None: a submission was answered."""
         with self._turn:
             self._failed = 0 if fault is None else self._failed + 1
             is_enough = self._failed >= _FAILED_IN_A_ROW
@@ -214,7 +214,7 @@ class _Lane(t.Generic[_Item]):
     def settle(
         self, submission: Submission[_Item], ending: Ending, fault: Fault | None = None, since: int | None = None
     ) -> None:
-        """Note what came of a submission."""
+        """Add the result of a submission."""
         self.ended.append(Ended(submission.items, ending, Fault() if fault is None else fault, since))
 
     def submit(self, submission: Submission[_Item]) -> None:
@@ -252,7 +252,7 @@ class _Lane(t.Generic[_Item]):
             self._sent(submission, job, _NOT_SHOWN, time.monotonic() - began)
 
     def _sent(self, submission: Submission[_Item], job: Job, fault: Fault, took: float) -> None:
-        """Note the tasks that a submission, which `took` so many seconds, has added to its job."""
+        """Add the tasks that a submission has added to its job; `took`: the seconds of its call."""
         before = self._jobs.get(job.id)
         tasks = frozenset(job.tasks) - (frozenset() if before is None else frozenset(before.tasks))
         self._job = job.id

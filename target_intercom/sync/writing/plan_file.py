@@ -43,7 +43,7 @@ class Plan:
     is_written: t.ClassVar[bool] = False
 
     def because(self, origins: Mapping[Subject, Origin]) -> None:
-        """Tell on whose account the next writes are."""
+        """Set the origins of the next writes: the streams and records that they are planned for."""
 
 
 class PlanFile(Plan):

@@ -173,7 +173,7 @@ def both_ways(
     between: Callable[[], object] = lambda: None,
     **settings: Any,
 ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Let the same runs come into two new workspaces, singly and by jobs; `between` is done before the last of them.
+    """Load the same runs into two new workspaces, singly and by jobs; `between` is done before the last of them.
 
     Gives the outcomes, the reasons and who is in the workspace after each run.
     """

@@ -127,7 +127,7 @@ class Client:
 def run(
     server: Server, calls: int, *, clients: int = 1, latency: float = 0.05, percent: int = 95, seconds: float = 1000
 ) -> float:
-    """Let clients do their calls; returns the time it took."""
+    """Return the time that clients took for their calls."""
     simulation = Simulation()
     everyone = [
         Client(simulation, server, calls, latency=latency, percent=percent, seed=seed) for seed in range(clients)
