@@ -24,8 +24,9 @@ from target_intercom.sandbox.comparing.results.recording import recording
 from target_intercom.sandbox.comparing.results.report import Results, markdown, summary
 from target_intercom.sandbox.comparing.results.verdicts import verdicts
 from target_intercom.sandbox.comparing.script import SCRIPT
-from target_intercom.sandbox.comparing.session import announcement, clean, examine, new_prefix, play
+from target_intercom.sandbox.comparing.session import announcement, clean, examine, is_prefix, new_prefix, play
 from target_intercom.sandbox.comparing.unknowns import UNKNOWNS
+from target_intercom.sandbox.conditions import Conditions
 from target_intercom.sandbox.server import SandboxServer
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     connection = Connection(options.api_url or _HOSTS[options.region], token, waiting)
     try:
         with _heeding(stop):
-            return _clean(options, connection) if options.clean else _compare(options, connection)
+            return _clean(options, connection) if options.clean is not None else _compare(options, connection)
     except ComparisonError as error:
         print(error, file=sys.stderr)
     except Stopped:
@@ -71,8 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compare(options: argparse.Namespace, connection: Connection) -> int:
-    found = examine(connection, options.workspace)
-    _check_region(options, found.region)
+    found = examine(connection, options.workspace, None if options.api_url else options.region)
     prefix = new_prefix()
     print(*announcement(found, prefix), sep="\n", flush=True)
     if not options.yes and not _agreed():
@@ -104,7 +104,7 @@ def _on_a_sandbox(prefix: str, patience: Patience) -> Transcript:
     Raises:
         ComparisonError: It was not finished.
     """
-    with SandboxServer() as server:
+    with SandboxServer(Conditions(bulk_seconds=0)) as server:
         connection = Connection(server.url, server.token, Waiting(WallClock(), Stop()))
         try:
             outcome = play(connection, prefix, patience, lambda _: None)
@@ -161,16 +161,6 @@ def _write(folder: Path, results: Results) -> None:
         raise ComparisonError(f"Cannot write to {folder}: {error.strerror or error}.") from None
 
 
-def _check_region(options: argparse.Namespace, region: object) -> None:
-    """Refuse the host of another region.
-
-    Raises:
-        ComparisonError: The workspace lies in another.
-    """
-    if options.api_url is None and region is not None and str(region).lower() != options.region:
-        raise ComparisonError(f"The workspace lies in the region {region}: give --region {str(region).lower()}.")
-
-
 def _agreed() -> bool:
     try:
         return input("Go on? [y/N] ").strip().lower() in {"y", "yes"}
@@ -215,8 +205,15 @@ def _parser() -> _Parser:
     add("--output", type=Path, default=Path(), metavar="FOLDER", help=f"for {REPORT} and {RECORDING} (default: here)")
     patience = "how long a step is repeated that waits for something, the search index say (default %(default)g)"
     add("--patience", type=float, default=180.0, metavar="SECONDS", help=patience)
-    add("--clean", metavar="PREFIX", help="only take away what a comparison with this prefix left")
+    add("--clean", type=_prefix, metavar="PREFIX", help="only take away what a comparison with this prefix left")
     return parser
+
+
+def _prefix(text: str) -> str:
+    """Return a prefix of a comparison: another one may be in the names of others' tags and attributes."""
+    if not is_prefix(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no prefix of a comparison, as compare-bcdfghjk-")
+    return text
 
 
 if __name__ == "__main__":

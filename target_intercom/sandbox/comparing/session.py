@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -57,14 +58,21 @@ def new_prefix() -> str:
     return f"compare-{''.join(secrets.choice(_LETTERS) for _ in range(_LENGTH))}-"
 
 
-def examine(connection: Connection, workspace_id: str | None = None) -> Examined:
+def is_prefix(text: str) -> bool:
+    """Return whether a text may be the prefix of a comparison."""
+    return re.fullmatch(rf"compare-[a-z]{{{_LENGTH}}}-", text) is not None
+
+
+def examine(connection: Connection, workspace_id: str | None = None, region: str | None = None) -> Examined:
     """Look at the workspace, and refuse one that may not be meant.
 
     Raises:
-        ComparisonError: The token is refused, the id is another's, or there are too many contacts.
+        ComparisonError: The token is refused, region or id are another's, or there are too many contacts.
     """
-    me = _read(connection, "/me")
-    app = me.answer.get("app") or {}
+    app = _read(connection, "/me").answer.get("app") or {}
+    lies_in = str(app.get("region") or region).lower()
+    if region is not None and lies_in != region:
+        raise ComparisonError(f"The workspace lies in another region: give --region {lies_in}. Nothing was made.")
     listed = _read(connection, "/contacts", per_page="1").answer
     found = Examined(str(app.get("id_code")), app.get("region"), int(listed.get("total_count") or 0))
     if workspace_id is not None and workspace_id != found.id:
@@ -104,7 +112,7 @@ def clean(connection: Connection, prefix: str, patience: Patience) -> Cleaned:
     """Take away what an earlier comparison with this prefix left."""
     made = Made(prefix)
     seek_all(SCRIPT, made)
-    return Cleaner(connection, made, patience).clean()
+    return Cleaner(connection, made, patience, is_thorough=True).clean()
 
 
 def _read(connection: Connection, path: str, **query: str) -> Exchange:

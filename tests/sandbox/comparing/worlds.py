@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from target_intercom.sandbox import Conditions, SandboxServer
 from target_intercom.sandbox.comparing.playing.cleaning import Cleaned, Cleaner
@@ -11,6 +11,7 @@ from target_intercom.sandbox.comparing.playing.connection import Connection
 from target_intercom.sandbox.comparing.playing.made import Made
 from target_intercom.sandbox.comparing.playing.player import Patience, Player
 from target_intercom.sandbox.comparing.playing.waiting import Stop, Waiting
+from target_intercom.sandbox.comparing.results.replaying import replay
 from target_intercom.sandbox.comparing.script import SCRIPT
 from tests.sandbox.jobs import workers
 from tests.support.front import Front
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from target_intercom.sandbox.comparing.calls import Transcript
+    from target_intercom.sandbox.comparing.results.differences import Comparison
 
     from .deviations import Deviation
 
@@ -71,3 +73,17 @@ def play(url: str, clock: Hurry, stop: Stop | None = None) -> tuple[Transcript, 
         cleaned = Cleaner(connection, made, Patience()).clean()
         connection.close()
     return transcript, cleaned, connection
+
+
+def replayed(lines: list[dict[str, Any]], url: str, clock: Hurry) -> Comparison:
+    """Replay a recording on a sandbox."""
+    connection = Connection(url, "sandbox", Waiting(clock, Stop()))
+    try:
+        return replay(lines, connection, SCRIPT)
+    finally:
+        connection.close()
+
+
+def told(comparison: Comparison) -> set[str]:
+    """The differences, a line each: kind, step, and where in the answer."""
+    return {f"{entry.kind} | {step} | {entry.where}" for entry in comparison.differences for step in entry.steps}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,8 +23,12 @@ _T = TypeVar("_T")
 _STEP = "taking away"
 _NOT_FOUND = 404
 _CONFLICT = 409
+_ID = re.compile(r"\bid=([0-9a-f]{24})\b")
 _MISSING = frozenset({_NOT_FOUND, 410})
 _PLURALS = {"contact": "contacts", "company": "companies", "tag": "tags", "attribute": "attributes"}
+_LOST_JOB = 10.0
+"""Seconds for a bulk job whose id is not known, so that nobody can ask whether it has ended."""
+
 _LOST_IN_A_ROW = 3
 """Calls without an answer after which no more are made: each may take a minute."""
 
@@ -42,23 +47,34 @@ class Cleaned:
 
 
 class Cleaner:
-    """Finds what was made and takes it away; what fails stops nothing else."""
+    """Finds what was made and takes it away; what fails stops nothing else.
 
-    def __init__(self, connection: Connection, made: Made, patience: Patience) -> None:
+    One that is `thorough` finds archived contacts as well: it creates each contact that it does not find, which is
+    refused with the id of the one that there is.
+    """
+
+    def __init__(self, connection: Connection, made: Made, patience: Patience, *, is_thorough: bool = False) -> None:
         self._connection = connection
         self._made = made
         self._patience = patience
         self.cleaned = Cleaned()
         self._lost = 0
+        self._held_back: list[str] = []
+        self._is_thorough = is_thorough
 
     def clean(self) -> Cleaned:
-        """Take all of it away, the newest first: an older contact may be held back by a newer one's identifiers."""
+        """Take all of it away. An archived contact cannot come back while another has its external_id: it waits."""
         self._connection.waiting.is_steadfast = True
+        if self._made.has_lost_job:
+            self._connection.waiting.pause(_LOST_JOB)
         for job in list(self._made.jobs):
             self._try("a bulk job", self._wait_for, job)
         self._find()
+        for contact_id in reversed(list(self._made.ids["contact"])):
+            self._try(f"the contact {contact_id}", self._remove_contact, contact_id)
+        for contact_id in self._held_back:
+            self._try(f"the contact {contact_id}", self._remove_contact, contact_id)
         for kind, remove in (
-            ("contact", self._remove_contact),
             ("company", self._remove_company),
             ("tag", self._remove_tag),
             ("attribute", self._remove_attribute),
@@ -101,8 +117,7 @@ class Cleaner:
         sought = sorted(self._made.sought)
         by_kind = {kind: [entry.name for entry in sought if entry.kind == kind] for kind, _ in sought}
         for external_id in by_kind.get("contact", ()):
-            path = f"/contacts/find_by_external_id/{external_id}"
-            self._try(f"the contact {external_id}", self._has_looked, get(path))
+            self._try(f"the contact {external_id}", self._find_contact, external_id)
         if "email" in by_kind:
             self._try("contacts without external_ids", self._find_emails, by_kind["email"])
         for company_id in by_kind.get("company", ()):
@@ -116,14 +131,24 @@ class Cleaner:
                 call = get("/data_attributes", model=model)
                 self._try(f"attributes of a {model}", partial(self._find_listed, "attribute"), call)
 
+    def _find_contact(self, external_id: str) -> bool:
+        exchange = self._send(get(f"/contacts/find_by_external_id/{external_id}"))
+        if exchange.is_done or not self._is_thorough:
+            return exchange.is_done or exchange.status in _MISSING
+        exchange = self._send(post("/contacts", {"role": "user", "external_id": external_id}))
+        named = _ID.search(exchange.message or "")
+        if exchange.status == _CONFLICT and named:
+            self._made.ids["contact"][named[1]] = None
+        return exchange.is_done or named is not None
+
     def _has_looked(self, call: Call) -> bool:
         exchange = self._send(call)
         return exchange.is_done or exchange.status in _MISSING
 
     def _find_emails(self, emails: list[str]) -> bool:
-        """Search for leads whose answers were lost, until the index would show them."""
+        """Search for leads whose answers were lost, until the index would show them; it shows those of long ago."""
         query = {"field": "email", "operator": "IN", "value": emails}
-        pauses = self._pauses()
+        pauses = iter(()) if self._is_thorough else self._pauses()
         while True:
             exchange = self._send(post("/contacts/search", {"query": query}))
             data = exchange.answer.get("data") if exchange.is_done else None
@@ -152,7 +177,7 @@ class Cleaner:
     def _find_listed(self, kind: str, call: Call) -> bool:
         exchange = self._send(call)
         for entry in exchange.answer.get("data", ()) if exchange.is_done else ():
-            if entry.get("id") is not None and str(entry.get("name")).startswith(self._made.prefix):
+            if entry.get("id") is not None and self._made.prefix in str(entry.get("name")):
                 self._made.ids[kind][str(entry["id"])] = None
         return exchange.is_done
 
@@ -172,9 +197,16 @@ class Cleaner:
         if exchange.status in _MISSING:
             back = self._send(post(f"{path}/unarchive"))
             if not back.is_done:
-                return back.status != _CONFLICT  # deleted or merged before
+                return self._may_wait(contact_id) if back.status == _CONFLICT else True  # deleted or merged before
             exchange = self._send(delete(path))
         return self._counted("contact", exchange)
+
+    def _may_wait(self, contact_id: str) -> bool:
+        """Return whether it may be tried once more when the other contacts are away."""
+        is_first = contact_id not in self._held_back
+        if is_first:
+            self._held_back.append(contact_id)
+        return is_first
 
     def _remove_company(self, company_id: str) -> bool:
         return self._counted("company", self._send(delete(f"/companies/{company_id}")))

@@ -32,6 +32,7 @@ class Made:
         self.jobs: dict[str, None] = {}
         self.sought: set[Sought] = set()
         self.finds_companies_without_people = False
+        self.has_lost_job = False
 
     @property
     def cost(self) -> int:
@@ -41,10 +42,12 @@ class Made:
     def before(self, call: Call) -> None:
         """Record that a call will be sent."""
         self.sought |= self._named(call)
+        self.has_lost_job = call.method != "GET" and "/bulk" in call.path
 
     def after(self, exchange: Exchange) -> None:
         """Record what an answer says of the objects."""
         call = exchange.call
+        self.has_lost_job = False
         if exchange.status in _REFUSED and call.path != "/tags":  # a refused tagging may have made the tag
             self.sought -= self._named(call)
         if exchange.is_done:

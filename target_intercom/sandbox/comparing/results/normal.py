@@ -85,7 +85,7 @@ def _label(entry: Any, words: Words) -> str:
 def _leaves(path: str, place: Place, value: Any, words: Words) -> Iterator[tuple[str, Leaf]]:
     if isinstance(value, dict):
         standard = place.is_standard or is_standard(value)
-        for key, entry in value.items():
+        for key, entry in words.known_keys(place.key, value).items():
             joined = path + key if key.startswith("[") else f"{path}.{shortened(key, words)}".lstrip(".")
             yield from _leaves(joined, Place(place.key if key.startswith("[") else key, standard), entry, words)
         if not value:

@@ -36,12 +36,14 @@ _HEADERS = (
     "x-runtime",
     "intercom-version",
 )
+_CLOCKS_APART = 3600.0
 _SCRUBBED = frozenset({"link", "x-request-id"})
 
 
 def recording(transcript: Transcript) -> Iterator[dict[str, Any]]:
     """Return the lines of a transcript."""
-    scrub = _Scrub(Words(transcript))
+    since = min((exchange.at for exchange in transcript.exchanges), default=0.0) - _CLOCKS_APART
+    scrub = _Scrub(Words(transcript), since)
     for number, exchange in enumerate(transcript.exchanges, 1):
         yield _line(number, exchange, scrub)
 
@@ -52,14 +54,14 @@ def _line(number: int, exchange: Exchange, scrub: _Scrub) -> dict[str, Any]:
         "seq": number,
         "step": exchange.step,
         "method": call.method,
-        "path": "/".join(map(scrub.text, call.path.split("/"))),
-        "query": {key: scrub.text(value) for key, value in call.query.items()} or None,
+        "path": "/".join(map(scrub.own, call.path.split("/"))),
+        "query": scrub.own(dict(call.query)) or None,
         "request_headers": {
             "intercom-version": call.version,
             "accept": call.accept,
             "authorization": "right" if call.is_authorized else "wrong",
         },
-        "request_body": call.body.text if isinstance(call.body, Raw) else scrub.request(call.body),
+        "request_body": call.body.text if isinstance(call.body, Raw) else scrub.own(call.body),
         "status": exchange.status,
         "response_body": scrub.answer(exchange.answer),
         "response_headers": {
@@ -76,8 +78,9 @@ def _line(number: int, exchange: Exchange, scrub: _Scrub) -> dict[str, Any]:
 class _Scrub:
     """Puts stand-ins into the place of values, the same for the same."""
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: Words, since: float) -> None:
         self._words = words
+        self._since = since
         self._stand_ins: dict[str, str] = {}
 
     def text(self, text: str, *, invents: bool = False) -> str:
@@ -91,9 +94,14 @@ class _Scrub:
         named = IDS.sub(lambda match: self._id(match[0]), text.replace(self._words.prefix, PREFIX))
         return EMAILS.sub(lambda match: self._email(match[0]), named)
 
-    def request(self, value: Any) -> Any:
-        """Return a body that the script sent: its own words, but for ids of answers and the prefix."""
-        return _each(value, self.text)
+    def own(self, value: Any) -> Any:
+        """Return what the script itself sent, with stand-ins for the ids of answers and for the prefix."""
+        if isinstance(value, str):
+            whole = self._stand_in(value) if value in self._words.names else value.replace(self._words.prefix, PREFIX)
+            return IDS.sub(lambda match: self._stand_in(match[0]) if match[0] in self._words.names else match[0], whole)
+        if isinstance(value, dict):
+            return {self.own(key): self.own(entry) for key, entry in value.items()}
+        return [self.own(entry) for entry in value] if isinstance(value, list) else value
 
     def answer(self, value: Any) -> Any:
         """Return an answer. Of lists of the workspace's objects, what is not the script's is left out."""
@@ -106,7 +114,8 @@ class _Scrub:
     def _answer(self, place: Place, value: Any) -> Any:
         if isinstance(value, dict):
             standard = place.is_standard or is_standard(value)
-            return {self.text(key): self._answer(Place(key, standard), entry) for key, entry in value.items()}
+            known = self._words.known_keys(place.key, value)
+            return {self.text(key): self._answer(Place(key, standard), entry) for key, entry in known.items()}
         if isinstance(value, list):
             return [self._answer(place, entry) for entry in value]
         if value is None or isinstance(value, bool):
@@ -115,6 +124,8 @@ class _Scrub:
 
     def _value(self, place: Place, value: str | float) -> Any:
         kind = self._words.kind(place, value)
+        if kind is Kind.TIME:
+            return self._time(value)
         if not isinstance(value, str):
             return int(self._id(str(value))) if kind in {Kind.NAMED, Kind.ID} else value
         if kind in {Kind.NAMED, Kind.ID}:
@@ -123,7 +134,14 @@ class _Scrub:
             return self._email(value) if EMAILS.fullmatch(value) else self._stand_in(value)
         if kind is Kind.ADDRESS:
             return self.text(re.sub(r"^https?://[^/]+", "https://api.intercom.io", value))
+        if kind is Kind.OURS:
+            return self.own(value)
         return value if kind is Kind.WORD else self.text(value)
+
+    def _time(self, value: str | float) -> str | float:
+        """Return a time of the run; one from long before it, as of the workspace itself, is nobody's business."""
+        is_of_the_run = isinstance(value, (int, float)) and value > self._since
+        return value if is_of_the_run else 0
 
     def _id(self, value: str) -> str:
         """Return a stand-in for an id; one that the script invented, as nobody's, stays."""
@@ -153,13 +171,3 @@ _FORMS: tuple[tuple[Callable[[str], bool], Callable[[int], str]], ...] = (
     (_is(r"\S+@\S+"), lambda number: f"person{number}@example.com"),
     (lambda _: True, lambda number: f"text-{number}"),
 )
-
-
-def _each(value: Any, text: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return text(value)
-    if isinstance(value, dict):
-        return {text(key): _each(entry, text) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_each(entry, text) for entry in value]
-    return value

@@ -32,6 +32,7 @@ _TIMES = frozenset(
 _REQUESTS = frozenset({"request_id"})
 CURSORS = frozenset({"starting_after", "scroll_param"})
 _MESSAGES = frozenset({"message", "error"})
+_ADDED = frozenset({"creation_source"})
 _VOCABULARY = frozenset(
     {
         "code",
@@ -111,6 +112,12 @@ class Words:
     def is_sent(self, text: str) -> bool:
         """Return whether the script sent just this text."""
         return text in self._sent
+
+    def known_keys(self, key: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what an object under a key holds; of custom attributes the script's, and what Intercom adds itself."""
+        if key != "custom_attributes":
+            return value
+        return {name: entry for name, entry in value.items() if self.prefix in name or name in _ADDED}
 
     def is_own(self, entry: Any) -> bool:
         """Return whether an entry of a list is the script's, or one that every workspace has."""

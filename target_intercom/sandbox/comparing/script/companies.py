@@ -31,6 +31,7 @@ _SAVED = (
         ),
         saves={"acme": "id"},
         answers=("companies.3", "companies.12"),
+        is_strange=True,
     ),
     Step("a company in version 2.17", get("/companies/{acme}", version="2.17"), answers=("companies.3",)),
     Step("a company in Preview", get("/companies/{acme}", version=PREVIEW), answers=("companies.3",)),
@@ -42,13 +43,16 @@ _SAVED = (
         "a company_id with spaces", _company(company_id=" {p}acme "), saves={"spaced": "id"}, answers=("companies.2",)
     ),
     Step("a company without a company_id", _company(name="{p}nameless"), answers=("companies.1",)),
-    Step("a key that companies lack", _acme(nickname="{p}A"), is_strange=True),
-    Step("nulls in a company", _acme(size=None, custom_attributes={"{p}sector": None}), answers=("companies.4",)),
-    Step("a spend that is too large", _acme(monthly_spend=2**31), answers=("companies.12",), is_strange=True),
-    Step("a new company_id", put("/companies/{acme}", {"company_id": "{p}new"}), is_strange=True),
+    Step("a key that companies lack", _acme(nickname="{p}A")),
     Step(
-        "too many companies a page", post("/companies/list", per_page="61"), answers=("companies.21",), is_strange=True
+        "nulls in a company",
+        _acme(size=None, custom_attributes={"{p}sector": None}),
+        answers=("companies.4",),
+        is_strange=True,
     ),
+    Step("a spend that is too large", _acme(monthly_spend=2**31), answers=("companies.12",)),
+    Step("a new company_id", put("/companies/{acme}", {"company_id": "{p}new"})),
+    Step("too many companies a page", post("/companies/list", per_page="61"), answers=("companies.21",)),
 )
 
 _MEMBERS = (

@@ -40,7 +40,6 @@ STEPS = (
         "users are untagged at once",
         _tag("{p}VIP", users=[{"id": "{bob}", "untag": True}]),
         answers=("contacts.17",),
-        is_strange=True,
     ),
     Step("a contact is tagged", post("/contacts/{cyd}/tags", {"id": "{other}"})),
     Step("a contact is tagged again", post("/contacts/{cyd}/tags", {"id": "{other}"}), answers=("contacts.19",)),

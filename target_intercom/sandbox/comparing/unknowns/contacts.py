@@ -154,7 +154,7 @@ CONTACTS = (
     Unknown(
         "contacts.20",
         "How long may a tag's name be, and which names are one?",
-        "300 characters are taken; capitals do not count, spaces around it neither",
+        "300 characters are taken; capitals do not count, spaces around it do",
         ("target_intercom/sync/workspace/tags.py: def _known", "target_intercom/sandbox/objects/tags.py: def save"),
     ),
     Unknown(
