@@ -310,6 +310,8 @@ class SkipReason(str, enum.Enum):
     """The contact stays, because another record names it."""
     CONTACT_MERGED = "contact_merged"
     """The record's contact was merged into another, which nobody asked to remove."""
+    HAS_PEOPLE = "has_people"
+    """The company stays, because people are in it that this target did not put there."""
     NOT_TAGGED = "not_tagged"
     """This target did not put the tag on for this record, so it does not take it off."""
     STILL_WANTED = "still_wanted"

@@ -173,6 +173,7 @@ class Memberships(MembershipQueries):
         """
         lists = select(ENTRIES.c.key).where(
             ENTRIES.c.workspace == self._workspace,
+            ENTRIES.c.object == "contacts",
             ENTRIES.c.contact_id == _M.contact_id,
             ENTRIES.c.stream.in_(sorted(streams)),
             ENTRIES.c.standing == EntryState.SYNCED.value,
