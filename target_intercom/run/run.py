@@ -295,9 +295,8 @@ class _Session:
         self._complete(stream).add_source(stream, source)
 
     def _complete(self, stream: str) -> CompleteStreams:
-        links = self.parts.links
-        is_groups = self.parts.config.stream(stream).is_groups
-        return links.complete if links is not None and is_groups else self.parts.complete_streams
+        links, kind = self.parts.links, self.parts.config.stream(stream).links
+        return self.parts.complete_streams if links is None or kind is None else links.kinds[kind].complete
 
     def lock(self, stream: str, source: TapStream) -> None:
         """Keep other runs off a stream that its tap versions, where missing contacts may be removed."""

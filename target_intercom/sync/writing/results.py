@@ -25,8 +25,8 @@ class Saved:
     contact: Contact | None
     dropped: tuple[str, ...] = ()
     """Attributes that were left out because Intercom does not have them."""
-    tags_sent: bool = False
-    """The changes of its tags went along."""
+    links_sent: bool = False
+    """The changes of its links went along."""
     may_change: bool = False
     """A job that was given up may still write older values."""
     by_merge: bool = False
