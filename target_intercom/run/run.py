@@ -281,7 +281,7 @@ class _Session:
             if settings.is_limited:
                 self._complete(stream.name).add(stream)
             parts.warn(removals_turned_off(stream.name, parts.config))
-        if not settings.is_groups:
+        if not settings.is_memberships:
             self._join_removals(stream)
 
     def _join_removals(self, stream: Stream) -> None:
