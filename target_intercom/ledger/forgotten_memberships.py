@@ -75,6 +75,7 @@ def keep_links_of_stream(connection: Connection, workspace: str, stream: str, no
         "run": literal(NOBODY),
         "written_at": func.max(_M.written_at),
         "seen_at": literal(now),
+        "kind": func.max(_M.kind),
     }
     ours = (
         select(*(value.label(name) for name, value in kept.items()))

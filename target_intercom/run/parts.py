@@ -17,13 +17,14 @@ from target_intercom.ledger.interface import Ledger, stamp
 from target_intercom.ledger.records import SqlLedger
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.scratch import ScratchDatabase
+from target_intercom.model import LinkName
 from target_intercom.run.keyed_parts import KeyedParts
 from target_intercom.settings.config import StreamObject
 from target_intercom.settings.warnings import ignored_values, nameless_workspace, no_properties
 from target_intercom.singer.schemas import is_open
 from target_intercom.sync.contact_outcomes import ContactOutcomes
 from target_intercom.sync.contacts import ContactSync
-from target_intercom.sync.end_of_pipe import EndOfPipe, LinksAtEnd
+from target_intercom.sync.end_of_pipe import AllLinks, EndOfPipe, LinksAtEnd
 from target_intercom.sync.intake import Intake
 from target_intercom.sync.linking.find_contacts import FindContacts
 from target_intercom.sync.linking.in_bulk import LinkJobs, LinksWithContacts
@@ -34,6 +35,7 @@ from target_intercom.sync.linking.put_on import PutOn
 from target_intercom.sync.linking.take_off import TakeOff
 from target_intercom.sync.linking.waiting import UnnamedLists, WaitingMemberships
 from target_intercom.sync.mapping.contacts import ContactMapper
+from target_intercom.sync.mapping.group_names import NAMES
 from target_intercom.sync.mapping.mappers import Mappers
 from target_intercom.sync.mapping.memberships import MembershipMapper
 from target_intercom.sync.matching.contact_ids import ContactIds
@@ -143,10 +145,14 @@ class MapperFactory:
 
     def _membership_mapper(self, schema: StreamSchema) -> MembershipMapper:
         self._check_names(schema)
+        config = self.config.stream(schema.stream)
+        if config.links is None:
+            raise LookupError(schema.stream)
         return MembershipMapper(
             schema.stream,
             schema.plain["properties"],
-            self.config.stream(schema.stream),
+            config,
+            NAMES[config.links],
             has_own_mappings=self.config.has_own_mappings(schema.stream),
             say=self.warn,
             is_open=is_open(schema.plain),
@@ -197,17 +203,17 @@ class Parts:
 
     def membership_sync(self, stream: Stream, mappers: Mappers[MembershipMapper]) -> MembershipSync:
         """Return the sync of a stream of groups."""
-        if self.links is None:
+        if self.links is None or stream.settings.links is None:
             raise LookupError(stream.name)
-        self.links.links.add_stream(stream.name)
+        at_end = self.links.kinds[stream.settings.links]
+        at_end.links.add_stream(stream.name)
         self.report.groups(stream.name)
-        return MembershipSync(stream, mappers, self.links.links, self.links.waiting, self.report)
+        return MembershipSync(stream, mappers, at_end.links, at_end.waiting, self.report)
 
     @cached_property
     def end_of_pipe(self) -> EndOfPipe:
         """What is done when all records came."""
-        links = [] if self.links is None else [self.links]
-        return EndOfPipe(self.config, self.every_removals, links, self.report)
+        return EndOfPipe(self.config, self.every_removals, self.links, self.report)
 
     @cached_property
     def every_removals(self) -> list[Removals]:
@@ -252,39 +258,57 @@ class Parts:
         )
 
     @cached_property
-    def links(self) -> LinksAtEnd | None:
-        """What is done about contacts' tags; None where no stream of the run names groups."""
+    def links(self) -> AllLinks | None:
+        """What is done about contacts' links; None where the run remembers none, not even its own."""
         if not isinstance(self.ledger, SqlLedger):
             return None
-        memberships, kind = self.ledger.memberships, Tags(self.client)
-        catalog = TagCatalog(self.client, self.in_parallel, memberships, self.warn)
-        links = Links(kind, catalog, self.ledger, memberships, self.config)
+        memberships = self.ledger.memberships
+        of_tags = memberships.of_kind(LinkName.TAG)
+        tags = Links(
+            Tags(self.client),
+            TagCatalog(self.client, self.in_parallel, of_tags, self.warn),
+            self.ledger,
+            of_tags,
+            self.config,
+        )
+        kinds = {one.kind.names.kind: self._links_at_end(one) for one in (tags,)}
+        return AllLinks(
+            kinds,
+            UnnamedLists(self.config.data_dir, self._ids, self.config.search_delay_seconds),
+            memberships,
+        )
+
+    def _links_at_end(self, links: Links) -> LinksAtEnd:
         waiting = WaitingMemberships(self.config.data_dir)
         outcomes = Outcomes(links, waiting, self.report, self.check_refused, self.warn)
-        jobs = LinkJobs(kind, self.client, self._jobs)
+        jobs = LinkJobs(links.kind, self.client, self._jobs)
         return LinksAtEnd(
             links,
-            UnnamedLists(self.config.data_dir, self._ids, self.config.search_delay_seconds),
             waiting,
             FindContacts(links, waiting, self._matcher, self._directory, self._ids, outcomes),
             PutOn(links, self.in_parallel, jobs, self._matcher, self.plan, outcomes),
             TakeOff(links, self.in_parallel, jobs, self.plan, outcomes),
-            CompleteStreams(self.ledger, memberships, self.warn),
+            CompleteStreams(self.ledger, links.memberships, self.warn),
         )
 
     def _listed_links(self, stream: Stream) -> ContactLinks:
         """Return the part of a contact stream's sync that saves which groups its records list."""
         if self.links is None:
             return ContactLinks()
-        links, put_on, take_off = self.links.links, self.links.put_on_links, self.links.take_off_links
-        if stream.settings.tags_property is not None:
-            links.add_stream(stream.name)
-        with_contacts = (
-            LinksWithContacts(links, put_on.jobs, put_on.outcomes, put_on.look_at, take_off.save_off)
-            if self.config.bulk_writes
-            else None
-        )
-        return ListedLinks(stream, links, self.links.unnamed, with_contacts)
+        for kind in stream.settings.lists:
+            self.links.kinds[kind].links.add_stream(stream.name)
+        kinds = [one.links for one in self.links.kinds.values()]
+        with_contacts = [
+            LinksWithContacts(
+                one.links,
+                one.put_on_links.jobs,
+                one.put_on_links.outcomes,
+                one.put_on_links.look_at,
+                one.take_off_links.save_off,
+            )
+            for one in (self.links.kinds.values() if self.config.bulk_writes else ())
+        ]
+        return ListedLinks(stream, kinds, self.links.memberships, self.links.unnamed, with_contacts)
 
     # Parts that only other parts use.
 
@@ -360,4 +384,5 @@ class Parts:
             )
         if not self.config.bulk_writes:
             return direct
-        return BulkWriter(self._jobs, direct, existing, self._teammates)
+        kinds = {} if self.links is None else {name: one.links.kind for name, one in self.links.kinds.items()}
+        return BulkWriter(self._jobs, direct, existing, self._teammates, kinds)

@@ -316,7 +316,9 @@ class _Session:
         links, settings = self.parts.links, self.parts.config.stream(stream)
         if settings.is_companies:
             return self.parts.companies.complete_streams
-        return links.complete if links is not None and settings.is_memberships else self.parts.complete_streams
+        if links is not None and settings.links is not None:
+            return links.kinds[settings.links].complete
+        return self.parts.complete_streams
 
     def lock(self, stream: str, source: TapStream) -> None:
         """Keep other runs off a stream that its tap versions, where missing contacts may be removed."""

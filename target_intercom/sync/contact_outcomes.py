@@ -101,7 +101,7 @@ class ContactOutcomes:
                 may_change=saved.may_change,
                 by_merge=contact.id in self._survivors,
             )
-        if saved.tags_sent:
+        if saved.links_sent:
             self.links.confirm(records)
         return self._done(records, contact, saved.result)
 

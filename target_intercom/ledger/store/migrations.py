@@ -202,6 +202,11 @@ def tell_objects_apart(connection: Connection) -> None:
     )
 
 
+def tell_kinds_of_links_apart(connection: Connection) -> None:
+    """Make room for other links than those of tags."""
+    connection.exec_driver_sql("ALTER TABLE target_intercom_memberships ADD COLUMN kind TEXT NOT NULL DEFAULT 'tag'")
+
+
 STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     create_entries_streams_and_intents,
     create_memberships,
@@ -214,6 +219,7 @@ STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     keep_what_records_said,
     index_contacts_by_stream_and_gone_contacts,
     tell_objects_apart,
+    tell_kinds_of_links_apart,
 )
 """In the order in which they are applied; a step's name is what the ledger keeps of it."""
 

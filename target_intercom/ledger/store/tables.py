@@ -106,6 +106,7 @@ MEMBERSHIPS = Table(
     Column("seen_at", BigInteger, nullable=False),  # for people: which run it was tells `seen_in`
     Column("version", BigInteger),
     Column("seen_in", Text),  # the run in which the record last came
+    Column("kind", Text, nullable=False, server_default="tag"),  # of the link
     Index("target_intercom_memberships_contact", "workspace", "contact_id", "group_key"),
     Index("target_intercom_memberships_holding", "workspace", "holding", "group_key", "contact_id"),
 )

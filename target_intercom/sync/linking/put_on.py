@@ -76,7 +76,6 @@ class PutOn:
         while rows := self._pending(LinkState.WANTED, by_contact=self.jobs.are_available):
             self._put_on(rows)
             self.outcomes.check()
-        self.links.memberships.confirm_lists()
 
     def _pending(self, state: LinkState, *, by_contact: bool) -> list[Membership]:
         return complete_pairs(self.links.memberships.pending(state, _AT_ONCE, by_contact=by_contact), _AT_ONCE)
@@ -244,7 +243,7 @@ def origins(pairs: Mapping[Pair, Sequence[Membership]], links: Links, plan: Plan
         records = of_records(ones)
         # The plan names a link as Intercom does, whatever its group is called.
         linked = links.catalog.get(group) if plan.is_written else None
-        name = group if linked is None else links.kind.key(linked.name)
+        name = group if linked is None else links.kind.names.key(linked.name)
         found[contact, name] = Origin(records[0].stream, records[0].key) if records else Origin(ones[0].stream)
     return found
 

@@ -10,7 +10,7 @@ from target_intercom.errors import InvalidRecordError
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX, ContactDraft, MatchBy
 from target_intercom.sync.mapping.attribute_values import ReadValues, standard_readers, standard_types
-from target_intercom.sync.mapping.group_names import group_names
+from target_intercom.sync.mapping.group_names import NAMES, group_names
 from target_intercom.sync.mapping.identifiers import no_key, read_identity, read_key, refuse_without_identifier
 from target_intercom.sync.mapping.layout import Layout
 from target_intercom.sync.mapping.properties import CUSTOM, Properties, asks_to_remove
@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.kinds.entity import EntityKind
-    from target_intercom.model import GroupKey, Identity, Json, Received
+    from target_intercom.model import GroupKey, Identity, Json, LinkName, Received
     from target_intercom.settings.config import StreamConfig
     from target_intercom.singer.schemas import Values
     from target_intercom.sync.mapping.attribute_values import AttributeType, WantedAttributes
@@ -138,7 +138,7 @@ class ContactMapper:
         if self._layout.sources.get("email") in record:
             values.attributes["email"] = identity.email
         unset = tuple(values.unset) if self._config.clear_nulls else ()
-        draft = ContactDraft(identity, self._with_nulls(values.attributes), groups=self._groups(record), unset=unset)
+        draft = ContactDraft(identity, self._with_nulls(values.attributes), listed=self._listed(record), unset=unset)
         return Mapped(draft, tuple(values.cut), tuple(values.left_out))
 
     def removes(self, record: Mapping[str, Json]) -> bool:
@@ -153,7 +153,7 @@ class ContactMapper:
 
     def relevant(self) -> set[str]:
         """Return the properties that decide what a record means; others, as `_sdc_batched_at`, change in every run."""
-        named = {name for name in (self._layout.deleted, self._layout.groups) if name is not None}
+        named = {name for name in (self._layout.deleted, *self._layout.lists.values()) if name is not None}
         return named.union(self._properties.column(name) for name, to in self._layout.targets.items() if to is not None)
 
     def basis(self, describe: Callable[[Sequence[str]], Json]) -> str:
@@ -229,15 +229,17 @@ class ContactMapper:
                 attributes[name] = instead
         return attributes
 
-    def _groups(self, record: Mapping[str, Json]) -> Mapping[GroupKey, str] | None:
-        """Read the groups that a record lists; None where it says nothing of them."""
-        name = self._layout.groups
-        if name is None or name not in record:
-            return None
-        value = None if is_null(record[name]) else record[name]
-        if value is None and not self._config.clear_nulls:
-            return None
-        try:
-            return group_names(value)
-        except UncoercibleError as error:
-            raise InvalidRecordError(str(error), code=error.code, field=name) from None
+    def _listed(self, record: Mapping[str, Json]) -> Mapping[LinkName, Mapping[GroupKey, str]]:
+        """Read the groups that a record lists, by kind of link; none of a kind of which it says nothing."""
+        listed: dict[LinkName, Mapping[GroupKey, str]] = {}
+        for kind, name in self._layout.lists.items():
+            if name not in record:
+                continue
+            value = None if is_null(record[name]) else record[name]
+            if value is None and not self._config.clear_nulls:
+                continue
+            try:
+                listed[kind] = group_names(value, NAMES[kind])
+            except UncoercibleError as error:
+                raise InvalidRecordError(str(error), code=error.code, field=name) from None
+        return listed

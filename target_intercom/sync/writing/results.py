@@ -27,8 +27,8 @@ class Saved:
     """Attributes that were left out because Intercom does not have them."""
     ignored: tuple[str, ...] = ()
     """Attributes whose values Intercom's own answer does not show: it did not take them."""
-    tags_sent: bool = False
-    """The changes of its tags went along."""
+    links_sent: bool = False
+    """The changes of its links went along."""
     may_change: bool = False
     """A job that was given up may still write older values."""
     by_merge: bool = False
