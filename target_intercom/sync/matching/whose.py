@@ -104,12 +104,13 @@ def whose(entry: Entry, known: Directory, links: RecordLinks, config: StreamConf
         case MergedAway() | Unanswered():
             return Decision(match, asked)
         case _:
-            return Decision(_by_identifiers(entry, linked, known, config, asked), asked)
+            return Decision(by_identifiers(entry, linked, known, config, asked), asked)
 
 
-def _by_identifiers(
+def by_identifiers(
     entry: Entry, linked: ContactId | None, known: Directory, config: StreamConfig, asked: list[Name]
 ) -> Match:
+    """Return the contact of a record's identifiers, whatever contact it is `linked` to; `asked` gets those tried."""
     draft = entry.draft
     role = role_of(draft, config.creation_mode)
     match = match_identity(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import typing as t
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from target_intercom.model import Ambiguous, ContactRecords, Found, Identity, MatchBy, MergedAway, NotFound, Unanswered
 from target_intercom.sync.matching.directory import Source
 from target_intercom.sync.matching.roles import after
-from target_intercom.sync.matching.whose import Decision, users_like, whose
+from target_intercom.sync.matching.whose import Decision, by_identifiers, users_like, whose
 from target_intercom.sync.planning.order import Order, UncertainCreates
 from target_intercom.sync.planning.wanted import creates, folded, newborn
 
@@ -85,16 +85,8 @@ class _Decided(t.NamedTuple):
     match: Match
     asked: Sequence[Name]
     is_by_link: bool
-
-    def names(self) -> set[Name]:
-        """Return all names of the record: its key and identifiers, its contact, and the identifiers of that."""
-        entry, match = self.entry, self.match
-        names = {*self.asked, *entry.draft.identity.identifiers()}
-        if entry.contact is not None:
-            names.update((entry.contact.id, *Identity.of(entry.contact).identifiers()))
-        if isinstance(match, Found):
-            names.update((match.contact.id, *Identity.of(match.contact).identifiers()))
-        return names
+    linked: Contact | None
+    """The contact that the record is linked to, by the ledger or by a record before it."""
 
 
 class _Play:
@@ -135,7 +127,16 @@ class _Play:
         match, asked, is_by_link = self._untouched(entry) or whose(entry, self._stage, self._links, self._config)
         if linked is not None and linked in self._moved:
             asked = [*asked, linked]
-        return _Decided(entry, match, asked, is_by_link)
+        return _Decided(entry, match, asked, is_by_link, None if linked is None else self._stage.get(linked))
+
+    def _all_names(self, decided: _Decided) -> set[Name]:
+        """Return all names of a record: its key and identifiers, each contact that may come to be its, and theirs."""
+        entry, match = decided.entry, decided.match
+        if decided.is_by_link:
+            match = by_identifiers(entry, None, self._stage, self._config, [])
+        found = [one.contact for one in (decided.match, match) if isinstance(one, Found)]
+        contacts = (contact for contact in (entry.contact, decided.linked, *found) if contact is not None)
+        return {*decided.asked, *entry.draft.identity.identifiers()}.union(*map(_names, contacts))
 
     def _untouched(self, entry: Entry) -> Decision | None:
         """Return the contact of an unchanged record, unless an earlier write is of it: the record stays as it is."""
@@ -148,22 +149,30 @@ class _Play:
 
     def _has_to_wait(self, decided: _Decided) -> bool:
         entry = decided.entry
-        if self._blocked and not self._blocked.isdisjoint(decided.names()):
+        if self._blocked and not self._blocked.isdisjoint(self._all_names(decided)):
             return True
-        if self._kept and isinstance(decided.match, Found) and not self._kept.isdisjoint(decided.names()):
+        if self._kept and isinstance(decided.match, Found) and not self._kept.isdisjoint(self._all_names(decided)):
             return True
         return self._uncertain.may_be(entry, self._links.of(entry), by_email=not decided.is_by_link)
 
     def _put_off(self, decided: _Decided) -> None:
         """Move a record to the next plan, and block its names for the records after it."""
         self._plan.later.append(decided.entry)
-        names = decided.names()
-        identity = decided.entry.draft.identity
-        if identity.email is not None and self._uncertain.has(identity):
-            # Another record of the same person waits: its email stays with that person, whatever the outcome.
-            names.discard((MatchBy.EMAIL, identity.email))
-            self._kept.add((MatchBy.EMAIL, identity.email))
+        names = self._all_names(decided)
+        email = decided.entry.draft.identity.email
+        if email is not None and self._comes_again(decided):
+            names.discard((MatchBy.EMAIL, email))
+            self._kept.add((MatchBy.EMAIL, email))
         self._blocked |= names
+
+    def _comes_again(self, decided: _Decided) -> bool:
+        """Check whether a record waits for the making of its own contact: it may be refused for the same reason.
+
+        Whatever the outcome, its email stays with that person, and with the user who has it, too.
+        """
+        identity = decided.entry.draft.identity
+        is_nobodys = isinstance(decided.match, NotFound) and self._uncertain.has(identity)
+        return is_nobodys and identity.email is not None and self._stage.has_user(identity.email)
 
     # What becomes of a record.
 
@@ -182,7 +191,7 @@ class _Play:
 
     def _leave(self, decided: _Decided) -> None:
         """Plan a record without a write: it is unchanged, refused, or marks a contact as deleted."""
-        entry, match, asked, _ = decided
+        entry, match, asked = decided.entry, decided.match, decided.asked
         turn = self._order.first(asked)
         write = self._current.get(match.contact.id) if isinstance(match, Found) else None
         if write is not None:
@@ -195,7 +204,7 @@ class _Play:
 
     def _pass_over(self, decided: _Decided, match: NotFound) -> None:
         """Plan a write that sends nothing: no contact is found, and none can be made."""
-        entry, _, asked, _ = decided
+        entry, asked = decided.entry, decided.asked
         turn = self._order.first(asked)
         self._depend(decided, turn - 1, None)
         self._plan.writes.append(ContactRecords(match, entry.draft, [entry], turn=turn, asked=set(asked)))
@@ -208,16 +217,16 @@ class _Play:
         return entry.known is None or not entry.draft.removed
 
     def _make(self, decided: _Decided, match: NotFound) -> None:
-        entry, _, asked, _ = decided
+        entry, asked = decided.entry, decided.asked
         contact = newborn(entry.draft, self._config.creation_mode, entry.received.number)
         self._links.add_new(contact.id)
         write = ContactRecords(match, entry.draft, [entry])
         if self._may_be_refused(contact):
-            write.turn = self._order.first(asked, _touched(entry))
+            write.turn = self._order.first(asked, _touched(decided))
             others = (user.id for user in users_like(self._stage, entry.draft.identity))
             self._uncertain.add(contact, entry.key, [self._links.of(entry), *others])
         else:
-            write.turn = self._order.first(asked, _touched(entry, contact))
+            write.turn = self._order.first(asked, _touched(decided, contact))
             self._put(write, contact, set(Identity.of(contact).identifiers()))
         self._plan.writes.append(write)
         self._link(decided, write)
@@ -234,7 +243,7 @@ class _Play:
             self._leave(decided)
             return
         wanted = after(contact, entry.draft, self._config.creation_mode) if updates else contact
-        moved, touched = _moved(contact, wanted), _touched(entry, contact, wanted)
+        moved, touched = _moved(contact, wanted), _touched(decided, contact, wanted)
         if earlier is not None and not moved and self._may_join(decided, touched, earlier):
             earlier.entries.append(entry)
             if updates:
@@ -264,12 +273,11 @@ class _Play:
             self._moved.add(wanted.id)
         self._order.move(write.moved, write.turn, write)
         if isinstance(write.match, NotFound) or self._config.sync_mode.updates:
-            # The answer to the write will show all of it.
-            self._stage.learn(replace(wanted, is_read=True), Source.ANSWER)
+            self._stage.learn(wanted, Source.ANSWER)
 
     def _link(self, decided: _Decided, write: ContactRecords) -> None:
         """Link a record to the contact of its write, as the ledger will when that is done."""
-        entry, _, asked, _ = decided
+        entry, asked = decided.entry, decided.asked
         self._order.decide(asked, write.turn, write)
         # Of several records of a write that is refused each is decided anew.
         self._depend(decided, write.turn - (entry is write.entries[0]), write)
@@ -295,17 +303,24 @@ class _Play:
     def _depend(self, decided: _Decided, turn: int, write: ContactRecords | None) -> None:
         """Keep a record's place by all of its names: it is planned again if a write up to a round goes otherwise."""
         if turn >= 0:
-            names = decided.names()
+            names = self._all_names(decided)
             self._order.decide(names, turn, write)
             self._order.move(names, turn, write)
 
 
-def _touched(entry: Entry, *contacts: Contact) -> set[Name]:
-    """Return the names that a record touches in changing a contact, told as it was and as it will be."""
-    names: set[Name] = set(_keys(entry))
-    for contact in contacts:
-        names.update((contact.id, *Identity.of(contact).identifiers()))
-    return names
+def _touched(decided: _Decided, *contacts: Contact) -> set[Name]:
+    """Return the names that a record touches in changing a contact, given as it was and as it will be.
+
+    They include the contact that the record was linked to: others may hold that alone now.
+    """
+    names: set[Name] = set(_keys(decided.entry))
+    if decided.linked is not None:
+        names.add(decided.linked.id)
+    return names.union(*map(_names, contacts))
+
+
+def _names(contact: Contact) -> set[Name]:
+    return {contact.id, *Identity.of(contact).identifiers()}
 
 
 def _keys(entry: Entry) -> tuple[RecordKey, ...]:
