@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from target_intercom.errors import Fault, MergedError, NotFoundError, RefusedError, UndoneError
 from target_intercom.model import Contact, ContactId, Identity, MatchBy
@@ -85,7 +85,7 @@ class Matcher:
                 into.learn(hit, Source.SEARCH)
         for contact in lately.values() if trusting else ():
             if any(which is not MatchBy.ID for which, _ in Identity.of(contact).identifiers()):
-                into.learn(replace(contact, is_read=True), Source.NOTED)
+                into.learn(contact, Source.NOTED)
         named = {one.id for one in identities if one.id is not None} if MatchBy.ID in match_by else set()
         self._ask_for_ids(into, {*named, *known, *lately})
         _leave_unanswered(into, identities, lately.values())
