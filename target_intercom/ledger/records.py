@@ -26,7 +26,7 @@ from target_intercom.ledger.entries import (
 from target_intercom.ledger.forgotten_memberships import forget_contacts, release_records
 from target_intercom.ledger.interface import UNCONFIRMED, UNNOTED, Doubt, EntryState, Ledger, Stamp, UnchangedRow, stamp
 from target_intercom.ledger.memberships import Memberships
-from target_intercom.ledger.runs import failures
+from target_intercom.ledger.runs import failures, last_runs
 from target_intercom.ledger.runs.lead_intents import SqlLeadIntents
 from target_intercom.ledger.runs.streams import SqlStreams
 from target_intercom.ledger.runs.unarchived import SqlUnarchivedContacts, forget_live
@@ -42,6 +42,7 @@ if t.TYPE_CHECKING:
     from target_intercom.ledger.interface import Holder, LedgerEntry, Loaded
     from target_intercom.ledger.store.database import Database
     from target_intercom.model import Contact, ContactId, Email, Identity, RecordKey
+    from target_intercom.reporting.ended_run import EndedRun
 
 _PAGE = 5000
 """Rows that are in memory at once."""
@@ -119,6 +120,15 @@ class SqlLedger(Ledger):
     def note_failures(self, ended_by: str | None, worked: Collection[str]) -> None:
         """See `Ledger`."""
         failures.write(self._database, self._workspace, ended_by, worked)
+
+    def last_runs(self) -> Sequence[EndedRun]:
+        """See `Ledger`."""
+        with self._database.reading() as connection:
+            return last_runs.read(connection, self._workspace)
+
+    def note_run(self, run: EndedRun) -> None:
+        """See `Ledger`."""
+        last_runs.write(self._database, self._workspace, run)
 
     def close(self) -> None:
         """See `Ledger`."""
