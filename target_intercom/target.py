@@ -88,7 +88,7 @@ class TargetIntercom(Command):
 
     def sync(self, stream: str, keys: Sequence[str]) -> Sync:
         """Return the sync of a stream, for its sink."""
-        begin = self.run.membership_sync if self.run.config.stream(stream).is_groups else self.run.contact_sync
+        begin = self.run.membership_sync if self.run.config.stream(stream).is_memberships else self.run.contact_sync
         return begin(stream, self._schema, keys)
 
     def received(

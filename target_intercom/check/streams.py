@@ -110,7 +110,7 @@ def _verdict(
     if refusal is not None:
         return Verdict((Finding(Level.ERROR, "streams", str(refusal)),))
     removals = Verdict(tuple(_removal_findings(stream)))
-    is_groups = stream.own.is_groups
+    is_groups = stream.own.is_memberships
     try:
         fits = Verdict(tuple(_group_findings(stream))) if is_groups else _Contacts(stream, attributes).verdict()
     except StreamRefusedError as error:

@@ -320,7 +320,7 @@ class _Session:
             if settings.is_limited:
                 self._complete(stream.name).add(stream)
             parts.warn(removals_turned_off(stream.name, parts.config))
-        if not settings.is_groups:
+        if not settings.is_memberships:
             self._join_removals(stream)
 
     def _join_removals(self, stream: Stream) -> None:
@@ -335,7 +335,7 @@ class _Session:
 
     def _complete(self, stream: str) -> CompleteStreams:
         links = self.parts.links
-        is_groups = self.parts.config.stream(stream).is_groups
+        is_groups = self.parts.config.stream(stream).is_memberships
         return links.complete if links is not None and is_groups else self.parts.complete_streams
 
     def lock(self, stream: str, source: TapStream) -> None:

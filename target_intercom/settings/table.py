@@ -107,7 +107,8 @@ STREAM_SETTINGS: t.Final = (
         "mappings",
         MAPPINGS,
         "`{record property: Intercom attribute}`: a writable standard attribute, `custom_attributes.NAME`, or `id` "
-        "(to match by only); `null` leaves a property out. Of a groups stream: `external_id`, `email`, `id`, `tag`.",
+        "(to match by only); `null` leaves a property out. Of a groups stream: `external_id`, `email`, `id`, `tag`. "
+        "Companies and their members take their own, in `streams`.",
     ),
     Setting(
         "unmapped",
@@ -143,6 +144,12 @@ STREAM_SETTINGS: t.Final = (
         "Property of contact records that names the contact's groups, which become its tags: an array, or a text with "
         "commas.",
     ),
+    Setting(
+        "companies_property",
+        name_of("a property"),
+        "Property of contact records that names the contact's companies, by their company_id: one, an array, or a text "
+        "with commas.",
+    ),
 )
 """Settings that hold for all streams and, in `streams`, for one."""
 
@@ -165,9 +172,10 @@ SETTINGS: t.Final = (
     Setting(
         "streams",
         STREAMS,
-        "`{stream name: {setting: value}}`: any setting from `sync_mode` to `tags_property` for that stream alone, and "
-        "`object`: `contacts`, `groups`, or `ignore` to leave the stream out. `mappings` there replaces the general "
-        "one. One stream of contacts needs no entry, every further one does (`{}` will do).",
+        "`{stream name: {setting: value}}`: any setting from `sync_mode` to `companies_property` for that stream "
+        "alone, and `object`: `contacts`, `groups`, `companies`, `company_members` (who works there), or `ignore` to "
+        "leave the stream out. `mappings` there replaces the general one. One stream of contacts needs no entry, every "
+        "further one does (`{}` will do).",
     ),
     Setting(
         "max_removal_percent",

@@ -58,7 +58,7 @@ class LinksAtEnd:
         """Yield how many memberships of each stream are about to end."""
         config, memberships, complete = self.links.config, self.links.memberships, self.complete.versions()
         for stream in self.links.streams:
-            if config.stream(stream).is_groups and config.stream(stream).is_limited:
+            if config.stream(stream).is_memberships and config.stream(stream).is_limited:
                 marked = memberships.marked(stream, complete)
                 missing = memberships.missing(stream, complete) if stream in complete else 0
                 yield Share(stream, marked, missing, self.links.ledger.streams.known_before(stream), "memberships")
@@ -113,7 +113,7 @@ class EndOfPipe:
 
     def _check_limit(self, streams: Iterable[str]) -> None:
         settings = {stream: self.config.stream(stream) for stream in streams}
-        of_contacts = (stream for stream, own in settings.items() if own.is_limited and not own.is_groups)
+        of_contacts = (stream for stream, own in settings.items() if own.is_limited and not own.is_memberships)
         of_links = (share for links in self.links for share in links.shares())
         shares = [*self.removals.shares(of_contacts), *of_links]
         reasons = [too_many(share, self.config.max_removal_percent) for share in shares]

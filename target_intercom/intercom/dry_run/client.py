@@ -254,8 +254,9 @@ class DryRunClient(IntercomClient):
 
     # The rest.
 
-    def create_data_attribute(self, name: str, data_type: str) -> DataAttribute:
+    def create_data_attribute(self, name: str, data_type: str, model: str = "contact") -> DataAttribute:
         """See `IntercomClient`."""
+        del model
         made = DataAttribute(
             name=name,
             full_name=CUSTOM_PREFIX + name,

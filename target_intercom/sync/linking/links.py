@@ -70,7 +70,7 @@ class Links:
 
     def lists_groups(self, stream: str) -> bool:
         """Check whether a stream of this run has contact records, which list their groups."""
-        return stream in self.streams and not self.config.stream(stream).is_groups
+        return stream in self.streams and not self.config.stream(stream).is_memberships
 
     def ends_memberships(self, stream: str) -> bool:
         """Check whether a groups stream's records may end memberships."""
@@ -82,7 +82,7 @@ class Links:
 
     def takes_off(self, stream: str) -> bool:
         """Check whether links are taken off because of a stream."""
-        is_groups = self.config.stream(stream).is_groups
+        is_groups = self.config.stream(stream).is_memberships
         return self.ends_memberships(stream) if is_groups else self.releases(stream)
 
 

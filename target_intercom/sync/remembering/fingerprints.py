@@ -29,7 +29,9 @@ NO_IDENTITY: t.Final = Identity()
 _ENCODER: t.Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 _MOST_ZEROS = 40
 """A number that needs more of them is written with an exponent."""
-_WITHOUT_EFFECT: t.Final = frozenset(["max_removal_percent", "object", "removal_mode", "snapshot", "tags_property"])
+_WITHOUT_EFFECT: t.Final = frozenset(
+    ["companies_property", "max_removal_percent", "object", "removal_mode", "snapshot", "tags_property"]
+)
 """Settings of a stream that change nothing of what a record writes."""
 
 
