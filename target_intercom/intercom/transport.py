@@ -284,6 +284,7 @@ class Transport:
             granted_at,
             exceeded=response.status_code == requests.codes.too_many_requests,
         )
+        self.traffic.filled(self._limiter.window_used)
         return response
 
     def _exchange(self, call: Call) -> requests.Response:

@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
         Identity,
         RecordKey,
     )
+    from target_intercom.reporting.ended_run import EndedRun
 
 Stamp = t.NewType("Stamp", int)
 """A moment: milliseconds since 1970, by the clock of the machine that wrote it."""
@@ -366,6 +367,13 @@ class Ledger:
 
     def note_failures(self, ended_by: str | None, worked: Collection[str]) -> None:
         """Write the subject of the call that ended this run by failing alone; delete those in `worked`."""
+
+    def last_runs(self) -> Sequence[EndedRun]:
+        """Return the runs of the workspace that have ended, the latest last; at most 100."""
+        return ()
+
+    def note_run(self, run: EndedRun) -> None:
+        """Write what this run did, at its end."""
 
     def finish(self) -> None:
         """Write that the run succeeded, and how many contacts, or memberships, each of its streams has now."""

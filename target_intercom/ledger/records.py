@@ -28,7 +28,7 @@ from target_intercom.ledger.entries import (
 from target_intercom.ledger.forgotten_memberships import forget_contacts, release_records
 from target_intercom.ledger.interface import UNCONFIRMED, UNNOTED, Doubt, EntryState, Ledger, Stamp, UnchangedRow, stamp
 from target_intercom.ledger.memberships import Memberships
-from target_intercom.ledger.runs import failures
+from target_intercom.ledger.runs import failures, last_runs
 from target_intercom.ledger.runs.lead_intents import SqlLeadIntents
 from target_intercom.ledger.runs.streams import SqlStreams
 from target_intercom.ledger.runs.unarchived import SqlUnarchivedContacts, forget_live
@@ -44,6 +44,7 @@ if t.TYPE_CHECKING:
     from target_intercom.ledger.interface import Holder, LedgerEntry, Loaded
     from target_intercom.ledger.store.database import Database
     from target_intercom.model import Contact, ContactId, Email, Identity, RecordKey
+    from target_intercom.reporting.ended_run import EndedRun
 
 CONTACTS: t.Final = "contacts"
 """The object of rows of contacts."""
@@ -128,6 +129,15 @@ class SqlLedger(Ledger):
         view = copy(self)
         view._entries = EntryRows(self._database, self._workspace, self._run, object_)  # noqa: SLF001 - a copy of this
         return view
+
+    def last_runs(self) -> Sequence[EndedRun]:
+        """See `Ledger`."""
+        with self._database.reading() as connection:
+            return last_runs.read(connection, self._workspace)
+
+    def note_run(self, run: EndedRun) -> None:
+        """See `Ledger`."""
+        last_runs.write(self._database, self._workspace, run)
 
     def close(self) -> None:
         """See `Ledger`."""

@@ -207,6 +207,21 @@ def tell_kinds_of_links_apart(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE target_intercom_memberships ADD COLUMN kind TEXT NOT NULL DEFAULT 'tag'")
 
 
+_RUNS: t.Final = """
+CREATE TABLE target_intercom_runs (
+    workspace TEXT NOT NULL, run TEXT NOT NULL, started_at TEXT NOT NULL, finished_at TEXT NOT NULL,
+    milliseconds BIGINT NOT NULL, exit_code BIGINT NOT NULL, read BIGINT NOT NULL, written BIGINT NOT NULL,
+    refused BIGINT NOT NULL, calls BIGINT NOT NULL, retries BIGINT NOT NULL, rate_limited BIGINT NOT NULL,
+    waited_milliseconds BIGINT NOT NULL, outcomes TEXT NOT NULL, PRIMARY KEY (workspace, run)
+)
+"""
+
+
+def keep_the_last_runs(connection: Connection) -> None:
+    """Make room for what the last runs have done, in figures."""
+    connection.exec_driver_sql(_RUNS)
+
+
 STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     create_entries_streams_and_intents,
     create_memberships,
@@ -220,6 +235,7 @@ STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     index_contacts_by_stream_and_gone_contacts,
     tell_objects_apart,
     tell_kinds_of_links_apart,
+    keep_the_last_runs,
 )
 """In the order in which they are applied; a step's name is what the ledger keeps of it."""
 

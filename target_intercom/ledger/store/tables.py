@@ -129,6 +129,25 @@ INTENTS = Table(
     Column("run", Text, nullable=False),
 )
 
+RUNS = Table(
+    "target_intercom_runs",
+    METADATA,
+    Column("workspace", Text, primary_key=True),
+    Column("run", Text, primary_key=True),
+    Column("started_at", Text, nullable=False),
+    Column("finished_at", Text, nullable=False),
+    Column("milliseconds", BigInteger, nullable=False),
+    Column("exit_code", BigInteger, nullable=False),
+    Column("read", BigInteger, nullable=False),
+    Column("written", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("retries", BigInteger, nullable=False),
+    Column("rate_limited", BigInteger, nullable=False),
+    Column("waited_milliseconds", BigInteger, nullable=False),
+    Column("outcomes", Text, nullable=False),  # a JSON object of counts
+)
+
 UNARCHIVED = Table(
     "target_intercom_unarchived",
     METADATA,
