@@ -14,10 +14,10 @@ from singer_sdk.helpers.capabilities import TARGET_BATCH_SIZE_ROWS_CONFIG, Plugi
 
 from target_intercom.errors import ConfigValidationError
 from target_intercom.reporting.log import guard_log
+from target_intercom.settings.environment import unread_variables
 from target_intercom.settings.parsing import parse_config, unknown_settings
 from target_intercom.settings.sources import config_input, given_settings, surroundings
 from target_intercom.settings.table import json_schema
-from target_intercom.settings.variables import unread_variables
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence

@@ -113,7 +113,9 @@ def _permission(granted: Permission, error: Exception | None) -> Permission:
 
 def _writes(config: Config) -> list[Permission]:
     """Return the permissions that only a write would show."""
-    writing = [one for one in config.every if not one.is_groups and (one.sync_mode.creates or one.sync_mode.updates)]
+    writing = [
+        one for one in config.every if not one.is_memberships and (one.sync_mode.creates or one.sync_mode.updates)
+    ]
     writes = [
         ("write contacts", "POST /contacts, PUT /contacts/{id}", bool(writing)),
         (
@@ -133,7 +135,7 @@ def _writes(config: Config) -> list[Permission]:
 
 def _removes(config: Config, how: RemovalMode) -> bool:
     """Check whether any stream may remove contacts in this mode of removal."""
-    return any(one.removal_mode is how and one.may_remove and not one.is_groups for one in config.every)
+    return any(one.removal_mode is how and one.may_remove and not one.is_memberships for one in config.every)
 
 
 def _bulk(client: IntercomClient, config: Config) -> Bulk:

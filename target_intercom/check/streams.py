@@ -110,7 +110,7 @@ def _verdict(
     if refusal is not None:
         return Verdict((Finding(Level.ERROR, "streams", str(refusal)),))
     removals = Verdict(tuple(_removal_findings(stream)))
-    is_groups = stream.own.is_groups
+    is_groups = stream.own.is_memberships
     try:
         fits = Verdict(tuple(_group_findings(stream))) if is_groups else _Contacts(stream, attributes).verdict()
     except StreamRefusedError as error:
@@ -163,7 +163,7 @@ class _Contacts:
         self._table = stream.table()
         self._setting = self._table.mappings
         self._said: list[str | None] = []
-        self._mapper = stream.mappers(self._said).of_contacts().of(stream.schema)
+        self._mapper = stream.mappers(self._said).of(CONTACTS).of(stream.schema)
         self._targets = self._mapper.targets()
 
     def verdict(self) -> Verdict:

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import typing as t
-from http import HTTPStatus
 
-from target_intercom.errors import (
-    NoBulkError,
-    NotFoundError,
-    PlanRestrictedError,
-    RefusedError,
-    UnreachableError,
-    VersionError,
-)
-from target_intercom.intercom.protocol.bulk import Job
+from target_intercom.errors import NotFoundError, RefusedError, UnreachableError
+from target_intercom.intercom.company_calls import CompanyCalls
 from target_intercom.intercom.protocol.contacts import Contact, contact_body, contacts_of
 from target_intercom.intercom.protocol.headers import version_at_least
-from target_intercom.intercom.protocol.ids import AdminId, ContactId, ExternalId, JobId, TagId, entries_of, id_of
+from target_intercom.intercom.protocol.ids import AdminId, ContactId, ExternalId, TagId, entries_of, id_of
 from target_intercom.intercom.protocol.searches import halves, next_cursor, search_body, search_halves, search_query
 from target_intercom.intercom.protocol.workspace import DataAttribute, Tag, Tagged, Workspace
-from target_intercom.intercom.transport import Transport
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from target_intercom.errors import ApiError
     from target_intercom.intercom.outages import Tries
     from target_intercom.json_lines import Json
 
 
-class IntercomClient(Transport):
+class IntercomClient(CompanyCalls):
     """Calls Intercom's API; safe to use from any number of threads.
 
     Every method may raise the fatal errors (`UnauthorizedError`, `ForbiddenError`, `VersionError`,
@@ -38,10 +28,9 @@ class IntercomClient(Transport):
     """
 
     def __init__(self, *, version: str, bulk_version: str, **kwargs: t.Any) -> None:
-        """`bulk_version` is the `Intercom-Version` of calls on bulk jobs; the rest is as of `Transport`."""
-        super().__init__(version=version, **kwargs)
+        """`bulk_version` is as of `BulkCalls`, the rest as of `Transport`."""
+        super().__init__(version=version, bulk_version=bulk_version, **kwargs)
         self.finds_by_external_id = version_at_least(version, 2, 13)
-        self._bulk_version = bulk_version
 
     def workspace(self) -> Workspace:
         """`GET /me`: the workspace and the teammate of the token; checks the token, too."""
@@ -159,91 +148,6 @@ class IntercomClient(Transport):
             met.add(cursor)
         return found
 
-    def submit_creates(
-        self, contacts: Sequence[Mapping[str, Json]], job: JobId | None = None, *, repeatable: bool = True
-    ) -> Job:
-        """`POST /contacts/bulk`: make contacts in the background, as a job of its own or a task more of one.
-
-        Contacts that exist are refused, but for leads: those are not `repeatable`.
-
-        Raises:
-            InDoubtError: it is not repeatable and the answer was lost.
-            JobClosedError, NotFoundError: the job takes no more tasks, or is not known.
-            NoBulkError: the workspace or the version has no bulk jobs.
-        """
-        return self._submit("POST", "/contacts/bulk", contacts, job, repeatable=repeatable)
-
-    def submit_updates(self, contacts: Sequence[Mapping[str, Json]], job: JobId | None = None) -> Job:
-        """`PUT /contacts/bulk`: change contacts, each with its `id`, in the background; raises as `submit_creates`."""
-        return self._submit("PUT", "/contacts/bulk", contacts, job)
-
-    def submit_deletions(self, contacts: Sequence[ContactId], job: JobId | None = None) -> Job:
-        """`POST /contacts/bulk/delete`: delete contacts for good, in the background; raises as `submit_creates`."""
-        return self._submit("POST", "/contacts/bulk/delete", [{"id": contact} for contact in contacts], job)
-
-    def job(self, job: JobId) -> Job:
-        """`GET /contacts/bulk/{id}`: how far a job's tasks are.
-
-        Raises:
-            NotFoundError: the job is not known.
-            NoBulkError: as of `submit_creates`.
-        """
-        return self._request_job("GET", "/contacts/bulk/{id}", job, ids=(job,))
-
-    def _submit(
-        self,
-        method: str,
-        template: str,
-        contacts: Sequence[Mapping[str, Json]],
-        job: JobId | None,
-        *,
-        repeatable: bool = True,
-    ) -> Job:
-        body = {"contacts": list(contacts), **({} if job is None else {"job": {"id": job}})}
-        return self._request_job(method, template, job, body=body, repeatable=repeatable)
-
-    def _request_job(
-        self,
-        method: str,
-        template: str,
-        job: JobId | None,
-        *,
-        ids: tuple[str, ...] = (),
-        body: Json = None,
-        repeatable: bool = True,
-    ) -> Job:
-        """Send a call that the run can do without; `job`: the bulk job that it is about."""
-        try:
-            return self._request(
-                method,
-                template,
-                Job.from_json,
-                ids=ids,
-                body=body,
-                repeatable=repeatable,
-                version=self._bulk_version,
-                optional=True,
-            )
-        except (VersionError, PlanRestrictedError, RefusedError) as error:
-            why = self._no_bulk(error, job)
-            if why is None:
-                raise
-            raise NoBulkError(error.fault, why) from None
-
-    def _no_bulk(self, error: ApiError, job: JobId | None) -> str | None:
-        """Return why there are no bulk jobs; None: the answer means something else, such as about `job`."""
-        match error:
-            case VersionError():
-                return f"API version '{self._bulk_version}' has no bulk jobs"
-            case PlanRestrictedError():
-                return f"the workspace's plan has no bulk jobs ({error.fault})"
-            case NotFoundError() if job is None:
-                return f"Intercom answers {error.fault}"
-            case _ if error.fault.status == HTTPStatus.NOT_ACCEPTABLE:
-                return f"Intercom answers {error.fault}"
-            case _:
-                return None
-
     def admins(self) -> frozenset[AdminId]:
         """`GET /admins`: the ids of the workspace's teammates, who may own contacts.
 
@@ -305,17 +209,17 @@ class IntercomClient(Transport):
         """
         self._request("DELETE", "/contacts/{id}/tags/{tag_id}", id_of, ids=(contact, tag))
 
-    def data_attributes(self) -> list[DataAttribute]:
-        """`GET /data_attributes` of contacts, archived ones too."""
+    def data_attributes(self, model: str = "contact") -> list[DataAttribute]:
+        """`GET /data_attributes` of contacts or companies, archived ones too."""
         return self._request(
             "GET",
             "/data_attributes",
             lambda body: [DataAttribute.from_json(entry) for entry in entries_of(body)],
-            params={"model": "contact", "include_archived": "true"},
+            params={"model": model, "include_archived": "true"},
         )
 
-    def create_data_attribute(self, name: str, data_type: str) -> DataAttribute:
-        """`POST /data_attributes`: a new custom attribute of contacts.
+    def create_data_attribute(self, name: str, data_type: str, model: str = "contact") -> DataAttribute:
+        """`POST /data_attributes`: a new custom attribute of contacts or companies.
 
         Raises:
             RefusedError: the name is taken or not allowed, or the workspace is full. Also after a lost try that
@@ -325,7 +229,7 @@ class IntercomClient(Transport):
             "POST",
             "/data_attributes",
             DataAttribute.from_json,
-            body={"name": name, "model": "contact", "data_type": data_type},
+            body={"name": name, "model": model, "data_type": data_type},
         )
 
 

@@ -7,6 +7,8 @@ import typing as t
 from target_intercom.kinds.entity import Attribute, EntityKind, ValueType
 
 CONTACTS: t.Final = EntityKind(
+    noun="contact",
+    plural="contacts",
     attributes=(
         Attribute("id", identifies=True, writable=False, only_when_mapped=True),
         Attribute("external_id", identifies=True, in_bulk_creates=True, in_bulk_updates=True),

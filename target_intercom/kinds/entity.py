@@ -55,6 +55,10 @@ class Attribute:
     """The value is the id of a teammate, and must exist; Intercom shows it as a text or a number."""
     null_means: Json = None
     """The value that null stands for; None: null clears the attribute."""
+    most: int | None = None
+    """The largest number that it takes, without its decimals, which Intercom cuts; None: any number of its type."""
+    may_be_escaped: bool = False
+    """Intercom may show its text HTML-escaped."""
 
     # When an update writes it.
     compared: bool = True
@@ -63,6 +67,9 @@ class Attribute:
     """An update writes it only where it is true, and no later record takes that back."""
     needs_email: bool = False
     """Intercom takes it only together with an email in the same call."""
+
+    only_upserted: bool = False
+    """`POST` writes it, an update by Intercom's id does not."""
 
     # Whether bulk jobs take it.
     in_bulk_creates: bool = False
@@ -77,15 +84,45 @@ class Attribute:
 class EntityKind:
     """A kind of object."""
 
+    noun: str
+    """How messages call one of them; also Intercom's `model` of its attributes."""
+    plural: str
     attributes: tuple[Attribute, ...]
     """Those that `mappings` can name, and those that a setting decides."""
     other_names: frozenset[str]
     """The names of all other standard attributes."""
+    key: str | None = None
+    """The attribute by which an object is known, and nothing else; None: objects are found by several identifiers."""
+
+    @property
+    def other_noun(self) -> str:
+        """The `model` of the attributes that share one name space with those of this kind."""
+        return "contact" if self.noun == "company" else "company"
 
     @cached_property
     def mappable(self) -> Mapping[str, Attribute]:
         """The attributes that `mappings` can name, by name."""
         return MappingProxyType({one.name: one for one in self.attributes if one.set_by is None})
+
+    @cached_property
+    def identifiers(self) -> frozenset[str]:
+        """The names of the attributes by whose values objects are found."""
+        return self.names(lambda one: one.identifies)
+
+    @cached_property
+    def nulls(self) -> Mapping[str, Json]:
+        """The values that null stands for, by attribute."""
+        return MappingProxyType({one.name: one.null_means for one in self.attributes if one.null_means is not None})
+
+    @cached_property
+    def only_upserted(self) -> frozenset[str]:
+        """The names of the attributes that an update by Intercom's id does not write."""
+        return self.names(lambda one: one.only_upserted)
+
+    @cached_property
+    def may_be_escaped(self) -> frozenset[str]:
+        """The names of the attributes whose texts Intercom may show HTML-escaped."""
+        return self.names(lambda one: one.may_be_escaped)
 
     @cached_property
     def writable(self) -> Mapping[str, Attribute]:

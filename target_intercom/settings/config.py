@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from target_intercom.model import MatchBy
+from target_intercom.model import LinkName, MatchBy
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,8 +20,8 @@ NO_LEDGER: t.Final = "none"
 
 TAG: t.Final = "tag"
 """The target of the property of a groups stream that names the group."""
-GROUP_TARGETS: t.Final = (*(which.value for which in MatchBy), TAG)
-"""The targets that properties of a groups stream can be mapped to."""
+COMPANY_ID: t.Final = "company_id"
+"""The target of the property that names a company: of a stream of companies, or of their members."""
 
 
 class Region(str, enum.Enum):
@@ -82,6 +82,8 @@ class StreamObject(str, enum.Enum):
 
     CONTACTS = "contacts"
     GROUPS = "groups"
+    COMPANIES = "companies"
+    COMPANY_MEMBERS = "company_members"
     IGNORE = "ignore"
     """The stream is left out."""
 
@@ -108,14 +110,25 @@ class StreamConfig:
     deleted_property: str = "_sdc_deleted_at"
     snapshot: bool = False
     tags_property: str | None = None
+    companies_property: str | None = None
     object: StreamObject = StreamObject.CONTACTS
     max_removal_percent: int = field(default=20, repr=False)
     """The same for all streams of a run; not in `repr`, by which records are known again that came before."""
 
     @property
-    def is_groups(self) -> bool:
-        """Whether its records put contacts into groups."""
-        return self.object is StreamObject.GROUPS
+    def is_memberships(self) -> bool:
+        """Whether its records put contacts into groups, or into companies."""
+        return self.object in {StreamObject.GROUPS, StreamObject.COMPANY_MEMBERS}
+
+    @property
+    def links(self) -> LinkName | None:
+        """The kind of the links that its records name, one each; None: its records are no memberships."""
+        return LinkName.TAG if self.object is StreamObject.GROUPS else None
+
+    @property
+    def lists(self) -> Mapping[LinkName, tuple[str, str]]:
+        """The settings that name a property which lists a contact's groups, with the property, by kind of link."""
+        return {} if self.tags_property is None else {LinkName.TAG: ("tags_property", self.tags_property)}
 
     @property
     def is_contacts(self) -> bool:
@@ -123,9 +136,19 @@ class StreamConfig:
         return self.object is StreamObject.CONTACTS
 
     @property
+    def is_companies(self) -> bool:
+        """Whether its records are companies."""
+        return self.object is StreamObject.COMPANIES
+
+    @property
     def is_ignored(self) -> bool:
         """Whether the stream is left out."""
         return self.object is StreamObject.IGNORE
+
+    @property
+    def takes_general_mappings(self) -> bool:
+        """Whether the mappings of all streams hold for it: they are of contacts, and of groups' contacts."""
+        return self.object in {StreamObject.CONTACTS, StreamObject.GROUPS}
 
     @property
     def makes_contacts(self) -> bool:
@@ -244,14 +267,27 @@ class Config:
 
     @property
     def removes(self) -> bool:
-        """Whether any stream may remove contacts."""
-        return any(one.may_remove and not one.is_groups for one in self.every)
+        """Whether any stream may remove contacts or companies."""
+        return any(one.may_remove and not one.is_memberships for one in self.every)
 
     @property
     def has_groups(self) -> bool:
-        """Whether any stream may put contacts into groups."""
-        return any(one.is_groups or one.tags_property is not None for one in self.every)
+        """Whether any stream may put contacts into groups, which become tags."""
+        return any(one.object is StreamObject.GROUPS or one.tags_property is not None for one in self.every)
+
+    @property
+    def has_companies(self) -> bool:
+        """Whether any stream has companies."""
+        return any(one.is_companies for one in self.every)
+
+    @property
+    def has_members(self) -> bool:
+        """Whether any stream may put contacts into companies."""
+        return any(
+            one.object is StreamObject.COMPANY_MEMBERS or one.companies_property is not None for one in self.every
+        )
 
     def has_own_mappings(self, name: str) -> bool:
         """Whether a stream has mappings of its own in place of the general ones."""
-        return self.stream(name).mappings is not self.general.mappings
+        own = self.stream(name)
+        return own.mappings is not self.general.mappings and (own.takes_general_mappings or bool(own.mappings))

@@ -11,7 +11,8 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from target_intercom.errors import ConfigValidationError
-from target_intercom.settings.config import GROUP_TARGETS, NO_LEDGER, TAG, Config, StreamConfig, StreamObject
+from target_intercom.settings.config import NO_LEDGER, Config, StreamConfig, StreamObject
+from target_intercom.settings.objects import foreign_settings, general_for, mapping_errors
 from target_intercom.settings.table import DEFAULTS, SETTINGS, STREAM_DEFAULTS, STREAM_SETTINGS
 from target_intercom.settings.values import WrongValueError, one_of, shown
 
@@ -49,10 +50,11 @@ def parse_config(raw: Mapping[str, Json]) -> Config:
     given = values.pop("streams", {})
     streams = _streams(given, general, errors)
     groups_stream = values.get("groups_stream")
-    errors.extend(_contradictions(given, general, streams, groups_stream))
     if groups_stream is not None:
         groups = replace(streams.get(groups_stream, general), object=StreamObject.GROUPS)
         streams = MappingProxyType({**streams, groups_stream: groups})
+    own = given if isinstance(given, dict) else {}
+    errors.extend(_contradictions({groups_stream: {}, **own}, general, streams, groups_stream))
     if values.get("ledger_url") == NO_LEDGER:
         errors.extend(_snapshots_without_ledger(general, streams))
     if errors:
@@ -88,28 +90,16 @@ def ledger_place(raw: Mapping[str, Json]) -> Path | str | None:
 def _contradictions(
     given: Json, general: StreamConfig, streams: Mapping[str, StreamConfig], groups_stream: str | None
 ) -> Iterator[str]:
-    """Yield what is wrong with settings that only the other kind of stream takes: groups, or contacts."""
+    """Yield what is wrong with settings that streams of another object take."""
     for name, config in streams.items():
-        is_groups = name == groups_stream or config.is_groups
         if name == groups_stream and given[name].get(_OBJECT) not in {None, StreamObject.GROUPS.value}:
             yield f"Setting 'streams.{name}.{_OBJECT}' contradicts 'groups_stream': take one of them out"
-        if is_groups and given[name].get("tags_property") is not None:
-            yield f"Setting 'streams.{name}.tags_property' is for contacts: a record of a groups stream names one group"
-        if given[name].get("mappings") is not None and not config.is_ignored:
-            yield from _misplaced(f"Setting 'streams.{name}.mappings'", config.mappings, is_groups=is_groups)
-    has_groups = groups_stream is not None or any(config.is_groups for config in streams.values())
-    if not has_groups:
-        yield from _misplaced("Setting 'mappings'", general.mappings, is_groups=False)
-
-
-def _misplaced(setting: str, mappings: Mapping[str, str | None], *, is_groups: bool) -> Iterator[str]:
-    """Yield what is wrong with mappings that only the other kind of stream takes."""
-    for prop, attribute in mappings.items():
-        where = f"{setting}[{shown(prop)}] does not take {shown(attribute)}: "
-        if is_groups and attribute is not None and attribute not in GROUP_TARGETS:
-            yield f"{where}a groups stream takes {', '.join(GROUP_TARGETS)}, or null to leave the property out"
-        elif not is_groups and attribute == TAG:
-            yield f"{where}that is for groups streams ('groups_stream'); 'tags_property' names the groups of a contact"
+        elif not config.is_ignored:
+            yield from foreign_settings(name, given[name], config)
+            if given[name].get("mappings") is not None:
+                yield from mapping_errors(f"Setting 'streams.{name}.mappings'", config)
+    of_groups = any(config.object is StreamObject.GROUPS for config in streams.values())
+    yield from mapping_errors("Setting 'mappings'", general, of_groups=of_groups)
 
 
 def _snapshots_without_ledger(general: StreamConfig, streams: Mapping[str, StreamConfig]) -> Iterator[str]:
@@ -164,5 +154,7 @@ def _streams(given: Json, general: StreamConfig, errors: list[str]) -> Mapping[s
             for setting in unknown
         )
         known = {setting: value for setting, value in own.items() if setting in _STREAM_VALUES}
-        streams[name] = replace(general, **_read(known, _STREAM_VALUES, f"streams.{name}.", errors))
+        values = _read(known, _STREAM_VALUES, f"streams.{name}.", errors)
+        base = general_for(values.get(_OBJECT, general.object), general)
+        streams[name] = replace(base, **values)
     return MappingProxyType(streams)

@@ -52,7 +52,7 @@ class Setting:
     def default(self) -> Json:
         """The default, as it would be given; None: there is none."""
         default = getattr(STREAM_DEFAULTS if hasattr(STREAM_DEFAULTS, self.name) else DEFAULTS, self.name)
-        return None if self.required else _given(default)
+        return None if self.required else given(default)
 
     @property
     def required(self) -> bool:
@@ -70,7 +70,7 @@ class Setting:
         return {**schema, "secret": True, "writeOnly": True} if self.secret else schema
 
 
-def _given(value: Json) -> Json:
+def given(value: Json) -> Json:
     """Return a value of the settings as it would be given."""
     match value:
         case enum.Enum():
@@ -78,7 +78,7 @@ def _given(value: Json) -> Json:
         case Path():
             return str(value)
         case tuple():
-            return list(map(_given, value))
+            return list(map(given, value))
         case _:
             return value
 
@@ -107,7 +107,8 @@ STREAM_SETTINGS: t.Final = (
         "mappings",
         MAPPINGS,
         "`{record property: Intercom attribute}`: a writable standard attribute, `custom_attributes.NAME`, or `id` "
-        "(to match by only); `null` leaves a property out. Of a groups stream: `external_id`, `email`, `id`, `tag`.",
+        "(to match by only); `null` leaves a property out. Of a groups stream: `external_id`, `email`, `id`, `tag`. "
+        "Companies and their members take their own, in `streams`.",
     ),
     Setting(
         "unmapped",
@@ -143,6 +144,12 @@ STREAM_SETTINGS: t.Final = (
         "Property of contact records that names the contact's groups, which become its tags: an array, or a text with "
         "commas.",
     ),
+    Setting(
+        "companies_property",
+        name_of("a property"),
+        "Property of contact records that names the contact's companies, by their company_id: one, an array, or a text "
+        "with commas.",
+    ),
 )
 """Settings that hold for all streams and, in `streams`, for one."""
 
@@ -165,9 +172,10 @@ SETTINGS: t.Final = (
     Setting(
         "streams",
         STREAMS,
-        "`{stream name: {setting: value}}`: any setting from `sync_mode` to `tags_property` for that stream alone, and "
-        "`object`: `contacts`, `groups`, or `ignore` to leave the stream out. `mappings` there replaces the general "
-        "one. One stream of contacts needs no entry, every further one does (`{}` will do).",
+        "`{stream name: {setting: value}}`: any setting from `sync_mode` to `companies_property` for that stream "
+        "alone, and `object`: `contacts`, `groups`, `companies`, `company_members` (who works there), or `ignore` to "
+        "leave the stream out. `mappings` there replaces the general one. One stream of contacts needs no entry, every "
+        "further one does (`{}` will do).",
     ),
     Setting(
         "max_removal_percent",

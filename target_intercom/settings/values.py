@@ -10,13 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from target_intercom.kinds.contacts import CONTACTS
-from target_intercom.model import CUSTOM_PREFIX, Json, MatchBy
-from target_intercom.settings.config import NO_LEDGER, TAG
+from target_intercom.model import Json, MatchBy
+from target_intercom.settings.config import NO_LEDGER
 
 if t.TYPE_CHECKING:
     import enum
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
 _NULL = "null"
 _VERSION = re.compile(r"\d+\.\d+")
@@ -47,20 +46,6 @@ class WrongValueError(Exception):
         """Yield a message: the setting, what was given, and what to give."""
         given = "this value" if name == "access_token" else shown(value if self.shown is None else self.shown)
         yield f"Setting '{name}'{self.where} does not take {given}: give {self.allowed}"
-
-
-class WrongValuesError(WrongValueError):
-    """A setting does not take several values within it."""
-
-    def __init__(self, wrong: Sequence[WrongValueError]) -> None:
-        """`wrong` has an error for each value."""
-        super().__init__(wrong[0].allowed)
-        self._wrong = wrong
-
-    def sentences(self, name: str, value: Json) -> Iterator[str]:
-        """Yield a message for each value."""
-        for one in self._wrong:
-            yield from one.sentences(name, value)
 
 
 def shown(value: Json) -> str:
@@ -192,55 +177,11 @@ def _match_by(value: Json) -> tuple[MatchBy, ...]:
     return order
 
 
-def _mappings(value: Json) -> Mapping[str, str | None]:
+def _mappings(value: Json) -> Mapping[str, Json]:
     if not isinstance(value, dict):
         raise WrongValueError("an object of {property: attribute}")
-    taken: dict[str, str] = {}
-    wrong: list[WrongValueError] = []
-    # `meltano config set` stores the text.
-    given = {prop: None if attribute == _NULL else attribute for prop, attribute in value.items()}
-    for prop, attribute in given.items():
-        try:
-            _check_mapping(prop, attribute, taken)
-        except WrongValueError as error:
-            wrong.append(error)
-    if wrong:
-        raise WrongValuesError(wrong)
-    return MappingProxyType(given)
-
-
-def _check_mapping(prop: str, attribute: Json, taken: dict[str, str]) -> None:
-    """Refuse a wrong attribute, and one that another property is mapped to. `taken`: the property of each attribute."""
-    where = f"[{shown(prop)}]"
-    if attribute is None:
-        return
-    _check_attribute(attribute, where)
-    if attribute in taken:
-        raise WrongValueError(
-            f"each attribute once ({shown(taken[attribute])} is mapped to it, too)", shown=attribute, where=where
-        )
-    taken[attribute] = prop
-
-
-def _check_attribute(attribute: Json, where: str) -> None:
-    """Refuse what a property cannot be mapped to."""
-    names = ", ".join(CONTACTS.mappable)
-    allowed = f"{names}, custom_attributes.NAME, null to leave the property out, or, of a groups stream, {shown(TAG)}"
-    if not isinstance(attribute, str):
-        raise WrongValueError(allowed, shown=attribute, where=where)
-    for decided in CONTACTS.attributes:
-        if attribute == decided.name and decided.set_by is not None:
-            instead = f"any other attribute: '{decided.set_by}' decides the {decided.name}"
-            raise WrongValueError(instead, shown=attribute, where=where)
-    if attribute in CONTACTS.mappable or attribute == TAG:
-        return
-    custom = attribute.removeprefix(CUSTOM_PREFIX)
-    if custom == attribute or not custom.strip():
-        raise WrongValueError(allowed, shown=attribute, where=where)
-    if custom.strip() in CONTACTS.standard_names:
-        raise WrongValueError(
-            "another name: Intercom takes no custom attribute named like a standard one", shown=attribute, where=where
-        )
+    # `meltano config set` stores the text. Which attributes there are depends on the stream's object: `objects.py`.
+    return MappingProxyType({prop: None if attribute == _NULL else attribute for prop, attribute in value.items()})
 
 
 MAPPINGS: t.Final = Value({"type": "object", "additionalProperties": {"type": ["string", "null"]}}, _mappings)

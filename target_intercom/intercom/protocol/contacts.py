@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from target_intercom.intercom.protocol.ids import (
+    CompanyId,
     ContactId,
     Email,
     ExternalId,
@@ -59,6 +60,10 @@ class Contact:
     """The tags that it shows."""
     shows_all_tags: bool = False
     """False: it may have more than it shows, which are ten at most."""
+    companies: frozenset[CompanyId] = frozenset()
+    """The companies that it shows, by Intercom's ids."""
+    shows_all_companies: bool = False
+    """As of tags."""
 
     @classmethod
     def from_json(cls, body: Mapping[str, Json]) -> Contact:
@@ -88,18 +93,19 @@ class Contact:
             email=mail,
             attributes=MappingProxyType(attributes),
             created_at=seconds_of(body.get("created_at")),
-            **_tags_of(body.get("tags")),
+            **_shown("tags", body.get("tags")),
+            **_shown("companies", body.get("companies")),
         )
 
 
-def _tags_of(shown: Json) -> dict[str, Json]:
-    """Read the tags that a contact embeds: ten at most, without names (fact sheet section 4)."""
+def _shown(name: str, shown: Json) -> dict[str, Json]:
+    """Read the tags, or companies, that a contact embeds: ids of ten at most, without names (fact sheet section 4)."""
     if not isinstance(shown, dict):
         return {}
-    tags = frozenset(TagId(id_of(tag)) for tag in shown.get("data") or ())
+    ids = frozenset(id_of(one) for one in shown.get("data") or ())
     more, total = shown.get("has_more"), shown.get("total_count")
-    is_all = total == len(tags) if total is not None else more is False
-    return {"tags": tags, "shows_all_tags": is_all and more is not True}
+    is_all = total == len(ids) if total is not None else more is False
+    return {name: ids, f"shows_all_{name}": is_all and more is not True}
 
 
 def contact_body(attributes: Mapping[str, Json]) -> dict[str, Json]:

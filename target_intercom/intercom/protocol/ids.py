@@ -18,6 +18,8 @@ Email = t.NewType("Email", str)
 """An email address, trimmed and in lower case."""
 TagId = t.NewType("TagId", str)
 """Intercom's id of a tag, digits."""
+CompanyId = t.NewType("CompanyId", str)
+"""Intercom's own id of a company, 24 hex digits; `company_id` is the source's."""
 AdminId = t.NewType("AdminId", str)
 """Intercom's id of a teammate, digits."""
 JobId = t.NewType("JobId", str)

@@ -275,7 +275,7 @@ CONTRADICTIONS: dict[str, tuple[Row, list[str]]] = {
         {"streams": {"members": {"mappings": {"a": "tag", "b": "tag"}}}},
         ["'streams.members.mappings'", '"tag"'],
     ),
-    "an object that is none": ({"streams": {"members": {"object": "companies"}}}, ["'streams.members.object'"]),
+    "an object that is none": ({"streams": {"members": {"object": "people"}}}, ["'streams.members.object'"]),
     "no name": ({"groups_stream": " "}, ["'groups_stream'"]),
     "a snapshot of groups without a ledger": (
         {"streams": {"members": {"snapshot": True}}, "ledger_url": "none"},

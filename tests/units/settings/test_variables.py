@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_intercom.settings.variables import Unread, unread_variables
+from target_intercom.settings.environment import Unread, unread_variables
 from target_intercom.target import TargetIntercom
 
 SETTINGS = list(TargetIntercom.offered_schema()["properties"])
