@@ -186,12 +186,15 @@ def ended() -> Condition:
 
 def listed_ids(exchange: Exchange) -> set[str]:
     """Return the ids of the entries of a list."""
-    data = exchange.answer.get("data") if isinstance(exchange.answer, dict) else None
-    return {str(entry.get("id")) for entry in data or () if isinstance(entry, dict)}
+    return {str(entry.get("id")) for entry in _objects(exchange.answer, "data")}
 
 
 def has_ended(answer: Any) -> bool:
     """Return whether all tasks of a job have ended; a job itself may stay open."""
-    tasks = answer.get("tasks") if isinstance(answer, dict) else None
-    states = [task.get("state") for task in tasks or () if isinstance(task, dict)]
+    states = [task.get("state") for task in _objects(answer, "tasks")]
     return bool(states) and all(str(state).startswith("completed") for state in states)
+
+
+def _objects(answer: Any, key: str) -> list[dict[str, Any]]:
+    found = answer.get(key) if isinstance(answer, dict) else None
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
