@@ -161,6 +161,11 @@ def answered(status: int) -> Condition:
     return lambda exchange, _: exchange.status == status
 
 
+def answered_other_than(status: int) -> Condition:
+    """Wait for another status."""
+    return lambda exchange, _: exchange.status != status
+
+
 def lists(*names: str) -> Condition:
     """Wait until a list shows these."""
 

@@ -13,8 +13,8 @@ from target_intercom.sandbox import Request, Response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Handle: TypeAlias = Callable[[Request], Response]
-    Server: TypeAlias = Callable[[Request, Handle], Response]
+Handle: TypeAlias = "Callable[[Request], Response]"
+Server: TypeAlias = "Callable[[Request, Handle], Response]"
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _late_external_ids() -> Server:
 
     def serve(request: Request, handle: Handle) -> Response:
         looks[request.path] += 1
-        if "find_by_external_id" in request.path and looks[request.path] == 1:
+        if "find_by_external_id" in request.path and request.path.endswith("-arc") and looks[request.path] == 1:
             return refusal(404, "not_found", "User Not Found")
         return handle(request)
 
