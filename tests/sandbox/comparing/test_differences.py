@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 HIDING = frozenset({"there are no bulk jobs"})
 """Deviations under which others cannot show."""
 
+SLOW = frozenset({"jobs are slow", "attributes are slow", "companies are deleted slowly"})
+
 
 def test_two_sandboxes_do_not_differ(reference: Transcript, clock: Hurry) -> None:
     with workspace(clock, rate_limit=1000) as sandbox:
@@ -65,6 +67,19 @@ def test_a_lag_that_the_target_waits_for_refutes_nothing(
     ]
     assert found.finding is finding, found.why
     assert "the index shows new users" in found.why
+
+
+@pytest.mark.parametrize("lag", [30, 170])
+def test_the_calls_suffice_for_a_workspace_that_is_slow(lag: float, clock: Hurry) -> None:
+    """Its index lags for minutes, jobs and deletions take their time, and its window is small."""
+    slow = [entry for entry in DEVIATIONS if entry.name in SLOW]
+    lagging = Deviation("", "", "", {"search_lag": lag, "rate_limit": 167})
+    with deviating(clock, *slow, lagging) as url:
+        transcript, cleaned, connection = play(url, clock)
+
+    assert transcript.skipped == {}
+    assert cleaned.left == []
+    assert connection.calls <= 400
 
 
 def test_each_of_many_deviations_at_once_is_found(reference: Transcript, clock: Hurry) -> None:

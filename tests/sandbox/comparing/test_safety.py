@@ -114,7 +114,7 @@ def test_stopped_at_each_third_call_it_leaves_nothing(inhabited: SandboxServer, 
 @pytest.mark.parametrize("offset", range(3))
 def test_a_lost_answer_leaves_nothing(offset: int, inhabited: SandboxServer, clock: Hurry) -> None:
     """The connection breaks after the call was carried out: no answer gives an id."""
-    for number in range(12 + 7 * offset, 245, 21):
+    for number in range(12 + 7 * offset, 225, 21):
         inhabited.sandbox.reset()
         inhabit(inhabited)
         before = state(inhabited)

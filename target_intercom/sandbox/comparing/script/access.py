@@ -26,7 +26,6 @@ STEPS = (
     Step("a contact that does not exist", get(f"/contacts/{NOBODY}")),
     Step("attributes of contacts", get(_ATTRIBUTES, model="contact"), answers=("contacts.23",)),
     Step("attributes of companies", get(_ATTRIBUTES, model="company")),
-    Step("attributes of conversations", get(_ATTRIBUTES, model="conversation")),
     Step(
         "bulk jobs in version 2.17", put("/contacts/bulk", {}, version="2.17"), answers=("contacts.1",), is_strange=True
     ),
