@@ -189,9 +189,14 @@ def ended() -> Condition:
     return lambda exchange, _: has_ended(exchange.answer) or not exchange.is_done
 
 
+def listed(exchange: Exchange) -> list[dict[str, Any]]:
+    """Return the entries of a list."""
+    return _objects(exchange.answer, "data")
+
+
 def listed_ids(exchange: Exchange) -> set[str]:
     """Return the ids of the entries of a list."""
-    return {str(entry.get("id")) for entry in _objects(exchange.answer, "data")}
+    return {str(entry.get("id")) for entry in listed(exchange)}
 
 
 def has_ended(answer: Any) -> bool:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from target_intercom.sandbox.comparing.calls import Transcript
     from target_intercom.sandbox.comparing.results.differences import Comparison
 
-    from .deviations import Deviation, Handle, Server
+    from .deviations import Deviation
+    from .servers import Handle, Server
 
 PREFIX = "compare-0a1b2c3d-"
 

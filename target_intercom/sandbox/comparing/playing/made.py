@@ -62,13 +62,17 @@ class Made:
             self._learn_removal(call.path.strip("/").split("/"))
         elif call.method == "POST" and call.path in _MAKES:
             self._keep(_MAKES[call.path], answer, self._named(call))
-        elif call.path == "/contacts/merge":
+        elif call.path == "/contacts/merge" and answer.get("id") == call.body.get("into"):
             self.ids["contact"].pop(str(call.body.get("from")), None)
         elif call.path.startswith(_FIND):
-            self._keep("contact", answer, {Sought("contact", call.path.removeprefix(_FIND))})
+            self._learn_found(answer, Sought("contact", call.path.removeprefix(_FIND)))
         elif call.path == "/companies" and "company_id" in call.query:
-            self._keep("company", answer, {Sought("company", call.query["company_id"])})
+            self._learn_found(answer, Sought("company", call.query["company_id"]))
             self.finds_companies_without_people |= answer.get("user_count") == 0
+
+    def _learn_found(self, answer: Any, sought: Sought) -> None:
+        if self.found(sought.kind, answer):
+            self.sought.discard(sought)
 
     def _learn_job(self, call: Call, answer: Any) -> None:
         if answer.get("id") is None:
@@ -91,10 +95,18 @@ class Made:
             case _:
                 pass  # a contact that leaves a company, or loses a tag
 
-    def _keep(self, kind: str, answer: Any, found: set[Sought]) -> None:
+    def found(self, kind: str, entry: Any) -> bool:
+        """Record an object that was looked for, if it is the script's: whatever a look-up shows, others' stay."""
+        texts = (entry.get(key) for key in ("external_id", "email", "company_id", "name"))
+        is_ours = any(isinstance(text, str) and self.prefix in text for text in texts)
+        if is_ours:
+            self._keep(kind, entry, set())
+        return is_ours
+
+    def _keep(self, kind: str, answer: Any, settled: set[Sought]) -> None:
         if answer.get("id") is not None:
             self.ids[kind][str(answer["id"])] = None
-            self.sought -= found
+            self.sought -= settled
 
     def _named(self, call: Call) -> set[Sought]:
         """Return the objects that a call may make, by the names that it gives them."""
@@ -120,7 +132,8 @@ def _named(path: str, body: Any) -> Iterator[Sought]:
 
 def _of_object(kind: str, body: Any) -> Iterator[Sought]:
     for key, sought in _IDENTIFIERS[kind]:
-        if isinstance(body.get(key), str):
+        is_ignored = key == "external_id" and body.get("role") == "lead"  # a lead gets another one
+        if isinstance(body.get(key), str) and not is_ignored:
             yield Sought(sought, body[key].strip() if kind == "tag" else body[key])
             return
 
