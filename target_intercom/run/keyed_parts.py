@@ -38,10 +38,6 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.writing.plan_file import Plan
 
 
-_CLOCK_STEP: t.Final = 1
-"""Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""
-
-
 class SharedParts(t.Protocol):
     """The parts of a run that all kinds share (`run/parts.py`)."""
 
@@ -157,5 +153,5 @@ class KeyedParts:
             self._catalog,
             self._jobs,
             self.shared.plan,
-            lambda: int(self.shared.client.intercom_time(began)) - _CLOCK_STEP,
+            lambda: int(self.shared.client.intercom_time(began)),
         )
