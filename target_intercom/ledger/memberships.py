@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import bindparam, delete, false, or_, select, update
 
+from target_intercom.kinds.company_members import company_key
 from target_intercom.ledger.forgotten_memberships import forget_contacts
+from target_intercom.ledger.gone_groups import forget_groups, look_at_returned
 from target_intercom.ledger.interface import UNNOTED, EntryState, stamp
 from target_intercom.ledger.links import NOBODY, LinkState, Membership
 from target_intercom.ledger.membership_queries import ENDING, MAY_BE_ON, WANTED, MembershipQueries
@@ -22,7 +24,7 @@ if t.TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Update
 
     from target_intercom.ledger.store.database import Database
-    from target_intercom.model import ContactId, LinkedId, LinkName, Pair, RecordKey
+    from target_intercom.model import ContactId, GroupKey, LinkedId, LinkName, Pair, RecordKey
 
 _KEPT = 86_400.0
 """Seconds for which a link that was taken off is remembered: search has caught up long before."""
@@ -115,7 +117,37 @@ class Memberships(MembershipQueries):
 
         self.work.waits = bool(self._database.write(work)) or self.work.waits
 
+    def companies_gone(self, company_ids: Collection[str]) -> None:
+        """Write that companies are archived: when they are made anew, their people are put into them again."""
+        groups = set(map(company_key, company_ids))
+        if groups:
+            self._database.write(lambda connection: forget_groups(connection, self._workspace, groups))
+
+    def companies_back(self, company_ids: Collection[str]) -> None:
+        """Write that companies are made anew: nobody is in them, as far as is known."""
+        groups = set(map(company_key, company_ids))
+        if groups:
+            waiting = self._database.write(
+                lambda connection: look_at_returned(connection, self._workspace, groups, self._run)
+            )
+            self.work.waits = bool(waiting) or self.work.waits
+
     # Putting on.
+
+    def take_over_groups(self, groups: Collection[GroupKey]) -> None:
+        """Take over what contact records of earlier runs want, and could not be put on: the groups were not there."""
+        open_ = (_M.holding == LinkState.UNCLEAR.value, _M.content.is_(None), _M.run != self._run)
+
+        def work(connection: Connection) -> int:
+            changed = 0
+            for chunk in chunks(sorted(groups)):
+                where = (_M.workspace == self._workspace, _M.group_key.in_(chunk), *open_)
+                mine = update(MEMBERSHIPS).where(*where).values(run=self._run, place=None)
+                changed += connection.execute(mine).rowcount
+            return changed
+
+        if groups:
+            self.work.waits = bool(self._database.write(work)) or self.work.waits
 
     def take_over(self, streams: Collection[str]) -> None:
         """Take over memberships of contact records of which an earlier run could not find out whether they are linked.

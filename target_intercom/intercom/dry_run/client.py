@@ -23,11 +23,14 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.connection import Call
     from target_intercom.intercom.outages import Tries
+    from target_intercom.intercom.protocol.companies import Company
+    from target_intercom.intercom.protocol.ids import CompanyId
     from target_intercom.json_lines import Json
 
 _READS: t.Final = frozenset(["POST /contacts/search"])
 """Calls that change nothing, beside GET."""
 _MISSING: t.Final = Fault(status=404, message="it would not be there")
+_NOT_IN_COMPANY: t.Final = Fault(status=404, code="company_not_found", message="the contact would not be in it")
 
 
 class DryRunClient(IntercomClient):
@@ -47,6 +50,8 @@ class DryRunClient(IntercomClient):
         self._expected: dict[ContactId, Contact] = {}
         self._holders: dict[str, list[ContactId]] = {}
         self._tags: dict[TagId, Tag] | None = None
+        self._company_ids: dict[CompanyId, str] = {}
+        """The source's ids of companies."""
 
     def _exchange(self, call: Call) -> requests.Response:
         """Send a call, and make sure that it changes nothing."""
@@ -252,6 +257,47 @@ class DryRunClient(IntercomClient):
                 self._tags = {tag.id: tag for tag in self.tags()}
             return self._tags
 
+    # Who works where.
+
+    def contact_companies(self, contact: ContactId) -> list[CompanyId]:
+        """See `IntercomClient`."""
+        made = self._planned.made(contact)
+        if made is None and self._planned.is_gone(contact):
+            raise NotFoundError(_MISSING)
+        listed = [] if made is not None else super().contact_companies(contact)
+        return sorted(self._planned.companies_of(contact, listed))
+
+    def attach_company(self, contact: ContactId, company: CompanyId) -> None:
+        """See `IntercomClient`."""
+        before, company_id = self.get_contact(contact), self._company_id(company)
+        with self._turn:
+            self._planned.attach(contact, company)
+            self._note(Planned(Operation.ATTACH, before, company_id=company_id))
+
+    def detach_company(self, contact: ContactId, company: CompanyId) -> None:
+        """See `IntercomClient`."""
+        before, company_id = self.get_contact(contact), self._company_id(company)
+        is_in = company in before.companies
+        if not is_in and (before.shows_all_companies or company not in self.contact_companies(contact)):
+            raise NotFoundError(_NOT_IN_COMPANY)
+        with self._turn:
+            self._planned.detach(contact, company)
+            self._note(Planned(Operation.DETACH, before, company_id=company_id))
+
+    def find_company(self, company_id: str) -> Company | None:
+        """See `IntercomClient`."""
+        found = super().find_company(company_id)
+        if found is not None and found.intercom_id is not None:
+            self._company_ids[found.intercom_id] = company_id
+        return found
+
+    def _company_id(self, company: CompanyId) -> str:
+        """Return the source's id of a company, which a plan shows."""
+        known = self._company_ids.get(company)
+        if known is None:
+            known = self._company_ids[company] = self.get_company(company).id
+        return known
+
     # The rest.
 
     def create_data_attribute(self, name: str, data_type: str, model: str = "contact") -> DataAttribute:
@@ -280,7 +326,7 @@ def _conflict(holder: Contact) -> ConflictError:
 
 
 def _blank(contact: ContactId) -> Contact:
-    return Contact(contact, "user", None, None, MappingProxyType({}), shows_all_tags=True)
+    return Contact(contact, "user", None, None, MappingProxyType({}), shows_all_tags=True, shows_all_companies=True)
 
 
 def _is_wanted(contact: Contact, wanted: Mapping[str, Sequence[str]]) -> bool:
