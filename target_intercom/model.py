@@ -42,6 +42,7 @@ __all__ = [
     "Match",
     "MatchBy",
     "MergedAway",
+    "Name",
     "NotFound",
     "Outcome",
     "Pair",
@@ -91,6 +92,13 @@ Pair: t.TypeAlias = "tuple[ContactId, GroupKey]"
 
 Identifier: t.TypeAlias = tuple[MatchBy, str]
 """One identifier of somebody: which, and its value."""
+
+Name: t.TypeAlias = "Identifier | RecordKey | ContactId | tuple[t.Literal['nameless'], str]"
+"""What two records may share: a key, an identifier, or a contact.
+
+Users with an external_id may share an email and have nothing to do with each other. So an email is a second name of the
+contacts that are found by it: those without an external_id ("nameless").
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,9 +302,9 @@ class ContactRecords:
     """Keys that come again in a later write of the batch: what their records list here does not last."""
     is_followed: bool = False
     """Another write or a mark of the batch is about the contact after this."""
-    asked: set[Identifier | RecordKey | ContactId] = field(default_factory=set)
+    asked: set[Name] = field(default_factory=set)
     """All by which its records were decided: keys, identifiers and contacts."""
-    moved: set[Identifier | RecordKey | ContactId] = field(default_factory=set)
+    moved: set[Name] = field(default_factory=set)
     """All that it changes of that: what is decided by it is planned on its success."""
 
 
@@ -320,6 +328,8 @@ class SkipReason(str, enum.Enum):
     """The contact stays, because another record names it."""
     CONTACT_MERGED = "contact_merged"
     """The record's contact was merged into another, which nobody asked to remove."""
+    HAS_PEOPLE = "has_people"
+    """The company stays, because people are in it that this target did not put there."""
     NOT_TAGGED = "not_tagged"
     """This target did not put the tag on for this record, so it does not take it off."""
     NOT_ATTACHED = "not_attached"

@@ -30,7 +30,8 @@ def forget_contacts(connection: Connection, workspace: str, contacts: Iterable[C
     for chunk in chunks(sorted(contacts)):
         of = (_M.workspace == workspace, _M.contact_id.in_(chunk), _M.holding.in_(MAY_BE_ON))
         connection.execute(update(MEMBERSHIPS).where(*of).values(away))
-        entries = (ENTRIES.c.workspace == workspace, ENTRIES.c.contact_id.in_(chunk))
+        of_contacts = ENTRIES.c.object == "contacts"
+        entries = (ENTRIES.c.workspace == workspace, of_contacts, ENTRIES.c.contact_id.in_(chunk))
         hashes = case((ENTRIES.c.groups_print.is_not(None), UNNOTED))
         connection.execute(update(ENTRIES).where(*entries).values(groups_print=hashes))
 

@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import bindparam, delete, false, or_, select, update
 
-from target_intercom.kinds.company_members import company_key
 from target_intercom.ledger.forgotten_memberships import forget_contacts
-from target_intercom.ledger.gone_groups import forget_groups, look_at_returned
 from target_intercom.ledger.interface import UNNOTED, EntryState, stamp
 from target_intercom.ledger.links import NOBODY, LinkState, Membership
 from target_intercom.ledger.membership_queries import ENDING, MAY_BE_ON, WANTED, MembershipQueries
@@ -117,21 +115,6 @@ class Memberships(MembershipQueries):
 
         self.work.waits = bool(self._database.write(work)) or self.work.waits
 
-    def companies_gone(self, company_ids: Collection[str]) -> None:
-        """Write that companies are archived: when they are made anew, their people are put into them again."""
-        groups = set(map(company_key, company_ids))
-        if groups:
-            self._database.write(lambda connection: forget_groups(connection, self._workspace, groups))
-
-    def companies_back(self, company_ids: Collection[str]) -> None:
-        """Write that companies are made anew: nobody is in them, as far as is known."""
-        groups = set(map(company_key, company_ids))
-        if groups:
-            waiting = self._database.write(
-                lambda connection: look_at_returned(connection, self._workspace, groups, self._run)
-            )
-            self.work.waits = bool(waiting) or self.work.waits
-
     # Putting on.
 
     def take_over_groups(self, groups: Collection[GroupKey]) -> None:
@@ -223,6 +206,7 @@ class Memberships(MembershipQueries):
         """
         lists = select(ENTRIES.c.key).where(
             ENTRIES.c.workspace == self._workspace,
+            ENTRIES.c.object == "contacts",
             ENTRIES.c.contact_id == _M.contact_id,
             ENTRIES.c.stream.in_(sorted(streams)),
             ENTRIES.c.standing == EntryState.SYNCED.value,

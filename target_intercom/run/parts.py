@@ -10,18 +10,24 @@ from target_intercom.errors import LedgerError
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.dry_run.client import DryRunClient
 from target_intercom.intercom.parallel import InParallel
+from target_intercom.intercom.protocol.companies import Company
+from target_intercom.kinds.companies import Companies
 from target_intercom.kinds.company_members import CompanyMembers
+from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.kinds.tags import Tags
 from target_intercom.ledger.interface import Ledger, stamp
 from target_intercom.ledger.records import SqlLedger
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.scratch import ScratchDatabase
-from target_intercom.model import LinkName
-from target_intercom.settings.warnings import nameless_workspace, no_properties
+from target_intercom.model import ContactId, LinkName
+from target_intercom.run.keyed_parts import KeyedParts
+from target_intercom.settings.config import StreamObject
+from target_intercom.settings.warnings import ignored_values, nameless_workspace, no_properties
 from target_intercom.singer.schemas import is_open
 from target_intercom.sync.contact_outcomes import ContactOutcomes
 from target_intercom.sync.contacts import ContactSync
 from target_intercom.sync.end_of_pipe import AllLinks, EndOfPipe, LinksAtEnd
+from target_intercom.sync.intake import Intake
 from target_intercom.sync.linking.find_contacts import FindContacts
 from target_intercom.sync.linking.in_bulk import LinkJobs, LinksWithContacts
 from target_intercom.sync.linking.links import Links
@@ -43,7 +49,7 @@ from target_intercom.sync.remembering.stream_memory import StreamMemory
 from target_intercom.sync.removing.complete_streams import CompleteStreams
 from target_intercom.sync.removing.marked import Marks, StreamMarks
 from target_intercom.sync.removing.removals import Removals
-from target_intercom.sync.removing.remover import Remover
+from target_intercom.sync.removing.remover import ContactRemovals, Remover
 from target_intercom.sync.workspace.attributes import AttributeCatalog
 from target_intercom.sync.workspace.companies import CompanyCatalog
 from target_intercom.sync.workspace.tags import TagCatalog
@@ -58,8 +64,10 @@ from target_intercom.sync.writing.one_by_one import DirectWriter
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from target_intercom.intercom.protocol.companies import Company
+    from target_intercom.intercom.protocol.bulk import Job
+    from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.intercom.protocol.workspace import Workspace
+    from target_intercom.kinds.entity import EntityKind
     from target_intercom.model import Contact, StreamSchema
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config, Stream
@@ -117,20 +125,21 @@ class MapperFactory:
     add_properties: Callable[[Iterable[str]], object]
     """Takes the names of properties that a stream has."""
 
-    def of_contacts(self) -> Mappers[ContactMapper]:
-        """Return the mappers of a stream of contacts."""
-        return Mappers(self._contact_mapper)
+    def of(self, kind: EntityKind) -> Mappers[ContactMapper]:
+        """Return the mappers of a stream of objects of a kind."""
+        return Mappers(partial(self._mapper, kind))
 
     def of_memberships(self) -> Mappers[MembershipMapper]:
         """Return the mappers of a stream of groups."""
         return Mappers(self._membership_mapper)
 
-    def _contact_mapper(self, schema: StreamSchema) -> ContactMapper:
+    def _mapper(self, kind: EntityKind, schema: StreamSchema) -> ContactMapper:
         self._check_names(schema)
         return ContactMapper(
             schema.stream,
             schema.plain["properties"],
             self.config.stream(schema.stream),
+            kind=kind,
             api_version=self.config.api_version,
             say=self.warn,
             is_open=is_open(schema.plain),
@@ -184,9 +193,16 @@ class Parts:
             memory,
             self._listed_links(stream),
             StreamMarks(stream, self._marks),
+            self.say_ignored,
         )
         look_ups = LookUps(stream, self._directory, self._matcher, self._ids)
-        return ContactSync(stream, mappers, self._catalog, look_ups, memory, self._writer(stream), outcomes)
+        intake = Intake(stream, mappers, self._catalog, memory, outcomes)
+        return ContactSync(stream, intake, look_ups, memory, self._writer(stream), outcomes)
+
+    def say_ignored(self, stream: str, attributes: Iterable[str]) -> None:
+        """Say, once for each attribute, that Intercom did not take its values."""
+        for name in attributes:
+            self.warn(ignored_values(stream, name))
 
     def membership_sync(self, stream: Stream, mappers: Mappers[MembershipMapper]) -> MembershipSync:
         """Return the sync of a stream of groups."""
@@ -200,7 +216,17 @@ class Parts:
     @cached_property
     def end_of_pipe(self) -> EndOfPipe:
         """What is done when all records came."""
-        return EndOfPipe(self.config, self.removals, self.links, self.report)
+        return EndOfPipe(self.config, self.every_removals, self.links, self.report)
+
+    @cached_property
+    def every_removals(self) -> list[Removals]:
+        """The objects to remove, by kind, in the order in which they are removed."""
+        return [self.removals, *([self.companies.removals] if self.config.has_companies else [])]
+
+    @cached_property
+    def companies(self) -> KeyedParts:
+        """The parts that streams of companies share."""
+        return KeyedParts(self, Companies(self.client, self.in_parallel), StreamObject.COMPANIES)
 
     @cached_property
     def in_parallel(self) -> InParallel:
@@ -226,7 +252,7 @@ class Parts:
         """The contacts to remove."""
         return Removals(
             self.ledger,
-            Remover(self.client, self.in_parallel, self.ledger, self._jobs, self.plan),
+            Remover(ContactRemovals(self.client, self._jobs), self.in_parallel, self.ledger, self.plan),
             self.complete_streams,
             self._marks,
             config=self.config.stream,
@@ -264,8 +290,8 @@ class Parts:
         )
 
     def _companies_in_ledger(self, company_ids: Collection[str]) -> Iterable[Company]:
-        del company_ids
-        return ()
+        known = self.ledger.of(StreamObject.COMPANIES.value).named([ContactId(one) for one in company_ids])
+        return [one for one in known if isinstance(one, Company)]
 
     def _links_at_end(self, links: Links) -> LinksAtEnd:
         waiting = WaitingMemberships(self.config.data_dir)
@@ -303,7 +329,7 @@ class Parts:
 
     @cached_property
     def _catalog(self) -> AttributeCatalog:
-        return AttributeCatalog(self.client, self.warn)
+        return AttributeCatalog(self.client, CONTACTS, self.warn)
 
     @cached_property
     def _directory(self) -> Directory:
@@ -330,9 +356,15 @@ class Parts:
 
     @cached_property
     def _jobs(self) -> BulkJobs:
+        return self.jobs(self.client.job, "contacts")
+
+    def jobs(self, look: Callable[[JobId], Job], plural: str) -> BulkJobs:
+        """Return the bulk jobs that write some kind of object; `look` reads one."""
         return BulkJobs(
             self.client,
             self.in_parallel,
+            look=look,
+            plural=plural,
             # What is written is the same, however it travels.
             enabled=self.config.bulk_writes and not self.config.dry_run,
             patience_seconds=self.config.search_delay_seconds,

@@ -281,6 +281,11 @@ class Config:
         return any(one.object is StreamObject.GROUPS or one.tags_property is not None for one in self.every)
 
     @property
+    def has_companies(self) -> bool:
+        """Whether any stream has companies."""
+        return any(one.is_companies for one in self.every)
+
+    @property
     def has_members(self) -> bool:
         """Whether any stream may put contacts into companies."""
         return any(

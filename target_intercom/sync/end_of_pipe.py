@@ -9,7 +9,7 @@ from target_intercom.errors import TooManyRemovalsError
 from target_intercom.sync.removing.limit import Share, too_many
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import LinkName, Outcome
@@ -117,7 +117,8 @@ class EndOfPipe:
     """What is done when all records have come; until then no STATE may go out."""
 
     config: Config
-    removals: Removals
+    removals: Sequence[Removals]
+    """By kind, in the order in which they are removed."""
     links: AllLinks | None
     """None where this run links no contacts."""
     report: RunReport
@@ -125,30 +126,34 @@ class EndOfPipe:
     @property
     def has_work(self) -> bool:
         """Whether removals, memberships or links wait for it."""
-        return self.removals.pending or (self.links is not None and self.links.has_work)
+        has_links = self.links is not None and self.links.has_work
+        return has_links or any(removals.pending for removals in self.removals)
 
     def run(self, streams: Iterable[str]) -> None:
-        """Put links on, take links off and remove contacts; `streams` are those of the run.
+        """Put links on, take links off and remove contacts, then companies; `streams` are those of the run.
 
         Raises:
             TooManyRemovalsError: they are more than `max_removal_percent` allows; nothing is removed then.
         """
         if self.links is not None:
             self.links.put_on()
-        self.removals.decide()
+        for removals in self.removals:
+            removals.decide()
         self._check_limit(streams)
-        self._record(self.removals.release())
+        for removals in self.removals:
+            self._record(removals.release())
         if self.links is not None:
             self.links.take_off()
-        self._record(self.removals.remove_marked())
-        for stream in self.removals.remove_missing():
-            self.report.left(stream, 1)
+        for removals in self.removals:
+            self._record(removals.remove_marked())
+            for stream in removals.remove_missing():
+                self.report.left(stream, 1)
 
     def _check_limit(self, streams: Iterable[str]) -> None:
-        settings = {stream: self.config.stream(stream) for stream in streams}
-        of_contacts = (stream for stream, own in settings.items() if own.is_limited and not own.is_memberships)
+        limited = [stream for stream in streams if self.config.stream(stream).is_limited]
+        of_objects = (share for one in self.removals for share in one.shares(filter(one.streams.__contains__, limited)))
         of_links = () if self.links is None else self.links.shares()
-        shares = [*self.removals.shares(of_contacts), *of_links]
+        shares = [*of_objects, *of_links]
         reasons = [too_many(share, self.config.max_removal_percent) for share in shares]
         if any(reasons):
             raise TooManyRemovalsError(" ".join(reason for reason in reasons if reason is not None))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import typing as t
 from contextlib import contextmanager, suppress
-from itertools import count
 from types import MappingProxyType
 
 from target_intercom.errors import ConflictError, Fault, NotFoundError
-from target_intercom.intercom.client import IntercomClient
+from target_intercom.intercom.dry_run.companies import MISSING, DryRunCompanyCalls
 from target_intercom.intercom.dry_run.planned import STAND_IN, Operation, Planned
 from target_intercom.intercom.dry_run.workspace import PlannedWorkspace, after_write
 from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX, Contact
@@ -23,17 +21,15 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.connection import Call
     from target_intercom.intercom.outages import Tries
-    from target_intercom.intercom.protocol.companies import Company
     from target_intercom.intercom.protocol.ids import CompanyId
     from target_intercom.json_lines import Json
 
-_READS: t.Final = frozenset(["POST /contacts/search"])
+_READS: t.Final = frozenset(["POST /companies/search", "POST /contacts/search"])
 """Calls that change nothing, beside GET."""
-_MISSING: t.Final = Fault(status=404, message="it would not be there")
 _NOT_IN_COMPANY: t.Final = Fault(status=404, code="company_not_found", message="the contact would not be in it")
 
 
-class DryRunClient(IntercomClient):
+class DryRunClient(DryRunCompanyCalls):
     """Sends nothing but reads; what would have been written is noted, and shows in what is read afterwards.
 
     What only a write reveals is not known: contacts that search does not show, emails that others have, values that
@@ -42,16 +38,11 @@ class DryRunClient(IntercomClient):
 
     def __init__(self, *, note: Callable[[Planned], None], **kwargs: t.Any) -> None:
         """`note` takes each write, from any thread, one at a time; the rest is as of `IntercomClient`."""
-        super().__init__(**kwargs)
-        self._note = note
+        super().__init__(note=note, **kwargs)
         self._planned = PlannedWorkspace()
-        self._ids = count(1)
-        self._turn = threading.RLock()
         self._expected: dict[ContactId, Contact] = {}
         self._holders: dict[str, list[ContactId]] = {}
         self._tags: dict[TagId, Tag] | None = None
-        self._company_ids: dict[CompanyId, str] = {}
-        """The source's ids of companies."""
 
     def _exchange(self, call: Call) -> requests.Response:
         """Send a call, and make sure that it changes nothing."""
@@ -103,7 +94,7 @@ class DryRunClient(IntercomClient):
         if made is not None:
             return made
         if self._planned.is_gone(contact):
-            raise NotFoundError(_MISSING)
+            raise NotFoundError(MISSING)
         return self._planned.seen(super().get_contact(contact))
 
     def update_contact(self, contact: ContactId, attributes: Mapping[str, Json]) -> Contact:
@@ -216,7 +207,7 @@ class DryRunClient(IntercomClient):
         """See `IntercomClient`."""
         made = self._planned.made(contact)
         if made is None and self._planned.is_gone(contact):
-            raise NotFoundError(_MISSING)
+            raise NotFoundError(MISSING)
         listed = [] if made is not None else super().contact_tags(contact)
         known = {**self._known_tags(), **{tag.id: tag for tag in listed}}
         return [known[tag] for tag in sorted(self._planned.tags_of(contact, (one.id for one in listed)))]
@@ -231,7 +222,7 @@ class DryRunClient(IntercomClient):
         """See `IntercomClient`."""
         before = self.get_contact(contact)
         if tag not in before.tags and (before.shows_all_tags or not self._has(contact, tag)):
-            raise NotFoundError(_MISSING)
+            raise NotFoundError(MISSING)
         name = self._known_tag(tag).name
         with self._turn:
             self._planned.untag(contact, tag)
@@ -247,7 +238,7 @@ class DryRunClient(IntercomClient):
     def _known_tag(self, tag: TagId) -> Tag:
         known = self._known_tags().get(tag)
         if known is None:
-            raise NotFoundError(_MISSING)
+            raise NotFoundError(MISSING)
         return known
 
     def _known_tags(self) -> dict[TagId, Tag]:
@@ -263,20 +254,20 @@ class DryRunClient(IntercomClient):
         """See `IntercomClient`."""
         made = self._planned.made(contact)
         if made is None and self._planned.is_gone(contact):
-            raise NotFoundError(_MISSING)
+            raise NotFoundError(MISSING)
         listed = [] if made is not None else super().contact_companies(contact)
         return sorted(self._planned.companies_of(contact, listed))
 
     def attach_company(self, contact: ContactId, company: CompanyId) -> None:
         """See `IntercomClient`."""
-        before, company_id = self.get_contact(contact), self._company_id(company)
+        before, company_id = self.get_contact(contact), self.company_id(company)
         with self._turn:
             self._planned.attach(contact, company)
             self._note(Planned(Operation.ATTACH, before, company_id=company_id))
 
     def detach_company(self, contact: ContactId, company: CompanyId) -> None:
         """See `IntercomClient`."""
-        before, company_id = self.get_contact(contact), self._company_id(company)
+        before, company_id = self.get_contact(contact), self.company_id(company)
         is_in = company in before.companies
         if not is_in and (before.shows_all_companies or company not in self.contact_companies(contact)):
             raise NotFoundError(_NOT_IN_COMPANY)
@@ -284,25 +275,10 @@ class DryRunClient(IntercomClient):
             self._planned.detach(contact, company)
             self._note(Planned(Operation.DETACH, before, company_id=company_id))
 
-    def find_company(self, company_id: str) -> Company | None:
-        """See `IntercomClient`."""
-        found = super().find_company(company_id)
-        if found is not None and found.intercom_id is not None:
-            self._company_ids[found.intercom_id] = company_id
-        return found
-
-    def _company_id(self, company: CompanyId) -> str:
-        """Return the source's id of a company, which a plan shows."""
-        known = self._company_ids.get(company)
-        if known is None:
-            known = self._company_ids[company] = self.get_company(company).id
-        return known
-
     # The rest.
 
     def create_data_attribute(self, name: str, data_type: str, model: str = "contact") -> DataAttribute:
         """See `IntercomClient`."""
-        del model
         made = DataAttribute(
             name=name,
             full_name=CUSTOM_PREFIX + name,
@@ -313,11 +289,8 @@ class DryRunClient(IntercomClient):
             options=None,
         )
         with self._turn:
-            self._note(Planned(Operation.CREATE_ATTRIBUTE, attribute=made))
+            self._note(Planned(Operation.CREATE_ATTRIBUTE, attribute=made, model=model))
         return made
-
-    def _stand_in(self) -> str:
-        return f"{STAND_IN}{next(self._ids)}"
 
 
 def _conflict(holder: Contact) -> ConflictError:

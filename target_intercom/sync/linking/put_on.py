@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.linking.in_bulk import LinkJobs
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.linking.outcomes import Outcomes
+    from target_intercom.sync.matching.directory import Fact
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.writing.plan_file import Plan, Subject
 
@@ -92,32 +93,40 @@ class PutOn:
     def look_at(self, rows: Sequence[Membership]) -> None:
         """Find out whether contacts have the links that they are to have."""
         since = self.links.recent_since()
-        recent = {one.contact for one in rows if one.written_at >= since}
-        view = self.matcher.shown({one.contact for one in rows} - recent)
-        facts = ((view.fact(one.contact), one.name) for one in rows if one.contact not in recent)
+        lately = {one.contact for one in rows if one.written_at >= since}
+        # Of a link of ours that changed lately search says nothing: it may be on, and not be shown yet.
+        unsure = {one.contact for one in rows if one.written_at >= since and one.ours}
+        view = self.matcher.shown({one.contact for one in rows} - lately, indexed=lately - unsure)
+        facts = ((view.fact(one.contact), one.name) for one in rows if one.contact not in unsure)
         self.links.look_up((fact, name) for fact, name in facts if isinstance(fact, Contact))
         found: dict[Pair, LinkState | Refusal] = {}
-        hidden: dict[ContactId, list[Membership]] = {}
+        hidden: dict[ContactId, list[Membership]] = defaultdict(list)
         for one in rows:
-            # What the run knows of a contact shows its links as search did, perhaps long ago.
-            fact = None if one.contact in recent else view.fact(one.contact)
-            linked, contact = self.links.group_id(one.group, one.name), fact if isinstance(fact, Contact) else None
-            if linked is None:
-                found[one.pair] = LinkState.WANTED
-            elif isinstance(fact, Fault):
-                found[one.pair] = Refusal.by_intercom(fact)
-            elif contact is None and one.contact not in recent:
-                found[one.pair] = contact_gone(one.contact)
-            elif contact is not None and (state := self.links.shown(contact).state_of(linked)) is not LinkState.UNCLEAR:
-                found[one.pair] = state
+            fact = None if one.contact in unsure else view.fact(one.contact)
+            shown = self._shown(one, fact, is_recent=one.contact in lately)
+            if shown is LinkState.UNCLEAR:
+                hidden[one.contact].append(one)
             else:
-                hidden.setdefault(one.contact, []).append(one)
+                found[one.pair] = shown
         answers = dict(self.in_parallel(lambda one: (one, self._read(one)), list(hidden)))
         self.links.catalog.look_up({one.name for id_, ones in hidden.items() if answers[id_] for one in ones})
         for contact_id, ones in hidden.items():
             for one in ones:
                 found[one.pair] = self._state(one, answers[contact_id])
         self._save_found(rows, found)
+
+    def _shown(self, one: Membership, fact: Fact | None, *, is_recent: bool) -> LinkState | Refusal:
+        """Return whether a contact has a link, by what search shows of the contact, perhaps as it was long ago."""
+        linked, contact = self.links.group_id(one.group, one.name), fact if isinstance(fact, Contact) else None
+        if linked is None:
+            return LinkState.WANTED
+        state = LinkState.UNCLEAR if contact is None else self.links.shown(contact).state_of(linked)
+        if is_recent:
+            # A link that was taken off lately may be shown still; where it is not shown, it is off.
+            return state if state is LinkState.WANTED else LinkState.UNCLEAR
+        if isinstance(fact, Fault):
+            return Refusal.by_intercom(fact)
+        return contact_gone(one.contact) if contact is None else state
 
     def _read(self, contact: ContactId) -> frozenset[str] | Refusal:
         try:

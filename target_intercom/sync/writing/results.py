@@ -25,6 +25,8 @@ class Saved:
     contact: Contact | None
     dropped: tuple[str, ...] = ()
     """Attributes that were left out because Intercom does not have them."""
+    ignored: tuple[str, ...] = ()
+    """Attributes whose values Intercom's own answer does not show: it did not take them."""
     links_sent: bool = False
     """The changes of its links went along."""
     may_change: bool = False
