@@ -121,6 +121,15 @@ class MembershipQueries:
         with self._database.reading() as connection:
             return set(connection.scalars(select(_M.tag_id).where(*where).distinct()))
 
+    def open_groups(self) -> dict[GroupKey, str]:
+        """Return the groups, with their names, that contact records of earlier runs want and could not have."""
+        open_ = (_M.holding == LinkState.UNCLEAR.value, _M.content.is_(None), _M.run != self._run)
+        query = select(_M.group_key, func.min(_M.name).label("name")).where(
+            _M.workspace == self._workspace, *self._of_kind(), *open_
+        )
+        with self._database.reading() as connection:
+            return {row.group_key: row.name for row in connection.execute(query.group_by(_M.group_key))}
+
     # For the removal limit.
 
     def known(self, stream: str) -> int:
