@@ -41,7 +41,8 @@ def look_at_returned(connection: Connection, workspace: str, groups: Collection[
     """
     now, changed = stamp(time.time()), 0
     over = {"ours": False, "written_at": now}
-    look = {"holding": LinkState.UNCLEAR.value, "run": run, "place": None, "written_at": now}
+    # Whoever is in it by now was put there by others.
+    look = {"holding": LinkState.UNCLEAR.value, "ours": False, "run": run, "place": None, "written_at": now}
     for chunk in chunks(sorted(groups)):
         of = (_M.workspace == workspace, _M.group_key.in_(chunk))
         ended = (*of, _M.holding == LinkState.OFF.value, _M.ours)

@@ -11,7 +11,7 @@ from sqlalchemy import and_, false, func, or_, select, tuple_
 from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
-from target_intercom.ledger.store.tables import MEMBERSHIPS
+from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
 from target_intercom.model import LinkName
 
 if t.TYPE_CHECKING:
@@ -129,6 +129,21 @@ class MembershipQueries:
         )
         with self._database.reading() as connection:
             return {row.group_key: row.name for row in connection.execute(query.group_by(_M.group_key))}
+
+    def users_of_ours(self, groups: Collection[GroupKey]) -> Counter[GroupKey]:
+        """Count the contacts whose links to groups are ours; leads do not count."""
+        lead = select(ENTRIES.c.key).where(
+            ENTRIES.c.workspace == _M.workspace, ENTRIES.c.contact_id == _M.contact_id, ENTRIES.c.role == "lead"
+        )
+        found: Counter[GroupKey] = Counter()
+        with self._database.reading() as connection:
+            for chunk in chunks(sorted(groups)):
+                of = (_M.workspace == self._workspace, *self._of_kind(), _M.group_key.in_(chunk))
+                ours = (_M.ours, _M.holding.in_(MAY_BE_ON), ~lead.exists())
+                pairs = select(_M.group_key, _M.contact_id).where(*of, *ours).distinct().subquery()
+                counts = select(pairs.c.group_key, func.count()).group_by(pairs.c.group_key)
+                found.update(dict(connection.execute(counts).tuples().all()))
+        return found
 
     # For the removal limit.
 

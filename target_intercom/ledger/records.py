@@ -9,6 +9,7 @@ from copy import copy
 
 from sqlalchemy import bindparam, case, delete, exists, false, func, or_, select, true, tuple_, update
 
+from target_intercom.intercom.protocol.companies import Company
 from target_intercom.kinds.company_members import company_key
 from target_intercom.ledger import unnamed
 from target_intercom.ledger.entries import (
@@ -225,6 +226,15 @@ class SqlLedger(Ledger):
             values = [{f"new_{name}": value for name, value in now[one].items()} for one in sorted(stale)]
             connection.execute(moved.values(found_by), values)
 
+    def _anew(self, connection: Connection, companies: Iterable[Contact]) -> Iterator[ContactId]:
+        """Yield the companies that another one has taken the place of: somebody archived the one that was known."""
+        now = {one.id: one.intercom_id for one in companies if isinstance(one, Company)}
+        for chunk in chunks(sorted(now)):
+            known = (*self._entries.all, _E.contact_id.in_(chunk), _E.intercom_id.is_not(None))
+            for row in connection.execute(select(_E.contact_id, _E.intercom_id).where(*known)):
+                if now[row.contact_id] not in {None, row.intercom_id}:
+                    yield row.contact_id
+
     def _overrule(self, connection: Connection, stream: str, changed: Mapping[ContactId, RecordKey]) -> None:
         """Write which record of a stream changed a contact that others of it have, too."""
         where = (*self._entries.of(stream), _E.contact_id == bindparam("of"), _E.key != bindparam("by"))
@@ -249,6 +259,8 @@ class SqlLedger(Ledger):
         dropped = [self._entries.of_dropped(stream, one.dropped) for one in loaded if one.dropped is not None]
 
         def work(connection: Connection) -> int:
+            if self._entries.object == COMPANIES:
+                forget_groups(connection, self._workspace, set(map(company_key, self._anew(connection, shown))))
             self._change(connection, shown)
             self._overrule(connection, stream, certain)
             self._entries.put(connection, dropped, CHANGING)

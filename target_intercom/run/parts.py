@@ -12,7 +12,7 @@ from target_intercom.intercom.dry_run.client import DryRunClient
 from target_intercom.intercom.parallel import InParallel
 from target_intercom.intercom.protocol.companies import Company
 from target_intercom.kinds.companies import Companies
-from target_intercom.kinds.company_members import CompanyMembers
+from target_intercom.kinds.company_members import CompanyMembers, company_key
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.kinds.tags import Tags
 from target_intercom.ledger.interface import Ledger, stamp
@@ -62,7 +62,7 @@ from target_intercom.sync.writing.lost_answers import Creates
 from target_intercom.sync.writing.one_by_one import DirectWriter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
@@ -226,7 +226,16 @@ class Parts:
     @cached_property
     def companies(self) -> KeyedParts:
         """The parts that streams of companies share."""
-        return KeyedParts(self, Companies(self.client, self.in_parallel), StreamObject.COMPANIES)
+        kind = Companies(self.client, self.in_parallel)
+        return KeyedParts(self, kind, StreamObject.COMPANIES, self._members_of_ours)
+
+    def _members_of_ours(self, companies: Collection[ContactId]) -> Mapping[ContactId, int]:
+        """Return how many users this target has put into companies."""
+        if self.links is None:
+            return {}
+        groups = {company_key(one): one for one in companies}
+        counts = self.links.memberships.of_kind(LinkName.COMPANY).users_of_ours(groups)
+        return {groups[group]: count for group, count in counts.items()}
 
     @cached_property
     def in_parallel(self) -> InParallel:
