@@ -13,7 +13,7 @@ from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
-from target_intercom.ledger.store.tables import ENTRIES, IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS
+from target_intercom.ledger.store.tables import ENTRIES, IS_OF_COMPANY, IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS
 from target_intercom.model import LinkName
 
 if t.TYPE_CHECKING:
@@ -137,24 +137,24 @@ class MembershipQueries:
         """Return the groups, with their names, that contact records of earlier runs want and could not have."""
         open_ = (_M.holding == LinkState.UNCLEAR.value, _M.content.is_(None), _M.run != self._run)
         query = select(_M.group_key, func.min(_M.name).label("name")).where(
-            _M.workspace == self._workspace, *self._of_kind(), *open_
+            _M.workspace == self._workspace, *self._of_kind(), *open_, IS_OPEN
         )
         with self._database.reading() as connection:
             return {row.group_key: row.name for row in connection.execute(query.group_by(_M.group_key))}
 
-    def users_of_ours(self, groups: Collection[GroupKey]) -> Counter[GroupKey]:
-        """Count the contacts whose links to groups are ours; leads do not count."""
+    def users_of_ours(self, companies: Collection[GroupKey]) -> Counter[GroupKey]:
+        """Count the users whom this target has put into companies."""
         lead = select(ENTRIES.c.key).where(
             ENTRIES.c.workspace == _M.workspace, ENTRIES.c.contact_id == _M.contact_id, ENTRIES.c.role == "lead"
         )
         found: Counter[GroupKey] = Counter()
         with self._database.reading() as connection:
-            for chunk in chunks(sorted(groups)):
-                of = (_M.workspace == self._workspace, *self._of_kind(), _M.group_key.in_(chunk))
+            for chunk in chunks(sorted(companies)):
+                of = (_M.workspace == self._workspace, IS_OF_COMPANY, _M.group_key.in_(chunk))
                 ours = (_M.ours, _M.holding.in_(MAY_BE_ON), ~lead.exists())
                 pairs = select(_M.group_key, _M.contact_id).where(*of, *ours).distinct().subquery()
-                counts = select(pairs.c.group_key, func.count()).group_by(pairs.c.group_key)
-                found.update(dict(connection.execute(counts).tuples().all()))
+                counts = select(pairs.c.group_key, func.count().label("users")).group_by(pairs.c.group_key)
+                found.update({row.group_key: row.users for row in connection.execute(counts)})
         return found
 
     # For the removal limit.

@@ -124,7 +124,7 @@ class Memberships(MembershipQueries):
         def work(connection: Connection) -> int:
             changed = 0
             for chunk in chunks(sorted(groups)):
-                where = (_M.workspace == self._workspace, _M.group_key.in_(chunk), *open_)
+                where = (_M.workspace == self._workspace, _M.group_key.in_(chunk), *open_, IS_OPEN)
                 mine = update(MEMBERSHIPS).where(*where).values(run=self._run, place=None)
                 changed += connection.execute(mine).rowcount
             return changed

@@ -205,6 +205,10 @@ def tell_objects_apart(connection: Connection) -> None:
 def tell_kinds_of_links_apart(connection: Connection) -> None:
     """Make room for other links than those of tags."""
     connection.exec_driver_sql("ALTER TABLE target_intercom_memberships ADD COLUMN kind TEXT NOT NULL DEFAULT 'tag'")
+    connection.exec_driver_sql(
+        "CREATE INDEX target_intercom_memberships_companies "
+        "ON target_intercom_memberships (workspace, group_key, contact_id) WHERE kind = 'company'"
+    )
 
 
 _RUNS: t.Final = """

@@ -28,6 +28,7 @@ IS_REMOVED = _in_these_words("standing = 'removed'")
 IS_ON = _in_these_words("holding = 'on'")
 IS_OPEN = _in_these_words("holding IN ('wanted', 'unclear')")
 MAY_END = _in_these_words("holding IN ('marked', 'released', 'left')")
+IS_OF_COMPANY = _in_these_words("kind = 'company'")
 IS_NOT_ON = _in_these_words("holding <> 'on'")
 
 MIGRATIONS = Table(
@@ -166,6 +167,14 @@ MEMBERSHIPS = Table(
         "key",
         sqlite_where=MAY_END,
         postgresql_where=MAY_END,
+    ),
+    Index(
+        "target_intercom_memberships_companies",
+        "workspace",
+        "group_key",
+        "contact_id",
+        sqlite_where=IS_OF_COMPANY,
+        postgresql_where=IS_OF_COMPANY,
     ),
     Index(
         "target_intercom_memberships_not_on",
