@@ -6,12 +6,12 @@ import typing as t
 from collections import Counter, defaultdict
 from dataclasses import replace
 
-from sqlalchemy import and_, false, func, or_, select, tuple_
+from sqlalchemy import and_, exists, false, func, or_, select, tuple_
 
 from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
-from target_intercom.ledger.store.tables import MEMBERSHIPS
+from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
 from target_intercom.model import LinkName
 
 if t.TYPE_CHECKING:
@@ -129,6 +129,20 @@ class MembershipQueries:
         )
         with self._database.reading() as connection:
             return {row.group_key: row.name for row in connection.execute(query.group_by(_M.group_key))}
+
+    def count_ours(self, groups: Collection[GroupKey]) -> dict[GroupKey, int]:
+        """Count the contacts of which links of ours are on, by group; those that are known as leads are left out."""
+        is_lead = exists().where(
+            ENTRIES.c.workspace == _M.workspace, ENTRIES.c.contact_id == _M.contact_id, ENTRIES.c.role == "lead"
+        )
+        on = (_M.ours, _M.holding.in_([LinkState.ON.value, LinkState.MARKED.value, *ENDING]), ~is_lead)
+        found: dict[GroupKey, int] = {}
+        for chunk in chunks(sorted(groups)):
+            of = (_M.workspace == self._workspace, _M.group_key.in_(chunk), *on)
+            query = select(_M.group_key, func.count(_M.contact_id.distinct()).label("contacts")).where(*of)
+            with self._database.reading() as connection:
+                found.update((row.group_key, row.contacts) for row in connection.execute(query.group_by(_M.group_key)))
+        return found
 
     # For the removal limit.
 
