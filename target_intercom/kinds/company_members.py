@@ -81,6 +81,7 @@ class CompanyMembers(LinkKind):
     ids: CompanyIds
 
     names = COMPANY_NAMES
+    in_creates = True
     not_made = "no_company"
     no_contact = "there is no contact to put into the company; memberships make none"
     left_out = "companies are left out that are not there, or did not take the contact"
