@@ -90,6 +90,7 @@ class KeyedParts:
     def sync(self, stream: Stream, mappers: Mappers[ContactMapper]) -> KeyedSync:
         """Return the sync of a stream."""
         shared, settings = self.shared, stream.settings
+        shared.report.companies(stream.name)
         sees = settings.sync_mode.removes or shared.config.removes
         repair = shared.config.repair
         memory = StreamMemory(stream, ledger=self.ledger, ids=self.known, repair=repair, sees=sees)
