@@ -14,7 +14,7 @@ from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import ENTRIES, IS_OF_COMPANY, IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS
-from target_intercom.model import LinkName
+from target_intercom.model import STAND_IN, LinkName
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -30,6 +30,8 @@ MAY_BE_ON: t.Final = [*WANTED, LinkState.MARKED.value]
 ENDING: t.Final = [one.value for one in LinkState if one.is_ending]
 
 _M = MEMBERSHIPS.c
+_HAS_ID: t.Final = ~_M.contact_id.startswith(STAND_IN)
+"""The contact's Intercom id is known: no link of another can be put on, or taken off."""
 _MOST_GROUPS = 400
 """Groups that go into one IN, beside a chunk of contacts."""
 _PAIR = ("workspace", "contact_id", "group_key")
@@ -66,7 +68,7 @@ class MembershipQueries:
 
     def pending(self, state: LinkState, limit: int, *, by_contact: bool = False) -> list[Membership]:
         """Return some memberships of this run in an open state, sorted by group or, `by_contact`, by contact."""
-        of = (_M.workspace == self._workspace, *self._of_kind())
+        of = (_M.workspace == self._workspace, *self._of_kind(), _HAS_ID)
         where = (*of, _M.holding == state.value, _M.run == self._run, IS_OPEN)
         pair = (_M.contact_id, _M.group_key) if by_contact else (_M.group_key, _M.contact_id)
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*pair, _M.stream, _M.key).limit(limit))
@@ -78,7 +80,7 @@ class MembershipQueries:
         """
         order = tuple_(_M.contact_id, _M.group_key, _M.stream, _M.key)
         marked = (_M.holding == LinkState.MARKED.value) & (_M.run == self._run)
-        where = [*self._among(streams), MAY_END, or_(marked, _M.holding.in_(ENDING))]
+        where = [*self._among(streams), MAY_END, _HAS_ID, or_(marked, _M.holding.in_(ENDING))]
         if after is not None:
             where += [_M.contact_id >= after.contact, order > tuple_(*after.pair, after.stream, after.key)]
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*order.clauses).limit(limit))
@@ -132,6 +134,13 @@ class MembershipQueries:
                 ids = ids.union_all(select(following).where(ids.c.id.is_not(None)))
                 found.update(connection.scalars(select(ids.c.id).where(ids.c.id.is_not(None))))
         return found
+
+    def open_unnamed(self) -> set[tuple[str, RecordKey]]:
+        """Return the records with an open membership of this run whose contact's Intercom id is not known."""
+        of = (_M.workspace == self._workspace, *self._of_kind(), ~_HAS_ID)
+        open_ = (_M.holding == LinkState.UNCLEAR.value, _M.run == self._run, IS_OPEN)
+        with self._database.reading() as connection:
+            return {(row.stream, row.key) for row in connection.execute(select(_M.stream, _M.key).where(*of, *open_))}
 
     def open_groups(self) -> dict[GroupKey, str]:
         """Return the groups, with their names, that contact records of earlier runs want and could not have."""
