@@ -18,7 +18,9 @@ if t.TYPE_CHECKING:
 __all__ = [
     "CONTACT_RESULTS",
     "CUSTOM_PREFIX",
-    "GROUP_RESULTS",
+    "LINK_RESULTS",
+    "MEMBERSHIP_RESULTS",
+    "STAND_IN",
     "Ambiguous",
     "Contact",
     "ContactDraft",
@@ -58,6 +60,7 @@ __all__ = [
     "TagId",
     "Unanswered",
     "Update",
+    "stand_in",
 ]
 
 
@@ -72,6 +75,15 @@ class MatchBy(str, enum.Enum):
 RecordKey = t.NewType("RecordKey", str)
 """What tells a record from the others of its stream: the values of its key properties, as a JSON list."""
 
+STAND_IN: t.Final = "unnamed:"
+"""What the stand-ins of contacts begin with that a bulk job has made, and whose Intercom ids are not known."""
+
+
+def stand_in(stream: str, key: RecordKey) -> ContactId:
+    """Return what stands for the id of a contact that a bulk job has made for a record."""
+    return ContactId(f"{STAND_IN}{stream}:{key}")
+
+
 GroupKey = t.NewType("GroupKey", str)
 """What names of one group have in common: a tag's name in small letters."""
 
@@ -80,10 +92,11 @@ class LinkName(str, enum.Enum):
     """A kind of link, as the ledger names it."""
 
     TAG = "tag"
+    COMPANY = "company"
 
 
 LinkedId: t.TypeAlias = TagId
-"""Intercom's id of what a group is there, and contacts are linked to."""
+"""The id of what a group is in Intercom, and contacts are linked to: of a company, the source's."""
 
 Pair: t.TypeAlias = "tuple[ContactId, GroupKey]"
 """A contact and a group: one link, however many records want it."""
@@ -330,8 +343,10 @@ class SkipReason(str, enum.Enum):
     """The company stays, because people are in it that this target did not put there."""
     NOT_TAGGED = "not_tagged"
     """This target did not put the tag on for this record, so it does not take it off."""
+    NOT_ATTACHED = "not_attached"
+    """This target did not put the contact into the company for this record, so it does not take it out."""
     STILL_WANTED = "still_wanted"
-    """The tag stays, because another record or stream has the contact in the group."""
+    """The tag, or the company, stays, because another record or stream has the contact in the group."""
 
 
 class Result(str, enum.Enum):
@@ -346,22 +361,24 @@ class Result(str, enum.Enum):
     DELETED = "deleted"
     TAGGED = "tagged"
     UNTAGGED = "untagged"
+    ATTACHED = "attached"
+    DETACHED = "detached"
     INVALID = "invalid"
     REJECTED = "rejected"
 
 
-CONTACT_RESULTS: t.Final = tuple(one for one in Result if one not in {Result.TAGGED, Result.UNTAGGED})
+LINK_RESULTS: t.Final = {
+    LinkName.TAG: (Result.TAGGED, Result.UNTAGGED),
+    LinkName.COMPANY: (Result.ATTACHED, Result.DETACHED),
+}
+"""What can become of a link: it is put on, or taken off."""
+CONTACT_RESULTS: t.Final = tuple(one for one in Result if not any(one in results for results in LINK_RESULTS.values()))
 """What can become of a contact's record."""
-GROUP_RESULTS: t.Final = (
-    Result.TAGGED,
-    Result.UNTAGGED,
-    Result.UNCHANGED,
-    Result.MERGED,
-    Result.SKIPPED,
-    Result.INVALID,
-    Result.REJECTED,
-)
-"""What can become of a groups stream's record."""
+MEMBERSHIP_RESULTS: t.Final = {
+    kind: (*results, Result.UNCHANGED, Result.MERGED, Result.SKIPPED, Result.INVALID, Result.REJECTED)
+    for kind, results in LINK_RESULTS.items()
+}
+"""What can become of a membership's record, by kind of link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +402,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkChange:
+    """Links that a contact is to get, and to lose."""
+
+    add: frozenset[LinkedId]
+    remove: frozenset[LinkedId]
+
+
+@dataclass(frozen=True, slots=True)
 class Create:
     """Make a new contact."""
 
@@ -393,14 +418,10 @@ class Create:
     attributes: Mapping[str, Json]
     again: bool = False
     """It was sent before and surely did not arrive."""
-
-
-@dataclass(frozen=True, slots=True)
-class LinkChange:
-    """Links that a contact is to get, and to lose."""
-
-    add: frozenset[LinkedId]
-    remove: frozenset[LinkedId]
+    links: Mapping[LinkName, LinkChange] = field(default_factory=dict)
+    """What may go along in a bulk job, as of an `Update`."""
+    stand_in: ContactId | None = None
+    """The contact's id as long as Intercom's is not known, where links go along (`stand_in`)."""
 
 
 @dataclass(frozen=True, slots=True)

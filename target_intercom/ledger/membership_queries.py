@@ -6,13 +6,13 @@ import typing as t
 from collections import Counter, defaultdict
 from dataclasses import replace
 
-from sqlalchemy import and_, false, func, or_, select, tuple_
+from sqlalchemy import and_, exists, false, func, or_, select, tuple_
 
 from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
-from target_intercom.ledger.store.tables import MEMBERSHIPS
-from target_intercom.model import LinkName
+from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
+from target_intercom.model import STAND_IN, LinkName
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -28,6 +28,8 @@ MAY_BE_ON: t.Final = [*WANTED, LinkState.MARKED.value]
 ENDING: t.Final = [one.value for one in LinkState if one.is_ending]
 
 _M = MEMBERSHIPS.c
+_HAS_ID: t.Final = ~_M.contact_id.startswith(STAND_IN)
+"""The contact's Intercom id is known: no link of another can be put on, or taken off."""
 _MOST_GROUPS = 400
 """Groups that go into one IN, beside a chunk of contacts."""
 _PAIR = ("workspace", "contact_id", "group_key")
@@ -64,7 +66,7 @@ class MembershipQueries:
 
     def pending(self, state: LinkState, limit: int, *, by_contact: bool = False) -> list[Membership]:
         """Return some memberships of this run in a state, sorted by group or, `by_contact`, by contact."""
-        of = (_M.workspace == self._workspace, *self._of_kind())
+        of = (_M.workspace == self._workspace, *self._of_kind(), _HAS_ID)
         where = (*of, _M.holding == state.value, _M.run == self._run)
         pair = (_M.contact_id, _M.group_key) if by_contact else (_M.group_key, _M.contact_id)
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*pair, _M.stream, _M.key).limit(limit))
@@ -76,7 +78,7 @@ class MembershipQueries:
         """
         order = tuple_(_M.contact_id, _M.group_key, _M.stream, _M.key)
         marked = (_M.holding == LinkState.MARKED.value) & (_M.run == self._run)
-        where = [*self._in(streams), or_(marked, _M.holding.in_(ENDING))]
+        where = [*self._in(streams), _HAS_ID, or_(marked, _M.holding.in_(ENDING))]
         if after is not None:
             where.append(order > tuple_(*after.pair, after.stream, after.key))
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*order.clauses).limit(limit))
@@ -120,6 +122,29 @@ class MembershipQueries:
         where = (*self._in(streams), _M.holding == LinkState.ON.value, _M.tag_id.is_not(None))
         with self._database.reading() as connection:
             return set(connection.scalars(select(_M.tag_id).where(*where).distinct()))
+
+    def open_groups(self) -> dict[GroupKey, str]:
+        """Return the groups, with their names, that contact records of earlier runs want and could not have."""
+        open_ = (_M.holding == LinkState.UNCLEAR.value, _M.content.is_(None), _M.run != self._run)
+        query = select(_M.group_key, func.min(_M.name).label("name")).where(
+            _M.workspace == self._workspace, *self._of_kind(), *open_
+        )
+        with self._database.reading() as connection:
+            return {row.group_key: row.name for row in connection.execute(query.group_by(_M.group_key))}
+
+    def count_ours(self, groups: Collection[GroupKey]) -> dict[GroupKey, int]:
+        """Count the contacts of which links of ours are on, by group; those that are known as leads are left out."""
+        is_lead = exists().where(
+            ENTRIES.c.workspace == _M.workspace, ENTRIES.c.contact_id == _M.contact_id, ENTRIES.c.role == "lead"
+        )
+        on = (_M.ours, _M.holding.in_([LinkState.ON.value, LinkState.MARKED.value, *ENDING]), ~is_lead)
+        found: dict[GroupKey, int] = {}
+        for chunk in chunks(sorted(groups)):
+            of = (_M.workspace == self._workspace, _M.group_key.in_(chunk), *on)
+            query = select(_M.group_key, func.count(_M.contact_id.distinct()).label("contacts")).where(*of)
+            with self._database.reading() as connection:
+                found.update((row.group_key, row.contacts) for row in connection.execute(query.group_by(_M.group_key)))
+        return found
 
     # For the removal limit.
 

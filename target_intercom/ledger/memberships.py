@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Update
 
     from target_intercom.ledger.store.database import Database
-    from target_intercom.model import ContactId, LinkedId, LinkName, Pair, RecordKey
+    from target_intercom.model import ContactId, GroupKey, LinkedId, LinkName, Pair, RecordKey
 
 _KEPT = 86_400.0
 """Seconds for which a link that was taken off is remembered: search has caught up long before."""
@@ -116,6 +116,21 @@ class Memberships(MembershipQueries):
         self.work.waits = bool(self._database.write(work)) or self.work.waits
 
     # Putting on.
+
+    def take_over_groups(self, groups: Collection[GroupKey]) -> None:
+        """Take over what contact records of earlier runs want, and could not be put on: the groups were not there."""
+        open_ = (_M.holding == LinkState.UNCLEAR.value, _M.content.is_(None), _M.run != self._run)
+
+        def work(connection: Connection) -> int:
+            changed = 0
+            for chunk in chunks(sorted(groups)):
+                where = (_M.workspace == self._workspace, _M.group_key.in_(chunk), *open_)
+                mine = update(MEMBERSHIPS).where(*where).values(run=self._run, place=None)
+                changed += connection.execute(mine).rowcount
+            return changed
+
+        if groups:
+            self.work.waits = bool(self._database.write(work)) or self.work.waits
 
     def take_over(self, streams: Collection[str]) -> None:
         """Take over memberships of contact records of which an earlier run could not find out whether they are linked.

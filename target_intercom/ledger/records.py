@@ -9,6 +9,7 @@ from copy import copy
 
 from sqlalchemy import bindparam, case, delete, exists, false, func, or_, select, true, tuple_, update
 
+from target_intercom.kinds.company_members import company_key
 from target_intercom.ledger import unnamed
 from target_intercom.ledger.entries import (
     CHANGING,
@@ -26,6 +27,7 @@ from target_intercom.ledger.entries import (
     storable,
 )
 from target_intercom.ledger.forgotten_memberships import forget_contacts, release_records
+from target_intercom.ledger.gone_groups import forget_groups, look_at_returned
 from target_intercom.ledger.interface import UNCONFIRMED, UNNOTED, Doubt, EntryState, Ledger, Stamp, UnchangedRow, stamp
 from target_intercom.ledger.memberships import Memberships
 from target_intercom.ledger.runs import failures, last_runs
@@ -246,18 +248,20 @@ class SqlLedger(Ledger):
         live = {contact for _, contact in named}
         dropped = [self._entries.of_dropped(stream, one.dropped) for one in loaded if one.dropped is not None]
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> int:
             self._change(connection, shown)
             self._overrule(connection, stream, certain)
             self._entries.put(connection, dropped, CHANGING)
             # In a fixed order, so that two runs do not wait for each other.
             in_order = [rows[key] for key in sorted(rows)]
             self._entries.put(connection, in_order, CHANGING, groups_print=groups_print)
-            if self._entries.object == CONTACTS:
-                forget_live(connection, self._workspace, live)
+            if self._entries.object == COMPANIES:
+                return look_at_returned(connection, self._workspace, set(map(company_key, live)), self._run)
+            forget_live(connection, self._workspace, live)
+            return 0
 
         if rows:
-            self._database.write(work)
+            self.memberships.work.waits = bool(self._database.write(work)) or self.memberships.work.waits
 
     def see(self, stream: str, keys: Sequence[RecordKey], version: int | None) -> None:
         """See `Ledger`."""
@@ -419,7 +423,9 @@ class SqlLedger(Ledger):
                     self._entries.of_gone(contacts[contact], contact) for contact in chunk if contact not in known
                 ]
                 self._entries.put(connection, unknown, CHANGING)
-            if self._entries.object == CONTACTS:
+            if self._entries.object == COMPANIES:
+                forget_groups(connection, self._workspace, set(map(company_key, contacts)))
+            else:
                 forget_contacts(connection, self._workspace, sorted(contacts))
 
         if contacts:

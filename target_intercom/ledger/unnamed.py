@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import typing as t
 
-from sqlalchemy import bindparam, select, tuple_, update
+from sqlalchemy import bindparam, delete, select, tuple_, update
 
 from target_intercom.ledger.entries import IS_UNNAMED, contact_of, storable
-from target_intercom.ledger.store.tables import ENTRIES
+from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
+from target_intercom.model import STAND_IN, ContactId, stand_in
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from target_intercom.ledger.interface import Stamp
     from target_intercom.ledger.store.database import Database
@@ -21,7 +22,7 @@ if t.TYPE_CHECKING:
 _PAGE = 5000
 """Rows that are in memory at once."""
 
-_E = ENTRIES.c
+_E, _M = ENTRIES.c, MEMBERSHIPS.c
 
 
 def adopt(database: Database, workspace: str, contacts: Sequence[Contact]) -> None:
@@ -45,10 +46,17 @@ def adopt(database: Database, workspace: str, contacts: Sequence[Contact]) -> No
     by_email = named.where(_E.external_id.is_(None), _E.email == bindparam("by"), _E.role == bindparam("as"))
 
     def work(connection: Connection) -> None:
+        names = _Names(connection, workspace)
+        for one in users:
+            names.add(ContactId(one["id"]), _E.role == "user", _E.external_id == one["by"])
+        for one in mails:
+            is_meant = (_E.external_id.is_(None), _E.email == one["by"], _E.role == one["as"])
+            names.add(ContactId(one["id"]), *is_meant)
         if users:
             connection.execute(by_external_id, users)
         if mails:
             connection.execute(by_email, mails)
+        names.write()
 
     database.write(work)
 
@@ -74,11 +82,46 @@ def name(database: Database, workspace: str, found: Sequence[tuple[Contact, Cont
     """
 
     def work(connection: Connection) -> None:
+        names = _Names(connection, workspace)
         for unnamed, contact in found:
             external_id, email = storable(unnamed.external_id), storable(unnamed.email)
             same = (_E.role == unnamed.role, _E.external_id == external_id, _E.email == email)
+            names.add(contact.id, *same)
             where = (_E.workspace == workspace, IS_UNNAMED, *same)
             connection.execute(update(ENTRIES).where(*where).values(contact_id=contact.id))
+        names.write()
 
     if found:
         database.write(work)
+
+
+class _Names:
+    """The ids that unnamed contacts get: what jobs have linked them to is theirs from then on."""
+
+    def __init__(self, connection: Connection, workspace: str) -> None:
+        self._connection = connection
+        self._workspace = workspace
+        linked = (_M.workspace == workspace, _M.contact_id.startswith(STAND_IN))
+        self._are_linked = connection.scalar(select(_M.key).where(*linked).limit(1)) is not None
+        self._ids: dict[ContactId, ContactId] = {}
+
+    def add(self, contact: ContactId, *same: ColumnElement[bool]) -> None:
+        """Add the id of a contact that unnamed records are of; `same` is the condition for them."""
+        if self._are_linked:
+            rows = self._connection.execute(
+                select(_E.stream, _E.key).where(_E.workspace == self._workspace, IS_UNNAMED, *same)
+            )
+            self._ids.update((stand_in(row.stream, row.key), contact) for row in rows)
+
+    def write(self) -> None:
+        """Write the ids into memberships; what a record has of the contact gives way."""
+        values = [{"stood": one, "is": contact} for one, contact in sorted(self._ids.items())]
+        if not values:
+            return
+        other = MEMBERSHIPS.alias()
+        same = [other.c[name] == _M[name] for name in ("workspace", "stream", "key", "group_key")]
+        twin = select(other.c.key).where(*same, other.c.contact_id == bindparam("stood")).exists()
+        mine = (_M.workspace == self._workspace, _M.contact_id == bindparam("is"), twin)
+        self._connection.execute(delete(MEMBERSHIPS).where(*mine), values)
+        named = (_M.workspace == self._workspace, _M.contact_id == bindparam("stood"))
+        self._connection.execute(update(MEMBERSHIPS).where(*named).values(contact_id=bindparam("is")), values)

@@ -22,7 +22,7 @@ from target_intercom.sync.removing.remover import Remover
 from target_intercom.sync.workspace.attributes import AttributeCatalog
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
@@ -30,6 +30,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.keyed import KeyedKind
     from target_intercom.ledger.interface import Ledger
+    from target_intercom.model import ContactId
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config, Stream, StreamObject
     from target_intercom.sync.mapping.contacts import ContactMapper
@@ -68,6 +69,10 @@ class SharedParts(t.Protocol):
     @property
     def warn(self) -> Callable[[str | None], None]:
         """Says a warning once."""
+
+    @property
+    def count_members(self) -> Callable[[Collection[ContactId]], Mapping[ContactId, int]]:
+        """Counts the users whom this target has put into companies."""
 
     @property
     def in_parallel(self) -> InParallel:
@@ -121,7 +126,7 @@ class KeyedParts:
     @cached_property
     def removals(self) -> Removals:
         """The objects to remove."""
-        calls = KeyedRemovals(self.known, self._jobs, lambda _keys: {})
+        calls = KeyedRemovals(self.known, self._jobs, self.shared.count_members)
         return Removals(
             self.ledger,
             Remover(calls, self.shared.in_parallel, self.ledger, self.shared.plan),

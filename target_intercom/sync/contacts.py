@@ -162,6 +162,8 @@ class ContactSync:
             if isinstance(one, Rejected) and one.is_unchanged and isinstance(records.match, Found):
                 refused.add(records.match.contact.id)
         self.memory.trust(refused, doubt)
+        # Before ids are found: what is written of a contact goes by the id that it has.
+        self.outcomes.links.flush()
         return again, failed
 
     def _finish(

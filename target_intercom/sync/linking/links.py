@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 import typing as t
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from target_intercom.ledger.interface import stamp
+from target_intercom.ledger.interface import Stamp, stamp
+from target_intercom.ledger.links import LinkState
+from target_intercom.model import stand_in
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.changes import MembershipChange, ShownLinks, decide, waiting_for_outcome
 from target_intercom.sync.remembering.fingerprints import lists_print
@@ -16,7 +18,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from target_intercom.kinds.link import LinkCatalog, LinkKind
-    from target_intercom.ledger.interface import Ledger, Stamp
+    from target_intercom.ledger.interface import Ledger
     from target_intercom.ledger.links import Membership, MembershipId
     from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import Contact, GroupKey, LinkedId, LinkName, Pair, RecordKey
@@ -37,6 +39,8 @@ class Links:
     """The streams of this run that name groups."""
     unreadable: set[str] = field(default_factory=set)
     """The groups streams with a refused record whose key cannot be read."""
+    named_by: dict[str, str] = field(default_factory=dict)
+    """By groups stream: the property of its records that names the group."""
 
     def add_stream(self, stream: str) -> None:
         """Add a stream of this run that names groups."""
@@ -49,16 +53,22 @@ class Links:
 
     def linked_id(self, one: Membership) -> LinkedId | None:
         """Return the id of what a membership's contact is linked to; None: the workspace does not have it."""
-        return self.group_id(one.group) if one.linked is None else one.linked
+        return self.group_id(one.group, one.name) if one.linked is None else one.linked
 
-    def group_id(self, group: GroupKey) -> LinkedId | None:
+    def group_id(self, group: GroupKey, name: str) -> LinkedId | None:
         """Return the id of what a group is in Intercom; None: the workspace does not have it."""
-        linked = self.catalog.get(group)
+        linked = self.catalog.get(group, name)
         return None if linked is None else linked.id
 
     def shown(self, contact: Contact) -> ShownLinks:
         """Return the links that a contact shows."""
-        return ShownLinks(self.kind.shown(contact), are_all=self.kind.shows_all(contact))
+        return ShownLinks(self.kind.shown(contact), self.kind.shows_all(contact), self.kind.own_id)
+
+    def look_up(self, contacts: Iterable[tuple[Contact, str]]) -> None:
+        """Ask for what is needed to see whether contacts have their links; each contact with the name of a group."""
+        names = {name for contact, name in contacts if self.kind.shown(contact)}
+        if names:
+            self.catalog.look_up(names)
 
     def recent_since(self) -> Stamp:
         """Return since when links may have changed and search may not show it yet."""
@@ -82,6 +92,15 @@ class Links:
         """Check whether links are taken off because of a stream."""
         lists = self.config.stream(stream).links is None
         return self.releases(stream) if lists else self.ends_memberships(stream)
+
+
+_CLOCKS_DIFFER = 2.0
+"""Seconds by which Intercom's clock, which counts whole ones, may be behind."""
+
+
+def _may_have_been_made_by(one: Membership, contact: Contact) -> bool:
+    """Check whether the job that was to make a membership's contact may have made this one."""
+    return contact.created_at is not None and stamp(contact.created_at + _CLOCKS_DIFFER) >= one.written_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +179,8 @@ class MembershipBatch:
         ids.update(*(self._by_pair.get((change.contact.id, group), ()) for group in change.groups))
         known = [self._known[one] for one in sorted(ids)]
         superseded = waiting_for_outcome(change, known)
-        linked = {group: id_ for group in change.groups if (id_ := self._links.group_id(group)) is not None}
+        known_ids = ((group, self._links.group_id(group, name)) for group, name in change.groups.items())
+        linked = {group: id_ for group, id_ in known_ids if id_ is not None}
         shown = self._links.shown(change.contact)
         decided = decide(change, known, linked, shown, self._links.recent_since())
         self.put(decided.changed)
@@ -171,7 +191,10 @@ class MembershipBatch:
         """Read what is known of contact records, and of what they list."""
         for stream in {one.stream for one in lists}:
             self.read_records(stream, [one.key for one in lists if one.stream == stream])
+        for one in lists:
+            self._name(one)
         self.read_pairs((one.contact.id, group) for one in lists for group in one.groups)
+        self._links.look_up((one.contact, name) for one in lists for name in one.groups.values())
 
     def put(self, rows: Iterable[Membership]) -> None:
         """Add or change memberships."""
@@ -188,6 +211,22 @@ class MembershipBatch:
             self._by_pair[one.pair].discard(one.id)
             self._changed.pop(one.id, None)
             self._dropped[one.id] = one
+
+    def _name(self, change: MembershipChange) -> None:
+        """Take what a job that was to make a contact was to link it to for the contact's, where the job made it.
+
+        Where a run was cut off, or a job failed, nothing tells but that the contact is no older.
+        """
+        contact = change.contact
+        if not contact.is_named:
+            return
+        for one in self.of_key(change.stream, change.key):
+            if one.contact == stand_in(one.stream, one.key):
+                self.drop([one])
+                if _may_have_been_made_by(one, contact):
+                    is_mine = one.state is LinkState.WANTED
+                    state, at = (one.state, Stamp(0)) if is_mine else (LinkState.UNCLEAR, one.written_at)
+                    self.put([replace(one, contact=contact.id, state=state, written_at=at)])
 
     def save(self) -> None:
         """Write the changes."""
