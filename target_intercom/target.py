@@ -25,6 +25,7 @@ from target_intercom.reporting.progress import PACE_SECONDS, takes_colours
 from target_intercom.reporting.text import Lines
 from target_intercom.run.display import Display
 from target_intercom.run.ending import Ending
+from target_intercom.settings.config import StreamObject
 from target_intercom.settings.parsing import parse_config
 from target_intercom.settings.warnings import no_streams, wrong_schema
 from target_intercom.singer.batch_files import batch_records
@@ -88,8 +89,13 @@ class TargetIntercom(Command):
 
     def sync(self, stream: str, keys: Sequence[str]) -> Sync:
         """Return the sync of a stream, for its sink."""
-        begin = self.run.membership_sync if self.run.config.stream(stream).is_memberships else self.run.contact_sync
-        return begin(stream, self._schema, keys)
+        match self.run.config.stream(stream).object:
+            case StreamObject.GROUPS | StreamObject.COMPANY_MEMBERS:
+                return self.run.membership_sync(stream, self._schema, keys)
+            case StreamObject.COMPANIES:
+                return self.run.company_sync(stream, self._schema, keys)
+            case _:
+                return self.run.contact_sync(stream, self._schema, keys)
 
     def received(
         self, record: dict[str, t.Any], schema: StreamSchema, trouble: InvalidRecordError | None = None

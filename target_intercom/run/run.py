@@ -15,6 +15,8 @@ from target_intercom.errors import (
     TooManyRejectedError,
     redact,
 )
+from target_intercom.kinds.companies import COMPANIES
+from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.ledger.store.scratch_folder import sweep
 from target_intercom.reporting.log import Warnings
 from target_intercom.reporting.pages.report_page import RunFacts
@@ -50,6 +52,7 @@ if t.TYPE_CHECKING:
     from target_intercom.settings.config import Config
     from target_intercom.singer.tap_streams import TapStream
     from target_intercom.sync.contacts import ContactSync
+    from target_intercom.sync.keyed_objects import KeyedSync
     from target_intercom.sync.memberships import MembershipSync
     from target_intercom.sync.removing.complete_streams import CompleteStreams
 
@@ -101,13 +104,23 @@ class Run:
         stream = self._stream(name, schema, keys)
         _raise(self.streams.refusal(name))
         self._check_snapshot(stream)
-        mappers = self._mappers.of_contacts()
+        mappers = self._mappers.of(CONTACTS)
         mappers.of(schema)
         session = self._connected()
         _raise(self.streams.refusal(name, session.known_contact_streams))
         self.streams.admit(name)
         session.enter(stream)
         return session.parts.contact_sync(stream, mappers)
+
+    def company_sync(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> KeyedSync:
+        """Return the sync of a stream of companies; as `contact_sync`."""
+        stream = self._stream(name, schema, keys)
+        self._check_snapshot(stream)
+        mappers = self._mappers.of(COMPANIES)
+        mappers.of(schema)
+        session = self._connected()
+        session.enter(stream)
+        return session.parts.companies.sync(stream, mappers)
 
     def membership_sync(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> MembershipSync:
         """Return the sync of a stream of groups; as `contact_sync`."""
@@ -199,7 +212,8 @@ class Run:
     def save_marks(self) -> None:
         """Write the marks that remove no contact, before a STATE goes past their records."""
         if self._session is not None:
-            self._session.parts.removals.unlink_idle()
+            for removals in self._session.parts.every_removals:
+                removals.unlink_idle()
 
     def finish(self) -> None:
         """Put tags on, take them off and remove contacts, at the end of the pipe.
@@ -315,12 +329,16 @@ class _Session:
         parts, settings = self.parts, stream.settings
         if stream.name not in self._streams:
             alone = settings.is_limited and stream.carries_all(stream.source.version)
-            parts.ledger.streams.enter(stream.name, stream.keys, alone=alone, removes=settings.is_limited)
+            parts.ledger.streams.enter(
+                stream.name, stream.keys, alone=alone, removes=settings.is_limited, object_=settings.object.value
+            )
             self._streams[stream.name] = stream
             if settings.is_limited:
                 self._complete(stream.name).add(stream)
             parts.warn(removals_turned_off(stream.name, parts.config))
-        if not settings.is_memberships:
+        if settings.is_companies:
+            parts.companies.removals.streams.add(stream.name)
+        elif settings.is_contacts:
             self._join_removals(stream)
 
     def _join_removals(self, stream: Stream) -> None:
@@ -334,15 +352,19 @@ class _Session:
         self._complete(stream).add_source(stream, source)
 
     def _complete(self, stream: str) -> CompleteStreams:
-        links = self.parts.links
-        is_groups = self.parts.config.stream(stream).is_memberships
-        return links.complete if links is not None and is_groups else self.parts.complete_streams
+        links, settings = self.parts.links, self.parts.config.stream(stream)
+        if settings.is_companies:
+            return self.parts.companies.complete_streams
+        if links is not None and settings.links is not None:
+            return links.kinds[settings.links].complete
+        return self.parts.complete_streams
 
     def lock(self, stream: str, source: TapStream) -> None:
         """Keep other runs off a stream that its tap versions, where missing contacts may be removed."""
         entered = self._streams.get(stream)
         if entered is not None and entered.settings.is_limited and not source.is_incremental:
-            self.parts.ledger.streams.enter(stream, entered.keys, alone=True)
+            object_ = entered.settings.object.value
+            self.parts.ledger.streams.enter(stream, entered.keys, alone=True, object_=object_)
 
     def finish(self) -> None:
         """Do what is done when all records came."""

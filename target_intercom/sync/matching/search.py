@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from target_intercom.errors import Fault, MergedError, NotFoundError, RefusedError, UndoneError
 from target_intercom.model import Contact, ContactId, Identity, MatchBy
@@ -85,7 +85,7 @@ class Matcher:
                 into.learn(hit, Source.SEARCH)
         for contact in lately.values() if trusting else ():
             if any(which is not MatchBy.ID for which, _ in Identity.of(contact).identifiers()):
-                into.learn(replace(contact, is_read=True), Source.NOTED)
+                into.learn(contact, Source.NOTED)
         named = {one.id for one in identities if one.id is not None} if MatchBy.ID in match_by else set()
         self._ask_for_ids(into, {*named, *known, *lately})
         _leave_unanswered(into, identities, lately.values())
@@ -94,17 +94,18 @@ class Matcher:
         """Return the contacts that other runs wrote so recently that search may not show the change."""
         return frozenset(one.id for one in self._written_lately() if not self._directory.is_answered(one.id))
 
-    def shown(self, contacts: Iterable[ContactId]) -> Directory:
+    def shown(self, contacts: Iterable[ContactId], indexed: Iterable[ContactId] = ()) -> Directory:
         """Read contacts by their Intercom ids: many a search, and by GET what search does not show.
 
-        What it shows may be old.
+        What it shows may be old. `indexed` are further contacts, which are only searched for.
         """
         layer = self._directory.layer()
-        wanted = [Identity(id=one) for one in sorted(set(contacts)) if not layer.is_answered(one)]
-        hits, _ = self._search_all(wanted, (MatchBy.ID,))
+        named = {one for one in contacts if not layer.is_answered(one)}
+        wanted = sorted(named.union(one for one in indexed if not layer.is_answered(one)))
+        hits, _ = self._search_all([Identity(id=one) for one in wanted], (MatchBy.ID,))
         for hit in hits:
             layer.learn(hit, Source.SEARCH)
-        self._ask_for_ids(layer, (one.id for one in wanted if one.id is not None))
+        self._ask_for_ids(layer, named)
         return layer
 
     def search_one(self, identity: Identity) -> Directory:
