@@ -26,6 +26,8 @@ LONGEST = (
     "test_hub",
     "test_scale",
     "test_kills",
+    "test_safety",
+    "test_differences",
     "test_groups_kills",
     "test_memory",
     "test_removals",
