@@ -36,6 +36,7 @@ __all__ = [
     "Known",
     "LedgerVerdict",
     "LinkChange",
+    "LinkName",
     "LinkedId",
     "Match",
     "MatchBy",
@@ -76,6 +77,13 @@ RecordKey = t.NewType("RecordKey", str)
 
 GroupKey = t.NewType("GroupKey", str)
 """What names of one group have in common: a tag's name in small letters."""
+
+
+class LinkName(str, enum.Enum):
+    """A kind of link, as the ledger names it."""
+
+    TAG = "tag"
+
 
 LinkedId: t.TypeAlias = TagId
 """Intercom's id of what a group is there, and contacts are linked to."""
@@ -163,8 +171,8 @@ class ContactDraft:
     attributes: Mapping[str, Json]
     removed: bool = False
     """The record marks its contact as to be removed; it has no attributes then."""
-    groups: Mapping[GroupKey, str] | None = None
-    """The groups of the contact, with their names; None: the record says nothing of them."""
+    listed: Mapping[LinkName, Mapping[GroupKey, str]] = field(default_factory=dict)
+    """The groups of the contact by kind of link, with their names; of a kind that is absent the record says nothing."""
     unset: tuple[str, ...] = ()
     """Custom attributes that the record clears, and that cannot be written: nothing is sent for them."""
 
@@ -188,7 +196,7 @@ class Known:
     """The contact as it was then; None: it was removed, or its id is not known."""
     trust: LedgerVerdict
     groups: str | None = None
-    """Hash of the groups that were last noted for the contact; empty where they did not all become tags."""
+    """Hash of the groups that were last noted for the contact; empty where it was not linked to all of them."""
     single: str | None = None
     """Hash of what the contact has that no bulk job can write; None: not known."""
     merged: bool = False
@@ -314,6 +322,8 @@ class SkipReason(str, enum.Enum):
     """The contact stays, because another record names it."""
     CONTACT_MERGED = "contact_merged"
     """The record's contact was merged into another, which nobody asked to remove."""
+    HAS_PEOPLE = "has_people"
+    """The company stays, because people are in it that this target did not put there."""
     NOT_TAGGED = "not_tagged"
     """This target did not put the tag on for this record, so it does not take it off."""
     STILL_WANTED = "still_wanted"
@@ -391,13 +401,13 @@ class LinkChange:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Change a contact: `changes` holds what differs; it is empty only where nothing but tags is to be changed."""
+    """Change a contact: `changes` holds what differs; it is empty only where nothing but links is to be changed."""
 
     records: ContactRecords
     contact: Contact
     changes: Mapping[str, Json]
-    tags: LinkChange | None = None
-    """What may go along in a bulk job; single writes leave it to the end of the pipe."""
+    links: Mapping[LinkName, LinkChange] = field(default_factory=dict)
+    """What may go along in a bulk job, by kind of link; single writes leave it to the end of the pipe."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,23 +6,44 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from target_intercom.json_lines import Json
     from target_intercom.model import (
         Contact,
-        ContactDraft,
         ContactId,
         GroupKey,
         LinkChange,
         LinkedId,
+        LinkName,
         Refusal,
         Result,
         SkipReason,
-        Update,
     )
+
+
+@dataclass(frozen=True)
+class GroupNames:
+    """How records name the groups of a kind of link."""
+
+    kind: LinkName
+    target: str
+    """How `mappings` name the property of a membership that names the group."""
+    taken: tuple[str, ...]
+    """Names of properties that are taken for that one without a mapping."""
+    key: Callable[[str], GroupKey]
+    """Returns the group that has a name."""
+    thing: str
+    """How messages call a group."""
+    name: str
+    """How messages call its name."""
+    no_name: str
+    """The code of a record that names no group."""
+    invalid: str
+    """The code of a record whose value cannot be a name."""
 
 
 class Linked(t.Protocol):
@@ -51,6 +72,11 @@ class LinkKind(t.Protocol):
     Every call may raise what the client's methods raise (`IntercomClient`).
     """
 
+    names: GroupNames
+    no_contact: str
+    """Why a membership is refused whose contact is not there."""
+    left_out: str
+    """What is said of a contact's record where not all its links could be put on."""
     plural: str
     """How messages and the report call what contacts are linked to."""
     contacts_a_call: int
@@ -62,23 +88,17 @@ class LinkKind(t.Protocol):
     not_ours: SkipReason
     """Why a link stays that this target did not put on."""
 
-    def key(self, name: str) -> GroupKey:
-        """Return the group that has a name."""
-
-    def listed(self, draft: ContactDraft) -> Mapping[GroupKey, str] | None:
-        """Return the groups that a contact's record lists, with their names; None: the record says nothing of them."""
-
     def shown(self, contact: Contact) -> frozenset[LinkedId]:
         """Return the links that a contact shows."""
 
     def shows_all(self, contact: Contact) -> bool:
         """Check whether a contact has no links but those that it shows."""
 
-    def with_change(self, update: Update, change: LinkChange) -> Update:
-        """Return the update of a contact that changes its links, too."""
+    def job_item(self, change: LinkChange) -> dict[str, Json]:
+        """Return the part of a contact's item in a bulk job that changes its links."""
 
-    def job_item(self, contact: ContactId, change: LinkChange) -> dict[str, Json]:
-        """Return the part of a bulk job that changes a contact's links."""
+    def changed(self, contact: Contact, change: LinkChange) -> Contact:
+        """Return a contact as a job has left it whose item changed its links."""
 
     def of_contact(self, contact: ContactId) -> frozenset[LinkedId]:
         """Read all links of a contact, without the search index's lag."""

@@ -12,6 +12,7 @@ from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import MEMBERSHIPS
+from target_intercom.model import LinkName
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -33,13 +34,14 @@ _PAIR = ("workspace", "contact_id", "group_key")
 
 
 class MembershipQueries:
-    """Reads the memberships of one workspace, as one run sees them."""
+    """Reads the memberships of one workspace, as one run sees them; a group's key tells its kind of link, too."""
 
-    def __init__(self, database: Database, workspace: str, run: str) -> None:
-        """Read an open database; `run` is this run's id."""
+    def __init__(self, database: Database, workspace: str, run: str, kind: LinkName | None = None) -> None:
+        """Read an open database; `run` is this run's id. `kind`: links of other kinds are left out."""
         self._database = database
         self._workspace = workspace
         self._run = run
+        self._kind = kind
         self._rows = Rows(database, workspace, run, MEMBERSHIPS)
 
     # Of records.
@@ -48,7 +50,8 @@ class MembershipQueries:
         """Return the memberships of some records of a stream."""
         found: dict[RecordKey, list[Membership]] = defaultdict(list)
         for chunk in chunks(sorted(keys)):
-            for one in self._read(select(MEMBERSHIPS).where(*self._rows.of(stream), _M.key.in_(chunk))):
+            of = (*self._rows.of(stream), *self._of_kind(), _M.key.in_(chunk))
+            for one in self._read(select(MEMBERSHIPS).where(*of)):
                 found[one.key].append(one)
         return found
 
@@ -61,7 +64,8 @@ class MembershipQueries:
 
     def pending(self, state: LinkState, limit: int, *, by_contact: bool = False) -> list[Membership]:
         """Return some memberships of this run in a state, sorted by group or, `by_contact`, by contact."""
-        where = (_M.workspace == self._workspace, _M.holding == state.value, _M.run == self._run)
+        of = (_M.workspace == self._workspace, *self._of_kind())
+        where = (*of, _M.holding == state.value, _M.run == self._run)
         pair = (_M.contact_id, _M.group_key) if by_contact else (_M.group_key, _M.contact_id)
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*pair, _M.stream, _M.key).limit(limit))
 
@@ -101,7 +105,7 @@ class MembershipQueries:
         has_id = (_M.tag_id.is_not(None), or_(_M.holding.in_(MAY_BE_ON), _M.ours))
         query = (
             select(_M.group_key, _M.tag_id, func.min(_M.name).label("name"))
-            .where(_M.workspace == self._workspace, *has_id)
+            .where(_M.workspace == self._workspace, *self._of_kind(), *has_id)
             .group_by(_M.group_key, _M.tag_id)
             .order_by(_M.group_key, func.count().desc(), _M.tag_id)
         )
@@ -160,7 +164,10 @@ class MembershipQueries:
             yield _M.workspace == self._workspace, _M.contact_id.in_(chunk), *of_groups
 
     def _in(self, streams: Collection[str]) -> tuple[ColumnElement[bool], ...]:
-        return _M.workspace == self._workspace, _M.stream.in_(sorted(streams))
+        return _M.workspace == self._workspace, *self._of_kind(), _M.stream.in_(sorted(streams))
+
+    def _of_kind(self) -> tuple[ColumnElement[bool], ...]:
+        return () if self._kind is None else (_M.kind == self._kind.value,)
 
     def _missing(self, table: FromClause, stream: str, version: int | None) -> tuple[ColumnElement[bool], ...]:
         """Return the condition for memberships of a stream whose record did not come, or only with another version."""
@@ -182,6 +189,7 @@ class MembershipQueries:
     def _membership(self, row: Row[t.Any]) -> Membership:
         """Read a row; a place in the pipe and a mark hold in the run that wrote them alone."""
         one = Membership(
+            kind=LinkName(row.kind),
             stream=row.stream,
             key=row.key,
             contact=row.contact_id,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import time
 import typing as t
+from copy import copy
 
 from sqlalchemy import bindparam, case, delete, exists, false, func, or_, select, true, tuple_, update
 
 from target_intercom.ledger import unnamed
 from target_intercom.ledger.entries import (
     CHANGING,
+    COMPANIES,
     HOLDER_COLUMNS,
     IS_GONE,
     IS_IN_LINE,
@@ -26,7 +28,7 @@ from target_intercom.ledger.entries import (
 from target_intercom.ledger.forgotten_memberships import forget_contacts, release_records
 from target_intercom.ledger.interface import UNCONFIRMED, UNNOTED, Doubt, EntryState, Ledger, Stamp, UnchangedRow, stamp
 from target_intercom.ledger.memberships import Memberships
-from target_intercom.ledger.runs import failures
+from target_intercom.ledger.runs import failures, last_runs
 from target_intercom.ledger.runs.lead_intents import SqlLeadIntents
 from target_intercom.ledger.runs.streams import SqlStreams
 from target_intercom.ledger.runs.unarchived import SqlUnarchivedContacts, forget_live
@@ -42,7 +44,10 @@ if t.TYPE_CHECKING:
     from target_intercom.ledger.interface import Holder, LedgerEntry, Loaded
     from target_intercom.ledger.store.database import Database
     from target_intercom.model import Contact, ContactId, Email, Identity, RecordKey
+    from target_intercom.reporting.ended_run import EndedRun
 
+CONTACTS: t.Final = "contacts"
+"""The object of rows of contacts."""
 _PAGE = 5000
 """Rows that are in memory at once."""
 _GONE_KEPT = 86_400.0
@@ -52,7 +57,7 @@ _OVERRULED: t.Final = ", overruled"
 """After a doubt: a record of this run had overruled the row before."""
 
 _E = ENTRIES.c
-_FOUND_BY: t.Final = (_E.contact_id, _E.role, _E.external_id, _E.email)
+_FOUND_BY: t.Final = (_E.contact_id, _E.role, _E.external_id, _E.email, _E.intercom_id)
 
 
 class SqlLedger(Ledger):
@@ -67,7 +72,7 @@ class SqlLedger(Ledger):
         self._run = run
         self._doubts = itertools.count()
         self._locks = locks_of(database)
-        self._entries = EntryRows(database, workspace, run)
+        self._entries = EntryRows(database, workspace, run, CONTACTS)
         self.streams: SqlStreams = SqlStreams(database, workspace, run, self._locks)
         self.intents: SqlLeadIntents = SqlLeadIntents(database, workspace, run)
         self.memberships: Memberships = Memberships(database, workspace, run)
@@ -92,11 +97,10 @@ class SqlLedger(Ledger):
             self._database.write(work)
 
     def finish(self) -> None:
-        """See `Ledger`. A stream is of contacts, or of memberships."""
-        of_contacts = set(self.streams.of_contacts())
+        """See `Ledger`."""
         known = {
-            stream: (self if stream in of_contacts else self.memberships).known(stream)
-            for stream in self.streams.entered
+            stream: (self if object_ in {CONTACTS, COMPANIES} else self.memberships).known(stream)
+            for stream, object_ in self.streams.entered.items()
         }
         yesterday = stamp(time.time() - _GONE_KEPT)
         gone = (_E.workspace == self._workspace, _E.written_at < yesterday, IS_GONE)
@@ -119,6 +123,21 @@ class SqlLedger(Ledger):
     def note_failures(self, ended_by: str | None, worked: Collection[str]) -> None:
         """See `Ledger`."""
         failures.write(self._database, self._workspace, ended_by, worked)
+
+    def of(self, object_: str) -> SqlLedger:
+        """See `Ledger`."""
+        view = copy(self)
+        view._entries = EntryRows(self._database, self._workspace, self._run, object_)  # noqa: SLF001 - a copy of this
+        return view
+
+    def last_runs(self) -> Sequence[EndedRun]:
+        """See `Ledger`."""
+        with self._database.reading() as connection:
+            return last_runs.read(connection, self._workspace)
+
+    def note_run(self, run: EndedRun) -> None:
+        """See `Ledger`."""
+        last_runs.write(self._database, self._workspace, run)
 
     def close(self) -> None:
         """See `Ledger`."""
@@ -162,7 +181,8 @@ class SqlLedger(Ledger):
 
     def adopt(self, contacts: Sequence[Contact]) -> None:
         """See `Ledger`."""
-        unnamed.adopt(self._database, self._workspace, contacts)
+        if self._entries.object == CONTACTS:
+            unnamed.adopt(self._database, self._workspace, contacts)
 
     def doubt(self, contacts: Sequence[ContactId]) -> Doubt:
         """See `Ledger`."""
@@ -182,7 +202,7 @@ class SqlLedger(Ledger):
     ) -> None:
         def work(connection: Connection) -> None:
             for chunk in chunks(contacts):
-                of = (_E.workspace == self._workspace, _E.contact_id.in_(chunk), where)
+                of = (*self._entries.all, _E.contact_id.in_(chunk), where)
                 connection.execute(update(ENTRIES).where(*of).values(doubt=doubt))
 
         if contacts:
@@ -193,12 +213,12 @@ class SqlLedger(Ledger):
         now = {one.id: columns_of(one) for one in contacts}
         stale: set[ContactId] = set()
         for chunk in chunks(sorted(now)):
-            where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
+            where = (*self._entries.all, _E.contact_id.in_(chunk))
             connection.execute(update(ENTRIES).where(*where).values(doubt=UNCONFIRMED))
             rows = connection.execute(select(*_FOUND_BY).where(*where)).mappings()
             stale.update(row["contact_id"] for row in rows if dict(row) != now[row["contact_id"]])
         found_by: dict[str, object] = {column.name: bindparam(f"new_{column.name}") for column in _FOUND_BY}
-        moved = update(ENTRIES).where(_E.workspace == self._workspace, _E.contact_id == bindparam("new_contact_id"))
+        moved = update(ENTRIES).where(*self._entries.all, _E.contact_id == bindparam("new_contact_id"))
         if stale:
             values = [{f"new_{name}": value for name, value in now[one].items()} for one in sorted(stale)]
             connection.execute(moved.values(found_by), values)
@@ -233,7 +253,8 @@ class SqlLedger(Ledger):
             # In a fixed order, so that two runs do not wait for each other.
             in_order = [rows[key] for key in sorted(rows)]
             self._entries.put(connection, in_order, CHANGING, groups_print=groups_print)
-            forget_live(connection, self._workspace, live)
+            if self._entries.object == CONTACTS:
+                forget_live(connection, self._workspace, live)
 
         if rows:
             self._database.write(work)
@@ -245,13 +266,14 @@ class SqlLedger(Ledger):
     def written_since(self, since: Stamp) -> Iterable[Contact]:
         """See `Ledger`."""
         id_ = func.coalesce(_E.contact_id, _E.gone_id)
-        where = (_E.workspace == self._workspace, _E.written_at >= since, id_.is_not(None))
+        where = (*self._entries.all, _E.written_at >= since, id_.is_not(None))
         with self._database.reading() as connection:
             return [contact_of(row) for row in connection.execute(select(ENTRIES).where(*where))]
 
     def unnamed(self) -> Iterator[tuple[Contact, Stamp]]:
         """See `Ledger`."""
-        return unnamed.find(self._database, self._workspace)
+        is_of_contacts = self._entries.object == CONTACTS
+        return unnamed.find(self._database, self._workspace) if is_of_contacts else iter(())
 
     def name(self, found: Sequence[tuple[Contact, Contact]]) -> None:
         """See `Ledger`."""
@@ -296,9 +318,20 @@ class SqlLedger(Ledger):
         found: list[Holder] = []
         with self._database.reading() as connection:
             for chunk in chunks(contacts):
-                where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
+                where = (*self._entries.all, _E.contact_id.in_(chunk))
                 found.extend(map(self._entries.holder, connection.execute(select(*HOLDER_COLUMNS).where(*where))))
         return found
+
+    def named(self, contacts: Sequence[ContactId]) -> Iterable[Contact]:
+        """See `Ledger`."""
+        found: dict[ContactId, Contact] = {}
+        with self._database.reading() as connection:
+            for chunk in chunks(contacts):
+                of = (*self._entries.all, _E.contact_id.in_(chunk))
+                # The row that knows Intercom's own id of a company comes last.
+                rows = connection.execute(select(ENTRIES).where(*of).order_by(_E.intercom_id.is_not(None)))
+                found.update((contact.id, contact) for contact in map(contact_of, rows))
+        return found.values()
 
     def users_with(self, emails: Sequence[Email]) -> Iterable[Contact]:
         """See `Ledger`."""
@@ -306,7 +339,7 @@ class SqlLedger(Ledger):
         with self._database.reading() as connection:
             for chunk in chunks(email for email in emails if storable(email) is not None):
                 named = (_E.role == "user") & _E.contact_id.is_not(None) & _E.email.in_(chunk)
-                where = select(ENTRIES).where(_E.workspace == self._workspace, named)
+                where = select(ENTRIES).where(*self._entries.all, named)
                 found.update((contact.id, contact) for contact in map(contact_of, connection.execute(where)))
         return found.values()
 
@@ -376,7 +409,7 @@ class SqlLedger(Ledger):
 
         def work(connection: Connection) -> None:
             for chunk in chunks(sorted(contacts)):
-                where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
+                where = (*self._entries.all, _E.contact_id.in_(chunk))
                 emails = connection.scalars(select(_E.email).where(*where, _E.email.is_not(None))).all()
                 self.intents.delete(connection, emails)
                 known = set(connection.scalars(select(_E.contact_id).where(*where)))
@@ -386,7 +419,8 @@ class SqlLedger(Ledger):
                     self._entries.of_gone(contacts[contact], contact) for contact in chunk if contact not in known
                 ]
                 self._entries.put(connection, unknown, CHANGING)
-            forget_contacts(connection, self._workspace, sorted(contacts))
+            if self._entries.object == CONTACTS:
+                forget_contacts(connection, self._workspace, sorted(contacts))
 
         if contacts:
             self._database.write(work)

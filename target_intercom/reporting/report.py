@@ -26,7 +26,7 @@ _WRITTEN: t.Final = frozenset(
     {Result.CREATED, Result.UPDATED, Result.ARCHIVED, Result.DELETED, Result.TAGGED, Result.UNTAGGED}
 )
 """Something was changed in Intercom."""
-_FOR_ALL: t.Final = 0o666
+READABLE: t.Final = 0o666
 """The report has no personal data: its readers are as the umask says."""
 
 
@@ -217,7 +217,14 @@ class RunReport:
 
     def save(self, status: Status, finished_at: str | None, api: Mapping[str, Json]) -> None:
         """Replace the report's file in one step, so that a reader never sees half of one."""
-        report = {
+        report = self.summary(status, finished_at, api)
+        draft = self._path.with_name(f"{self._path.name}.{self._run_id}")
+        replace(self._path, draft, json.dumps(report, indent=2) + "\n", READABLE)
+        self._is_saved = True
+
+    def summary(self, status: Status, finished_at: str | None, api: Mapping[str, Json]) -> dict[str, Json]:
+        """Return the content of the report's file."""
+        return {
             "run_id": self._run_id,
             "status": status,
             "started_at": self._started_at,
@@ -226,9 +233,6 @@ class RunReport:
             "streams": {name: counts.summary() for name, counts in self._streams.items()},
             "api": api,
         }
-        draft = self._path.with_name(f"{self._path.name}.{self._run_id}")
-        replace(self._path, draft, json.dumps(report, indent=2) + "\n", _FOR_ALL)
-        self._is_saved = True
 
     def _refuse(self, stream: str, received: Received, refusal: Refusal) -> None:
         line = self._rejected.write(received, refusal)

@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from target_intercom.model import MatchBy
+from target_intercom.model import LinkName, MatchBy
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -119,6 +119,16 @@ class StreamConfig:
     def is_memberships(self) -> bool:
         """Whether its records put contacts into groups, or into companies."""
         return self.object in {StreamObject.GROUPS, StreamObject.COMPANY_MEMBERS}
+
+    @property
+    def links(self) -> LinkName | None:
+        """The kind of the links that its records name, one each; None: its records are no memberships."""
+        return LinkName.TAG if self.object is StreamObject.GROUPS else None
+
+    @property
+    def lists(self) -> Mapping[LinkName, tuple[str, str]]:
+        """The settings that name a property which lists a contact's groups, with the property, by kind of link."""
+        return {} if self.tags_property is None else {LinkName.TAG: ("tags_property", self.tags_property)}
 
     @property
     def is_contacts(self) -> bool:
@@ -264,6 +274,11 @@ class Config:
     def has_groups(self) -> bool:
         """Whether any stream may put contacts into groups, which become tags."""
         return any(one.object is StreamObject.GROUPS or one.tags_property is not None for one in self.every)
+
+    @property
+    def has_companies(self) -> bool:
+        """Whether any stream has companies."""
+        return any(one.is_companies for one in self.every)
 
     @property
     def has_members(self) -> bool:

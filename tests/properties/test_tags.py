@@ -587,13 +587,32 @@ def test_a_tag_put_on_by_hand_is_never_taken_off(load: Loader, people: People, r
         assert tags_of(people) == expected
 
 
-def test_a_tag_put_on_by_hand_after_ours_was_taken_off_is_not_ours(load: Loader, people: People) -> None:
+@DELAYS
+def test_a_tag_put_on_by_hand_after_ours_was_taken_off_is_not_ours(load: Loader, people: People, delay: int) -> None:
     load(ann("a"))
-    load(ann())
+    load(ann(), search_delay_seconds=delay)
     tag_by_hand(people, "a", people.one()["id"])
-    assert tagged(load(ann("a"), search_delay_seconds=0)) == (0, 0)
-    assert tagged(load(ann(), search_delay_seconds=0)) == (0, 0)
+    assert tagged(load(ann("a"), search_delay_seconds=delay)) == (0, 0)
+    assert tagged(load(ann(), search_delay_seconds=delay)) == (0, 0)
     assert tags_of(people) == {"a"}
+
+
+def test_a_tag_that_the_lagging_index_shows_after_it_was_taken_off_is_put_on_again(
+    load: Loader, people: People, sandbox: SandboxServer
+) -> None:
+    """The index may show it still, or show it because somebody has put it on by hand: the contact itself tells."""
+    _, other = add_people(people, [1, 2]).values()
+    rows = {groups: listing(*({"id": str(n), "groups": list(groups)} for n in (1, 2))) for groups in ("", "a")}
+    load(rows["a"])
+    sandbox.conditions.search_lag = LAG
+    moments = {"search_delay_seconds": LAG}
+    assert tagged(load(rows[""], **moments)) == (0, 2)
+    tag_by_hand(people, "a", other)
+    assert tagged(load(rows["a"], **moments)) == (1, 0)
+    assert all_tags(people) == {"1": {"a"}, "2": {"a"}}
+    # The other one's is not ours.
+    assert tagged(load(rows[""], **moments)) == (0, 1)
+    assert all_tags(people) == {"1": set(), "2": {"a"}}
 
 
 def delete_a(people: People, sandbox: SandboxServer) -> None:

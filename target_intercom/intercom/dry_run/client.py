@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import typing as t
 from contextlib import contextmanager, suppress
-from itertools import count
 from types import MappingProxyType
 
 from target_intercom.errors import ConflictError, Fault, NotFoundError
-from target_intercom.intercom.client import IntercomClient
+from target_intercom.intercom.dry_run.companies import MISSING, DryRunCompanyCalls
 from target_intercom.intercom.dry_run.planned import STAND_IN, Operation, Planned
 from target_intercom.intercom.dry_run.workspace import PlannedWorkspace, after_write
 from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX, Contact
@@ -25,12 +23,11 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.outages import Tries
     from target_intercom.json_lines import Json
 
-_READS: t.Final = frozenset(["POST /contacts/search"])
+_READS: t.Final = frozenset(["POST /companies/search", "POST /contacts/search"])
 """Calls that change nothing, beside GET."""
-_MISSING: t.Final = Fault(status=404, message="it would not be there")
 
 
-class DryRunClient(IntercomClient):
+class DryRunClient(DryRunCompanyCalls):
     """Sends nothing but reads; what would have been written is noted, and shows in what is read afterwards.
 
     What only a write reveals is not known: contacts that search does not show, emails that others have, values that
@@ -39,11 +36,8 @@ class DryRunClient(IntercomClient):
 
     def __init__(self, *, note: Callable[[Planned], None], **kwargs: t.Any) -> None:
         """`note` takes each write, from any thread, one at a time; the rest is as of `IntercomClient`."""
-        super().__init__(**kwargs)
-        self._note = note
+        super().__init__(note=note, **kwargs)
         self._planned = PlannedWorkspace()
-        self._ids = count(1)
-        self._turn = threading.RLock()
         self._expected: dict[ContactId, Contact] = {}
         self._holders: dict[str, list[ContactId]] = {}
         self._tags: dict[TagId, Tag] | None = None
@@ -98,7 +92,7 @@ class DryRunClient(IntercomClient):
         if made is not None:
             return made
         if self._planned.is_gone(contact):
-            raise NotFoundError(_MISSING)
+            raise NotFoundError(MISSING)
         return self._planned.seen(super().get_contact(contact))
 
     def update_contact(self, contact: ContactId, attributes: Mapping[str, Json]) -> Contact:
@@ -211,7 +205,7 @@ class DryRunClient(IntercomClient):
         """See `IntercomClient`."""
         made = self._planned.made(contact)
         if made is None and self._planned.is_gone(contact):
-            raise NotFoundError(_MISSING)
+            raise NotFoundError(MISSING)
         listed = [] if made is not None else super().contact_tags(contact)
         known = {**self._known_tags(), **{tag.id: tag for tag in listed}}
         return [known[tag] for tag in sorted(self._planned.tags_of(contact, (one.id for one in listed)))]
@@ -226,7 +220,7 @@ class DryRunClient(IntercomClient):
         """See `IntercomClient`."""
         before = self.get_contact(contact)
         if tag not in before.tags and (before.shows_all_tags or not self._has(contact, tag)):
-            raise NotFoundError(_MISSING)
+            raise NotFoundError(MISSING)
         name = self._known_tag(tag).name
         with self._turn:
             self._planned.untag(contact, tag)
@@ -242,7 +236,7 @@ class DryRunClient(IntercomClient):
     def _known_tag(self, tag: TagId) -> Tag:
         known = self._known_tags().get(tag)
         if known is None:
-            raise NotFoundError(_MISSING)
+            raise NotFoundError(MISSING)
         return known
 
     def _known_tags(self) -> dict[TagId, Tag]:
@@ -256,7 +250,6 @@ class DryRunClient(IntercomClient):
 
     def create_data_attribute(self, name: str, data_type: str, model: str = "contact") -> DataAttribute:
         """See `IntercomClient`."""
-        del model
         made = DataAttribute(
             name=name,
             full_name=CUSTOM_PREFIX + name,
@@ -267,11 +260,8 @@ class DryRunClient(IntercomClient):
             options=None,
         )
         with self._turn:
-            self._note(Planned(Operation.CREATE_ATTRIBUTE, attribute=made))
+            self._note(Planned(Operation.CREATE_ATTRIBUTE, attribute=made, model=model))
         return made
-
-    def _stand_in(self) -> str:
-        return f"{STAND_IN}{next(self._ids)}"
 
 
 def _conflict(holder: Contact) -> ConflictError:

@@ -6,6 +6,8 @@ import enum
 import typing as t
 from dataclasses import dataclass, field
 
+from target_intercom.intercom.protocol.companies import Company
+
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -41,6 +43,14 @@ class Planned:
     """The attributes that would be sent."""
     tag: str | None = None
     attribute: DataAttribute | None = None
+    model: str = "contact"
+    """What the attribute is of."""
+
+    @property
+    def is_of_new_company(self) -> bool:
+        """Whether the company does not exist yet."""
+        own_id = self.contact.intercom_id if isinstance(self.contact, Company) else None
+        return own_id is not None and own_id.startswith(STAND_IN)
 
     @property
     def is_of_new_contact(self) -> bool:

@@ -11,7 +11,7 @@ from target_intercom.ledger.links import LinkState, Membership
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from target_intercom.model import Contact, ContactId, GroupKey, LinkedId, RecordKey
+    from target_intercom.model import Contact, ContactId, GroupKey, LinkedId, LinkName, RecordKey
 
 ENDED: t.Final = frozenset(one for one in LinkState if one.is_ending or one is LinkState.OFF)
 
@@ -20,6 +20,7 @@ ENDED: t.Final = frozenset(one for one in LinkState if one.is_ending or one is L
 class MembershipChange:
     """A record that names groups of a contact: a contact's record lists all of them, a membership names one."""
 
+    kind: LinkName
     stream: str
     key: RecordKey
     contact: Contact
@@ -84,6 +85,7 @@ def decide(
         state = _state(rows, id_, shown, is_doubtful=change.is_doubtful, is_recent=touched >= recent_since)
         decided.changed.append(
             Membership(
+                kind=change.kind,
                 stream=change.stream,
                 key=change.key,
                 contact=change.contact.id,

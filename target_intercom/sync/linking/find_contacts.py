@@ -129,8 +129,7 @@ class FindContacts:
             case Found(contact):
                 self._add_found(batch, one, contact)
             case NotFound():
-                reason = "there is no contact to put into the group; groups create none"
-                self._refuse(one, Refusal(Result.REJECTED, reason, "no_contact"))
+                self._refuse(one, Refusal(Result.REJECTED, self.links.kind.no_contact, "no_contact"))
             case Ambiguous() | MergedAway() | Unanswered():
                 self._refuse(one, refusal(match))
 
@@ -138,6 +137,7 @@ class FindContacts:
         if one.group is None:
             raise ValueError("a membership that is not marked as deleted names its group")
         change = MembershipChange(
+            kind=self.links.kind.names.kind,
             stream=one.stream,
             key=one.key,
             contact=contact,

@@ -105,7 +105,7 @@ class Outcomes:
         """Report a group of a contact's record that its contact was not linked to."""
         plural = self.links.kind.plural
         self.report.left_out(stream, [plural])
-        self.say(f"Stream '{stream}': groups are left out that could not become {plural} ({code})")
+        self.say(f"Stream '{stream}': {self.links.kind.left_out} ({code})")
 
     def reject(self, stream: str, place: int, why: Refusal) -> None:
         """Report a membership's record as refused."""

@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.linking.in_bulk import LinkJobs
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.linking.outcomes import Outcomes
+    from target_intercom.sync.matching.directory import Fact
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.writing.plan_file import Plan, Subject
 
@@ -76,7 +77,6 @@ class PutOn:
         while rows := self._pending(LinkState.WANTED, by_contact=self.jobs.are_available):
             self._put_on(rows)
             self.outcomes.check()
-        self.links.memberships.confirm_lists()
 
     def _pending(self, state: LinkState, *, by_contact: bool) -> list[Membership]:
         return complete_pairs(self.links.memberships.pending(state, _AT_ONCE, by_contact=by_contact), _AT_ONCE)
@@ -93,28 +93,36 @@ class PutOn:
     def look_at(self, rows: Sequence[Membership]) -> None:
         """Find out whether contacts have the links that they are to have."""
         since = self.links.recent_since()
-        recent = {one.contact for one in rows if one.written_at >= since}
-        view = self.matcher.shown({one.contact for one in rows} - recent)
+        lately = {one.contact for one in rows if one.written_at >= since}
+        # Of a link of ours that changed lately search says nothing: it may be on, and not be shown yet.
+        unsure = {one.contact for one in rows if one.written_at >= since and one.ours}
+        view = self.matcher.shown({one.contact for one in rows} - lately, indexed=lately - unsure)
         found: dict[Pair, LinkState | Refusal] = {}
-        hidden: dict[ContactId, list[Membership]] = {}
+        hidden: dict[ContactId, list[Membership]] = defaultdict(list)
         for one in rows:
-            # What the run knows of a contact shows its links as search did, perhaps long ago.
-            fact = None if one.contact in recent else view.fact(one.contact)
-            linked, contact = self.links.group_id(one.group), fact if isinstance(fact, Contact) else None
-            if linked is None:
-                found[one.pair] = LinkState.WANTED
-            elif isinstance(fact, Fault):
-                found[one.pair] = Refusal.by_intercom(fact)
-            elif contact is None and one.contact not in recent:
-                found[one.pair] = contact_gone(one.contact)
-            elif contact is not None and (state := self.links.shown(contact).state_of(linked)) is not LinkState.UNCLEAR:
-                found[one.pair] = state
+            fact = None if one.contact in unsure else view.fact(one.contact)
+            shown = self._shown(one, fact, is_recent=one.contact in lately)
+            if shown is LinkState.UNCLEAR:
+                hidden[one.contact].append(one)
             else:
-                hidden.setdefault(one.contact, []).append(one)
+                found[one.pair] = shown
         for contact_id, answer in self.in_parallel(lambda one: (one, self._read(one)), list(hidden)):
             for one in hidden[contact_id]:
                 found[one.pair] = self._state(one, answer)
         self._save_found(rows, found)
+
+    def _shown(self, one: Membership, fact: Fact | None, *, is_recent: bool) -> LinkState | Refusal:
+        """Return whether a contact has a link, by what search shows of the contact, perhaps as it was long ago."""
+        linked, contact = self.links.group_id(one.group), fact if isinstance(fact, Contact) else None
+        if linked is None:
+            return LinkState.WANTED
+        state = LinkState.UNCLEAR if contact is None else self.links.shown(contact).state_of(linked)
+        if is_recent:
+            # A link that was taken off lately may be shown still; where it is not shown, it is off.
+            return state if state is LinkState.WANTED else LinkState.UNCLEAR
+        if isinstance(fact, Fault):
+            return Refusal.by_intercom(fact)
+        return contact_gone(one.contact) if contact is None else state
 
     def _read(self, contact: ContactId) -> frozenset[LinkedId] | Refusal:
         try:
@@ -244,7 +252,7 @@ def origins(pairs: Mapping[Pair, Sequence[Membership]], links: Links, plan: Plan
         records = of_records(ones)
         # The plan names a link as Intercom does, whatever its group is called.
         linked = links.catalog.get(group) if plan.is_written else None
-        name = group if linked is None else links.kind.key(linked.name)
+        name = group if linked is None else links.kind.names.key(linked.name)
         found[contact, name] = Origin(records[0].stream, records[0].key) if records else Origin(ones[0].stream)
     return found
 

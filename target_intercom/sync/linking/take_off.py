@@ -28,6 +28,9 @@ if t.TYPE_CHECKING:
 _AT_ONCE = 500
 """Memberships that end together: what is known of them should not be old when it is done."""
 
+_AT_ONCE_IN_BULK = 2000
+"""Memberships that end together in bulk jobs: each job has to be looked at until it is done."""
+
 
 @dataclass(frozen=True)
 class TakeOff:
@@ -47,7 +50,8 @@ class TakeOff:
         self.links.memberships.release_forgotten(streams, has_complete=bool(complete))
         last: Membership | None = None
         kept: Counter[str] = Counter()
-        while rows := complete_pairs(self.links.memberships.ending([*streams, NOBODY], _AT_ONCE, last), _AT_ONCE):
+        limit = _AT_ONCE_IN_BULK if self.jobs.are_available else _AT_ONCE
+        while rows := complete_pairs(self.links.memberships.ending([*streams, NOBODY], limit, last), limit):
             last = rows[-1]
             kept += self.links.memberships.count_wanted(self._take_off(rows))
         self._say_kept(kept)

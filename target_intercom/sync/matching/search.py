@@ -94,17 +94,18 @@ class Matcher:
         """Return the contacts that other runs wrote so recently that search may not show the change."""
         return frozenset(one.id for one in self._written_lately() if not self._directory.is_answered(one.id))
 
-    def shown(self, contacts: Iterable[ContactId]) -> Directory:
+    def shown(self, contacts: Iterable[ContactId], indexed: Iterable[ContactId] = ()) -> Directory:
         """Read contacts by their Intercom ids: many a search, and by GET what search does not show.
 
-        What it shows may be old.
+        What it shows may be old. `indexed` are further contacts, which are only searched for.
         """
         layer = self._directory.layer()
-        wanted = [Identity(id=one) for one in sorted(set(contacts)) if not layer.is_answered(one)]
-        hits, _ = self._search_all(wanted, (MatchBy.ID,))
+        named = {one for one in contacts if not layer.is_answered(one)}
+        wanted = sorted(named.union(one for one in indexed if not layer.is_answered(one)))
+        hits, _ = self._search_all([Identity(id=one) for one in wanted], (MatchBy.ID,))
         for hit in hits:
             layer.learn(hit, Source.SEARCH)
-        self._ask_for_ids(layer, (one.id for one in wanted if one.id is not None))
+        self._ask_for_ids(layer, named)
         return layer
 
     def search_one(self, identity: Identity) -> Directory:

@@ -25,7 +25,7 @@ from target_intercom.sync.remembering.fingerprints import (
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from target_intercom.ledger.interface import Doubt, Ledger, UnchangedRow
@@ -41,8 +41,6 @@ if t.TYPE_CHECKING:
         StreamSchema,
     )
     from target_intercom.settings.config import Stream
-    from target_intercom.sync.matching.contact_ids import ContactIds
-
 _MOST_UNWRITTEN = 200
 _LONGEST_UNWRITTEN = 1.0
 """Loaded records, and seconds, before the ledger is written: after a kill these records are looked up again."""
@@ -77,6 +75,13 @@ class Ground(t.NamedTuple):
     """All else that does."""
 
 
+class Ids(t.Protocol):
+    """Finds the Intercom ids of contacts that bulk jobs made."""
+
+    def find_of(self, entries: Sequence[Entry], rows: Mapping[RecordKey, LedgerEntry]) -> list[Entry]:
+        """Return records with their contacts' ids found."""
+
+
 class StreamMemory:
     """One stream's part of the ledger."""
 
@@ -85,7 +90,7 @@ class StreamMemory:
         stream: Stream,
         *,
         ledger: Ledger,
-        ids: ContactIds,
+        ids: Ids,
         repair: bool,
         sees: bool,
     ) -> None:

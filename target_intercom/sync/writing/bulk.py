@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from target_intercom.errors import ForbiddenError, LeadPendingError, UndoneError
-from target_intercom.kinds.tags import job_item
 from target_intercom.model import Contact, ContactId, ContactRecords, Create, Found, Refuse, Result, Skip, Update
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
@@ -24,8 +23,9 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import AdminId, JobId
+    from target_intercom.kinds.link import LinkKind
     from target_intercom.ledger.interface import Stamp
-    from target_intercom.model import Email, Json, PlannedWrite
+    from target_intercom.model import Email, Json, LinkName, PlannedWrite
     from target_intercom.sync.writing.bulk_jobs import BulkJobs, Ended
     from target_intercom.sync.writing.conflicts import ExistingContacts
     from target_intercom.sync.writing.one_by_one import DirectWriter
@@ -85,6 +85,8 @@ class BulkWriter:
     """Writes what no job can carry, and what a job left open."""
     existing: ExistingContacts
     teammates: Teammates
+    links: Mapping[LinkName, LinkKind]
+    """What contacts can be linked to."""
 
     def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
         """See `Writer`."""
@@ -165,8 +167,8 @@ class BulkWriter:
 
     def _may_go_in_job(self, operation: Create | Update, attributes: Mapping[str, Json]) -> bool:
         """Check whether a job may carry an operation: nothing about it needs the answer of a single call."""
-        has_tags = isinstance(operation, Update) and operation.tags is not None
-        if not (attributes or has_tags) or not self.existing.catalog.unproven.isdisjoint(attributes):
+        has_links = isinstance(operation, Update) and bool(operation.links)
+        if not (attributes or has_links) or not self.existing.catalog.unproven.isdisjoint(attributes):
             return False
         if bulk_items.names_owner(attributes) and bulk_items.has_strange_owner(attributes, self.teammates.admins()):
             return False
@@ -191,7 +193,7 @@ class BulkWriter:
                 parts.singly.append(operation)
 
     def _place_again(self, parts: _Sorted, operation: Update) -> None:
-        if operation.changes or operation.tags is not None:
+        if operation.changes or operation.links:
             self._place(parts, operation)
         else:
             parts.unchanged.append(Saved(operation.records, Result.UNCHANGED, operation.contact))
@@ -202,7 +204,7 @@ class BulkWriter:
         submissions = [Submission(chunk, partial(self._send_updates, chunk)) for chunk in parted(items)]
         for ended in self.jobs.run(submissions):
             if ended.ending is JobEnd.DONE:
-                yield from map(_updated, ended.items)
+                yield from map(self._updated, ended.items)
             else:
                 if ended.ending is JobEnd.UNKNOWN:
                     self.jobs.given_up.update(_contact(item) for item in ended.items)
@@ -210,7 +212,30 @@ class BulkWriter:
                 yield from self.direct.write([item.operation for item in ended.items])
 
     def _send_updates(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self.existing.client.submit_updates([_body(item) for item in items], job)
+        return self.existing.client.submit_updates([self._body(item) for item in items], job)
+
+    def _updated(self, item: _Item) -> Written:
+        match item.operation:
+            case Update(records, contact, links=links):
+                result: t.Literal[Result.UPDATED, Result.UNCHANGED] = (
+                    Result.UPDATED if item.attributes else Result.UNCHANGED
+                )
+                saved = bulk_items.updated(contact, item.attributes) if item.attributes else contact
+                for name, change in links.items():
+                    saved = self.links[name].changed(saved, change)
+                return Saved(records, result, saved, item.dropped, links_sent=bool(links))
+            case Create():
+                return _created(item)
+
+    def _body(self, item: _Item) -> dict[str, Json]:
+        body = bulk_items.item(item.attributes)
+        match item.operation:
+            case Create():
+                return body
+            case Update(contact=contact, links=links):
+                for name, change in links.items():
+                    body |= self.links[name].job_item(change)
+                return {"id": contact.id, **body}
 
     # Creates.
 
@@ -227,7 +252,7 @@ class BulkWriter:
                     yield from self.direct.write(operations)
 
     def _send_creates(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self.existing.client.submit_creates([_body(item) for item in items], job)
+        return self.existing.client.submit_creates([self._body(item) for item in items], job)
 
     def _create_leads(self, items: Sequence[_Item]) -> Iterator[Written]:
         """Make leads, with their intents in the ledger before: Intercom would take a second one without a word."""
@@ -253,7 +278,7 @@ class BulkWriter:
         yield from self.direct.creates.settle_leads(doubts)
 
     def _send_leads(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self.existing.client.submit_creates([_body(item) for item in items], job, repeatable=False)
+        return self.existing.client.submit_creates([self._body(item) for item in items], job, repeatable=False)
 
     def _doubts(self, ended: Ended[_Item], intents: Mapping[Email, Stamp | LeadPendingError]) -> Iterator[LeadInDoubt]:
         """Return leads that may have been made. Where a job is under way, it may make them yet."""
@@ -266,31 +291,10 @@ class BulkWriter:
                 yield LeadInDoubt(item.operation, ended.fault, sent_at, intent, may_come)
 
 
-def _body(item: _Item) -> dict[str, Json]:
-    body = bulk_items.item(item.attributes)
-    match item.operation:
-        case Create():
-            return body
-        case Update(contact=contact, tags=tags):
-            return {**job_item(contact.id, tags), **body}
-
-
 def _created(item: _Item) -> Saved:
     stand_in = ContactId(f"unnamed:{next(_STAND_INS)}")
     contact = bulk_items.made(item.operation.records.draft, item.attributes, stand_in)
     return Saved(item.operation.records, Result.CREATED, contact, item.dropped)
-
-
-def _updated(item: _Item) -> Written:
-    match item.operation:
-        case Update(records, contact, tags=tags):
-            result: t.Literal[Result.UPDATED, Result.UNCHANGED] = (
-                Result.UPDATED if item.attributes else Result.UNCHANGED
-            )
-            saved = bulk_items.updated(contact, item.attributes) if item.attributes else contact
-            return Saved(records, result, bulk_items.tagged(saved, tags), item.dropped, tags_sent=tags is not None)
-        case Create():
-            return _created(item)
 
 
 def _has_single_values(operation: Update) -> bool:

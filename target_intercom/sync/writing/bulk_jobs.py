@@ -11,6 +11,7 @@ import threading
 import time
 import typing as t
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from target_intercom.errors import (
     CallFailedError,
@@ -25,7 +26,7 @@ from target_intercom.errors import (
 from target_intercom.intercom.protocol.bulk import TaskState
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
@@ -109,12 +110,19 @@ class BulkJobs:
         client: IntercomClient,
         in_parallel: InParallel,
         *,
+        look: Callable[[JobId], Job],
+        plural: str = "contacts",
         enabled: bool,
         patience_seconds: float,
         say: Callable[[str], None],
     ) -> None:
-        """A job in which nothing moves for `patience_seconds` is not waited for any longer."""
+        """A job in which nothing moves for `patience_seconds` is not waited for any longer.
+
+        `look` reads a job; `plural` is how messages call what the jobs write.
+        """
         self._client = client
+        self._look = look
+        self._plural = plural
         self._in_parallel = in_parallel
         self._patience = patience(patience_seconds)
         self._say = say
@@ -136,14 +144,15 @@ class BulkJobs:
         for ended in self._in_parallel(self._carry, lanes):
             yield from ended
 
-    def delete(self, contacts: Iterable[ContactId]) -> Deletions:
-        """Delete contacts for good, as far as jobs can."""
-        wanted = sorted(set(contacts))
-        if not self.are_there or len(wanted) < FEWEST:
+    def delete(
+        self, contacts: Sequence[ContactId], send: Callable[[Sequence[ContactId], JobId | None], Job]
+    ) -> Deletions:
+        """Delete contacts for good, as far as jobs can; `send` submits some."""
+        if not self.are_there or len(contacts) < FEWEST:
             return Deletions()
         done: set[ContactId] = set()
         tried: set[ContactId] = set()
-        for ended in self.run([self._deletion(chunk) for chunk in parted(wanted)]):
+        for ended in self.run([Submission(chunk, partial(send, chunk)) for chunk in parted(contacts)]):
             match ended.ending:
                 case JobEnd.DONE:
                     done.update(ended.items)
@@ -153,12 +162,9 @@ class BulkJobs:
                     pass
         return Deletions(frozenset(done), frozenset(tried))
 
-    def _deletion(self, contacts: Sequence[ContactId]) -> Submission[ContactId]:
-        return Submission(contacts, lambda job: self._client.submit_deletions(contacts, job))
-
     def _carry(self, submissions: Sequence[Submission[_Item]]) -> list[Ended[_Item]]:
         """Carry out some submissions as one job, as long as it takes them."""
-        lane: _Lane[_Item] = _Lane(self._client, self._answered)
+        lane: _Lane[_Item] = _Lane(self._client, self._look, self._answered)
         for submission in submissions:
             if not self.are_there:
                 lane.settle(submission, JobEnd.NOT_SENT)
@@ -168,7 +174,9 @@ class BulkJobs:
             except NoBulkError as error:
                 fault = error.fault
                 if self._turns_off():
-                    self._say(f"Intercom has no bulk jobs for this workspace ({fault}): contacts are written singly")
+                    self._say(
+                        f"Intercom has no bulk jobs for this workspace ({fault}): {self._plural} are written singly"
+                    )
                 lane.settle(submission, JobEnd.NOT_SENT)
         lane.wait(self._patience)
         return lane.ended
@@ -179,7 +187,7 @@ class BulkJobs:
             self._failed = 0 if fault is None else self._failed + 1
             is_enough = self._failed >= _FAILED_IN_A_ROW
         if is_enough and self._turns_off():
-            self._say(f"Intercom's bulk jobs keep failing ({fault}): contacts are written singly")
+            self._say(f"Intercom's bulk jobs keep failing ({fault}): {self._plural} are written singly")
 
     def _turns_off(self) -> bool:
         """Send no more submissions; True for the first that says so."""
@@ -204,6 +212,7 @@ class _Lane(t.Generic[_Item]):
     """Submissions that are sent one after the other, so that a new task in their job is the last one's."""
 
     client: IntercomClient
+    read: Callable[[JobId], Job]
     answered: Callable[[Fault | None], None]
     """Called after each submission: with None if it was answered, or with the fault of its call."""
     ended: list[Ended[_Item]] = field(default_factory=list)
@@ -283,7 +292,7 @@ class _Lane(t.Generic[_Item]):
 
     def _look(self, job: JobId) -> Job | None:
         try:
-            return self.client.job(job)
+            return self.read(job)
         except (UndoneError, NoBulkError):
             return None
 

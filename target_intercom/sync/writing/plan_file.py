@@ -6,7 +6,9 @@ import json
 import typing as t
 from collections import Counter, defaultdict
 
+from target_intercom.intercom.dry_run.companies import old_value
 from target_intercom.intercom.dry_run.planned import Operation
+from target_intercom.intercom.protocol.companies import Company
 from target_intercom.json_lines import json_line
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.kinds.tags import group_key
@@ -114,7 +116,9 @@ def _origin_fields(origin: Origin | None) -> dict[str, Json]:
 
 
 def _fields(planned: Planned) -> dict[str, Json]:
-    """Return what tells the contact, and what would be done to it."""
+    """Return what tells the contact or company, and what would be done to it."""
+    if isinstance(planned.contact, Company):
+        return _company_fields(planned, planned.contact)
     contact, fields = planned.contact, {}
     if contact is not None:
         fields = {
@@ -131,9 +135,19 @@ def _fields(planned: Planned) -> dict[str, Json]:
         case Operation.TAG | Operation.UNTAG | Operation.CREATE_TAG:
             return {**fields, "tag": planned.tag}
         case Operation.CREATE_ATTRIBUTE if planned.attribute is not None:
-            return {**fields, "attribute": planned.attribute.full_name, "type": planned.attribute.data_type}
+            of: dict[str, Json] = {} if planned.model == "contact" else {"object": planned.model}
+            return {**of, "attribute": planned.attribute.full_name, "type": planned.attribute.data_type}
         case _:
             return fields
+
+
+def _company_fields(planned: Planned, company: Company) -> dict[str, Json]:
+    own_id = None if planned.is_of_new_company else company.intercom_id
+    fields: dict[str, Json] = {"object": "company", "company": own_id, "company_id": company.id}
+    if planned.operation is Operation.ARCHIVE:
+        return {**fields, "people": company.people}
+    old = {name: old_value(company, name) for name in planned.attributes}
+    return {**fields, "changes": {name: {"old": old[name], "new": new} for name, new in planned.attributes.items()}}
 
 
 def _differences(contact: Contact, attributes: Mapping[str, Json]) -> dict[str, Json]:

@@ -183,6 +183,27 @@ def test_three_hundred_known_contacts_swap_a_tag_with_their_changes_in_twelve_ca
     assert all_tags(people) == {**everybody(300), "1": {"Foreign"}, "2": {"Foreign", "New"}, "7": {"Old"}}
 
 
+@pytest.mark.parametrize("bulk", [True, False], ids=["in bulk", "singly"])
+def test_tags_that_go_off_and_on_again_right_after_a_load_cost_no_call_for_each_contact(
+    load: Loader, people: People, sandbox: SandboxServer, *, bulk: bool
+) -> None:
+    """Within `search_delay_seconds`: the ledger knows that the tags are off, and one search shows it of many."""
+    ids = add_people(people, list(range(300)))
+    moments = {"search_delay_seconds": 600, "bulk_writes": bulk}
+    old, new = (listing(*({"id": one, "groups": [tag]} for one in ids)) for tag in ("Old", "New"))
+    for rows in (old, new):
+        assert load(rows, **moments).exit_code == 0
+    assert all_tags(people) == everybody(300, "New")
+    begun = len(sandbox.calls)
+    done = load(old, **moments)
+    assert tagged(done) == (300, 300)
+    assert all_tags(people) == everybody(300, "Old")
+    taken_off_singly = 0 if bulk else 300
+    assert done.calls.get(TAKE_OFF, 0) == taken_off_singly
+    assert len(sandbox.calls) - begun - taken_off_singly <= 20
+    assert_nothing_is_left(load(old, **moments))
+
+
 def test_where_nothing_but_tags_changes_the_contacts_are_not_touched(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:

@@ -94,6 +94,7 @@ def bulk(client: Client, said: list[str] | None = None, *, enabled: bool = True)
     return BulkJobs(
         cast("IntercomClient", client),
         cast("InParallel", one_after_the_other),
+        look=client.job,
         enabled=enabled,
         patience_seconds=0,
         say=heard.append,
