@@ -18,7 +18,8 @@ if t.TYPE_CHECKING:
 __all__ = [
     "CONTACT_RESULTS",
     "CUSTOM_PREFIX",
-    "GROUP_RESULTS",
+    "LINK_RESULTS",
+    "MEMBERSHIP_RESULTS",
     "Ambiguous",
     "Contact",
     "ContactDraft",
@@ -83,10 +84,11 @@ class LinkName(str, enum.Enum):
     """A kind of link, as the ledger names it."""
 
     TAG = "tag"
+    COMPANY = "company"
 
 
 LinkedId: t.TypeAlias = TagId
-"""Intercom's id of what a group is there, and contacts are linked to."""
+"""The id of what a group is in Intercom, and contacts are linked to: of a company, the source's."""
 
 Pair: t.TypeAlias = "tuple[ContactId, GroupKey]"
 """A contact and a group: one link, however many records want it."""
@@ -326,8 +328,10 @@ class SkipReason(str, enum.Enum):
     """The company stays, because people are in it that this target did not put there."""
     NOT_TAGGED = "not_tagged"
     """This target did not put the tag on for this record, so it does not take it off."""
+    NOT_ATTACHED = "not_attached"
+    """This target did not put the contact into the company for this record, so it does not take it out."""
     STILL_WANTED = "still_wanted"
-    """The tag stays, because another record or stream has the contact in the group."""
+    """The tag, or the company, stays, because another record or stream has the contact in the group."""
 
 
 class Result(str, enum.Enum):
@@ -342,22 +346,24 @@ class Result(str, enum.Enum):
     DELETED = "deleted"
     TAGGED = "tagged"
     UNTAGGED = "untagged"
+    ATTACHED = "attached"
+    DETACHED = "detached"
     INVALID = "invalid"
     REJECTED = "rejected"
 
 
-CONTACT_RESULTS: t.Final = tuple(one for one in Result if one not in {Result.TAGGED, Result.UNTAGGED})
+LINK_RESULTS: t.Final = {
+    LinkName.TAG: (Result.TAGGED, Result.UNTAGGED),
+    LinkName.COMPANY: (Result.ATTACHED, Result.DETACHED),
+}
+"""What can become of a link: it is put on, or taken off."""
+CONTACT_RESULTS: t.Final = tuple(one for one in Result if not any(one in results for results in LINK_RESULTS.values()))
 """What can become of a contact's record."""
-GROUP_RESULTS: t.Final = (
-    Result.TAGGED,
-    Result.UNTAGGED,
-    Result.UNCHANGED,
-    Result.MERGED,
-    Result.SKIPPED,
-    Result.INVALID,
-    Result.REJECTED,
-)
-"""What can become of a groups stream's record."""
+MEMBERSHIP_RESULTS: t.Final = {
+    kind: (*results, Result.UNCHANGED, Result.MERGED, Result.SKIPPED, Result.INVALID, Result.REJECTED)
+    for kind, results in LINK_RESULTS.items()
+}
+"""What can become of a membership's record, by kind of link."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ class LinkKind(t.Protocol):
     """
 
     names: GroupNames
+    not_made: str | None
+    """The code with which what the workspace does not have is refused; None: it is made."""
     no_contact: str
     """Why a membership is refused whose contact is not there."""
     left_out: str
@@ -88,11 +90,14 @@ class LinkKind(t.Protocol):
     not_ours: SkipReason
     """Why a link stays that this target did not put on."""
 
-    def shown(self, contact: Contact) -> frozenset[LinkedId]:
-        """Return the links that a contact shows."""
+    def shown(self, contact: Contact) -> frozenset[str]:
+        """Return the links that a contact shows, by `own_id`."""
 
     def shows_all(self, contact: Contact) -> bool:
         """Check whether a contact has no links but those that it shows."""
+
+    def own_id(self, linked: LinkedId) -> str | None:
+        """Return the id by which contacts show a link; None: nobody has it."""
 
     def job_item(self, change: LinkChange) -> dict[str, Json]:
         """Return the part of a contact's item in a bulk job that changes its links."""
@@ -100,8 +105,8 @@ class LinkKind(t.Protocol):
     def changed(self, contact: Contact, change: LinkChange) -> Contact:
         """Return a contact as a job has left it whose item changed its links."""
 
-    def of_contact(self, contact: ContactId) -> frozenset[LinkedId]:
-        """Read all links of a contact, without the search index's lag."""
+    def of_contact(self, contact: ContactId) -> frozenset[str]:
+        """Read all links of a contact, by `own_id`, without the search index's lag."""
 
     def put_on_many(
         self, linked: Linked, contacts: Sequence[ContactId], others: Sequence[Sequence[ContactId]]
@@ -125,14 +130,20 @@ class LinkKind(t.Protocol):
 class LinkCatalog(t.Protocol):
     """What the workspace has that contacts can be linked to, by group."""
 
-    def get(self, group: GroupKey) -> Linked | None:
-        """Return what a group is in Intercom; None: the workspace does not have it."""
+    def get(self, group: GroupKey, name: str) -> Linked | None:
+        """Return what a group with this name is in Intercom; None: the workspace does not have it."""
 
     def provide(self, names: Mapping[GroupKey, str]) -> Mapping[GroupKey, Refusal]:
         """Make what groups of these names need and the workspace does not have; returns why it does not have some."""
 
+    def known(self, names: Collection[str]) -> Collection[str]:
+        """Return those of these names that contacts can be linked to by now, as far as the ledger tells."""
+
     def read(self) -> None:
         """Read what the workspace has, where that was not done: once, before many threads ask for it."""
+
+    def look_up(self, names: Collection[str]) -> None:
+        """Ask for what single calls, and looks at contacts, need of these: all at once, before many threads do."""
 
     def lost(self, ids: Collection[LinkedId]) -> Collection[LinkedId]:
         """Return those of these ids that Intercom has no more, where the run has read what it has."""

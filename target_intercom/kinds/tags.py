@@ -69,6 +69,7 @@ class Tags(LinkKind):
     client: TagClient
 
     names = TAG_NAMES
+    not_made = None
     no_contact = "there is no contact to put into the group; groups create none"
     left_out = "groups are left out that could not become tags"
     plural = "tags"
@@ -85,6 +86,10 @@ class Tags(LinkKind):
     def shows_all(self, contact: Contact) -> bool:
         """See `LinkKind`."""
         return contact.shows_all_tags
+
+    def own_id(self, linked: TagId) -> str:
+        """See `LinkKind`."""
+        return linked
 
     def job_item(self, change: LinkChange) -> dict[str, Json]:
         """See `LinkKind`."""

@@ -14,7 +14,7 @@ from target_intercom.ledger.interface import UNNOTED, EntryState, stamp
 from target_intercom.ledger.links import NOBODY, LinkState, Membership
 from target_intercom.ledger.membership_queries import ENDING, MAY_BE_ON, WANTED, MembershipQueries
 from target_intercom.ledger.store.chunks import chunks
-from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
+from target_intercom.ledger.store.tables import ENTRIES, IS_NOT_ON, IS_ON, IS_OPEN, MEMBERSHIPS
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Update
 
     from target_intercom.ledger.store.database import Database
-    from target_intercom.model import ContactId, LinkedId, LinkName, Pair, RecordKey
+    from target_intercom.model import ContactId, GroupKey, LinkedId, LinkName, Pair, RecordKey
 
 _KEPT = 86_400.0
 """Seconds for which a link that was taken off is remembered: search has caught up long before."""
@@ -117,13 +117,28 @@ class Memberships(MembershipQueries):
 
     # Putting on.
 
+    def take_over_groups(self, groups: Collection[GroupKey]) -> None:
+        """Take over what contact records of earlier runs want, and could not be put on: the groups were not there."""
+        open_ = (_M.holding == LinkState.UNCLEAR.value, _M.content.is_(None), _M.run != self._run)
+
+        def work(connection: Connection) -> int:
+            changed = 0
+            for chunk in chunks(sorted(groups)):
+                where = (_M.workspace == self._workspace, _M.group_key.in_(chunk), *open_, IS_OPEN)
+                mine = update(MEMBERSHIPS).where(*where).values(run=self._run, place=None)
+                changed += connection.execute(mine).rowcount
+            return changed
+
+        if groups:
+            self.work.waits = bool(self._database.write(work)) or self.work.waits
+
     def take_over(self, streams: Collection[str]) -> None:
         """Take over memberships of contact records of which an earlier run could not find out whether they are linked.
 
         A groups stream's record was rejected for that, and comes again.
         """
-        unknown = (_M.holding == LinkState.UNCLEAR.value, _M.ours, _M.content.is_(None), _M.run != self._run)
-        mine = update(MEMBERSHIPS).where(*self._in(streams), *unknown).values(run=self._run, place=None)
+        unknown = (_M.holding == LinkState.UNCLEAR.value, _M.ours, _M.content.is_(None), _M.run != self._run, IS_OPEN)
+        mine = update(MEMBERSHIPS).where(*self._among(streams), *unknown).values(run=self._run, place=None)
         self._database.write(lambda connection: connection.execute(mine))
 
     def save_lost(self, streams: Collection[str], ids: Collection[LinkedId]) -> int:
@@ -140,7 +155,7 @@ class Memberships(MembershipQueries):
         def work(connection: Connection) -> int:
             changed = 0
             for chunk in chunks(sorted(ids)):
-                where = (*self._in(streams), _M.holding == LinkState.ON.value, _M.tag_id.in_(chunk))
+                where = (*self._in(streams), IS_ON, _M.tag_id.in_(chunk))
                 changed += connection.execute(update(MEMBERSHIPS).where(*where).values(values)).rowcount
             return changed
 
@@ -230,11 +245,10 @@ class Memberships(MembershipQueries):
             statement = update(MEMBERSHIPS).where(*ended).values(off)
             self._database.write(lambda connection: connection.execute(statement, values))
 
-    def finish(self) -> None:
+    def delete_old(self, connection: Connection) -> None:
         """Delete what was taken off long ago."""
-        old = (_M.holding == LinkState.OFF.value, ~_M.ours, _M.written_at < stamp(time.time() - _KEPT))
-        statement = delete(MEMBERSHIPS).where(_M.workspace == self._workspace, *old)
-        self._database.write(lambda connection: connection.execute(statement))
+        old = (_M.holding == LinkState.OFF.value, ~_M.ours, _M.written_at < stamp(time.time() - _KEPT), IS_NOT_ON)
+        connection.execute(delete(MEMBERSHIPS).where(_M.workspace == self._workspace, *old))
 
     # Rows.
 

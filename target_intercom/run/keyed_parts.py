@@ -22,7 +22,7 @@ from target_intercom.sync.removing.remover import Remover
 from target_intercom.sync.workspace.attributes import AttributeCatalog
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
@@ -30,16 +30,13 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.keyed import KeyedKind
     from target_intercom.ledger.interface import Ledger
+    from target_intercom.model import ContactId
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config, Stream, StreamObject
     from target_intercom.sync.mapping.contacts import ContactMapper
     from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.writing.bulk_jobs import BulkJobs
     from target_intercom.sync.writing.plan_file import Plan
-
-
-_CLOCK_STEP: t.Final = 1
-"""Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""
 
 
 class SharedParts(t.Protocol):
@@ -87,6 +84,8 @@ class KeyedParts:
     shared: SharedParts
     kind: KeyedKind
     object: StreamObject
+    ours: Callable[[Collection[ContactId]], Mapping[ContactId, int]]
+    """Returns how many users this target has put into objects."""
 
     def sync(self, stream: Stream, mappers: Mappers[ContactMapper]) -> KeyedSync:
         """Return the sync of a stream."""
@@ -121,7 +120,7 @@ class KeyedParts:
     @cached_property
     def removals(self) -> Removals:
         """The objects to remove."""
-        calls = KeyedRemovals(self.known, self._jobs, lambda _keys: {})
+        calls = KeyedRemovals(self.known, self._jobs, self.ours)
         return Removals(
             self.ledger,
             Remover(calls, self.shared.in_parallel, self.ledger, self.shared.plan),
@@ -157,5 +156,5 @@ class KeyedParts:
             self._catalog,
             self._jobs,
             self.shared.plan,
-            lambda: int(self.shared.client.intercom_time(began)) - _CLOCK_STEP,
+            lambda: int(self.shared.client.intercom_time(began)),
         )

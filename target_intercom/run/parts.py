@@ -10,14 +10,16 @@ from target_intercom.errors import LedgerError
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.dry_run.client import DryRunClient
 from target_intercom.intercom.parallel import InParallel
+from target_intercom.intercom.protocol.companies import Company
 from target_intercom.kinds.companies import Companies
+from target_intercom.kinds.company_members import CompanyMembers, company_key
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.kinds.tags import Tags
 from target_intercom.ledger.interface import Ledger, stamp
 from target_intercom.ledger.records import SqlLedger
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.scratch import ScratchDatabase
-from target_intercom.model import LinkName
+from target_intercom.model import ContactId, LinkName
 from target_intercom.run.keyed_parts import KeyedParts
 from target_intercom.settings.config import StreamObject
 from target_intercom.settings.warnings import ignored_values, nameless_workspace, no_properties
@@ -49,6 +51,7 @@ from target_intercom.sync.removing.marked import Marks, StreamMarks
 from target_intercom.sync.removing.removals import Removals
 from target_intercom.sync.removing.remover import ContactRemovals, Remover
 from target_intercom.sync.workspace.attributes import AttributeCatalog
+from target_intercom.sync.workspace.companies import CompanyCatalog
 from target_intercom.sync.workspace.tags import TagCatalog
 from target_intercom.sync.writing.archived import ArchivedContacts
 from target_intercom.sync.writing.bulk import BulkWriter, Teammates
@@ -59,7 +62,7 @@ from target_intercom.sync.writing.lost_answers import Creates
 from target_intercom.sync.writing.one_by_one import DirectWriter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
@@ -95,7 +98,7 @@ def open_database(config: Config) -> Database | None:
     A dry run works on a copy. A run without a ledger that removes contacts or has groups keeps what came until its end.
     """
     if config.ledger is None:
-        return ScratchDatabase(config.data_dir) if config.removes or config.has_groups else None
+        return ScratchDatabase(config.data_dir) if config.removes or config.has_groups or config.has_members else None
     return ScratchDatabase(config.data_dir, config.ledger) if config.dry_run else Database(config.ledger)
 
 
@@ -207,7 +210,7 @@ class Parts:
             raise LookupError(stream.name)
         at_end = self.links.kinds[stream.settings.links]
         at_end.links.add_stream(stream.name)
-        self.report.groups(stream.name)
+        self.report.memberships(stream.name, stream.settings.links)
         return MembershipSync(stream, mappers, at_end.links, at_end.waiting, self.report)
 
     @cached_property
@@ -223,7 +226,16 @@ class Parts:
     @cached_property
     def companies(self) -> KeyedParts:
         """The parts that streams of companies share."""
-        return KeyedParts(self, Companies(self.client, self.in_parallel), StreamObject.COMPANIES)
+        kind = Companies(self.client, self.in_parallel)
+        return KeyedParts(self, kind, StreamObject.COMPANIES, self._members_of_ours)
+
+    def _members_of_ours(self, companies: Collection[ContactId]) -> Mapping[ContactId, int]:
+        """Return how many users this target has put into companies."""
+        if self.links is None:
+            return {}
+        groups = {company_key(one): one for one in companies}
+        counts = self.links.memberships.of_kind(LinkName.COMPANY).users_of_ours(groups)
+        return {groups[group]: count for group, count in counts.items()}
 
     @cached_property
     def in_parallel(self) -> InParallel:
@@ -271,12 +283,24 @@ class Parts:
             of_tags,
             self.config,
         )
-        kinds = {one.kind.names.kind: self._links_at_end(one) for one in (tags,)}
+        companies = CompanyCatalog(self.client, self.in_parallel, self._companies_in_ledger)
+        members = Links(
+            CompanyMembers(self.client, companies),
+            companies,
+            self.ledger,
+            memberships.of_kind(LinkName.COMPANY),
+            self.config,
+        )
+        kinds = {one.kind.names.kind: self._links_at_end(one) for one in (tags, members)}
         return AllLinks(
             kinds,
             UnnamedLists(self.config.data_dir, self._ids, self.config.search_delay_seconds),
             memberships,
         )
+
+    def _companies_in_ledger(self, company_ids: Collection[str]) -> Iterable[Company]:
+        known = self.ledger.of(StreamObject.COMPANIES.value).named([ContactId(one) for one in company_ids])
+        return [one for one in known if isinstance(one, Company)]
 
     def _links_at_end(self, links: Links) -> LinksAtEnd:
         waiting = WaitingMemberships(self.config.data_dir)

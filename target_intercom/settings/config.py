@@ -88,6 +88,9 @@ class StreamObject(str, enum.Enum):
     """The stream is left out."""
 
 
+_LINKS: t.Final = {StreamObject.GROUPS: LinkName.TAG, StreamObject.COMPANY_MEMBERS: LinkName.COMPANY}
+
+
 class Unmapped(str, enum.Enum):
     """The use of properties that `mappings` does not name."""
 
@@ -123,12 +126,14 @@ class StreamConfig:
     @property
     def links(self) -> LinkName | None:
         """The kind of the links that its records name, one each; None: its records are no memberships."""
-        return LinkName.TAG if self.object is StreamObject.GROUPS else None
+        return _LINKS.get(self.object)
 
     @property
     def lists(self) -> Mapping[LinkName, tuple[str, str]]:
         """The settings that name a property which lists a contact's groups, with the property, by kind of link."""
-        return {} if self.tags_property is None else {LinkName.TAG: ("tags_property", self.tags_property)}
+        tags, companies = ("tags_property", self.tags_property), ("companies_property", self.companies_property)
+        named = {LinkName.TAG: tags, LinkName.COMPANY: companies}
+        return {kind: (setting, name) for kind, (setting, name) in named.items() if name is not None}
 
     @property
     def is_contacts(self) -> bool:

@@ -38,10 +38,17 @@ class LinksAtEnd:
 
     def put_on(self) -> None:
         """Find the contacts of memberships, put on the links that are wanted, and decide which streams are complete."""
+        self._take_over()
         self.find_contacts.run()
         if self.links.memberships.work.waits or not self.waiting.is_empty:
             self.put_on_links.run()
         self.complete.decide(self.links.unreadable)
+
+    def _take_over(self) -> None:
+        """Take over what contact records of earlier runs want, where it is there by now: they need not come again."""
+        wanted = {} if self.links.kind.not_made is None else self.links.memberships.open_groups()
+        known = set(self.links.catalog.known(set(wanted.values()))) if wanted else set()
+        self.links.memberships.take_over_groups({group for group, name in wanted.items() if name in known})
 
     def shares(self) -> Iterator[Share]:
         """Yield how many memberships of each stream are about to end."""

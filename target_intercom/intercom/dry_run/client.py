@@ -21,10 +21,12 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.connection import Call
     from target_intercom.intercom.outages import Tries
+    from target_intercom.intercom.protocol.ids import CompanyId
     from target_intercom.json_lines import Json
 
 _READS: t.Final = frozenset(["POST /companies/search", "POST /contacts/search"])
 """Calls that change nothing, beside GET."""
+_NOT_IN_COMPANY: t.Final = Fault(status=404, code="company_not_found", message="the contact would not be in it")
 
 
 class DryRunClient(DryRunCompanyCalls):
@@ -246,6 +248,33 @@ class DryRunClient(DryRunCompanyCalls):
                 self._tags = {tag.id: tag for tag in self.tags()}
             return self._tags
 
+    # Who works where.
+
+    def contact_companies(self, contact: ContactId) -> list[CompanyId]:
+        """See `IntercomClient`."""
+        made = self._planned.made(contact)
+        if made is None and self._planned.is_gone(contact):
+            raise NotFoundError(MISSING)
+        listed = [] if made is not None else super().contact_companies(contact)
+        return sorted(self._planned.companies_of(contact, listed))
+
+    def attach_company(self, contact: ContactId, company: CompanyId) -> None:
+        """See `IntercomClient`."""
+        before, company_id = self.get_contact(contact), self.company_id(company)
+        with self._turn:
+            self._planned.attach(contact, company)
+            self._note(Planned(Operation.ATTACH, before, company_id=company_id))
+
+    def detach_company(self, contact: ContactId, company: CompanyId) -> None:
+        """See `IntercomClient`."""
+        before, company_id = self.get_contact(contact), self.company_id(company)
+        is_in = company in before.companies
+        if not is_in and (before.shows_all_companies or company not in self.contact_companies(contact)):
+            raise NotFoundError(_NOT_IN_COMPANY)
+        with self._turn:
+            self._planned.detach(contact, company)
+            self._note(Planned(Operation.DETACH, before, company_id=company_id))
+
     # The rest.
 
     def create_data_attribute(self, name: str, data_type: str, model: str = "contact") -> DataAttribute:
@@ -270,7 +299,7 @@ def _conflict(holder: Contact) -> ConflictError:
 
 
 def _blank(contact: ContactId) -> Contact:
-    return Contact(contact, "user", None, None, MappingProxyType({}), shows_all_tags=True)
+    return Contact(contact, "user", None, None, MappingProxyType({}), shows_all_tags=True, shows_all_companies=True)
 
 
 def _is_wanted(contact: Contact, wanted: Mapping[str, Sequence[str]]) -> bool:

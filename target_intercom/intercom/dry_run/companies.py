@@ -38,13 +38,29 @@ class DryRunCompanyCalls(IntercomClient):
         self._companies: dict[str, Company | None] = {}
         """Those that would have been written, by company_id; None: it would not be there."""
         self._company_ids: dict[CompanyId, str] = {}
+        self._named: dict[CompanyId, str] = {}
+        """The source's ids of others that were read."""
 
     def find_company(self, company_id: str) -> Company | None:
         """See `CompanyCalls`."""
         with self._turn:
             if company_id in self._companies:
                 return self._companies[company_id]
-        return super().find_company(company_id)
+        found = super().find_company(company_id)
+        if found is not None and found.intercom_id is not None:
+            with self._turn:
+                self._named[found.intercom_id] = company_id
+        return found
+
+    def company_id(self, company: CompanyId) -> str:
+        """Return the source's id of a company, which a plan shows."""
+        with self._turn:
+            known = self._company_ids.get(company) or self._named.get(company)
+        if known is None:
+            known = self.get_company(company).id
+            with self._turn:
+                self._named[company] = known
+        return known
 
     def get_company(self, company: CompanyId) -> Company:
         """See `CompanyCalls`."""

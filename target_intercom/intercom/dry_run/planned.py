@@ -28,6 +28,8 @@ class Operation(str, enum.Enum):
     DELETE = "delete"
     TAG = "tag"
     UNTAG = "untag"
+    ATTACH = "attach"
+    DETACH = "detach"
     CREATE_TAG = "create_tag"
     CREATE_ATTRIBUTE = "create_attribute"
 
@@ -42,6 +44,8 @@ class Planned:
     attributes: Mapping[str, Json] = field(default_factory=dict)
     """The attributes that would be sent."""
     tag: str | None = None
+    company_id: str | None = None
+    """Of the company that a contact would be put into, or taken out of."""
     attribute: DataAttribute | None = None
     model: str = "contact"
     """What the attribute is of."""

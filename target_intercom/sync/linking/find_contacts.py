@@ -67,6 +67,9 @@ class FindContacts:
             for one in waiting
             if one.group is not None and isinstance(match := matches.get(one.place), Found)
         )
+        self.links.look_up(
+            (match.contact, one.name) for one in waiting if isinstance(match := matches.get(one.place), Found)
+        )
         for one in waiting:
             if one.removed:
                 self._end(batch, one)

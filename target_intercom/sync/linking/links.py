@@ -37,6 +37,8 @@ class Links:
     """The streams of this run that name groups."""
     unreadable: set[str] = field(default_factory=set)
     """The groups streams with a refused record whose key cannot be read."""
+    named_by: dict[str, str] = field(default_factory=dict)
+    """By groups stream: the property of its records that names the group."""
 
     def add_stream(self, stream: str) -> None:
         """Add a stream of this run that names groups."""
@@ -49,16 +51,22 @@ class Links:
 
     def linked_id(self, one: Membership) -> LinkedId | None:
         """Return the id of what a membership's contact is linked to; None: the workspace does not have it."""
-        return self.group_id(one.group) if one.linked is None else one.linked
+        return self.group_id(one.group, one.name) if one.linked is None else one.linked
 
-    def group_id(self, group: GroupKey) -> LinkedId | None:
+    def group_id(self, group: GroupKey, name: str) -> LinkedId | None:
         """Return the id of what a group is in Intercom; None: the workspace does not have it."""
-        linked = self.catalog.get(group)
+        linked = self.catalog.get(group, name)
         return None if linked is None else linked.id
 
     def shown(self, contact: Contact) -> ShownLinks:
         """Return the links that a contact shows."""
-        return ShownLinks(self.kind.shown(contact), are_all=self.kind.shows_all(contact))
+        return ShownLinks(self.kind.shown(contact), self.kind.shows_all(contact), self.kind.own_id)
+
+    def look_up(self, contacts: Iterable[tuple[Contact, str]]) -> None:
+        """Ask for what is needed to see whether contacts have their links; each contact with the name of a group."""
+        names = {name for contact, name in contacts if self.kind.shown(contact)}
+        if names:
+            self.catalog.look_up(names)
 
     def recent_since(self) -> Stamp:
         """Return since when links may have changed and search may not show it yet."""
@@ -160,7 +168,8 @@ class MembershipBatch:
         ids.update(*(self._by_pair.get((change.contact.id, group), ()) for group in change.groups))
         known = [self._known[one] for one in sorted(ids)]
         superseded = waiting_for_outcome(change, known)
-        linked = {group: id_ for group in change.groups if (id_ := self._links.group_id(group)) is not None}
+        known_ids = ((group, self._links.group_id(group, name)) for group, name in change.groups.items())
+        linked = {group: id_ for group, id_ in known_ids if id_ is not None}
         shown = self._links.shown(change.contact)
         decided = decide(change, known, linked, shown, self._links.recent_since())
         self.put(decided.changed)
@@ -172,6 +181,7 @@ class MembershipBatch:
         for stream in {one.stream for one in lists}:
             self.read_records(stream, [one.key for one in lists if one.stream == stream])
         self.read_pairs((one.contact.id, group) for one in lists for group in one.groups)
+        self._links.look_up((one.contact, name) for one in lists for name in one.groups.values())
 
     def put(self, rows: Iterable[Membership]) -> None:
         """Add or change memberships."""

@@ -97,6 +97,8 @@ class PutOn:
         # Of a link of ours that changed lately search says nothing: it may be on, and not be shown yet.
         unsure = {one.contact for one in rows if one.written_at >= since and one.ours}
         view = self.matcher.shown({one.contact for one in rows} - lately, indexed=lately - unsure)
+        facts = ((view.fact(one.contact), one.name) for one in rows if one.contact not in unsure)
+        self.links.look_up((fact, name) for fact, name in facts if isinstance(fact, Contact))
         found: dict[Pair, LinkState | Refusal] = {}
         hidden: dict[ContactId, list[Membership]] = defaultdict(list)
         for one in rows:
@@ -106,14 +108,16 @@ class PutOn:
                 hidden[one.contact].append(one)
             else:
                 found[one.pair] = shown
-        for contact_id, answer in self.in_parallel(lambda one: (one, self._read(one)), list(hidden)):
-            for one in hidden[contact_id]:
-                found[one.pair] = self._state(one, answer)
+        answers = dict(self.in_parallel(lambda one: (one, self._read(one)), list(hidden)))
+        self.links.catalog.look_up({one.name for id_, ones in hidden.items() if answers[id_] for one in ones})
+        for contact_id, ones in hidden.items():
+            for one in ones:
+                found[one.pair] = self._state(one, answers[contact_id])
         self._save_found(rows, found)
 
     def _shown(self, one: Membership, fact: Fact | None, *, is_recent: bool) -> LinkState | Refusal:
         """Return whether a contact has a link, by what search shows of the contact, perhaps as it was long ago."""
-        linked, contact = self.links.group_id(one.group), fact if isinstance(fact, Contact) else None
+        linked, contact = self.links.group_id(one.group, one.name), fact if isinstance(fact, Contact) else None
         if linked is None:
             return LinkState.WANTED
         state = LinkState.UNCLEAR if contact is None else self.links.shown(contact).state_of(linked)
@@ -124,16 +128,21 @@ class PutOn:
             return Refusal.by_intercom(fact)
         return contact_gone(one.contact) if contact is None else state
 
-    def _read(self, contact: ContactId) -> frozenset[LinkedId] | Refusal:
+    def _read(self, contact: ContactId) -> frozenset[str] | Refusal:
         try:
             return self.links.kind.of_contact(contact)
         except UndoneError as error:
             return why_refused(contact, error)
 
-    def _state(self, one: Membership, answer: frozenset[LinkedId] | Refusal) -> LinkState | Refusal:
+    def _state(self, one: Membership, answer: frozenset[str] | Refusal) -> LinkState | Refusal:
         if isinstance(answer, Refusal):
             return answer
-        return LinkState.ON if self.links.group_id(one.group) in answer else LinkState.WANTED
+        linked = self.links.group_id(one.group, one.name)
+        try:
+            is_on = bool(answer) and linked is not None and self.links.kind.own_id(linked) in answer
+        except UndoneError as error:
+            return Refusal.by_intercom(error.fault)
+        return LinkState.ON if is_on else LinkState.WANTED
 
     def _save_found(self, rows: Sequence[Membership], found: Mapping[Pair, LinkState | Refusal]) -> None:
         looked_at: list[Membership] = []
@@ -143,7 +152,8 @@ class PutOn:
                 case Refusal() as why:
                     refused.append((one, why))
                 case LinkState.ON:
-                    looked_at.append(replace(one, state=LinkState.ON, linked=self.links.group_id(one.group)))
+                    linked = self.links.group_id(one.group, one.name)
+                    looked_at.append(replace(one, state=LinkState.ON, linked=linked))
                 case state:
                     looked_at.append(replace(one, state=state))
         self.outcomes.looked_at(looked_at)
@@ -163,24 +173,28 @@ class PutOn:
         """Put links on through bulk jobs, where that is cheaper; returns the memberships that are left."""
         wanted: dict[ContactId, set[LinkedId]] = defaultdict(set)
         for one in rows:
-            if (linked := self.links.group_id(one.group)) is not None:
+            if (linked := self.links.group_id(one.group, one.name)) is not None:
                 wanted[one.contact].add(linked)
         changes = {contact: LinkChange(frozenset(ids), frozenset()) for contact, ids in wanted.items()}
         often, a_call = Counter(group for _, group in {one.pair for one in rows}), self.links.kind.contacts_a_call
         done = self.jobs.run(changes, calls=sum(-(-count // a_call) for count in often.values()))
-        self.outcomes.put_on(replace(one, linked=self.links.group_id(one.group)) for one in rows if one.contact in done)
+        self.outcomes.put_on(
+            replace(one, linked=self.links.group_id(one.group, one.name)) for one in rows if one.contact in done
+        )
         return [one for one in rows if one.contact not in done]
 
     def _put_on_singly(self, rows: Sequence[Membership]) -> None:
         """Put links on by calls of many contacts each."""
         rows = sorted(rows, key=lambda one: (one.group, one.contact))
         pairs = dict(by_pair(rows))
+        if rows:
+            self.links.catalog.look_up({one.name for one in rows})
         self.plan.because(origins(pairs, self.links, self.plan))
         put_on: list[Membership] = []
         refused: list[tuple[Membership, Refusal]] = []
         unknown: list[tuple[Membership, Refusal]] = []
         try:
-            for answer in self.in_parallel(self._link_chunk, list(self._chunks(pairs))):
+            for answer in self.in_parallel(self._link_chunk, list(self._chunks(pairs, _names(rows)))):
                 for contact in answer.chunk.contacts:
                     ones = pairs[contact, answer.chunk.group]
                     if (why := answer.refused.get(contact)) is not None:
@@ -195,13 +209,13 @@ class PutOn:
         # These may have arrived.
         self.outcomes.not_put_on(unknown, state=LinkState.UNCLEAR)
 
-    def _chunks(self, pairs: Iterable[Pair]) -> Iterator[_Chunk]:
+    def _chunks(self, pairs: Iterable[Pair], names: Mapping[GroupKey, str]) -> Iterator[_Chunk]:
         contacts: dict[GroupKey, list[ContactId]] = defaultdict(list)
         for contact, group in pairs:
             contacts[group].append(contact)
         size = self.links.kind.contacts_a_call
         for group, ones in contacts.items():
-            linked = self.links.catalog.get(group)
+            linked = self.links.catalog.get(group, names[group])
             if linked is None:
                 raise LookupError(group)
             for start in range(0, len(ones), size):
@@ -251,7 +265,7 @@ def origins(pairs: Mapping[Pair, Sequence[Membership]], links: Links, plan: Plan
     for (contact, group), ones in pairs.items():
         records = of_records(ones)
         # The plan names a link as Intercom does, whatever its group is called.
-        linked = links.catalog.get(group) if plan.is_written else None
+        linked = links.catalog.get(group, ones[0].name) if plan.is_written else None
         name = group if linked is None else links.kind.names.key(linked.name)
         found[contact, name] = Origin(records[0].stream, records[0].key) if records else Origin(ones[0].stream)
     return found

@@ -7,6 +7,7 @@ import re
 import typing as t
 from contextlib import suppress
 
+from target_intercom.kinds.company_members import COMPANY_NAMES
 from target_intercom.kinds.tags import TAG_NAMES
 from target_intercom.sync.mapping.values import UncoercibleError, identifier
 
@@ -16,7 +17,7 @@ if t.TYPE_CHECKING:
     from target_intercom.kinds.link import GroupNames
     from target_intercom.model import GroupKey, Json, LinkName
 
-NAMES: t.Final[Mapping[LinkName, GroupNames]] = {one.kind: one for one in (TAG_NAMES,)}
+NAMES: t.Final[Mapping[LinkName, GroupNames]] = {one.kind: one for one in (TAG_NAMES, COMPANY_NAMES)}
 """How records name groups, by kind of link."""
 
 _ELEMENT: t.Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|((?:[^",{}\\]|\\.)+?))\s*(?=,|$)', re.DOTALL)

@@ -32,6 +32,8 @@ class MembershipDraft:
     name: str | None
     """The group; None: the record does not say, and need not where it ends a membership."""
     removed: bool
+    source: str
+    """The property that names the group."""
 
 
 class MembershipMapper:
@@ -101,7 +103,8 @@ class MembershipMapper:
         identity = read_identity(flat, self._sources, self._config.match_by, lenient=removed)
         if not removed and all(identity.get(which) is None for which in self._config.match_by):
             raise no_identifier(self._config.match_by)
-        return MembershipDraft(identity, self._group(flat, lenient=removed), removed)
+        source = self._sources[self._names.target]
+        return MembershipDraft(identity, self._group(flat, lenient=removed), removed, source)
 
     def removes(self, record: Mapping[str, Json]) -> bool:
         """Check whether a record ends a membership."""

@@ -59,7 +59,7 @@ def change(contact: Contact, *groups: GroupKey, **values: Any) -> MembershipChan
 
 
 def links(contact: Contact) -> ShownLinks:
-    return ShownLinks(contact.tags, are_all=contact.shows_all_tags)
+    return ShownLinks(contact.tags, contact.shows_all_tags, lambda linked: linked)
 
 
 def decided(
