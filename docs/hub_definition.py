@@ -106,7 +106,8 @@ _USAGE: t.Final = """\
 
 The report, the rejected records and the ledger, which is the memory between runs, lie in `data_dir`. Keep that folder
 from one run to the next, or give the ledger a place of its own with `ledger_url`. For a ledger in PostgreSQL set
-`pip_url` to `target-intercom[postgres]`.
+`pip_url` to `target-intercom[postgres]`; with the extra `html`, `target-intercom[html,postgres]`, a run also writes
+`report.html`, for people.
 
 ### Trying it without an account
 
@@ -122,7 +123,7 @@ _COMMANDS: t.Final = {
     },
     "ledger": {
         "args": "-m target_intercom.ledger --config=ENV",
-        "description": "List the ledger's streams, export their Intercom ids, forget a stream that was renamed.",
+        "description": "List the ledger's streams and runs, export Intercom ids, forget a stream that was renamed.",
         "executable": "python",
     },
 }

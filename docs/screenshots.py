@@ -1,6 +1,6 @@
-"""Takes the pictures in the README: `python -m docs.screenshots [--out docs/images]`.
+"""Takes the pictures in the README and in docs/report.md: `python -m docs.screenshots [--out docs/images]`.
 
-They show a sandbox that the target has loaded twice with people who do not exist.
+They show a sandbox that the target has loaded with people who do not exist, and the pages that runs have written.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import unicodedata
 from datetime import datetime, timedelta, timezone
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from docs import browser, terminal
-from target_intercom.sandbox import SandboxServer
+from target_intercom.sandbox import Conditions, SandboxServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,6 +45,7 @@ _PLANS = ("Free", "Team", "Business")
 _SEGMENTS = ("Newsletter", "Beta testers", "VIP", "Onboarding")
 _PEOPLE = 220
 _CHANGED = 6
+_STATE = {"type": "STATE", "value": {"bookmarks": {"customers": {}}}}
 _SIGNED_UP = datetime(2025, 3, 3, 9, 12, 40, tzinfo=timezone.utc)
 
 _TEXT, _NUMBER = {"type": ["string", "null"]}, {"type": ["number", "null"]}
@@ -84,6 +85,7 @@ def main() -> None:
     with browser.running(executable) as chromium:
         shoot_page(chromium, out)
         shoot_terminal(chromium, out)
+        shoot_reports(chromium, out)
 
 
 def shoot_terminal(chromium: Browser, out: Path) -> None:
@@ -115,6 +117,32 @@ def shoot_page(chromium: Browser, out: Path) -> None:
             _shoot(chromium, sandbox.url + path, height, out / f"{name}.png")
 
 
+def shoot_reports(chromium: Browser, out: Path) -> None:
+    """Take the pictures of report.html and plan.html, wide and narrow, light and dark."""
+    with (
+        SandboxServer(Conditions(rate_limit=30, rate_window=2)) as sandbox,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        place, everyone = Path(folder), list(map(_customer, range(_PEOPLE)))
+        for day in range(1, _DAYS):
+            _load_all(sandbox, place, everyone[: 60 + 10 * day], snapshot=True)
+        changed = [*map(_changed, everyone[:_CHANGED]), *everyone[_CHANGED:150], *map(_broken, everyone[150:156])]
+        _load_all(sandbox, place, changed, snapshot=True)
+        _shoot_all(chromium, place / "report.html", out)
+        # Whoever is missing from the source is removed.
+        _load_all(sandbox, place, [*map(_changed, everyone[12:60]), *everyone[60:160]], snapshot=True, dry_run=True)
+        _shoot_all(chromium, place / "plan.html", out)
+
+
+def _shoot_all(chromium: Browser, page: Path, out: Path) -> None:
+    for name, width, height in (("wide", 1000, 1250), ("narrow", 400, 900)):
+        for scheme in _SCHEMES:
+            view = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+            view.goto(page.as_uri())
+            view.screenshot(path=out / f"{page.stem}-{name}-{scheme}.png")
+            view.close()
+
+
 def shoot_html(chromium: Browser, html: str, path: Path) -> None:
     """Take a picture of a document that is given as text, as large as its content."""
     page = chromium.new_page(viewport={"width": WIDTH, "height": 100})
@@ -132,6 +160,10 @@ def _shoot(chromium: Browser, url: str, height: int, path: Path) -> None:
 
 # --- what they show ---
 
+_DAYS = 7
+"""Runs before the one that is shown."""
+_SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
 _FULL = {"fault": "429", "method": "PUT", "path": "/contacts/{id}", "times": 1}
 _BROKEN = {"fault": "500", "method": "PUT", "path": "/contacts/{id}", "times": 1}
 
@@ -143,7 +175,7 @@ def _slow_clock() -> Callable[[], float]:
     return lambda: window + 1 + (time.time() - began) / 10
 
 
-def _load(sandbox: SandboxServer, folder: Path, records: Iterable[dict[str, Any]]) -> None:
+def _load(sandbox: SandboxServer, folder: Path, records: Iterable[dict[str, Any]], **settings: Any) -> None:
     config = folder / "config.json"
     config.write_text(
         json.dumps(
@@ -155,10 +187,11 @@ def _load(sandbox: SandboxServer, folder: Path, records: Iterable[dict[str, Any]
                 "data_dir": str(folder),
                 "max_connections": 1,  # so that the faults befall the first one
                 "search_delay_seconds": 1,
+                **settings,
             }
         )
     )
-    messages = [_SCHEMA, *({"type": "RECORD", "stream": "customers", "record": record} for record in records)]
+    messages = [_SCHEMA, *({"type": "RECORD", "stream": "customers", "record": record} for record in records), _STATE]
     subprocess.run(
         [sys.executable, "-m", "target_intercom", "--config", str(config)],
         input="".join(json.dumps(message) + "\n" for message in messages),
@@ -166,6 +199,15 @@ def _load(sandbox: SandboxServer, folder: Path, records: Iterable[dict[str, Any]
         check=True,
         text=True,
     )
+
+
+def _load_all(sandbox: SandboxServer, folder: Path, records: Iterable[dict[str, Any]], **settings: Any) -> None:
+    """Load the complete table."""
+    _load(sandbox, folder, records, sync_mode="sync", max_connections=8, **settings)
+
+
+def _broken(record: dict[str, Any]) -> dict[str, Any]:
+    return record | {"email": f"{record['name']} at home"}
 
 
 def _customer(number: int) -> dict[str, Any]:

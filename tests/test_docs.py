@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from docs import attributes_table, settings_table
+from docs import attributes_table, meanings_tables, settings_table
 from target_intercom import errors
 from target_intercom.model import Result, SkipReason
 from target_intercom.sandbox import routes
 from target_intercom.sandbox.__main__ import main
+from target_intercom.sandbox.compare import main as compare
 from target_intercom.settings.table import SETTINGS
 from tests.support.documents import DOCS, PAGES, README, ROOT, anchors
 
@@ -41,6 +42,12 @@ def test_the_mapping_page_has_the_attributes_of_now() -> None:
     page = attributes_table.PAGE.read_text(encoding="utf-8")
     assert attributes_table.with_table(page) == page
     assert page.count("\n| `unsubscribed_from_emails` |") == 1
+
+
+@pytest.mark.parametrize("page", [meanings_tables.REPORT, meanings_tables.ERRORS], ids=lambda page: page.name)
+def test_reasons_and_errors_stand_in_the_documents_as_in_the_pages_of_runs(page: Path) -> None:
+    """The texts are the package's: `python -m docs.meanings_tables` writes them into the documents."""
+    assert meanings_tables.with_tables(page) == page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("setting", [setting.name for setting in SETTINGS])
@@ -154,12 +161,18 @@ def test_the_sandbox_page_names_every_flag(capsys: pytest.CaptureFixture[str]) -
     assert {flag for flag in flags if flag not in SANDBOX} <= {"--port"}
 
 
+def test_the_sandbox_page_names_every_flag_of_a_comparison(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        compare(["--help"])
+    flags = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out)) - {"--help"}
+    assert flags == set(re.findall(r"^\| `(--[a-z-]+)", SANDBOX.partition("## Beside a workspace")[2], re.MULTILINE))
+
+
 # Links.
 
+_LINK = re.compile(r"\]\(((?!http)[^)\s]+)\)|<\w+ [^>]*\bsrc(?:set)?=\"([^\"]+)\"")
 LINKS = sorted(
-    (page, link)
-    for page in PAGES
-    for link in set(re.findall(r"\]\(((?!http)[^)\s]+)\)", page.read_text(encoding="utf-8")))
+    {(page, link or picture) for page in PAGES for link, picture in _LINK.findall(page.read_text(encoding="utf-8"))}
 )
 
 

@@ -163,7 +163,7 @@ class _Contacts:
         self._table = stream.table()
         self._setting = self._table.mappings
         self._said: list[str | None] = []
-        self._mapper = stream.mappers(self._said).of_contacts().of(stream.schema)
+        self._mapper = stream.mappers(self._said).of(CONTACTS).of(stream.schema)
         self._targets = self._mapper.targets()
 
     def verdict(self) -> Verdict:

@@ -62,6 +62,10 @@ class BulkCalls(Transport):
         """`POST /companies/bulk`: create or update companies by `company_id`; raises as `submit_creates`."""
         return self._submit("POST", "/companies/bulk", {"companies": companies}, job)
 
+    def submit_company_updates(self, companies: Sequence[Mapping[str, Json]], job: JobId | None = None) -> Job:
+        """`PUT /companies/bulk`: change companies, each with its `id`; raises as `submit_creates`."""
+        return self._submit("PUT", "/companies/bulk", {"companies": companies}, job)
+
     def submit_company_deletions(self, companies: Sequence[CompanyId], job: JobId | None = None) -> Job:
         """`POST /companies/bulk/delete`: archive companies in the background; raises as `submit_creates`."""
         return self._submit("POST", "/companies/bulk/delete", {"companies": _ids(companies)}, job)

@@ -47,6 +47,8 @@ class Window:
         self._not_before = -math.inf
         self._stale = 0
         self._blind = 0
+        self.skew = 0.0
+        """How far Intercom's clock is ahead of ours, in seconds."""
 
     def wait(self, now: float, in_flight: int) -> float:
         """Return how long to hold back the next call, in seconds.
@@ -112,7 +114,8 @@ class Window:
     def _turn(self, now: float, rate: RateLimit, reset: float) -> None:
         """Begin a new window; its end comes in Intercom's time and is kept in ours."""
         skew = 0.0 if rate.date is None else rate.date - now
-        ends = reset - (skew if abs(skew) >= _CLOCK_SKEW else 0.0)
+        self.skew = skew if abs(skew) >= _CLOCK_SKEW else 0.0
+        ends = reset - self.skew
         self._limit = rate.limit
         self._used = self._own = self._stale = 0
         self._reset = reset
@@ -158,6 +161,11 @@ class RateLimiter:
         self._in_flight = 0
         self._stopped = threading.Event()
         self._turn = threading.Condition()
+
+    @property
+    def skew(self) -> float:
+        """How far Intercom's clock is ahead of ours, in seconds; 0 for less than whole seconds of answers hide."""
+        return self._window.skew
 
     @property
     def in_flight(self) -> int:

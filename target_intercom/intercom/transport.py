@@ -109,6 +109,10 @@ class Transport:
         """The used share of the rate-limit window, 0 to 1; None before Intercom has told."""
         return self._limiter.window_used
 
+    def intercom_time(self, moment: float) -> float:
+        """Return what Intercom's clock showed at a moment of ours, in unix seconds, once a call was answered."""
+        return moment + self._limiter.skew
+
     def remember(self, failures: Mapping[str, int]) -> None:
         """Keep the calls that ended earlier runs alone, each with how many runs in a row it ended."""
         self._outages.remember(failures, [call for call, runs in failures.items() if runs >= _RUNS_ENDED])
@@ -280,6 +284,7 @@ class Transport:
             granted_at,
             exceeded=response.status_code == requests.codes.too_many_requests,
         )
+        self.traffic.filled(self._limiter.window_used)
         return response
 
     def _exchange(self, call: Call) -> requests.Response:

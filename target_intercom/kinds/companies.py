@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 from functools import partial
 
+from target_intercom.errors import CallFailedError, ForbiddenError, NotFoundError, RefusedError, VersionError
+from target_intercom.intercom.protocol.companies import Company, company_body
 from target_intercom.kinds.entity import Attribute, EntityKind, ValueType
+from target_intercom.kinds.keyed import KeyedKind
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from target_intercom.intercom.protocol.bulk import Job
+    from target_intercom.intercom.protocol.ids import CompanyId, JobId
+    from target_intercom.json_lines import Json
+    from target_intercom.model import Contact, ContactId
+
+_Item = t.TypeVar("_Item")
+_Result = t.TypeVar("_Result")
 
 _attribute = partial(Attribute, in_bulk_creates=True, in_bulk_updates=True)
 
@@ -40,3 +55,142 @@ COMPANIES: t.Final = EntityKind(
         ]
     ),
 )
+
+
+_FEW: t.Final = 100
+"""So many companies are asked for one by one, which does not lag; of more, a search shows first which have people."""
+_SEARCHED: t.Final = 150
+"""Companies that one search asks for: so many fit on a page."""
+
+
+class CompanyClient(t.Protocol):
+    """The calls of the Intercom client that companies need; see `CompanyCalls` and `BulkCalls`."""
+
+    def find_company(self, company_id: str) -> Company | None:
+        """Read the company that has a `company_id`."""
+
+    def get_company(self, company: CompanyId) -> Company:
+        """Read a company."""
+
+    def save_company(self, company_id: str, attributes: Mapping[str, Json]) -> Company:
+        """Create or update a company."""
+
+    def update_company(self, company: CompanyId, company_id: str, attributes: Mapping[str, Json]) -> Company:
+        """Update a company."""
+
+    def archive_company(self, company: CompanyId) -> None:
+        """Archive a company."""
+
+    def search_companies(self, company_ids: Sequence[str]) -> list[Company]:
+        """Find those of some companies that have people."""
+
+    def submit_companies(self, companies: Sequence[Mapping[str, Json]], job: JobId | None = None) -> Job:
+        """Submit companies to be created or updated."""
+
+    def submit_company_updates(self, companies: Sequence[Mapping[str, Json]], job: JobId | None = None) -> Job:
+        """Submit updates of companies."""
+
+    def submit_company_deletions(self, companies: Sequence[CompanyId], job: JobId | None = None) -> Job:
+        """Submit companies to be archived."""
+
+    def company_job(self, job: JobId) -> Job:
+        """Read how far a job is."""
+
+
+class _InParallel(t.Protocol):
+    def __call__(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+        """Call a function for many items, on several threads."""
+
+
+@dataclass(frozen=True)
+class Companies(KeyedKind):
+    """Companies and the calls about them."""
+
+    client: CompanyClient
+    in_parallel: _InParallel
+
+    kind = COMPANIES
+
+    def new(self, key: ContactId, attributes: Mapping[str, Json], known: Contact | None) -> Company:
+        """See `KeyedKind`."""
+        return Company.of(key, attributes, None if known is None else _of(known).intercom_id)
+
+    def has_id(self, known: Contact) -> bool:
+        """See `KeyedKind`."""
+        return _of(known).intercom_id is not None
+
+    def is_same(self, before: Contact, after: Contact) -> bool:
+        """See `KeyedKind`."""
+        return _of(before).intercom_id in {None, _of(after).intercom_id}
+
+    def find(self, key: ContactId) -> Company | None:
+        """See `KeyedKind`."""
+        return self.client.find_company(key)
+
+    def save(self, key: ContactId, attributes: Mapping[str, Json]) -> Company:
+        """See `KeyedKind`."""
+        return self.client.save_company(key, attributes)
+
+    def update(self, known: Contact, attributes: Mapping[str, Json]) -> Company:
+        """See `KeyedKind`."""
+        return self.client.update_company(_id(known), known.id, attributes)
+
+    def archive(self, known: Contact) -> None:
+        """See `KeyedKind`."""
+        self.client.archive_company(_id(known))
+
+    def in_use(self, known: Sequence[Contact]) -> Mapping[ContactId, int]:
+        """See `KeyedKind`. Search shows no company without people, and lags: what it shows is looked at again."""
+        if len(known) > _FEW:
+            shown = self._with_people([one.id for one in known])
+            none = {one.id: 0 for one in known if shown is not None and one.id not in shown}
+            known = [one for one in known if one.id not in none]
+        else:
+            none = {}
+        people = self.in_parallel(lambda one: (one.id, self._people(one)), known)
+        return {**none, **{id_: count for id_, count in people if count is not None}}
+
+    def _people(self, known: Contact) -> int | None:
+        """Return how many people are in a company; None: it is not there any more."""
+        try:
+            return self.client.get_company(_id(known)).people
+        except NotFoundError:
+            return None
+
+    def _with_people(self, keys: Sequence[ContactId]) -> set[ContactId] | None:
+        """Return the companies that search shows, each with people; None: there is no such search here."""
+        chunks = [keys[start : start + _SEARCHED] for start in range(0, len(keys), _SEARCHED)]
+        try:
+            return {one.id for some in self.in_parallel(self.client.search_companies, chunks) for one in some}
+        except (CallFailedError, ForbiddenError, RefusedError, VersionError):
+            return None
+
+    def submit(self, items: Collection[tuple[ContactId, Mapping[str, Json]]], job: JobId | None) -> Job:
+        """See `KeyedKind`."""
+        return self.client.submit_companies([company_body(key, attributes) for key, attributes in items], job)
+
+    def submit_updates(self, items: Collection[tuple[Contact, Mapping[str, Json]]], job: JobId | None) -> Job:
+        """See `KeyedKind`."""
+        bodies = [{"id": _id(known), **company_body(None, attributes)} for known, attributes in items]
+        return self.client.submit_company_updates(bodies, job)
+
+    def submit_archivals(self, known: Sequence[Contact], job: JobId | None) -> Job:
+        """See `KeyedKind`."""
+        return self.client.submit_company_deletions([_id(one) for one in known], job)
+
+    def job(self, job: JobId) -> Job:
+        """See `KeyedKind`."""
+        return self.client.company_job(job)
+
+
+def _of(contact: Contact) -> Company:
+    if not isinstance(contact, Company):
+        raise TypeError("a company")
+    return contact
+
+
+def _id(known: Contact) -> CompanyId:
+    id_ = _of(known).intercom_id
+    if id_ is None:
+        raise LookupError(known.id)
+    return id_

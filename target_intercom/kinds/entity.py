@@ -94,6 +94,11 @@ class EntityKind:
     key: str | None = None
     """The attribute by which an object is known, and nothing else; None: objects are found by several identifiers."""
 
+    @property
+    def other_noun(self) -> str:
+        """The `model` of the attributes that share one name space with those of this kind."""
+        return "contact" if self.noun == "company" else "company"
+
     @cached_property
     def mappable(self) -> Mapping[str, Attribute]:
         """The attributes that `mappings` can name, by name."""
@@ -108,6 +113,11 @@ class EntityKind:
     def nulls(self) -> Mapping[str, Json]:
         """The values that null stands for, by attribute."""
         return MappingProxyType({one.name: one.null_means for one in self.attributes if one.null_means is not None})
+
+    @cached_property
+    def only_upserted(self) -> frozenset[str]:
+        """The names of the attributes that an update by Intercom's id does not write."""
+        return self.names(lambda one: one.only_upserted)
 
     @cached_property
     def may_be_escaped(self) -> frozenset[str]:

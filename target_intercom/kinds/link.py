@@ -6,23 +6,44 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from target_intercom.json_lines import Json
     from target_intercom.model import (
         Contact,
-        ContactDraft,
         ContactId,
         GroupKey,
         LinkChange,
         LinkedId,
+        LinkName,
         Refusal,
         Result,
         SkipReason,
-        Update,
     )
+
+
+@dataclass(frozen=True)
+class GroupNames:
+    """How records name the groups of a kind of link."""
+
+    kind: LinkName
+    target: str
+    """How `mappings` name the property of a membership that names the group."""
+    taken: tuple[str, ...]
+    """Names of properties that are taken for that one without a mapping."""
+    key: Callable[[str], GroupKey]
+    """Returns the group that has a name."""
+    thing: str
+    """How messages call a group."""
+    name: str
+    """How messages call its name."""
+    no_name: str
+    """The code of a record that names no group."""
+    invalid: str
+    """The code of a record whose value cannot be a name."""
 
 
 class Linked(t.Protocol):
@@ -51,6 +72,13 @@ class LinkKind(t.Protocol):
     Every call may raise what the client's methods raise (`IntercomClient`).
     """
 
+    names: GroupNames
+    not_made: str | None
+    """The code with which what the workspace does not have is refused; None: it is made."""
+    no_contact: str
+    """Why a membership is refused whose contact is not there."""
+    left_out: str
+    """What is said of a contact's record where not all its links could be put on."""
     plural: str
     """How messages and the report call what contacts are linked to."""
     contacts_a_call: int
@@ -62,26 +90,23 @@ class LinkKind(t.Protocol):
     not_ours: SkipReason
     """Why a link stays that this target did not put on."""
 
-    def key(self, name: str) -> GroupKey:
-        """Return the group that has a name."""
-
-    def listed(self, draft: ContactDraft) -> Mapping[GroupKey, str] | None:
-        """Return the groups that a contact's record lists, with their names; None: the record says nothing of them."""
-
-    def shown(self, contact: Contact) -> frozenset[LinkedId]:
-        """Return the links that a contact shows."""
+    def shown(self, contact: Contact) -> frozenset[str]:
+        """Return the links that a contact shows, by `own_id`."""
 
     def shows_all(self, contact: Contact) -> bool:
         """Check whether a contact has no links but those that it shows."""
 
-    def with_change(self, update: Update, change: LinkChange) -> Update:
-        """Return the update of a contact that changes its links, too."""
+    def own_id(self, linked: LinkedId) -> str | None:
+        """Return the id by which contacts show a link; None: nobody has it."""
 
-    def job_item(self, contact: ContactId, change: LinkChange) -> dict[str, Json]:
-        """Return the part of a bulk job that changes a contact's links."""
+    def job_item(self, change: LinkChange) -> dict[str, Json]:
+        """Return the part of a contact's item in a bulk job that changes its links."""
 
-    def of_contact(self, contact: ContactId) -> frozenset[LinkedId]:
-        """Read all links of a contact, without the search index's lag."""
+    def changed(self, contact: Contact, change: LinkChange) -> Contact:
+        """Return a contact as a job has left it whose item changed its links."""
+
+    def of_contact(self, contact: ContactId) -> frozenset[str]:
+        """Read all links of a contact, by `own_id`, without the search index's lag."""
 
     def put_on_many(
         self, linked: Linked, contacts: Sequence[ContactId], others: Sequence[Sequence[ContactId]]
@@ -105,14 +130,20 @@ class LinkKind(t.Protocol):
 class LinkCatalog(t.Protocol):
     """What the workspace has that contacts can be linked to, by group."""
 
-    def get(self, group: GroupKey) -> Linked | None:
-        """Return what a group is in Intercom; None: the workspace does not have it."""
+    def get(self, group: GroupKey, name: str) -> Linked | None:
+        """Return what a group with this name is in Intercom; None: the workspace does not have it."""
 
     def provide(self, names: Mapping[GroupKey, str]) -> Mapping[GroupKey, Refusal]:
         """Make what groups of these names need and the workspace does not have; returns why it does not have some."""
 
+    def known(self, names: Collection[str]) -> Collection[str]:
+        """Return those of these names that contacts can be linked to by now, as far as the ledger tells."""
+
     def read(self) -> None:
         """Read what the workspace has, where that was not done: once, before many threads ask for it."""
+
+    def look_up(self, names: Collection[str]) -> None:
+        """Ask for what single calls, and looks at contacts, need of these: all at once, before many threads do."""
 
     def lost(self, ids: Collection[LinkedId]) -> Collection[LinkedId]:
         """Return those of these ids that Intercom has no more, where the run has read what it has."""

@@ -6,16 +6,16 @@ import hashlib
 import typing as t
 from dataclasses import dataclass, replace
 
-from target_intercom.kinds.link import LinkedContacts, LinkKind
-from target_intercom.model import GroupKey, Result, SkipReason
+from target_intercom.kinds.link import GroupNames, LinkedContacts, LinkKind
+from target_intercom.model import GroupKey, LinkName, Result, SkipReason
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from target_intercom.intercom.protocol.workspace import Tag, Tagged
     from target_intercom.json_lines import Json
     from target_intercom.kinds.link import Linked
-    from target_intercom.model import Contact, ContactDraft, ContactId, LinkChange, TagId, Update
+    from target_intercom.model import Contact, ContactId, LinkChange, TagId
 
 _LONGEST_KEY = 200
 """Characters; a longer name stands as its hash, since databases limit what they index."""
@@ -32,13 +32,16 @@ def group_key(name: str) -> GroupKey:
     return GroupKey(f"blake2b:{hashlib.blake2b(folded.encode(), digest_size=16).hexdigest()}")
 
 
-def job_item(contact: ContactId, change: LinkChange | None) -> dict[str, Json]:
-    """Return the part of a bulk job that changes a contact's tags."""
-    if change is None:
-        return {"id": contact}
-    parts = {"add": change.add, "remove": change.remove}
-    tags = {name: [{"id": tag} for tag in sorted(ids)] for name, ids in parts.items() if ids}
-    return {"id": contact, "tags": tags}
+TAG_NAMES: t.Final = GroupNames(
+    kind=LinkName.TAG,
+    target="tag",
+    taken=("tag", "group"),
+    key=group_key,
+    thing="group",
+    name="the name of a group",
+    no_name="no_group",
+    invalid="invalid_group",
+)
 
 
 class TagClient(t.Protocol):
@@ -65,20 +68,16 @@ class Tags(LinkKind):
 
     client: TagClient
 
+    names = TAG_NAMES
+    not_made = None
+    no_contact = "there is no contact to put into the group; groups create none"
+    left_out = "groups are left out that could not become tags"
     plural = "tags"
     contacts_a_call = 50
     """`POST /tags` with more ran into time-outs (fact sheet section 7)."""
     put_on_result = Result.TAGGED
     taken_off_result = Result.UNTAGGED
     not_ours = SkipReason.NOT_TAGGED
-
-    def key(self, name: str) -> GroupKey:
-        """See `LinkKind`."""
-        return group_key(name)
-
-    def listed(self, draft: ContactDraft) -> Mapping[GroupKey, str] | None:
-        """See `LinkKind`."""
-        return draft.groups
 
     def shown(self, contact: Contact) -> frozenset[TagId]:
         """See `LinkKind`: ten tags at most."""
@@ -88,13 +87,18 @@ class Tags(LinkKind):
         """See `LinkKind`."""
         return contact.shows_all_tags
 
-    def with_change(self, update: Update, change: LinkChange) -> Update:
+    def own_id(self, linked: TagId) -> str:
         """See `LinkKind`."""
-        return replace(update, tags=change)
+        return linked
 
-    def job_item(self, contact: ContactId, change: LinkChange) -> dict[str, Json]:
+    def job_item(self, change: LinkChange) -> dict[str, Json]:
         """See `LinkKind`."""
-        return job_item(contact, change)
+        parts = {"add": change.add, "remove": change.remove}
+        return {"tags": {name: [{"id": tag} for tag in sorted(ids)] for name, ids in parts.items() if ids}}
+
+    def changed(self, contact: Contact, change: LinkChange) -> Contact:
+        """See `LinkKind`."""
+        return replace(contact, tags=(contact.tags | change.add) - change.remove)
 
     def of_contact(self, contact: ContactId) -> frozenset[TagId]:
         """See `LinkKind`."""

@@ -17,6 +17,7 @@ from target_intercom.errors import ConfigValidationError, LedgerError, StreamBus
 from target_intercom.ledger.command.forgetting import forget, held
 from target_intercom.ledger.command.summaries import contact_ids, summaries
 from target_intercom.ledger.command.vacuuming import vacuum
+from target_intercom.ledger.runs import last_runs
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.read_only import ReadOnlyLedger
 from target_intercom.reporting.log import guard_log
@@ -41,6 +42,7 @@ _STAY: t.Final = (
     "If the stream was renamed, let a whole run of the new name come first."
 )
 _COLUMNS: t.Final = ("workspace", "stream", "contacts", "removed", "tags", "started_at", "finished_at", "last_run")
+_RUN_COLUMNS: t.Final = ("run", "started_at", "seconds", "exit_code", "read", "written", "refused", "calls")
 
 
 @click.group()
@@ -80,6 +82,20 @@ def streams(place: Path | str | None, as_: str) -> None:
     as_json = json.dumps([asdict(stream) for stream in known], indent=2)
     with _printing("The list of streams") as stdout:
         stdout.write(as_json if as_ == "json" else "\n".join(columns([_COLUMNS, *rows])))
+        stdout.write("\n")
+
+
+@main.command()
+@click.option("--format", "as_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_obj
+def runs(place: Path | str | None, as_: str) -> None:
+    """List the last 100 runs of each workspace: when, how long, what they did, and how they ended."""
+    with _opened(place) as ledger:
+        known = ledger.read(last_runs.read_all)
+    rows = [(workspace, *(_cell(getattr(run, name)) for name in _RUN_COLUMNS)) for workspace, run in known]
+    as_json = json.dumps([{"workspace": workspace, **asdict(run)} for workspace, run in known], indent=2)
+    with _printing("The list of runs") as stdout:
+        stdout.write(as_json if as_ == "json" else "\n".join(columns([("workspace", *_RUN_COLUMNS), *rows])))
         stdout.write("\n")
 
 
@@ -173,7 +189,7 @@ def _printing(what: str) -> Iterator[t.TextIO]:
         raise CommandError(error) from None
 
 
-def _cell(value: str | int | None) -> str:
+def _cell(value: str | float | None) -> str:
     return "-" if value is None else str(value)
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from sqlalchemy import case, delete, exists, func, or_, select
 
+from target_intercom.intercom.protocol.companies import Company
 from target_intercom.ledger.interface import UNNOTED, EntryState, Hashes, Holder, LedgerEntry, Stamp, stamp
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import ENTRIES, IS_REMOVED
@@ -60,8 +61,12 @@ IS_IN_LINE: t.Final = _E.doubt.is_(None) & or_(
 )
 """The contact is in line with the record, or with the record that overruled it and still names the contact."""
 
+COMPANIES: t.Final = "companies"
+"""The object of rows whose contacts are companies."""
+
 NOTHING: t.Final[Mapping[str, object]] = {
     "contact_id": None,
+    "intercom_id": None,
     "role": None,
     "external_id": None,
     "email": None,
@@ -111,9 +116,12 @@ _UNKNOWN: t.Final[Mapping[str, object]] = MappingProxyType({})
 class EntryRows(Rows):
     """The rows of records of one workspace, in one run."""
 
-    def __init__(self, database: Database, workspace: str, run: str) -> None:
-        """Work on an open database; `run` is this run's id."""
+    def __init__(self, database: Database, workspace: str, run: str, object_: str) -> None:
+        """Work on an open database; `run` is this run's id, `object_` what the records are: contacts or companies."""
         super().__init__(database, workspace, run, ENTRIES)
+        self.object = object_
+        self.all = _E.workspace == workspace, _E.object == object_
+        """The condition for the rows of all streams of the object."""
 
     def by_row(self, stream: str) -> tuple[ColumnElement[bool], ...]:
         """Return the condition for the rows of a stream; where they are many, the table is read in the order of rows.
@@ -145,6 +153,7 @@ class EntryRows(Rows):
             "workspace": self._workspace,
             "stream": stream,
             "key": entry.key,
+            "object": self.object,
             "gone_id": None,
             **columns_of(entry.contact),
             "content": None if hashes is None else hashes.content,
@@ -176,7 +185,7 @@ class EntryRows(Rows):
     def _without_record(self, stream: str, contact: ContactId) -> dict[str, object]:
         of = {"workspace": self._workspace, "stream": stream, "key": json.dumps({"contact": contact})}
         nothing = dict.fromkeys(column.name for column in ENTRIES.columns)
-        return {**nothing, **NOTHING, **of, "written_at": Stamp(0), "seen_at": Stamp(0)}
+        return {**nothing, **NOTHING, **of, "object": self.object, "written_at": Stamp(0), "seen_at": Stamp(0)}
 
     def delete_old(self, connection: Connection) -> int:
         """Delete contacts that search shows no more, and the keys of records that were removed long ago.
@@ -222,6 +231,8 @@ class EntryRows(Rows):
 
 def contact_of(row: Row[t.Any]) -> Contact:
     """Return a row's contact: of a removed contact only the id is known, and of an unnamed one all but the id."""
+    if row.object == COMPANIES:
+        return Company.of(row.contact_id or row.gone_id, _UNKNOWN, row.intercom_id)
     return Contact(
         id=ContactId(row.contact_id or row.gone_id or f"unnamed:{row.stream}:{row.key}"),
         role=row.role or "user",
@@ -252,4 +263,5 @@ def columns_of(contact: Contact | None) -> dict[str, object]:
         "role": None if contact is None else contact.role,
         "external_id": storable(identity.external_id),
         "email": storable(identity.email),
+        "intercom_id": contact.intercom_id if isinstance(contact, Company) else None,
     }

@@ -30,7 +30,8 @@ def forget_contacts(connection: Connection, workspace: str, contacts: Iterable[C
     for chunk in chunks(sorted(contacts)):
         of = (_M.workspace == workspace, _M.contact_id.in_(chunk), _M.holding.in_(MAY_BE_ON))
         connection.execute(update(MEMBERSHIPS).where(*of).values(away))
-        entries = (ENTRIES.c.workspace == workspace, ENTRIES.c.contact_id.in_(chunk))
+        of_contacts = ENTRIES.c.object == "contacts"
+        entries = (ENTRIES.c.workspace == workspace, of_contacts, ENTRIES.c.contact_id.in_(chunk))
         hashes = case((ENTRIES.c.groups_print.is_not(None), UNNOTED))
         connection.execute(update(ENTRIES).where(*entries).values(groups_print=hashes))
 
@@ -74,6 +75,7 @@ def keep_links_of_stream(connection: Connection, workspace: str, stream: str, no
         "run": literal(NOBODY),
         "written_at": func.max(_M.written_at),
         "seen_at": literal(now),
+        "kind": func.max(_M.kind),
     }
     ours = (
         select(*(value.label(name) for name, value in kept.items()))

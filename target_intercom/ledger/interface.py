@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
         Identity,
         RecordKey,
     )
+    from target_intercom.reporting.ended_run import EndedRun
 
 Stamp = t.NewType("Stamp", int)
 """A moment: milliseconds since 1970, by the clock of the machine that wrote it."""
@@ -155,12 +156,16 @@ UNNOTED: t.Final = ""
 class Streams:
     """The streams that runs work on; a ledger that remembers nothing knows none."""
 
-    def enter(self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False) -> None:
+    def enter(
+        self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False, object_: str = "contacts"
+    ) -> None:
         """Begin to work on a stream with these key properties; `alone` keeps every other run off it.
 
-        `removes`: this run may come to remove missing contacts, so it finds out whether other runs are there.
+        `object_`: what its records are. `removes`: this run may come to remove missing contacts, so it finds out
+        whether other runs are there.
 
         Raises:
+            StreamRefusedError: the ledger has records of the stream that are of another object.
             StreamBusyError: another run is alone with the stream, or is there while this one has to be alone.
         """
 
@@ -315,6 +320,11 @@ class Ledger:
         del contacts
         return ()
 
+    def named(self, contacts: Sequence[ContactId]) -> Iterable[Contact]:
+        """Return those of these contacts that records name, as they were when they were last written."""
+        del contacts
+        return ()
+
     def users_with(self, emails: Sequence[Email]) -> Iterable[Contact]:
         """Return the users that records name and that had one of these emails when they were last written."""
         del emails
@@ -343,12 +353,27 @@ class Ledger:
     def removed(self, contacts: Mapping[ContactId, str]) -> None:
         """Write that contacts were removed, for every record that names them; with the streams on whose account."""
 
+    def of(self, object_: str) -> Ledger:
+        """Return the part of the ledger with the records of an object: what it calls contacts are these then.
+
+        It is closed, and finished, with the ledger.
+        """
+        del object_
+        return self
+
     def failures(self) -> Mapping[str, int]:
         """Return the subjects of calls that ended runs by failing alone, and how many runs in a row each ended."""
         return {}
 
     def note_failures(self, ended_by: str | None, worked: Collection[str]) -> None:
         """Write the subject of the call that ended this run by failing alone; delete those in `worked`."""
+
+    def last_runs(self) -> Sequence[EndedRun]:
+        """Return the runs of the workspace that have ended, the latest last; at most 100."""
+        return ()
+
+    def note_run(self, run: EndedRun) -> None:
+        """Write what this run did, at its end."""
 
     def finish(self) -> None:
         """Write that the run succeeded, and how many contacts, or memberships, each of its streams has now."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from target_intercom.ledger.interface import Stamp
 
 if t.TYPE_CHECKING:
-    from target_intercom.model import ContactId, GroupKey, LinkedId, Pair, RecordKey
+    from target_intercom.model import ContactId, GroupKey, LinkedId, LinkName, Pair, RecordKey
 
 MembershipId: t.TypeAlias = "tuple[str, RecordKey, ContactId, GroupKey]"
 """The stream, the record, the contact and the group: a record makes one membership of a contact in a group."""
@@ -65,6 +65,7 @@ class LinkState(str, enum.Enum):
 class Membership:
     """A record that puts, or has put, a contact into a group."""
 
+    kind: LinkName
     stream: str
     key: RecordKey
     contact: ContactId

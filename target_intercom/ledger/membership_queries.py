@@ -13,7 +13,8 @@ from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
-from target_intercom.ledger.store.tables import IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS
+from target_intercom.ledger.store.tables import ENTRIES, IS_OF_COMPANY, IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS
+from target_intercom.model import LinkName
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -35,13 +36,14 @@ _PAIR = ("workspace", "contact_id", "group_key")
 
 
 class MembershipQueries:
-    """Reads the memberships of one workspace, as one run sees them."""
+    """Reads the memberships of one workspace, as one run sees them; a group's key tells its kind of link, too."""
 
-    def __init__(self, database: Database, workspace: str, run: str) -> None:
-        """Read an open database; `run` is this run's id."""
+    def __init__(self, database: Database, workspace: str, run: str, kind: LinkName | None = None) -> None:
+        """Read an open database; `run` is this run's id. `kind`: links of other kinds are left out."""
         self._database = database
         self._workspace = workspace
         self._run = run
+        self._kind = kind
         self._rows = Rows(database, workspace, run, MEMBERSHIPS)
 
     # Of records.
@@ -50,7 +52,8 @@ class MembershipQueries:
         """Return the memberships of some records of a stream."""
         found: dict[RecordKey, list[Membership]] = defaultdict(list)
         for chunk in chunks(sorted(keys)):
-            for one in self._read(select(MEMBERSHIPS).where(*self._rows.of(stream), _M.key.in_(chunk))):
+            of = (*self._rows.of(stream), *self._of_kind(), _M.key.in_(chunk))
+            for one in self._read(select(MEMBERSHIPS).where(*of)):
                 found[one.key].append(one)
         return found
 
@@ -63,7 +66,8 @@ class MembershipQueries:
 
     def pending(self, state: LinkState, limit: int, *, by_contact: bool = False) -> list[Membership]:
         """Return some memberships of this run in an open state, sorted by group or, `by_contact`, by contact."""
-        where = (_M.workspace == self._workspace, _M.holding == state.value, _M.run == self._run, IS_OPEN)
+        of = (_M.workspace == self._workspace, *self._of_kind())
+        where = (*of, _M.holding == state.value, _M.run == self._run, IS_OPEN)
         pair = (_M.contact_id, _M.group_key) if by_contact else (_M.group_key, _M.contact_id)
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*pair, _M.stream, _M.key).limit(limit))
 
@@ -104,7 +108,7 @@ class MembershipQueries:
         query = (
             select(_M.group_key, _M.tag_id, func.min(_M.name).label("name"))
             # In the order of rows: any index would lead to each of them singly.
-            .where(_M.workspace.concat("") == self._workspace, *has_id)
+            .where(_M.workspace.concat("") == self._workspace, *self._of_kind(), *has_id)
             .group_by(_M.group_key, _M.tag_id)
             .order_by(_M.group_key, func.count().desc(), _M.tag_id)
         )
@@ -122,11 +126,35 @@ class MembershipQueries:
         found: set[LinkedId] = set()
         with self._database.reading() as connection:
             for stream in streams:
-                of = (_M.workspace == self._workspace, _M.stream == stream, IS_ON)
+                of = (_M.workspace == self._workspace, _M.stream == stream, *self._of_kind(), IS_ON)
                 ids = select(func.min(_M.tag_id).label("id")).where(*of, _M.tag_id > "").cte("ids", recursive=True)
                 following = select(func.min(_M.tag_id)).where(*of, _M.tag_id > ids.c.id).scalar_subquery()
                 ids = ids.union_all(select(following).where(ids.c.id.is_not(None)))
                 found.update(connection.scalars(select(ids.c.id).where(ids.c.id.is_not(None))))
+        return found
+
+    def open_groups(self) -> dict[GroupKey, str]:
+        """Return the groups, with their names, that contact records of earlier runs want and could not have."""
+        open_ = (_M.holding == LinkState.UNCLEAR.value, _M.content.is_(None), _M.run != self._run)
+        query = select(_M.group_key, func.min(_M.name).label("name")).where(
+            _M.workspace == self._workspace, *self._of_kind(), *open_, IS_OPEN
+        )
+        with self._database.reading() as connection:
+            return {row.group_key: row.name for row in connection.execute(query.group_by(_M.group_key))}
+
+    def users_of_ours(self, companies: Collection[GroupKey]) -> Counter[GroupKey]:
+        """Count the users whom this target has put into companies."""
+        lead = select(ENTRIES.c.key).where(
+            ENTRIES.c.workspace == _M.workspace, ENTRIES.c.contact_id == _M.contact_id, ENTRIES.c.role == "lead"
+        )
+        found: Counter[GroupKey] = Counter()
+        with self._database.reading() as connection:
+            for chunk in chunks(sorted(companies)):
+                of = (_M.workspace == self._workspace, IS_OF_COMPANY, _M.group_key.in_(chunk))
+                ours = (_M.ours, _M.holding.in_(MAY_BE_ON), ~lead.exists())
+                pairs = select(_M.group_key, _M.contact_id).where(*of, *ours).distinct().subquery()
+                counts = select(pairs.c.group_key, func.count().label("users")).group_by(pairs.c.group_key)
+                found.update({row.group_key: row.users for row in connection.execute(counts)})
         return found
 
     # For the removal limit.
@@ -173,10 +201,13 @@ class MembershipQueries:
 
     def _among(self, streams: Collection[str]) -> tuple[ColumnElement[bool], ...]:
         """Return the condition for the rows of streams, of a few rows that are found by another column."""
-        return _M.workspace == self._workspace, _M.stream.concat("").in_(sorted(streams))
+        return _M.workspace == self._workspace, *self._of_kind(), _M.stream.concat("").in_(sorted(streams))
 
     def _in(self, streams: Collection[str]) -> tuple[ColumnElement[bool], ...]:
-        return _M.workspace == self._workspace, _M.stream.in_(sorted(streams))
+        return _M.workspace == self._workspace, *self._of_kind(), _M.stream.in_(sorted(streams))
+
+    def _of_kind(self) -> tuple[ColumnElement[bool], ...]:
+        return () if self._kind is None else (_M.kind == self._kind.value,)
 
     def _missing(self, table: FromClause, stream: str, version: int | None) -> tuple[ColumnElement[bool], ...]:
         """Return the condition for memberships of a stream whose record did not come, or only with another version."""
@@ -200,6 +231,7 @@ class MembershipQueries:
     def _membership(self, row: Row[t.Any]) -> Membership:
         """Read a row; a place in the pipe and a mark hold in the run that wrote them alone."""
         one = Membership(
+            kind=LinkName(row.kind),
             stream=row.stream,
             key=row.key,
             contact=row.contact_id,

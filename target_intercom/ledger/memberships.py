@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import typing as t
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import bindparam, delete, false, or_, select, update
 
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Update
 
     from target_intercom.ledger.store.database import Database
-    from target_intercom.model import ContactId, LinkedId, Pair, RecordKey
+    from target_intercom.model import ContactId, GroupKey, LinkedId, LinkName, Pair, RecordKey
 
 _KEPT = 86_400.0
 """Seconds for which a link that was taken off is remembered: search has caught up long before."""
@@ -32,14 +32,27 @@ _KEY = tuple(column.name for column in MEMBERSHIPS.primary_key)
 _CHANGING = tuple(column.name for column in MEMBERSHIPS.columns if not column.primary_key)
 
 
-class Memberships(MembershipQueries):
-    """The memberships of one workspace, in one run."""
+@dataclass
+class Work:
+    """What a run has left for the end of the pipe."""
 
-    def __init__(self, database: Database, workspace: str, run: str) -> None:
+    waits: bool = False
+    """Links, of whatever kind, wait to be put on or taken off because of what this run has written."""
+
+
+class Memberships(MembershipQueries):
+    """The memberships of one workspace, in one run: of every kind of link, or of one (`of_kind`)."""
+
+    def __init__(
+        self, database: Database, workspace: str, run: str, kind: LinkName | None = None, work: Work | None = None
+    ) -> None:
         """Work on an open database; `run` is this run's id."""
-        super().__init__(database, workspace, run)
-        self.has_work = False
-        """Whether links wait to be put on or taken off because of what this run has written."""
+        super().__init__(database, workspace, run, kind)
+        self.work = work or Work()
+
+    def of_kind(self, kind: LinkName) -> Memberships:
+        """Return the memberships of one kind of link."""
+        return Memberships(self._database, self._workspace, self._run, kind, self.work)
 
     # While records come.
 
@@ -48,10 +61,15 @@ class Memberships(MembershipQueries):
         changed: Sequence[Membership],
         dropped: Sequence[Membership],
         lists: Mapping[tuple[str, RecordKey], str] | None = None,
+        unfinished: Collection[tuple[str, RecordKey]] = (),
     ) -> None:
-        """Write which memberships records make; `lists` has the hash of the groups that each contact record lists."""
+        """Write which memberships records make; `lists` has the hash of the groups that each contact record lists.
+
+        `unfinished`: of these records memberships wait that were written before.
+        """
         waiting = {(one.stream, one.key) for one in changed if one.state not in {LinkState.ON, LinkState.OFF}}
-        self.has_work = self.has_work or bool(waiting)
+        waiting.update(unfinished)
+        self.work.waits = self.work.waits or bool(waiting)
         rows = sorted((self._row(one) for one in changed), key=lambda row: tuple(str(row[name]) for name in _KEY))
         listed = [
             {"of": stream, "which": key, "print": value, "by": self._run if (stream, key) in waiting else None}
@@ -95,9 +113,24 @@ class Memberships(MembershipQueries):
                 changed += connection.execute(update(MEMBERSHIPS).where(*wanted).values(look)).rowcount
             return changed
 
-        self.has_work = bool(self._database.write(work)) or self.has_work
+        self.work.waits = bool(self._database.write(work)) or self.work.waits
 
     # Putting on.
+
+    def take_over_groups(self, groups: Collection[GroupKey]) -> None:
+        """Take over what contact records of earlier runs want, and could not be put on: the groups were not there."""
+        open_ = (_M.holding == LinkState.UNCLEAR.value, _M.content.is_(None), _M.run != self._run)
+
+        def work(connection: Connection) -> int:
+            changed = 0
+            for chunk in chunks(sorted(groups)):
+                where = (_M.workspace == self._workspace, _M.group_key.in_(chunk), *open_, IS_OPEN)
+                mine = update(MEMBERSHIPS).where(*where).values(run=self._run, place=None)
+                changed += connection.execute(mine).rowcount
+            return changed
+
+        if groups:
+            self.work.waits = bool(self._database.write(work)) or self.work.waits
 
     def take_over(self, streams: Collection[str]) -> None:
         """Take over memberships of contact records of which an earlier run could not find out whether they are linked.
@@ -173,6 +206,7 @@ class Memberships(MembershipQueries):
         """
         lists = select(ENTRIES.c.key).where(
             ENTRIES.c.workspace == self._workspace,
+            ENTRIES.c.object == "contacts",
             ENTRIES.c.contact_id == _M.contact_id,
             ENTRIES.c.stream.in_(sorted(streams)),
             ENTRIES.c.standing == EntryState.SYNCED.value,
@@ -226,7 +260,8 @@ class Memberships(MembershipQueries):
         ids, mine = {(one.contact, one.linked) for one in rows if one.linked is not None}, {one.id for one in rows}
         wanted: dict[tuple[ContactId, LinkedId | None], list[Membership]] = defaultdict(list)
         for chunk in chunks(sorted({contact for contact, _ in ids})):
-            where = (_M.workspace == self._workspace, _M.contact_id.in_(chunk), _M.holding.in_(WANTED))
+            of = (_M.workspace == self._workspace, *self._of_kind())
+            where = (*of, _M.contact_id.in_(chunk), _M.holding.in_(WANTED))
             for one in self._lock(connection, *where):
                 if (one.contact, one.linked) in ids and one.id not in mine:
                     wanted[one.contact, one.linked].append(one)
@@ -278,6 +313,7 @@ class Memberships(MembershipQueries):
             "run": self._run,
             "written_at": one.written_at,
             "version": one.version,
+            "kind": one.kind.value,
             **self._rows.seen(),
         }
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import itertools
 import time
 import typing as t
+from copy import copy
 
 from sqlalchemy import bindparam, case, delete, false, func, or_, select, true, tuple_, update
 
+from target_intercom.intercom.protocol.companies import Company
+from target_intercom.kinds.company_members import company_key
 from target_intercom.ledger import unnamed
 from target_intercom.ledger.entries import (
     CHANGING,
+    COMPANIES,
     HOLDER_COLUMNS,
     IS_IN_LINE,
     IS_MISSABLE,
@@ -23,9 +27,10 @@ from target_intercom.ledger.entries import (
     storable,
 )
 from target_intercom.ledger.forgotten_memberships import forget_contacts, release_records
+from target_intercom.ledger.gone_groups import forget_groups, look_at_returned
 from target_intercom.ledger.interface import UNCONFIRMED, UNNOTED, Doubt, EntryState, Ledger, Stamp, UnchangedRow, stamp
 from target_intercom.ledger.memberships import Memberships
-from target_intercom.ledger.runs import failures
+from target_intercom.ledger.runs import failures, last_runs
 from target_intercom.ledger.runs.lead_intents import SqlLeadIntents
 from target_intercom.ledger.runs.stamps import mend_stamps
 from target_intercom.ledger.runs.streams import SqlStreams
@@ -42,7 +47,10 @@ if t.TYPE_CHECKING:
     from target_intercom.ledger.interface import Holder, LedgerEntry, Loaded
     from target_intercom.ledger.store.database import Database
     from target_intercom.model import Contact, ContactId, Email, Identity, RecordKey
+    from target_intercom.reporting.ended_run import EndedRun
 
+CONTACTS: t.Final = "contacts"
+"""The object of rows of contacts."""
 _PAGE = 5000
 """Rows that are in memory at once."""
 
@@ -50,7 +58,7 @@ _OVERRULED: t.Final = ", overruled"
 """After a doubt: a record of this run had overruled the row before."""
 
 _E = ENTRIES.c
-_FOUND_BY: t.Final = (_E.contact_id, _E.role, _E.external_id, _E.email)
+_FOUND_BY: t.Final = (_E.contact_id, _E.role, _E.external_id, _E.email, _E.intercom_id)
 
 
 class SqlLedger(Ledger):
@@ -65,7 +73,7 @@ class SqlLedger(Ledger):
         self._run = run
         self._doubts = itertools.count()
         self._locks = locks_of(database)
-        self._entries = EntryRows(database, workspace, run)
+        self._entries = EntryRows(database, workspace, run, CONTACTS)
         self.streams: SqlStreams = SqlStreams(database, workspace, run, self._locks)
         self.intents: SqlLeadIntents = SqlLeadIntents(database, workspace, run)
         self.memberships: Memberships = Memberships(database, workspace, run)
@@ -73,11 +81,10 @@ class SqlLedger(Ledger):
         mend_stamps(database, workspace)
 
     def finish(self) -> None:
-        """See `Ledger`. A stream is of contacts, or of memberships."""
-        of_contacts = set(self.streams.of_contacts())
+        """See `Ledger`."""
         known = {
-            stream: (self if stream in of_contacts else self.memberships).known(stream)
-            for stream in self.streams.entered
+            stream: (self if object_ in {CONTACTS, COMPANIES} else self.memberships).known(stream)
+            for stream, object_ in self.streams.entered.items()
         }
         overruled = (_E.workspace == self._workspace, _E.doubt == self._run)
 
@@ -107,6 +114,21 @@ class SqlLedger(Ledger):
     def note_failures(self, ended_by: str | None, worked: Collection[str]) -> None:
         """See `Ledger`."""
         failures.write(self._database, self._workspace, ended_by, worked)
+
+    def of(self, object_: str) -> SqlLedger:
+        """See `Ledger`."""
+        view = copy(self)
+        view._entries = EntryRows(self._database, self._workspace, self._run, object_)  # noqa: SLF001 - a copy of this
+        return view
+
+    def last_runs(self) -> Sequence[EndedRun]:
+        """See `Ledger`."""
+        with self._database.reading() as connection:
+            return last_runs.read(connection, self._workspace)
+
+    def note_run(self, run: EndedRun) -> None:
+        """See `Ledger`."""
+        last_runs.write(self._database, self._workspace, run)
 
     def close(self) -> None:
         """See `Ledger`."""
@@ -150,7 +172,8 @@ class SqlLedger(Ledger):
 
     def adopt(self, contacts: Sequence[Contact]) -> None:
         """See `Ledger`."""
-        unnamed.adopt(self._database, self._workspace, contacts)
+        if self._entries.object == CONTACTS:
+            unnamed.adopt(self._database, self._workspace, contacts)
 
     def doubt(self, contacts: Sequence[ContactId]) -> Doubt:
         """See `Ledger`."""
@@ -170,7 +193,7 @@ class SqlLedger(Ledger):
     ) -> None:
         def work(connection: Connection) -> None:
             for chunk in chunks(contacts):
-                of = (_E.workspace == self._workspace, _E.contact_id.in_(chunk), where)
+                of = (*self._entries.all, _E.contact_id.in_(chunk), where)
                 connection.execute(update(ENTRIES).where(*of).values(doubt=doubt))
 
         if contacts:
@@ -181,15 +204,24 @@ class SqlLedger(Ledger):
         now = {one.id: columns_of(one) for one in contacts}
         stale: set[ContactId] = set()
         for chunk in chunks(sorted(now)):
-            where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
+            where = (*self._entries.all, _E.contact_id.in_(chunk))
             connection.execute(update(ENTRIES).where(*where).values(doubt=UNCONFIRMED))
             rows = connection.execute(select(*_FOUND_BY).where(*where)).mappings()
             stale.update(row["contact_id"] for row in rows if dict(row) != now[row["contact_id"]])
         found_by: dict[str, object] = {column.name: bindparam(f"new_{column.name}") for column in _FOUND_BY}
-        moved = update(ENTRIES).where(_E.workspace == self._workspace, _E.contact_id == bindparam("new_contact_id"))
+        moved = update(ENTRIES).where(*self._entries.all, _E.contact_id == bindparam("new_contact_id"))
         if stale:
             values = [{f"new_{name}": value for name, value in now[one].items()} for one in sorted(stale)]
             connection.execute(moved.values(found_by), values)
+
+    def _anew(self, connection: Connection, companies: Iterable[Contact]) -> Iterator[ContactId]:
+        """Yield the companies that another one has taken the place of: somebody archived the one that was known."""
+        now = {one.id: one.intercom_id for one in companies if isinstance(one, Company)}
+        for chunk in chunks(sorted(now)):
+            known = (*self._entries.all, _E.contact_id.in_(chunk), _E.intercom_id.is_not(None))
+            for row in connection.execute(select(_E.contact_id, _E.intercom_id).where(*known)):
+                if now[row.contact_id] not in {None, row.intercom_id}:
+                    yield row.contact_id
 
     def _overrule(self, connection: Connection, stream: str, changed: Mapping[ContactId, RecordKey]) -> None:
         """Write which record of a stream changed a contact that others of it have, too."""
@@ -214,17 +246,22 @@ class SqlLedger(Ledger):
         live = {contact for _, contact in named}
         dropped = [self._entries.of_dropped(stream, one.dropped) for one in loaded if one.dropped is not None]
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> int:
+            if self._entries.object == COMPANIES:
+                forget_groups(connection, self._workspace, set(map(company_key, self._anew(connection, shown))))
             self._change(connection, shown)
             self._overrule(connection, stream, certain)
             self._entries.put(connection, dropped, CHANGING)
             # In a fixed order, so that two runs do not wait for each other.
             in_order = [rows[key] for key in sorted(rows)]
             self._entries.put(connection, in_order, CHANGING, groups_print=groups_print)
+            if self._entries.object == COMPANIES:
+                return look_at_returned(connection, self._workspace, set(map(company_key, live)), self._run)
             forget_live(connection, self._workspace, live)
+            return 0
 
         if rows:
-            self._database.write(work)
+            self.memberships.work.waits = bool(self._database.write(work)) or self.memberships.work.waits
 
     def see(self, stream: str, keys: Sequence[RecordKey], version: int | None) -> None:
         """See `Ledger`."""
@@ -233,13 +270,14 @@ class SqlLedger(Ledger):
     def written_since(self, since: Stamp) -> Iterable[Contact]:
         """See `Ledger`."""
         id_ = func.coalesce(_E.contact_id, _E.gone_id)
-        where = (_E.workspace == self._workspace, _E.written_at >= since, id_.is_not(None))
+        where = (*self._entries.all, _E.written_at >= since, id_.is_not(None))
         with self._database.reading() as connection:
             return [contact_of(row) for row in connection.execute(select(ENTRIES).where(*where))]
 
     def unnamed(self) -> Iterator[tuple[Contact, Stamp]]:
         """See `Ledger`."""
-        return unnamed.find(self._database, self._workspace)
+        is_of_contacts = self._entries.object == CONTACTS
+        return unnamed.find(self._database, self._workspace) if is_of_contacts else iter(())
 
     def name(self, found: Sequence[tuple[Contact, Contact]]) -> None:
         """See `Ledger`."""
@@ -284,9 +322,20 @@ class SqlLedger(Ledger):
         found: list[Holder] = []
         with self._database.reading() as connection:
             for chunk in chunks(contacts):
-                where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
+                where = (*self._entries.all, _E.contact_id.in_(chunk))
                 found.extend(map(self._entries.holder, connection.execute(select(*HOLDER_COLUMNS).where(*where))))
         return found
+
+    def named(self, contacts: Sequence[ContactId]) -> Iterable[Contact]:
+        """See `Ledger`."""
+        found: dict[ContactId, Contact] = {}
+        with self._database.reading() as connection:
+            for chunk in chunks(contacts):
+                of = (*self._entries.all, _E.contact_id.in_(chunk))
+                # The row that knows Intercom's own id of a company comes last.
+                rows = connection.execute(select(ENTRIES).where(*of).order_by(_E.intercom_id.is_not(None)))
+                found.update((contact.id, contact) for contact in map(contact_of, rows))
+        return found.values()
 
     def users_with(self, emails: Sequence[Email]) -> Iterable[Contact]:
         """See `Ledger`."""
@@ -294,7 +343,7 @@ class SqlLedger(Ledger):
         with self._database.reading() as connection:
             for chunk in chunks(email for email in emails if storable(email) is not None):
                 named = (_E.role == "user") & _E.contact_id.is_not(None) & _E.email.in_(chunk)
-                where = select(ENTRIES).where(_E.workspace == self._workspace, named)
+                where = select(ENTRIES).where(*self._entries.all, named)
                 found.update((contact.id, contact) for contact in map(contact_of, connection.execute(where)))
         return found.values()
 
@@ -365,7 +414,7 @@ class SqlLedger(Ledger):
 
         def work(connection: Connection) -> None:
             for chunk in chunks(sorted(contacts)):
-                where = (_E.workspace == self._workspace, _E.contact_id.in_(chunk))
+                where = (*self._entries.all, _E.contact_id.in_(chunk))
                 emails = connection.scalars(select(_E.email).where(*where, _E.email.is_not(None))).all()
                 self.intents.delete(connection, emails)
                 known = set(connection.scalars(select(_E.contact_id).where(*where)))
@@ -375,7 +424,10 @@ class SqlLedger(Ledger):
                     self._entries.of_gone(contacts[contact], contact) for contact in chunk if contact not in known
                 ]
                 self._entries.put(connection, unknown, CHANGING)
-            forget_contacts(connection, self._workspace, sorted(contacts))
+            if self._entries.object == COMPANIES:
+                forget_groups(connection, self._workspace, set(map(company_key, contacts)))
+            else:
+                forget_contacts(connection, self._workspace, sorted(contacts))
 
         if contacts:
             self._database.write(work)

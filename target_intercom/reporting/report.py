@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 
 from target_intercom.errors import redact
 from target_intercom.json_lines import json_line
-from target_intercom.model import CONTACT_RESULTS, GROUP_RESULTS, Result
+from target_intercom.model import CONTACT_RESULTS, MEMBERSHIP_RESULTS, LinkName, Result
 from target_intercom.private_files import LineFile, replace
 
 if t.TYPE_CHECKING:
@@ -20,13 +20,16 @@ if t.TYPE_CHECKING:
 
 Status: t.TypeAlias = t.Literal["running", "succeeded", "failed"]
 
-_TAGS: t.Final = {Result.TAGGED: "put on", Result.UNTAGGED: "taken off"}
+_BESIDE: t.Final = {
+    Result.TAGGED: "tags put on",
+    Result.UNTAGGED: "tags taken off",
+    Result.ATTACHED: "companies attached",
+    Result.DETACHED: "companies detached",
+}
 """Counted beside the outcomes of contact records."""
-_WRITTEN: t.Final = frozenset(
-    {Result.CREATED, Result.UPDATED, Result.ARCHIVED, Result.DELETED, Result.TAGGED, Result.UNTAGGED}
-)
+_WRITTEN: t.Final = frozenset({Result.CREATED, Result.UPDATED, Result.ARCHIVED, Result.DELETED, *_BESIDE})
 """Something was changed in Intercom."""
-_FOR_ALL: t.Final = 0o666
+READABLE: t.Final = 0o666
 """The report has no personal data: its readers are as the umask says."""
 
 
@@ -76,11 +79,13 @@ class RejectedRecords:
 class StreamReport:
     """The counts of one stream."""
 
-    def __init__(self, *, is_groups: bool = False) -> None:
-        """Begin with zeros; `is_groups`: its records put contacts into groups."""
+    def __init__(self, outcomes: Sequence[Result] = CONTACT_RESULTS, *, is_of_contacts: bool = True) -> None:
+        """Begin with zeros; `outcomes` are those that its records can have."""
         self.results: Counter[Result] = Counter()
-        self.is_groups = is_groups
-        self.tags: Counter[Result] = Counter()
+        self.is_of_contacts = is_of_contacts
+        self.outcomes = outcomes
+        self.beside: Counter[Result] = Counter()
+        """Links that contact records put on or took off."""
         self.reasons: dict[Result, Counter[str]] = defaultdict(Counter)
         self.cut: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
@@ -91,31 +96,27 @@ class StreamReport:
         """Return the stream's part of the report; `read` is the sum of the results."""
         return {
             "read": self.results.total(),
-            **{result.value: self.results[result] for result in self._outcomes},
+            **{result.value: self.results[result] for result in self.outcomes},
             "left": self.left,
-            **({} if self.is_groups else {result.value: self.tags[result] for result in _TAGS}),
-            **({} if self.is_groups else {"unarchived": self.unarchived}),
+            **({result.value: self.beside[result] for result in _BESIDE} if self.is_of_contacts else {}),
+            **({"unarchived": self.unarchived} if self.is_of_contacts else {}),
             "reasons": {result.value: _sorted(counts) for result, counts in sorted(self.reasons.items())},
             "cut": _sorted(self.cut),
             "left_out": _sorted(self.left_out),
         }
 
     def counts(self) -> dict[str, int]:
-        """Return the counts of outcomes, and of tags that contact records put on or took off."""
-        return {result.value: count for counts in (self.results, self.tags) for result, count in dict(counts).items()}
+        """Return the counts of outcomes, and of links that contact records put on or took off."""
+        return {result.value: count for counts in (self.results, self.beside) for result, count in dict(counts).items()}
 
     def sentence(self) -> str:
         """Return the results in a line."""
-        counts = [f"{self.results[result]} {result.value}" for result in self._outcomes if self.results[result]]
+        counts = [f"{self.results[result]} {result.value}" for result in self.outcomes if self.results[result]]
         beside = [f"{self.left} removed because they left"] if self.left else []
-        beside += [f"{self.tags[result]} tags {words}" for result, words in _TAGS.items() if self.tags[result]]
+        beside += [f"{self.beside[result]} {words}" for result, words in _BESIDE.items() if self.beside[result]]
         beside += [f"{self.unarchived} left unarchived"] if self.unarchived else []
         read = f"{self.results.total()} read" + (f": {', '.join(counts)}" if counts else "")
         return "; ".join([read, *beside])
-
-    @property
-    def _outcomes(self) -> Sequence[Result]:
-        return GROUP_RESULTS if self.is_groups else CONTACT_RESULTS
 
 
 class RunReport:
@@ -149,7 +150,7 @@ class RunReport:
 
     @property
     def written(self) -> int:
-        """How many contacts and tags were changed, made or removed so far."""
+        """How many contacts and links were changed, made or removed so far."""
         streams = self.streams().values()
         by_records = sum(count for one in streams for name, count in one.counts().items() if name in _WRITTEN)
         return by_records + sum(one.left for one in streams)
@@ -201,13 +202,17 @@ class RunReport:
         """Write down how many contacts were brought back from the archive to be looked at, and not archived again."""
         self.stream(stream).unarchived = contacts
 
-    def groups(self, stream: str) -> None:
-        """Count a stream's records as memberships."""
-        self._streams.setdefault(stream, StreamReport(is_groups=True))
+    def companies(self, stream: str) -> None:
+        """Count a stream's records as companies."""
+        self._streams.setdefault(stream, StreamReport(is_of_contacts=False))
+
+    def memberships(self, stream: str, links: LinkName) -> None:
+        """Count a stream's records as memberships of a kind of link."""
+        self._streams.setdefault(stream, StreamReport(MEMBERSHIP_RESULTS[links], is_of_contacts=False))
 
     def count_beside(self, stream: str, result: Result) -> None:
-        """Count a tag that was put on or taken off because of a contact's record, beside the record's own result."""
-        self.stream(stream).tags[result] += 1
+        """Count a link that was put on or taken off because of a contact's record, beside the record's own result."""
+        self.stream(stream).beside[result] += 1
 
     def sentence(self) -> str:
         """Return what the run did, in a sentence for the last line of the log."""
@@ -217,7 +222,14 @@ class RunReport:
 
     def save(self, status: Status, finished_at: str | None, api: Mapping[str, Json]) -> None:
         """Replace the report's file in one step, so that a reader never sees half of one."""
-        report = {
+        report = self.summary(status, finished_at, api)
+        draft = self._path.with_name(f"{self._path.name}.{self._run_id}")
+        replace(self._path, draft, json.dumps(report, indent=2) + "\n", READABLE)
+        self._is_saved = True
+
+    def summary(self, status: Status, finished_at: str | None, api: Mapping[str, Json]) -> dict[str, Json]:
+        """Return the content of the report's file."""
+        return {
             "run_id": self._run_id,
             "status": status,
             "started_at": self._started_at,
@@ -226,9 +238,6 @@ class RunReport:
             "streams": {name: counts.summary() for name, counts in self._streams.items()},
             "api": api,
         }
-        draft = self._path.with_name(f"{self._path.name}.{self._run_id}")
-        replace(self._path, draft, json.dumps(report, indent=2) + "\n", _FOR_ALL)
-        self._is_saved = True
 
     def _refuse(self, stream: str, received: Received, refusal: Refusal) -> None:
         line = self._rejected.write(received, refusal)

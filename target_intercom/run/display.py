@@ -44,7 +44,7 @@ class Display:
         self._write_metrics()
         self._run.warn_of_repeated()
         report, plan = self._run.report, self._run.plan
-        files = report.files if plan is None else {**report.files, "Plan": plan.path}
+        files = {**report.files, **({} if plan is None else {"Plan": plan.path}), **self._run.pages}
         title, beside = (DONE, ()) if plan is None else (DRY_RUN, plan.summary())
         lines = last_word(report.streams(), files, title, beside, widest=columns_of(sys.stderr))
         if lines:

@@ -10,16 +10,24 @@ from target_intercom.errors import LedgerError
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.dry_run.client import DryRunClient
 from target_intercom.intercom.parallel import InParallel
+from target_intercom.intercom.protocol.companies import Company
+from target_intercom.kinds.companies import Companies
+from target_intercom.kinds.company_members import CompanyMembers, company_key
+from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.kinds.tags import Tags
 from target_intercom.ledger.interface import Ledger, stamp
 from target_intercom.ledger.records import SqlLedger
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.scratch import ScratchDatabase
-from target_intercom.settings.warnings import nameless_workspace, no_properties
+from target_intercom.model import ContactId, LinkName
+from target_intercom.run.keyed_parts import KeyedParts
+from target_intercom.settings.config import StreamObject
+from target_intercom.settings.warnings import ignored_values, nameless_workspace, no_properties
 from target_intercom.singer.schemas import is_open
 from target_intercom.sync.contact_outcomes import ContactOutcomes
 from target_intercom.sync.contacts import ContactSync
-from target_intercom.sync.end_of_pipe import EndOfPipe, LinksAtEnd
+from target_intercom.sync.end_of_pipe import AllLinks, EndOfPipe, LinksAtEnd
+from target_intercom.sync.intake import Intake
 from target_intercom.sync.linking.find_contacts import FindContacts
 from target_intercom.sync.linking.in_bulk import LinkJobs, LinksWithContacts
 from target_intercom.sync.linking.links import Links
@@ -29,6 +37,7 @@ from target_intercom.sync.linking.put_on import PutOn
 from target_intercom.sync.linking.take_off import TakeOff
 from target_intercom.sync.linking.waiting import UnnamedLists, WaitingMemberships
 from target_intercom.sync.mapping.contacts import ContactMapper
+from target_intercom.sync.mapping.group_names import NAMES
 from target_intercom.sync.mapping.mappers import Mappers
 from target_intercom.sync.mapping.memberships import MembershipMapper
 from target_intercom.sync.matching.contact_ids import ContactIds
@@ -40,8 +49,9 @@ from target_intercom.sync.remembering.stream_memory import StreamMemory
 from target_intercom.sync.removing.complete_streams import CompleteStreams
 from target_intercom.sync.removing.marked import Marks, StreamMarks
 from target_intercom.sync.removing.removals import Removals
-from target_intercom.sync.removing.remover import Remover
+from target_intercom.sync.removing.remover import ContactRemovals, Remover
 from target_intercom.sync.workspace.attributes import AttributeCatalog
+from target_intercom.sync.workspace.companies import CompanyCatalog
 from target_intercom.sync.workspace.tags import TagCatalog
 from target_intercom.sync.writing.archived import ArchivedContacts
 from target_intercom.sync.writing.bulk import BulkWriter, Teammates
@@ -52,9 +62,12 @@ from target_intercom.sync.writing.lost_answers import Creates
 from target_intercom.sync.writing.one_by_one import DirectWriter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from target_intercom.intercom.protocol.bulk import Job
+    from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.intercom.protocol.workspace import Workspace
+    from target_intercom.kinds.entity import EntityKind
     from target_intercom.model import Contact, StreamSchema
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config, Stream
@@ -85,7 +98,7 @@ def open_database(config: Config) -> Database | None:
     A dry run works on a copy. A run without a ledger that removes contacts or has groups keeps what came until its end.
     """
     if config.ledger is None:
-        return ScratchDatabase(config.data_dir) if config.removes or config.has_groups else None
+        return ScratchDatabase(config.data_dir) if config.removes or config.has_groups or config.has_members else None
     return ScratchDatabase(config.data_dir, config.ledger) if config.dry_run else Database(config.ledger)
 
 
@@ -112,20 +125,21 @@ class MapperFactory:
     add_properties: Callable[[Iterable[str]], object]
     """Takes the names of properties that a stream has."""
 
-    def of_contacts(self) -> Mappers[ContactMapper]:
-        """Return the mappers of a stream of contacts."""
-        return Mappers(self._contact_mapper)
+    def of(self, kind: EntityKind) -> Mappers[ContactMapper]:
+        """Return the mappers of a stream of objects of a kind."""
+        return Mappers(partial(self._mapper, kind))
 
     def of_memberships(self) -> Mappers[MembershipMapper]:
         """Return the mappers of a stream of groups."""
         return Mappers(self._membership_mapper)
 
-    def _contact_mapper(self, schema: StreamSchema) -> ContactMapper:
+    def _mapper(self, kind: EntityKind, schema: StreamSchema) -> ContactMapper:
         self._check_names(schema)
         return ContactMapper(
             schema.stream,
             schema.plain["properties"],
             self.config.stream(schema.stream),
+            kind=kind,
             api_version=self.config.api_version,
             say=self.warn,
             is_open=is_open(schema.plain),
@@ -134,10 +148,14 @@ class MapperFactory:
 
     def _membership_mapper(self, schema: StreamSchema) -> MembershipMapper:
         self._check_names(schema)
+        config = self.config.stream(schema.stream)
+        if config.links is None:
+            raise LookupError(schema.stream)
         return MembershipMapper(
             schema.stream,
             schema.plain["properties"],
-            self.config.stream(schema.stream),
+            config,
+            NAMES[config.links],
             has_own_mappings=self.config.has_own_mappings(schema.stream),
             say=self.warn,
             is_open=is_open(schema.plain),
@@ -175,22 +193,49 @@ class Parts:
             memory,
             self._listed_links(stream),
             StreamMarks(stream, self._marks),
+            self.say_ignored,
         )
         look_ups = LookUps(stream, self._directory, self._matcher, self._ids)
-        return ContactSync(stream, mappers, self._catalog, look_ups, memory, self._writer(stream), outcomes)
+        intake = Intake(stream, mappers, self._catalog, memory, outcomes)
+        return ContactSync(stream, intake, look_ups, memory, self._writer(stream), outcomes)
+
+    def say_ignored(self, stream: str, attributes: Iterable[str]) -> None:
+        """Say, once for each attribute, that Intercom did not take its values."""
+        for name in attributes:
+            self.warn(ignored_values(stream, name))
 
     def membership_sync(self, stream: Stream, mappers: Mappers[MembershipMapper]) -> MembershipSync:
         """Return the sync of a stream of groups."""
-        if self.links is None:
+        if self.links is None or stream.settings.links is None:
             raise LookupError(stream.name)
-        self.links.links.add_stream(stream.name)
-        self.report.groups(stream.name)
-        return MembershipSync(stream, mappers, self.links.links, self.links.waiting, self.report)
+        at_end = self.links.kinds[stream.settings.links]
+        at_end.links.add_stream(stream.name)
+        self.report.memberships(stream.name, stream.settings.links)
+        return MembershipSync(stream, mappers, at_end.links, at_end.waiting, self.report)
 
     @cached_property
     def end_of_pipe(self) -> EndOfPipe:
         """What is done when all records came."""
-        return EndOfPipe(self.config, self.removals, [] if self.links is None else [self.links], self.report)
+        return EndOfPipe(self.config, self.every_removals, self.links, self.report)
+
+    @cached_property
+    def every_removals(self) -> list[Removals]:
+        """The objects to remove, by kind, in the order in which they are removed."""
+        return [self.removals, *([self.companies.removals] if self.config.has_companies else [])]
+
+    @cached_property
+    def companies(self) -> KeyedParts:
+        """The parts that streams of companies share."""
+        kind = Companies(self.client, self.in_parallel)
+        return KeyedParts(self, kind, StreamObject.COMPANIES, self._members_of_ours)
+
+    def _members_of_ours(self, companies: Collection[ContactId]) -> Mapping[ContactId, int]:
+        """Return how many users this target has put into companies."""
+        if self.links is None:
+            return {}
+        groups = {company_key(one): one for one in companies}
+        counts = self.links.memberships.of_kind(LinkName.COMPANY).users_of_ours(groups)
+        return {groups[group]: count for group, count in counts.items()}
 
     @cached_property
     def in_parallel(self) -> InParallel:
@@ -216,7 +261,7 @@ class Parts:
         """The contacts to remove."""
         return Removals(
             self.ledger,
-            Remover(self.client, self.in_parallel, self.ledger, self._jobs, self.plan),
+            Remover(ContactRemovals(self.client, self._jobs), self.in_parallel, self.ledger, self.plan),
             self.complete_streams,
             self._marks,
             config=self.config.stream,
@@ -225,45 +270,75 @@ class Parts:
         )
 
     @cached_property
-    def links(self) -> LinksAtEnd | None:
-        """What is done about contacts' tags; None where no stream of the run names groups."""
+    def links(self) -> AllLinks | None:
+        """What is done about contacts' links; None where the run remembers none, not even its own."""
         if not isinstance(self.ledger, SqlLedger):
             return None
-        memberships, kind = self.ledger.memberships, Tags(self.client)
-        catalog = TagCatalog(self.client, self.in_parallel, memberships, self.warn)
-        links = Links(kind, catalog, self.ledger, memberships, self.config)
+        memberships = self.ledger.memberships
+        of_tags = memberships.of_kind(LinkName.TAG)
+        tags = Links(
+            Tags(self.client),
+            TagCatalog(self.client, self.in_parallel, of_tags, self.warn),
+            self.ledger,
+            of_tags,
+            self.config,
+        )
+        companies = CompanyCatalog(self.client, self.in_parallel, self._companies_in_ledger)
+        members = Links(
+            CompanyMembers(self.client, companies),
+            companies,
+            self.ledger,
+            memberships.of_kind(LinkName.COMPANY),
+            self.config,
+        )
+        kinds = {one.kind.names.kind: self._links_at_end(one) for one in (tags, members)}
+        return AllLinks(
+            kinds,
+            UnnamedLists(self.config.data_dir, self._ids, self.config.search_delay_seconds),
+            memberships,
+        )
+
+    def _companies_in_ledger(self, company_ids: Collection[str]) -> Iterable[Company]:
+        known = self.ledger.of(StreamObject.COMPANIES.value).named([ContactId(one) for one in company_ids])
+        return [one for one in known if isinstance(one, Company)]
+
+    def _links_at_end(self, links: Links) -> LinksAtEnd:
         waiting = WaitingMemberships(self.config.data_dir)
         outcomes = Outcomes(links, waiting, self.report, self.check_refused, self.warn)
-        jobs = LinkJobs(kind, self.client, self._jobs)
+        jobs = LinkJobs(links.kind, self.client, self._jobs)
         return LinksAtEnd(
             links,
-            UnnamedLists(self.config.data_dir, self._ids, self.config.search_delay_seconds),
             waiting,
             FindContacts(links, waiting, self._matcher, self._directory, self._ids, outcomes),
             PutOn(links, self.in_parallel, jobs, self._matcher, self.plan, outcomes),
             TakeOff(links, self.in_parallel, jobs, self.plan, outcomes),
-            CompleteStreams(self.ledger, memberships, self.warn),
+            CompleteStreams(self.ledger, links.memberships, self.warn),
         )
 
     def _listed_links(self, stream: Stream) -> ContactLinks:
         """Return the part of a contact stream's sync that saves which groups its records list."""
         if self.links is None:
             return ContactLinks()
-        links, put_on, take_off = self.links.links, self.links.put_on_links, self.links.take_off_links
-        if stream.settings.tags_property is not None:
-            links.add_stream(stream.name)
-        with_contacts = (
-            LinksWithContacts(links, put_on.jobs, put_on.outcomes, put_on.look_at, take_off.save_off)
-            if self.config.bulk_writes
-            else None
-        )
-        return ListedLinks(stream, links, self.links.unnamed, with_contacts)
+        for kind in stream.settings.lists:
+            self.links.kinds[kind].links.add_stream(stream.name)
+        kinds = [one.links for one in self.links.kinds.values()]
+        with_contacts = [
+            LinksWithContacts(
+                one.links,
+                one.put_on_links.jobs,
+                one.put_on_links.outcomes,
+                one.put_on_links.look_at,
+                one.take_off_links.save_off,
+            )
+            for one in (self.links.kinds.values() if self.config.bulk_writes else ())
+        ]
+        return ListedLinks(stream, kinds, self.links.memberships, self.links.unnamed, with_contacts)
 
     # Parts that only other parts use.
 
     @cached_property
     def _catalog(self) -> AttributeCatalog:
-        return AttributeCatalog(self.client, self.warn)
+        return AttributeCatalog(self.client, CONTACTS, self.warn)
 
     @cached_property
     def _directory(self) -> Directory:
@@ -290,9 +365,15 @@ class Parts:
 
     @cached_property
     def _jobs(self) -> BulkJobs:
+        return self.jobs(self.client.job, "contacts")
+
+    def jobs(self, look: Callable[[JobId], Job], plural: str) -> BulkJobs:
+        """Return the bulk jobs that write some kind of object; `look` reads one."""
         return BulkJobs(
             self.client,
             self.in_parallel,
+            look=look,
+            plural=plural,
             # What is written is the same, however it travels.
             enabled=self.config.bulk_writes and not self.config.dry_run,
             patience_seconds=self.config.search_delay_seconds,
@@ -327,4 +408,5 @@ class Parts:
             )
         if not self.config.bulk_writes:
             return direct
-        return BulkWriter(self._jobs, direct, existing, self._teammates)
+        kinds = {} if self.links is None else {name: one.links.kind for name, one in self.links.kinds.items()}
+        return BulkWriter(self._jobs, direct, existing, self._teammates, kinds)

@@ -15,9 +15,14 @@ from target_intercom.errors import (
     TooManyRejectedError,
     redact,
 )
+from target_intercom.kinds.companies import COMPANIES
+from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.ledger.store.scratch_folder import sweep
 from target_intercom.reporting.log import Warnings
+from target_intercom.reporting.pages.report_page import RunFacts
 from target_intercom.reporting.report import RejectedRecords, RunReport
+from target_intercom.run.ending import ended_run
+from target_intercom.run.pages import NoPagesError, Pages
 from target_intercom.run.parts import GRACE_SECONDS, MapperFactory, Parts, ledger_of, new_client, open_database
 from target_intercom.settings.config import Stream
 from target_intercom.settings.contact_streams import ContactStreams
@@ -35,15 +40,19 @@ from target_intercom.sync.writing.plan_file import Plan, PlanFile
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from target_intercom.intercom.protocol.workspace import Workspace
     from target_intercom.ledger.interface import Ledger
     from target_intercom.model import StreamSchema
+    from target_intercom.reporting.ended_run import EndedRun
     from target_intercom.reporting.report import Status
+    from target_intercom.run.ending import Ending
     from target_intercom.settings.config import Config
     from target_intercom.singer.tap_streams import TapStream
     from target_intercom.sync.contacts import ContactSync
+    from target_intercom.sync.keyed_objects import KeyedSync
     from target_intercom.sync.memberships import MembershipSync
     from target_intercom.sync.removing.complete_streams import CompleteStreams
 
@@ -61,7 +70,8 @@ class Run:
         self.plan = PlanFile(config.data_dir / f"plan-{self.id}.jsonl") if config.dry_run else None
         self.client = new_client(config, self.plan, self._warn)
         self._logger = logger
-        self._said: set[str] = set()
+        self._said: dict[str, None] = {}
+        """In the order in which it was said."""
         self._warnings = Warnings(lambda text: logger.warning("%s", text))
         self._unused_mappings = set(config.general.mappings)
         self._mappers = MapperFactory(config, self._warn, self._unused_mappings.difference_update)
@@ -74,7 +84,11 @@ class Run:
             self._warnings,
             dry_run=config.dry_run,
         )
+        self._began = started
         self._session: _Session | None = None
+        self._workspace: str | None = None
+        self.pages: Mapping[str, Path] = {}
+        """The pages that this run has made, by what they hold."""
 
     # Streams.
 
@@ -90,13 +104,23 @@ class Run:
         stream = self._stream(name, schema, keys)
         _raise(self.streams.refusal(name))
         self._check_snapshot(stream)
-        mappers = self._mappers.of_contacts()
+        mappers = self._mappers.of(CONTACTS)
         mappers.of(schema)
         session = self._connected()
         _raise(self.streams.refusal(name, session.known_contact_streams))
         self.streams.admit(name)
         session.enter(stream)
         return session.parts.contact_sync(stream, mappers)
+
+    def company_sync(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> KeyedSync:
+        """Return the sync of a stream of companies; as `contact_sync`."""
+        stream = self._stream(name, schema, keys)
+        self._check_snapshot(stream)
+        mappers = self._mappers.of(COMPANIES)
+        mappers.of(schema)
+        session = self._connected()
+        session.enter(stream)
+        return session.parts.companies.sync(stream, mappers)
 
     def membership_sync(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> MembershipSync:
         """Return the sync of a stream of groups; as `contact_sync`."""
@@ -146,6 +170,7 @@ class Run:
                 self.config, self.client, ledger, self.report, self.plan or Plan(), self._warn, self.check_refused
             )
             self._session = _Session(parts)
+            self._workspace = f"{workspace.name} ({workspace.id})"
             doing = "Loading into" if self.plan is None else "Dry run: nothing is written to"
             self._logger.info("%s Intercom workspace '%s' (%s)", doing, workspace.name, workspace.id)
             parts.archived.archive_again()
@@ -187,7 +212,8 @@ class Run:
     def save_marks(self) -> None:
         """Write the marks that remove no contact, before a STATE goes past their records."""
         if self._session is not None:
-            self._session.parts.removals.unlink_idle()
+            for removals in self._session.parts.every_removals:
+                removals.unlink_idle()
 
     def finish(self) -> None:
         """Put tags on, take them off and remove contacts, at the end of the pipe.
@@ -230,7 +256,7 @@ class Run:
 
     def _warn(self, text: str | None) -> None:
         if text is not None and text not in self._said:
-            self._said.add(text)
+            self._said[text] = None
             self._warnings.warn(redact(text))
 
     # The end.
@@ -240,24 +266,51 @@ class Run:
         now = dt.datetime.now(tz=dt.timezone.utc).isoformat(timespec="seconds")
         self.report.save(status, None if status == "running" else now, self.client.traffic.summary())
 
-    def end(self, status: Status) -> None:
-        """Stop all calls, save the report and close the files."""
+    def end(self, ending: Ending) -> None:
+        """Stop all calls, save the report, close the files, and write the pages."""
         if not self.client.close(GRACE_SECONDS):
             self._logger.warning("Some calls were still unanswered at the end: whether they arrived is not known")
-        if self._session is not None:
-            self._session.end(status)
+        ended = ended_run(self.id, self._began, self.report, self.client.traffic, ending.exit_code)
+        history = () if self._session is None else self._session.end(ended)
         self._rejected.close()
         if self.plan is not None:
             self.plan.close()
-        self.save(status)
+        self.save(ending.status)
+        self._write_pages(ending, ended, history)
 
-    def end_failed(self) -> str | None:
+    def end_failed(self, ending: Ending) -> str | None:
         """End a run that fails; returns what kept the report from being saved."""
         try:
-            self.end("failed")
+            self.end(ending)
         except OSError as error:
             return f"The report could not be saved: {error}"
         return None
+
+    def _write_pages(self, ending: Ending, ended: EndedRun, history: Sequence[EndedRun]) -> None:
+        """Write the pages that people read; that they cannot be made fails no run."""
+        pages = Pages(self.config, self.id)
+        beside = {**self.report.files, **({} if self.plan is None else {"Plan": self.plan.path})}
+        facts = RunFacts(
+            report=self.report.summary(ending.status, ended.finished_at, self.client.traffic.summary()),
+            ended=ended,
+            timeline=self.client.traffic.timeline(),
+            why=[pages.without_folder(text) for text in ending.why],
+            error=ending.error,
+            workspace=self._workspace,
+            warnings=[pages.without_folder(text) for text in list(self._said)],
+            history=history,
+            files={what: path.name for what, path in beside.items()},
+            **pages.settings(self.report.streams()),
+        )
+        try:
+            self.pages = pages.write(facts, None if self.plan is None else self.plan.path)
+        except NoPagesError as error:
+            self._logger.info("%s", error)
+        except OSError as error:
+            self._logger.warning("report.html could not be saved: %s", error)
+        except Exception as error:
+            self._logger.warning("report.html could not be made (unexpected %s)", type(error).__name__)
+            self._logger.debug("The error in full", exc_info=True)
 
 
 class _Session:
@@ -276,12 +329,16 @@ class _Session:
         parts, settings = self.parts, stream.settings
         if stream.name not in self._streams:
             alone = settings.is_limited and stream.carries_all(stream.source.version)
-            parts.ledger.streams.enter(stream.name, stream.keys, alone=alone, removes=settings.is_limited)
+            parts.ledger.streams.enter(
+                stream.name, stream.keys, alone=alone, removes=settings.is_limited, object_=settings.object.value
+            )
             self._streams[stream.name] = stream
             if settings.is_limited:
                 self._complete(stream.name).add(stream)
             parts.warn(removals_turned_off(stream.name, parts.config))
-        if not settings.is_memberships:
+        if settings.is_companies:
+            parts.companies.removals.streams.add(stream.name)
+        elif settings.is_contacts:
             self._join_removals(stream)
 
     def _join_removals(self, stream: Stream) -> None:
@@ -295,22 +352,30 @@ class _Session:
         self._complete(stream).add_source(stream, source)
 
     def _complete(self, stream: str) -> CompleteStreams:
-        links = self.parts.links
-        is_groups = self.parts.config.stream(stream).is_memberships
-        return links.complete if links is not None and is_groups else self.parts.complete_streams
+        links, settings = self.parts.links, self.parts.config.stream(stream)
+        if settings.is_companies:
+            return self.parts.companies.complete_streams
+        if links is not None and settings.links is not None:
+            return links.kinds[settings.links].complete
+        return self.parts.complete_streams
 
     def lock(self, stream: str, source: TapStream) -> None:
         """Keep other runs off a stream that its tap versions, where missing contacts may be removed."""
         entered = self._streams.get(stream)
         if entered is not None and entered.settings.is_limited and not source.is_incremental:
-            self.parts.ledger.streams.enter(stream, entered.keys, alone=True)
+            object_ = entered.settings.object.value
+            self.parts.ledger.streams.enter(stream, entered.keys, alone=True, object_=object_)
 
     def finish(self) -> None:
         """Do what is done when all records came."""
         self.parts.end_of_pipe.run(self._streams)
 
-    def end(self, status: Status) -> None:
-        """Report contacts that are still unarchived, save what the ledger has to know, and close it."""
+    def end(self, ended: EndedRun) -> Sequence[EndedRun]:
+        """Report contacts that are still unarchived, save what the ledger has to know, and close it.
+
+        Returns:
+            The last runs of the workspace, this one the last; without a ledger none.
+        """
         parts = self.parts
         parts.in_parallel.close()
         for stream, contacts in parts.archived.left().items():
@@ -318,12 +383,23 @@ class _Session:
         try:
             with suppress(LedgerError):
                 parts.ledger.note_failures(parts.client.ended_by, parts.client.worked)
-            if status == "succeeded":
+            if not ended.exit_code:
                 parts.ledger.finish()
+            return self._history(ended)
         finally:
             if parts.links is not None:
                 parts.links.close()
             parts.ledger.close()
+
+    def _history(self, ended: EndedRun) -> Sequence[EndedRun]:
+        config, ledger = self.parts.config, self.parts.ledger
+        if config.ledger is None:
+            return ()
+        with suppress(LedgerError):
+            if not config.dry_run:
+                ledger.note_run(ended)
+            return [*(run for run in ledger.last_runs() if run.run != ended.run), ended]
+        return ()
 
 
 def _raise(refusal: StreamRefusedError | None) -> None:

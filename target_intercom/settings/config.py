@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from target_intercom.model import MatchBy
+from target_intercom.model import LinkName, MatchBy
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -88,6 +88,9 @@ class StreamObject(str, enum.Enum):
     """The stream is left out."""
 
 
+_LINKS: t.Final = {StreamObject.GROUPS: LinkName.TAG, StreamObject.COMPANY_MEMBERS: LinkName.COMPANY}
+
+
 class Unmapped(str, enum.Enum):
     """The use of properties that `mappings` does not name."""
 
@@ -119,6 +122,18 @@ class StreamConfig:
     def is_memberships(self) -> bool:
         """Whether its records put contacts into groups, or into companies."""
         return self.object in {StreamObject.GROUPS, StreamObject.COMPANY_MEMBERS}
+
+    @property
+    def links(self) -> LinkName | None:
+        """The kind of the links that its records name, one each; None: its records are no memberships."""
+        return _LINKS.get(self.object)
+
+    @property
+    def lists(self) -> Mapping[LinkName, tuple[str, str]]:
+        """The settings that name a property which lists a contact's groups, with the property, by kind of link."""
+        tags, companies = ("tags_property", self.tags_property), ("companies_property", self.companies_property)
+        named = {LinkName.TAG: tags, LinkName.COMPANY: companies}
+        return {kind: (setting, name) for kind, (setting, name) in named.items() if name is not None}
 
     @property
     def is_contacts(self) -> bool:
@@ -264,6 +279,11 @@ class Config:
     def has_groups(self) -> bool:
         """Whether any stream may put contacts into groups, which become tags."""
         return any(one.object is StreamObject.GROUPS or one.tags_property is not None for one in self.every)
+
+    @property
+    def has_companies(self) -> bool:
+        """Whether any stream has companies."""
+        return any(one.is_companies for one in self.every)
 
     @property
     def has_members(self) -> bool:

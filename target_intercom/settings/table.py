@@ -52,7 +52,7 @@ class Setting:
     def default(self) -> Json:
         """The default, as it would be given; None: there is none."""
         default = getattr(STREAM_DEFAULTS if hasattr(STREAM_DEFAULTS, self.name) else DEFAULTS, self.name)
-        return None if self.required else _given(default)
+        return None if self.required else given(default)
 
     @property
     def required(self) -> bool:
@@ -70,7 +70,7 @@ class Setting:
         return {**schema, "secret": True, "writeOnly": True} if self.secret else schema
 
 
-def _given(value: Json) -> Json:
+def given(value: Json) -> Json:
     """Return a value of the settings as it would be given."""
     match value:
         case enum.Enum():
@@ -78,7 +78,7 @@ def _given(value: Json) -> Json:
         case Path():
             return str(value)
         case tuple():
-            return list(map(_given, value))
+            return list(map(given, value))
         case _:
             return value
 

@@ -88,6 +88,15 @@ def no_earlier_run(streams: Collection[str], config: Config) -> str | None:
     )
 
 
+def changed_object(stream: str, known: str, given: str) -> StreamRefusedError:
+    """Return the error that a stream's records are of another object than those that the ledger has of it."""
+    message = (
+        f"Stream '{stream}': 'object' is '{given}', and the ledger has it as '{known}'. Correct it in 'streams'; or "
+        f"make the ledger forget the stream: python -m target_intercom.ledger forget {shlex.quote(stream)}"
+    )
+    return StreamRefusedError(stream, message)
+
+
 def stream_without_entry(stream: str, other: str) -> StreamRefusedError:
     """Return the error that a second stream of contacts has no entry."""
     message = f"{_has_no_entry(stream)}: '{other}'. {_is_about_people(stream)}"
@@ -151,13 +160,13 @@ def shared_stream(stream: str) -> str:
     return f"Stream '{stream}': another run worked on it, too: nothing is removed as missing from it"
 
 
-def contacts_of_old_records(stream: str, other: str, count: int, last_run: str | None) -> str:
+def contacts_of_old_records(stream: str, other: str, count: int, last_run: str | None, plural: str = "contacts") -> str:
     """Return the warning that contacts stay because of records that come in no run any more.
 
     `last_run`: when the other stream last ran; None: it is one of this run, and the records did not come.
     """
     why = (
-        f"Stream '{stream}': {count} contacts that it no longer names stay, because records of stream '{other}' of "
+        f"Stream '{stream}': {count} {plural} that it no longer names stay, because records of stream '{other}' of "
         "earlier runs name them"
     )
     if last_run is None:
@@ -186,18 +195,26 @@ def contacts_of_merges(stream: str, count: int) -> str:
     )
 
 
-def removes_named_contacts(stream: str, other: str, count: int, mode: RemovalMode) -> str:
+def removes_named_contacts(stream: str, other: str, count: int, mode: RemovalMode, plural: str = "contacts") -> str:
     """Return the warning that a stream removes contacts which records of another stream name."""
     again = "are brought back" if mode is RemovalMode.ARCHIVE else "are rejected"
     return (
-        f"Stream '{stream}' removes {count} contacts that records of stream '{other}' still name: when these "
-        f"records come again, the contacts {again}"
+        f"Stream '{stream}' removes {count} {plural} that records of stream '{other}' still name: when these "
+        f"records come again, the {plural} {again}"
     )
 
 
-def removal_refused(stream: str) -> str:
+def missing_in_use(stream: str, count: int, plural: str) -> str:
+    """Return the warning that missing objects stay, since people are in them that this target did not put there."""
+    return (
+        f"Stream '{stream}': {count} {plural} that are missing from it stay: people are in them that this target did "
+        "not put there (has_people); 'sync_mode' 'remove' removes them all the same"
+    )
+
+
+def removal_refused(stream: str, plural: str = "contacts") -> str:
     """Return the warning that Intercom refused to remove missing contacts."""
-    return f"Stream '{stream}': contacts that are missing from it could not be removed; the next run tries again"
+    return f"Stream '{stream}': {plural} that are missing from it could not be removed; the next run tries again"
 
 
 def unused_mapping(prop: str) -> str:
@@ -244,6 +261,14 @@ def nearly_named_property(stream: str, name: str, wanted: str) -> str:
     return (
         f"Stream '{stream}': property '{name}' is loaded as '{wanted}': names are compared without case, and with "
         "blanks and hyphens as '_'"
+    )
+
+
+def ignored_values(stream: str, attribute: str) -> str:
+    """Return the warning that Intercom's answers do not show what was written into an attribute."""
+    return (
+        f"Stream '{stream}': Intercom did not take values of '{attribute}' (its answer shows others, or kept a value "
+        "that a null was to clear); they are counted in 'left_out'"
     )
 
 

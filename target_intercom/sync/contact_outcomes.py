@@ -11,7 +11,7 @@ from target_intercom.sync.matching.directory import Gone, Source
 from target_intercom.sync.writing.results import InDoubt, Rejected, Saved, Skipped, Surprise
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from target_intercom.errors import InvalidRecordError
     from target_intercom.intercom.protocol.ids import ContactId
@@ -38,6 +38,8 @@ class ContactOutcomes:
     memory: StreamMemory
     links: ContactLinks
     marks: StreamMarks
+    say_ignored: Callable[[str, Sequence[str]], None]
+    """Says, once, that Intercom did not take values of attributes of a stream."""
     _survivors: set[ContactId] = field(default_factory=set)
     """Contacts that only a merge made the contacts of records of the batch."""
 
@@ -84,6 +86,9 @@ class ContactOutcomes:
     def _saved(self, saved: Saved) -> list[Entry]:
         records, contact = saved.records, saved.contact
         self.report.left_out(self.stream.name, _values_of(saved.dropped, records))
+        if saved.ignored:
+            self.report.left_out(self.stream.name, saved.ignored)
+            self.say_ignored(self.stream.name, saved.ignored)
         if contact is not None:
             changed = saved.result is not Result.UNCHANGED
             if saved.by_merge or (isinstance(records.match, Found) and records.match.by_merge):
@@ -96,7 +101,7 @@ class ContactOutcomes:
                 may_change=saved.may_change,
                 by_merge=contact.id in self._survivors,
             )
-        if saved.tags_sent:
+        if saved.links_sent:
             self.links.confirm(records)
         return self._done(records, contact, saved.result)
 
@@ -183,7 +188,7 @@ def _values_of(attributes: Iterable[str], records: ContactRecords) -> list[str]:
 def _without_link(entry: Entry, gone: ContactId | None) -> Entry:
     identity = entry.draft.identity
     if identity.id is not None and identity.id == gone:
-        identity = replace(identity, id=None)
+        identity = identity._replace(id=None)
     return replace(entry, draft=replace(entry.draft, identity=identity), known=None, again=True)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from target_intercom.errors import InvalidRecordError, LedgerError
+from target_intercom.errors import LedgerError
 from target_intercom.model import (
     Ambiguous,
     ContactRecords,
@@ -19,13 +19,11 @@ from target_intercom.model import (
     Unanswered,
 )
 from target_intercom.sync.contact_outcomes import contact_or_place
-from target_intercom.sync.mapping.attribute_values import WantedAttributes
 from target_intercom.sync.mapping.identifiers import no_identifier
 from target_intercom.sync.matching.directory import Source
 from target_intercom.sync.matching.look_ups import identities_of
 from target_intercom.sync.planning.plan import matters, play
 from target_intercom.sync.planning.wanted import plan, refusal
-from target_intercom.sync.remembering.stream_memory import Ground, in_line
 from target_intercom.sync.writing.results import Rejected, Saved, Skipped
 
 if t.TYPE_CHECKING:
@@ -35,14 +33,11 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, Identifier, Match, Received, StreamSchema
     from target_intercom.settings.config import Stream
     from target_intercom.sync.contact_outcomes import ContactOutcomes
-    from target_intercom.sync.mapping.attribute_values import AttributeType
-    from target_intercom.sync.mapping.contacts import ContactMapper
-    from target_intercom.sync.mapping.mappers import Mappers
+    from target_intercom.sync.intake import Intake
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.look_ups import LookUps
     from target_intercom.sync.planning.plan import BatchPlan, Unwritten
     from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
-    from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.results import Writer, Written
 
 
@@ -54,31 +49,20 @@ class ContactSync:
     """Brings the contacts of one stream in line with its records."""
 
     stream: Stream
-    mappers: Mappers[ContactMapper]
-    catalog: AttributeCatalog
+    intake: Intake
     look_ups: LookUps
     memory: StreamMemory
     writer: Writer
     outcomes: ContactOutcomes
-    _custom: dict[str, AttributeType | None] = field(default_factory=dict)
-    """The types of the custom attributes that came so far; None for one that cannot be written."""
 
     def meet(self, schema: StreamSchema) -> None:
-        """Check that records can be loaded that come under a schema.
-
-        Raises:
-            StreamRefusedError: they cannot.
-        """
-        self.mappers.of(schema)
+        """See `Intake`."""
+        self.intake.meet(schema)
 
     def run(self, records: Sequence[Received]) -> None:
         """Bring a batch into Intercom; every record gets its outcome, marked ones at the end of the pipe."""
         self.outcomes.begin()
-        records = self._refuse_troubled(records)
-        for mapper, some in self.mappers.parted(records):
-            mapper.learn([received.record for received in some])
-        familiar, others, sources = self.memory.familiar(records, self._ground)
-        quiet, entries = in_line(self.memory.recall(self._map(others, sources)))
+        familiar, quiet, entries = self.intake.take(records)
         known = self.look_ups.directory.start()
         self.look_ups.look_up(entries, known)
         entries = self._report_unchanged(familiar, quiet, entries, known)
@@ -92,33 +76,6 @@ class ContactSync:
                 self.memory.forget_batch()
             raise
         self.outcomes.save()
-
-    def _ground(self, schema: StreamSchema) -> Ground:
-        mapper = self.mappers.of(schema)
-        return Ground(mapper.relevant(), mapper.basis(self.catalog.describe))
-
-    def _map(self, records: Sequence[Received], sources: Mapping[int, str]) -> list[Entry]:
-        self._provide_attributes(records)
-        entries: list[Entry] = []
-        for mapper, some in self.mappers.runs(records):
-            for received in some:
-                try:
-                    mapped = mapper.map(received, self._custom)
-                except InvalidRecordError as error:
-                    self.outcomes.invalid(received, error)
-                    continue
-                self.outcomes.report.cut(self.stream.name, mapped.cut)
-                self.outcomes.report.left_out(self.stream.name, mapped.left_out)
-                source = sources.get(received.number) if mapper.says_all(mapped, received.record) else None
-                entries.append(Entry(received, mapped.draft, source=source))
-        return entries
-
-    def _provide_attributes(self, records: Sequence[Received]) -> None:
-        """Find or create the custom attributes that records need; the first schema that names a type decides it."""
-        wanted = WantedAttributes(self._custom)
-        for mapper, some in self.mappers.runs(records):
-            mapper.want((one.record for one in some if not mapper.removes(one.record)), wanted)
-        self._custom |= self.catalog.provide(wanted.types(), create=self.stream.settings.create_attributes)
 
     def _plan(self, entries: Sequence[Entry], known: Directory) -> tuple[BatchPlan, Directory]:
         """Plan a batch and look up the contacts that the plan needs; return the plan and the directory after it."""
@@ -149,18 +106,11 @@ class ContactSync:
         if involved:
             roused = [one.received for one in familiar if not involved.isdisjoint(one.names())]
             familiar = [one for one in familiar if involved.isdisjoint(one.names())]
-            quiet = [*quiet, *self.memory.recall(self._map(roused, {}))]
+            quiet = [*quiet, *self.intake.recall(roused, {})]
         touched = {contact_or_place(entry) for entry in quiet if involved and not involved.isdisjoint(_names(entry))}
         self.outcomes.unchanged(familiar, [entry for entry in quiet if contact_or_place(entry) not in touched])
         woken = [entry for entry in quiet if contact_or_place(entry) in touched]
         return sorted([*others, *self.memory.named(woken)], key=_place)
-
-    def _refuse_troubled(self, records: Sequence[Received]) -> list[Received]:
-        """Report the records that are known to be invalid, and return the others."""
-        for received in records:
-            if received.trouble is not None:
-                self.outcomes.invalid(received, received.trouble)
-        return [received for received in records if received.trouble is None]
 
     def _carry_out(self, batch: BatchPlan, stage: Directory) -> list[Entry]:
         """Carry out a plan, round by round; returns the records that have to be planned anew, in their order.

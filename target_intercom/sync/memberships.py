@@ -60,7 +60,8 @@ class MembershipSync:
         if received.trouble is not None:
             raise received.trouble
         draft = self.mappers.of(received.schema).map(received.record)
-        group = None if draft.name is None else self.links.kind.key(draft.name)
+        self.links.named_by[self.stream.name] = draft.source
+        group = None if draft.name is None else self.links.kind.names.key(draft.name)
         match_by = self.stream.settings.match_by
         key = self._key(received, draft, group)
         if key is None:

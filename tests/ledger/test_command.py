@@ -314,7 +314,7 @@ def test_a_file_that_is_not_there_is_told_and_not_made(tmp_path: Path, command: 
 
 
 def test_a_database_without_a_ledger_is_left_as_it_is(postgresql: str) -> None:
-    for command in (["streams"], ["export", S], ["forget", S, "--yes"], ["vacuum"]):
+    for command in (["streams"], ["runs"], ["export", S], ["forget", S, "--yes"], ["vacuum"]):
         assert "There is no ledger" in refused("--ledger-url", postgresql, *command)
     with closing(Ledgers(postgresql)) as ledgers:
         assert ledgers.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
@@ -442,7 +442,7 @@ def traces(folder: Path) -> dict[str, tuple[bytes, int, int]]:
     return {name: (content, known.st_mtime_ns, known.st_mode) for name, (content, known) in found.items()}
 
 
-@pytest.mark.parametrize("command", [["streams"], ["export", S]])
+@pytest.mark.parametrize("command", [["streams"], ["runs"], ["export", S]])
 def test_looking_into_a_ledger_leaves_no_trace(on_sqlite: Ledgers, tmp_path: Path, command: list[str]) -> None:
     ledger = on_sqlite()
     filled(ledger, loaded("1", "c1"))
@@ -465,7 +465,7 @@ def test_an_older_ledger_is_named_and_not_migrated(new_ledgers: Ledgers, steps: 
             connection.execute(insert(MIGRATIONS).values(name=step.__name__, applied_at="2025"))
     place = Path(make_url(new_ledgers.url).database or "")
     before = traces(place.parent) if is_sqlite else {}
-    for command in (["streams"], ["export", S], ["forget", S, "--yes"], ["vacuum"]):
+    for command in (["streams"], ["runs"], ["export", S], ["forget", S, "--yes"], ["vacuum"]):
         said = refused("--ledger-url", new_ledgers.url, *command)
         assert " is of an older version; the next run brings it up to date" in said
         assert place.name in said

@@ -14,7 +14,7 @@ from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.migrations import STEPS
 from target_intercom.ledger.store.read_only import ReadOnlyLedger
-from target_intercom.model import ContactId, GroupKey
+from target_intercom.model import ContactId, GroupKey, LinkName
 
 from .conftest import contact, key, loaded
 
@@ -54,10 +54,12 @@ def test_streams_of_contacts_are_those_with_records_or_that_a_run_finished_but_n
 ) -> None:
     """A run knows them, and a look tells them."""
     first = new_ledgers("r1")
-    for stream in ("with records", "empty", "of groups"):
-        first.streams.enter(stream, ["id"], alone=False)
+    for stream, object_ in (("with records", "contacts"), ("empty", "contacts"), ("of groups", "groups")):
+        first.streams.enter(stream, ["id"], alone=False, object_=object_)
     first.remember("with records", [loaded("1", contact("c1"))])
-    joined = Membership("of groups", key("1"), ContactId("c1"), GroupKey("vip"), "VIP", None, LinkState.ON, ours=True)
+    joined = Membership(
+        LinkName.TAG, "of groups", key("1"), ContactId("c1"), GroupKey("vip"), "VIP", None, LinkState.ON, ours=True
+    )
     first.memberships.save([joined], [])
     first.finish()
     second = new_ledgers("r2")

@@ -9,7 +9,7 @@ import pytest
 
 from target_intercom.ledger.interface import UNNOTED, Stamp
 from target_intercom.ledger.links import LinkState, Membership
-from target_intercom.model import ContactId, GroupKey, LinkedId
+from target_intercom.model import ContactId, GroupKey, LinkedId, LinkName
 
 from .conftest import contact, gone, key, loaded
 
@@ -31,7 +31,14 @@ def membership(
     name: str = "1", contact_id: str = "c1", group: str = "vip", state: LinkState = LinkState.ON, **values: Any
 ) -> Membership:
     """A membership, on and ours if nothing else is said."""
-    given: dict[str, Any] = {"stream": S, "name": group.upper(), "linked": LinkedId("7"), "ours": True, **values}
+    given: dict[str, Any] = {
+        "kind": LinkName.TAG,
+        "stream": S,
+        "name": group.upper(),
+        "linked": LinkedId("7"),
+        "ours": True,
+        **values,
+    }
     return Membership(key=key(name), contact=ContactId(contact_id), group=GroupKey(group), state=state, **given)
 
 
@@ -321,6 +328,6 @@ def test_what_is_off_is_forgotten_after_a_day_unless_it_was_ours(ledgers: Ledger
 
 @pytest.mark.parametrize(("state", "waits"), [(one, one not in {LinkState.ON, LinkState.OFF}) for one in LinkState])
 def test_it_is_known_whether_tags_wait(known: Memberships, state: LinkState, *, waits: bool) -> None:
-    assert not known.has_work
+    assert not known.work.waits
     known.save([membership(state=state)], [])
-    assert known.has_work is waits
+    assert known.work.waits is waits

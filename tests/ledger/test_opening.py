@@ -97,7 +97,7 @@ def test_the_migrations_make_the_tables_that_the_code_works_with(url: str, new_l
     assert tables(url) == {}
     Database(url).close()
     assert tables(url) == wanted
-    names = ("migrations", "streams", "entries", "intents", "memberships", "unarchived", "failures")
+    names = ("migrations", "streams", "entries", "intents", "memberships", "unarchived", "failures", "runs")
     assert set(wanted) == {f"target_intercom_{name}" for name in names}
 
 

@@ -19,7 +19,8 @@ from target_intercom.ledger.runs.stamps import mend_stamps
 from target_intercom.ledger.runs.streams import SqlStreams
 from target_intercom.ledger.runs.unarchived import SqlUnarchivedContacts
 from target_intercom.ledger.store.database import Database
-from target_intercom.model import Email, GroupKey, Identity, TagId
+from target_intercom.model import Email, GroupKey, Identity, LinkName, TagId
+from tests.units.reporting.pages.facts import ENDED
 
 from .conftest import Ledgers, contact, gone, key, loaded
 from .test_records import C1, S, fill
@@ -49,7 +50,7 @@ UNBOUNDED = re.compile(
 Ask: TypeAlias = "Callable[[SqlLedger], Any]"
 PAIRS = {(C1, GroupKey("vip"))}
 ROWS = [
-    Membership(S, KEYS[0], C1, GroupKey("vip"), "VIP", TagId("7"), state, ours=True)
+    Membership(LinkName.TAG, S, KEYS[0], C1, GroupKey("vip"), "VIP", TagId("7"), state, ours=True)
     for state in (LinkState.WANTED, LinkState.RELEASED)
 ]
 
@@ -65,6 +66,10 @@ ASKED_OF_FEW: dict[str, Ask] = {
     "written_since": lambda ledger: ledger.written_since(Stamp(MANY - 5)),
     "unnamed": lambda ledger: list(ledger.unnamed()),
     "name": lambda ledger: ledger.name([(contact("c0", "user", "x1"), contact("c1", "user", "x1"))]),
+    "named": lambda ledger: ledger.named([C1]),
+    "of": lambda ledger: ledger.of("companies").removed(gone(C1)),
+    "last_runs": lambda ledger: ledger.last_runs(),
+    "note_run": lambda ledger: ledger.note_run(ENDED),
     "holders": lambda ledger: ledger.holders([C1]),
     "release": lambda ledger: ledger.release(S, KEYS),
     "miss": lambda ledger: ledger.miss(S, KEYS),
@@ -101,6 +106,9 @@ ASKED_OF_FEW: dict[str, Ask] = {
     "memberships.wanted": lambda ledger: ledger.memberships.wanted(PAIRS),
     "memberships.count_wanted": lambda ledger: ledger.memberships.count_wanted(PAIRS),
     "memberships.linked_ids": lambda ledger: ledger.memberships.linked_ids([S, "other"]),
+    "memberships.open_groups": lambda ledger: ledger.memberships.open_groups(),
+    "memberships.users_of_ours": lambda ledger: ledger.memberships.users_of_ours([GroupKey("vip")]),
+    "memberships.take_over_groups": lambda ledger: ledger.memberships.take_over_groups([GroupKey("vip")]),
     "memberships.save": lambda ledger: ledger.memberships.save(ROWS, ROWS, {(S, KEYS[0]): "hash"}),
     "memberships.see": lambda ledger: ledger.memberships.see(S, KEYS, 3),
     "memberships.save_gone": lambda ledger: ledger.memberships.save_gone([C1]),
@@ -145,7 +153,7 @@ OF_ALL: dict[str, tuple[Ask, str]] = {
     "memberships.save_missing": (lambda ledger: ledger.memberships.save_missing(S, None), "of a stream that is whole"),
 }
 """What is asked once a run or seldom, and may read all records of a stream, with the reason."""
-WITHOUT_QUERY = {"close"}
+WITHOUT_QUERY = {"close", "memberships.of_kind"}
 
 
 def _unarchived(ledger: SqlLedger) -> UnarchivedContacts:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.description import DESCRIBED, SHARED, answers
 
+from .comparing.worlds import Hurry, replayed, told, workspace
+
 if TYPE_CHECKING:
     from .client import Api
 
 REPLAYER = SHARED / "tools" / "replay.py"
 RECORDINGS = sorted((SHARED / "recorded").glob("*.jsonl"))
+CONTRIBUTED = sorted((Path(__file__).parent / "recorded").glob("*.jsonl"))
 
 
 @pytest.mark.skipif(not REPLAYER.exists() or not RECORDINGS, reason="the recorded traffic is not here")
@@ -26,6 +31,18 @@ def test_recorded_traffic_replays_without_a_difference(api: Api) -> None:
 
     assert ended.stdout.endswith(" 0 differences\n"), ended.stdout
     assert ended.returncode == 0
+
+
+@pytest.mark.skipif(not CONTRIBUTED, reason="nobody has contributed a recording of a workspace yet")
+def test_contributed_recordings_differ_as_they_are_known_to() -> None:
+    """Comparisons of workspaces, with the differences that stand beside them: no new one, and none that is mended."""
+    for recording in CONTRIBUTED:
+        lines = [json.loads(line) for line in recording.read_text(encoding="utf-8").splitlines()]
+        beside = recording.with_suffix(".known.txt")
+        known = set(beside.read_text(encoding="utf-8").splitlines()) if beside.exists() else set()
+        clock = Hurry()
+        with workspace(clock) as sandbox:
+            assert told(replayed(lines, sandbox.url, clock)) == known, recording.name
 
 
 @DESCRIBED

@@ -105,8 +105,8 @@ class Loaded:
     def results(self, name: str = "customers") -> dict[str, int]:
         """The outcomes of a stream that are not zero."""
         report = self.stream(name)
-        # What a contact stream's records did to tags stands beside the sum.
-        beside = {"tagged", "untagged"} if "created" in report else set()
+        # What a contact stream's records did to links stands beside the sum.
+        beside = {"tagged", "untagged", "attached", "detached"} if "created" in report else set()
         counts = {one.value: report[one.value] for one in Result if one.value not in beside and report.get(one.value)}
         assert sum(counts.values()) == self.stream(name)["read"]
         return counts

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import typing as t
 from contextlib import contextmanager, suppress
-from itertools import count
 from types import MappingProxyType
 
 from target_intercom.errors import ConflictError, Fault, NotFoundError
-from target_intercom.intercom.client import IntercomClient
+from target_intercom.intercom.dry_run.companies import MISSING, DryRunCompanyCalls
 from target_intercom.intercom.dry_run.planned import STAND_IN, Operation, Planned
 from target_intercom.intercom.dry_run.workspace import PlannedWorkspace, after_write
 from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX, Contact
@@ -23,14 +21,15 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.connection import Call
     from target_intercom.intercom.outages import Tries
+    from target_intercom.intercom.protocol.ids import CompanyId
     from target_intercom.json_lines import Json
 
-_READS: t.Final = frozenset(["POST /contacts/search"])
+_READS: t.Final = frozenset(["POST /companies/search", "POST /contacts/search"])
 """Calls that change nothing, beside GET."""
-_MISSING: t.Final = Fault(status=404, message="it would not be there")
+_NOT_IN_COMPANY: t.Final = Fault(status=404, code="company_not_found", message="the contact would not be in it")
 
 
-class DryRunClient(IntercomClient):
+class DryRunClient(DryRunCompanyCalls):
     """Sends nothing but reads; what would have been written is noted, and shows in what is read afterwards.
 
     What only a write reveals is not known: contacts that search does not show, emails that others have, values that
@@ -39,11 +38,8 @@ class DryRunClient(IntercomClient):
 
     def __init__(self, *, note: Callable[[Planned], None], **kwargs: t.Any) -> None:
         """`note` takes each write, from any thread, one at a time; the rest is as of `IntercomClient`."""
-        super().__init__(**kwargs)
-        self._note = note
+        super().__init__(note=note, **kwargs)
         self._planned = PlannedWorkspace()
-        self._ids = count(1)
-        self._turn = threading.RLock()
         self._expected: dict[ContactId, Contact] = {}
         self._holders: dict[str, list[ContactId]] = {}
         self._tags: dict[TagId, Tag] | None = None
@@ -98,7 +94,7 @@ class DryRunClient(IntercomClient):
         if made is not None:
             return made
         if self._planned.is_gone(contact):
-            raise NotFoundError(_MISSING)
+            raise NotFoundError(MISSING)
         return self._planned.seen(super().get_contact(contact))
 
     def update_contact(self, contact: ContactId, attributes: Mapping[str, Json]) -> Contact:
@@ -211,7 +207,7 @@ class DryRunClient(IntercomClient):
         """See `IntercomClient`."""
         made = self._planned.made(contact)
         if made is None and self._planned.is_gone(contact):
-            raise NotFoundError(_MISSING)
+            raise NotFoundError(MISSING)
         listed = [] if made is not None else super().contact_tags(contact)
         known = {**self._known_tags(), **{tag.id: tag for tag in listed}}
         return [known[tag] for tag in sorted(self._planned.tags_of(contact, (one.id for one in listed)))]
@@ -226,7 +222,7 @@ class DryRunClient(IntercomClient):
         """See `IntercomClient`."""
         before = self.get_contact(contact)
         if tag not in before.tags and (before.shows_all_tags or not self._has(contact, tag)):
-            raise NotFoundError(_MISSING)
+            raise NotFoundError(MISSING)
         name = self._known_tag(tag).name
         with self._turn:
             self._planned.untag(contact, tag)
@@ -242,7 +238,7 @@ class DryRunClient(IntercomClient):
     def _known_tag(self, tag: TagId) -> Tag:
         known = self._known_tags().get(tag)
         if known is None:
-            raise NotFoundError(_MISSING)
+            raise NotFoundError(MISSING)
         return known
 
     def _known_tags(self) -> dict[TagId, Tag]:
@@ -252,11 +248,37 @@ class DryRunClient(IntercomClient):
                 self._tags = {tag.id: tag for tag in self.tags()}
             return self._tags
 
+    # Who works where.
+
+    def contact_companies(self, contact: ContactId) -> list[CompanyId]:
+        """See `IntercomClient`."""
+        made = self._planned.made(contact)
+        if made is None and self._planned.is_gone(contact):
+            raise NotFoundError(MISSING)
+        listed = [] if made is not None else super().contact_companies(contact)
+        return sorted(self._planned.companies_of(contact, listed))
+
+    def attach_company(self, contact: ContactId, company: CompanyId) -> None:
+        """See `IntercomClient`."""
+        before, company_id = self.get_contact(contact), self.company_id(company)
+        with self._turn:
+            self._planned.attach(contact, company)
+            self._note(Planned(Operation.ATTACH, before, company_id=company_id))
+
+    def detach_company(self, contact: ContactId, company: CompanyId) -> None:
+        """See `IntercomClient`."""
+        before, company_id = self.get_contact(contact), self.company_id(company)
+        is_in = company in before.companies
+        if not is_in and (before.shows_all_companies or company not in self.contact_companies(contact)):
+            raise NotFoundError(_NOT_IN_COMPANY)
+        with self._turn:
+            self._planned.detach(contact, company)
+            self._note(Planned(Operation.DETACH, before, company_id=company_id))
+
     # The rest.
 
     def create_data_attribute(self, name: str, data_type: str, model: str = "contact") -> DataAttribute:
         """See `IntercomClient`."""
-        del model
         made = DataAttribute(
             name=name,
             full_name=CUSTOM_PREFIX + name,
@@ -267,11 +289,8 @@ class DryRunClient(IntercomClient):
             options=None,
         )
         with self._turn:
-            self._note(Planned(Operation.CREATE_ATTRIBUTE, attribute=made))
+            self._note(Planned(Operation.CREATE_ATTRIBUTE, attribute=made, model=model))
         return made
-
-    def _stand_in(self) -> str:
-        return f"{STAND_IN}{next(self._ids)}"
 
 
 def _conflict(holder: Contact) -> ConflictError:
@@ -280,7 +299,7 @@ def _conflict(holder: Contact) -> ConflictError:
 
 
 def _blank(contact: ContactId) -> Contact:
-    return Contact(contact, "user", None, None, MappingProxyType({}), shows_all_tags=True)
+    return Contact(contact, "user", None, None, MappingProxyType({}), shows_all_tags=True, shows_all_companies=True)
 
 
 def _is_wanted(contact: Contact, wanted: Mapping[str, Sequence[str]]) -> bool:

@@ -6,6 +6,8 @@ import enum
 import typing as t
 from dataclasses import dataclass, field
 
+from target_intercom.intercom.protocol.companies import Company
+
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -26,6 +28,8 @@ class Operation(str, enum.Enum):
     DELETE = "delete"
     TAG = "tag"
     UNTAG = "untag"
+    ATTACH = "attach"
+    DETACH = "detach"
     CREATE_TAG = "create_tag"
     CREATE_ATTRIBUTE = "create_attribute"
 
@@ -40,7 +44,17 @@ class Planned:
     attributes: Mapping[str, Json] = field(default_factory=dict)
     """The attributes that would be sent."""
     tag: str | None = None
+    company_id: str | None = None
+    """Of the company that a contact would be put into, or taken out of."""
     attribute: DataAttribute | None = None
+    model: str = "contact"
+    """What the attribute is of."""
+
+    @property
+    def is_of_new_company(self) -> bool:
+        """Whether the company does not exist yet."""
+        own_id = self.contact.intercom_id if isinstance(self.contact, Company) else None
+        return own_id is not None and own_id.startswith(STAND_IN)
 
     @property
     def is_of_new_contact(self) -> bool:

@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from target_intercom.intercom.protocol.contacts import Contact
-    from target_intercom.intercom.protocol.ids import TagId
+    from target_intercom.intercom.protocol.ids import CompanyId, TagId
     from target_intercom.intercom.protocol.workspace import Tag
     from target_intercom.json_lines import Json
 
@@ -36,6 +36,8 @@ class PlannedWorkspace:
         self._named: dict[str, dict[str, tuple[ContactId, ...]]] = {"external_id": {}, "email": {}}
         self._on: dict[ContactId, set[TagId]] = defaultdict(set)
         self._off: dict[ContactId, set[TagId]] = defaultdict(set)
+        self._attached: dict[ContactId, set[CompanyId]] = defaultdict(set)
+        self._detached: dict[ContactId, set[CompanyId]] = defaultdict(set)
 
     def make(self, contact: Contact) -> None:
         """Add a contact that would be made."""
@@ -67,10 +69,29 @@ class PlannedWorkspace:
         self._off[contact].add(tag)
         self._on[contact].discard(tag)
 
+    def attach(self, contact: ContactId, company: CompanyId) -> None:
+        """Put a contact into a company."""
+        self._attached[contact].add(company)
+        self._detached[contact].discard(company)
+
+    def detach(self, contact: ContactId, company: CompanyId) -> None:
+        """Take a contact out of a company."""
+        self._detached[contact].add(company)
+        self._attached[contact].discard(company)
+
     def made(self, contact: ContactId) -> Contact | None:
         """Return a contact that would have been made."""
         known = self._made.get(contact)
-        return None if known is None else replace(known, tags=self.tags_of(contact, ()), shows_all_tags=True)
+        if known is None:
+            return None
+        companies = self.companies_of(contact, ())
+        return replace(
+            known,
+            tags=self.tags_of(contact, ()),
+            shows_all_tags=True,
+            companies=companies,
+            shows_all_companies=True,
+        )
 
     def is_gone(self, contact: ContactId) -> bool:
         """Check whether a contact would not be there."""
@@ -79,11 +100,16 @@ class PlannedWorkspace:
     def seen(self, contact: Contact) -> Contact:
         """Return a contact that was read, with what would have been written to it."""
         changed = after_write(contact, self._changed.get(contact.id, {}))
-        return replace(changed, tags=self.tags_of(contact.id, contact.tags))
+        companies = self.companies_of(contact.id, contact.companies)
+        return replace(changed, tags=self.tags_of(contact.id, contact.tags), companies=companies)
 
     def tags_of(self, contact: ContactId, shown: Iterable[TagId]) -> frozenset[TagId]:
         """Return the tags that a contact would have; `shown`: those that it has."""
         return frozenset(shown) - self._off.get(contact, set()) | self._on.get(contact, set())
+
+    def companies_of(self, contact: ContactId, shown: Iterable[CompanyId]) -> frozenset[CompanyId]:
+        """Return the companies that a contact would be in; `shown`: those that it is in."""
+        return frozenset(shown) - self._detached.get(contact, set()) | self._attached.get(contact, set())
 
     def having(self, field_: str, values: Iterable[str]) -> set[ContactId]:
         """Return the contacts that have had one of these values since they would have been written."""

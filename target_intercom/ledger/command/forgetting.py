@@ -44,6 +44,7 @@ def held(workspace: str, stream: str, connection: Connection) -> Held:
     )
     elsewhere = select(other.c.key).where(
         other.c.workspace == workspace,
+        other.c.object == _E.object,
         other.c.contact_id == _E.contact_id,
         other.c.stream != stream,
         *names_contact(other),

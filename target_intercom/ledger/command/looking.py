@@ -17,7 +17,7 @@ from target_intercom.errors import LedgerError
 from target_intercom.ledger.command.summaries import StreamSummary, summaries
 from target_intercom.ledger.runs.streams import contact_streams
 from target_intercom.ledger.store.database import check_whole, parsed, shown
-from target_intercom.ledger.store.migrations import STEPS, check_steps, create_memberships, is_ledger
+from target_intercom.ledger.store.migrations import STEPS, check_steps, is_ledger, tell_objects_apart
 from target_intercom.ledger.store.read_only import ReadOnlyLedger, is_there
 from target_intercom.ledger.store.tables import ENTRIES
 
@@ -102,7 +102,7 @@ def _looked(ledger: ReadOnlyLedger, connection: Connection) -> LedgerLook:
         return LedgerLook(ledger.shown, LedgerState.NEW)
     done = check_steps(connection, ledger.shown)
     state = LedgerState.READY if len(done) == len(STEPS) else LedgerState.OLDER
-    if create_memberships.__name__ not in done:
+    if tell_objects_apart.__name__ not in done:
         return LedgerLook(ledger.shown, state, len(done))
     streams, of_contacts = tuple(summaries(connection)), contact_streams(connection)
     return LedgerLook(ledger.shown, state, len(done), streams, contact_streams=of_contacts)

@@ -7,9 +7,9 @@ import typing as t
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
-from target_intercom.ledger.entries import IS_RECORD
+from target_intercom.ledger.entries import COMPANIES, IS_RECORD
 from target_intercom.ledger.interface import EntryState
 from target_intercom.ledger.links import LinkState
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, STREAMS
@@ -105,5 +105,7 @@ def contact_ids(ledger: ReadOnlyLedger, stream: StreamSummary) -> Iterator[tuple
 def _page(stream: StreamSummary, after: str, connection: Connection) -> list[tuple[str, str | None]]:
     has_contact = func.coalesce(_E.contact_id, _E.role).is_not(None)
     where = (_E.workspace == stream.workspace, _E.stream == stream.stream, has_contact, IS_RECORD, _E.key > after)
-    rows = connection.execute(select(_E.key, _E.contact_id).where(*where).order_by(_E.key).limit(_PAGE))
-    return [(row.key, row.contact_id) for row in rows]
+    # Of a company, the ledger has the source's company_id in the place of a contact's id.
+    id_ = case((_E.object == COMPANIES, _E.intercom_id), else_=_E.contact_id)
+    rows = connection.execute(select(_E.key, id_.label("id")).where(*where).order_by(_E.key).limit(_PAGE))
+    return [(row.key, row.id) for row in rows]

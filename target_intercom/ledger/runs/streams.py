@@ -8,12 +8,13 @@ import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from sqlalchemy import bindparam, exists, select, update
+from sqlalchemy import bindparam, exists, or_, select, update
 
 from target_intercom.ledger.interface import Streams
 from target_intercom.ledger.store.locks import enter, lock_name
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, STREAMS
+from target_intercom.settings.warnings import changed_object
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +25,14 @@ if t.TYPE_CHECKING:
     from target_intercom.ledger.store.locks import StreamLocks
 
 _S = STREAMS.c
+_IS_KNOWN: t.Final = or_(
+    _S.finished_at.is_not(None),
+    *(
+        exists().where(table.c.workspace == _S.workspace, table.c.stream == _S.stream)
+        for table in (ENTRIES, MEMBERSHIPS)
+    ),
+)
+"""The stream has records, or a run of it has succeeded: of one that only a failed run has begun nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +43,24 @@ class SqlStreams(Streams):
     workspace: str
     run: str
     locks: StreamLocks
-    entered: set[str] = field(default_factory=set, init=False)
-    """The streams that this run works on."""
+    entered: dict[str, str] = field(default_factory=dict, init=False)
+    """The streams that this run works on, with what their records are."""
     _in_company: set[str] = field(default_factory=set, init=False)
 
-    def enter(self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False) -> None:
+    def enter(
+        self, stream: str, keys: Sequence[str], *, alone: bool, removes: bool = False, object_: str = "contacts"
+    ) -> None:
         """See `Streams`."""
+        self._check_object(stream, object_)
         name = lock_name(self.workspace, stream)
         if removes and not alone and stream not in self.entered:
             # Alone for a moment, to see whether another run is there; written before another run can come.
             if self.locks.take(name, alone=True):
-                self._write(stream, keys)
+                self._write(stream, keys, object_)
             else:
                 self._in_company.add(stream)
         enter(self.locks, name, stream, alone=alone)
-        self._write(stream, keys)
+        self._write(stream, keys, object_)
 
     def was_alone(self, stream: str) -> bool:
         """See `Streams`. No run was there when this run entered, and each that enters writes so: this was the last."""
@@ -81,32 +93,33 @@ class SqlStreams(Streams):
         if known:
             connection.execute(ended, [{"which": stream, "count": count} for stream, count in sorted(known.items())])
 
-    def _write(self, stream: str, keys: Sequence[str]) -> None:
+    def _check_object(self, stream: str, object_: str) -> None:
+        """Check that a stream's records are what they were: a company's key must not be read as a contact's."""
+        with self.database.reading() as connection:
+            known = connection.scalar(select(_S.object).where(*self._this(stream), _IS_KNOWN))
+        if known not in {None, object_}:
+            raise changed_object(stream, known, object_)
+
+    def _write(self, stream: str, keys: Sequence[str], object_: str) -> None:
         """Write that this run works on a stream, once."""
         if stream in self.entered:
             return
         values = {"key_properties": json.dumps(list(keys)), "last_run": self.run, "started_at": _now()}
+        values["object"] = object_
         row = {"workspace": self.workspace, "stream": stream, **values}
         rows = Rows(self.database, self.workspace, self.run, STREAMS)
         self.database.write(lambda connection: rows.put(connection, [row], tuple(values)))
-        self.entered.add(stream)
+        self.entered[stream] = object_
 
     def _this(self, stream: str) -> tuple[t.Any, ...]:
         return _S.workspace == self.workspace, _S.stream == stream
 
 
 def contact_streams(connection: Connection) -> Mapping[str, Sequence[str]]:
-    """Return the streams of contacts by workspace: those with records, and those with a successful run.
-
-    A groups stream has memberships, and no records. A stream that only a failed run has begun is not known.
-    """
-    has_records, has_memberships = (
-        exists().where(table.c.workspace == _S.workspace, table.c.stream == _S.stream)
-        for table in (ENTRIES, MEMBERSHIPS)
-    )
-    is_of_contacts = has_records | (_S.finished_at.is_not(None) & ~has_memberships)
+    """Return the streams of contacts by workspace."""
     streams: dict[str, list[str]] = defaultdict(list)
-    for row in connection.execute(select(_S.workspace, _S.stream).where(is_of_contacts).order_by(_S.stream)):
+    query = select(_S.workspace, _S.stream).where(_S.object == "contacts", _IS_KNOWN).order_by(_S.stream)
+    for row in connection.execute(query):
         streams[row.workspace].append(row.stream)
     return streams
 

@@ -186,6 +186,46 @@ def index_contacts_by_stream_and_gone_contacts(connection: Connection) -> None:
     )
 
 
+def tell_objects_apart(connection: Connection) -> None:
+    """Make room for companies beside contacts: their records, and what the records of a stream are."""
+    connection.exec_driver_sql("ALTER TABLE target_intercom_entries ADD COLUMN object TEXT NOT NULL DEFAULT 'contacts'")
+    connection.exec_driver_sql("ALTER TABLE target_intercom_entries ADD COLUMN intercom_id TEXT")
+    connection.exec_driver_sql("ALTER TABLE target_intercom_streams ADD COLUMN object TEXT")
+    # A groups stream has memberships, and no records; of a stream that only a failed run has begun nothing is known.
+    connection.exec_driver_sql(
+        "UPDATE target_intercom_streams SET object = CASE "
+        "WHEN EXISTS (SELECT 1 FROM target_intercom_entries AS one WHERE one.workspace = "
+        "target_intercom_streams.workspace AND one.stream = target_intercom_streams.stream) THEN 'contacts' "
+        "WHEN EXISTS (SELECT 1 FROM target_intercom_memberships AS one WHERE one.workspace = "
+        "target_intercom_streams.workspace AND one.stream = target_intercom_streams.stream) THEN 'groups' "
+        "WHEN finished_at IS NOT NULL THEN 'contacts' END"
+    )
+
+
+def tell_kinds_of_links_apart(connection: Connection) -> None:
+    """Make room for other links than those of tags."""
+    connection.exec_driver_sql("ALTER TABLE target_intercom_memberships ADD COLUMN kind TEXT NOT NULL DEFAULT 'tag'")
+    connection.exec_driver_sql(
+        "CREATE INDEX target_intercom_memberships_companies "
+        "ON target_intercom_memberships (workspace, group_key, contact_id) WHERE kind = 'company'"
+    )
+
+
+_RUNS: t.Final = """
+CREATE TABLE target_intercom_runs (
+    workspace TEXT NOT NULL, run TEXT NOT NULL, started_at TEXT NOT NULL, finished_at TEXT NOT NULL,
+    milliseconds BIGINT NOT NULL, exit_code BIGINT NOT NULL, read BIGINT NOT NULL, written BIGINT NOT NULL,
+    refused BIGINT NOT NULL, calls BIGINT NOT NULL, retries BIGINT NOT NULL, rate_limited BIGINT NOT NULL,
+    waited_milliseconds BIGINT NOT NULL, outcomes TEXT NOT NULL, PRIMARY KEY (workspace, run)
+)
+"""
+
+
+def keep_the_last_runs(connection: Connection) -> None:
+    """Make room for what the last runs have done, in figures."""
+    connection.exec_driver_sql(_RUNS)
+
+
 _BY_STATE: t.Final = """
 CREATE INDEX target_intercom_entries_groups_run ON target_intercom_entries (workspace, groups_run)
     WHERE groups_run IS NOT NULL;
@@ -225,6 +265,9 @@ STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     remember_failures,
     keep_what_records_said,
     index_contacts_by_stream_and_gone_contacts,
+    tell_objects_apart,
+    tell_kinds_of_links_apart,
+    keep_the_last_runs,
     index_rows_by_state,
 )
 """In the order in which they are applied; a step's name is what the ledger keeps of it."""

@@ -13,7 +13,16 @@ from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.migrations import check_steps
 from target_intercom.ledger.store.read_only import ReadOnlyLedger, is_there
 from target_intercom.ledger.store.scratch_folder import ScratchFolder
-from target_intercom.ledger.store.tables import ENTRIES, FAILURES, INTENTS, MEMBERSHIPS, MIGRATIONS, STREAMS, UNARCHIVED
+from target_intercom.ledger.store.tables import (
+    ENTRIES,
+    FAILURES,
+    INTENTS,
+    MEMBERSHIPS,
+    MIGRATIONS,
+    RUNS,
+    STREAMS,
+    UNARCHIVED,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +31,7 @@ if t.TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
 _PAGE = 5000
-_COPIED: t.Final = (STREAMS, ENTRIES, MEMBERSHIPS, INTENTS, UNARCHIVED, FAILURES)
+_COPIED: t.Final = (STREAMS, ENTRIES, MEMBERSHIPS, INTENTS, UNARCHIVED, FAILURES, RUNS)
 
 
 class ScratchDatabase(Database):

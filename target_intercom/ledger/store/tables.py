@@ -28,6 +28,7 @@ IS_REMOVED = _in_these_words("standing = 'removed'")
 IS_ON = _in_these_words("holding = 'on'")
 IS_OPEN = _in_these_words("holding IN ('wanted', 'unclear')")
 MAY_END = _in_these_words("holding IN ('marked', 'released', 'left')")
+IS_OF_COMPANY = _in_these_words("kind = 'company'")
 IS_NOT_ON = _in_these_words("holding <> 'on'")
 
 MIGRATIONS = Table(
@@ -42,11 +43,12 @@ STREAMS = Table(
     METADATA,
     Column("workspace", Text, primary_key=True),
     Column("stream", Text, primary_key=True),
+    Column("object", Text),  # what its records are: the setting of this name
     Column("key_properties", Text, nullable=False),  # a JSON list
     Column("last_run", Text, nullable=False),
     Column("started_at", Text, nullable=False),
     Column("finished_at", Text),
-    Column("known", BigInteger),  # contacts, or memberships, when a run of the stream last succeeded
+    Column("known", BigInteger),  # contacts, companies or memberships, when a run of the stream last succeeded
 )
 
 ENTRIES = Table(
@@ -55,8 +57,10 @@ ENTRIES = Table(
     Column("workspace", Text, primary_key=True),
     Column("stream", Text, primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("contact_id", Text),
+    Column("object", Text, nullable=False),  # `contacts`, or `companies`: their ids are of two kinds
+    Column("contact_id", Text),  # of a company: the source's company_id
     Column("gone_id", Text),  # of a contact that was removed
+    Column("intercom_id", Text),  # of a company
     Column("role", Text),
     Column("external_id", Text),
     Column("email", Text),
@@ -131,6 +135,7 @@ MEMBERSHIPS = Table(
     Column("seen_at", BigInteger, nullable=False),  # for people: which run it was tells `seen_in`
     Column("version", BigInteger),
     Column("seen_in", Text),  # the run in which the record last came
+    Column("kind", Text, nullable=False, server_default="tag"),  # of the link
     Index("target_intercom_memberships_contact", "workspace", "contact_id", "group_key"),
     Index(
         "target_intercom_memberships_on", "workspace", "stream", "tag_id", sqlite_where=IS_ON, postgresql_where=IS_ON
@@ -164,6 +169,14 @@ MEMBERSHIPS = Table(
         postgresql_where=MAY_END,
     ),
     Index(
+        "target_intercom_memberships_companies",
+        "workspace",
+        "group_key",
+        "contact_id",
+        sqlite_where=IS_OF_COMPANY,
+        postgresql_where=IS_OF_COMPANY,
+    ),
+    Index(
         "target_intercom_memberships_not_on",
         "workspace",
         "written_at",
@@ -188,6 +201,25 @@ INTENTS = Table(
     Column("email", Text, primary_key=True),
     Column("sent_at", BigInteger, nullable=False),
     Column("run", Text, nullable=False),
+)
+
+RUNS = Table(
+    "target_intercom_runs",
+    METADATA,
+    Column("workspace", Text, primary_key=True),
+    Column("run", Text, primary_key=True),
+    Column("started_at", Text, nullable=False),
+    Column("finished_at", Text, nullable=False),
+    Column("milliseconds", BigInteger, nullable=False),
+    Column("exit_code", BigInteger, nullable=False),
+    Column("read", BigInteger, nullable=False),
+    Column("written", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("retries", BigInteger, nullable=False),
+    Column("rate_limited", BigInteger, nullable=False),
+    Column("waited_milliseconds", BigInteger, nullable=False),
+    Column("outcomes", Text, nullable=False),  # a JSON object of counts
 )
 
 UNARCHIVED = Table(

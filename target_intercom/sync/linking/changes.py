@@ -5,13 +5,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from target_intercom.errors import UndoneError
 from target_intercom.ledger.interface import Stamp
 from target_intercom.ledger.links import LinkState, Membership
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from target_intercom.model import Contact, ContactId, GroupKey, LinkedId, RecordKey
+    from target_intercom.model import Contact, ContactId, GroupKey, LinkedId, LinkName, RecordKey
 
 ENDED: t.Final = frozenset(one for one in LinkState if one.is_ending or one is LinkState.OFF)
 
@@ -20,6 +21,7 @@ ENDED: t.Final = frozenset(one for one in LinkState if one.is_ending or one is L
 class MembershipChange:
     """A record that names groups of a contact: a contact's record lists all of them, a membership names one."""
 
+    kind: LinkName
     stream: str
     key: RecordKey
     contact: Contact
@@ -49,14 +51,19 @@ class ChangedMemberships:
 class ShownLinks:
     """The links that a contact showed when it was read."""
 
-    ids: Collection[LinkedId]
+    ids: Collection[str]
     are_all: bool
     """The contact has no others."""
+    own_id: Callable[[LinkedId], str | None]
+    """Returns the id by which contacts show a link."""
 
     def state_of(self, linked: LinkedId) -> LinkState:
         """Return whether a link has to be put on."""
-        if linked in self.ids:
-            return LinkState.ON
+        try:
+            if self.ids and self.own_id(linked) in self.ids:
+                return LinkState.ON
+        except UndoneError:
+            return LinkState.UNCLEAR
         return LinkState.WANTED if self.are_all else LinkState.UNCLEAR
 
 
@@ -84,6 +91,7 @@ def decide(
         state = _state(rows, id_, shown, is_doubtful=change.is_doubtful, is_recent=touched >= recent_since)
         decided.changed.append(
             Membership(
+                kind=change.kind,
                 stream=change.stream,
                 key=change.key,
                 contact=change.contact.id,

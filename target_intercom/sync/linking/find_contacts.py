@@ -67,6 +67,9 @@ class FindContacts:
             for one in waiting
             if one.group is not None and isinstance(match := matches.get(one.place), Found)
         )
+        self.links.look_up(
+            (match.contact, one.name) for one in waiting if isinstance(match := matches.get(one.place), Found)
+        )
         for one in waiting:
             if one.removed:
                 self._end(batch, one)
@@ -129,8 +132,7 @@ class FindContacts:
             case Found(contact):
                 self._add_found(batch, one, contact)
             case NotFound():
-                reason = "there is no contact to put into the group; groups create none"
-                self._refuse(one, Refusal(Result.REJECTED, reason, "no_contact"))
+                self._refuse(one, Refusal(Result.REJECTED, self.links.kind.no_contact, "no_contact"))
             case Ambiguous() | MergedAway() | Unanswered():
                 self._refuse(one, refusal(match))
 
@@ -138,6 +140,7 @@ class FindContacts:
         if one.group is None:
             raise ValueError("a membership that is not marked as deleted names its group")
         change = MembershipChange(
+            kind=self.links.kind.names.kind,
             stream=one.stream,
             key=one.key,
             contact=contact,

@@ -13,7 +13,7 @@ from functools import partial
 
 from target_intercom.ledger.links import LinkState
 from target_intercom.model import LinkChange
-from target_intercom.sync.writing.bulk_jobs import FEWEST, Ending, Submission, parted
+from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -55,11 +55,11 @@ class LinkJobs:
         submissions = [Submission(chunk, partial(self._send, chunk, changes)) for chunk in parted(contacts)]
         if not self.are_available or len(contacts) < FEWEST or len(submissions) + _LOOKS >= calls:
             return frozenset()
-        done = (ended.items for ended in self.jobs.run(submissions) if ended.ending is Ending.DONE)
+        done = (ended.items for ended in self.jobs.run(submissions) if ended.ending is JobEnd.DONE)
         return frozenset(contact for items in done for contact in items)
 
     def _send(self, contacts: Sequence[ContactId], changes: Mapping[ContactId, LinkChange], job: JobId | None) -> Job:
-        return self.client.submit_updates([self.kind.job_item(one, changes[one]) for one in contacts], job)
+        return self.client.submit_updates([{"id": one, **self.kind.job_item(changes[one])} for one in contacts], job)
 
 
 @dataclass(slots=True)
@@ -105,9 +105,14 @@ class LinksWithContacts:
         self._keep_wanted()
         return {contact: change for contact, plan in self._plans.items() if (change := self._change(plan))}
 
-    def confirm(self, contact: ContactId) -> None:
-        """Save that a job has changed a contact's links."""
-        self._confirmed.append(self._plans.pop(contact))
+    def confirm(self, contact: ContactId) -> bool:
+        """Save that a job has changed a contact's links; returns whether some of them wait for the end of the pipe."""
+        plan = self._plans.pop(contact, None)
+        if plan is None:
+            return False
+        self._confirmed.append(plan)
+        sent = {one.id for one in (*plan.on, *plan.off)}
+        return any((one.state.is_open or one.state.is_ending) and one.id not in sent for one in plan.after)
 
     def cancel(self, contact: ContactId) -> None:
         """Take back what the records of a contact list: nothing was written to it."""
@@ -131,9 +136,7 @@ class LinksWithContacts:
     def _save_lists(self, lists: Sequence[MembershipChange]) -> set[Pair]:
         """Write what records list; returns all pairs that they may change."""
         batch = self.links.batch()
-        for stream in {one.stream for one in lists}:
-            batch.read_records(stream, [one.key for one in lists if one.stream == stream])
-        batch.read_pairs((one.contact.id, group) for one in lists for group in one.groups)
+        batch.read_lists(lists)
         pairs: set[Pair] = set()
         for one in lists:
             plan = self._plans[one.contact.id]

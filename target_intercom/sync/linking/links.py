@@ -6,12 +6,11 @@ import time
 import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from target_intercom.ledger.interface import stamp
 from target_intercom.settings.config import SyncMode
-from target_intercom.sync.linking.changes import ShownLinks, decide, waiting_for_outcome
-from target_intercom.sync.remembering.fingerprints import groups_print
+from target_intercom.sync.linking.changes import MembershipChange, ShownLinks, decide, waiting_for_outcome
+from target_intercom.sync.remembering.fingerprints import lists_print
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,9 +19,8 @@ if t.TYPE_CHECKING:
     from target_intercom.ledger.interface import Ledger, Stamp
     from target_intercom.ledger.links import Membership, MembershipId
     from target_intercom.ledger.memberships import Memberships
-    from target_intercom.model import Contact, GroupKey, LinkedId, Pair, RecordKey
+    from target_intercom.model import Contact, GroupKey, LinkedId, LinkName, Pair, RecordKey
     from target_intercom.settings.config import Config
-    from target_intercom.sync.linking.changes import MembershipChange
 
 
 @dataclass(frozen=True)
@@ -33,12 +31,14 @@ class Links:
     catalog: LinkCatalog
     ledger: Ledger
     memberships: Memberships
-    """The ledger's, or of this run alone where there is no ledger."""
+    """Those of this kind: the ledger's, or of this run alone where there is no ledger."""
     config: Config
     streams: list[str] = field(default_factory=list)
     """The streams of this run that name groups."""
     unreadable: set[str] = field(default_factory=set)
     """The groups streams with a refused record whose key cannot be read."""
+    named_by: dict[str, str] = field(default_factory=dict)
+    """By groups stream: the property of its records that names the group."""
 
     def add_stream(self, stream: str) -> None:
         """Add a stream of this run that names groups."""
@@ -51,16 +51,22 @@ class Links:
 
     def linked_id(self, one: Membership) -> LinkedId | None:
         """Return the id of what a membership's contact is linked to; None: the workspace does not have it."""
-        return self.group_id(one.group) if one.linked is None else one.linked
+        return self.group_id(one.group, one.name) if one.linked is None else one.linked
 
-    def group_id(self, group: GroupKey) -> LinkedId | None:
+    def group_id(self, group: GroupKey, name: str) -> LinkedId | None:
         """Return the id of what a group is in Intercom; None: the workspace does not have it."""
-        linked = self.catalog.get(group)
+        linked = self.catalog.get(group, name)
         return None if linked is None else linked.id
 
     def shown(self, contact: Contact) -> ShownLinks:
         """Return the links that a contact shows."""
-        return ShownLinks(self.kind.shown(contact), are_all=self.kind.shows_all(contact))
+        return ShownLinks(self.kind.shown(contact), self.kind.shows_all(contact), self.kind.own_id)
+
+    def look_up(self, contacts: Iterable[tuple[Contact, str]]) -> None:
+        """Ask for what is needed to see whether contacts have their links; each contact with the name of a group."""
+        names = {name for contact, name in contacts if self.kind.shown(contact)}
+        if names:
+            self.catalog.look_up(names)
 
     def recent_since(self) -> Stamp:
         """Return since when links may have changed and search may not show it yet."""
@@ -70,7 +76,7 @@ class Links:
 
     def lists_groups(self, stream: str) -> bool:
         """Check whether a stream of this run has contact records, which list their groups."""
-        return stream in self.streams and not self.config.stream(stream).is_memberships
+        return stream in self.streams and self.config.stream(stream).links is None
 
     def ends_memberships(self, stream: str) -> bool:
         """Check whether a groups stream's records may end memberships."""
@@ -82,8 +88,53 @@ class Links:
 
     def takes_off(self, stream: str) -> bool:
         """Check whether links are taken off because of a stream."""
-        is_groups = self.config.stream(stream).is_memberships
-        return self.ends_memberships(stream) if is_groups else self.releases(stream)
+        lists = self.config.stream(stream).links is None
+        return self.releases(stream) if lists else self.ends_memberships(stream)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedGroups:
+    """The groups that a contact's record lists, by kind of link."""
+
+    stream: str
+    key: RecordKey
+    contact: Contact
+    listed: Mapping[LinkName, Mapping[GroupKey, str]]
+
+    def change(self, links: Links) -> MembershipChange | None:
+        """Return what it lists of one kind of link; None: it says nothing of it."""
+        name = links.kind.names.kind
+        groups = self.listed.get(name)
+        if groups is None:
+            return None
+        return MembershipChange(
+            kind=name,
+            stream=self.stream,
+            key=self.key,
+            contact=self.contact,
+            groups=groups,
+            releases=links.releases(self.stream),
+            is_doubtful=links.config.repair,
+        )
+
+
+def save_lists(memberships: Memberships, kinds: Iterable[Links], lists: Sequence[ListedGroups]) -> None:
+    """Write what contact records list, of every kind of link, with the hashes of their lists.
+
+    `memberships` are those of all kinds.
+    """
+    changed: list[Membership] = []
+    dropped: list[Membership] = []
+    for links in kinds:
+        changes = [change for one in lists if (change := one.change(links)) is not None]
+        if changes:
+            batch = links.batch()
+            batch.read_lists(changes)
+            for change in changes:
+                batch.add(change)
+            for rows, of_kind in zip((changed, dropped), batch.changes(), strict=True):
+                rows.extend(of_kind)
+    memberships.save(changed, dropped, {(one.stream, one.key): lists_print(one.listed) for one in lists})
 
 
 class MembershipBatch:
@@ -117,21 +168,20 @@ class MembershipBatch:
         ids.update(*(self._by_pair.get((change.contact.id, group), ()) for group in change.groups))
         known = [self._known[one] for one in sorted(ids)]
         superseded = waiting_for_outcome(change, known)
-        linked = {group: id_ for group in change.groups if (id_ := self._links.group_id(group)) is not None}
+        known_ids = ((group, self._links.group_id(group, name)) for group, name in change.groups.items())
+        linked = {group: id_ for group, id_ in known_ids if id_ is not None}
         shown = self._links.shown(change.contact)
         decided = decide(change, known, linked, shown, self._links.recent_since())
         self.put(decided.changed)
         self.drop(decided.dropped)
         return superseded
 
-    def save_lists(self, lists: Sequence[MembershipChange]) -> None:
-        """Add contact records, and write the changes with the hashes of what the records list."""
-        for stream, some in groupby(lists, key=lambda one: one.stream):
-            self.read_records(stream, [one.key for one in some])
+    def read_lists(self, lists: Sequence[MembershipChange]) -> None:
+        """Read what is known of contact records, and of what they list."""
+        for stream in {one.stream for one in lists}:
+            self.read_records(stream, [one.key for one in lists if one.stream == stream])
         self.read_pairs((one.contact.id, group) for one in lists for group in one.groups)
-        for one in lists:
-            self.add(one)
-        self.save({(one.stream, one.key): groups_print(one.groups) for one in lists})
+        self._links.look_up((one.contact, name) for one in lists for name in one.groups.values())
 
     def put(self, rows: Iterable[Membership]) -> None:
         """Add or change memberships."""
@@ -149,9 +199,13 @@ class MembershipBatch:
             self._changed.pop(one.id, None)
             self._dropped[one.id] = one
 
-    def save(self, lists: Mapping[tuple[str, RecordKey], str] | None = None) -> None:
-        """Write the changes; `lists` has the hash of the groups that each contact record lists."""
-        self._links.memberships.save(list(self._changed.values()), list(self._dropped.values()), lists)
+    def save(self) -> None:
+        """Write the changes."""
+        self._links.memberships.save(*self.changes())
+
+    def changes(self) -> tuple[list[Membership], list[Membership]]:
+        """Return the memberships that were added or changed, and those that were dropped."""
+        return list(self._changed.values()), list(self._dropped.values())
 
     def _add_read(self, rows: Sequence[Membership]) -> None:
         for one in rows:

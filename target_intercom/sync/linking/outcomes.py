@@ -75,14 +75,13 @@ class Outcomes:
 
     def not_put_on(self, refused: Sequence[tuple[Membership, Refusal]], *, state: LinkState = LinkState.OFF) -> None:
         """Report links that were not put on: memberships are rejected, groups of contact records left out."""
-        now = stamp(time.time())
         for one, why in refused:
             if one.place is not None:
                 self.reject(one.stream, one.place, why)
             elif self.links.lists_groups(one.stream):
                 self.leave_out(one.stream, why.code)
-        listed = {(one.stream, one.key) for one, _ in refused if self.links.lists_groups(one.stream)}
-        self.links.memberships.save_states([replace(one, state=state, written_at=now) for one, _ in refused])
+        listed = {(one.stream, one.key) for one, _ in refused if one.content is None}
+        self.links.memberships.save_states([self._not_put_on(one, why, state) for one, why in refused])
         self.links.memberships.forget_lists(listed)
         # A contact that is gone is looked for when its record comes again.
         self.links.ledger.doubt(sorted({one.contact for one, why in refused if why.code == _CONTACT_GONE}))
@@ -105,11 +104,22 @@ class Outcomes:
         """Report a group of a contact's record that its contact was not linked to."""
         plural = self.links.kind.plural
         self.report.left_out(stream, [plural])
-        self.say(f"Stream '{stream}': groups are left out that could not become {plural} ({code})")
+        self.say(f"Stream '{stream}': {self.links.kind.left_out} ({code})")
 
     def reject(self, stream: str, place: int, why: Refusal) -> None:
         """Report a membership's record as refused."""
+        if why.field == self.links.kind.names.target and not why.quotes_intercom:
+            why = replace(why, field=self.links.named_by.get(stream, why.field))
         self.report.record(stream, Outcome(self.waiting.record(place), why.result, refusal=why))
+
+    def _not_put_on(self, one: Membership, why: Refusal, state: LinkState) -> Membership:
+        """Return a membership whose link was not put on.
+
+        A contact's record that wants what is not there, and is not made, need not come again: a later run finds it.
+        """
+        if one.content is None and why.code is not None and why.code == self.links.kind.not_made:
+            return replace(one, state=LinkState.UNCLEAR)
+        return replace(one, state=state, written_at=stamp(time.time()))
 
     # Counting.
 

@@ -41,7 +41,7 @@ class _Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _ChunkResult:
     """What came of a chunk."""
 
     chunk: _Chunk
@@ -50,10 +50,10 @@ class _Answer:
     unknown: Mapping[ContactId, Refusal] = field(default_factory=dict)
     """Contacts that may have the link: calls kept failing."""
 
-    def merge(self, other: _Answer, chunk: _Chunk) -> _Answer:
+    def merge(self, other: _ChunkResult, chunk: _Chunk) -> _ChunkResult:
         """Return what came of a chunk of which this and another answer are the halves."""
         refused, unknown = {**self.refused, **other.refused}, {**self.unknown, **other.unknown}
-        return _Answer(chunk, other.linked, refused, unknown)
+        return _ChunkResult(chunk, other.linked, refused, unknown)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,6 @@ class PutOn:
         while rows := self._pending(LinkState.WANTED, by_contact=self.jobs.are_available):
             self._put_on(rows)
             self.outcomes.check()
-        self.links.memberships.confirm_lists()
 
     def _pending(self, state: LinkState, *, by_contact: bool) -> list[Membership]:
         return complete_pairs(self.links.memberships.pending(state, _AT_ONCE, by_contact=by_contact), _AT_ONCE)
@@ -98,6 +97,8 @@ class PutOn:
         # Of a link of ours that changed lately search says nothing: it may be on, and not be shown yet.
         unsure = {one.contact for one in rows if one.written_at >= since and one.ours}
         view = self.matcher.shown({one.contact for one in rows} - lately, indexed=lately - unsure)
+        facts = ((view.fact(one.contact), one.name) for one in rows if one.contact not in unsure)
+        self.links.look_up((fact, name) for fact, name in facts if isinstance(fact, Contact))
         found: dict[Pair, LinkState | Refusal] = {}
         hidden: dict[ContactId, list[Membership]] = defaultdict(list)
         for one in rows:
@@ -107,14 +108,16 @@ class PutOn:
                 hidden[one.contact].append(one)
             else:
                 found[one.pair] = shown
-        for contact_id, answer in self.in_parallel(lambda one: (one, self._read(one)), list(hidden)):
-            for one in hidden[contact_id]:
-                found[one.pair] = self._state(one, answer)
+        answers = dict(self.in_parallel(lambda one: (one, self._read(one)), list(hidden)))
+        self.links.catalog.look_up({one.name for id_, ones in hidden.items() if answers[id_] for one in ones})
+        for contact_id, ones in hidden.items():
+            for one in ones:
+                found[one.pair] = self._state(one, answers[contact_id])
         self._save_found(rows, found)
 
     def _shown(self, one: Membership, fact: Fact | None, *, is_recent: bool) -> LinkState | Refusal:
         """Return whether a contact has a link, by what search shows of the contact, perhaps as it was long ago."""
-        linked, contact = self.links.group_id(one.group), fact if isinstance(fact, Contact) else None
+        linked, contact = self.links.group_id(one.group, one.name), fact if isinstance(fact, Contact) else None
         if linked is None:
             return LinkState.WANTED
         state = LinkState.UNCLEAR if contact is None else self.links.shown(contact).state_of(linked)
@@ -125,16 +128,21 @@ class PutOn:
             return Refusal.by_intercom(fact)
         return contact_gone(one.contact) if contact is None else state
 
-    def _read(self, contact: ContactId) -> frozenset[LinkedId] | Refusal:
+    def _read(self, contact: ContactId) -> frozenset[str] | Refusal:
         try:
             return self.links.kind.of_contact(contact)
         except UndoneError as error:
             return why_refused(contact, error)
 
-    def _state(self, one: Membership, answer: frozenset[LinkedId] | Refusal) -> LinkState | Refusal:
+    def _state(self, one: Membership, answer: frozenset[str] | Refusal) -> LinkState | Refusal:
         if isinstance(answer, Refusal):
             return answer
-        return LinkState.ON if self.links.group_id(one.group) in answer else LinkState.WANTED
+        linked = self.links.group_id(one.group, one.name)
+        try:
+            is_on = bool(answer) and linked is not None and self.links.kind.own_id(linked) in answer
+        except UndoneError as error:
+            return Refusal.by_intercom(error.fault)
+        return LinkState.ON if is_on else LinkState.WANTED
 
     def _save_found(self, rows: Sequence[Membership], found: Mapping[Pair, LinkState | Refusal]) -> None:
         looked_at: list[Membership] = []
@@ -144,7 +152,8 @@ class PutOn:
                 case Refusal() as why:
                     refused.append((one, why))
                 case LinkState.ON:
-                    looked_at.append(replace(one, state=LinkState.ON, linked=self.links.group_id(one.group)))
+                    linked = self.links.group_id(one.group, one.name)
+                    looked_at.append(replace(one, state=LinkState.ON, linked=linked))
                 case state:
                     looked_at.append(replace(one, state=state))
         self.outcomes.looked_at(looked_at)
@@ -164,24 +173,28 @@ class PutOn:
         """Put links on through bulk jobs, where that is cheaper; returns the memberships that are left."""
         wanted: dict[ContactId, set[LinkedId]] = defaultdict(set)
         for one in rows:
-            if (linked := self.links.group_id(one.group)) is not None:
+            if (linked := self.links.group_id(one.group, one.name)) is not None:
                 wanted[one.contact].add(linked)
         changes = {contact: LinkChange(frozenset(ids), frozenset()) for contact, ids in wanted.items()}
         often, a_call = Counter(group for _, group in {one.pair for one in rows}), self.links.kind.contacts_a_call
         done = self.jobs.run(changes, calls=sum(-(-count // a_call) for count in often.values()))
-        self.outcomes.put_on(replace(one, linked=self.links.group_id(one.group)) for one in rows if one.contact in done)
+        self.outcomes.put_on(
+            replace(one, linked=self.links.group_id(one.group, one.name)) for one in rows if one.contact in done
+        )
         return [one for one in rows if one.contact not in done]
 
     def _put_on_singly(self, rows: Sequence[Membership]) -> None:
         """Put links on by calls of many contacts each."""
         rows = sorted(rows, key=lambda one: (one.group, one.contact))
         pairs = dict(by_pair(rows))
+        if rows:
+            self.links.catalog.look_up({one.name for one in rows})
         self.plan.because(origins(pairs, self.links, self.plan))
         put_on: list[Membership] = []
         refused: list[tuple[Membership, Refusal]] = []
         unknown: list[tuple[Membership, Refusal]] = []
         try:
-            for answer in self.in_parallel(self._link_chunk, list(self._chunks(pairs))):
+            for answer in self.in_parallel(self._link_chunk, list(self._chunks(pairs, _names(rows)))):
                 for contact in answer.chunk.contacts:
                     ones = pairs[contact, answer.chunk.group]
                     if (why := answer.refused.get(contact)) is not None:
@@ -196,22 +209,22 @@ class PutOn:
         # These may have arrived.
         self.outcomes.not_put_on(unknown, state=LinkState.UNCLEAR)
 
-    def _chunks(self, pairs: Iterable[Pair]) -> Iterator[_Chunk]:
+    def _chunks(self, pairs: Iterable[Pair], names: Mapping[GroupKey, str]) -> Iterator[_Chunk]:
         contacts: dict[GroupKey, list[ContactId]] = defaultdict(list)
         for contact, group in pairs:
             contacts[group].append(contact)
         size = self.links.kind.contacts_a_call
         for group, ones in contacts.items():
-            linked = self.links.catalog.get(group)
+            linked = self.links.catalog.get(group, names[group])
             if linked is None:
                 raise LookupError(group)
             for start in range(0, len(ones), size):
                 yield _Chunk(group, linked, ones[start : start + size])
 
-    def _link_chunk(self, chunk: _Chunk) -> _Answer:
+    def _link_chunk(self, chunk: _Chunk) -> _ChunkResult:
         return self._link_many(chunk, halves(chunk.contacts))
 
-    def _link_many(self, chunk: _Chunk, others: Sequence[Sequence[ContactId]]) -> _Answer:
+    def _link_many(self, chunk: _Chunk, others: Sequence[Sequence[ContactId]]) -> _ChunkResult:
         """Link a chunk's contacts; in halves where that keeps failing, down to the contact that it is.
 
         `others` are to be linked, too.
@@ -222,7 +235,7 @@ class PutOn:
             parts = halves(chunk.contacts)
             if not parts:
                 why = Refusal.by_intercom(error.fault)
-                return _Answer(chunk, chunk.linked.id, unknown=dict.fromkeys(chunk.contacts, why))
+                return _ChunkResult(chunk, chunk.linked.id, unknown=dict.fromkeys(chunk.contacts, why))
             first, second = parts
             return self._link_many(replace(chunk, contacts=first), [second, *others]).merge(
                 self._link_many(replace(chunk, contacts=second), [first, *others]), chunk
@@ -232,7 +245,7 @@ class PutOn:
         missing = [] if answer.contacts is None else [one for one in chunk.contacts if one not in answer.contacts]
         return self._link_singly(chunk, missing, answer.linked)
 
-    def _link_singly(self, chunk: _Chunk, contacts: Iterable[ContactId], linked: LinkedId) -> _Answer:
+    def _link_singly(self, chunk: _Chunk, contacts: Iterable[ContactId], linked: LinkedId) -> _ChunkResult:
         """Link some contacts of a chunk, each by a call of its own: Intercom says why it refuses one."""
         refused: dict[ContactId, Refusal] = {}
         unknown: dict[ContactId, Refusal] = {}
@@ -243,7 +256,7 @@ class PutOn:
                 refused[contact] = why_refused(contact, error)
             except CallFailedError as error:
                 unknown[contact] = Refusal.by_intercom(error.fault)
-        return _Answer(chunk, linked, refused, unknown)
+        return _ChunkResult(chunk, linked, refused, unknown)
 
 
 def origins(pairs: Mapping[Pair, Sequence[Membership]], links: Links, plan: Plan) -> dict[Subject, Origin]:
@@ -252,8 +265,8 @@ def origins(pairs: Mapping[Pair, Sequence[Membership]], links: Links, plan: Plan
     for (contact, group), ones in pairs.items():
         records = of_records(ones)
         # The plan names a link as Intercom does, whatever its group is called.
-        linked = links.catalog.get(group) if plan.is_written else None
-        name = group if linked is None else links.kind.key(linked.name)
+        linked = links.catalog.get(group, ones[0].name) if plan.is_written else None
+        name = group if linked is None else links.kind.names.key(linked.name)
         found[contact, name] = Origin(records[0].stream, records[0].key) if records else Origin(ones[0].stream)
     return found
 

@@ -94,6 +94,8 @@ class TakeOff:
         self._give_back(rows)
 
     def _take_off_singly(self, ending: Mapping[Pair, Sequence[Membership]]) -> None:
+        if ending:
+            self.links.catalog.look_up({one.name for rows in ending.values() for one in rows})
         off: dict[bool, list[Membership]] = {True: [], False: []}
         refused: list[tuple[Membership, Refusal]] = []
         try:

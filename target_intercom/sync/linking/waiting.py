@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from target_intercom.model import Received
-from target_intercom.sync.linking.changes import MembershipChange
+from target_intercom.sync.linking.links import ListedGroups, save_lists
 from target_intercom.sync.matching.contact_ids import Unnamed
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from target_intercom.model import Contact, GroupKey, Identity, Json, RecordKey, StreamSchema
+    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.model import GroupKey, Identity, Json, LinkName, RecordKey, StreamSchema
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.matching.contact_ids import ContactIds
 
@@ -138,12 +139,12 @@ class WaitingMemberships:
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """The groups that a contact's record lists."""
+    """The groups that a contact's record lists, by kind of link."""
 
     stream: str
     key: RecordKey
     contact: Unnamed
-    groups: Mapping[GroupKey, str]
+    listed: Mapping[LinkName, Mapping[GroupKey, str]]
     number: int
 
 
@@ -155,7 +156,7 @@ class UnnamedLists:
         self._spool: _Spool[_List] = _Spool(folder)
         self._ids = ids
         self._delay = search_delay_seconds
-        self._newest: dict[tuple[str, RecordKey], int] = {}
+        self._newest: dict[tuple[str, RecordKey, LinkName], int] = {}
         """The place in the pipe of the last list of a record that did not wait, while others do."""
 
     @property
@@ -163,36 +164,45 @@ class UnnamedLists:
         """Whether no list waits."""
         return self._spool.is_empty
 
-    def add(self, stream: str, key: RecordKey, contact: Contact, groups: Mapping[GroupKey, str], number: int) -> None:
+    def add(self, one: ListedGroups, number: int) -> None:
         """Add the list of a record; `number` is the record's place in the pipe."""
-        unnamed = Unnamed(replace(contact, attributes={}), time.monotonic() + self._delay)
-        self._spool.add(_List(stream, key, unnamed, dict(groups), number))
+        unnamed = Unnamed(replace(one.contact, attributes={}), time.monotonic() + self._delay)
+        listed = {kind: dict(groups) for kind, groups in one.listed.items()}
+        self._spool.add(_List(one.stream, one.key, unnamed, listed, number))
 
-    def supersede(self, stream: str, key: RecordKey, number: int) -> None:
-        """Drop what waits of earlier records of a key: its later list need not wait."""
+    def supersede(self, stream: str, key: RecordKey, kinds: Collection[LinkName], number: int) -> None:
+        """Drop what waits of earlier records of a key: its later list, of these kinds, need not wait."""
         if not self._spool.is_empty:
-            self._newest[stream, key] = number
+            self._newest.update(((stream, key, kind), number) for kind in kinds)
 
-    def save_found(self, links: Links) -> Iterator[str]:
-        """Write the lists whose contacts are found; yields the stream of each record whose contact is not."""
+    def save_found(self, memberships: Memberships, kinds: Collection[Links]) -> Iterator[tuple[str, LinkName]]:
+        """Write the lists whose contacts are found; yields the stream and the kinds of each whose contact is not.
+
+        `memberships` are those of all kinds.
+        """
         waiting = (one for _, one in self._spool)
         while some := list(islice(waiting, _LISTS_AT_ONCE)):
-            lists = [one for one in some if self._is_newest(one)]
+            lists = [newest for one in some if (newest := self._newest_of(one)) is not None]
             found = self._ids.find([one.contact for one in lists])
-            changes: list[MembershipChange] = []
+            named: list[ListedGroups] = []
             for one in lists:
                 contact = found.get(one.contact.contact.id)
                 if contact is None:
-                    yield one.stream
+                    yield from ((one.stream, kind) for kind in one.listed)
                 else:
-                    releases = links.releases(one.stream)
-                    changes.append(MembershipChange(one.stream, one.key, contact, one.groups, releases))
-            links.batch().save_lists(changes)
+                    named.append(ListedGroups(one.stream, one.key, contact, one.listed))
+            save_lists(memberships, kinds, named)
         self.close()
         self._newest.clear()
 
-    def _is_newest(self, one: _List) -> bool:
-        return one.number > self._newest.get((one.stream, one.key), -1)
+    def _newest_of(self, one: _List) -> _List | None:
+        """Return a list without what a later one of its record says; None: that is all."""
+        listed = {
+            kind: groups
+            for kind, groups in one.listed.items()
+            if one.number > self._newest.get((one.stream, one.key, kind), -1)
+        }
+        return replace(one, listed=listed) if listed else None
 
     def close(self) -> None:
         """Delete the file."""

@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 
 from target_intercom.kinds.entity import ValueType
 from target_intercom.sync.mapping.properties import object_of
-from target_intercom.sync.mapping.values import coerce, coercion, cut, is_lost, is_null, shared_type, value_type
+from target_intercom.sync.mapping.values import (
+    coerce,
+    coercion,
+    cut,
+    is_lost,
+    is_null,
+    loses_decimals,
+    shared_type,
+    value_type,
+    whole_up_to,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,7 +84,7 @@ class ReadValues:
             self.left_out.append(attribute)
             return
         coerced = self.attributes[attribute] = reader.read(value)
-        if coerced is None and is_lost(value):
+        if (coerced is None and is_lost(value)) or (reader.cuts_decimals and loses_decimals(value, coerced)):
             self.cut.append(attribute)
 
     def put_custom(self, attribute: str, value: Json, taken: AttributeType | None) -> bool:
@@ -101,6 +111,7 @@ class Reader(t.NamedTuple):
     read: Callable[[Json], Json]
     member: str | None
     """The member of an object that is the value; None: objects are left out."""
+    cuts_decimals: bool = False
 
 
 def standard_types(kind: EntityKind, api_version: str) -> dict[str, ValueType | None]:
@@ -111,7 +122,7 @@ def standard_types(kind: EntityKind, api_version: str) -> dict[str, ValueType | 
 def standard_readers(kind: EntityKind, types: Mapping[str, ValueType | None]) -> dict[str, Reader]:
     """Return how the values of each standard attribute are read, but of those that identify."""
     return {
-        name: Reader(_read(attribute, type_), attribute.member)
+        name: Reader(_read(attribute, type_), attribute.member, cuts_decimals=attribute.most is not None)
         for name, attribute in kind.writable.items()
         if not attribute.identifies and (type_ := types[name]) is not None
     }
@@ -120,6 +131,8 @@ def standard_readers(kind: EntityKind, types: Mapping[str, ValueType | None]) ->
 def _read(attribute: Attribute, type_: ValueType) -> Callable[[Json], Json]:
     if attribute.member is not None:
         return _member_of(attribute.member)
+    if attribute.most is not None:
+        return whole_up_to(attribute.most)
     if attribute.names_teammate and type_ is ValueType.STRING:
         return _trimmed_or_null
     return _trimmed if attribute.trimmed else coercion(type_)

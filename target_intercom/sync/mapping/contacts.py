@@ -10,8 +10,8 @@ from target_intercom.errors import InvalidRecordError
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX, ContactDraft, MatchBy
 from target_intercom.sync.mapping.attribute_values import ReadValues, standard_readers, standard_types
-from target_intercom.sync.mapping.group_names import group_names
-from target_intercom.sync.mapping.identifiers import read_identity, refuse_without_identifier
+from target_intercom.sync.mapping.group_names import NAMES, group_names
+from target_intercom.sync.mapping.identifiers import no_key, read_identity, read_key, refuse_without_identifier
 from target_intercom.sync.mapping.layout import Layout
 from target_intercom.sync.mapping.properties import CUSTOM, Properties, asks_to_remove
 from target_intercom.sync.mapping.values import UncoercibleError, is_null
@@ -19,13 +19,11 @@ from target_intercom.sync.mapping.values import UncoercibleError, is_null
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from target_intercom.model import GroupKey, Identity, Json, Received
+    from target_intercom.kinds.entity import EntityKind
+    from target_intercom.model import GroupKey, Identity, Json, LinkName, Received
     from target_intercom.settings.config import StreamConfig
     from target_intercom.singer.schemas import Values
     from target_intercom.sync.mapping.attribute_values import AttributeType, WantedAttributes
-
-_IDENTIFIERS: t.Final = CONTACTS.names(lambda one: one.identifies)
-_NULLS: t.Final = {one.name: one.null_means for one in CONTACTS.attributes if one.null_means is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,7 @@ class ContactMapper:
         properties: Mapping[str, Json],
         config: StreamConfig,
         *,
+        kind: EntityKind = CONTACTS,
         api_version: str,
         say: Callable[[str], None],
         is_open: bool = False,
@@ -57,6 +56,7 @@ class ContactMapper:
             stream: the stream's name, for messages.
             properties: the JSON schemas of the properties that the stream's schema names.
             config: the stream's settings.
+            kind: what its records are.
             api_version: the `Intercom-Version` that decides what standard attributes take.
             say: takes messages for a person; it says each of them once, however often it takes it.
             is_open: the stream's schema does not name all properties.
@@ -68,13 +68,14 @@ class ContactMapper:
         self._stream = stream
         self._schemas = properties
         self._config = config
+        self._kind = kind
         self._api_version = api_version
         self._say = say
-        self._types = standard_types(CONTACTS, api_version)
-        self._readers = standard_readers(CONTACTS, self._types)
+        self._types = standard_types(kind, api_version)
+        self._readers = standard_readers(kind, self._types)
         self._properties = Properties(properties, config.mappings, is_open=is_open, met=met)
         self._layout = self._lay_out()
-        refuse_without_identifier(stream, self._properties, self._layout.sources, config)
+        refuse_without_identifier(stream, self._properties, self._layout.sources, config, kind.key)
 
     # What the stream's properties are.
 
@@ -94,6 +95,8 @@ class ContactMapper:
     @property
     def identifiers(self) -> list[MatchBy]:
         """The identifiers of `match_by` that the stream has a property for, in their order."""
+        if self._kind.key is not None:
+            return [MatchBy.EXTERNAL_ID]
         return [which for which in self._config.match_by if which.value in self._layout.sources]
 
     def want(self, records: Iterable[Mapping[str, Json]], wanted: WantedAttributes) -> None:
@@ -129,11 +132,13 @@ class ContactMapper:
         identity = self._identity(record, lenient=removed)
         if removed:
             return Mapped(ContactDraft(identity, {}, removed=True))
+        if self._kind.key is not None and identity.external_id is None:
+            raise no_key(self._kind, self._layout.sources.get(self._kind.key))
         values = self._values(record, custom)
         if self._layout.sources.get("email") in record:
             values.attributes["email"] = identity.email
         unset = tuple(values.unset) if self._config.clear_nulls else ()
-        draft = ContactDraft(identity, self._with_nulls(values.attributes), groups=self._groups(record), unset=unset)
+        draft = ContactDraft(identity, self._with_nulls(values.attributes), listed=self._listed(record), unset=unset)
         return Mapped(draft, tuple(values.cut), tuple(values.left_out))
 
     def removes(self, record: Mapping[str, Json]) -> bool:
@@ -148,7 +153,7 @@ class ContactMapper:
 
     def relevant(self) -> set[str]:
         """Return the properties that decide what a record means; others, as `_sdc_batched_at`, change in every run."""
-        named = {name for name in (self._layout.deleted, self._layout.groups) if name is not None}
+        named = {name for name in (self._layout.deleted, *self._layout.lists.values()) if name is not None}
         return named.union(self._properties.column(name) for name, to in self._layout.targets.items() if to is not None)
 
     def basis(self, describe: Callable[[Sequence[str]], Json]) -> str:
@@ -174,7 +179,7 @@ class ContactMapper:
             self._stream,
             self._properties,
             self._config,
-            kind=CONTACTS,
+            kind=self._kind,
             api_version=self._api_version,
             say=self._say,
         )
@@ -188,6 +193,8 @@ class ContactMapper:
         return self._properties.read(record)
 
     def _identity(self, record: Mapping[str, Json], *, lenient: bool) -> Identity:
+        if self._kind.key is not None:
+            return read_key(record, self._layout.sources.get(self._kind.key), lenient=lenient)
         return read_identity(record, self._layout.sources, self._config.match_by, lenient=lenient)
 
     def _values(self, record: Mapping[str, Json], custom: Mapping[str, AttributeType | None]) -> ReadValues:
@@ -197,7 +204,7 @@ class ContactMapper:
         try:
             for name, value in record.items():
                 attribute = targets[name]
-                if attribute is None or attribute in _IDENTIFIERS:
+                if attribute is None or attribute in self._kind.identifiers:
                     continue
                 reader = readers.get(attribute)
                 if reader is not None:
@@ -217,20 +224,22 @@ class ContactMapper:
         """Take out nulls where they clear nothing, and put in the values that null stands for."""
         if not self._config.clear_nulls:
             return {name: value for name, value in attributes.items() if value is not None}
-        for name, instead in _NULLS.items():
+        for name, instead in self._kind.nulls.items():
             if name in attributes and attributes[name] is None:
                 attributes[name] = instead
         return attributes
 
-    def _groups(self, record: Mapping[str, Json]) -> Mapping[GroupKey, str] | None:
-        """Read the groups that a record lists; None where it says nothing of them."""
-        name = self._layout.groups
-        if name is None or name not in record:
-            return None
-        value = None if is_null(record[name]) else record[name]
-        if value is None and not self._config.clear_nulls:
-            return None
-        try:
-            return group_names(value)
-        except UncoercibleError as error:
-            raise InvalidRecordError(str(error), code=error.code, field=name) from None
+    def _listed(self, record: Mapping[str, Json]) -> Mapping[LinkName, Mapping[GroupKey, str]]:
+        """Read the groups that a record lists, by kind of link; none of a kind of which it says nothing."""
+        listed: dict[LinkName, Mapping[GroupKey, str]] = {}
+        for kind, name in self._layout.lists.items():
+            if name not in record:
+                continue
+            value = None if is_null(record[name]) else record[name]
+            if value is None and not self._config.clear_nulls:
+                continue
+            try:
+                listed[kind] = group_names(value, NAMES[kind])
+            except UncoercibleError as error:
+                raise InvalidRecordError(str(error), code=error.code, field=name) from None
+        return listed

@@ -7,19 +7,24 @@ import re
 import typing as t
 from contextlib import suppress
 
-from target_intercom.kinds.tags import group_key
+from target_intercom.kinds.company_members import COMPANY_NAMES
+from target_intercom.kinds.tags import TAG_NAMES
 from target_intercom.sync.mapping.values import UncoercibleError, identifier
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from target_intercom.model import GroupKey, Json
+    from target_intercom.kinds.link import GroupNames
+    from target_intercom.model import GroupKey, Json, LinkName
+
+NAMES: t.Final[Mapping[LinkName, GroupNames]] = {one.kind: one for one in (TAG_NAMES, COMPANY_NAMES)}
+"""How records name groups, by kind of link."""
 
 _ELEMENT: t.Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|((?:[^",{}\\]|\\.)+?))\s*(?=,|$)', re.DOTALL)
 _ESCAPED: t.Final = re.compile(r"\\(.)", re.DOTALL)
 
 
-def group_name(value: Json) -> str | None:
+def group_name(value: Json, names: GroupNames) -> str | None:
     """Read the name of one group: trimmed text; None for null and blank text.
 
     Raises:
@@ -28,27 +33,28 @@ def group_name(value: Json) -> str | None:
     try:
         name = identifier(value)
     except UncoercibleError as error:
-        code = "invalid_group" if error.code == "not_an_identifier" else error.code
-        raise UncoercibleError(code, "the name of a group is a text or a whole number") from None
+        code = names.invalid if error.code == "not_an_identifier" else error.code
+        raise UncoercibleError(code, f"{names.name} is a text or a whole number") from None
     if name is not None and "\0" in name:
-        raise UncoercibleError("invalid_group", "the name of a group cannot hold a NUL")
+        raise UncoercibleError(names.invalid, f"{names.name} cannot hold a NUL")
     return name
 
 
-def group_names(value: Json) -> Mapping[GroupKey, str]:
+def group_names(value: Json, names: GroupNames) -> Mapping[GroupKey, str]:
     """Read the groups that a contact's record lists, in an array or in a text with commas.
 
     A text may hold an array as JSON, which the SDK's flattening and some warehouses write, or as PostgreSQL writes it
-    (`{a,"b c"}`). Blank names and nulls are left out; of names that differ in case only, the first is taken.
+    (`{a,"b c"}`). Blank names and nulls are left out; of several names of one group the first is taken.
 
     Raises:
         UncoercibleError: an element cannot be a name.
     """
-    names: dict[GroupKey, str] = {}
-    for name in map(group_name, _listed(value)):
+    listed: dict[GroupKey, str] = {}
+    for one in _listed(value):
+        name = group_name(one, names)
         if name is not None:
-            names.setdefault(group_key(name), name)
-    return names
+            listed.setdefault(names.key(name), name)
+    return listed
 
 
 def _listed(value: Json) -> Iterable[Json]:

@@ -14,6 +14,7 @@ from target_intercom.sync.mapping.values import UncoercibleError, identifier
 if t.TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
+    from target_intercom.kinds.entity import EntityKind
     from target_intercom.model import Json
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.mapping.properties import Properties
@@ -46,6 +47,21 @@ def read_identity(
         email=None if email is None else normal_email(email),
         id=ContactId(contact_id) if contact_id is not None and MatchBy.ID in match_by else None,
     )
+
+
+def read_key(record: Mapping[str, Json], name: str | None, *, lenient: bool) -> Identity:
+    """Read the key of an object that is known by it alone; `name` is its property. `lenient` leaves out an invalid one.
+
+    Raises:
+        InvalidRecordError: the value cannot be an identifier.
+    """
+    try:
+        value = _identifier(record, name, MatchBy.EXTERNAL_ID)
+    except InvalidRecordError:
+        if not lenient:
+            raise
+        value = None
+    return Identity() if value is None else Identity(external_id=ExternalId(value))
 
 
 def _identifier(record: Mapping[str, Json], name: str | None, which: MatchBy) -> str | None:
@@ -82,17 +98,23 @@ def no_identifier(match_by: Sequence[MatchBy]) -> InvalidRecordError:
     return InvalidRecordError(f"the record has no identifier to match by ({names})", code="no_identifier")
 
 
+def no_key(kind: EntityKind, field: str | None) -> InvalidRecordError:
+    """Return the refusal of a record without the key of its object; `field` is the key's property."""
+    return InvalidRecordError(f"the record names no {kind.noun}", code=f"no_{kind.key}", field=field)
+
+
 def refuse_without_identifier(
-    stream: str, properties: Properties, sources: Container[str], config: StreamConfig
+    stream: str, properties: Properties, sources: Container[str], config: StreamConfig, key: str | None = None
 ) -> None:
-    """Refuse a stream whose contacts cannot be matched.
+    """Refuse a stream whose contacts cannot be matched, or whose objects' `key` no property gives.
 
     Where its schema does not name all properties, the properties that `mappings` names may still come.
 
     Raises:
         StreamRefusedError: no property gives an identifier of `match_by`; the message shows the mapping to add.
     """
-    wanted, mappings = [which.value for which in config.match_by], config.mappings
+    wanted = [which.value for which in config.match_by] if key is None else [key]
+    mappings = config.mappings
     if any(one in sources or (properties.is_open and one in mappings.values()) for one in wanted):
         return
     names = " or ".join(f"'{one}'" for one in wanted)
@@ -101,8 +123,13 @@ def refuse_without_identifier(
     )
     example = almost or next(iter(properties.names), "PROPERTY")
     known = "" if almost is None else f": names in 'mappings' are exact, and it has '{almost}'"
+    gives, where = (
+        (f"no identifier to match contacts by ({names})", "generally or in 'streams'")
+        if key is None
+        else (f"no {key}", "in 'streams'")
+    )
     message = (
-        f"Stream '{stream}' gives no identifier to match contacts by ({names}){known}. Map the property that "
-        f"holds one, for example 'mappings': {{\"{example}\": \"{wanted[0]}\"}}, generally or in 'streams'"
+        f"Stream '{stream}' gives {gives}{known}. Map the property that holds one, for example "
+        f'\'mappings\': {{"{example}": "{wanted[0]}"}}, {where}'
     )
     raise StreamRefusedError(stream, message)

@@ -48,8 +48,9 @@ class Layout:
         """The property of each attribute."""
         self.deleted = self._find("deleted_property", config.deleted_property)
         """The property that marks a record as deleted; None: it is in doubt."""
-        self.groups = self._find("tags_property", config.tags_property)
-        """The property that lists a contact's groups; None: there is none, or it is in doubt."""
+        found = {kind: self._find(setting, wanted) for kind, (setting, wanted) in config.lists.items()}
+        self.lists = {kind: name for kind, name in found.items() if name is not None}
+        """The property that lists a contact's groups, by kind of link; none where it is in doubt."""
         self._lay_out()
         self._say_own_id()
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from target_intercom.errors import InvalidRecordError, StreamRefusedError
 from target_intercom.model import MatchBy
-from target_intercom.settings.config import TAG
 from target_intercom.settings.warnings import ambiguous_property
 from target_intercom.sync.mapping.group_names import group_name
 from target_intercom.sync.mapping.identifiers import no_identifier, read_identity, refuse_without_identifier
@@ -17,16 +16,12 @@ from target_intercom.sync.mapping.values import UncoercibleError
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from target_intercom.kinds.link import GroupNames
     from target_intercom.model import Identity, Json
     from target_intercom.settings.config import StreamConfig
 
-_BY_NAME: t.Final = {
-    "external_id": MatchBy.EXTERNAL_ID.value,
-    "email": MatchBy.EMAIL.value,
-    "tag": TAG,
-    "group": TAG,
-}
-"""Properties that are taken without a mapping; a source's own `id` is not Intercom's."""
+_BY_NAME: t.Final = {"external_id": MatchBy.EXTERNAL_ID.value, "email": MatchBy.EMAIL.value}
+"""Identifiers that are taken without a mapping; a source's own `id` is not Intercom's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +32,19 @@ class MembershipDraft:
     name: str | None
     """The group; None: the record does not say, and need not where it ends a membership."""
     removed: bool
+    source: str
+    """The property that names the group."""
 
 
 class MembershipMapper:
-    """Maps the records of one groups stream, under one schema."""
+    """Maps the records of one stream of memberships, under one schema."""
 
     def __init__(
         self,
         stream: str,
         properties: Mapping[str, Json],
         config: StreamConfig,
+        names: GroupNames,
         *,
         has_own_mappings: bool,
         say: Callable[[str], None],
@@ -62,6 +60,7 @@ class MembershipMapper:
             stream: the stream's name, for messages.
             properties: the JSON schemas of the properties that the stream's schema names.
             config: the stream's settings.
+            names: how its records name the groups.
             has_own_mappings: the mappings are the stream's own, not those of all streams.
             say: takes messages for a person.
             is_open: the stream's schema does not name all properties.
@@ -71,22 +70,24 @@ class MembershipMapper:
             StreamRefusedError: no property gives an identifier of `match_by`, or no property names the group.
         """
         self._config = config
+        self._names = names
         self._properties = Properties(properties, config.mappings, is_open=is_open, met=met)
         self._deleted = self._properties.find(config.deleted_property).property
         named = list(self._by_name(stream, say))
         mapped = self._mapped()
         if not has_own_mappings:
-            taken = {held == TAG for _, held in named}
-            mapped = [(name, held) for name, held in mapped if (held == TAG) not in taken]
+            taken = {held == names.target for _, held in named}
+            mapped = [(name, held) for name, held in mapped if (held == names.target) not in taken]
         self._sources: dict[str, str] = {}
         for name, held in [*mapped, *named]:
             self._sources.setdefault(held, name)
         refuse_without_identifier(stream, self._properties, self._sources, config)
-        if TAG not in self._sources:
+        if names.target not in self._sources:
+            wanted = " or ".join(f"'{one}'" for one in names.taken)
             message = (
-                f"Stream '{stream}' has no property that names the group ('tag' or 'group'). Map the one that does, "
-                f'for example \'mappings\': {{"{next(iter(self._properties.names), "PROPERTY")}": "{TAG}"}}, in '
-                "'streams'"
+                f"Stream '{stream}' has no property that names the {names.thing} ({wanted}). Map the one that does, "
+                f'for example \'mappings\': {{"{next(iter(self._properties.names), "PROPERTY")}": "{names.target}"}}, '
+                "in 'streams'"
             )
             raise StreamRefusedError(stream, message)
 
@@ -102,7 +103,8 @@ class MembershipMapper:
         identity = read_identity(flat, self._sources, self._config.match_by, lenient=removed)
         if not removed and all(identity.get(which) is None for which in self._config.match_by):
             raise no_identifier(self._config.match_by)
-        return MembershipDraft(identity, self._group(flat, lenient=removed), removed)
+        source = self._sources[self._names.target]
+        return MembershipDraft(identity, self._group(flat, lenient=removed), removed, source)
 
     def removes(self, record: Mapping[str, Json]) -> bool:
         """Check whether a record ends a membership."""
@@ -119,7 +121,7 @@ class MembershipMapper:
     def _by_name(self, stream: str, say: Callable[[str], None]) -> Iterator[tuple[str, str]]:
         """Find the properties that are taken without a mapping, each with what it holds."""
         unmapped = [name for name in self._properties.names if name not in self._config.mappings]
-        for wanted, held in _BY_NAME.items():
+        for wanted, held in {**_BY_NAME, **dict.fromkeys(self._names.taken, self._names.target)}.items():
             named = meant(wanted, unmapped)
             if named.property is not None:
                 yield named.property, held
@@ -127,13 +129,13 @@ class MembershipMapper:
                 say(ambiguous_property(stream, named.others, wanted, "mappings"))
 
     def _group(self, record: Mapping[str, Json], *, lenient: bool) -> str | None:
-        source = self._sources[TAG]
+        source = self._sources[self._names.target]
         try:
-            name = group_name(record.get(source))
+            name = group_name(record.get(source), self._names)
         except UncoercibleError as error:
             if lenient:
                 return None
             raise InvalidRecordError(str(error), code=error.code, field=source) from None
         if name is None and not lenient:
-            raise InvalidRecordError("the record names no group", code="no_group", field=source)
+            raise InvalidRecordError(f"the record names no {self._names.thing}", code=self._names.no_name, field=source)
         return name

@@ -99,6 +99,23 @@ def coercion(kind: ValueType) -> Callable[[Json], Json]:
     return _COERCIONS[kind]
 
 
+def whole_up_to(most: int) -> Callable[[Json], Json]:
+    """Return the function that coerces values to whole numbers, without their decimals; beyond `most` none fits."""
+
+    def read(value: Json) -> int:
+        number = _number(value)
+        if number.adjusted() > _LONGEST_DIGITS or not -most <= int(number) <= most:
+            raise UncoercibleError("out_of_range", f"the attribute takes {most} at most")
+        return int(number)
+
+    return _optional(read)
+
+
+def loses_decimals(value: Json, coerced: Json) -> bool:
+    """Check whether a number lost its decimals when it was coerced to a whole one."""
+    return coerced is not None and _number(value) != coerced
+
+
 def cut(text: Json) -> tuple[Json, bool]:
     """Return a custom attribute's text, cut at what Intercom keeps, and whether it was cut."""
     if isinstance(text, str) and len(text) > LONGEST_CUSTOM_TEXT:

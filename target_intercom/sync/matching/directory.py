@@ -57,8 +57,17 @@ class _Kind(enum.Enum):
 
 
 _Name: t.TypeAlias = "Identifier | tuple[_Kind, str]"
-_Known: t.TypeAlias = tuple[Source, int, Fact]
-"""A fact, with where it comes from, and its number: later facts have higher ones."""
+
+
+class _Known(t.NamedTuple):
+    """A fact; of two the fresher one is the greater."""
+
+    source: Source
+    number: int
+    """Later facts have higher ones."""
+    fact: Fact
+    names: tuple[_Name, ...]
+    """The names that find the contact; none by the ledger: its identifiers may be outdated."""
 
 
 class Directory:
@@ -94,11 +103,11 @@ class Directory:
 
     def learn(self, contact: Contact, source: Source) -> None:
         """Add what a source says of a contact."""
-        self._top.put(contact.id, (source, next(self._count), contact), self._clock())
+        self._put(contact.id, source, contact)
 
     def learn_fact(self, contact: ContactId, fact: Fact) -> None:
         """Add what Intercom answered about an id."""
-        self._top.put(contact, (Source.ANSWER, next(self._count), fact), self._clock())
+        self._put(contact, Source.ANSWER, fact)
 
     def learn_fault(self, identity: Identity, fault: Fault) -> None:
         """Add that Intercom gave no answer on which contacts have an identity."""
@@ -121,7 +130,7 @@ class Directory:
     def fact(self, contact: ContactId) -> Fact | None:
         """Return the freshest fact about an Intercom id; None: nothing is known of it."""
         known = self._known(contact)
-        return None if known is None else known[2]
+        return None if known is None else known.fact
 
     def get(self, contact: ContactId) -> Contact | None:
         """Return a contact; None: it is not there, or not known."""
@@ -131,7 +140,7 @@ class Directory:
     def is_answered(self, contact: ContactId) -> bool:
         """Check whether more is known of an Intercom id than the ledger says."""
         known = self._known(contact)
-        return known is not None and known[0] is not Source.LEDGER and not isinstance(known[2], Fault)
+        return known is not None and known.source is not Source.LEDGER and not isinstance(known.fact, Fault)
 
     def is_asked(self, identity: Identity) -> bool:
         """Check whether an identity was looked up: of others it is not known which contacts have them."""
@@ -163,8 +172,7 @@ class Directory:
     def has_user(self, email: str) -> bool:
         """Check whether a user has an email."""
         name = (_Kind.USER, email)
-        ids = (contact for layer in self._layers for contact in layer.named(name))
-        return any((contact := self.get(one)) is not None and name in _names(contact) for one in ids)
+        return any(self._has(one, name) is not None for layer in self._layers for one in layer.named(name))
 
     def around(self, identities: Collection[Identity]) -> list[Contact]:
         """Return the contacts that were looked up last, and all that have an identifier of these."""
@@ -187,13 +195,22 @@ class Directory:
         """Return the contact that was found for one without a known id; None: none was."""
         return self._found_ids.get(_known_as(unnamed))
 
+    def _put(self, contact: ContactId, source: Source, fact: Fact) -> None:
+        names = _names(fact) if isinstance(fact, Contact) and source is not Source.LEDGER else ()
+        self._top.put(contact, _Known(source, next(self._count), fact, names), self._clock())
+
     def _known(self, contact: ContactId) -> _Known | None:
         freshest: _Known | None = None
         for layer in self._layers:
             known = layer.facts.get(contact)
-            if known is not None and (freshest is None or known[:2] > freshest[:2]):
+            if known is not None and (freshest is None or known > freshest):
                 freshest = known
         return freshest
+
+    def _has(self, contact: ContactId, name: _Name) -> Contact | None:
+        """Return a contact if it has a name, by the freshest fact."""
+        known = self._known(contact)
+        return known.fact if known is not None and name in known.names and isinstance(known.fact, Contact) else None
 
     def _with(self, name: _Name) -> list[Contact]:
         ids: set[ContactId] = set()
@@ -201,9 +218,10 @@ class Directory:
             named = layer.index.get(name)
             if named is not None:
                 ids.update(named if isinstance(named, set) else (named,))
-        # Nearly always none: this is asked several times for every new record.
-        found = (self.get(one) for one in sorted(ids)) if ids else ()
-        return [contact for contact in found if contact is not None and name in _names(contact)]
+        if not ids:
+            # Nearly always: this is asked several times for every new record.
+            return []
+        return [contact for one in sorted(ids) if (contact := self._has(one, name)) is not None]
 
 
 class _Layer:
@@ -224,26 +242,22 @@ class _Layer:
         """Add a fact, unless there is one from a fresher source."""
         earlier = self.facts.get(contact)
         if earlier is not None:
-            if earlier[0] > known[0]:
+            if earlier.source > known.source:
                 return
             self.drop(contact)
         self.facts[contact] = known
         self.learnt_at[contact] = now
-        fact = known[2]
-        if isinstance(fact, Contact):
-            for name in _names(fact):
-                self._add(name, contact)
-            if not fact.is_named:
-                self.unnamed.add(contact)
+        for name in known.names:
+            self._add(name, contact)
+        if isinstance(known.fact, Contact) and not known.fact.is_named:
+            self.unnamed.add(contact)
 
     def drop(self, contact: ContactId) -> None:
         """Remove what is known of an id."""
-        _, _, fact = self.facts.pop(contact)
+        for name in self.facts.pop(contact).names:
+            self._remove(name, contact)
         del self.learnt_at[contact]
         self.unnamed.discard(contact)
-        if isinstance(fact, Contact):
-            for name in _names(fact):
-                self._remove(name, contact)
 
     def forget(self, before: float) -> None:
         """Remove what was learnt before a moment."""
@@ -273,9 +287,7 @@ class _Layer:
 
 
 def _names(contact: Contact) -> tuple[_Name, ...]:
-    """Return the names that find a contact; none if it was not read, since its identifiers may be outdated."""
-    if not contact.is_read:
-        return ()
+    """Return the names that a contact has."""
     external_id = contact.external_id if contact.role == "user" else None
     names: tuple[_Name, ...] = () if external_id is None else ((MatchBy.EXTERNAL_ID, external_id),)
     if contact.email is None:

@@ -24,12 +24,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from target_intercom.ledger.interface import Holder
-    from target_intercom.model import ContactDraft, Entry, ExternalId, Identifier, Match, RecordKey
+    from target_intercom.model import ContactDraft, Entry, ExternalId, Match, Name, RecordKey
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.matching.directory import Directory
-
-Name: t.TypeAlias = "Identifier | RecordKey | ContactId"
-"""A key, an identifier or a contact that two records may share."""
 
 
 class RecordLinks:
@@ -104,12 +101,13 @@ def whose(entry: Entry, known: Directory, links: RecordLinks, config: StreamConf
         case MergedAway() | Unanswered():
             return Decision(match, asked)
         case _:
-            return Decision(_by_identifiers(entry, linked, known, config, asked), asked)
+            return Decision(by_identifiers(entry, linked, known, config, asked), asked)
 
 
-def _by_identifiers(
+def by_identifiers(
     entry: Entry, linked: ContactId | None, known: Directory, config: StreamConfig, asked: list[Name]
 ) -> Match:
+    """Return the contact of a record's identifiers, whatever contact it is `linked` to; `asked` gets those tried."""
     draft = entry.draft
     role = role_of(draft, config.creation_mode)
     match = match_identity(
@@ -161,7 +159,7 @@ def match_identity(
         value = identity.get(which)
         if value is None:
             continue
-        tried.append((which, value))
+        tried.extend(_names_of(identity, which, value))
         match = _with_identifier(known, identity, which, value, follow_merge=follow_merge)
         if not isinstance(match, NotFound):
             return match
@@ -169,6 +167,13 @@ def match_identity(
         tried.append((MatchBy.EMAIL, identity.email))
         return _decide(known.leads_with(identity.email))
     return NotFound()
+
+
+def _names_of(identity: Identity, which: MatchBy, value: str) -> Iterator[Name]:
+    """Yield the names of the contacts that an identifier of a record may find."""
+    yield which, value
+    if which is MatchBy.EMAIL and identity.external_id is None:
+        yield "nameless", value
 
 
 def _with_identifier(known: Directory, identity: Identity, which: MatchBy, value: str, *, follow_merge: bool) -> Match:
@@ -274,7 +279,7 @@ def _in_the_way(draft: ContactDraft, known: Directory, asked: list[Name]) -> Fou
     if user is not None:
         return Found(user)
     if identity.email is not None:
-        asked.append((MatchBy.EMAIL, identity.email))
+        asked.extend(_names_of(identity, MatchBy.EMAIL, identity.email))
     users = list(users_like(known, identity))
     return Found(users[0]) if len(users) == 1 else NotFound()
 

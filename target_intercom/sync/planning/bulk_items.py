@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from target_intercom.intercom.protocol.ids import AdminId
-    from target_intercom.model import ContactDraft, ContactId, Json, LinkChange
+    from target_intercom.model import ContactDraft, ContactId, Json
 
 _CREATABLE: t.Final = CONTACTS.names(lambda one: one.in_bulk_creates)
 _UPDATABLE: t.Final = CONTACTS.names(lambda one: one.in_bulk_updates)
@@ -88,23 +88,15 @@ def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactI
     )
 
 
-def tagged(contact: Contact, tags: LinkChange | None) -> Contact:
-    """Return a contact as a job has left it whose item had these tags."""
-    return contact if tags is None else replace(contact, tags=(contact.tags | tags.add) - tags.remove)
-
-
 def updated(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
     """Return a contact as a job has left it whose item had these attributes."""
     external_id, email = attributes.get("external_id"), attributes.get("email")
-    return Contact(
-        id=contact.id,
-        role=contact.role,
+    return replace(
+        contact,
         external_id=contact.external_id if external_id is None else ExternalId(str(external_id)),
         email=contact.email if email is None else normal_email(str(email)),
         attributes=_known_after(contact, {**contact.attributes, **attributes}),
-        created_at=contact.created_at,
-        tags=contact.tags,
-        shows_all_tags=contact.shows_all_tags,
+        is_read=True,
     )
 
 

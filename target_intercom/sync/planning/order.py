@@ -9,8 +9,7 @@ from dataclasses import dataclass
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from target_intercom.model import Contact, ContactId, ContactRecords, Entry, Identity, RecordKey
-    from target_intercom.sync.matching.whose import Name
+    from target_intercom.model import Contact, ContactId, ContactRecords, Entry, Identity, Name, RecordKey
 
 
 class Order:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import typing as t
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from target_intercom.model import Ambiguous, ContactRecords, Found, Identity, MatchBy, MergedAway, NotFound, Unanswered
 from target_intercom.sync.matching.directory import Source
 from target_intercom.sync.matching.roles import after
 from target_intercom.sync.matching.whose import Decision, users_like, whose
+from target_intercom.sync.planning.alternatives import Alternatives, Decided, keys_of, names_of
 from target_intercom.sync.planning.order import Order, UncertainCreates
 from target_intercom.sync.planning.wanted import creates, folded, newborn
 
@@ -21,10 +22,10 @@ if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
-    from target_intercom.model import Contact, ContactId, Entry, Identifier, Match, RecordKey
+    from target_intercom.model import Contact, ContactId, Entry, Match, Name, RecordKey
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.matching.directory import Directory
-    from target_intercom.sync.matching.whose import Name, RecordLinks
+    from target_intercom.sync.matching.whose import RecordLinks
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +79,6 @@ def matters(
     )
 
 
-class _Decided(t.NamedTuple):
-    """A record, its contact, and the names by which that was decided (`whose`)."""
-
-    entry: Entry
-    match: Match
-    asked: Sequence[Name]
-    is_by_link: bool
-
-    def names(self) -> set[Name]:
-        """Return all names of the record: its key and identifiers, its contact, and the identifiers of that."""
-        entry, match = self.entry, self.match
-        names = {*self.asked, *entry.draft.identity.identifiers()}
-        if entry.contact is not None:
-            names.update((entry.contact.id, *Identity.of(entry.contact).identifiers()))
-        if isinstance(match, Found):
-            names.update((match.contact.id, *Identity.of(match.contact).identifiers()))
-        return names
-
-
 class _Play:
     def __init__(self, stage: Directory, links: RecordLinks, config: StreamConfig) -> None:
         self._stage = stage
@@ -107,12 +89,12 @@ class _Play:
         """The last write of each contact."""
         self._write_of: dict[RecordKey, ContactRecords] = {}
         """The last write of each key."""
-        self._moved: set[ContactId] = set()
-        """The contacts whose identifiers a write changes."""
+        self._alternatives = Alternatives(stage, config)
         self._order = Order()
         self._uncertain = UncertainCreates()
-        self._blocked: set[Name] = set()
-        """The names of the records of `later`: a record after them that shares a name goes into `later`, too."""
+        self._asked_later: set[Name] = set()
+        self._moved_later: set[Name] = set()
+        """The names that the records of `later` may ask and move: what touches or asks them goes into `later`, too."""
         self._kept: set[Name] = set()
         """Emails that no record may move before those of `later` that go on having them."""
 
@@ -120,7 +102,7 @@ class _Play:
         for entry in entries:
             decided = self._decide(entry)
             identity = entry.draft.identity
-            if not decided.is_by_link and any(identity.identifiers()) and not self._stage.is_asked(identity):
+            if not decided.is_by_link and any(identity) and not self._stage.is_asked(identity):
                 self._plan.unasked.append(entry)
             if self._has_to_wait(decided):
                 self._put_off(decided)
@@ -130,12 +112,12 @@ class _Play:
                 self._live(decided)
         return self._plan
 
-    def _decide(self, entry: Entry) -> _Decided:
+    def _decide(self, entry: Entry) -> Decided:
         linked = self._links.of(entry)
         match, asked, is_by_link = self._untouched(entry) or whose(entry, self._stage, self._links, self._config)
-        if linked is not None and linked in self._moved:
+        if linked is not None and linked in self._alternatives.moved:
             asked = [*asked, linked]
-        return _Decided(entry, match, asked, is_by_link)
+        return Decided(entry, match, asked, is_by_link, linked)
 
     def _untouched(self, entry: Entry) -> Decision | None:
         """Return the contact of an unchanged record, unless an earlier write is of it: the record stays as it is."""
@@ -144,30 +126,42 @@ class _Play:
             return None
         if contact.id != self._links.of(entry):
             return None
-        return Decision(Found(self._stage.get(contact.id) or contact), _keys(entry), is_by_link=True)
+        return Decision(Found(self._stage.get(contact.id) or contact), keys_of(entry), is_by_link=True)
 
-    def _has_to_wait(self, decided: _Decided) -> bool:
+    def _has_to_wait(self, decided: Decided) -> bool:
         entry = decided.entry
-        if self._blocked and not self._blocked.isdisjoint(decided.names()):
-            return True
-        if self._kept and isinstance(decided.match, Found) and not self._kept.isdisjoint(decided.names()):
-            return True
-        return self._uncertain.may_be(entry, self._links.of(entry), by_email=not decided.is_by_link)
+        if self._plan.later:
+            asked, moved = self._alternatives.asked(decided), self._alternatives.touched(decided)
+            if not (self._moved_later.isdisjoint(asked) and self._asked_later.isdisjoint(moved)):
+                return True
+            if isinstance(decided.match, Found) and not self._kept.isdisjoint(moved):
+                return True
+        return self._uncertain.may_be(entry, decided.linked, by_email=not decided.is_by_link)
 
-    def _put_off(self, decided: _Decided) -> None:
+    def _put_off(self, decided: Decided) -> None:
         """Move a record to the next plan, and block its names for the records after it."""
         self._plan.later.append(decided.entry)
-        names = decided.names()
+        asked, moved = self._alternatives.asked(decided), self._alternatives.touched(decided)
+        email = decided.entry.draft.identity.email
+        if email is not None and self._comes_again(decided):
+            asked.discard((MatchBy.EMAIL, email))
+            moved.discard((MatchBy.EMAIL, email))
+            self._kept.add((MatchBy.EMAIL, email))
+        self._asked_later |= asked
+        self._moved_later |= moved
+
+    def _comes_again(self, decided: Decided) -> bool:
+        """Check whether a record waits for the making of its own contact: it may be refused for the same reason.
+
+        Whatever the outcome, its email stays with that person, and with the user who has it, too.
+        """
         identity = decided.entry.draft.identity
-        if identity.email is not None and self._uncertain.has(identity):
-            # Another record of the same person waits: its email stays with that person, whatever the outcome.
-            names.discard((MatchBy.EMAIL, identity.email))
-            self._kept.add((MatchBy.EMAIL, identity.email))
-        self._blocked |= names
+        is_nobodys = isinstance(decided.match, NotFound) and self._uncertain.has(identity)
+        return is_nobodys and identity.email is not None and self._stage.has_user(identity.email)
 
     # What becomes of a record.
 
-    def _live(self, decided: _Decided) -> None:
+    def _live(self, decided: Decided) -> None:
         entry = decided.entry
         match decided.match:
             case Found() as found:
@@ -180,9 +174,9 @@ class _Play:
             case NotFound() | Ambiguous() | MergedAway() | Unanswered():
                 self._leave(decided)
 
-    def _leave(self, decided: _Decided) -> None:
+    def _leave(self, decided: Decided) -> None:
         """Plan a record without a write: it is unchanged, refused, or marks a contact as deleted."""
-        entry, match, asked, _ = decided
+        entry, match, asked = decided.entry, decided.match, decided.asked
         turn = self._order.first(asked)
         write = self._current.get(match.contact.id) if isinstance(match, Found) else None
         if write is not None:
@@ -193,9 +187,9 @@ class _Play:
         is_unidentified = isinstance(match, NotFound) and self._is_unidentified(entry)
         self._plan.unwritten.append(Unwritten(entry, match, turn, asked, is_unidentified))
 
-    def _pass_over(self, decided: _Decided, match: NotFound) -> None:
+    def _pass_over(self, decided: Decided, match: NotFound) -> None:
         """Plan a write that sends nothing: no contact is found, and none can be made."""
-        entry, _, asked, _ = decided
+        entry, asked = decided.entry, decided.asked
         turn = self._order.first(asked)
         self._depend(decided, turn - 1, None)
         self._plan.writes.append(ContactRecords(match, entry.draft, [entry], turn=turn, asked=set(asked)))
@@ -207,26 +201,26 @@ class _Play:
             return False
         return entry.known is None or not entry.draft.removed
 
-    def _make(self, decided: _Decided, match: NotFound) -> None:
-        entry, _, asked, _ = decided
+    def _make(self, decided: Decided, match: NotFound) -> None:
+        entry, asked = decided.entry, decided.asked
         contact = newborn(entry.draft, self._config.creation_mode, entry.received.number)
         self._links.add_new(contact.id)
         write = ContactRecords(match, entry.draft, [entry])
-        if self._may_be_refused(contact):
-            write.turn = self._order.first(asked, _touched(entry))
+        touched = _touched(decided, contact)
+        if contact.role == "user" and contact.email is not None and self._stage.has_user(contact.email):
+            # Intercom may refuse a second user with an email. To others who share it this one does not matter.
+            touched.discard((MatchBy.EMAIL, contact.email))
+            touched.add(("nameless", contact.email))
+            write.turn = self._order.first(asked, touched)
             others = (user.id for user in users_like(self._stage, entry.draft.identity))
-            self._uncertain.add(contact, entry.key, [self._links.of(entry), *others])
+            self._uncertain.add(contact, entry.key, [decided.linked, *others])
         else:
-            write.turn = self._order.first(asked, _touched(entry, contact))
-            self._put(write, contact, set(Identity.of(contact).identifiers()))
+            write.turn = self._order.first(asked, touched)
+            self._put(write, contact, names_of(contact))
         self._plan.writes.append(write)
         self._link(decided, write)
 
-    def _may_be_refused(self, contact: Contact) -> bool:
-        """Check whether another person is a user with the same email: Intercom may refuse a second one."""
-        return contact.role == "user" and contact.email is not None and self._stage.has_user(contact.email)
-
-    def _change(self, decided: _Decided, match: Found) -> None:
+    def _change(self, decided: Decided, match: Found) -> None:
         entry, contact, updates = decided.entry, match.contact, self._config.sync_mode.updates
         earlier = self._current.get(contact.id)
         if entry.is_in_line and earlier is None and decided.is_by_link:
@@ -234,7 +228,7 @@ class _Play:
             self._leave(decided)
             return
         wanted = after(contact, entry.draft, self._config.creation_mode) if updates else contact
-        moved, touched = _moved(contact, wanted), _touched(entry, contact, wanted)
+        moved, touched = _moved(contact, wanted), _touched(decided, contact, wanted)
         if earlier is not None and not moved and self._may_join(decided, touched, earlier):
             earlier.entries.append(entry)
             if updates:
@@ -249,75 +243,73 @@ class _Play:
         self._plan.writes.append(write)
         self._link(decided, write)
 
-    def _may_join(self, decided: _Decided, touched: Iterable[Name], write: ContactRecords) -> bool:
+    def _may_join(self, decided: Decided, touched: Iterable[Name], write: ContactRecords) -> bool:
         """Check whether a record may go into an earlier write of its contact."""
         if decided.entry.alone or write.entries[0].alone:
             return False
         return self._order.first(decided.asked, touched, but=write) <= write.turn
 
-    def _put(self, write: ContactRecords, wanted: Contact, moved: AbstractSet[Identifier]) -> None:
+    def _put(self, write: ContactRecords, wanted: Contact, moved: AbstractSet[Name]) -> None:
         """Show a contact as a write leaves it."""
         write.contact = wanted.id
         self._current[wanted.id] = write
         if moved:
-            write.moved.update((*moved, wanted.id))
-            self._moved.add(wanted.id)
+            write.moved |= moved
+            self._alternatives.moved.add(wanted.id)
         self._order.move(write.moved, write.turn, write)
         if isinstance(write.match, NotFound) or self._config.sync_mode.updates:
-            # The answer to the write will show all of it.
-            self._stage.learn(replace(wanted, is_read=True), Source.ANSWER)
+            self._stage.learn(wanted, Source.ANSWER)
 
-    def _link(self, decided: _Decided, write: ContactRecords) -> None:
+    def _link(self, decided: Decided, write: ContactRecords) -> None:
         """Link a record to the contact of its write, as the ledger will when that is done."""
-        entry, _, asked, _ = decided
-        self._order.decide(asked, write.turn, write)
+        entry, key = decided.entry, decided.entry.key
+        self._order.decide(decided.asked, write.turn, write)
         # Of several records of a write that is refused each is decided anew.
         self._depend(decided, write.turn - (entry is write.entries[0]), write)
-        before, now = self._links.of(entry), write.contact
-        for key in _keys(entry):
-            earlier = self._write_of.get(key, write)
-            if earlier is not write:
-                earlier.replaced.add(key)
-            self._write_of[key] = write
-        moved: set[Name] = set(_keys(entry))
-        self._order.move(moved, write.turn, write)
+        write.asked.update(decided.asked)
+        before, now = decided.linked, write.contact
         if before != now:
             if before in self._current:
                 # What it leaves needs an id.
                 self._current[before].is_followed = True
-            moved.update(name for name in (before, now) if name is not None)
+            moved: set[Name] = {name for name in (key, before, now) if name is not None}
             self._order.move(moved, write.turn, write)
-            write.moved.update(moved)
-        write.asked.update(asked)
+            write.moved |= moved
+        if key is None:
+            return
+        self._order.move((key,), write.turn, write)
+        earlier = self._write_of.get(key)
+        if earlier is not None and earlier is not write:
+            earlier.replaced.add(key)
+        self._write_of[key] = write
+        if before is not None and before != now:
+            self._alternatives.leave(key, before)
         if now is not None:
             self._links.link(entry, now)
 
-    def _depend(self, decided: _Decided, turn: int, write: ContactRecords | None) -> None:
+    def _depend(self, decided: Decided, turn: int, write: ContactRecords | None) -> None:
         """Keep a record's place by all of its names: it is planned again if a write up to a round goes otherwise."""
         if turn >= 0:
-            names = decided.names()
-            self._order.decide(names, turn, write)
-            self._order.move(names, turn, write)
+            self._order.decide(self._alternatives.asked(decided), turn, write)
+            self._order.move(self._alternatives.touched(decided), turn, write)
 
 
-def _touched(entry: Entry, *contacts: Contact) -> set[Name]:
-    """Return the names that a record touches in changing a contact, told as it was and as it will be."""
-    names: set[Name] = set(_keys(entry))
-    for contact in contacts:
-        names.update((contact.id, *Identity.of(contact).identifiers()))
-    return names
+def _touched(decided: Decided, *contacts: Contact) -> set[Name]:
+    """Return the names that a record touches in changing a contact, given as it was and as it will be.
+
+    They include the contact that the record was linked to: others may hold that alone now.
+    """
+    names: set[Name] = set(keys_of(decided.entry))
+    if decided.linked is not None:
+        names.add(decided.linked)
+    return names.union(*map(names_of, contacts))
 
 
-def _keys(entry: Entry) -> tuple[RecordKey, ...]:
-    return () if entry.key is None else (entry.key,)
-
-
-def _moved(contact: Contact, wanted: Contact) -> set[Identifier]:
-    """Return the identifiers whose meaning a change moves: none, or all that the contact has and gets.
+def _moved(contact: Contact, wanted: Contact) -> set[Name]:
+    """Return the names whose meaning a change moves: none, or all that the contact has and gets.
 
     A contact that gets an external_id is not found any more by an email alone.
     """
     if contact.role == wanted.role and Identity.of(contact) == Identity.of(wanted):
         return set()
-    names = {*Identity.of(contact).identifiers(), *Identity.of(wanted).identifiers()}
-    return {name for name in names if name[0] is not MatchBy.ID}
+    return names_of(contact) | names_of(wanted)

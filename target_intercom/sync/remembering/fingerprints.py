@@ -11,7 +11,7 @@ from decimal import Decimal
 from json.encoder import encode_basestring_ascii
 
 from target_intercom.ledger.interface import Hashes
-from target_intercom.model import Identity, RecordKey
+from target_intercom.model import Identity, LinkName, RecordKey
 from target_intercom.settings.config import StreamConfig
 from target_intercom.sync.planning.bulk_items import single
 
@@ -29,6 +29,7 @@ NO_IDENTITY: t.Final = Identity()
 _ENCODER: t.Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 _MOST_ZEROS = 40
 """A number that needs more of them is written with an exponent."""
+_LONG_NUMBER: t.Final = 10**_MOST_ZEROS
 _WITHOUT_EFFECT: t.Final = frozenset(
     ["companies_property", "max_removal_percent", "object", "removal_mode", "snapshot", "tags_property"]
 )
@@ -89,6 +90,9 @@ def _is_readable(value: Json) -> bool:
 def _part(value: Json) -> str | None:
     if value is None or isinstance(value, str):
         return value
+    if value.__class__ is int and -_LONG_NUMBER < value < _LONG_NUMBER:
+        # As `_number`, at a tenth of its time: most keys are such.
+        return str(value)
     if isinstance(value, (float, Decimal)) and math.isnan(value):
         return None
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
@@ -161,19 +165,23 @@ def source_print(basis: str, record: Mapping[str, Json], relevant: AbstractSet[s
     return _hash(f"{basis}{record!r}")
 
 
-def groups_print(groups: Iterable[GroupKey]) -> str:
-    """Hash the groups that a record lists, in whatever order."""
-    return _hash(_canonical(sorted(groups)))
+def lists_print(listed: Mapping[LinkName, Iterable[GroupKey]]) -> str:
+    """Hash the groups that a record lists, of every kind of link, in whatever order.
+
+    The hash of a list of tags alone is as it was when there were no others.
+    """
+    groups = {kind.value: sorted(some) for kind, some in listed.items()}
+    return _hash(_canonical(groups[LinkName.TAG] if groups.keys() == {LinkName.TAG} else groups))
 
 
 def lists_news(entry: Entry, contact: Contact) -> bool:
     """Check whether a record lists groups that differ, in groups or contact, from the list last saved."""
-    if entry.draft.groups is None:
+    if not entry.draft.listed:
         return False
     known = entry.known
     if known is None or known.contact is None or known.contact.id != contact.id or entry.is_unsure:
         return True
-    return known.groups != groups_print(entry.draft.groups)
+    return known.groups != lists_print(entry.draft.listed)
 
 
 def membership_print(identity: Identity, group: GroupKey, match_by: Sequence[MatchBy]) -> str:

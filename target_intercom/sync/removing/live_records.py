@@ -25,6 +25,8 @@ _AT_ONCE = 500
 class OldRecords:
     """Counts the contacts that stay only for records that did not come in this run."""
 
+    plural: str
+    """How messages call what stays."""
     counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """By the stream that the contacts would be removed for, and the streams of the records."""
 
@@ -37,7 +39,7 @@ class OldRecords:
         """Return a warning for each pair of streams; `streams` are those of this run."""
         return [
             contacts_of_old_records(
-                stream, other, count, None if other in streams else last_runs.get(other, "no known time")
+                stream, other, count, None if other in streams else last_runs.get(other, "no known time"), self.plural
             )
             for stream, counts in self.counts.items()
             for other, count in sorted(counts.items())

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 
 from target_intercom.model import Identity, Outcome, Refusal, Result, SkipReason
 from target_intercom.settings.config import RemovalMode
-from target_intercom.settings.warnings import contacts_of_merges, removal_refused, removes_named_contacts
+from target_intercom.settings.warnings import (
+    contacts_of_merges,
+    missing_in_use,
+    removal_refused,
+    removes_named_contacts,
+)
 from target_intercom.sync.planning.wanted import merged_away
 from target_intercom.sync.removing.limit import Share
 from target_intercom.sync.removing.live_records import LiveRecords, OldRecords
@@ -50,6 +55,8 @@ class Removals:
     find_ids: Callable[[], None]
     """Finds the contacts whose Intercom ids are not known."""
     say: Callable[[str], None]
+    plural: str = "contacts"
+    """How messages call what is removed."""
     streams: set[str] = field(default_factory=set, init=False)
     """The streams of contacts in this run."""
     _marked: dict[ContactId, _Marked] = field(default_factory=dict, init=False)
@@ -85,7 +92,7 @@ class Removals:
         self._with_missing = [stream for stream in self.complete.versions() if self.ledger.misses(stream)]
         if self.marks or self._with_missing:
             self.find_ids()
-        old = OldRecords()
+        old = OldRecords(self.plural)
         self._decide_marks(old)
         for stream in self._with_missing:
             self._count_missing(stream, old)
@@ -97,7 +104,7 @@ class Removals:
         marked = Counter(one.mark.stream for one in self._marked.values() if not one.mark.is_order)
         for stream in streams:
             known = self.ledger.streams.known_before(stream)
-            yield Share(stream, marked[stream], self._missing_counts[stream], known)
+            yield Share(stream, marked[stream], self._missing_counts[stream], known, self.plural)
 
     def release(self) -> Iterator[tuple[str, Outcome]]:
         """Delete missing and marked records whose contacts stay; yields the outcomes of the marked."""
@@ -116,7 +123,10 @@ class Removals:
         for mark in self.marks:
             if mark not in waiting and mark not in self._kept:
                 yield mark.stream, Outcome(mark.received, Result.MERGED)
-        removals = [Removal(id_, one.mode, Origin(*one.mark.name)) for id_, one in self._marked.items()]
+        removals = [
+            Removal(id_, one.mode, Origin(*one.mark.name), is_order=one.mark.is_order)
+            for id_, one in self._marked.items()
+        ]
         done: dict[Mark, list[Removed]] = defaultdict(list)
         for removed in self.remover.remove(removals):
             mark = self._marked[removed.removal.contact].mark
@@ -128,13 +138,16 @@ class Removals:
     def remove_missing(self) -> Iterator[str]:
         """Remove the contacts that are missing from complete streams; yields the stream of each that is removed."""
         for stream in self._with_missing:
-            mode, origin = self.config(stream).removal_mode, Origin(stream)
+            mode, origin, in_use = self.config(stream).removal_mode, Origin(stream), 0
             for page in self._pages(stream):
                 for removed in self.remover.remove(Removal(contact, mode, origin) for contact in page.to_remove):
                     if removed.ending is Ending.REMOVED:
                         yield stream
                     elif removed.ending is Ending.REFUSED:
-                        self.say(removal_refused(stream))
+                        self.say(removal_refused(stream, self.plural))
+                    in_use += removed.ending is Ending.IN_USE
+            if in_use:
+                self.say(missing_in_use(stream, in_use, self.plural))
 
     # Decisions.
 
@@ -188,7 +201,7 @@ class Removals:
                 self._kept[mark] = bool(named_in)
                 old.add(mark.stream, named_in)
         for (stream, other, mode), count in sorted(named_by.items()):
-            self.say(removes_named_contacts(stream, other, count, mode))
+            self.say(removes_named_contacts(stream, other, count, mode, self.plural))
 
     def _stays(self, contact: Contact, named: Collection[ContactId], unresolved: Names) -> bool:
         identity = Identity.of(contact)
@@ -211,6 +224,8 @@ def _outcome(mark: Mark, removed: Sequence[Removed]) -> Outcome:
     modes = {one.removal.mode for one in removed if one.ending is Ending.REMOVED}
     if modes:
         return Outcome(received, Result.DELETED if RemovalMode.DELETE in modes else Result.ARCHIVED)
+    if any(one.ending is Ending.IN_USE for one in removed):
+        return Outcome(received, Result.SKIPPED, SkipReason.HAS_PEOPLE)
     if all(one.ending is Ending.NOT_THERE for one in removed):
         return Outcome(received, Result.SKIPPED, SkipReason.NOT_THERE)
     if mark.is_linked:

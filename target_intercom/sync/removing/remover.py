@@ -1,4 +1,4 @@
-"""Removes contacts from Intercom, one by one or by bulk jobs, and writes it into the ledger."""
+"""Removes contacts, or other objects, from Intercom, one by one or by bulk jobs, and writes it into the ledger."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Removal:
     contact: ContactId
     mode: RemovalMode
     origin: Origin
+    is_order: bool = False
+    """Its stream is of mode `remove`."""
 
 
 class Ending(enum.Enum):
@@ -44,6 +46,8 @@ class Ending(enum.Enum):
     """There was no such contact any more."""
     MERGED = enum.auto()
     """It was merged into another contact, which no record asks to remove."""
+    IN_USE = enum.auto()
+    """People are in it whom this target did not put there."""
     REFUSED = enum.auto()
 
 
@@ -56,15 +60,57 @@ class Removed:
     fault: Fault | None = None
 
 
+class RemovalCalls(t.Protocol):
+    """The calls that remove objects of a kind."""
+
+    def endings(self, page: Sequence[Removal]) -> Iterator[Removed]:
+        """Yield the removals that end without a call that removes: the object is gone, or stays for others."""
+
+    def remove_in_bulk(self, page: Sequence[Removal]) -> Deletions:
+        """Remove what bulk jobs can remove."""
+
+    def remove(self, removal: Removal) -> None:
+        """Remove an object.
+
+        Raises:
+            NotFoundError: it is not there any more.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRemovals(RemovalCalls):
+    """Archives contacts, or deletes them for good."""
+
+    client: IntercomClient
+    jobs: BulkJobs
+    """For contacts that are deleted for good."""
+
+    def endings(self, page: Sequence[Removal]) -> Iterator[Removed]:
+        """See `RemovalCalls`: every contact takes a call."""
+        del page
+        return iter(())
+
+    def remove_in_bulk(self, page: Sequence[Removal]) -> Deletions:
+        """See `RemovalCalls`."""
+        wanted = sorted(one.contact for one in page if one.mode is RemovalMode.DELETE)
+        return self.jobs.delete(wanted, self.client.submit_deletions)
+
+    def remove(self, removal: Removal) -> None:
+        """See `RemovalCalls`."""
+        match removal.mode:
+            case RemovalMode.ARCHIVE:
+                self.client.archive_contact(removal.contact)
+            case RemovalMode.DELETE:
+                self.client.delete_contact(removal.contact)
+
+
 @dataclass(frozen=True, slots=True)
 class Remover:
     """Removes contacts, whether marked or missing."""
 
-    client: IntercomClient
+    calls: RemovalCalls
     in_parallel: InParallel
     ledger: Ledger
-    jobs: BulkJobs
-    """For contacts that are deleted for good."""
     plan: Plan
     """It is told on whose account a contact is removed."""
 
@@ -75,20 +121,19 @@ class Remover:
             yield from self._remember(self._remove(page))
 
     def _remove(self, page: Sequence[Removal]) -> Iterator[Removed]:
+        ended = {one.removal.contact: one for one in self.calls.endings(page)}
+        yield from ended.values()
+        page = [one for one in page if one.contact not in ended]
         self.ledger.doubt(sorted(one.contact for one in page))
         self.plan.because({one.contact: one.origin for one in page})
-        deletions = self.jobs.delete(one.contact for one in page if one.mode is RemovalMode.DELETE)
+        deletions = self.calls.remove_in_bulk(page)
         yield from (Removed(one, Ending.REMOVED) for one in page if one.contact in deletions.done)
         singly = [one for one in page if one.contact not in deletions.done]
         yield from self.in_parallel(lambda one: self._remove_one(one, deletions), singly)
 
     def _remove_one(self, removal: Removal, deletions: Deletions) -> Removed:
         try:
-            match removal.mode:
-                case RemovalMode.ARCHIVE:
-                    self.client.archive_contact(removal.contact)
-                case RemovalMode.DELETE:
-                    self.client.delete_contact(removal.contact)
+            self.calls.remove(removal)
         except NotFoundError:
             # A job may have deleted it.
             return Removed(removal, Ending.REMOVED if removal.contact in deletions.tried else Ending.NOT_THERE)
@@ -103,7 +148,7 @@ class Remover:
         gone: dict[ContactId, str] = {}
         try:
             for one in removed:
-                if one.ending is not Ending.REFUSED:
+                if one.ending not in {Ending.REFUSED, Ending.IN_USE}:
                     gone[one.removal.contact] = one.removal.origin.stream
                 if len(gone) >= _MOST_UNWRITTEN:
                     self.ledger.removed(gone)

@@ -15,6 +15,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol.workspace import DataAttribute
+    from target_intercom.kinds.entity import EntityKind
     from target_intercom.model import Json
 
 MOST_ATTRIBUTES: t.Final = 250
@@ -23,7 +24,7 @@ MOST_ATTRIBUTES: t.Final = 250
 _NEW_ATTRIBUTE_PAUSES = (0.5, 1.0, 2.0)
 """Pauses, in seconds, for Intercom to accept an attribute made a moment ago (fact sheet section 14, 32)."""
 
-_Answer = t.TypeVar("_Answer")
+_Value = t.TypeVar("_Value")
 
 _TYPES: t.Final = {type_.value: type_ for type_ in ValueType} | {"options": ValueType.STRING}
 """The types of attributes that are loaded, by Intercom's names."""
@@ -74,11 +75,12 @@ def obstacle(entry: DataAttribute) -> str | None:
 
 
 class AttributeCatalog:
-    """Finds and makes custom attributes of contacts; Intercom's list is read once a run, when first needed."""
+    """Finds and makes custom attributes of a kind of object; Intercom's list is read once a run, when first needed."""
 
-    def __init__(self, client: IntercomClient, say: Callable[[str], None]) -> None:
+    def __init__(self, client: IntercomClient, kind: EntityKind, say: Callable[[str], None]) -> None:
         """`say` takes messages for a person; it says each of them once."""
         self._client = client
+        self._kind = kind
         self._say = say
         self._listed: CustomAttributes | None = None
         self._refused: set[str] = set()
@@ -99,8 +101,8 @@ class AttributeCatalog:
         }
 
     def sending(
-        self, call: Callable[[Mapping[str, Json]], _Answer], attributes: Mapping[str, Json]
-    ) -> tuple[_Answer, tuple[str, ...]]:
+        self, call: Callable[[Mapping[str, Json]], _Value], attributes: Mapping[str, Json]
+    ) -> tuple[_Value, tuple[str, ...]]:
         """Make a call that writes attributes; where one turns out not to exist, it is dropped and the call repeated.
 
         Safe from any thread.
@@ -156,7 +158,7 @@ class AttributeCatalog:
 
     def _known(self) -> CustomAttributes:
         if self._listed is None:
-            self._listed = CustomAttributes(self._client.data_attributes())
+            self._listed = CustomAttributes(self._client.data_attributes(self._kind.noun))
         return self._listed
 
     def _make(self, name: str, type_: ValueType) -> bool:
@@ -168,7 +170,7 @@ class AttributeCatalog:
             return False
         try:
             self._known().entries[name] = self._client.create_data_attribute(
-                name.removeprefix(CUSTOM_PREFIX), type_.value
+                name.removeprefix(CUSTOM_PREFIX), type_.value, self._kind.noun
             )
         except UndoneError as error:
             # Another program, or a try of this very call whose answer was lost, may have made it.
@@ -189,7 +191,13 @@ class AttributeCatalog:
         if isinstance(error, CallFailedError):
             message = f"Attribute '{name}' could not be created ({error.fault}): create it in Intercom, or run again"
             raise UnreachableError(error.fault, message) from None
-        self._refuse(name, f"Intercom does not create it: {error}")
+        if name in CustomAttributes(self._client.data_attributes(self._kind.other_noun)).entries:
+            # Contacts and companies share one name space (help article 179).
+            free = CUSTOM_PREFIX + f"{self._kind.noun}_{name.removeprefix(CUSTOM_PREFIX)}"
+            taken = f"{self._kind.other_noun} data has this name already"
+            self._refuse(name, f"{taken}; map the property to another, for example '{free}'")
+        else:
+            self._refuse(name, f"Intercom does not create it: {error}")
 
     def _refuse(self, name: str, reason: str) -> None:
         self._refused.add(name)

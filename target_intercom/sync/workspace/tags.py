@@ -41,13 +41,21 @@ class TagCatalog(LinkCatalog):
         self._ids: frozenset[TagId] = frozenset()
         self._read_at = 0.0
 
-    def get(self, group: GroupKey) -> Tag | None:
+    def get(self, group: GroupKey, name: str) -> Tag | None:
         """See `LinkCatalog`."""
+        del name
         return self._known().get(group)
+
+    def known(self, names: Collection[str]) -> Collection[str]:
+        """See `LinkCatalog`: a tag that is missing is made."""
+        return names
 
     def read(self) -> None:
         """See `LinkCatalog`."""
         self._known()
+
+    def look_up(self, names: Collection[str]) -> None:
+        """See `LinkCatalog`: a tag's id is all that is needed of it."""
 
     def lost(self, ids: Collection[TagId]) -> Collection[TagId]:
         """See `LinkCatalog`."""

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from target_intercom.errors import ForbiddenError, LeadPendingError, UndoneError
-from target_intercom.kinds.tags import job_item
 from target_intercom.model import Contact, ContactId, ContactRecords, Create, Found, Refuse, Result, Skip, Update
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
-from target_intercom.sync.writing.bulk_jobs import FEWEST, Ending, Submission, parted
+from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
 from target_intercom.sync.writing.lost_answers import LeadInDoubt
 from target_intercom.sync.writing.results import Rejected, Saved
 
@@ -24,8 +23,9 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import AdminId, JobId
+    from target_intercom.kinds.link import LinkKind
     from target_intercom.ledger.interface import Stamp
-    from target_intercom.model import Email, Json, PlannedWrite
+    from target_intercom.model import Email, Json, LinkName, PlannedWrite
     from target_intercom.sync.writing.bulk_jobs import BulkJobs, Ended
     from target_intercom.sync.writing.conflicts import ExistingContacts
     from target_intercom.sync.writing.one_by_one import DirectWriter
@@ -85,6 +85,8 @@ class BulkWriter:
     """Writes what no job can carry, and what a job left open."""
     existing: ExistingContacts
     teammates: Teammates
+    links: Mapping[LinkName, LinkKind]
+    """What contacts can be linked to."""
 
     def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
         """See `Writer`."""
@@ -165,8 +167,8 @@ class BulkWriter:
 
     def _may_go_in_job(self, operation: Create | Update, attributes: Mapping[str, Json]) -> bool:
         """Check whether a job may carry an operation: nothing about it needs the answer of a single call."""
-        has_tags = isinstance(operation, Update) and operation.tags is not None
-        if not (attributes or has_tags) or not self.existing.catalog.unproven.isdisjoint(attributes):
+        has_links = isinstance(operation, Update) and bool(operation.links)
+        if not (attributes or has_links) or not self.existing.catalog.unproven.isdisjoint(attributes):
             return False
         if bulk_items.names_owner(attributes) and bulk_items.has_strange_owner(attributes, self.teammates.admins()):
             return False
@@ -191,7 +193,7 @@ class BulkWriter:
                 parts.singly.append(operation)
 
     def _place_again(self, parts: _Sorted, operation: Update) -> None:
-        if operation.changes or operation.tags is not None:
+        if operation.changes or operation.links:
             self._place(parts, operation)
         else:
             parts.unchanged.append(Saved(operation.records, Result.UNCHANGED, operation.contact))
@@ -201,16 +203,39 @@ class BulkWriter:
     def _update(self, items: Sequence[_Item]) -> Iterator[Written]:
         submissions = [Submission(chunk, partial(self._send_updates, chunk)) for chunk in parted(items)]
         for ended in self.jobs.run(submissions):
-            if ended.ending is Ending.DONE:
-                yield from map(_updated, ended.items)
+            if ended.ending is JobEnd.DONE:
+                yield from map(self._updated, ended.items)
             else:
-                if ended.ending is Ending.UNKNOWN:
+                if ended.ending is JobEnd.UNKNOWN:
                     self.jobs.given_up.update(_contact(item) for item in ended.items)
                 # To write an update twice does no harm, and says what is wrong with it.
                 yield from self.direct.write([item.operation for item in ended.items])
 
     def _send_updates(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self.existing.client.submit_updates([_body(item) for item in items], job)
+        return self.existing.client.submit_updates([self._body(item) for item in items], job)
+
+    def _updated(self, item: _Item) -> Written:
+        match item.operation:
+            case Update(records, contact, links=links):
+                result: t.Literal[Result.UPDATED, Result.UNCHANGED] = (
+                    Result.UPDATED if item.attributes else Result.UNCHANGED
+                )
+                saved = bulk_items.updated(contact, item.attributes) if item.attributes else contact
+                for name, change in links.items():
+                    saved = self.links[name].changed(saved, change)
+                return Saved(records, result, saved, item.dropped, links_sent=bool(links))
+            case Create():
+                return _created(item)
+
+    def _body(self, item: _Item) -> dict[str, Json]:
+        body = bulk_items.item(item.attributes)
+        match item.operation:
+            case Create():
+                return body
+            case Update(contact=contact, links=links):
+                for name, change in links.items():
+                    body |= self.links[name].job_item(change)
+                return {"id": contact.id, **body}
 
     # Creates.
 
@@ -219,15 +244,15 @@ class BulkWriter:
         for ended in self.jobs.run(submissions):
             operations = [item.operation for item in ended.items]
             match ended.ending:
-                case Ending.DONE:
+                case JobEnd.DONE:
                     yield from map(_created, ended.items)
-                case Ending.FAILED | Ending.UNKNOWN:
+                case JobEnd.FAILED | JobEnd.UNKNOWN:
                     yield from self.direct.creates.settle_users(_creates(operations), ended.since)
-                case Ending.NOT_SENT:
+                case JobEnd.NOT_SENT:
                     yield from self.direct.write(operations)
 
     def _send_creates(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self.existing.client.submit_creates([_body(item) for item in items], job)
+        return self.existing.client.submit_creates([self._body(item) for item in items], job)
 
     def _create_leads(self, items: Sequence[_Item]) -> Iterator[Written]:
         """Make leads, with their intents in the ledger before: Intercom would take a second one without a word."""
@@ -239,25 +264,25 @@ class BulkWriter:
         submissions = [Submission(chunk, partial(self._send_leads, chunk)) for chunk in parted(items)]
         for ended in self.jobs.run(submissions):
             match ended.ending:
-                case Ending.DONE:
+                case JobEnd.DONE:
                     made = {_email(item): intents[_email(item)] for item in ended.items}
                     self.existing.ledger.intents.add_all(
                         {email: at for email, at in made.items() if isinstance(at, int)}, 0.0
                     )
                     yield from map(_created, ended.items)
-                case Ending.FAILED | Ending.UNKNOWN:
+                case JobEnd.FAILED | JobEnd.UNKNOWN:
                     doubts.extend(self._doubts(ended, intents))
-                case Ending.NOT_SENT:
+                case JobEnd.NOT_SENT:
                     self.existing.ledger.intents.drop([_email(item) for item in ended.items])
                     yield from self.direct.write([item.operation for item in ended.items])
         yield from self.direct.creates.settle_leads(doubts)
 
     def _send_leads(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self.existing.client.submit_creates([_body(item) for item in items], job, repeatable=False)
+        return self.existing.client.submit_creates([self._body(item) for item in items], job, repeatable=False)
 
     def _doubts(self, ended: Ended[_Item], intents: Mapping[Email, Stamp | LeadPendingError]) -> Iterator[LeadInDoubt]:
         """Return leads that may have been made. Where a job is under way, it may make them yet."""
-        is_open = ended.ending is Ending.UNKNOWN
+        is_open = ended.ending is JobEnd.UNKNOWN
         sent_at = time.monotonic() + (self.jobs.patience_seconds if is_open and ended.since is None else 0.0)
         for item in ended.items:
             intent = intents[_email(item)]
@@ -266,31 +291,10 @@ class BulkWriter:
                 yield LeadInDoubt(item.operation, ended.fault, sent_at, intent, may_come)
 
 
-def _body(item: _Item) -> dict[str, Json]:
-    body = bulk_items.item(item.attributes)
-    match item.operation:
-        case Create():
-            return body
-        case Update(contact=contact, tags=tags):
-            return {**job_item(contact.id, tags), **body}
-
-
 def _created(item: _Item) -> Saved:
     stand_in = ContactId(f"unnamed:{next(_STAND_INS)}")
     contact = bulk_items.made(item.operation.records.draft, item.attributes, stand_in)
     return Saved(item.operation.records, Result.CREATED, contact, item.dropped)
-
-
-def _updated(item: _Item) -> Written:
-    match item.operation:
-        case Update(records, contact, tags=tags):
-            result: t.Literal[Result.UPDATED, Result.UNCHANGED] = (
-                Result.UPDATED if item.attributes else Result.UNCHANGED
-            )
-            saved = bulk_items.updated(contact, item.attributes) if item.attributes else contact
-            return Saved(records, result, bulk_items.tagged(saved, tags), item.dropped, tags_sent=tags is not None)
-        case Create():
-            return _created(item)
 
 
 def _has_single_values(operation: Update) -> bool:

@@ -11,6 +11,7 @@ import threading
 import time
 import typing as t
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from target_intercom.errors import (
     CallFailedError,
@@ -25,7 +26,7 @@ from target_intercom.errors import (
 from target_intercom.intercom.protocol.bulk import TaskState
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
@@ -49,7 +50,7 @@ _SHORTEST_PATIENCE = 5.0
 _Item = t.TypeVar("_Item")
 
 
-class Ending(enum.Enum):
+class JobEnd(enum.Enum):
     """What came of a submission."""
 
     DONE = enum.auto()
@@ -75,7 +76,7 @@ class Ended(t.Generic[_Item]):
     """What came of a submission."""
 
     items: Sequence[_Item]
-    ending: Ending
+    ending: JobEnd
     fault: Fault
     """Why it did not end well."""
     since: int | None = None
@@ -109,12 +110,19 @@ class BulkJobs:
         client: IntercomClient,
         in_parallel: InParallel,
         *,
+        look: Callable[[JobId], Job],
+        plural: str = "contacts",
         enabled: bool,
         patience_seconds: float,
         say: Callable[[str], None],
     ) -> None:
-        """A job in which nothing moves for `patience_seconds` is not waited for any longer."""
+        """A job in which nothing moves for `patience_seconds` is not waited for any longer.
+
+        `look` reads a job; `plural` is how messages call what the jobs write.
+        """
         self._client = client
+        self._look = look
+        self._plural = plural
         self._in_parallel = in_parallel
         self._patience = patience(patience_seconds)
         self._say = say
@@ -136,40 +144,40 @@ class BulkJobs:
         for ended in self._in_parallel(self._carry, lanes):
             yield from ended
 
-    def delete(self, contacts: Iterable[ContactId]) -> Deletions:
-        """Delete contacts for good, as far as jobs can."""
-        wanted = sorted(set(contacts))
-        if not self.are_there or len(wanted) < FEWEST:
+    def delete(
+        self, contacts: Sequence[ContactId], send: Callable[[Sequence[ContactId], JobId | None], Job]
+    ) -> Deletions:
+        """Delete contacts for good, as far as jobs can; `send` submits some."""
+        if not self.are_there or len(contacts) < FEWEST:
             return Deletions()
         done: set[ContactId] = set()
         tried: set[ContactId] = set()
-        for ended in self.run([self._deletion(chunk) for chunk in parted(wanted)]):
+        for ended in self.run([Submission(chunk, partial(send, chunk)) for chunk in parted(contacts)]):
             match ended.ending:
-                case Ending.DONE:
+                case JobEnd.DONE:
                     done.update(ended.items)
-                case Ending.FAILED | Ending.UNKNOWN:
+                case JobEnd.FAILED | JobEnd.UNKNOWN:
                     tried.update(ended.items)
-                case Ending.NOT_SENT:
+                case JobEnd.NOT_SENT:
                     pass
         return Deletions(frozenset(done), frozenset(tried))
 
-    def _deletion(self, contacts: Sequence[ContactId]) -> Submission[ContactId]:
-        return Submission(contacts, lambda job: self._client.submit_deletions(contacts, job))
-
     def _carry(self, submissions: Sequence[Submission[_Item]]) -> list[Ended[_Item]]:
         """Carry out some submissions as one job, as long as it takes them."""
-        lane: _Lane[_Item] = _Lane(self._client, self._answered)
+        lane: _Lane[_Item] = _Lane(self._client, self._look, self._answered)
         for submission in submissions:
             if not self.are_there:
-                lane.settle(submission, Ending.NOT_SENT)
+                lane.settle(submission, JobEnd.NOT_SENT)
                 continue
             try:
                 lane.submit(submission)
             except NoBulkError as error:
                 fault = error.fault
                 if self._turns_off():
-                    self._say(f"Intercom has no bulk jobs for this workspace ({fault}): contacts are written singly")
-                lane.settle(submission, Ending.NOT_SENT)
+                    self._say(
+                        f"Intercom has no bulk jobs for this workspace ({fault}): {self._plural} are written singly"
+                    )
+                lane.settle(submission, JobEnd.NOT_SENT)
         lane.wait(self._patience)
         return lane.ended
 
@@ -179,7 +187,7 @@ class BulkJobs:
             self._failed = 0 if fault is None else self._failed + 1
             is_enough = self._failed >= _FAILED_IN_A_ROW
         if is_enough and self._turns_off():
-            self._say(f"Intercom's bulk jobs keep failing ({fault}): contacts are written singly")
+            self._say(f"Intercom's bulk jobs keep failing ({fault}): {self._plural} are written singly")
 
     def _turns_off(self) -> bool:
         """Send no more submissions; True for the first that says so."""
@@ -204,6 +212,7 @@ class _Lane(t.Generic[_Item]):
     """Submissions that are sent one after the other, so that a new task in their job is the last one's."""
 
     client: IntercomClient
+    read: Callable[[JobId], Job]
     answered: Callable[[Fault | None], None]
     """Called after each submission: with None if it was answered, or with the fault of its call."""
     ended: list[Ended[_Item]] = field(default_factory=list)
@@ -212,7 +221,7 @@ class _Lane(t.Generic[_Item]):
     _waiting: list[_Waiting[_Item]] = field(default_factory=list)
 
     def settle(
-        self, submission: Submission[_Item], ending: Ending, fault: Fault | None = None, since: int | None = None
+        self, submission: Submission[_Item], ending: JobEnd, fault: Fault | None = None, since: int | None = None
     ) -> None:
         """Add the result of a submission."""
         self.ended.append(Ended(submission.items, ending, Fault() if fault is None else fault, since))
@@ -229,7 +238,7 @@ class _Lane(t.Generic[_Item]):
         try:
             self._send(submission)
         except (JobClosedError, NotFoundError) as error:
-            self.settle(submission, Ending.FAILED, error.fault)
+            self.settle(submission, JobEnd.FAILED, error.fault)
 
     def _send(self, submission: Submission[_Item]) -> None:
         began = time.monotonic()
@@ -239,11 +248,11 @@ class _Lane(t.Generic[_Item]):
             raise
         except RefusedError as error:
             self.answered(None)
-            self.settle(submission, Ending.FAILED, error.fault)
+            self.settle(submission, JobEnd.FAILED, error.fault)
         except CallFailedError as error:
             self.answered(error.fault)
             self._close()
-            self.settle(submission, Ending.UNKNOWN, error.fault)
+            self.settle(submission, JobEnd.UNKNOWN, error.fault)
         except InDoubtError as error:
             self._look_for(submission, error.fault, began)
             self._close()
@@ -260,7 +269,7 @@ class _Lane(t.Generic[_Item]):
         if tasks:
             self._waiting.append(_Waiting(submission, job.id, tasks, took))
         else:
-            self.settle(submission, Ending.UNKNOWN, fault)
+            self.settle(submission, JobEnd.UNKNOWN, fault)
 
     def _close(self) -> None:
         """Put nothing more into the job: what was sent may turn up in it as a task that is nobody else's."""
@@ -277,13 +286,13 @@ class _Lane(t.Generic[_Item]):
         """Find out whether a submission arrived whose answer was lost."""
         job = None if self._job is None else self._look(self._job)
         if job is None:
-            self.settle(submission, Ending.UNKNOWN, fault)
+            self.settle(submission, JobEnd.UNKNOWN, fault)
         else:
             self._sent(submission, job, fault, time.monotonic() - began)
 
     def _look(self, job: JobId) -> Job | None:
         try:
-            return self.client.job(job)
+            return self.read(job)
         except (UndoneError, NoBulkError):
             return None
 
@@ -305,7 +314,7 @@ class _Lane(t.Generic[_Item]):
                 moved_at = time.monotonic()
             self._settle_ended()
         for one in self._waiting:
-            self.settle(one.submission, Ending.UNKNOWN, _TOO_LATE, self._since(one))
+            self.settle(one.submission, JobEnd.UNKNOWN, _TOO_LATE, self._since(one))
 
     def _settle_ended(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -314,9 +323,9 @@ class _Lane(t.Generic[_Item]):
             if not all(state.has_ended for state in states):
                 self._waiting.append(one)
             elif TaskState.COMPLETED in states:
-                self.settle(one.submission, Ending.DONE, since=self._since(one))
+                self.settle(one.submission, JobEnd.DONE, since=self._since(one))
             else:
-                self.settle(one.submission, Ending.FAILED, _WITH_ERRORS, self._since(one))
+                self.settle(one.submission, JobEnd.FAILED, _WITH_ERRORS, self._since(one))
 
     def _since(self, one: _Waiting[_Item]) -> int | None:
         """Return when a submission was first sent: before its tasks were made, where it had to be sent again."""

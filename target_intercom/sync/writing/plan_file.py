@@ -6,8 +6,11 @@ import json
 import typing as t
 from collections import Counter, defaultdict
 
+from target_intercom.intercom.dry_run.companies import old_value
 from target_intercom.intercom.dry_run.planned import Operation
+from target_intercom.intercom.protocol.companies import Company
 from target_intercom.json_lines import json_line
+from target_intercom.kinds.company_members import company_key
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.kinds.tags import group_key
 from target_intercom.model import Identity
@@ -34,7 +37,7 @@ class Origin(t.NamedTuple):
 
 
 Subject: t.TypeAlias = "ContactId | Identifier | tuple[ContactId, GroupKey]"
-"""Whom a write is about: a contact by its id or an identifier, or its tag."""
+"""Whom a write is about: a contact by its id or an identifier, or its link to a group."""
 
 
 class Plan:
@@ -102,8 +105,12 @@ class PlanFile(Plan):
         contact = planned.contact
         if contact is None:
             return None
-        pair = () if planned.tag is None else ((contact.id, group_key(planned.tag)),)
-        subjects: tuple[Subject, ...] = (*pair, contact.id, *Identity.of(contact).identifiers())
+        groups = [
+            *(() if planned.tag is None else (group_key(planned.tag),)),
+            *(() if planned.company_id is None else (company_key(planned.company_id),)),
+        ]
+        links = [(contact.id, group) for group in groups]
+        subjects: tuple[Subject, ...] = (*links, contact.id, *Identity.of(contact).identifiers())
         return next((self._origins[one] for one in subjects if one in self._origins), None)
 
 
@@ -114,7 +121,9 @@ def _origin_fields(origin: Origin | None) -> dict[str, Json]:
 
 
 def _fields(planned: Planned) -> dict[str, Json]:
-    """Return what tells the contact, and what would be done to it."""
+    """Return what tells the contact or company, and what would be done to it."""
+    if isinstance(planned.contact, Company):
+        return _company_fields(planned, planned.contact)
     contact, fields = planned.contact, {}
     if contact is not None:
         fields = {
@@ -130,10 +139,22 @@ def _fields(planned: Planned) -> dict[str, Json]:
             return {**fields, "changes": _differences(contact, planned.attributes)}
         case Operation.TAG | Operation.UNTAG | Operation.CREATE_TAG:
             return {**fields, "tag": planned.tag}
+        case Operation.ATTACH | Operation.DETACH:
+            return {**fields, "company_id": planned.company_id}
         case Operation.CREATE_ATTRIBUTE if planned.attribute is not None:
-            return {**fields, "attribute": planned.attribute.full_name, "type": planned.attribute.data_type}
+            of: dict[str, Json] = {} if planned.model == "contact" else {"object": planned.model}
+            return {**of, "attribute": planned.attribute.full_name, "type": planned.attribute.data_type}
         case _:
             return fields
+
+
+def _company_fields(planned: Planned, company: Company) -> dict[str, Json]:
+    own_id = None if planned.is_of_new_company else company.intercom_id
+    fields: dict[str, Json] = {"object": "company", "company": own_id, "company_id": company.id}
+    if planned.operation is Operation.ARCHIVE:
+        return {**fields, "people": company.people}
+    old = {name: old_value(company, name) for name in planned.attributes}
+    return {**fields, "changes": {name: {"old": old[name], "new": new} for name, new in planned.attributes.items()}}
 
 
 def _differences(contact: Contact, attributes: Mapping[str, Json]) -> dict[str, Json]:

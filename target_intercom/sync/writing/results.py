@@ -25,8 +25,10 @@ class Saved:
     contact: Contact | None
     dropped: tuple[str, ...] = ()
     """Attributes that were left out because Intercom does not have them."""
-    tags_sent: bool = False
-    """The changes of its tags went along."""
+    ignored: tuple[str, ...] = ()
+    """Attributes whose values Intercom's own answer does not show: it did not take them."""
+    links_sent: bool = False
+    """The changes of its links went along."""
     may_change: bool = False
     """A job that was given up may still write older values."""
     by_merge: bool = False

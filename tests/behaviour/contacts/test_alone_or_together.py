@@ -101,6 +101,17 @@ def test_a_contact_written_moments_ago_is_not_made_twice_when_its_record_moves_o
     assert sum(one["email"] == "c@example.com" for one in people.live()) == 1
 
 
+@SIZES
+def test_a_null_is_written_to_a_contact_that_was_written_moments_ago(
+    table: Loader, people: People, batch_size_rows: int
+) -> None:
+    table.settings |= {"search_delay_seconds": 120}
+    table(customers({"row": 1, "id": "1", "name": "1", "seats": None}, {"row": 2, "id": "2", "seats": 5}))
+    table(customers({"row": 1, "id": "2", "name": "One", "seats": None}), batch_size_rows=batch_size_rows)
+    two = people.one(external_id="2")
+    assert (two["name"], two["custom_attributes"]["seats"]) == ("One", None)
+
+
 def test_an_order_whose_identifiers_are_two_persons_removes_neither(table: Loader, people: People) -> None:
     table.settings |= {"sync_mode": "remove", "match_by": ["email", "external_id"]}
     people.add(external_id="2", email="a@example.com")

@@ -202,7 +202,7 @@ def test_no_ledger_is_made_and_nothing_else_is_left(load: Loader) -> None:
     done, plan = dry_run(load, customers(person(1)))
     names = {path.name.partition("-")[0] for path in load.data_dir.iterdir()}
     assert (done.exit_code, len(plan)) == (0, 2)
-    assert names == {"config.json", "input.singer", "plan", "report.json"}
+    assert names == {"config.json", "input.singer", "plan", "plan.html", "report.html", "report.json"}
 
 
 def test_attributes_and_tags_that_would_be_made_are_told_once(load: Loader, people: People) -> None:

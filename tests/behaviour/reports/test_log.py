@@ -74,7 +74,9 @@ TABLE = (
     "Dry run: ",
     "would ",
     "Report: ",
+    "Report as a page: ",
     "Plan: ",
+    "Plan as a page: ",
 )
 """What the lines of the last word begin with; the table is turned round for names as long as these."""
 FILES = ("Refused records: ",)

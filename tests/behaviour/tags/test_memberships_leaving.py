@@ -1008,5 +1008,5 @@ def test_nothing_is_left_behind_by_a_run_that_the_fuse_stops(load: Loader) -> No
     load(whole(1, 2, 3, 4, 5))
     done = load(whole(1))
     assert done.exit_code == 1
-    known: Iterable[str] = ("report.json", "ledger.db", "config.json", "input.singer")
+    known: Iterable[str] = ("report.html", "report.json", "ledger.db", "config.json", "input.singer")
     assert {path.name for path in done.data_dir.rglob("*") if not path.name.startswith(tuple(known))} == set()

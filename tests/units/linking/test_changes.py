@@ -11,7 +11,7 @@ from target_intercom.intercom.protocol.contacts import Contact
 from target_intercom.intercom.protocol.ids import ContactId, TagId
 from target_intercom.ledger.interface import Stamp
 from target_intercom.ledger.links import LinkState, Membership
-from target_intercom.model import GroupKey, RecordKey
+from target_intercom.model import GroupKey, LinkName, RecordKey
 from target_intercom.sync.linking.changes import (
     ChangedMemberships,
     MembershipChange,
@@ -38,6 +38,7 @@ def person(contact_id: str = "c1", *tags: str, shows_all: bool = True) -> Contac
 def membership(state: LinkState = ON, **values: Any) -> Membership:
     """A membership of the record k in VIP, ours if nothing else is said."""
     given: dict[str, Any] = {
+        "kind": LinkName.TAG,
         "stream": "members",
         "key": RecordKey("k"),
         "contact": ContactId("c1"),
@@ -52,11 +53,13 @@ def membership(state: LinkState = ON, **values: Any) -> Membership:
 
 def change(contact: Contact, *groups: GroupKey, **values: Any) -> MembershipChange:
     given: dict[str, Any] = {"releases": True, **values}
-    return MembershipChange("members", RecordKey("k"), contact, {group: group.upper() for group in groups}, **given)
+    return MembershipChange(
+        LinkName.TAG, "members", RecordKey("k"), contact, {group: group.upper() for group in groups}, **given
+    )
 
 
 def links(contact: Contact) -> ShownLinks:
-    return ShownLinks(contact.tags, are_all=contact.shows_all_tags)
+    return ShownLinks(contact.tags, contact.shows_all_tags, lambda linked: linked)
 
 
 def decided(

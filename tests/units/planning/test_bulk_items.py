@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from target_intercom.intercom.protocol.ids import AdminId
-from target_intercom.kinds.tags import job_item
+from target_intercom.kinds.tags import Tags
 from target_intercom.model import Contact, ContactDraft, ContactId, Email, ExternalId, Identity, LinkChange, TagId
 from target_intercom.sandbox import bulk
 from target_intercom.sync.planning import bulk_items
@@ -15,6 +15,7 @@ from target_intercom.sync.planning import bulk_items
 if TYPE_CHECKING:
     from target_intercom.model import Json, Role
 
+TAGS = Tags(cast("Any", None))
 PLAN = "custom_attributes.plan"
 SHARED: dict[str, Json] = {
     "external_id": "1",
@@ -52,8 +53,8 @@ def test_all_that_is_described_can_go() -> None:
 
 def test_a_job_drops_nothing_of_what_can_go() -> None:
     assert bulk.dropped(bulk.Kind.CREATE, bulk_items.item(CREATED)) == []
-    tagged = job_item(ContactId("c1"), LinkChange(frozenset([TagId("2")]), frozenset([TagId("3")])))
-    assert bulk.dropped(bulk.Kind.UPDATE, {**tagged, **bulk_items.item(SHARED)}) == []
+    tagged = TAGS.job_item(LinkChange(frozenset([TagId("2")]), frozenset([TagId("3")])))
+    assert bulk.dropped(bulk.Kind.UPDATE, {"id": "c1", **tagged, **bulk_items.item(SHARED)}) == []
 
 
 @pytest.mark.parametrize("name", SINGLY)
@@ -123,15 +124,13 @@ def test_an_item_is_the_body_of_a_contact() -> None:
 @pytest.mark.parametrize(
     ("change", "tags"),
     [
-        (None, None),
         (LinkChange(frozenset(map(TagId, "21")), frozenset()), {"add": [{"id": "1"}, {"id": "2"}]}),
         (LinkChange(frozenset(), frozenset([TagId("3")])), {"remove": [{"id": "3"}]}),
         (LinkChange(frozenset([TagId("1")]), frozenset([TagId("3")])), {"add": [{"id": "1"}], "remove": [{"id": "3"}]}),
     ],
 )
-def test_tags_go_by_their_ids(change: LinkChange | None, tags: Json) -> None:
-    item = job_item(ContactId("c1"), change)
-    assert item == ({"id": "c1"} if tags is None else {"id": "c1", "tags": tags})
+def test_tags_go_by_their_ids(change: LinkChange, tags: Json) -> None:
+    assert TAGS.job_item(change) == {"tags": tags}
 
 
 # What is known of contacts after a job.

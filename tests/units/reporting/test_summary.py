@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from target_intercom.model import CONTACT_RESULTS, GROUP_RESULTS, Result
+from target_intercom.model import CONTACT_RESULTS, MEMBERSHIP_RESULTS, LinkName, Result
 from target_intercom.reporting.report import StreamReport
 from target_intercom.reporting.summary import DRY_RUN, last_word
 
@@ -22,13 +22,13 @@ FILES = {"Report": Path("data/report.json")}
 def contacts(left: int = 0, tagged: int = 0, **results: int) -> StreamReport:
     report = StreamReport()
     report.results.update({Result(name): count for name, count in results.items()})
-    report.tags.update({Result.TAGGED: tagged})
+    report.beside.update({Result.TAGGED: tagged})
     report.left = left
     return report
 
 
 def groups(**results: int) -> StreamReport:
-    report = StreamReport(is_groups=True)
+    report = StreamReport(MEMBERSHIP_RESULTS[LinkName.TAG], is_of_contacts=False)
     report.results.update({Result(name): count for name, count in results.items()})
     return report
 
@@ -66,7 +66,7 @@ def test_every_result_of_contacts_has_a_column(result: Result) -> None:
     assert table == [["stream", "read", result.value], ["customers", "2", "2"]]
 
 
-@pytest.mark.parametrize("result", GROUP_RESULTS)
+@pytest.mark.parametrize("result", MEMBERSHIP_RESULTS[LinkName.TAG])
 def test_every_result_of_groups_has_a_column(result: Result) -> None:
     table = cells(said({"teams": groups(**{result.value: 2})}, FILES))
     assert table == [["stream", "read", result.value], ["teams", "2", "2"]]

@@ -1,0 +1,154 @@
+"""Who works where: a contact is in the companies that its groups name, by their `company_id`.
+
+That is what jobs and the ledger take. Single calls, and what contacts show, go by Intercom's own id of a company, which
+the workspace's catalog finds out where one is needed (`sync/workspace/companies.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from dataclasses import dataclass, replace
+
+from target_intercom.errors import Fault, NotFoundError, RefusedError
+from target_intercom.kinds.link import GroupNames, LinkedContacts, LinkKind
+from target_intercom.model import GroupKey, LinkName, Result, SkipReason
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_intercom.intercom.protocol.ids import CompanyId
+    from target_intercom.json_lines import Json
+    from target_intercom.kinds.link import Linked
+    from target_intercom.model import Contact, ContactId, LinkChange, LinkedId
+
+_PREFIX: t.Final = " company:"
+"""No group of tags begins with a blank."""
+_LONGEST_KEY: t.Final = 200
+"""Characters of a company_id; a longer one stands as its hash, since databases limit what they index."""
+_NO_COMPANY: t.Final = "company_not_found"
+"""Intercom's code of a 404 that is not about the contact."""
+
+
+def company_key(company_id: str) -> GroupKey:
+    """Return the group of a company's people; Intercom compares a company_id exactly, as far as is known."""
+    trimmed = company_id.strip()
+    if len(trimmed) > _LONGEST_KEY:
+        trimmed = f"blake2b:{hashlib.blake2b(trimmed.encode(), digest_size=16).hexdigest()}"
+    return GroupKey(_PREFIX + trimmed)
+
+
+COMPANY_NAMES: t.Final = GroupNames(
+    kind=LinkName.COMPANY,
+    target="company_id",
+    taken=("company_id",),
+    key=company_key,
+    thing="company",
+    name="a company_id",
+    no_name="no_company_id",
+    invalid="not_an_identifier",
+)
+
+
+class MemberClient(t.Protocol):
+    """The calls of the Intercom client that memberships need."""
+
+    def contact_companies(self, contact: ContactId) -> list[CompanyId]:
+        """Read all companies of a contact."""
+
+    def attach_company(self, contact: ContactId, company: CompanyId) -> None:
+        """Put a contact into a company."""
+
+    def detach_company(self, contact: ContactId, company: CompanyId) -> None:
+        """Take a contact out of a company."""
+
+
+class CompanyIds(t.Protocol):
+    """Intercom's own ids of companies. Every call may raise what the client's methods raise."""
+
+    def own_id(self, company_id: LinkedId) -> CompanyId | None:
+        """Return Intercom's id of a company; None: there is no such company."""
+
+    def asked_again(self, company_id: LinkedId, but: CompanyId) -> CompanyId | None:
+        """Return Intercom's id of a company which has another than was known; None: there is none."""
+
+
+@dataclass(frozen=True)
+class CompanyMembers(LinkKind):
+    """The link of a contact and a company; it never makes a company."""
+
+    client: MemberClient
+    ids: CompanyIds
+
+    names = COMPANY_NAMES
+    not_made = "no_company"
+    no_contact = "there is no contact to put into the company; memberships make none"
+    left_out = "companies are left out that are not there, or did not take the contact"
+    plural = "companies"
+    contacts_a_call = 1
+    put_on_result = Result.ATTACHED
+    taken_off_result = Result.DETACHED
+    not_ours = SkipReason.NOT_ATTACHED
+
+    def shown(self, contact: Contact) -> frozenset[str]:
+        """See `LinkKind`: ten companies at most."""
+        return contact.companies
+
+    def shows_all(self, contact: Contact) -> bool:
+        """See `LinkKind`."""
+        return contact.shows_all_companies
+
+    def own_id(self, linked: LinkedId) -> str | None:
+        """See `LinkKind`."""
+        return self.ids.own_id(linked)
+
+    def job_item(self, change: LinkChange) -> dict[str, Json]:
+        """See `LinkKind`. A name would change the company's."""
+        gone = [{"company_id": one, "remove": True} for one in sorted(change.remove)]
+        return {"companies": [*gone, *({"company_id": one} for one in sorted(change.add))]}
+
+    def changed(self, contact: Contact, change: LinkChange) -> Contact:
+        """See `LinkKind`. Intercom's ids of the companies need not be known."""
+        del change
+        return replace(contact, companies=frozenset(), shows_all_companies=False)
+
+    def of_contact(self, contact: ContactId) -> frozenset[str]:
+        """See `LinkKind`."""
+        return frozenset(self.client.contact_companies(contact))
+
+    def put_on_many(
+        self, linked: Linked, contacts: Sequence[ContactId], others: Sequence[Sequence[ContactId]]
+    ) -> LinkedContacts:
+        """See `LinkKind`: there is no such call, each contact goes singly."""
+        del contacts, others
+        return LinkedContacts(linked.id, frozenset())
+
+    def put_on(self, contact: ContactId, linked: LinkedId) -> None:
+        """See `LinkKind`."""
+        own = self._own(linked)
+        try:
+            self.client.attach_company(contact, own)
+        except NotFoundError as error:
+            if error.fault.code != _NO_COMPANY:
+                raise
+            anew = self.ids.asked_again(linked, own)
+            if anew is None:
+                raise RefusedError(error.fault) from None
+            self.client.attach_company(contact, anew)
+
+    def take_off(self, contact: ContactId, linked: LinkedId) -> None:
+        """See `LinkKind`."""
+        own = self._own(linked)
+        try:
+            self.client.detach_company(contact, own)
+        except NotFoundError as error:
+            anew = self.ids.asked_again(linked, own) if error.fault.code == _NO_COMPANY else None
+            if anew is None:
+                raise
+            self.client.detach_company(contact, anew)
+
+    def _own(self, linked: LinkedId) -> CompanyId:
+        own = self.ids.own_id(linked)
+        if own is None:
+            raise NotFoundError(Fault(code=_NO_COMPANY, message=f"there is no company '{linked}'"))
+        return own

@@ -1,0 +1,161 @@
+"""Builds the parts of a run that load objects known by their key: companies."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from functools import cached_property
+
+from target_intercom.sync.by_key.known import KnownObjects
+from target_intercom.sync.by_key.removing import KeyedRemovals
+from target_intercom.sync.by_key.writer import KeyedWriter
+from target_intercom.sync.contact_outcomes import ContactOutcomes
+from target_intercom.sync.intake import Intake
+from target_intercom.sync.keyed_objects import KeyedSync
+from target_intercom.sync.linking.listed import ContactLinks
+from target_intercom.sync.matching.directory import Directory
+from target_intercom.sync.remembering.stream_memory import StreamMemory
+from target_intercom.sync.removing.complete_streams import CompleteStreams
+from target_intercom.sync.removing.marked import Marks, StreamMarks
+from target_intercom.sync.removing.removals import Removals
+from target_intercom.sync.removing.remover import Remover
+from target_intercom.sync.workspace.attributes import AttributeCatalog
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from target_intercom.intercom.client import IntercomClient
+    from target_intercom.intercom.parallel import InParallel
+    from target_intercom.intercom.protocol.bulk import Job
+    from target_intercom.intercom.protocol.ids import JobId
+    from target_intercom.kinds.keyed import KeyedKind
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.model import ContactId
+    from target_intercom.reporting.report import RunReport
+    from target_intercom.settings.config import Config, Stream, StreamObject
+    from target_intercom.sync.mapping.contacts import ContactMapper
+    from target_intercom.sync.mapping.mappers import Mappers
+    from target_intercom.sync.writing.bulk_jobs import BulkJobs
+    from target_intercom.sync.writing.plan_file import Plan
+
+
+class SharedParts(t.Protocol):
+    """The parts of a run that all kinds share (`run/parts.py`)."""
+
+    @property
+    def config(self) -> Config:
+        """All settings."""
+
+    @property
+    def client(self) -> IntercomClient:
+        """The API client."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, with contacts."""
+
+    @property
+    def report(self) -> RunReport:
+        """The counts."""
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of a dry run."""
+
+    @property
+    def warn(self) -> Callable[[str | None], None]:
+        """Says a warning once."""
+
+    @property
+    def in_parallel(self) -> InParallel:
+        """The threads that make calls."""
+
+    def jobs(self, look: Callable[[JobId], Job], plural: str) -> BulkJobs:
+        """Return the bulk jobs that write some kind of object."""
+
+    def say_ignored(self, stream: str, attributes: Iterable[str]) -> None:
+        """Say that Intercom did not take values."""
+
+
+@dataclass(frozen=True)
+class KeyedParts:
+    """The parts that the streams of one kind share; each is made of others when it is first asked for."""
+
+    shared: SharedParts
+    kind: KeyedKind
+    object: StreamObject
+    ours: Callable[[Collection[ContactId]], Mapping[ContactId, int]]
+    """Returns how many users this target has put into objects."""
+
+    def sync(self, stream: Stream, mappers: Mappers[ContactMapper]) -> KeyedSync:
+        """Return the sync of a stream."""
+        shared, settings = self.shared, stream.settings
+        shared.report.companies(stream.name)
+        sees = settings.sync_mode.removes or shared.config.removes
+        repair = shared.config.repair
+        memory = StreamMemory(stream, ledger=self.ledger, ids=self.known, repair=repair, sees=sees)
+        marks = StreamMarks(stream, self._marks)
+        outcomes = ContactOutcomes(
+            stream, shared.report, mappers, self.known.directory, memory, ContactLinks(), marks, shared.say_ignored
+        )
+        intake = Intake(stream, mappers, self._catalog, memory, outcomes)
+        return KeyedSync(stream, intake, self.known, memory, self._writer(stream), outcomes, repair)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The part of the ledger with objects of the kind."""
+        return self.shared.ledger.of(self.object.value)
+
+    @cached_property
+    def known(self) -> KnownObjects:
+        """The objects that the run works on."""
+        config, clock = self.shared.config, self.shared.client.clock
+        directory = Directory(search_delay_seconds=config.search_delay_seconds, clock=clock.monotonic)
+        return KnownObjects(self.kind, self.shared.in_parallel, self.ledger, directory)
+
+    @cached_property
+    def complete_streams(self) -> CompleteStreams:
+        """Which streams of the kind delivered their complete table."""
+        return CompleteStreams(self.ledger, self.ledger, self.shared.warn)
+
+    @cached_property
+    def removals(self) -> Removals:
+        """The objects to remove."""
+        calls = KeyedRemovals(self.known, self._jobs, self.ours)
+        return Removals(
+            self.ledger,
+            Remover(calls, self.shared.in_parallel, self.ledger, self.shared.plan),
+            self.complete_streams,
+            self._marks,
+            config=self.shared.config.stream,
+            find_ids=lambda: None,
+            say=self.shared.warn,
+            plural=self.kind.kind.plural,
+        )
+
+    @cached_property
+    def _marks(self) -> Marks:
+        return Marks(self.shared.report, are_expected=self.shared.config.removes)
+
+    @cached_property
+    def _catalog(self) -> AttributeCatalog:
+        return AttributeCatalog(self.shared.client, self.kind.kind, self.shared.warn)
+
+    @cached_property
+    def _jobs(self) -> BulkJobs:
+        return self.shared.jobs(self.kind.job, self.kind.kind.plural)
+
+    @cached_property
+    def _started(self) -> float:
+        return self.shared.client.clock.time()
+
+    def _writer(self, stream: Stream) -> KeyedWriter:
+        began = self._started
+        return KeyedWriter(
+            stream,
+            self.known,
+            self._catalog,
+            self._jobs,
+            self.shared.plan,
+            lambda: int(self.shared.client.intercom_time(began)),
+        )

@@ -1,0 +1,1 @@
+"""Sends the steps of the script, and takes away what they made."""

@@ -1,0 +1,73 @@
+"""Finds objects by their keys: in what the run knows, in the ledger, or by a call for each."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from target_intercom.errors import UndoneError
+from target_intercom.model import Contact, Found, NotFound, Unanswered
+from target_intercom.sync.matching.directory import Gone, Source
+
+if t.TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from target_intercom.intercom.parallel import InParallel
+    from target_intercom.kinds.keyed import KeyedKind
+    from target_intercom.ledger.interface import Ledger, LedgerEntry
+    from target_intercom.model import ContactId, Entry, RecordKey
+    from target_intercom.sync.matching.directory import Directory
+
+KeyMatch: t.TypeAlias = Found | NotFound | Unanswered
+"""What a key finds."""
+
+
+@dataclass(frozen=True)
+class KnownObjects:
+    """The objects of one kind that a run works on. An id here is the source's key."""
+
+    kind: KeyedKind
+    in_parallel: InParallel
+    ledger: Ledger
+    """Its part with objects of the kind."""
+    directory: Directory
+
+    def find(self, keys: Collection[ContactId], *, ask: Collection[ContactId] = ()) -> dict[ContactId, KeyMatch]:
+        """Find objects; those in `ask` are asked for even where an earlier answer, or the ledger, knows them."""
+        found = {key: match for key in keys if key not in ask and (match := self._answered(key)) is not None}
+        unknown = sorted(set(keys) - found.keys() - set(ask))
+        found.update((contact.id, Found(contact)) for contact in self.ledger.named(unknown))
+        missing = sorted(set(keys) - found.keys())
+        found.update(self.in_parallel(lambda key: (key, self._ask(key)), missing))
+        return found
+
+    def find_with_ids(self, keys: Collection[ContactId]) -> dict[ContactId, KeyMatch]:
+        """Find objects with the ids that Intercom gave them: the ledger may not know those."""
+        found = self.find(keys)
+        nameless = [key for key, one in found.items() if isinstance(one, Found) and not self.kind.has_id(one.contact)]
+        return {**found, **self.find(nameless, ask=nameless)}
+
+    @staticmethod
+    def find_of(entries: Sequence[Entry], rows: Mapping[RecordKey, LedgerEntry]) -> list[Entry]:
+        """Return records as they are: the id of an object is its key."""
+        del rows
+        return list(entries)
+
+    def _answered(self, key: ContactId) -> KeyMatch | None:
+        match self.directory.fact(key):
+            case Gone():
+                return NotFound()
+            case Contact() as contact:
+                return Found(contact)
+            case _:
+                return None
+
+    def _ask(self, key: ContactId) -> KeyMatch:
+        try:
+            contact = self.kind.find(key)
+        except UndoneError as error:
+            return Unanswered(error.fault)
+        if contact is None:
+            return NotFound()
+        self.directory.learn(contact, Source.ANSWER)
+        return Found(contact)

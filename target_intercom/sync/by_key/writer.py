@@ -1,0 +1,160 @@
+"""Writes objects that are known by their key: a call each, or many by bulk jobs; to repeat either does no harm."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+from functools import partial
+
+from target_intercom.errors import NotFoundError, UndoneError
+from target_intercom.model import CUSTOM_PREFIX, Create, Found, Refusal, Refuse, Result, Skip, Update
+from target_intercom.sync.by_key.plan import differing
+from target_intercom.sync.matching.directory import Source
+from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
+from target_intercom.sync.writing.plan_file import Origin
+from target_intercom.sync.writing.results import Rejected, Saved, Skipped, Surprise
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from target_intercom.intercom.protocol.bulk import Job
+    from target_intercom.intercom.protocol.ids import JobId
+    from target_intercom.kinds.entity import EntityKind
+    from target_intercom.model import Contact, ContactId, ContactRecords, Json, PlannedWrite
+    from target_intercom.settings.config import Stream
+    from target_intercom.sync.by_key.known import KnownObjects
+    from target_intercom.sync.workspace.attributes import AttributeCatalog
+    from target_intercom.sync.writing.bulk_jobs import BulkJobs
+    from target_intercom.sync.writing.plan_file import Plan
+    from target_intercom.sync.writing.results import SavedAs, Written
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedWriter:
+    """Writes the objects of one stream."""
+
+    stream: Stream
+    known: KnownObjects
+    catalog: AttributeCatalog
+    jobs: BulkJobs
+    plan: Plan
+    since: Callable[[], float]
+    """Returns when the run began, in unix seconds of Intercom's clock: what was made before is not new."""
+
+    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
+        """See `Writer`."""
+        calls: list[Create | Update] = []
+        for operation in operations:
+            match operation:
+                case Create() | Update():
+                    calls.append(operation)
+                case Skip(records, reason):
+                    yield _unchanged(records) if reason is None else Skipped(records, reason)
+                case Refuse(records, why):
+                    yield Rejected(records, why)
+        self.plan.because({_key(one): Origin(self.stream.name, one.records.entries[-1].key) for one in calls})
+        singly, in_bulk = self._parted(calls)
+        yield from self._write_singly(singly)
+        yield from self._write_in_bulk(in_bulk)
+
+    def _parted(self, calls: Sequence[Create | Update]) -> tuple[list[Create | Update], list[Create | Update]]:
+        """Part writes into those that go singly, and those that a job may carry.
+
+        Jobs have no null for a standard attribute, and do not say that an attribute does not exist: a new attribute is
+        tried by a single call first.
+        """
+        if not self.jobs.are_there:
+            return list(calls), []
+        unproven = set(self.catalog.unproven)
+        singly: list[Create | Update] = []
+        in_bulk: list[Create | Update] = []
+        for one in calls:
+            set_ = {name for name, value in _attributes(one).items() if value is not None}
+            has_news = not unproven.isdisjoint(set_)
+            unproven -= set_
+            (singly if has_news or _clears_standard(_attributes(one)) else in_bulk).append(one)
+        return (singly, in_bulk) if len(in_bulk) >= FEWEST else (list(calls), [])
+
+    # Singly.
+
+    def _write_singly(self, calls: Sequence[Create | Update]) -> Iterator[Written]:
+        yield from self.known.in_parallel(self._call, list(calls))
+
+    def _call(self, one: Create | Update) -> Written:
+        known = one.contact if isinstance(one, Update) else None
+        try:
+            saved, dropped = self.catalog.sending(partial(self._send, _key(one), known), _attributes(one))
+        except NotFoundError as error:
+            return Surprise(one.records, Refusal.by_intercom(error.fault), _key(one))
+        except UndoneError as error:
+            return Rejected(one.records, Refusal.by_intercom(error.fault))
+        self.known.directory.learn(saved, Source.ANSWER)
+        ignored = tuple(name for name in differing(one.records.draft, saved, self._kind) if name not in dropped)
+        return Saved(one.records, self._result(known, saved), saved, dropped, ignored=ignored)
+
+    def _send(self, key: ContactId, known: Contact | None, attributes: Mapping[str, Json]) -> Contact:
+        if self.stream.settings.sync_mode.creates or known is None:
+            return self.known.kind.save(key, attributes)
+        # An object that is gone is not made anew.
+        allowed = {name: value for name, value in attributes.items() if name not in self._only_upserted}
+        return self.known.kind.update(known, allowed)
+
+    def _result(self, known: Contact | None, saved: Contact) -> SavedAs:
+        if known is not None and self.known.kind.is_same(known, saved):
+            return Result.UPDATED
+        is_new = saved.created_at is None or saved.created_at >= self.since()
+        return Result.CREATED if is_new else Result.UPDATED
+
+    # In bulk.
+
+    def _write_in_bulk(self, calls: Sequence[Create | Update]) -> Iterator[Written]:
+        submissions = [Submission(chunk, partial(self._submit, chunk)) for chunk in parted(calls)]
+        for ended in self.jobs.run(submissions):
+            if ended.ending is JobEnd.DONE:
+                yield from map(self._done, ended.items)
+                continue
+            if ended.ending is JobEnd.UNKNOWN:
+                self.jobs.given_up.update(map(_key, ended.items))
+            for written in self._write_singly(ended.items):
+                may_change = ended.ending is JobEnd.UNKNOWN and isinstance(written, Saved)
+                yield replace(written, may_change=True) if isinstance(written, Saved) and may_change else written
+
+    def _submit(self, calls: Sequence[Create | Update], job: JobId | None) -> Job:
+        kept = [(one, self.catalog.kept(_attributes(one))[0]) for one in calls]
+        if self.stream.settings.sync_mode.creates:
+            return self.known.kind.submit([(_key(one), attributes) for one, attributes in kept], job)
+        updates = [(one.contact, attributes) for one, attributes in kept if isinstance(one, Update)]
+        return self.known.kind.submit_updates(updates, job)
+
+    def _done(self, one: Create | Update) -> Saved:
+        known = one.contact if isinstance(one, Update) else None
+        attributes, dropped = self.catalog.kept(_attributes(one))
+        saved = self.known.kind.new(_key(one), attributes, known)
+        self.known.directory.learn(saved, Source.NOTED)
+        return Saved(one.records, Result.CREATED if known is None else Result.UPDATED, saved, dropped)
+
+    @property
+    def _kind(self) -> EntityKind:
+        return self.known.kind.kind
+
+    @property
+    def _only_upserted(self) -> frozenset[str]:
+        return self._kind.only_upserted
+
+
+def _key(operation: Create | Update) -> ContactId:
+    """Return the key of an object: of a record that is written it is known."""
+    return t.cast("ContactId", operation.records.draft.identity.external_id)
+
+
+def _attributes(operation: Create | Update) -> Mapping[str, Json]:
+    return operation.attributes if isinstance(operation, Create) else operation.changes
+
+
+def _clears_standard(attributes: Mapping[str, Json]) -> bool:
+    return any(value is None and not name.startswith(CUSTOM_PREFIX) for name, value in attributes.items())
+
+
+def _unchanged(records: ContactRecords) -> Saved:
+    contact = records.match.contact if isinstance(records.match, Found) else None
+    return Saved(records, Result.UNCHANGED, contact)

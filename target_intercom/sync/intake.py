@@ -1,0 +1,101 @@
+"""The beginning of a batch: map its records, and separate those whose objects are in line with them."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from target_intercom.errors import InvalidRecordError
+from target_intercom.model import Entry
+from target_intercom.sync.mapping.attribute_values import WantedAttributes
+from target_intercom.sync.remembering.stream_memory import Ground, in_line
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from target_intercom.model import Received, StreamSchema
+    from target_intercom.settings.config import Stream
+    from target_intercom.sync.contact_outcomes import ContactOutcomes
+    from target_intercom.sync.mapping.attribute_values import AttributeType
+    from target_intercom.sync.mapping.contacts import ContactMapper
+    from target_intercom.sync.mapping.mappers import Mappers
+    from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
+    from target_intercom.sync.workspace.attributes import AttributeCatalog
+
+
+class Taken(t.NamedTuple):
+    """The records of a batch that can be loaded."""
+
+    familiar: list[Familiar]
+    """Those that came again as they were; they are not mapped."""
+    quiet: list[Entry]
+    """Those whose objects are in line with them."""
+    others: list[Entry]
+
+
+@dataclass
+class Intake:
+    """Maps the records of one stream, and recalls what the ledger knows of them."""
+
+    stream: Stream
+    mappers: Mappers[ContactMapper]
+    catalog: AttributeCatalog
+    memory: StreamMemory
+    outcomes: ContactOutcomes
+    _custom: dict[str, AttributeType | None] = field(default_factory=dict)
+    """The types of the custom attributes that came so far; None for one that cannot be written."""
+
+    def meet(self, schema: StreamSchema) -> None:
+        """Check that records can be loaded that come under a schema.
+
+        Raises:
+            StreamRefusedError: they cannot.
+        """
+        self.mappers.of(schema)
+
+    def take(self, records: Sequence[Received]) -> Taken:
+        """Read a batch; records that cannot be loaded are reported at once."""
+        records = self._refuse_troubled(records)
+        for mapper, some in self.mappers.parted(records):
+            mapper.learn([received.record for received in some])
+        familiar, others, sources = self.memory.familiar(records, self._ground)
+        return Taken(familiar, *in_line(self.recall(others, sources)))
+
+    def recall(self, records: Sequence[Received], sources: Mapping[int, str]) -> list[Entry]:
+        """Map records, and recall what the ledger knows of them; `sources` has their source hashes by number."""
+        return self.memory.recall(self._map(records, sources))
+
+    def _ground(self, schema: StreamSchema) -> Ground:
+        mapper = self.mappers.of(schema)
+        return Ground(mapper.relevant(), mapper.basis(self.catalog.describe))
+
+    def _map(self, records: Sequence[Received], sources: Mapping[int, str]) -> list[Entry]:
+        self._provide_attributes(records)
+        entries: list[Entry] = []
+        for mapper, some in self.mappers.runs(records):
+            for received in some:
+                try:
+                    mapped = mapper.map(received, self._custom)
+                except InvalidRecordError as error:
+                    self.outcomes.invalid(received, error)
+                    continue
+                self.outcomes.report.cut(self.stream.name, mapped.cut)
+                self.outcomes.report.left_out(self.stream.name, mapped.left_out)
+                source = sources.get(received.number) if mapper.says_all(mapped, received.record) else None
+                key = self.memory.key_of(received, mapped.draft.identity)
+                entries.append(Entry(received, mapped.draft, key, source=source))
+        return entries
+
+    def _provide_attributes(self, records: Iterable[Received]) -> None:
+        """Find or create the custom attributes that records need; the first schema that names a type decides it."""
+        wanted = WantedAttributes(self._custom)
+        for mapper, some in self.mappers.runs(records):
+            mapper.want((one.record for one in some if not mapper.removes(one.record)), wanted)
+        self._custom |= self.catalog.provide(wanted.types(), create=self.stream.settings.create_attributes)
+
+    def _refuse_troubled(self, records: Sequence[Received]) -> list[Received]:
+        """Report the records that are known to be invalid, and return the others."""
+        for received in records:
+            if received.trouble is not None:
+                self.outcomes.invalid(received, received.trouble)
+        return [received for received in records if received.trouble is None]

@@ -1,0 +1,129 @@
+"""A stream of objects that are known by their key, batch by batch: map, find, plan, write, remember, report."""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import suppress
+from dataclasses import dataclass
+
+from target_intercom.errors import LedgerError
+from target_intercom.model import Found, NotFound, Unanswered
+from target_intercom.settings.config import SyncMode
+from target_intercom.sync.by_key.plan import key_of, known_of, plan, rounds
+from target_intercom.sync.planning.wanted import refusal
+from target_intercom.sync.writing.results import Rejected
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_intercom.model import ContactId, ContactRecords, Entry, Received, StreamSchema
+    from target_intercom.settings.config import Stream
+    from target_intercom.sync.by_key.known import KeyMatch, KnownObjects
+    from target_intercom.sync.by_key.writer import KeyedWriter
+    from target_intercom.sync.contact_outcomes import ContactOutcomes
+    from target_intercom.sync.intake import Intake, Taken
+    from target_intercom.sync.remembering.stream_memory import StreamMemory
+
+
+@dataclass
+class KeyedSync:
+    """Brings the objects of one stream in line with its records."""
+
+    stream: Stream
+    intake: Intake
+    known: KnownObjects
+    memory: StreamMemory
+    writer: KeyedWriter
+    outcomes: ContactOutcomes
+    repair: bool
+
+    def meet(self, schema: StreamSchema) -> None:
+        """See `Intake`."""
+        self.intake.meet(schema)
+
+    def run(self, records: Sequence[Received]) -> None:
+        """Bring a batch into Intercom; every record gets its outcome, marked ones at the end of the pipe."""
+        self.outcomes.begin()
+        self.known.directory.start()
+        entries = self._report_unchanged(self.intake.take(records))
+        marks = [entry for entry in entries if entry.draft.removed]
+        live = [entry for entry in entries if not entry.draft.removed]
+        try:
+            while live:
+                live = self.memory.recall(self._carry_out(live))
+            # What the batch has made can be marked.
+            self._mark(self.memory.recall(marks))
+        except BaseException:
+            # What ended it is what counts, also where the ledger cannot be written any more.
+            with suppress(LedgerError):
+                self.memory.forget_batch()
+            raise
+        self.outcomes.save()
+
+    def _report_unchanged(self, taken: Taken) -> list[Entry]:
+        """Report records that are in line with their objects, and return the others in the order of the pipe.
+
+        A record is returned, too, if another record of the batch names its object: the later record has to win.
+        """
+        involved = {key_of(entry) for entry in taken.others}
+        roused = [one.received for one in taken.familiar if one.row.contact in involved]
+        quiet = [*taken.quiet, *(self.intake.recall(roused, {}) if roused else ())]
+        woken = [entry for entry in quiet if key_of(entry) in involved]
+        familiar = [one for one in taken.familiar if one.row.contact not in involved]
+        self.outcomes.unchanged(familiar, [entry for entry in quiet if key_of(entry) not in involved])
+        return sorted([*taken.others, *woken], key=lambda entry: entry.received.number)
+
+    def _carry_out(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Write objects; returns the records that have to be planned anew, in their order."""
+        matches = self._find(entries)
+        for entry in entries:
+            if isinstance(unclear := matches[_named(entry)], Unanswered):
+                self.outcomes.refuse([entry], refusal(unclear))
+        clear = [entry for entry in entries if not isinstance(matches[_named(entry)], Unanswered)]
+        again: list[Entry] = []
+        for writes in rounds(clear, matches, self.stream.settings.sync_mode):
+            again.extend(self._write(writes))
+        return sorted(again, key=lambda entry: entry.received.number)
+
+    def _find(self, entries: Sequence[Entry]) -> dict[ContactId, KeyMatch]:
+        """Find the objects of records as far as the mode needs it: a write creates or updates, whichever it is."""
+        known = {contact.id: contact for entry in entries if (contact := known_of(entry)) is not None}
+        keys = {_named(entry) for entry in entries}
+        mode = self.stream.settings.sync_mode
+        found: dict[ContactId, KeyMatch] = {key: Found(contact) for key, contact in known.items()}
+        if self.repair and mode.updates:
+            return self.known.find(keys, ask=keys)
+        if mode is SyncMode.ENRICH:
+            return self.known.find_with_ids(keys)
+        if mode is SyncMode.INSERT:
+            return {**self.known.find(keys - known.keys()), **found}
+        return {**dict.fromkeys(keys, NotFound()), **found}
+
+    def _write(self, writes: Sequence[ContactRecords]) -> list[Entry]:
+        operations = [plan(write, self.stream.settings, self.known.kind.kind) for write in writes]
+        doubt = self.memory.doubt(operations)
+        again: list[Entry] = []
+        refused: set[ContactId] = set()
+        for one in self.writer.write(operations):
+            again.extend(self.outcomes.report_write(one))
+            if isinstance(one, Rejected) and one.is_unchanged and isinstance(one.records.match, Found):
+                refused.add(one.records.match.contact.id)
+        self.memory.trust(refused, doubt)
+        return again
+
+    def _mark(self, entries: Iterable[Entry]) -> None:
+        """Mark the objects that records ask to remove: by the key that they name, else by the ledger."""
+        marks = [(entry, key_of(entry) or (None if entry.contact is None else entry.contact.id)) for entry in entries]
+        keys = {key for _, key in marks if key is not None} if self.stream.settings.may_remove else set()
+        found = self.known.find(keys) if keys else {}
+        for entry, key in marks:
+            match: KeyMatch = NotFound() if key is None else found.get(key, NotFound())
+            self.outcomes.marks.place(entry, match, self.known.directory)
+
+
+def _named(entry: Entry) -> ContactId:
+    """Return the key of a live record: one without was refused."""
+    key = key_of(entry)
+    if key is None:
+        raise ValueError("a live record names its object")
+    return key

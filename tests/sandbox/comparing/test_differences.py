@@ -1,0 +1,68 @@
+"""A workspace that deviates is found out, and one that does not is left in peace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from target_intercom.sandbox.comparing.results.differences import compare
+from target_intercom.sandbox.comparing.results.verdicts import Finding, verdicts
+from target_intercom.sandbox.comparing.script import SCRIPT
+from target_intercom.sandbox.comparing.unknowns import UNKNOWNS
+
+from .deviations import DEVIATIONS, Deviation
+from .worlds import Hurry, deviating, play, workspace
+
+if TYPE_CHECKING:
+    from target_intercom.sandbox.comparing.calls import Transcript
+
+
+def test_two_sandboxes_do_not_differ(reference: Transcript, clock: Hurry) -> None:
+    with workspace(clock, rate_limit=1000) as sandbox:
+        transcript, cleaned, connection = play(sandbox.url, clock)
+    comparison = compare(SCRIPT, transcript, reference)
+
+    assert comparison.differences == ()
+    assert comparison.compared == tuple(step.name for step in SCRIPT)
+    assert cleaned.left == []
+    assert connection.calls <= 400
+    found = verdicts(UNKNOWNS, SCRIPT, comparison, transcript)
+    untestable = {entry.unknown.number for entry in found if entry.finding is Finding.NOT_TESTABLE}
+    assert untestable == {unknown.number for unknown in UNKNOWNS if unknown.untestable}
+    assert all(entry.why for entry in found)
+    assert not [entry for entry in found if entry.finding is Finding.REFUTED]
+
+
+@pytest.mark.parametrize("deviation", DEVIATIONS, ids=[deviation.name for deviation in DEVIATIONS])
+def test_a_deviation_is_found(deviation: Deviation, reference: Transcript, clock: Hurry) -> None:
+    with deviating(deviation, clock) as url:
+        transcript, cleaned, connection = play(url, clock)
+    comparison = compare(SCRIPT, transcript, reference)
+
+    found = {(entry.kind, step) for entry in comparison.differences for step in entry.steps}
+    assert (deviation.kind, deviation.step) in found, comparison.differences
+    answers = verdicts(UNKNOWNS, SCRIPT, comparison, transcript)
+    refuted = {entry.unknown.number for entry in answers if entry.finding is Finding.REFUTED}
+    assert refuted >= {deviation.refutes} - {""}
+    assert cleaned.left == []
+    assert connection.calls <= 400
+
+
+@pytest.mark.parametrize(("lag", "finding"), [(30, Finding.CONFIRMED), (150, Finding.REFUTED)])
+def test_a_lag_that_the_target_waits_for_refutes_nothing(
+    lag: float, finding: Finding, reference: Transcript, clock: Hurry
+) -> None:
+    with workspace(clock, search_lag=lag) as sandbox:
+        transcript, _, _ = play(sandbox.url, clock)
+    comparison = compare(SCRIPT, transcript, reference)
+
+    (found,) = [
+        entry for entry in verdicts(UNKNOWNS, SCRIPT, comparison, transcript) if entry.unknown.number == "contacts.6"
+    ]
+    assert found.finding is finding, found.why
+    assert "the index shows new users" in found.why
+
+
+def test_there_are_twenty_deviations_at_least() -> None:
+    assert len({deviation.name for deviation in DEVIATIONS}) >= 20

@@ -1,0 +1,89 @@
+"""Workspaces to be compared, on a clock that waits for nothing."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from target_intercom.sandbox import Conditions, SandboxServer
+from target_intercom.sandbox.comparing.playing.cleaning import Cleaned, Cleaner
+from target_intercom.sandbox.comparing.playing.connection import Connection
+from target_intercom.sandbox.comparing.playing.made import Made
+from target_intercom.sandbox.comparing.playing.player import Patience, Player
+from target_intercom.sandbox.comparing.playing.waiting import Stop, Waiting
+from target_intercom.sandbox.comparing.results.replaying import replay
+from target_intercom.sandbox.comparing.script import SCRIPT
+from tests.sandbox.jobs import workers
+from tests.support.front import Front
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_intercom.sandbox.comparing.calls import Transcript
+    from target_intercom.sandbox.comparing.results.differences import Comparison
+
+    from .deviations import Deviation
+
+PREFIX = "compare-0a1b2c3d-"
+
+
+class Hurry:
+    """A clock on which waiting takes no time; bulk jobs that are under way are done by then."""
+
+    def __init__(self) -> None:
+        self.time = 1_700_000_000.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        for worker in workers():
+            worker.join()
+        self.time += seconds
+
+
+@contextmanager
+def deviating(deviation: Deviation, clock: Hurry) -> Iterator[str]:
+    """A workspace that differs from the sandbox in one thing; its address."""
+    with workspace(clock, **deviation.conditions) as sandbox:
+        serve = deviation.server() if deviation.server else None
+        if serve is None:
+            yield sandbox.url
+            return
+        with Front(sandbox, lambda request: serve(request, sandbox.sandbox.handle)) as front:
+            yield front.url
+
+
+@contextmanager
+def workspace(clock: Hurry, **conditions: object) -> Iterator[SandboxServer]:
+    """A sandbox on that clock, whose jobs take no time."""
+    chosen = Conditions()
+    chosen.change({"bulk_seconds": 0, **conditions})
+    with SandboxServer(chosen, clock=clock.now) as sandbox:
+        yield sandbox
+
+
+def play(url: str, clock: Hurry, stop: Stop | None = None) -> tuple[Transcript, Cleaned, Connection]:
+    """Play the script, and take away what it made."""
+    connection = Connection(url, "sandbox", Waiting(clock, stop or Stop()))
+    made = Made(PREFIX)
+    try:
+        transcript = Player(connection, made, Patience()).play(SCRIPT, lambda _: None)
+    finally:
+        cleaned = Cleaner(connection, made, Patience()).clean()
+        connection.close()
+    return transcript, cleaned, connection
+
+
+def replayed(lines: list[dict[str, Any]], url: str, clock: Hurry) -> Comparison:
+    """Replay a recording on a sandbox."""
+    connection = Connection(url, "sandbox", Waiting(clock, Stop()))
+    try:
+        return replay(lines, connection, SCRIPT)
+    finally:
+        connection.close()
+
+
+def told(comparison: Comparison) -> set[str]:
+    """The differences, a line each: kind, step, and where in the answer."""
+    return {f"{entry.kind} | {step} | {entry.where}" for entry in comparison.differences for step in entry.steps}
