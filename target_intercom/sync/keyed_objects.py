@@ -20,8 +20,8 @@ if t.TYPE_CHECKING:
     from target_intercom.settings.config import Stream
     from target_intercom.sync.by_key.known import KeyMatch, KnownObjects
     from target_intercom.sync.by_key.writer import KeyedWriter
-    from target_intercom.sync.contact_outcomes import ContactOutcomes
     from target_intercom.sync.intake import Intake, Taken
+    from target_intercom.sync.record_outcomes import RecordOutcomes
     from target_intercom.sync.remembering.stream_memory import StreamMemory
 
 
@@ -34,7 +34,7 @@ class KeyedSync:
     known: KnownObjects
     memory: StreamMemory
     writer: KeyedWriter
-    outcomes: ContactOutcomes
+    outcomes: RecordOutcomes
     repair: bool
 
     def meet(self, schema: StreamSchema) -> None:
