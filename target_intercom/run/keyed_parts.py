@@ -84,7 +84,7 @@ class KeyedParts:
     shared: SharedParts
     kind: KeyedKind
     object: StreamObject
-    ours: Callable[[Collection[ContactId]], Mapping[ContactId, int]]
+    ours: Callable[[Collection[ContactId]], Mapping[ContactId, Collection[ContactId]]]
     """Returns how many users this target has put into objects."""
 
     def sync(self, stream: Stream, mappers: Mappers[RecordMapper]) -> KeyedSync:

@@ -212,7 +212,7 @@ class Parts:
     def companies(self) -> KeyedParts:
         """The parts that streams of companies share."""
         kind = Companies(self.client, self.in_parallel)
-        return KeyedParts(self, kind, StreamObject.COMPANIES, self.links.count_members)
+        return KeyedParts(self, kind, StreamObject.COMPANIES, self.links.members_of_ours)
 
     @cached_property
     def in_parallel(self) -> InParallel:

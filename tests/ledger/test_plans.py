@@ -111,7 +111,7 @@ ASKED_OF_FEW: dict[str, Ask] = {
     "memberships.linked_ids": lambda ledger: ledger.memberships.linked_ids([S, "other"]),
     "memberships.open_groups": lambda ledger: ledger.memberships.open_groups(),
     "memberships.open_unnamed": lambda ledger: ledger.memberships.open_unnamed(),
-    "memberships.users_of_ours": lambda ledger: ledger.memberships.users_of_ours([GroupKey("vip")]),
+    "memberships.members_of_ours": lambda ledger: ledger.memberships.members_of_ours([GroupKey("vip")]),
     "memberships.take_over_groups": lambda ledger: ledger.memberships.take_over_groups([GroupKey("vip")]),
     "memberships.save": lambda ledger: ledger.memberships.save(ROWS, ROWS, {(S, KEYS[0]): "hash"}),
     "memberships.see": lambda ledger: ledger.memberships.see(S, KEYS, 3),
