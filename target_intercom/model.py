@@ -11,7 +11,7 @@ from target_intercom.intercom.protocol.ids import ContactId, Email, ExternalId, 
 from target_intercom.json_lines import Json
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from target_intercom.errors import Fault, InvalidRecordError
 
@@ -71,6 +71,9 @@ class MatchBy(str, enum.Enum):
     EMAIL = "email"
     ID = "id"
 
+    # An enum's own is Python, and each identifier is looked up in many dictionaries.
+    __hash__ = str.__hash__
+
 
 RecordKey = t.NewType("RecordKey", str)
 """What tells a record from the others of its stream: the values of its key properties, as a JSON list."""
@@ -112,9 +115,12 @@ contacts that are found by it: those without an external_id ("nameless").
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The identifiers of a record or a contact; None where it has none."""
+_SORTS: t.Final = tuple(MatchBy)
+_PLACE_OF: t.Final = {which: place for place, which in enumerate(_SORTS)}
+
+
+class Identity(t.NamedTuple):
+    """The identifiers of a record or a contact, in the order of `MatchBy`; None where it has none."""
 
     external_id: ExternalId | None = None
     email: Email | None = None
@@ -122,26 +128,17 @@ class Identity:
 
     def get(self, which: MatchBy) -> str | None:
         """Return the identifier of this sort."""
-        match which:
-            case MatchBy.EXTERNAL_ID:
-                return self.external_id
-            case MatchBy.EMAIL:
-                return self.email
-            case MatchBy.ID:
-                return self.id
+        return self[_PLACE_OF[which]]
 
-    def identifiers(self) -> Iterator[Identifier]:
+    def identifiers(self) -> list[Identifier]:
         """Return every identifier that is there."""
-        for which in MatchBy:
-            value = self.get(which)
-            if value is not None:
-                yield which, value
+        return [(which, value) for which, value in zip(_SORTS, self, strict=True) if value is not None]
 
     @classmethod
     def of(cls, contact: Contact) -> Identity:
         """Return a contact's identifiers; a lead's generated external_id is none (fact sheet section 3.3)."""
         external_id = contact.external_id if contact.role == "user" else None
-        return cls(external_id=external_id, email=contact.email, id=contact.id)
+        return cls(external_id, contact.email, contact.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +159,7 @@ class StreamSchema:
         return str(self.message["stream"])
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(t.NamedTuple):
     """A record as it came: the Singer message, and the record after stream maps."""
 
     message: Mapping[str, Json]

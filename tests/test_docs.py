@@ -14,6 +14,7 @@ from target_intercom import errors
 from target_intercom.model import Result, SkipReason
 from target_intercom.sandbox import routes
 from target_intercom.sandbox.__main__ import main
+from target_intercom.sandbox.compare import main as compare
 from target_intercom.settings.table import SETTINGS
 from tests.support.documents import DOCS, PAGES, README, ROOT, anchors
 
@@ -158,6 +159,13 @@ def test_the_sandbox_page_names_every_flag(capsys: pytest.CaptureFixture[str]) -
         main(["--help"])
     flags = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
     assert {flag for flag in flags if flag not in SANDBOX} <= {"--port"}
+
+
+def test_the_sandbox_page_names_every_flag_of_a_comparison(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        compare(["--help"])
+    flags = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out)) - {"--help"}
+    assert flags == set(re.findall(r"^\| `(--[a-z-]+)", SANDBOX.partition("## Beside a workspace")[2], re.MULTILINE))
 
 
 # Links.

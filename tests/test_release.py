@@ -89,6 +89,8 @@ def test_the_wheel_holds_the_package_and_its_licence(wheel: Path) -> None:
     }
     assert held == package_files() | about | {f"target_intercom-{VERSION}.dist-info/licenses/LICENSE"}
     assert "target_intercom/py.typed" in held
+    pages = "target_intercom/reporting/pages/"
+    assert {f"{pages}{name}" for name in ("templates/report.html.j2", "static/plan.js", "texts/errors.json")} <= held
 
 
 def test_nothing_that_is_built_tells_where_it_was_built(sdist: Path, wheel: Path) -> None:
@@ -108,7 +110,7 @@ def test_the_metadata_says_what_a_registry_shows(wheel: Path) -> None:
     assert package["Requires-Python"] == ">=3.10"
     pythons = [f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 15)]
     assert set(pythons) | {"Typing :: Typed"} <= set(package.get_all("Classifier", ()))
-    assert "postgres" in package.get_all("Provides-Extra", ())
+    assert {"html", "postgres", "sandbox"} <= set(package.get_all("Provides-Extra", ()))
     needed = {re.split(r"[<>=~ ;]", one)[0] for one in package.get_all("Requires-Dist", ()) if "extra ==" not in one}
     assert {"python-backoff", "requests", "singer-sdk", "sqlalchemy"} <= needed
     assert {"backoff", "jsonschema", "pytest"}.isdisjoint(needed)

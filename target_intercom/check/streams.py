@@ -10,7 +10,7 @@ from target_intercom.check.found import Finding, Level
 from target_intercom.check.mappings import Fate, MappingTable, Verdict, fate_of, name_findings, table_verdict
 from target_intercom.errors import StreamRefusedError
 from target_intercom.kinds.entity import ValueType
-from target_intercom.model import CUSTOM_PREFIX, MatchBy
+from target_intercom.model import CUSTOM_PREFIX, LinkName, MatchBy
 from target_intercom.run.parts import MapperFactory
 from target_intercom.settings.config import StreamConfig
 from target_intercom.settings.contact_streams import ContactStreams
@@ -142,7 +142,8 @@ def _group_findings(stream: CheckedStream) -> Iterator[Finding]:
     setting, said = stream.setting("mappings"), list[str | None]()
     stream.mappers(said).of_memberships().of(stream.schema)
     yield from _warnings(said, setting)
-    message = f"Stream '{stream.name}' puts contacts into groups: its schema names the contact and the group"
+    into, one = ("groups", "group") if stream.own.links is LinkName.TAG else ("companies", "company")
+    message = f"Stream '{stream.name}' puts contacts into {into}: its schema names the contact and the {one}"
     yield Finding(Level.OK, setting, message)
 
 
@@ -277,7 +278,8 @@ def _quoted(values: Sequence[Json]) -> str:
 def _name_findings(config: Config, streams: Sequence[CheckedStream]) -> Iterator[Finding]:
     """Yield a warning for each property that a setting names and no stream has."""
     yield from _property_findings(config, streams)
-    for setting, default in (("deleted_property", StreamConfig().deleted_property), ("tags_property", None)):
+    named = {"deleted_property": StreamConfig().deleted_property, "tags_property": None, "companies_property": None}
+    for setting, default in named.items():
         for where, wanted, among in _wanted(config, streams, setting):
             if wanted is None or wanted == default or any(one.is_open for one in among):
                 continue

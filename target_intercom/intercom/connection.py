@@ -62,52 +62,52 @@ class _BearerAuth(requests.auth.AuthBase):
         return request
 
 
-class _Session(requests.Session):
-    """Follows no redirect, and does not look where it leads to: requests does, and fails at odd addresses."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Lead nowhere."""
-        del resp
-
-
 class Connection:
-    """Connections to one address, kept open and used again."""
+    """Connections to one address, kept open and used again.
+
+    Of what requests does for every call, proxies and certificates are looked for once, and there are no cookies; nor
+    are redirects followed: a redirected write may lose its body (fact sheet section 1).
+    """
 
     def __init__(self, url: str, token: str, version: str, max_connections: int) -> None:
         """Connect to nothing yet; the token leaves this object in the `Authorization` header only."""
         self._url = url
-        self._session = _Session()
-        self._session.auth = _BearerAuth(token)
-        self._session.headers.update({"Accept": "application/json", "Intercom-Version": version})
-        self._session.mount(url, HTTPAdapter(pool_maxsize=max_connections, max_retries=0))
+        session = requests.Session()
+        session.mount(url, HTTPAdapter(pool_maxsize=max_connections, max_retries=0))
+        self._adapter = session.get_adapter(url)
+        self._settings: dict[str, t.Any] = dict(session.merge_environment_settings(url, {}, None, None, None))
+        self._headers = {**session.headers, "Accept": "application/json", "Intercom-Version": version}
+        self._auth = _BearerAuth(token)
         _hush()
 
     def send(self, call: Call) -> requests.Response:
         """Send a call once and return its answer, whatever it says.
 
-        Redirects are not followed: a redirected write may lose its body (fact sheet section 1).
-
         Raises:
             ConnectionLostError: no answer came.
         """
         try:
-            return self._session.request(
-                call.method,
-                self._url + call.path,
-                params=call.params,
+            request = requests.PreparedRequest()
+            request.prepare(
+                method=call.method,
+                url=self._url + call.path,
+                headers={**self._headers, **call.headers()},
                 data=call.body,
-                headers=call.headers(),
-                timeout=_TIMEOUT,
-                allow_redirects=False,
+                params=call.params,
+                auth=self._auth,
             )
+            response = self._adapter.send(request, timeout=_TIMEOUT, **self._settings)
+            # Read whole, so that the connection is free again.
+            _ = response.content
         except requests.RequestException as error:
             # The exception's own text has the path, which may have an external_id.
             fault = Fault(message=f"{_cause(error)} at {self._url}")
             raise ConnectionLostError(fault, sent=not _never_connected(error)) from None
+        return response
 
     def close(self) -> None:
         """Close all connections."""
-        self._session.close()
+        self._adapter.close()
 
 
 def _hush() -> None:

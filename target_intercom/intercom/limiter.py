@@ -113,8 +113,9 @@ class Window:
 
     def _turn(self, now: float, rate: RateLimit, reset: float) -> None:
         """Begin a new window; its end comes in Intercom's time and is kept in ours."""
-        self.skew = 0.0 if rate.date is None else rate.date - now
-        ends = reset - (self.skew if abs(self.skew) >= _CLOCK_SKEW else 0.0)
+        skew = 0.0 if rate.date is None else rate.date - now
+        self.skew = skew if abs(skew) >= _CLOCK_SKEW else 0.0
+        ends = reset - self.skew
         self._limit = rate.limit
         self._used = self._own = self._stale = 0
         self._reset = reset
@@ -163,7 +164,7 @@ class RateLimiter:
 
     @property
     def skew(self) -> float:
-        """How far Intercom's clock is ahead of ours, in seconds."""
+        """How far Intercom's clock is ahead of ours, in seconds; 0 for less than whole seconds of answers hide."""
         return self._window.skew
 
     @property

@@ -95,8 +95,8 @@ class AfterFailure(enum.Enum):
     """The operation was out for too long."""
 
 
-class Operation:
-    """An operation, its failures and answers. Pure: it is given the time, and decides."""
+class Health:
+    """The failures and answers of an operation. Pure: it is given the time, and decides."""
 
     def __init__(self, retry_limits: RetryLimits, jitter: Callable[[float], float]) -> None:
         """`jitter` shortens a pause by chance, so that several processes do not ask at the same moment."""
@@ -204,7 +204,7 @@ class Outages:
         self._clock = clock
         self._wait = wait
         self._on_wait = on_wait
-        self._operations: defaultdict[str, Operation] = defaultdict(lambda: Operation(retry_limits, _shortened))
+        self._operations: defaultdict[str, Health] = defaultdict(lambda: Health(retry_limits, _shortened))
         self._turn = threading.Condition()
         self._is_stopped = False
         self._has_answered = False
@@ -269,7 +269,7 @@ class Outages:
             return self._operations[name].suspects(tries)
 
     def judge(self, name: str, tries: Tries, *, many: bool = False) -> AfterFailure:
-        """Decide what follows from a call's last failure; see `Operation.judge`."""
+        """Decide what follows from a call's last failure; see `Health.judge`."""
         limit = self._retry_limits.outage if self._has_answered else self._retry_limits.start
         with self._turn:
             operation = self._operations[name]
@@ -278,7 +278,7 @@ class Outages:
                 self.ended_by = tries.about
             return verdict
 
-    def note_answer(self, operation: Operation) -> None:
+    def note_answer(self, operation: Health) -> None:
         """Record that a call was answered."""
         with self._turn:
             self._has_answered = True
@@ -289,7 +289,7 @@ class Outages:
         with self._turn:
             self.worked |= self._noted & {about}
 
-    def note_failure(self, operation: Operation, tries: Tries, sent_at: float) -> None:
+    def note_failure(self, operation: Health, tries: Tries, sent_at: float) -> None:
         """Record that a call failed which was sent at a time."""
         with self._turn:
             operation.failed(self._clock(), tries, sent_at)
@@ -300,7 +300,7 @@ class Turn:
     """A call's place among those of its operation."""
 
     outages: Outages
-    operation: Operation
+    operation: Health
     tries: Tries
 
     def answered(self) -> None:

@@ -126,7 +126,9 @@ class CompanyMembers(LinkKind):
 
     def put_on(self, contact: ContactId, linked: LinkedId) -> None:
         """See `LinkKind`."""
-        own = self._own(linked)
+        own = self.ids.own_id(linked)
+        if own is None:
+            raise RefusedError(Fault(code=self.not_made, message=f"there is no company '{linked}'"))
         try:
             self.client.attach_company(contact, own)
         except NotFoundError as error:
@@ -139,7 +141,9 @@ class CompanyMembers(LinkKind):
 
     def take_off(self, contact: ContactId, linked: LinkedId) -> None:
         """See `LinkKind`."""
-        own = self._own(linked)
+        own = self.ids.own_id(linked)
+        if own is None:
+            raise NotFoundError(Fault(message=f"there is no company '{linked}'"))
         try:
             self.client.detach_company(contact, own)
         except NotFoundError as error:
@@ -147,9 +151,3 @@ class CompanyMembers(LinkKind):
             if anew is None:
                 raise
             self.client.detach_company(contact, anew)
-
-    def _own(self, linked: LinkedId) -> CompanyId:
-        own = self.ids.own_id(linked)
-        if own is None:
-            raise NotFoundError(Fault(code=_NO_COMPANY, message=f"there is no company '{linked}'"))
-        return own

@@ -16,6 +16,7 @@ import click
 from target_intercom.errors import ConfigValidationError, LedgerError, StreamBusyError
 from target_intercom.ledger.command.forgetting import forget, held
 from target_intercom.ledger.command.summaries import contact_ids, summaries
+from target_intercom.ledger.command.vacuuming import vacuum
 from target_intercom.ledger.runs import last_runs
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.read_only import ReadOnlyLedger
@@ -56,7 +57,7 @@ _RUN_COLUMNS: t.Final = ("run", "started_at", "seconds", "exit_code", "read", "w
 def main(context: click.Context, config: Sequence[str], data_dir: str | None, ledger_url: str | None) -> None:
     """Look into the ledger of target-intercom: which streams it knows, and which Intercom ids their records have.
 
-    Only `forget` changes it.
+    Only `forget` and `vacuum` change it.
     """
     guard_log()
     options = {"data_dir": data_dir, "ledger_url": ledger_url}
@@ -139,6 +140,28 @@ def forget_(place: Path | str | None, stream: str, workspace: str | None, *, yes
     except (LedgerError, StreamBusyError) as error:
         raise CommandError(error) from None
     echo(f"Stream '{chosen.stream}' is forgotten")
+
+
+@main.command(name="vacuum")
+@click.pass_obj
+def vacuum_(place: Path | str | None) -> None:
+    """Make the ledger smaller: forget what is of no use any more.
+
+    Keys of records that were removed 90 days ago and did not come since, and lock files of forgotten streams. Nothing
+    is changed in Intercom.
+    """
+    with _opened(place):
+        pass
+    try:
+        done = vacuum(t.cast("Path | str", place))
+    except LedgerError as error:
+        raise CommandError(error) from None
+    echo(f"Forgotten: {done.keys} keys of removed records, {done.locks} lock files")
+    echo(f"The ledger has {_megabytes(done.after)}, before it had {_megabytes(done.before)}")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
 
 
 def _stake(stream: StreamSummary, found: Held) -> str:

@@ -7,18 +7,18 @@ import time
 import typing as t
 from types import MappingProxyType
 
-from sqlalchemy import case, exists, func, or_, select
+from sqlalchemy import case, delete, exists, func, or_, select
 
 from target_intercom.intercom.protocol.companies import Company
 from target_intercom.ledger.interface import UNNOTED, EntryState, Hashes, Holder, LedgerEntry, Stamp, stamp
 from target_intercom.ledger.store.rows import Rows
-from target_intercom.ledger.store.tables import ENTRIES
+from target_intercom.ledger.store.tables import ENTRIES, IS_REMOVED
 from target_intercom.model import Contact, ContactId, Identity, stand_in
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Column, ColumnElement, FromClause, Row
+    from sqlalchemy import Column, ColumnElement, Connection, FromClause, Row
 
     from target_intercom.ledger.interface import Dropped, Loaded
     from target_intercom.ledger.store.database import Database
@@ -101,6 +101,12 @@ HOLDER_COLUMNS: t.Final[tuple[Column[t.Any], ...]] = (
 )
 """The columns that `EntryRows.holder` reads."""
 
+_GONE_KEPT: t.Final = 86_400.0
+"""Seconds after which search no longer shows a removed contact for sure."""
+
+_REMOVED_KEPT: t.Final = 90 * 86_400.0
+"""Seconds for which the key of a record is kept whose contact was removed, and that did not come again."""
+
 _FEW: t.Final = 20_000
 """So many rows of a stream are read in the order of their keys."""
 
@@ -180,6 +186,18 @@ class EntryRows(Rows):
         of = {"workspace": self._workspace, "stream": stream, "key": json.dumps({"contact": contact})}
         nothing = dict.fromkeys(column.name for column in ENTRIES.columns)
         return {**nothing, **NOTHING, **of, "object": self.object, "written_at": Stamp(0), "seen_at": Stamp(0)}
+
+    def delete_old(self, connection: Connection) -> int:
+        """Delete contacts that search shows no more, and the keys of records that were removed long ago.
+
+        Returns how many keys were deleted.
+        """
+        now = time.time()
+        mine, shown = _E.workspace == self._workspace, _E.written_at < stamp(now - _GONE_KEPT)
+        connection.execute(delete(ENTRIES).where(mine, shown, IS_GONE))
+        long_ago = stamp(now - _REMOVED_KEPT)
+        old = (mine, IS_REMOVED, _E.seen_at < long_ago, _E.written_at < long_ago, IS_RECORD)
+        return connection.execute(delete(ENTRIES).where(*old)).rowcount
 
     def entry(self, row: Row[t.Any]) -> LedgerEntry:
         """Return the record of a row that was read with `IS_IN_LINE` as `is_in_line`."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 from collections import Counter, defaultdict
 from dataclasses import replace
 
-from sqlalchemy import and_, exists, false, func, or_, select, tuple_
+from sqlalchemy import and_, false, func, or_, select, tuple_
 
+from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
-from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
+from target_intercom.ledger.store.tables import ENTRIES, IS_OF_COMPANY, IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS
 from target_intercom.model import STAND_IN, LinkName
 
 if t.TYPE_CHECKING:
@@ -65,9 +67,9 @@ class MembershipQueries:
     # At the end of the pipe.
 
     def pending(self, state: LinkState, limit: int, *, by_contact: bool = False) -> list[Membership]:
-        """Return some memberships of this run in a state, sorted by group or, `by_contact`, by contact."""
+        """Return some memberships of this run in an open state, sorted by group or, `by_contact`, by contact."""
         of = (_M.workspace == self._workspace, *self._of_kind(), _HAS_ID)
-        where = (*of, _M.holding == state.value, _M.run == self._run)
+        where = (*of, _M.holding == state.value, _M.run == self._run, IS_OPEN)
         pair = (_M.contact_id, _M.group_key) if by_contact else (_M.group_key, _M.contact_id)
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*pair, _M.stream, _M.key).limit(limit))
 
@@ -78,9 +80,9 @@ class MembershipQueries:
         """
         order = tuple_(_M.contact_id, _M.group_key, _M.stream, _M.key)
         marked = (_M.holding == LinkState.MARKED.value) & (_M.run == self._run)
-        where = [*self._in(streams), _HAS_ID, or_(marked, _M.holding.in_(ENDING))]
+        where = [*self._among(streams), MAY_END, _HAS_ID, or_(marked, _M.holding.in_(ENDING))]
         if after is not None:
-            where.append(order > tuple_(*after.pair, after.stream, after.key))
+            where += [_M.contact_id >= after.contact, order > tuple_(*after.pair, after.stream, after.key)]
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*order.clauses).limit(limit))
 
     def wanted(self, pairs: Collection[Pair]) -> set[Pair]:
@@ -94,20 +96,21 @@ class MembershipQueries:
 
     def count_wanted(self, pairs: Collection[Pair]) -> Counter[str]:
         """Count the links of these contacts and groups that records want, by stream."""
-        found: Counter[str] = Counter()
+        found: set[tuple[str, Pair]] = set()
         with self._database.reading() as connection:
             for where in self._around(pairs):
+                # Without DISTINCT, for which SQLite would read all rows in their order.
                 wanted = select(_M.stream, _M.contact_id, _M.group_key).where(*where, _M.holding.in_(WANTED))
-                rows = connection.execute(wanted.distinct())
-                found.update(row.stream for row in rows if (row.contact_id, row.group_key) in pairs)
-        return found
+                found.update((row.stream, (row.contact_id, row.group_key)) for row in connection.execute(wanted))
+        return Counter(stream for stream, pair in found if pair in pairs)
 
     def linked_by_group(self) -> dict[GroupKey, tuple[str, list[LinkedId]]]:
         """Return each group's name and the ids that contacts were ever linked to for it, the most frequent first."""
         has_id = (_M.tag_id.is_not(None), or_(_M.holding.in_(MAY_BE_ON), _M.ours))
         query = (
             select(_M.group_key, _M.tag_id, func.min(_M.name).label("name"))
-            .where(_M.workspace == self._workspace, *self._of_kind(), *has_id)
+            # In the order of rows: any index would lead to each of them singly.
+            .where(_M.workspace.concat("") == self._workspace, *self._of_kind(), *has_id)
             .group_by(_M.group_key, _M.tag_id)
             .order_by(_M.group_key, func.count().desc(), _M.tag_id)
         )
@@ -118,32 +121,49 @@ class MembershipQueries:
         return found
 
     def linked_ids(self, streams: Collection[str]) -> set[LinkedId]:
-        """Return the ids that contacts are linked to because of these streams."""
-        where = (*self._in(streams), _M.holding == LinkState.ON.value, _M.tag_id.is_not(None))
+        """Return the ids that contacts are linked to because of these streams.
+
+        From one to the next in the index, whatever the number of contacts.
+        """
+        found: set[LinkedId] = set()
         with self._database.reading() as connection:
-            return set(connection.scalars(select(_M.tag_id).where(*where).distinct()))
+            for stream in streams:
+                of = (_M.workspace == self._workspace, _M.stream == stream, *self._of_kind(), IS_ON)
+                ids = select(func.min(_M.tag_id).label("id")).where(*of, _M.tag_id > "").cte("ids", recursive=True)
+                following = select(func.min(_M.tag_id)).where(*of, _M.tag_id > ids.c.id).scalar_subquery()
+                ids = ids.union_all(select(following).where(ids.c.id.is_not(None)))
+                found.update(connection.scalars(select(ids.c.id).where(ids.c.id.is_not(None))))
+        return found
+
+    def open_unnamed(self) -> set[tuple[str, RecordKey]]:
+        """Return the records with an open membership of this run whose contact's Intercom id is not known."""
+        of = (_M.workspace == self._workspace, *self._of_kind(), ~_HAS_ID)
+        open_ = (_M.holding == LinkState.UNCLEAR.value, _M.run == self._run, IS_OPEN)
+        with self._database.reading() as connection:
+            return {(row.stream, row.key) for row in connection.execute(select(_M.stream, _M.key).where(*of, *open_))}
 
     def open_groups(self) -> dict[GroupKey, str]:
         """Return the groups, with their names, that contact records of earlier runs want and could not have."""
         open_ = (_M.holding == LinkState.UNCLEAR.value, _M.content.is_(None), _M.run != self._run)
         query = select(_M.group_key, func.min(_M.name).label("name")).where(
-            _M.workspace == self._workspace, *self._of_kind(), *open_
+            _M.workspace == self._workspace, *self._of_kind(), *open_, IS_OPEN
         )
         with self._database.reading() as connection:
             return {row.group_key: row.name for row in connection.execute(query.group_by(_M.group_key))}
 
-    def count_ours(self, groups: Collection[GroupKey]) -> dict[GroupKey, int]:
-        """Count the contacts of which links of ours are on, by group; those that are known as leads are left out."""
-        is_lead = exists().where(
+    def users_of_ours(self, companies: Collection[GroupKey]) -> Counter[GroupKey]:
+        """Count the users whom this target has put into companies."""
+        lead = select(ENTRIES.c.key).where(
             ENTRIES.c.workspace == _M.workspace, ENTRIES.c.contact_id == _M.contact_id, ENTRIES.c.role == "lead"
         )
-        on = (_M.ours, _M.holding.in_([LinkState.ON.value, LinkState.MARKED.value, *ENDING]), ~is_lead)
-        found: dict[GroupKey, int] = {}
-        for chunk in chunks(sorted(groups)):
-            of = (_M.workspace == self._workspace, _M.group_key.in_(chunk), *on)
-            query = select(_M.group_key, func.count(_M.contact_id.distinct()).label("contacts")).where(*of)
-            with self._database.reading() as connection:
-                found.update((row.group_key, row.contacts) for row in connection.execute(query.group_by(_M.group_key)))
+        found: Counter[GroupKey] = Counter()
+        with self._database.reading() as connection:
+            for chunk in chunks(sorted(companies)):
+                of = (_M.workspace == self._workspace, IS_OF_COMPANY, _M.group_key.in_(chunk))
+                ours = (_M.ours, _M.holding.in_(MAY_BE_ON), ~lead.exists())
+                pairs = select(_M.group_key, _M.contact_id).where(*of, *ours).distinct().subquery()
+                counts = select(pairs.c.group_key, func.count().label("users")).group_by(pairs.c.group_key)
+                found.update({row.group_key: row.users for row in connection.execute(counts)})
         return found
 
     # For the removal limit.
@@ -188,6 +208,10 @@ class MembershipQueries:
         for chunk in chunks(sorted({contact for contact, _ in pairs})):
             yield _M.workspace == self._workspace, _M.contact_id.in_(chunk), *of_groups
 
+    def _among(self, streams: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+        """Return the condition for the rows of streams, of a few rows that are found by another column."""
+        return _M.workspace == self._workspace, *self._of_kind(), _M.stream.concat("").in_(sorted(streams))
+
     def _in(self, streams: Collection[str]) -> tuple[ColumnElement[bool], ...]:
         return _M.workspace == self._workspace, *self._of_kind(), _M.stream.in_(sorted(streams))
 
@@ -208,7 +232,9 @@ class MembershipQueries:
 
     def _lock(self, connection: Connection, *where: ColumnElement[bool]) -> list[Membership]:
         """Return memberships, which no other run changes before the transaction ends."""
-        query = select(MEMBERSHIPS).where(*where).order_by(*MEMBERSHIPS.primary_key).with_for_update()
+        # In a fixed order; in a form in which SQLite does not read all rows to have them sorted.
+        order = (column.concat("") for column in MEMBERSHIPS.primary_key)
+        query = select(MEMBERSHIPS).where(*where).order_by(*order).with_for_update()
         return [self._membership(row) for row in connection.execute(query)]
 
     def _membership(self, row: Row[t.Any]) -> Membership:
@@ -226,7 +252,8 @@ class MembershipQueries:
             content=row.content,
             place=row.place,
             version=row.version,
-            written_at=row.written_at,
+            # A wrong clock may have written a moment that is to come; what is settled is not mended before.
+            written_at=min(row.written_at, stamp(time.time())),
         )
         return one if row.run == self._run else replace(one, place=None, state=_seen_by_another_run(one))
 

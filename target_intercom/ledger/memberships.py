@@ -14,7 +14,7 @@ from target_intercom.ledger.interface import UNNOTED, EntryState, stamp
 from target_intercom.ledger.links import NOBODY, LinkState, Membership
 from target_intercom.ledger.membership_queries import ENDING, MAY_BE_ON, WANTED, MembershipQueries
 from target_intercom.ledger.store.chunks import chunks
-from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
+from target_intercom.ledger.store.tables import ENTRIES, IS_NOT_ON, IS_ON, IS_OPEN, MEMBERSHIPS
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -124,7 +124,7 @@ class Memberships(MembershipQueries):
         def work(connection: Connection) -> int:
             changed = 0
             for chunk in chunks(sorted(groups)):
-                where = (_M.workspace == self._workspace, _M.group_key.in_(chunk), *open_)
+                where = (_M.workspace == self._workspace, _M.group_key.in_(chunk), *open_, IS_OPEN)
                 mine = update(MEMBERSHIPS).where(*where).values(run=self._run, place=None)
                 changed += connection.execute(mine).rowcount
             return changed
@@ -137,8 +137,8 @@ class Memberships(MembershipQueries):
 
         A groups stream's record was rejected for that, and comes again.
         """
-        unknown = (_M.holding == LinkState.UNCLEAR.value, _M.ours, _M.content.is_(None), _M.run != self._run)
-        mine = update(MEMBERSHIPS).where(*self._in(streams), *unknown).values(run=self._run, place=None)
+        unknown = (_M.holding == LinkState.UNCLEAR.value, _M.ours, _M.content.is_(None), _M.run != self._run, IS_OPEN)
+        mine = update(MEMBERSHIPS).where(*self._among(streams), *unknown).values(run=self._run, place=None)
         self._database.write(lambda connection: connection.execute(mine))
 
     def save_lost(self, streams: Collection[str], ids: Collection[LinkedId]) -> int:
@@ -155,7 +155,7 @@ class Memberships(MembershipQueries):
         def work(connection: Connection) -> int:
             changed = 0
             for chunk in chunks(sorted(ids)):
-                where = (*self._in(streams), _M.holding == LinkState.ON.value, _M.tag_id.in_(chunk))
+                where = (*self._in(streams), IS_ON, _M.tag_id.in_(chunk))
                 changed += connection.execute(update(MEMBERSHIPS).where(*where).values(values)).rowcount
             return changed
 
@@ -245,11 +245,10 @@ class Memberships(MembershipQueries):
             statement = update(MEMBERSHIPS).where(*ended).values(off)
             self._database.write(lambda connection: connection.execute(statement, values))
 
-    def finish(self) -> None:
+    def delete_old(self, connection: Connection) -> None:
         """Delete what was taken off long ago."""
-        old = (_M.holding == LinkState.OFF.value, ~_M.ours, _M.written_at < stamp(time.time() - _KEPT))
-        statement = delete(MEMBERSHIPS).where(_M.workspace == self._workspace, *old)
-        self._database.write(lambda connection: connection.execute(statement))
+        old = (_M.holding == LinkState.OFF.value, ~_M.ours, _M.written_at < stamp(time.time() - _KEPT), IS_NOT_ON)
+        connection.execute(delete(MEMBERSHIPS).where(_M.workspace == self._workspace, *old))
 
     # Rows.
 

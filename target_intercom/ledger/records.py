@@ -7,15 +7,15 @@ import time
 import typing as t
 from copy import copy
 
-from sqlalchemy import bindparam, case, delete, exists, false, func, or_, select, true, tuple_, update
+from sqlalchemy import bindparam, case, delete, false, func, or_, select, true, tuple_, update
 
+from target_intercom.intercom.protocol.companies import Company
 from target_intercom.kinds.company_members import company_key
 from target_intercom.ledger import unnamed
 from target_intercom.ledger.entries import (
     CHANGING,
     COMPANIES,
     HOLDER_COLUMNS,
-    IS_GONE,
     IS_IN_LINE,
     IS_MISSABLE,
     IS_UNNAMED,
@@ -32,11 +32,12 @@ from target_intercom.ledger.interface import UNCONFIRMED, UNNOTED, Doubt, EntryS
 from target_intercom.ledger.memberships import Memberships
 from target_intercom.ledger.runs import failures, last_runs
 from target_intercom.ledger.runs.lead_intents import SqlLeadIntents
+from target_intercom.ledger.runs.stamps import mend_stamps
 from target_intercom.ledger.runs.streams import SqlStreams
 from target_intercom.ledger.runs.unarchived import SqlUnarchivedContacts, forget_live
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.locks import locks_of
-from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
+from target_intercom.ledger.store.tables import ENTRIES
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -52,8 +53,6 @@ CONTACTS: t.Final = "contacts"
 """The object of rows of contacts."""
 _PAGE = 5000
 """Rows that are in memory at once."""
-_GONE_KEPT = 86_400.0
-"""Seconds after which search no longer shows a removed contact for sure."""
 
 _OVERRULED: t.Final = ", overruled"
 """After a doubt: a record of this run had overruled the row before."""
@@ -79,24 +78,7 @@ class SqlLedger(Ledger):
         self.intents: SqlLeadIntents = SqlLeadIntents(database, workspace, run)
         self.memberships: Memberships = Memberships(database, workspace, run)
         self.unarchived: SqlUnarchivedContacts = SqlUnarchivedContacts(database, workspace, run, self._locks)
-        self._mend_stamps()
-
-    def _mend_stamps(self) -> None:
-        """Reset stamps in the future, which a wrong clock wrote, to now."""
-        now = stamp(time.time())
-        ahead = [
-            (table, (table.c.workspace == self._workspace, table.c.written_at > now))
-            for table in (ENTRIES, MEMBERSHIPS)
-        ]
-        with self._database.reading() as connection:
-            ahead = [(table, where) for table, where in ahead if connection.scalar(select(exists().where(*where)))]
-
-        def work(connection: Connection) -> None:
-            for table, where in ahead:
-                connection.execute(update(table).where(*where).values(written_at=now))
-
-        if ahead:
-            self._database.write(work)
+        mend_stamps(database, workspace)
 
     def finish(self) -> None:
         """See `Ledger`."""
@@ -104,19 +86,26 @@ class SqlLedger(Ledger):
             stream: (self if object_ in {CONTACTS, COMPANIES} else self.memberships).known(stream)
             for stream, object_ in self.streams.entered.items()
         }
-        yesterday = stamp(time.time() - _GONE_KEPT)
-        gone = (_E.workspace == self._workspace, _E.written_at < yesterday, IS_GONE)
         overruled = (_E.workspace == self._workspace, _E.doubt == self._run)
 
         def work(connection: Connection) -> None:
             self.streams.write_success(connection, known)
-            self.intents.delete_old(connection)
-            connection.execute(delete(ENTRIES).where(*gone))
             # What a later record of the stream has changed is as that one says.
             connection.execute(update(ENTRIES).where(*overruled).values(doubt=None))
 
         self._database.write(work)
-        self.memberships.finish()
+        self.delete_old()
+
+    def delete_old(self) -> int:
+        """Delete what is of no use any more (docs/ledger.md); returns how many keys of removed records were."""
+
+        def work(connection: Connection) -> int:
+            self.intents.delete_old(connection)
+            failures.delete_old(connection, self._workspace)
+            self.memberships.delete_old(connection)
+            return self._entries.delete_old(connection)
+
+        return self._database.write(work)
 
     def failures(self) -> Mapping[str, int]:
         """See `Ledger`."""
@@ -225,6 +214,15 @@ class SqlLedger(Ledger):
             values = [{f"new_{name}": value for name, value in now[one].items()} for one in sorted(stale)]
             connection.execute(moved.values(found_by), values)
 
+    def _anew(self, connection: Connection, companies: Iterable[Contact]) -> Iterator[ContactId]:
+        """Yield the companies that another one has taken the place of: somebody archived the one that was known."""
+        now = {one.id: one.intercom_id for one in companies if isinstance(one, Company)}
+        for chunk in chunks(sorted(now)):
+            known = (*self._entries.all, _E.contact_id.in_(chunk), _E.intercom_id.is_not(None))
+            for row in connection.execute(select(_E.contact_id, _E.intercom_id).where(*known)):
+                if now[row.contact_id] not in {None, row.intercom_id}:
+                    yield row.contact_id
+
     def _overrule(self, connection: Connection, stream: str, changed: Mapping[ContactId, RecordKey]) -> None:
         """Write which record of a stream changed a contact that others of it have, too."""
         where = (*self._entries.of(stream), _E.contact_id == bindparam("of"), _E.key != bindparam("by"))
@@ -249,6 +247,8 @@ class SqlLedger(Ledger):
         dropped = [self._entries.of_dropped(stream, one.dropped) for one in loaded if one.dropped is not None]
 
         def work(connection: Connection) -> int:
+            if self._entries.object == COMPANIES:
+                forget_groups(connection, self._workspace, set(map(company_key, self._anew(connection, shown))))
             self._change(connection, shown)
             self._overrule(connection, stream, certain)
             self._entries.put(connection, dropped, CHANGING)
@@ -394,11 +394,12 @@ class SqlLedger(Ledger):
 
     def unlink(self, stream: str, keys: Sequence[RecordKey], *, with_tags: bool) -> None:
         """See `Ledger`. The keys stay: a log-based tap may send a deletion twice, with nothing but the key."""
+        nothing = {**NOTHING, "gone_id": None, "seen_at": stamp(time.time())}
 
         def work(connection: Connection) -> None:
             for chunk in chunks(sorted(keys)):
                 where = (*self._entries.of(stream), _E.key.in_(chunk), _E.standing != EntryState.REMOVED.value)
-                connection.execute(update(ENTRIES).where(*where).values({**NOTHING, "gone_id": None}))
+                connection.execute(update(ENTRIES).where(*where).values(nothing))
             if with_tags:
                 release_records(connection, self._workspace, stream, keys)
 

@@ -79,11 +79,11 @@ class RejectedRecords:
 class StreamReport:
     """The counts of one stream."""
 
-    def __init__(self, links: LinkName | None = None) -> None:
-        """Begin with zeros; `links`: the kind of the links that its records name, where they are memberships."""
+    def __init__(self, outcomes: Sequence[Result] = CONTACT_RESULTS, *, is_of_contacts: bool = True) -> None:
+        """Begin with zeros; `outcomes` are those that its records can have."""
         self.results: Counter[Result] = Counter()
-        self.is_of_contacts = links is None
-        self.outcomes: Sequence[Result] = CONTACT_RESULTS if links is None else MEMBERSHIP_RESULTS[links]
+        self.is_of_contacts = is_of_contacts
+        self.outcomes = outcomes
         self.beside: Counter[Result] = Counter()
         """Links that contact records put on or took off."""
         self.reasons: dict[Result, Counter[str]] = defaultdict(Counter)
@@ -202,9 +202,13 @@ class RunReport:
         """Write down how many contacts were brought back from the archive to be looked at, and not archived again."""
         self.stream(stream).unarchived = contacts
 
+    def companies(self, stream: str) -> None:
+        """Count a stream's records as companies."""
+        self._streams.setdefault(stream, StreamReport(is_of_contacts=False))
+
     def memberships(self, stream: str, links: LinkName) -> None:
         """Count a stream's records as memberships of a kind of link."""
-        self._streams.setdefault(stream, StreamReport(links))
+        self._streams.setdefault(stream, StreamReport(MEMBERSHIP_RESULTS[links], is_of_contacts=False))
 
     def count_beside(self, stream: str, result: Result) -> None:
         """Count a link that was put on or taken off because of a contact's record, beside the record's own result."""

@@ -39,10 +39,6 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.writing.plan_file import Plan
 
 
-_CLOCK_STEP: t.Final = 1
-"""Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""
-
-
 class SharedParts(t.Protocol):
     """The parts of a run that all kinds share (`run/parts.py`)."""
 
@@ -71,10 +67,6 @@ class SharedParts(t.Protocol):
         """Says a warning once."""
 
     @property
-    def count_members(self) -> Callable[[Collection[ContactId]], Mapping[ContactId, int]]:
-        """Counts the users whom this target has put into companies."""
-
-    @property
     def in_parallel(self) -> InParallel:
         """The threads that make calls."""
 
@@ -92,10 +84,13 @@ class KeyedParts:
     shared: SharedParts
     kind: KeyedKind
     object: StreamObject
+    ours: Callable[[Collection[ContactId]], Mapping[ContactId, int]]
+    """Returns how many users this target has put into objects."""
 
     def sync(self, stream: Stream, mappers: Mappers[ContactMapper]) -> KeyedSync:
         """Return the sync of a stream."""
         shared, settings = self.shared, stream.settings
+        shared.report.companies(stream.name)
         sees = settings.sync_mode.removes or shared.config.removes
         repair = shared.config.repair
         memory = StreamMemory(stream, ledger=self.ledger, ids=self.known, repair=repair, sees=sees)
@@ -126,7 +121,7 @@ class KeyedParts:
     @cached_property
     def removals(self) -> Removals:
         """The objects to remove."""
-        calls = KeyedRemovals(self.known, self._jobs, self.shared.count_members)
+        calls = KeyedRemovals(self.known, self._jobs, self.ours)
         return Removals(
             self.ledger,
             Remover(calls, self.shared.in_parallel, self.ledger, self.shared.plan),
@@ -162,5 +157,5 @@ class KeyedParts:
             self._catalog,
             self._jobs,
             self.shared.plan,
-            lambda: int(self.shared.client.intercom_time(began)) - _CLOCK_STEP,
+            lambda: int(self.shared.client.intercom_time(began)),
         )

@@ -123,7 +123,7 @@ class LinkParts:
         if self.at_end is None:
             return {}
         keys = {company_key(one): one for one in companies}
-        return {keys[group]: count for group, count in self.at_end.memberships.count_ours(keys.keys()).items()}
+        return {keys[group]: count for group, count in self.at_end.memberships.users_of_ours(keys.keys()).items()}
 
     def _at_end(self, links: Links) -> LinksAtEnd:
         shared, waiting = self.shared, WaitingMemberships(self.shared.config.data_dir)

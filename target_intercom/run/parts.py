@@ -49,13 +49,13 @@ from target_intercom.sync.writing.lost_answers import Creates
 from target_intercom.sync.writing.one_by_one import DirectWriter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.intercom.protocol.workspace import Workspace
     from target_intercom.kinds.entity import EntityKind
-    from target_intercom.model import Contact, ContactId, StreamSchema
+    from target_intercom.model import Contact, StreamSchema
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config, Stream
     from target_intercom.sync.writing.plan_file import Plan, PlanFile
@@ -211,7 +211,8 @@ class Parts:
     @cached_property
     def companies(self) -> KeyedParts:
         """The parts that streams of companies share."""
-        return KeyedParts(self, Companies(self.client, self.in_parallel), StreamObject.COMPANIES)
+        kind = Companies(self.client, self.in_parallel)
+        return KeyedParts(self, kind, StreamObject.COMPANIES, self.links.count_members)
 
     @cached_property
     def in_parallel(self) -> InParallel:
@@ -249,11 +250,6 @@ class Parts:
     def links(self) -> LinkParts:
         """The parts of contacts' links."""
         return LinkParts(self)
-
-    @property
-    def count_members(self) -> Callable[[Collection[ContactId]], Mapping[ContactId, int]]:
-        """Counts the users whom this target has put into companies."""
-        return self.links.count_members
 
     # Parts that other parts use.
 

@@ -189,7 +189,7 @@ def _values_of(attributes: Iterable[str], records: ContactRecords) -> list[str]:
 def _without_link(entry: Entry, gone: ContactId | None) -> Entry:
     identity = entry.draft.identity
     if identity.id is not None and identity.id == gone:
-        identity = replace(identity, id=None)
+        identity = identity._replace(id=None)
     return replace(entry, draft=replace(entry.draft, identity=identity), known=None, again=True)
 
 

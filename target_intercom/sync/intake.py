@@ -82,7 +82,8 @@ class Intake:
                 self.outcomes.report.cut(self.stream.name, mapped.cut)
                 self.outcomes.report.left_out(self.stream.name, mapped.left_out)
                 source = sources.get(received.number) if mapper.says_all(mapped, received.record) else None
-                entries.append(Entry(received, mapped.draft, source=source))
+                key = self.memory.key_of(received, mapped.draft.identity)
+                entries.append(Entry(received, mapped.draft, key, source=source))
         return entries
 
     def _provide_attributes(self, records: Iterable[Received]) -> None:

@@ -32,13 +32,12 @@ def kill_before(
     process.communicate()
 
 
-@pytest.mark.parametrize("then", ["acme", "bolt", None])
-@pytest.mark.parametrize("call", [2, 3, 4, 5, 6])
-@pytest.mark.parametrize("bulk", [True, False])
+@pytest.mark.parametrize("then", ["acme", "bolt"])
+@pytest.mark.parametrize(("bulk", "call"), [(True, 4), (True, 5), (True, 6), (False, 5), (False, 12)])
 def test_a_run_that_makes_contacts_in_companies_and_is_killed(
     load: Loader, people: People, sandbox: SandboxServer, bulk: bool, call: int, then: str | None
 ) -> None:
-    """`call`: 2 is the search, 3 the first write; somebody is in the company by another hand."""
+    """Somebody is in the company by another hand."""
     own = add_companies(people, "acme", "bolt")
     other = add_people(people, ["other"])["other"]
     attach_by_hand(people, own["acme"], [other])
@@ -53,7 +52,7 @@ def test_a_run_that_makes_contacts_in_companies_and_is_killed(
     assert all_companies(people) == {"other": {"acme"}, **{str(n): set() for n in OURS}}
 
 
-@pytest.mark.parametrize("then", ["acme", "bolt", None])
+@pytest.mark.parametrize("then", ["acme", "bolt"])
 @pytest.mark.parametrize("call", [3, 5, 8])
 def test_a_run_that_moves_contacts_and_is_killed(
     load: Loader, people: People, sandbox: SandboxServer, call: int, then: str | None

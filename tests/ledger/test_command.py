@@ -243,7 +243,7 @@ def test_a_stream_of_several_workspaces_is_exported_for_one(new_ledgers: Ledgers
 # Where it is.
 
 
-@pytest.fixture(params=[["streams"], ["export", S], ["forget", S, "--yes"]], ids=lambda command: command[0])
+@pytest.fixture(params=[["streams"], ["export", S], ["forget", S, "--yes"], ["vacuum"]], ids=lambda command: command[0])
 def command(request: pytest.FixtureRequest) -> list[str]:
     arguments: list[str] = request.param
     return arguments
@@ -313,7 +313,7 @@ def test_a_file_that_is_not_there_is_told_and_not_made(tmp_path: Path, command: 
 
 
 def test_a_database_without_a_ledger_is_left_as_it_is(postgresql: str) -> None:
-    for command in (["streams"], ["runs"], ["export", S], ["forget", S, "--yes"]):
+    for command in (["streams"], ["runs"], ["export", S], ["forget", S, "--yes"], ["vacuum"]):
         assert "There is no ledger" in refused("--ledger-url", postgresql, *command)
     with closing(Ledgers(postgresql)) as ledgers:
         assert ledgers.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
@@ -464,7 +464,7 @@ def test_an_older_ledger_is_named_and_not_migrated(new_ledgers: Ledgers, steps: 
             connection.execute(insert(MIGRATIONS).values(name=step.__name__, applied_at="2025"))
     place = Path(make_url(new_ledgers.url).database or "")
     before = traces(place.parent) if is_sqlite else {}
-    for command in (["streams"], ["runs"], ["export", S], ["forget", S, "--yes"]):
+    for command in (["streams"], ["runs"], ["export", S], ["forget", S, "--yes"], ["vacuum"]):
         said = refused("--ledger-url", new_ledgers.url, *command)
         assert " is of an older version; the next run brings it up to date" in said
         assert place.name in said

@@ -6,6 +6,7 @@ import email.utils
 import math
 import typing as t
 from dataclasses import dataclass
+from functools import lru_cache
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +60,7 @@ def _number(text: str | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
+@lru_cache(maxsize=1)  # the answers of one second have one
 def _http_date(text: str) -> float | None:
     try:
         return email.utils.parsedate_to_datetime(text).timestamp()

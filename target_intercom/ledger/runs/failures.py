@@ -43,3 +43,9 @@ def write(database: Database, workspace: str, ended_by: str | None, worked: Coll
 
     if over:
         database.write(work)
+
+
+def delete_old(connection: Connection, workspace: str) -> None:
+    """Delete the failures that say nothing any more."""
+    old = (_F.workspace == workspace, _F.failed_at <= stamp(time.time() - _KEPT))
+    connection.execute(delete(FAILURES).where(*old))

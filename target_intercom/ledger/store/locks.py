@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import re
 import sqlite3
 import time
 import typing as t
@@ -17,11 +19,14 @@ from target_intercom.errors import LedgerError, StreamBusyError
 from target_intercom.private_files import ensure
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Connection
 
     from target_intercom.ledger.store.database import Database
 
 
+_IS_LOCK: t.Final = re.compile("-[0-9a-f]{16}")
 _TRIES = 5
 _PAUSE = 0.1
 
@@ -54,7 +59,7 @@ def lock_name(workspace: str, stream: str) -> str:
 def locks_of(database: Database) -> StreamLocks:
     """Return the locks that go with a database."""
     if database.is_sqlite:
-        return FileLocks(Path(f"{database.url.database}-lock"))
+        return FileLocks(_stem(Path(database.url.database or "")))
     return AdvisoryLocks(database)
 
 
@@ -69,25 +74,9 @@ class FileLocks:
     def take(self, name: str, *, alone: bool) -> bool:
         """See `StreamLocks`."""
         self.release(name)
-        path = f"{self._stem}-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
-        try:
-            # SQLite would make it readable by others, and follow a link.
-            ensure(Path(path))
-        except OSError as error:
-            raise LedgerError(f"The ledger's lock file {path} cannot be made: {error.strerror}") from None
-        try:
-            connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        except sqlite3.Error as error:
-            raise LedgerError(f"The ledger's lock file {path} cannot be opened: {error}") from None
-        try:
-            # A read within a transaction holds SQLite's shared lock until the end (sqlite.org/lockingv3.html).
-            connection.execute("BEGIN EXCLUSIVE" if alone else "BEGIN")
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
-        except sqlite3.Error as error:
-            connection.close()
-            if "locked" in str(error):
-                return False
-            raise LedgerError(f"The ledger's lock file {path} cannot be used ({error}): remove it") from None
+        connection = _lock(_lock_file(self._stem, name), alone=alone)
+        if connection is None:
+            return False
         self._held[name] = connection
         return True
 
@@ -105,6 +94,85 @@ class FileLocks:
         for connection in self._held.values():
             connection.close()
         self._held.clear()
+
+
+def sweep_files(ledger: Path, names: Iterable[str]) -> int:
+    """Remove the lock files beside an SQLite ledger that are of none of these names, and that no run holds.
+
+    Returns how many were removed.
+    """
+    stem = _stem(ledger)
+    known = {_lock_file(stem, name) for name in names}
+    removed = 0
+    for path in sorted(stem.parent.glob(f"{glob.escape(stem.name)}-*")):
+        if not _IS_LOCK.fullmatch(path.name[len(stem.name) :]) or path in known:
+            continue
+        with suppress(LedgerError):
+            held = _lock(path, alone=True)
+            if held is not None:
+                # While it is held: a run that waits for it finds out that it is gone.
+                path.unlink(missing_ok=True)
+                held.close()
+                removed += 1
+    return removed
+
+
+def _stem(ledger: Path) -> Path:
+    """Return what the names of an SQLite ledger's lock files begin with."""
+    return Path(f"{ledger}-lock")
+
+
+def _lock_file(stem: Path, name: str) -> Path:
+    return Path(f"{stem}-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}")
+
+
+def _lock(path: Path, *, alone: bool) -> sqlite3.Connection | None:
+    """Lock a file; None: another process has it. Where it is swept away meanwhile, it is made anew."""
+    while True:
+        try:
+            # SQLite would make it readable by others, and follow a link.
+            ensure(path)
+        except FileNotFoundError:
+            if path.parent.is_dir():
+                continue
+            raise LedgerError(f"The ledger's lock file {path} cannot be made: there is no such folder") from None
+        except OSError as error:
+            raise LedgerError(f"The ledger's lock file {path} cannot be made: {error.strerror}") from None
+        before = _inode(path)
+        try:
+            connection = _lock_opened(path, alone=alone)
+        except LedgerError:
+            if before == _inode(path):
+                raise
+            continue
+        if connection is None or (before is not None and before == _inode(path)):
+            return connection
+        # What is locked is no file that anybody else finds.
+        connection.close()
+
+
+def _inode(path: Path) -> int | None:
+    """Return which file is there; None: there is none."""
+    with suppress(OSError):
+        return path.stat().st_ino
+    return None
+
+
+def _lock_opened(path: Path, *, alone: bool) -> sqlite3.Connection | None:
+    try:
+        connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise LedgerError(f"The ledger's lock file {path} cannot be opened: {error}") from None
+    try:
+        # A read within a transaction holds SQLite's shared lock until the end (sqlite.org/lockingv3.html).
+        connection.execute("BEGIN EXCLUSIVE" if alone else "BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    except sqlite3.Error as error:
+        connection.close()
+        if "locked" in str(error):
+            return None
+        raise LedgerError(f"The ledger's lock file {path} cannot be used ({error}): remove it") from None
+    return connection
 
 
 class AdvisoryLocks:

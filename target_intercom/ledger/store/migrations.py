@@ -205,6 +205,10 @@ def tell_objects_apart(connection: Connection) -> None:
 def tell_kinds_of_links_apart(connection: Connection) -> None:
     """Make room for other links than those of tags."""
     connection.exec_driver_sql("ALTER TABLE target_intercom_memberships ADD COLUMN kind TEXT NOT NULL DEFAULT 'tag'")
+    connection.exec_driver_sql(
+        "CREATE INDEX target_intercom_memberships_companies "
+        "ON target_intercom_memberships (workspace, group_key, contact_id) WHERE kind = 'company'"
+    )
 
 
 _RUNS: t.Final = """
@@ -222,6 +226,34 @@ def keep_the_last_runs(connection: Connection) -> None:
     connection.exec_driver_sql(_RUNS)
 
 
+_BY_STATE: t.Final = """
+CREATE INDEX target_intercom_entries_groups_run ON target_intercom_entries (workspace, groups_run)
+    WHERE groups_run IS NOT NULL;
+CREATE INDEX target_intercom_entries_removed ON target_intercom_entries (workspace, seen_at)
+    WHERE standing = 'removed';
+DROP INDEX target_intercom_memberships_holding;
+CREATE INDEX target_intercom_memberships_on ON target_intercom_memberships (workspace, stream, tag_id)
+    WHERE holding = 'on';
+CREATE INDEX target_intercom_memberships_open_groups
+    ON target_intercom_memberships (workspace, holding, group_key, contact_id)
+    WHERE holding IN ('wanted', 'unclear');
+CREATE INDEX target_intercom_memberships_open_contacts
+    ON target_intercom_memberships (workspace, holding, contact_id, group_key)
+    WHERE holding IN ('wanted', 'unclear');
+CREATE INDEX target_intercom_memberships_ending
+    ON target_intercom_memberships (workspace, contact_id, group_key, stream, key)
+    WHERE holding IN ('marked', 'released', 'left');
+CREATE INDEX target_intercom_memberships_not_on ON target_intercom_memberships (workspace, written_at)
+    WHERE holding <> 'on'
+"""
+
+
+def index_rows_by_state(connection: Connection) -> None:
+    """Add indexes of the few rows that are not settled, and of the tags that are on."""
+    for statement in _BY_STATE.split(";"):
+        connection.exec_driver_sql(statement)
+
+
 STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     create_entries_streams_and_intents,
     create_memberships,
@@ -236,6 +268,7 @@ STEPS: t.Final[tuple[Callable[[Connection], None], ...]] = (
     tell_objects_apart,
     tell_kinds_of_links_apart,
     keep_the_last_runs,
+    index_rows_by_state,
 )
 """In the order in which they are applied; a step's name is what the ledger keeps of it."""
 

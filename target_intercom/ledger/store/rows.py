@@ -71,7 +71,8 @@ class Rows:
 
     def activate(self, stream: str, version: int) -> None:
         """Write the version of the records that came in this run: their tap named it only after them."""
-        where = (*self.of(stream), self.came())
+        is_other = or_(self._table.c.version.is_(None), self._table.c.version != version)
+        where = (*self.of(stream), self.came(), is_other)
         statement = update(self._table).where(*where).values(version=version)
         self._database.write(lambda connection: connection.execute(statement))
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, Table, Text, text
+
+if t.TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
 
 METADATA = MetaData()
 """Their names carry a prefix: the database may hold other things."""
@@ -11,6 +16,20 @@ _UNNAMED = text("contact_id IS NULL AND role IS NOT NULL")
 _DOUBTED = text("doubt IS NOT NULL")
 _GONE = text("gone_id IS NOT NULL")
 _OVERRULED = text("overruled_by IS NOT NULL")
+_WITHOUT_TAGS = text("groups_run IS NOT NULL")
+
+
+def _in_these_words(condition: str) -> ColumnElement[bool]:
+    """Return a condition that a query has to say in the words of an index to find its rows by it."""
+    return t.cast("ColumnElement[bool]", text(condition))
+
+
+IS_REMOVED = _in_these_words("standing = 'removed'")
+IS_ON = _in_these_words("holding = 'on'")
+IS_OPEN = _in_these_words("holding IN ('wanted', 'unclear')")
+MAY_END = _in_these_words("holding IN ('marked', 'released', 'left')")
+IS_OF_COMPANY = _in_these_words("kind = 'company'")
+IS_NOT_ON = _in_these_words("holding <> 'on'")
 
 MIGRATIONS = Table(
     "target_intercom_migrations",
@@ -85,6 +104,16 @@ ENTRIES = Table(
         sqlite_where=_OVERRULED,
         postgresql_where=_OVERRULED,
     ),
+    Index(
+        "target_intercom_entries_groups_run",
+        "workspace",
+        "groups_run",
+        sqlite_where=_WITHOUT_TAGS,
+        postgresql_where=_WITHOUT_TAGS,
+    ),
+    Index(
+        "target_intercom_entries_removed", "workspace", "seen_at", sqlite_where=IS_REMOVED, postgresql_where=IS_REMOVED
+    ),
 )
 
 MEMBERSHIPS = Table(
@@ -108,7 +137,52 @@ MEMBERSHIPS = Table(
     Column("seen_in", Text),  # the run in which the record last came
     Column("kind", Text, nullable=False, server_default="tag"),  # of the link
     Index("target_intercom_memberships_contact", "workspace", "contact_id", "group_key"),
-    Index("target_intercom_memberships_holding", "workspace", "holding", "group_key", "contact_id"),
+    Index(
+        "target_intercom_memberships_on", "workspace", "stream", "tag_id", sqlite_where=IS_ON, postgresql_where=IS_ON
+    ),
+    Index(
+        "target_intercom_memberships_open_groups",
+        "workspace",
+        "holding",
+        "group_key",
+        "contact_id",
+        sqlite_where=IS_OPEN,
+        postgresql_where=IS_OPEN,
+    ),
+    Index(
+        "target_intercom_memberships_open_contacts",
+        "workspace",
+        "holding",
+        "contact_id",
+        "group_key",
+        sqlite_where=IS_OPEN,
+        postgresql_where=IS_OPEN,
+    ),
+    Index(
+        "target_intercom_memberships_ending",
+        "workspace",
+        "contact_id",
+        "group_key",
+        "stream",
+        "key",
+        sqlite_where=MAY_END,
+        postgresql_where=MAY_END,
+    ),
+    Index(
+        "target_intercom_memberships_companies",
+        "workspace",
+        "group_key",
+        "contact_id",
+        sqlite_where=IS_OF_COMPANY,
+        postgresql_where=IS_OF_COMPANY,
+    ),
+    Index(
+        "target_intercom_memberships_not_on",
+        "workspace",
+        "written_at",
+        sqlite_where=IS_NOT_ON,
+        postgresql_where=IS_NOT_ON,
+    ),
 )
 
 FAILURES = Table(

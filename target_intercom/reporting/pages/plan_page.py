@@ -70,7 +70,7 @@ class Write:
     @property
     def is_new(self) -> bool:
         """Whether there are no old values."""
-        return self.operation.startswith("create")
+        return _is_new(self.operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +130,14 @@ class PlanSummary:
 
     def add(self, line: Mapping[str, Json]) -> None:
         """Count an operation, and keep it if it falls into the sample."""
-        write = _write(line)
+        operation = str(line["operation"])
         self.total += 1
-        self.operations.setdefault((write.operation, write.kind), Counter())[write.stream] += 1
-        for change in write.changes:
-            (self.created if write.is_new else self.updated)[change.name] += 1
-        is_removal = write.operation in REMOVALS
+        self.operations.setdefault((operation, _kind(line)), Counter())[str(line.get("stream") or "")] += 1
+        (self.created if _is_new(operation) else self.updated).update((line.get("changes") or {}).keys())
+        is_removal = operation in REMOVALS
         every = self._every_removal if is_removal else self._every
         if self._seen[is_removal] % every == 0:
+            write = _write(line)
             (self.removals if is_removal else self.kept).append(write)
             self._size[is_removal] += _size(write)
             self._thin()
@@ -215,12 +215,19 @@ def _write(line: Mapping[str, t.Any]) -> Write:
         for key in ("key", "role", "external_id", "contact", *(one for one in line if one not in {*_KNOWN, "object"}))
         if (said := _fact(line.get(key))) and (said != name or key in {"tag", "attribute", "event"})
     ]
-    kind = str(line.get("object") or ("contact" if line.get("contact") or line.get("role") else ""))
     changes = [
         Change(attribute, _value(change.get("old")), _value(change.get("new")), is_known="old" in change)
         for attribute, change in (line.get("changes") or {}).items()
     ]
-    return Write(operation, kind, name or _fact(line.get("key")), str(line.get("stream") or ""), facts, changes)
+    return Write(operation, _kind(line), name or _fact(line.get("key")), str(line.get("stream") or ""), facts, changes)
+
+
+def _kind(line: Mapping[str, t.Any]) -> str:
+    return str(line.get("object") or ("contact" if line.get("contact") or line.get("role") else ""))
+
+
+def _is_new(operation: str) -> bool:
+    return operation.startswith("create")
 
 
 def _fact(value: Json) -> str:

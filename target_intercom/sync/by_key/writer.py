@@ -10,7 +10,7 @@ from target_intercom.errors import NotFoundError, UndoneError
 from target_intercom.model import CUSTOM_PREFIX, Create, Found, Refusal, Refuse, Result, Skip, Update
 from target_intercom.sync.by_key.plan import differing
 from target_intercom.sync.matching.directory import Source
-from target_intercom.sync.writing.bulk_jobs import FEWEST, Ending, Submission, parted
+from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
 from target_intercom.sync.writing.plan_file import Origin
 from target_intercom.sync.writing.results import Rejected, Saved, Skipped, Surprise
 
@@ -110,13 +110,13 @@ class KeyedWriter:
     def _write_in_bulk(self, calls: Sequence[Create | Update]) -> Iterator[Written]:
         submissions = [Submission(chunk, partial(self._submit, chunk)) for chunk in parted(calls)]
         for ended in self.jobs.run(submissions):
-            if ended.ending is Ending.DONE:
+            if ended.ending is JobEnd.DONE:
                 yield from map(self._done, ended.items)
                 continue
-            if ended.ending is Ending.UNKNOWN:
+            if ended.ending is JobEnd.UNKNOWN:
                 self.jobs.given_up.update(map(_key, ended.items))
             for written in self._write_singly(ended.items):
-                may_change = ended.ending is Ending.UNKNOWN and isinstance(written, Saved)
+                may_change = ended.ending is JobEnd.UNKNOWN and isinstance(written, Saved)
                 yield replace(written, may_change=True) if isinstance(written, Saved) and may_change else written
 
     def _submit(self, calls: Sequence[Create | Update], job: JobId | None) -> Job:

@@ -15,7 +15,7 @@ from functools import partial
 from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.links import LinkState
 from target_intercom.model import STAND_IN, LinkChange
-from target_intercom.sync.writing.bulk_jobs import FEWEST, Ending, Submission, parted
+from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -57,7 +57,7 @@ class LinkJobs:
         submissions = [Submission(chunk, partial(self._send, chunk, changes)) for chunk in parted(contacts)]
         if not self.are_available or len(contacts) < FEWEST or len(submissions) + _LOOKS >= calls:
             return frozenset()
-        done = (ended.items for ended in self.jobs.run(submissions) if ended.ending is Ending.DONE)
+        done = (ended.items for ended in self.jobs.run(submissions) if ended.ending is JobEnd.DONE)
         return frozenset(contact for items in done for contact in items)
 
     def _send(self, contacts: Sequence[ContactId], changes: Mapping[ContactId, LinkChange], job: JobId | None) -> Job:

@@ -41,7 +41,7 @@ class _Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _ChunkResult:
     """What came of a chunk."""
 
     chunk: _Chunk
@@ -50,10 +50,10 @@ class _Answer:
     unknown: Mapping[ContactId, Refusal] = field(default_factory=dict)
     """Contacts that may have the link: calls kept failing."""
 
-    def merge(self, other: _Answer, chunk: _Chunk) -> _Answer:
+    def merge(self, other: _ChunkResult, chunk: _Chunk) -> _ChunkResult:
         """Return what came of a chunk of which this and another answer are the halves."""
         refused, unknown = {**self.refused, **other.refused}, {**self.unknown, **other.unknown}
-        return _Answer(chunk, other.linked, refused, unknown)
+        return _ChunkResult(chunk, other.linked, refused, unknown)
 
 
 @dataclass(frozen=True)
@@ -221,10 +221,10 @@ class PutOn:
             for start in range(0, len(ones), size):
                 yield _Chunk(group, linked, ones[start : start + size])
 
-    def _link_chunk(self, chunk: _Chunk) -> _Answer:
+    def _link_chunk(self, chunk: _Chunk) -> _ChunkResult:
         return self._link_many(chunk, halves(chunk.contacts))
 
-    def _link_many(self, chunk: _Chunk, others: Sequence[Sequence[ContactId]]) -> _Answer:
+    def _link_many(self, chunk: _Chunk, others: Sequence[Sequence[ContactId]]) -> _ChunkResult:
         """Link a chunk's contacts; in halves where that keeps failing, down to the contact that it is.
 
         `others` are to be linked, too.
@@ -235,7 +235,7 @@ class PutOn:
             parts = halves(chunk.contacts)
             if not parts:
                 why = Refusal.by_intercom(error.fault)
-                return _Answer(chunk, chunk.linked.id, unknown=dict.fromkeys(chunk.contacts, why))
+                return _ChunkResult(chunk, chunk.linked.id, unknown=dict.fromkeys(chunk.contacts, why))
             first, second = parts
             return self._link_many(replace(chunk, contacts=first), [second, *others]).merge(
                 self._link_many(replace(chunk, contacts=second), [first, *others]), chunk
@@ -245,7 +245,7 @@ class PutOn:
         missing = [] if answer.contacts is None else [one for one in chunk.contacts if one not in answer.contacts]
         return self._link_singly(chunk, missing, answer.linked)
 
-    def _link_singly(self, chunk: _Chunk, contacts: Iterable[ContactId], linked: LinkedId) -> _Answer:
+    def _link_singly(self, chunk: _Chunk, contacts: Iterable[ContactId], linked: LinkedId) -> _ChunkResult:
         """Link some contacts of a chunk, each by a call of its own: Intercom says why it refuses one."""
         refused: dict[ContactId, Refusal] = {}
         unknown: dict[ContactId, Refusal] = {}
@@ -256,7 +256,7 @@ class PutOn:
                 refused[contact] = why_refused(contact, error)
             except CallFailedError as error:
                 unknown[contact] = Refusal.by_intercom(error.fault)
-        return _Answer(chunk, linked, refused, unknown)
+        return _ChunkResult(chunk, linked, refused, unknown)
 
 
 def origins(pairs: Mapping[Pair, Sequence[Membership]], links: Links, plan: Plan) -> dict[Subject, Origin]:

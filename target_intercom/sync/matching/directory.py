@@ -218,9 +218,10 @@ class Directory:
             named = layer.index.get(name)
             if named is not None:
                 ids.update(named if isinstance(named, set) else (named,))
-        # Nearly always none: this is asked several times for every new record.
-        found = (self._has(one, name) for one in sorted(ids)) if ids else ()
-        return [contact for contact in found if contact is not None]
+        if not ids:
+            # Nearly always: this is asked several times for every new record.
+            return []
+        return [contact for one in sorted(ids) if (contact := self._has(one, name)) is not None]
 
 
 class _Layer:

@@ -26,7 +26,7 @@ _MERGE_HOPS: t.Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Hits:
     """What a search found, and the identities on which it failed."""
 
     contacts: Sequence[Contact] = ()
@@ -121,7 +121,7 @@ class Matcher:
         # What another run has made since this one looked is in the ledger before it is in the index.
         lately = self._noted(identities, {hit.id for hit in hits})
         newest = (self._directory.fact(hit.id) or hit for hit in hits if hit.id not in lately)
-        found = _found(_Answer([one for one in newest if isinstance(one, Contact)], failed))
+        found = _found(_Hits([one for one in newest if isinstance(one, Contact)], failed))
         self._ask_for_ids(found, lately)
         return found
 
@@ -174,25 +174,25 @@ class Matcher:
         size = max(1, self._size // max(1, _asked(identities, fields)))
         return (identities[start : start + size] for start in range(0, len(identities), size))
 
-    def _search(self, chunk: Sequence[Identity], fields: Sequence[MatchBy]) -> _Answer:
+    def _search(self, chunk: Sequence[Identity], fields: Sequence[MatchBy]) -> _Hits:
         """Search for a chunk; halved when Intercom refuses it or keeps failing, down to the one value that it is."""
         wanted = {
             which.value: list(dict.fromkeys(value for one in chunk if (value := one.get(which)) is not None))
             for which in fields
         }
         if not any(wanted.values()):
-            return _Answer()
+            return _Hits()
         try:
-            return _Answer(self._client.search_contacts(wanted))
+            return _Hits(self._client.search_contacts(wanted))
         except UndoneError as error:
             if len(chunk) == 1:
-                return _Answer(failed=[(chunk[0], error.fault)])
+                return _Hits(failed=[(chunk[0], error.fault)])
             is_too_large = isinstance(error, RefusedError)
         middle = len(chunk) // 2
         halves = self._search(chunk[:middle], fields), self._search(chunk[middle:], fields)
         if is_too_large and not any(half.failed for half in halves):
             self._size = min(self._size, middle * _asked(chunk, fields))
-        return _Answer(
+        return _Hits(
             [contact for half in halves for contact in half.contacts], [one for half in halves for one in half.failed]
         )
 
@@ -217,11 +217,11 @@ class Matcher:
             return contact, error.fault, None
 
 
-def _found(answer: _Answer) -> Directory:
+def _found(hits: _Hits) -> Directory:
     found = Directory()
-    for contact in answer.contacts:
+    for contact in hits.contacts:
         found.learn(contact, Source.SEARCH)
-    for identity, fault in answer.failed:
+    for identity, fault in hits.failed:
         found.learn_fault(identity, fault)
     return found
 

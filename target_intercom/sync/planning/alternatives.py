@@ -23,7 +23,7 @@ class Decided(t.NamedTuple):
     match: Match
     asked: Sequence[Name]
     is_by_link: bool
-    linked: Contact | None
+    linked: ContactId | None
     """The contact that the record is linked to, by the ledger or by a record before it."""
 
 
@@ -60,9 +60,10 @@ class Alternatives:
 
     def _contacts(self, decided: Decided) -> list[Contact]:
         """Return the contacts that may come to be a record's: by its links and by its identifiers."""
-        left = (self._stage.get(one) for key in keys_of(decided.entry) for one in self._left[key])
+        left = (one for key in keys_of(decided.entry) for one in self._left[key])
+        linked = (self._stage.get(one) for one in (decided.linked, *left) if one is not None)
         found = (one.contact for one in (decided.match, self._by_identifiers(decided)) if isinstance(one, Found))
-        return [contact for contact in (decided.linked, *left, *found) if contact is not None]
+        return [contact for contact in (*linked, *found) if contact is not None]
 
     def _by_identifiers(self, decided: Decided) -> Match:
         """Return the contact of a record's identifiers, whatever contact it is linked to."""

@@ -102,7 +102,7 @@ class _Play:
         for entry in entries:
             decided = self._decide(entry)
             identity = entry.draft.identity
-            if not decided.is_by_link and any(identity.identifiers()) and not self._stage.is_asked(identity):
+            if not decided.is_by_link and any(identity) and not self._stage.is_asked(identity):
                 self._plan.unasked.append(entry)
             if self._has_to_wait(decided):
                 self._put_off(decided)
@@ -117,7 +117,7 @@ class _Play:
         match, asked, is_by_link = self._untouched(entry) or whose(entry, self._stage, self._links, self._config)
         if linked is not None and linked in self._alternatives.moved:
             asked = [*asked, linked]
-        return Decided(entry, match, asked, is_by_link, None if linked is None else self._stage.get(linked))
+        return Decided(entry, match, asked, is_by_link, linked)
 
     def _untouched(self, entry: Entry) -> Decision | None:
         """Return the contact of an unchanged record, unless an earlier write is of it: the record stays as it is."""
@@ -136,7 +136,7 @@ class _Play:
                 return True
             if isinstance(decided.match, Found) and not self._kept.isdisjoint(moved):
                 return True
-        return self._uncertain.may_be(entry, self._links.of(entry), by_email=not decided.is_by_link)
+        return self._uncertain.may_be(entry, decided.linked, by_email=not decided.is_by_link)
 
     def _put_off(self, decided: Decided) -> None:
         """Move a record to the next plan, and block its names for the records after it."""
@@ -213,7 +213,7 @@ class _Play:
             touched.add(("nameless", contact.email))
             write.turn = self._order.first(asked, touched)
             others = (user.id for user in users_like(self._stage, entry.draft.identity))
-            self._uncertain.add(contact, entry.key, [self._links.of(entry), *others])
+            self._uncertain.add(contact, entry.key, [decided.linked, *others])
         else:
             write.turn = self._order.first(asked, touched)
             self._put(write, contact, names_of(contact))
@@ -267,7 +267,7 @@ class _Play:
         # Of several records of a write that is refused each is decided anew.
         self._depend(decided, write.turn - (entry is write.entries[0]), write)
         write.asked.update(decided.asked)
-        before, now = self._links.of(entry), write.contact
+        before, now = decided.linked, write.contact
         if before != now:
             if before in self._current:
                 # What it leaves needs an id.
@@ -301,7 +301,7 @@ def _touched(decided: Decided, *contacts: Contact) -> set[Name]:
     """
     names: set[Name] = set(keys_of(decided.entry))
     if decided.linked is not None:
-        names.add(decided.linked.id)
+        names.add(decided.linked)
     return names.union(*map(names_of, contacts))
 
 

@@ -110,15 +110,20 @@ class StreamMemory:
         self._new_sources: dict[RecordKey, str] = {}
         self._seen: dict[int | None, set[RecordKey]] = defaultdict(set)
 
+    def key_of(self, received: Received, identity: Identity) -> RecordKey | None:
+        """Return the key by which the ledger knows a record; None: it has none, or there is no ledger."""
+        if not self._ledger.remembers:
+            return None
+        return record_key(received.record, self._stream.keys, identity, self._stream.settings.match_by)
+
     def recall(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return the records with their ledger entries, except records for which the ledger was wrong."""
         if not self._ledger.remembers:
             return list(entries)
         self.flush()
-        keyed = [entry if entry.key is not None else replace(entry, key=self._key(entry)) for entry in entries]
-        keys = {entry.key for entry in keyed if entry.key is not None and not entry.again}
+        keys = {entry.key for entry in entries if entry.key is not None and not entry.again}
         self._entries |= self._ledger.recall(self._stream.name, sorted(keys))
-        recalled = [entry if entry.again else self._recalled(entry) for entry in keyed]
+        recalled = [entry if entry.again else self._recalled(entry) for entry in entries]
         changed = iter(self.named([entry for entry in recalled if not entry.is_in_line]))
         return [entry if entry.is_in_line else next(changed) for entry in recalled]
 
@@ -234,7 +239,7 @@ class StreamMemory:
                     contact,
                     hashes=None if may_change else prints_of(entry.draft, self._settings, left_out),
                     state=EntryState.SYNCED,
-                    written_at=Stamp(0),
+                    written_at=self._written_at(entry.key, changed=changed),
                     groups=UNNOTED if self._has_a_say(entry, records) and lists_news(entry, contact) else None,
                     source=None if may_change or left_out else entry.source,
                     merged=by_merge or entry.is_linked_by_merge(contact.id),
@@ -252,7 +257,8 @@ class StreamMemory:
                 is_ours = earlier is not None and earlier.state is EntryState.SYNCED
                 state = EntryState.SYNCED if is_ours else EntryState.FOUND
                 hashes = prints_of(entry.draft, self._settings)
-                self._add(LedgerEntry(entry.key, contact, hashes, state, Stamp(0)), entry.received, changed=False)
+                written_at = self._written_at(entry.key, changed=False)
+                self._add(LedgerEntry(entry.key, contact, hashes, state, written_at), entry.received, changed=False)
 
     def flush(self) -> None:
         """Write down what was learnt."""
@@ -312,10 +318,14 @@ class StreamMemory:
         """Check whether a record may change its contact: in `insert` mode only the first record may."""
         return self._stream.settings.sync_mode.updates or entry is records.entries[0]
 
+    def _written_at(self, key: RecordKey, *, changed: bool) -> Stamp:
+        """Return when a record's contact was last written, now if this run `changed` it."""
+        if changed:
+            return stamp(time.time())
+        earlier = self._entries.get(key)
+        return Stamp(0) if earlier is None else earlier.written_at
+
     def _add(self, row: LedgerEntry, received: Received, *, changed: bool, dropped: Dropped | None = None) -> None:
-        earlier = self._entries.get(row.key)
-        written_at = stamp(time.time()) if changed else Stamp(0) if earlier is None else earlier.written_at
-        row = replace(row, written_at=written_at)
         self._entries[row.key] = row
         if not self._loaded:
             self._loaded_since = time.monotonic()
@@ -326,14 +336,6 @@ class StreamMemory:
     def _see(self, key: RecordKey, received: Received) -> None:
         if self._sees:
             self._seen[self._stream.version_of(received)].add(key)
-
-    def _key(self, entry: Entry) -> RecordKey | None:
-        return self._key_of(entry.received, entry.draft.identity)
-
-    def _key_of(self, received: Received, identity: Identity) -> RecordKey | None:
-        if not self._ledger.remembers:
-            return None
-        return record_key(received.record, self._stream.keys, identity, self._stream.settings.match_by)
 
 
 def _still_holds(entry: Entry, records: ContactRecords) -> bool:

@@ -24,7 +24,7 @@ MOST_ATTRIBUTES: t.Final = 250
 _NEW_ATTRIBUTE_PAUSES = (0.5, 1.0, 2.0)
 """Pauses, in seconds, for Intercom to accept an attribute made a moment ago (fact sheet section 14, 32)."""
 
-_Answer = t.TypeVar("_Answer")
+_Value = t.TypeVar("_Value")
 
 _TYPES: t.Final = {type_.value: type_ for type_ in ValueType} | {"options": ValueType.STRING}
 """The types of attributes that are loaded, by Intercom's names."""
@@ -107,8 +107,8 @@ class AttributeCatalog:
         }
 
     def sending(
-        self, call: Callable[[Mapping[str, Json]], _Answer], attributes: Mapping[str, Json]
-    ) -> tuple[_Answer, tuple[str, ...]]:
+        self, call: Callable[[Mapping[str, Json]], _Value], attributes: Mapping[str, Json]
+    ) -> tuple[_Value, tuple[str, ...]]:
         """Make a call that writes attributes; where one turns out not to exist, it is dropped and the call repeated.
 
         Safe from any thread.

@@ -24,7 +24,7 @@ from target_intercom.model import (
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
-from target_intercom.sync.writing.bulk_jobs import FEWEST, Ending, Submission, parted
+from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
 from target_intercom.sync.writing.lost_answers import LeadInDoubt
 from target_intercom.sync.writing.results import Rejected, Saved
 
@@ -214,10 +214,10 @@ class BulkWriter:
     def _update(self, items: Sequence[_Item]) -> Iterator[Written]:
         submissions = [Submission(chunk, partial(self._send_updates, chunk)) for chunk in parted(items)]
         for ended in self.jobs.run(submissions):
-            if ended.ending is Ending.DONE:
+            if ended.ending is JobEnd.DONE:
                 yield from map(self._updated, ended.items)
             else:
-                if ended.ending is Ending.UNKNOWN:
+                if ended.ending is JobEnd.UNKNOWN:
                     self.jobs.given_up.update(_contact(item) for item in ended.items)
                 # To write an update twice does no harm, and says what is wrong with it.
                 yield from self.direct.write([item.operation for item in ended.items])
@@ -269,11 +269,11 @@ class BulkWriter:
         for ended in self.jobs.run(submissions):
             operations = [item.operation for item in ended.items]
             match ended.ending:
-                case Ending.DONE:
+                case JobEnd.DONE:
                     yield from map(self._created_by, ended.items)
-                case Ending.FAILED | Ending.UNKNOWN:
+                case JobEnd.FAILED | JobEnd.UNKNOWN:
                     yield from self.direct.creates.settle_users(_creates(operations), ended.since)
-                case Ending.NOT_SENT:
+                case JobEnd.NOT_SENT:
                     yield from self.direct.write(operations)
 
     def _send_creates(self, items: Sequence[_Item], job: JobId | None) -> Job:
@@ -289,15 +289,15 @@ class BulkWriter:
         submissions = [Submission(chunk, partial(self._send_leads, chunk)) for chunk in parted(items)]
         for ended in self.jobs.run(submissions):
             match ended.ending:
-                case Ending.DONE:
+                case JobEnd.DONE:
                     made = {_email(item): intents[_email(item)] for item in ended.items}
                     self.existing.ledger.intents.add_all(
                         {email: at for email, at in made.items() if isinstance(at, int)}, 0.0
                     )
                     yield from map(self._created_by, ended.items)
-                case Ending.FAILED | Ending.UNKNOWN:
+                case JobEnd.FAILED | JobEnd.UNKNOWN:
                     doubts.extend(self._doubts(ended, intents))
-                case Ending.NOT_SENT:
+                case JobEnd.NOT_SENT:
                     self.existing.ledger.intents.drop([_email(item) for item in ended.items])
                     yield from self.direct.write([item.operation for item in ended.items])
         yield from self.direct.creates.settle_leads(doubts)
@@ -307,7 +307,7 @@ class BulkWriter:
 
     def _doubts(self, ended: Ended[_Item], intents: Mapping[Email, Stamp | LeadPendingError]) -> Iterator[LeadInDoubt]:
         """Return leads that may have been made. Where a job is under way, it may make them yet."""
-        is_open = ended.ending is Ending.UNKNOWN
+        is_open = ended.ending is JobEnd.UNKNOWN
         sent_at = time.monotonic() + (self.jobs.patience_seconds if is_open and ended.since is None else 0.0)
         for item in ended.items:
             intent = intents[_email(item)]

@@ -50,7 +50,7 @@ _SHORTEST_PATIENCE = 5.0
 _Item = t.TypeVar("_Item")
 
 
-class Ending(enum.Enum):
+class JobEnd(enum.Enum):
     """What came of a submission."""
 
     DONE = enum.auto()
@@ -76,7 +76,7 @@ class Ended(t.Generic[_Item]):
     """What came of a submission."""
 
     items: Sequence[_Item]
-    ending: Ending
+    ending: JobEnd
     fault: Fault
     """Why it did not end well."""
     since: int | None = None
@@ -154,11 +154,11 @@ class BulkJobs:
         tried: set[ContactId] = set()
         for ended in self.run([Submission(chunk, partial(send, chunk)) for chunk in parted(contacts)]):
             match ended.ending:
-                case Ending.DONE:
+                case JobEnd.DONE:
                     done.update(ended.items)
-                case Ending.FAILED | Ending.UNKNOWN:
+                case JobEnd.FAILED | JobEnd.UNKNOWN:
                     tried.update(ended.items)
-                case Ending.NOT_SENT:
+                case JobEnd.NOT_SENT:
                     pass
         return Deletions(frozenset(done), frozenset(tried))
 
@@ -167,7 +167,7 @@ class BulkJobs:
         lane: _Lane[_Item] = _Lane(self._client, self._look, self._answered)
         for submission in submissions:
             if not self.are_there:
-                lane.settle(submission, Ending.NOT_SENT)
+                lane.settle(submission, JobEnd.NOT_SENT)
                 continue
             try:
                 lane.submit(submission)
@@ -177,7 +177,7 @@ class BulkJobs:
                     self._say(
                         f"Intercom has no bulk jobs for this workspace ({fault}): {self._plural} are written singly"
                     )
-                lane.settle(submission, Ending.NOT_SENT)
+                lane.settle(submission, JobEnd.NOT_SENT)
         lane.wait(self._patience)
         return lane.ended
 
@@ -221,7 +221,7 @@ class _Lane(t.Generic[_Item]):
     _waiting: list[_Waiting[_Item]] = field(default_factory=list)
 
     def settle(
-        self, submission: Submission[_Item], ending: Ending, fault: Fault | None = None, since: int | None = None
+        self, submission: Submission[_Item], ending: JobEnd, fault: Fault | None = None, since: int | None = None
     ) -> None:
         """Add the result of a submission."""
         self.ended.append(Ended(submission.items, ending, Fault() if fault is None else fault, since))
@@ -238,7 +238,7 @@ class _Lane(t.Generic[_Item]):
         try:
             self._send(submission)
         except (JobClosedError, NotFoundError) as error:
-            self.settle(submission, Ending.FAILED, error.fault)
+            self.settle(submission, JobEnd.FAILED, error.fault)
 
     def _send(self, submission: Submission[_Item]) -> None:
         began = time.monotonic()
@@ -248,11 +248,11 @@ class _Lane(t.Generic[_Item]):
             raise
         except RefusedError as error:
             self.answered(None)
-            self.settle(submission, Ending.FAILED, error.fault)
+            self.settle(submission, JobEnd.FAILED, error.fault)
         except CallFailedError as error:
             self.answered(error.fault)
             self._close()
-            self.settle(submission, Ending.UNKNOWN, error.fault)
+            self.settle(submission, JobEnd.UNKNOWN, error.fault)
         except InDoubtError as error:
             self._look_for(submission, error.fault, began)
             self._close()
@@ -269,7 +269,7 @@ class _Lane(t.Generic[_Item]):
         if tasks:
             self._waiting.append(_Waiting(submission, job.id, tasks, took))
         else:
-            self.settle(submission, Ending.UNKNOWN, fault)
+            self.settle(submission, JobEnd.UNKNOWN, fault)
 
     def _close(self) -> None:
         """Put nothing more into the job: what was sent may turn up in it as a task that is nobody else's."""
@@ -286,7 +286,7 @@ class _Lane(t.Generic[_Item]):
         """Find out whether a submission arrived whose answer was lost."""
         job = None if self._job is None else self._look(self._job)
         if job is None:
-            self.settle(submission, Ending.UNKNOWN, fault)
+            self.settle(submission, JobEnd.UNKNOWN, fault)
         else:
             self._sent(submission, job, fault, time.monotonic() - began)
 
@@ -314,7 +314,7 @@ class _Lane(t.Generic[_Item]):
                 moved_at = time.monotonic()
             self._settle_ended()
         for one in self._waiting:
-            self.settle(one.submission, Ending.UNKNOWN, _TOO_LATE, self._since(one))
+            self.settle(one.submission, JobEnd.UNKNOWN, _TOO_LATE, self._since(one))
 
     def _settle_ended(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -323,9 +323,9 @@ class _Lane(t.Generic[_Item]):
             if not all(state.has_ended for state in states):
                 self._waiting.append(one)
             elif TaskState.COMPLETED in states:
-                self.settle(one.submission, Ending.DONE, since=self._since(one))
+                self.settle(one.submission, JobEnd.DONE, since=self._since(one))
             else:
-                self.settle(one.submission, Ending.FAILED, _WITH_ERRORS, self._since(one))
+                self.settle(one.submission, JobEnd.FAILED, _WITH_ERRORS, self._since(one))
 
     def _since(self, one: _Waiting[_Item]) -> int | None:
         """Return when a submission was first sent: before its tasks were made, where it had to be sent again."""

@@ -42,8 +42,26 @@ def test_a_deviation_is_found(deviation: Deviation, reference: Transcript, clock
 
     found = {(entry.kind, step) for entry in comparison.differences for step in entry.steps}
     assert (deviation.kind, deviation.step) in found, comparison.differences
+    answers = verdicts(UNKNOWNS, SCRIPT, comparison, transcript)
+    refuted = {entry.unknown.number for entry in answers if entry.finding is Finding.REFUTED}
+    assert refuted >= {deviation.refutes} - {""}
     assert cleaned.left == []
     assert connection.calls <= 400
+
+
+@pytest.mark.parametrize(("lag", "finding"), [(30, Finding.CONFIRMED), (150, Finding.REFUTED)])
+def test_a_lag_that_the_target_waits_for_refutes_nothing(
+    lag: float, finding: Finding, reference: Transcript, clock: Hurry
+) -> None:
+    with workspace(clock, search_lag=lag) as sandbox:
+        transcript, _, _ = play(sandbox.url, clock)
+    comparison = compare(SCRIPT, transcript, reference)
+
+    (found,) = [
+        entry for entry in verdicts(UNKNOWNS, SCRIPT, comparison, transcript) if entry.unknown.number == "contacts.6"
+    ]
+    assert found.finding is finding, found.why
+    assert "the index shows new users" in found.why
 
 
 def test_there_are_twenty_deviations_at_least() -> None:

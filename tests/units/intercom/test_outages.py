@@ -6,17 +6,17 @@ import math
 
 import pytest
 
-from target_intercom.intercom.outages import AfterFailure, Operation, RetryLimits, Tries, about
+from target_intercom.intercom.outages import AfterFailure, Health, RetryLimits, Tries, about
 
 RETRY_LIMITS = RetryLimits()
 LIMIT = RETRY_LIMITS.outage
 
 
-def operation() -> Operation:
-    return Operation(RETRY_LIMITS, lambda pause: pause)
+def operation() -> Health:
+    return Health(RETRY_LIMITS, lambda pause: pause)
 
 
-def fail(one: Operation, tries: Tries, now: float, sent_at: float | None = None) -> AfterFailure:
+def fail(one: Health, tries: Tries, now: float, sent_at: float | None = None) -> AfterFailure:
     one.failed(now, tries, now if sent_at is None else sent_at)
     return one.judge(now, tries, LIMIT)
 

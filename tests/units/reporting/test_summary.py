@@ -28,7 +28,7 @@ def contacts(left: int = 0, tagged: int = 0, **results: int) -> StreamReport:
 
 
 def groups(**results: int) -> StreamReport:
-    report = StreamReport(LinkName.TAG)
+    report = StreamReport(MEMBERSHIP_RESULTS[LinkName.TAG], is_of_contacts=False)
     report.results.update({Result(name): count for name, count in results.items()})
     return report
 

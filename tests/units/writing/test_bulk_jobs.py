@@ -19,7 +19,7 @@ from target_intercom.errors import (
 from target_intercom.intercom.protocol.bulk import Job, TaskState
 from target_intercom.intercom.protocol.ids import JobId, TaskId
 from target_intercom.sync.writing import bulk_jobs as jobs_module
-from target_intercom.sync.writing.bulk_jobs import ITEMS_A_CALL, BulkJobs, Ended, Ending, Submission, parted
+from target_intercom.sync.writing.bulk_jobs import ITEMS_A_CALL, BulkJobs, Ended, JobEnd, Submission, parted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -106,15 +106,15 @@ def run(client: Client, script: Script, count: int) -> list[Ended[int]]:
     return sorted(bulk(client).run(script.submissions(count)), key=lambda ended: ended.items[0])
 
 
-def endings(client: Client, script: Script, count: int) -> list[Ending]:
+def endings(client: Client, script: Script, count: int) -> list[JobEnd]:
     return [ended.ending for ended in run(client, script, count)]
 
 
 # Told by its own task.
 
 
-@pytest.mark.parametrize(("state", "ending"), [(COMPLETED, Ending.DONE), (WITH_ERRORS, Ending.FAILED)])
-def test_a_submission_ends_as_its_task_does(state: TaskState, ending: Ending) -> None:
+@pytest.mark.parametrize(("state", "ending"), [(COMPLETED, JobEnd.DONE), (WITH_ERRORS, JobEnd.FAILED)])
+def test_a_submission_ends_as_its_task_does(state: TaskState, ending: JobEnd) -> None:
     client = Client(job("j", a=PENDING), job("j", a=RUNNING), job("j", a=state))
     (ended,) = run(client, Script(job("j", a=PENDING)), 1)
     assert (ended.ending, ended.since, len(client.looked_at)) == (ending, 100, 3)
@@ -122,7 +122,7 @@ def test_a_submission_ends_as_its_task_does(state: TaskState, ending: Ending) ->
 
 def test_a_task_that_has_ended_when_it_is_submitted_is_not_looked_at() -> None:
     client = Client(CallFailedError(Fault()))
-    assert endings(client, Script(job("j", a=COMPLETED)), 1) == [Ending.DONE]
+    assert endings(client, Script(job("j", a=COMPLETED)), 1) == [JobEnd.DONE]
     assert client.looked_at == []
 
 
@@ -130,7 +130,7 @@ def test_submissions_share_a_job_and_one_look_tells_of_all() -> None:
     script = Script(job("j", a=PENDING), job("j", a=RUNNING, b=PENDING), job("j", a=RUNNING, b=PENDING, c=PENDING))
     client = Client(job("j", a=COMPLETED, b=WITH_ERRORS, c=COMPLETED))
     ended = run(client, script, 3)
-    assert [one.ending for one in ended] == [Ending.DONE, Ending.FAILED, Ending.DONE]
+    assert [one.ending for one in ended] == [JobEnd.DONE, JobEnd.FAILED, JobEnd.DONE]
     assert [one.since for one in ended] == [100, 101, 102]
     assert script.sent_to == [None, "j", "j"]
     assert client.looked_at == ["j"]
@@ -139,20 +139,20 @@ def test_submissions_share_a_job_and_one_look_tells_of_all() -> None:
 def test_answers_that_show_the_new_task_alone_are_understood() -> None:
     script = Script(job("j", a=PENDING), job("j", b=PENDING), job("j", c=PENDING))
     client = Client(job("j", a=COMPLETED, b=WITH_ERRORS, c=COMPLETED))
-    assert endings(client, script, 3) == [Ending.DONE, Ending.FAILED, Ending.DONE]
+    assert endings(client, script, 3) == [JobEnd.DONE, JobEnd.FAILED, JobEnd.DONE]
 
 
 @pytest.mark.parametrize(
     ("states", "ending"),
     [
-        ((COMPLETED, WITH_ERRORS), Ending.DONE),
-        ((WITH_ERRORS, COMPLETED), Ending.DONE),
-        ((COMPLETED, COMPLETED), Ending.DONE),
-        ((WITH_ERRORS, WITH_ERRORS), Ending.FAILED),
+        ((COMPLETED, WITH_ERRORS), JobEnd.DONE),
+        ((WITH_ERRORS, COMPLETED), JobEnd.DONE),
+        ((COMPLETED, COMPLETED), JobEnd.DONE),
+        ((WITH_ERRORS, WITH_ERRORS), JobEnd.FAILED),
     ],
 )
 def test_a_submission_that_was_sent_again_has_several_tasks(
-    states: tuple[TaskState, TaskState], ending: Ending
+    states: tuple[TaskState, TaskState], ending: JobEnd
 ) -> None:
     first, second = states
     script = Script(job("j", a=PENDING), job("j", a=PENDING, b=PENDING, c=PENDING))
@@ -161,7 +161,7 @@ def test_a_submission_that_was_sent_again_has_several_tasks(
         job("j", a=COMPLETED, b=first, c=second),
     )
     ended = run(client, script, 2)
-    assert [one.ending for one in ended] == [Ending.DONE, ending]
+    assert [one.ending for one in ended] == [JobEnd.DONE, ending]
     assert (ended[1].since, len(client.looked_at)) == (101, 2)
 
 
@@ -174,7 +174,7 @@ def test_many_submissions_go_into_several_jobs() -> None:
 
     client = Client(job("any", **{f"t{number}": COMPLETED for number in range(1, 61)}))
     ended = list(bulk(client).run([Submission([number], send) for number in range(60)]))
-    assert {one.ending for one in ended} == {Ending.DONE}
+    assert {one.ending for one in ended} == {JobEnd.DONE}
     assert sorted(one.items[0] for one in ended) == list(range(60))
     assert sent.count(None) == 3
 
@@ -185,23 +185,23 @@ def test_many_submissions_go_into_several_jobs() -> None:
 @pytest.mark.parametrize("error", [JobClosedError(Fault()), NotFoundError(Fault())])
 def test_where_a_job_takes_no_more_another_is_begun(error: Exception) -> None:
     script = Script(job("j", a=PENDING), error, job("k", b=COMPLETED), job("k", b=COMPLETED, c=COMPLETED))
-    assert endings(Client(job("j", a=COMPLETED)), script, 3) == [Ending.DONE] * 3
+    assert endings(Client(job("j", a=COMPLETED)), script, 3) == [JobEnd.DONE] * 3
     assert script.sent_to == [None, "j", None, "k"]
 
 
 def test_a_new_job_that_is_closed_at_once_is_not_tried_for_ever() -> None:
     closed = JobClosedError(Fault(message="closed"))
     (ended,) = run(Client(closed), Script(closed, closed), 1)
-    assert (ended.ending, ended.fault.message) == (Ending.FAILED, "closed")
+    assert (ended.ending, ended.fault.message) == (JobEnd.FAILED, "closed")
 
 
 @pytest.mark.parametrize(
-    ("error", "ending"), [(RefusedError(REFUSED), Ending.FAILED), (CallFailedError(REFUSED), Ending.UNKNOWN)]
+    ("error", "ending"), [(RefusedError(REFUSED), JobEnd.FAILED), (CallFailedError(REFUSED), JobEnd.UNKNOWN)]
 )
-def test_what_is_refused_or_keeps_failing_touches_no_other(error: Exception, ending: Ending) -> None:
+def test_what_is_refused_or_keeps_failing_touches_no_other(error: Exception, ending: JobEnd) -> None:
     script = Script(job("j", a=PENDING), error, job("j", a=PENDING, c=PENDING))
     ended = run(Client(job("j", a=COMPLETED, c=COMPLETED)), script, 3)
-    assert [one.ending for one in ended] == [Ending.DONE, ending, Ending.DONE]
+    assert [one.ending for one in ended] == [JobEnd.DONE, ending, JobEnd.DONE]
     assert (ended[1].fault, ended[1].since) == (REFUSED, None)
 
 
@@ -209,15 +209,15 @@ def test_where_there_are_no_bulk_jobs_it_is_said_once_and_never_tried_again() ->
     said: list[str] = []
     script = Script(NoBulkError(Fault(status=404)))
     jobs = bulk(Client(CallFailedError(Fault())), said)
-    assert [one.ending for one in jobs.run(script.submissions(3))] == [Ending.NOT_SENT] * 3
-    assert [one.ending for one in jobs.run(script.submissions(2))] == [Ending.NOT_SENT] * 2
+    assert [one.ending for one in jobs.run(script.submissions(3))] == [JobEnd.NOT_SENT] * 3
+    assert [one.ending for one in jobs.run(script.submissions(2))] == [JobEnd.NOT_SENT] * 2
     assert (jobs.are_there, len(script.sent_to), len(said)) == (False, 1, 1)
 
 
 def test_where_they_are_not_wanted_none_is_sent() -> None:
     script = Script()
     jobs = bulk(Client(CallFailedError(Fault())), enabled=False)
-    assert [one.ending for one in jobs.run(script.submissions(2))] == [Ending.NOT_SENT] * 2
+    assert [one.ending for one in jobs.run(script.submissions(2))] == [JobEnd.NOT_SENT] * 2
     assert script.sent_to == []
 
 
@@ -232,25 +232,25 @@ def test_what_is_fatal_is_raised() -> None:
 def test_a_lost_submission_to_a_known_job_is_found_by_its_new_task() -> None:
     script = Script(job("j", a=PENDING), InDoubtError(Fault()), job("j", a=PENDING, b=PENDING, c=PENDING))
     client = Client(job("j", a=PENDING, b=PENDING), job("j", a=COMPLETED, b=WITH_ERRORS, c=COMPLETED))
-    assert endings(client, script, 3) == [Ending.DONE, Ending.FAILED, Ending.DONE]
+    assert endings(client, script, 3) == [JobEnd.DONE, JobEnd.FAILED, JobEnd.DONE]
 
 
 @pytest.mark.parametrize("look", [job("j", a=COMPLETED), CallFailedError(Fault()), NotFoundError(Fault())])
 def test_a_lost_submission_of_which_nothing_is_seen_may_have_arrived(look: Job | Exception) -> None:
     script = Script(job("j", a=COMPLETED), InDoubtError(REFUSED))
     ended = run(Client(look), script, 2)
-    assert [one.ending for one in ended] == [Ending.DONE, Ending.UNKNOWN]
+    assert [one.ending for one in ended] == [JobEnd.DONE, JobEnd.UNKNOWN]
     assert (ended[1].fault, ended[1].since) == (REFUSED, None)
 
 
 def test_a_lost_first_submission_may_have_arrived() -> None:
-    assert endings(Client(job("j")), Script(InDoubtError(REFUSED)), 1) == [Ending.UNKNOWN]
+    assert endings(Client(job("j")), Script(InDoubtError(REFUSED)), 1) == [JobEnd.UNKNOWN]
 
 
 def test_looks_that_fail_in_between_do_no_harm() -> None:
     failed = CallFailedError(Fault()), RefusedError(Fault())
     client = Client(*failed, job("j", a=RUNNING), *failed, job("j", a=COMPLETED))
-    assert endings(client, Script(job("j", a=PENDING)), 1) == [Ending.DONE]
+    assert endings(client, Script(job("j", a=PENDING)), 1) == [JobEnd.DONE]
     assert len(client.looked_at) == 6
 
 
@@ -277,14 +277,14 @@ def test_a_job_in_which_nothing_moves_is_given_up(
 ) -> None:
     client = Client(look, longest_pause=0.5)
     ended = waited(monkeypatch, client, a=state)
-    assert (ended.ending, ended.since) == (Ending.UNKNOWN, 100)
+    assert (ended.ending, ended.since) == (JobEnd.UNKNOWN, 100)
     assert 5 <= client.now < 6
 
 
 def test_whatever_moves_gives_a_job_its_time_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     client = moving()
     ended = waited(monkeypatch, client, a=PENDING)
-    assert ended.ending is Ending.DONE
+    assert ended.ending is JobEnd.DONE
     assert client.now > 5
 
 
@@ -305,7 +305,7 @@ def test_no_packet_is_larger_than_intercom_takes(count: int, sizes: Sequence[int
 def test_a_lost_submission_may_have_arrived_where_looks_say_that_there_are_no_bulk_jobs() -> None:
     script = Script(job("j", a=COMPLETED), InDoubtError(REFUSED))
     ended = run(Client(NoBulkError(Fault(status=406))), script, 2)
-    assert [one.ending for one in ended] == [Ending.DONE, Ending.UNKNOWN]
+    assert [one.ending for one in ended] == [JobEnd.DONE, JobEnd.UNKNOWN]
 
 
 # Bulk jobs that keep failing.
@@ -318,11 +318,11 @@ def test_after_two_submissions_in_a_row_that_keep_failing_no_other_is_sent() -> 
     jobs = bulk(Client(job("j", a=COMPLETED)), said)
     ended = sorted(jobs.run(script.submissions(5)), key=lambda one: one.items[0])
     assert [one.ending for one in ended] == [
-        Ending.DONE,
-        *[Ending.UNKNOWN] * 2,
-        *[Ending.NOT_SENT] * 2,
+        JobEnd.DONE,
+        *[JobEnd.UNKNOWN] * 2,
+        *[JobEnd.NOT_SENT] * 2,
     ]
-    assert [one.ending for one in jobs.run(script.submissions(1))] == [Ending.NOT_SENT]
+    assert [one.ending for one in jobs.run(script.submissions(1))] == [JobEnd.NOT_SENT]
     assert (jobs.are_there, len(script.sent_to), len(said)) == (False, 3, 1)
     assert said[0].startswith("Intercom's bulk jobs keep failing (500): contacts are written singly")
 
@@ -333,16 +333,16 @@ def test_submissions_that_keep_failing_between_others_turn_nothing_off() -> None
     jobs = bulk(Client(job("j", a=COMPLETED)))
     ended = sorted(jobs.run(script.submissions(6)), key=lambda one: one.items[0])
     assert [one.ending for one in ended] == [
-        Ending.UNKNOWN,
-        Ending.DONE,
-        Ending.UNKNOWN,
-        Ending.FAILED,
-        Ending.UNKNOWN,
-        Ending.DONE,
+        JobEnd.UNKNOWN,
+        JobEnd.DONE,
+        JobEnd.UNKNOWN,
+        JobEnd.FAILED,
+        JobEnd.UNKNOWN,
+        JobEnd.DONE,
     ]
     assert jobs.are_there
 
 
 def test_tasks_in_an_unknown_state_are_waited_for() -> None:
     odd = Job.from_json({"id": "j", "tasks": [{"id": "a", "state": "queued"}]})
-    assert endings(Client(odd, odd, job("j", a=COMPLETED)), Script(odd), 1) == [Ending.DONE]
+    assert endings(Client(odd, odd, job("j", a=COMPLETED)), Script(odd), 1) == [JobEnd.DONE]

@@ -49,7 +49,12 @@ def _verdict(unknown: Unknown, script: list[Step], comparison: Comparison, works
         return Verdict(unknown, Finding.NOT_TESTABLE, unknown.untestable)
     asked = [step.name for step in script if unknown.number in step.answers]
     told = [name for name in asked if name in comparison.compared]
-    against = [entry for entry in comparison.differences if _is_telling(entry, told)]
+    in_time = {step for step in told if _waited(step, workspace) <= unknown.within}
+    against = [
+        entry
+        for entry in comparison.differences
+        if _is_telling(entry, [step for step in told if entry.kind != "timing" or step not in in_time])
+    ]
     if against:
         return Verdict(unknown, Finding.REFUTED, "; ".join(_told(entry, told) for entry in against))
     missing = [f"{name}: {comparison.skipped[name]}" for name in asked if name not in told]
@@ -61,6 +66,11 @@ def _verdict(unknown: Unknown, script: list[Step], comparison: Comparison, works
 def _is_telling(difference: Difference, steps: list[str]) -> bool:
     is_general = difference.kind == "value" and len(difference.steps) >= _GENERAL
     return difference.kind in _TELLING and not is_general and any(step in steps for step in difference.steps)
+
+
+def _waited(step: str, workspace: Transcript) -> float:
+    exchange = workspace.last(step)
+    return 0.0 if exchange is None else exchange.waited or 0.0
 
 
 def _told(difference: Difference, steps: list[str]) -> str:

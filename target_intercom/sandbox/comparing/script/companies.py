@@ -17,22 +17,19 @@ def _acme(**company: Any) -> Call:
 
 
 _SAVED = (
+    Step("a company", _acme(name="{p}Tom & Jerry <1>"), saves={"acme": "id"}, answers=("companies.3",)),
     Step(
-        "a company",
+        "a company with everything",
         _acme(
-            name="{p}Tom & Jerry <1>",
             plan="{p}Pro",
             size=7,
             website="https://example.com/{p}acme",
             industry="{p}Toys",
-            monthly_spend=99.9,
             remote_created_at=1_600_000_000,
             custom_attributes={"{p}sector": "{p}games"},
         ),
-        saves={"acme": "id"},
-        answers=("companies.3", "companies.12"),
-        is_strange=True,
     ),
+    Step("a spend with decimals", _acme(monthly_spend=99.9), answers=("companies.12",), is_strange=True),
     Step("a company in version 2.17", get("/companies/{acme}", version="2.17"), answers=("companies.3",)),
     Step("a company in Preview", get("/companies/{acme}", version=PREVIEW), answers=("companies.3",)),
     Step("a company without people by company_id", get("/companies", company_id="{p}acme"), answers=("companies.5",)),
@@ -76,7 +73,7 @@ _MEMBERS = (
             version=PREVIEW,
         ),
         until=lists("acme"),
-        answers=("companies.21",),
+        answers=("contacts.6",),
     ),
 )
 

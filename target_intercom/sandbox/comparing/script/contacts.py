@@ -28,18 +28,27 @@ def _valued(short: str, value: Any) -> Call:
 
 _CREATED = (
     Step(
+        "a user",
+        _new(role="user", external_id="{p}ann", email="{p}ann@example.com", name="{p}Ann"),
+        saves={"ann": "id"},
+    ),
+    Step(
         "a user with everything",
-        _new(
-            role="user",
-            external_id="{p}ann",
-            email="{p}ann@example.com",
-            name="{p}Ann",
+        _change(
+            "ann",
             phone="+16505550100",
             avatar="https://example.com/{p}ann.png",
             signed_up_at=1_600_000_000,
             last_seen_at=1_600_000_001,
             owner_id="{admin}",
             unsubscribed_from_emails=True,
+        ),
+        answers=("contacts.27",),
+    ),
+    Step(
+        "a user with custom values",
+        _change(
+            "ann",
             custom_attributes={
                 "{p}text": "{p}hello",
                 "{p}number": 7,
@@ -50,8 +59,6 @@ _CREATED = (
                 "{p}choice": "red",
             },
         ),
-        saves={"ann": "id"},
-        answers=("contacts.27",),
     ),
     Step("a user with an external_id alone", _new(role="user", external_id="{p}bob"), saves={"bob": "id"}),
     Step("a user with an email alone", _new(role="user", email="{p}cyd@example.com"), saves={"cyd": "id"}),

@@ -9,6 +9,7 @@ _COMPANIES = "target_intercom/sandbox/workspace/companies.py"
 _FORM = "target_intercom/sandbox/objects/company_form.py"
 _MEMBERSHIPS = "target_intercom/sandbox/workspace/memberships.py"
 _BULK = "target_intercom/sandbox/bulk/contacts.py"
+_CALLS = "target_intercom/intercom/company_calls.py"
 _NO_EVENTS = "events cannot be taken away again, and the target sends none"
 
 COMPANIES = (
@@ -16,26 +17,26 @@ COMPANIES = (
         "companies.1",
         "A company without a company_id: refused, found by its name, or always another one?",
         "another one each time",
-        (f"{_COMPANIES}: def save_company",),
+        (f"{_CALLS}: def save_company", f"{_COMPANIES}: def save_company"),
     ),
     Unknown(
         "companies.2",
         "Do capitals of a company_id count, and spaces around it?",
         "both do",
-        (f"{_COMPANIES}: def _company_of",),
+        (f"{_CALLS}: def find_company", f"{_COMPANIES}: def _company_of"),
     ),
     Unknown(
         "companies.3",
         "In which versions are name and company_id HTML-escaped in answers?",
         "from 2.17 on, so in Preview as well",
-        (f"{_CONDITIONS}: company_escaping",),
+        ("target_intercom/intercom/protocol/companies.py: html.unescape", f"{_CONDITIONS}: company_escaping"),
     ),
     Unknown("companies.4", "Does a null clear an attribute of a company?", "yes", (f"{_CONDITIONS}: company_nulls",)),
     Unknown(
         "companies.5",
         "Does GET by company_id or name find a company without people?",
         "yes",
-        (f"{_CONDITIONS}: company_lookup",),
+        (f"{_CALLS}: def find_company", f"{_CONDITIONS}: company_lookup"),
     ),
     Unknown(
         "companies.6",
@@ -47,13 +48,13 @@ COMPANIES = (
         "companies.7",
         "Does a contact leave a company for good where 200 is answered?",
         "yes; a contact that is not in it is 404",
-        (f"{_MEMBERSHIPS}: def detach",),
+        (f"{_CALLS}: def detach_company", f"{_MEMBERSHIPS}: def detach"),
     ),
     Unknown(
         "companies.8",
         "A contact leaves a company that it is not in: 200 or 404?",
         "404 `company_not_found`",
-        (f"{_MEMBERSHIPS}: def detach",),
+        (f"{_CALLS}: def detach_company", f"{_MEMBERSHIPS}: def detach"),
     ),
     Unknown(
         "companies.9",

@@ -17,6 +17,7 @@ class Unknown:
         taken: What the sandbox does, or the target is ready for: an equal answer confirms it.
         rests_on: `file: what to look for in it`, or `setting: its name`; what has to change if it is refuted.
         untestable: Why no call of the script can tell; None where one can.
+        within: Seconds that the target is ready to wait: a step that takes no longer refutes nothing.
     """
 
     number: str
@@ -24,3 +25,4 @@ class Unknown:
     taken: str
     rests_on: tuple[str, ...]
     untestable: str | None = None
+    within: float = 0.0
