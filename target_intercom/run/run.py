@@ -352,7 +352,7 @@ class _Session:
         self._complete(stream).add_source(stream, source)
 
     def _complete(self, stream: str) -> CompleteStreams:
-        links, settings = self.parts.links, self.parts.config.stream(stream)
+        links, settings = self.parts.links.at_end, self.parts.config.stream(stream)
         if settings.is_companies:
             return self.parts.companies.complete_streams
         if links is not None and settings.links is not None:
@@ -387,8 +387,8 @@ class _Session:
                 parts.ledger.finish()
             return self._history(ended)
         finally:
-            if parts.links is not None:
-                parts.links.close()
+            if parts.links.at_end is not None:
+                parts.links.at_end.close()
             parts.ledger.close()
 
     def _history(self, ended: EndedRun) -> Sequence[EndedRun]:
