@@ -127,7 +127,7 @@ def _writes(config: Config) -> list[Permission]:
         ("delete contacts", "DELETE /contacts/{id}", _removes(config, RemovalMode.DELETE)),
         ("create attributes", "POST /data_attributes", any(one.create_attributes for one in writing)),
         ("write tags", "POST /tags", config.has_groups),
-        ("attach to companies", "POST /contacts/{id}/companies", config.has_members),
+        ("attach contacts", "POST /contacts/{id}/companies", config.has_members),
     ]
     return [
         Permission(name, call, needed, Answer.NOT_ASKED, "only a write would tell") for name, call, needed in writes
