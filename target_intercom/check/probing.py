@@ -150,7 +150,6 @@ def _writes(config: Config) -> list[Permission]:
             any(one.create_attributes for one in [*writing, *writing_companies]),
         ),
         ("write tags", "POST /tags", config.has_groups),
-        ("attach contacts", "POST /contacts/{id}/companies", config.has_members),
     ]
     if companies:
         writes += [

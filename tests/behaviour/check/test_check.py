@@ -191,9 +191,7 @@ def test_a_call_that_keeps_failing_is_not_taken_for_a_missing_permission(
 def test_writes_are_named_and_not_tried(check: Checker) -> None:
     writes = {
         one["permission"]: one["needed"]
-        for one in check(tags_property="tags", companies_property="account_id", create_attributes=False).json[
-            "permissions"
-        ]
+        for one in check(tags_property="tags", create_attributes=False).json["permissions"]
         if one["found"] == "not asked"
     }
     assert writes == {
@@ -203,7 +201,6 @@ def test_writes_are_named_and_not_tried(check: Checker) -> None:
         "delete contacts": False,
         "create attributes": False,
         "write tags": True,
-        "attach contacts": True,
     }
 
 
