@@ -87,6 +87,33 @@ def test_companies_that_may_not_be_read_matter_where_they_have_to_be(check: Chec
     assert "may not read companies (GET /companies)" in done.only("error", "access_token")
 
 
+@pytest.mark.parametrize(("mode", "detaches"), [("additive", False), ("insert", False), ("sync", True)])
+@pytest.mark.parametrize("from_stream", [False, True])
+def test_who_puts_contacts_into_companies_has_to_read_them(
+    check: Checker, mode: str, *, detaches: bool, from_stream: bool
+) -> None:
+    seats = {"seats": {"object": "company_members", "sync_mode": mode}}
+    found = permissions(check(streams=seats) if from_stream else check(companies_property="account", sync_mode=mode))
+    assert found["read companies"] == (True, "yes")
+    assert found["attach companies"] == (True, "not asked")
+    assert found["detach companies"] == (detaches, "not asked")
+    assert "write companies" not in found
+
+
+def test_a_stream_of_members_is_held_against_the_rules_for_members(check: Checker) -> None:
+    seats: dict[str, Any] = {"mappings": {}, "streams": {"seats": {"object": "company_members"}}}
+    good = check(catalog(offered("seats", external_id="text", company_id="text")), **seats)
+    assert (good.exit_code, good.messages("warning")) == (0, [])
+    assert any("puts contacts into companies" in message for message in good.messages("ok"))
+    done = check(catalog(offered("seats", external_id="text", id="text")), **seats)
+    assert "has no property that names the company ('company_id')" in done.only("error", "streams.seats.mappings")
+
+
+def test_a_companies_property_that_no_stream_has_is_said(check: Checker) -> None:
+    done = check(catalog(CUSTOMERS), mappings={"id": "external_id"}, companies_property="account")
+    assert done.only("warning", "companies_property") == "No stream has the property 'account'"
+
+
 # Mappings.
 
 
