@@ -13,7 +13,7 @@ from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
-from target_intercom.ledger.store.tables import ENTRIES, IS_OF_COMPANY, IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS
+from target_intercom.ledger.store.tables import IS_OF_COMPANY, IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS
 from target_intercom.model import STAND_IN, LinkName
 
 if t.TYPE_CHECKING:
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
 
     from target_intercom.ledger.store.database import Database
-    from target_intercom.model import GroupKey, LinkedId, Pair, RecordKey
+    from target_intercom.model import ContactId, GroupKey, LinkedId, Pair, RecordKey
 
 WANTED: t.Final = [one.value for one in LinkState if one.is_wanted]
 MAY_BE_ON: t.Final = [*WANTED, LinkState.MARKED.value]
@@ -151,19 +151,15 @@ class MembershipQueries:
         with self._database.reading() as connection:
             return {row.group_key: row.name for row in connection.execute(query.group_by(_M.group_key))}
 
-    def users_of_ours(self, companies: Collection[GroupKey]) -> Counter[GroupKey]:
-        """Count the users whom this target has put into companies."""
-        lead = select(ENTRIES.c.key).where(
-            ENTRIES.c.workspace == _M.workspace, ENTRIES.c.contact_id == _M.contact_id, ENTRIES.c.role == "lead"
-        )
-        found: Counter[GroupKey] = Counter()
+    def members_of_ours(self, companies: Collection[GroupKey]) -> dict[GroupKey, set[ContactId]]:
+        """Return the contacts that this target has put into companies."""
+        found: dict[GroupKey, set[ContactId]] = defaultdict(set)
         with self._database.reading() as connection:
             for chunk in chunks(sorted(companies)):
                 of = (_M.workspace == self._workspace, IS_OF_COMPANY, _M.group_key.in_(chunk))
-                ours = (_M.ours, _M.holding.in_(MAY_BE_ON), ~lead.exists())
-                pairs = select(_M.group_key, _M.contact_id).where(*of, *ours).distinct().subquery()
-                counts = select(pairs.c.group_key, func.count().label("users")).group_by(pairs.c.group_key)
-                found.update({row.group_key: row.users for row in connection.execute(counts)})
+                ours = select(_M.group_key, _M.contact_id).where(*of, _M.ours, _M.holding.in_(MAY_BE_ON))
+                for row in connection.execute(ours):
+                    found[row.group_key].add(row.contact_id)
         return found
 
     # For the removal limit.

@@ -9,11 +9,11 @@ from functools import cached_property
 from target_intercom.sync.by_key.known import KnownObjects
 from target_intercom.sync.by_key.removing import KeyedRemovals
 from target_intercom.sync.by_key.writer import KeyedWriter
-from target_intercom.sync.contact_outcomes import ContactOutcomes
 from target_intercom.sync.intake import Intake
 from target_intercom.sync.keyed_objects import KeyedSync
 from target_intercom.sync.linking.listed import ContactLinks
 from target_intercom.sync.matching.directory import Directory
+from target_intercom.sync.record_outcomes import RecordOutcomes
 from target_intercom.sync.remembering.stream_memory import StreamMemory
 from target_intercom.sync.removing.complete_streams import CompleteStreams
 from target_intercom.sync.removing.marked import Marks, StreamMarks
@@ -33,8 +33,8 @@ if t.TYPE_CHECKING:
     from target_intercom.model import ContactId
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config, Stream, StreamObject
-    from target_intercom.sync.mapping.contacts import ContactMapper
     from target_intercom.sync.mapping.mappers import Mappers
+    from target_intercom.sync.mapping.records import RecordMapper
     from target_intercom.sync.writing.bulk_jobs import BulkJobs
     from target_intercom.sync.writing.plan_file import Plan
 
@@ -84,10 +84,10 @@ class KeyedParts:
     shared: SharedParts
     kind: KeyedKind
     object: StreamObject
-    ours: Callable[[Collection[ContactId]], Mapping[ContactId, int]]
+    ours: Callable[[Collection[ContactId]], Mapping[ContactId, Collection[ContactId]]]
     """Returns how many users this target has put into objects."""
 
-    def sync(self, stream: Stream, mappers: Mappers[ContactMapper]) -> KeyedSync:
+    def sync(self, stream: Stream, mappers: Mappers[RecordMapper]) -> KeyedSync:
         """Return the sync of a stream."""
         shared, settings = self.shared, stream.settings
         shared.report.companies(stream.name)
@@ -95,7 +95,7 @@ class KeyedParts:
         repair = shared.config.repair
         memory = StreamMemory(stream, ledger=self.ledger, ids=self.known, repair=repair, sees=sees)
         marks = StreamMarks(stream, self._marks)
-        outcomes = ContactOutcomes(
+        outcomes = RecordOutcomes(
             stream, shared.report, mappers, self.known.directory, memory, ContactLinks(), marks, shared.say_ignored
         )
         intake = Intake(stream, mappers, self._catalog, memory, outcomes)

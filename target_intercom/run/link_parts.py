@@ -10,7 +10,7 @@ from target_intercom.intercom.protocol.companies import Company
 from target_intercom.kinds.company_members import CompanyMembers, company_key
 from target_intercom.kinds.tags import Tags
 from target_intercom.ledger.records import SqlLedger
-from target_intercom.model import ContactId, LinkName
+from target_intercom.model import STAND_IN, ContactId, LinkName
 from target_intercom.run.keyed_parts import SharedParts
 from target_intercom.settings.config import StreamObject
 from target_intercom.sync.end_of_pipe import AllLinks, LinksAtEnd
@@ -118,12 +118,17 @@ class LinkParts:
         kinds = [one.links for one in every.values()]
         return ListedLinks(stream, kinds, self.at_end.memberships, self.at_end.unnamed, with_contacts)
 
-    def count_members(self, companies: Collection[ContactId]) -> Mapping[ContactId, int]:
-        """Count the users whom this target has put into companies."""
+    def members_of_ours(self, companies: Collection[ContactId]) -> Mapping[ContactId, Collection[ContactId]]:
+        """Return the contacts that this target has put into companies."""
         if self.at_end is None:
             return {}
         keys = {company_key(one): one for one in companies}
-        return {keys[group]: count for group, count in self.at_end.memberships.users_of_ours(keys.keys()).items()}
+        found = self.at_end.memberships.members_of_ours(keys.keys())
+        if any(one.startswith(STAND_IN) for members in found.values() for one in members):
+            # A bulk job made them; Intercom shows them by ids that are not known yet.
+            self.shared.ids.find_all()
+            found = self.at_end.memberships.members_of_ours(keys.keys())
+        return {keys[group]: members for group, members in found.items()}
 
     def _at_end(self, links: Links) -> LinksAtEnd:
         shared, waiting = self.shared, WaitingMemberships(self.shared.config.data_dir)

@@ -21,19 +21,19 @@ from target_intercom.run.link_parts import LinkParts
 from target_intercom.settings.config import StreamObject
 from target_intercom.settings.warnings import ignored_values, nameless_workspace, no_properties
 from target_intercom.singer.schemas import is_open
-from target_intercom.sync.contact_outcomes import ContactOutcomes
 from target_intercom.sync.contacts import ContactSync
 from target_intercom.sync.end_of_pipe import EndOfPipe
 from target_intercom.sync.intake import Intake
-from target_intercom.sync.mapping.contacts import ContactMapper
 from target_intercom.sync.mapping.group_names import NAMES
 from target_intercom.sync.mapping.mappers import Mappers
 from target_intercom.sync.mapping.memberships import MembershipMapper
+from target_intercom.sync.mapping.records import RecordMapper
 from target_intercom.sync.matching.contact_ids import ContactIds
 from target_intercom.sync.matching.directory import Directory
 from target_intercom.sync.matching.look_ups import LookUps
 from target_intercom.sync.matching.search import Matcher
 from target_intercom.sync.memberships import MembershipSync
+from target_intercom.sync.record_outcomes import RecordOutcomes
 from target_intercom.sync.remembering.stream_memory import StreamMemory
 from target_intercom.sync.removing.complete_streams import CompleteStreams
 from target_intercom.sync.removing.marked import Marks, StreamMarks
@@ -112,7 +112,7 @@ class MapperFactory:
     add_properties: Callable[[Iterable[str]], object]
     """Takes the names of properties that a stream has."""
 
-    def of(self, kind: EntityKind) -> Mappers[ContactMapper]:
+    def of(self, kind: EntityKind) -> Mappers[RecordMapper]:
         """Return the mappers of a stream of objects of a kind."""
         return Mappers(partial(self._mapper, kind))
 
@@ -120,9 +120,9 @@ class MapperFactory:
         """Return the mappers of a stream of groups."""
         return Mappers(self._membership_mapper)
 
-    def _mapper(self, kind: EntityKind, schema: StreamSchema) -> ContactMapper:
+    def _mapper(self, kind: EntityKind, schema: StreamSchema) -> RecordMapper:
         self._check_names(schema)
-        return ContactMapper(
+        return RecordMapper(
             schema.stream,
             schema.plain["properties"],
             self.config.stream(schema.stream),
@@ -169,10 +169,10 @@ class Parts:
     check_refused: Callable[[], None]
     """Ends a run that has refused too many records."""
 
-    def contact_sync(self, stream: Stream, mappers: Mappers[ContactMapper]) -> ContactSync:
+    def contact_sync(self, stream: Stream, mappers: Mappers[RecordMapper]) -> ContactSync:
         """Return the sync of a stream of contacts."""
         memory = self._memory(stream)
-        outcomes = ContactOutcomes(
+        outcomes = RecordOutcomes(
             stream,
             self.report,
             mappers,
@@ -212,7 +212,7 @@ class Parts:
     def companies(self) -> KeyedParts:
         """The parts that streams of companies share."""
         kind = Companies(self.client, self.in_parallel)
-        return KeyedParts(self, kind, StreamObject.COMPANIES, self.links.count_members)
+        return KeyedParts(self, kind, StreamObject.COMPANIES, self.links.members_of_ours)
 
     @cached_property
     def in_parallel(self) -> InParallel:

@@ -18,12 +18,12 @@ from target_intercom.model import (
     Result,
     Unanswered,
 )
-from target_intercom.sync.contact_outcomes import contact_or_place
 from target_intercom.sync.mapping.identifiers import no_identifier
 from target_intercom.sync.matching.directory import Source
 from target_intercom.sync.matching.look_ups import identities_of
 from target_intercom.sync.planning.plan import matters, play
 from target_intercom.sync.planning.wanted import plan, refusal
+from target_intercom.sync.record_outcomes import contact_or_place
 from target_intercom.sync.writing.results import Rejected, Saved, Skipped
 
 if t.TYPE_CHECKING:
@@ -32,11 +32,11 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.ids import ContactId
     from target_intercom.model import Contact, Identifier, Match, Received, StreamSchema
     from target_intercom.settings.config import Stream
-    from target_intercom.sync.contact_outcomes import ContactOutcomes
     from target_intercom.sync.intake import Intake
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.look_ups import LookUps
     from target_intercom.sync.planning.plan import BatchPlan, Unwritten
+    from target_intercom.sync.record_outcomes import RecordOutcomes
     from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
     from target_intercom.sync.writing.results import Writer, Written
 
@@ -53,7 +53,7 @@ class ContactSync:
     look_ups: LookUps
     memory: StreamMemory
     writer: Writer
-    outcomes: ContactOutcomes
+    outcomes: RecordOutcomes
 
     def meet(self, schema: StreamSchema) -> None:
         """See `Intake`."""

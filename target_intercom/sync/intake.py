@@ -15,10 +15,10 @@ if t.TYPE_CHECKING:
 
     from target_intercom.model import Received, StreamSchema
     from target_intercom.settings.config import Stream
-    from target_intercom.sync.contact_outcomes import ContactOutcomes
     from target_intercom.sync.mapping.attribute_values import AttributeType
-    from target_intercom.sync.mapping.contacts import ContactMapper
     from target_intercom.sync.mapping.mappers import Mappers
+    from target_intercom.sync.mapping.records import RecordMapper
+    from target_intercom.sync.record_outcomes import RecordOutcomes
     from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
     from target_intercom.sync.workspace.attributes import AttributeCatalog
 
@@ -38,10 +38,10 @@ class Intake:
     """Maps the records of one stream, and recalls what the ledger knows of them."""
 
     stream: Stream
-    mappers: Mappers[ContactMapper]
+    mappers: Mappers[RecordMapper]
     catalog: AttributeCatalog
     memory: StreamMemory
-    outcomes: ContactOutcomes
+    outcomes: RecordOutcomes
     _custom: dict[str, AttributeType | None] = field(default_factory=dict)
     """The types of the custom attributes that came so far; None for one that cannot be written."""
 

@@ -20,8 +20,8 @@ if t.TYPE_CHECKING:
     from target_intercom.settings.config import Stream
     from target_intercom.sync.by_key.known import KeyMatch, KnownObjects
     from target_intercom.sync.by_key.writer import KeyedWriter
-    from target_intercom.sync.contact_outcomes import ContactOutcomes
     from target_intercom.sync.intake import Intake, Taken
+    from target_intercom.sync.record_outcomes import RecordOutcomes
     from target_intercom.sync.remembering.stream_memory import StreamMemory
 
 
@@ -34,7 +34,7 @@ class KeyedSync:
     known: KnownObjects
     memory: StreamMemory
     writer: KeyedWriter
-    outcomes: ContactOutcomes
+    outcomes: RecordOutcomes
     repair: bool
 
     def meet(self, schema: StreamSchema) -> None:
@@ -97,7 +97,8 @@ class KeyedSync:
             return self.known.find_with_ids(keys)
         if mode is SyncMode.INSERT:
             return {**self.known.find(keys - known.keys()), **found}
-        return {**dict.fromkeys(keys, NotFound()), **found}
+        # Another stream, or an earlier batch, may have made an object that is new to this one.
+        return {**dict.fromkeys(keys, NotFound()), **self.known.remembered(keys - known.keys()), **found}
 
     def _write(self, writes: Sequence[ContactRecords]) -> list[Entry]:
         operations = [plan(write, self.stream.settings, self.known.kind.kind) for write in writes]

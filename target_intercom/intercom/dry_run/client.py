@@ -250,6 +250,12 @@ class DryRunClient(DryRunCompanyCalls):
 
     # Who works where.
 
+    def company_contacts(self, company: CompanyId) -> Iterator[ContactId]:
+        """See `CompanyCalls`: those who would stay in it."""
+        for contact in super().company_contacts(company):
+            if not self._planned.is_gone(contact) and company in self._planned.companies_of(contact, [company]):
+                yield contact
+
     def contact_companies(self, contact: ContactId) -> list[CompanyId]:
         """See `IntercomClient`."""
         made = self._planned.made(contact)

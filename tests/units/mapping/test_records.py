@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.errors import InvalidRecordError, StreamRefusedError
+from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.kinds.entity import ValueType
 from target_intercom.model import ExternalId, Identity, MatchBy
 from target_intercom.settings.parsing import parse_config
 from target_intercom.sync.mapping.attribute_values import AttributeType, WantedAttributes
-from target_intercom.sync.mapping.contacts import ContactMapper
 from target_intercom.sync.mapping.identifiers import no_identifier
+from target_intercom.sync.mapping.records import RecordMapper
 from tests.support.loading import TYPES, received
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_intercom.model import ContactDraft
-    from target_intercom.sync.mapping.contacts import Mapped
+    from target_intercom.sync.mapping.records import Mapped
 
 CUSTOM = "custom_attributes."
 
@@ -38,7 +39,9 @@ class Stream:
     def __post_init__(self) -> None:
         config = parse_config({"access_token": "t", **self.settings}).general
         schemas = {name: TYPES[type_] for name, type_ in self.properties.items()}
-        self.mapper = ContactMapper("people", schemas, config, api_version=self.api_version, say=self.said.append)
+        self.mapper = RecordMapper(
+            "people", schemas, config, kind=CONTACTS, api_version=self.api_version, say=self.said.append
+        )
 
     def mapped(self, record: Mapping[str, Any], **custom: AttributeType | None) -> Mapped:
         given = {CUSTOM + name: type_ for name, type_ in custom.items()}
@@ -59,7 +62,7 @@ class Stream:
 
 
 def wanted_types(
-    mapper: ContactMapper, records: list[Mapping[str, Any]], known: Mapping[str, object]
+    mapper: RecordMapper, records: list[Mapping[str, Any]], known: Mapping[str, object]
 ) -> dict[str, ValueType | None]:
     wanted = WantedAttributes(known)
     mapper.want(records, wanted)

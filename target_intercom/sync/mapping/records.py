@@ -1,4 +1,4 @@
-"""Records into contact drafts: which property goes into which attribute, as what. Pure."""
+"""Records into drafts of contacts or companies: which property goes into which attribute, as what. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from target_intercom.errors import InvalidRecordError
-from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX, ContactDraft, MatchBy
 from target_intercom.sync.mapping.attribute_values import ReadValues, standard_readers, standard_types
 from target_intercom.sync.mapping.group_names import NAMES, group_names
@@ -35,7 +34,7 @@ class Mapped:
     left_out: tuple[str, ...] = ()
 
 
-class ContactMapper:
+class RecordMapper:
     """Maps the records of one stream, under one schema."""
 
     def __init__(
@@ -44,7 +43,7 @@ class ContactMapper:
         properties: Mapping[str, Json],
         config: StreamConfig,
         *,
-        kind: EntityKind = CONTACTS,
+        kind: EntityKind,
         api_version: str,
         say: Callable[[str], None],
         is_open: bool = False,
@@ -142,7 +141,7 @@ class ContactMapper:
         return Mapped(draft, tuple(values.cut), tuple(values.left_out))
 
     def removes(self, record: Mapping[str, Json]) -> bool:
-        """Check whether a record asks to remove its contact."""
+        """Check whether a record asks to remove its object."""
         return asks_to_remove(record, self._config, self._layout.deleted)
 
     def identity(self, record: Mapping[str, Json]) -> Identity:

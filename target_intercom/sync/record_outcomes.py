@@ -1,4 +1,4 @@
-"""Records the outcomes of a contact stream in the report, the ledger, the links and the marks."""
+"""Records the outcomes of a stream of contacts or companies in the report, the ledger, the links and the marks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if t.TYPE_CHECKING:
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Stream
     from target_intercom.sync.linking.listed import ContactLinks
-    from target_intercom.sync.mapping.contacts import ContactMapper
     from target_intercom.sync.mapping.mappers import Mappers
+    from target_intercom.sync.mapping.records import RecordMapper
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
     from target_intercom.sync.removing.marked import StreamMarks
@@ -28,12 +28,12 @@ if t.TYPE_CHECKING:
 
 
 @dataclass
-class ContactOutcomes:
+class RecordOutcomes:
     """Reports what becomes of the records of one stream, and tells every part that has to know."""
 
     stream: Stream
     report: RunReport
-    mappers: Mappers[ContactMapper]
+    mappers: Mappers[RecordMapper]
     directory: Directory
     memory: StreamMemory
     links: ContactLinks
