@@ -10,7 +10,7 @@ from target_intercom.sandbox import Response
 from tests.support.checking import catalog, offered
 from tests.support.companies import ACCOUNTS, accounts, settings
 from tests.support.front import Front
-from tests.support.loading import lines
+from tests.support.loading import lines, record, schema
 
 if TYPE_CHECKING:
     from target_intercom.sandbox import SandboxServer
@@ -223,6 +223,22 @@ def test_a_stream_without_a_company_id_is_refused_in_the_words_of_a_run(check: C
     assert done.exit_code == 1
     for line in message.splitlines():
         assert line.split(", for example")[0] in done.log
+
+
+@pytest.mark.parametrize("object_", ["companies", "company_members"])
+def test_a_stream_that_the_ledger_has_as_another_object_is_told_in_the_words_of_a_run(
+    check: Checker, load: Loader, object_: str
+) -> None:
+    load([schema("accounts", id="text", email="text"), record("accounts", id="1", email="a@x.com")])
+    own = {"object": object_, "mappings": {"id": "external_id" if object_ == "company_members" else "company_id"}}
+    changed: dict[str, Any] = {"mappings": {}, "streams": {"accounts": own}}
+    streams = catalog(offered("accounts", id="text", company_id="text", email="text"))
+    said = check(streams, **changed).only("error", "streams.accounts.object")
+    rows = [schema("accounts", id="text", company_id="text"), record("accounts", id="1", company_id="a")]
+    done = load.pipe(rows, **changed)
+    assert done.exit_code == 1
+    assert said.splitlines()[0] in done.log
+    assert check(catalog(offered("accounts", id="text", email="text"))).messages("error") == []
 
 
 def test_the_general_mappings_are_not_for_companies(check: Checker, people: People) -> None:
