@@ -11,7 +11,7 @@ from target_intercom.check.mappings import Fate, MappingTable, Verdict, fate_of,
 from target_intercom.errors import StreamRefusedError
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX, MatchBy
-from target_intercom.run.parts import MapperFactory
+from target_intercom.run.mapper_factory import MapperFactory
 from target_intercom.settings.config import StreamConfig
 from target_intercom.settings.contact_streams import ContactStreams
 from target_intercom.settings.warnings import (

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
-from target_intercom.errors import LedgerError
-from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.dry_run.client import DryRunClient
-from target_intercom.intercom.parallel import InParallel
 from target_intercom.intercom.protocol.companies import Company
 from target_intercom.kinds.companies import Companies
 from target_intercom.kinds.company_members import CompanyMembers, company_key
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.kinds.tags import Tags
-from target_intercom.ledger.interface import Ledger, stamp
+from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.records import SqlLedger
-from target_intercom.ledger.store.database import Database
-from target_intercom.ledger.store.scratch import ScratchDatabase
 from target_intercom.model import ContactId, LinkName
 from target_intercom.run.keyed_parts import KeyedParts
+from target_intercom.run.shared_parts import SharedParts
 from target_intercom.settings.config import StreamObject
-from target_intercom.settings.warnings import ignored_values, nameless_workspace, no_properties
-from target_intercom.singer.schemas import is_open
 from target_intercom.sync.contacts import ContactSync
 from target_intercom.sync.end_of_pipe import AllLinks, EndOfPipe, LinksAtEnd
 from target_intercom.sync.intake import Intake
@@ -35,17 +28,12 @@ from target_intercom.sync.linking.outcomes import Outcomes
 from target_intercom.sync.linking.put_on import PutOn
 from target_intercom.sync.linking.take_off import TakeOff
 from target_intercom.sync.linking.waiting import UnnamedLists, WaitingMemberships
-from target_intercom.sync.mapping.group_names import NAMES
-from target_intercom.sync.mapping.mappers import Mappers
-from target_intercom.sync.mapping.memberships import MembershipMapper
-from target_intercom.sync.mapping.records import RecordMapper
 from target_intercom.sync.matching.contact_ids import ContactIds
 from target_intercom.sync.matching.directory import Directory
 from target_intercom.sync.matching.look_ups import LookUps
 from target_intercom.sync.matching.search import Matcher
 from target_intercom.sync.memberships import MembershipSync
 from target_intercom.sync.record_outcomes import RecordOutcomes
-from target_intercom.sync.remembering.stream_memory import StreamMemory
 from target_intercom.sync.removing.complete_streams import CompleteStreams
 from target_intercom.sync.removing.marked import Marks, StreamMarks
 from target_intercom.sync.removing.removals import Removals
@@ -55,136 +43,29 @@ from target_intercom.sync.workspace.companies import CompanyCatalog
 from target_intercom.sync.workspace.tags import TagCatalog
 from target_intercom.sync.writing.archived import ArchivedContacts
 from target_intercom.sync.writing.bulk import BulkWriter, Teammates
-from target_intercom.sync.writing.bulk_jobs import BulkJobs
 from target_intercom.sync.writing.conflicts import ExistingContacts
 from target_intercom.sync.writing.dry_run import DryRunWriter
 from target_intercom.sync.writing.lost_answers import Creates
 from target_intercom.sync.writing.one_by_one import DirectWriter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
-    from target_intercom.intercom.protocol.bulk import Job
-    from target_intercom.intercom.protocol.ids import JobId
-    from target_intercom.intercom.protocol.workspace import Workspace
-    from target_intercom.kinds.entity import EntityKind
-    from target_intercom.model import Contact, StreamSchema
-    from target_intercom.reporting.report import RunReport
-    from target_intercom.settings.config import Config, Stream
-    from target_intercom.sync.writing.plan_file import Plan, PlanFile
+    from target_intercom.model import Contact
+    from target_intercom.settings.config import Stream
+    from target_intercom.sync.mapping.mappers import Mappers
+    from target_intercom.sync.mapping.memberships import MembershipMapper
+    from target_intercom.sync.mapping.records import RecordMapper
+    from target_intercom.sync.writing.bulk_jobs import BulkJobs
     from target_intercom.sync.writing.results import Writer
 
-GRACE_SECONDS: t.Final = 5.0
-"""How long a run that ends early waits for calls in flight: a supervisor kills after some 10 to 30 seconds."""
 
-
-def new_client(config: Config, plan: PlanFile | None, warn: Callable[[str], None]) -> IntercomClient:
-    """Return the client of a run; with a plan it writes nothing to Intercom and plans what it would have written."""
-    make = IntercomClient if plan is None else partial(DryRunClient, note=plan.note)
-    return make(
-        url=config.url,
-        token=config.access_token,
-        version=config.api_version,
-        bulk_version=config.bulk_api_version,
-        rate_limit_percent=config.rate_limit_percent,
-        max_connections=config.max_connections,
-        warn=warn,
-    )
-
-
-def open_database(config: Config) -> Database | None:
-    """Open the database of the ledger; None where the run needs none.
-
-    A dry run works on a copy. A run without a ledger that removes contacts or has groups keeps what came until its end.
-    """
-    if config.ledger is None:
-        return ScratchDatabase(config.data_dir) if config.removes or config.has_groups or config.has_members else None
-    return ScratchDatabase(config.data_dir, config.ledger) if config.dry_run else Database(config.ledger)
-
-
-def ledger_of(database: Database | None, config: Config, workspace: Workspace, run_id: str) -> Ledger:
-    """Return the ledger of a workspace.
-
-    Raises:
-        LedgerError: Intercom does not say whose workspace it is.
-    """
-    if database is None:
-        return Ledger()
-    message = None if config.ledger is None else nameless_workspace(workspace)
-    if message is not None:
-        raise LedgerError(message)
-    return SqlLedger(database, workspace.id, run_id)
-
-
-@dataclass(frozen=True)
-class MapperFactory:
-    """Makes the mappers of streams, which need no workspace."""
-
-    config: Config
-    warn: Callable[[str | None], None]
-    add_properties: Callable[[Iterable[str]], object]
-    """Takes the names of properties that a stream has."""
-
-    def of(self, kind: EntityKind) -> Mappers[RecordMapper]:
-        """Return the mappers of a stream of objects of a kind."""
-        return Mappers(partial(self._mapper, kind))
-
-    def of_memberships(self) -> Mappers[MembershipMapper]:
-        """Return the mappers of a stream of groups."""
-        return Mappers(self._membership_mapper)
-
-    def _mapper(self, kind: EntityKind, schema: StreamSchema) -> RecordMapper:
-        self._check_names(schema)
-        return RecordMapper(
-            schema.stream,
-            schema.plain["properties"],
-            self.config.stream(schema.stream),
-            kind=kind,
-            api_version=self.config.api_version,
-            say=self.warn,
-            is_open=is_open(schema.plain),
-            met=self.add_properties,
-        )
-
-    def _membership_mapper(self, schema: StreamSchema) -> MembershipMapper:
-        self._check_names(schema)
-        config = self.config.stream(schema.stream)
-        if config.links is None:
-            raise LookupError(schema.stream)
-        return MembershipMapper(
-            schema.stream,
-            schema.plain["properties"],
-            config,
-            NAMES[config.links],
-            has_own_mappings=self.config.has_own_mappings(schema.stream),
-            say=self.warn,
-            is_open=is_open(schema.plain),
-            met=self.add_properties,
-        )
-
-    def _check_names(self, schema: StreamSchema) -> None:
-        has_own_mappings = self.config.has_own_mappings(schema.stream)
-        refusal = no_properties(schema.stream, schema.plain, has_own_mappings=has_own_mappings)
-        if refusal is not None:
-            raise refusal
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The parts that the streams of a run share; each is made of others when it is first asked for."""
-
-    config: Config
-    client: IntercomClient
-    ledger: Ledger
-    report: RunReport
-    plan: Plan
-    warn: Callable[[str | None], None]
-    check_refused: Callable[[], None]
-    """Ends a run that has refused too many records."""
+class Parts(SharedParts):
+    """The parts of streams of contacts and of their links; each is made of others when it is first asked for."""
 
     def contact_sync(self, stream: Stream, mappers: Mappers[RecordMapper]) -> ContactSync:
         """Return the sync of a stream of contacts."""
-        memory = self._memory(stream)
+        memory = self.memory(stream, self.ledger, self._ids)
         outcomes = RecordOutcomes(
             stream,
             self.report,
@@ -198,11 +79,6 @@ class Parts:
         look_ups = LookUps(stream, self._directory, self._matcher, self._ids)
         intake = Intake(stream, mappers, self._catalog, memory, outcomes)
         return ContactSync(stream, intake, look_ups, memory, self._writer(stream), outcomes)
-
-    def say_ignored(self, stream: str, attributes: Iterable[str]) -> None:
-        """Say, once for each attribute, that Intercom did not take its values."""
-        for name in attributes:
-            self.warn(ignored_values(stream, name))
 
     def membership_sync(self, stream: Stream, mappers: Mappers[MembershipMapper]) -> MembershipSync:
         """Return the sync of a stream of groups."""
@@ -236,11 +112,6 @@ class Parts:
         groups = {company_key(one): one for one in companies}
         counts = self.links.memberships.of_kind(LinkName.COMPANY).users_of_ours(groups)
         return {groups[group]: count for group, count in counts.items()}
-
-    @cached_property
-    def in_parallel(self) -> InParallel:
-        """The threads that make calls."""
-        return InParallel(self.config.max_connections, self.client.stop, GRACE_SECONDS)
 
     @cached_property
     def archived(self) -> ArchivedContacts:
@@ -367,31 +238,9 @@ class Parts:
     def _jobs(self) -> BulkJobs:
         return self.jobs(self.client.job, "contacts")
 
-    def jobs(self, look: Callable[[JobId], Job], plural: str) -> BulkJobs:
-        """Return the bulk jobs that write some kind of object; `look` reads one."""
-        return BulkJobs(
-            self.client,
-            self.in_parallel,
-            look=look,
-            plural=plural,
-            # What is written is the same, however it travels.
-            enabled=self.config.bulk_writes and not self.config.dry_run,
-            patience_seconds=self.config.search_delay_seconds,
-            say=self.warn,
-        )
-
     @cached_property
     def _teammates(self) -> Teammates:
         return Teammates(self.client)
-
-    def _memory(self, stream: Stream) -> StreamMemory:
-        return StreamMemory(
-            stream,
-            ledger=self.ledger,
-            ids=self._ids,
-            repair=self.config.repair,
-            sees=stream.settings.sync_mode.removes or self.config.removes,
-        )
 
     def _writer(self, stream: Stream) -> Writer:
         existing = ExistingContacts(
