@@ -47,7 +47,7 @@ class KeyedParts:
         """Return the sync of a stream."""
         shared = self.shared
         shared.report.companies(stream.name)
-        memory = shared.memory(stream, self.ledger, self.known)
+        memory = shared.memory(stream, self.ledger, None)
         marks = StreamMarks(stream, self._marks)
         outcomes = RecordOutcomes(
             stream, shared.report, mappers, self.known.directory, memory, ContactLinks(), marks, shared.say_ignored

@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.workspace import Workspace
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config, Stream
-    from target_intercom.sync.remembering.stream_memory import Ids
+    from target_intercom.sync.matching.contact_ids import ContactIds
     from target_intercom.sync.writing.plan_file import Plan, PlanFile
 
 GRACE_SECONDS: t.Final = 5.0
@@ -102,7 +102,7 @@ class SharedParts:
             say=self.warn,
         )
 
-    def memory(self, stream: Stream, ledger: Ledger, ids: Ids) -> StreamMemory:
+    def memory(self, stream: Stream, ledger: Ledger, ids: ContactIds | None) -> StreamMemory:
         """Return a stream's part of a ledger."""
         sees = stream.settings.sync_mode.removes or self.config.removes
         return StreamMemory(stream, ledger=ledger, ids=ids, repair=self.config.repair, sees=sees)

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, exists, or_, select, update
 from target_intercom.ledger.interface import Streams
 from target_intercom.ledger.store.locks import enter, lock_name
 from target_intercom.ledger.store.rows import Rows
-from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, STREAMS
+from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, OF_CONTACTS, STREAMS
 from target_intercom.settings.warnings import changed_object
 
 if t.TYPE_CHECKING:
@@ -118,7 +118,7 @@ class SqlStreams(Streams):
 def contact_streams(connection: Connection) -> Mapping[str, Sequence[str]]:
     """Return the streams of contacts by workspace."""
     streams: dict[str, list[str]] = defaultdict(list)
-    query = select(_S.workspace, _S.stream).where(_S.object == "contacts", _IS_KNOWN).order_by(_S.stream)
+    query = select(_S.workspace, _S.stream).where(_S.object == OF_CONTACTS, _IS_KNOWN).order_by(_S.stream)
     for row in connection.execute(query):
         streams[row.workspace].append(row.stream)
     return streams
