@@ -37,7 +37,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak taps lint format bench lock clean
+.PHONY: help demo test quick soak taps lint format bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ demo: $(INSTALLED) $(PLUGINS_INSTALLED) ## PostgreSQL -> Meltano -> target-inter
 
 test: $(INSTALLED) $(PLUGINS_INSTALLED) $(call tried,$(TAPS_OF_TEST)) ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+
+quick: $(INSTALLED) ## Run a part of the tests, some two minutes, for work in progress
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --quick
 
 soak: $(INSTALLED) ## Let random histories happen in pairs of worlds that must agree; MINUTES=5, SEED=, ONLY=batches, JOBS=1, CASE=
 	@$(BIN)/python -m tests.soak $(MINUTES:%=--minutes %) $(SEED:%=--seed %) $(ONLY:%=--only %) $(JOBS:%=--jobs %) $(CASE:%=--case %)

@@ -9,11 +9,12 @@ import typing as t
 from contextlib import suppress
 from pathlib import Path
 
-from demo import customers, memberships, show
+from demo import show
 from demo.database import running_database
 from demo.errors import DemoError
 from demo.pipeline import Pipeline
 from demo.processes import let_sigterm_interrupt
+from demo.tables import accounts, customers, memberships
 from demo.workspace import running_workspace
 
 if t.TYPE_CHECKING:
@@ -52,8 +53,8 @@ def _tell(database: Database, workspace: Workspace, pipeline: Pipeline) -> None:
     with database.connect() as connection:
         segments = memberships.read(connection)
     _say(
-        f"PostgreSQL is up, its table customers has {customers.ROW_COUNT} rows, its table memberships "
-        f"{sum(map(len, segments.values()))}: {database.url}"
+        f"PostgreSQL is up, its table customers has {customers.ROW_COUNT} rows, its table accounts "
+        f"{accounts.ROW_COUNT + 1}, its table memberships {sum(map(len, segments.values()))}: {database.url}"
     )
     _say(f"A sandbox workspace is up in place of Intercom: {workspace.url}")
 
@@ -63,30 +64,41 @@ def _tell(database: Database, workspace: Workspace, pipeline: Pipeline) -> None:
     with database.connect() as connection:
         changes = customers.change(connection)
         joined, left = memberships.change(connection, (*changes.updated, *changes.inserted), changes.deleted)
+        accounts.change(connection)
         rows, segments = customers.read(connection), memberships.read(connection)
+        homes, workers = accounts.read(connection), accounts.workers(connection)
     _heading("Changes in PostgreSQL")
     _say(
         f"customers: {len(changes.updated)} rows updated, {len(changes.inserted)} inserted, "
         f"{len(changes.deleted)} marked as deleted",
+        f"the updated ones have moved to account {accounts.NEW_HOME}",
+        "accounts: 1 row updated, 1 deleted, at which nobody works",
         f"memberships: {joined} rows inserted, {left} deleted, and those of the customers marked as deleted",
     )
 
     _heading(
         "Second run: the same command; of customers the tap sends what changed, and the last row it sent before; "
-        "of memberships all"
+        "of accounts and memberships all"
     )
     _say(*show.report(pipeline.run()))
 
     for what, key in (
         ("untouched since the first run", customers.FIRST_ID + 5),
-        ("updated", changes.updated[0]),
+        ("updated, and moved to another account", changes.updated[0]),
         ("inserted", changes.inserted[0]),
         ("marked as deleted", changes.deleted[0]),
     ):
         _heading(f"Customer {key}: {what}")
         contact = workspace.contact(str(key))
         tags = [] if contact is None else workspace.tags(contact)
-        _say(*show.comparison(rows[key], segments.get(key, []), contact, tags))
+        companies = [] if contact is None else workspace.companies_of(contact)
+        _say(*show.comparison(rows[key], segments.get(key, []), contact, tags, companies))
+
+    for account in (accounts.key(1), accounts.NEW_HOME):
+        _heading(f"Account {account}")
+        _say(*show.company(homes[account], workers.get(account, []), workspace.company(account)))
+    _heading(f"Account {accounts.LEFT}, which is deleted")
+    _say("  still there" if workspace.company(accounts.LEFT) else "  no such company any more, it is archived")
 
     with database.connect() as connection:
         gone = customers.delete(connection, _GONE)

@@ -18,9 +18,9 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import dict_row
 
-from demo import customers, memberships
 from demo.errors import DemoError
 from demo.processes import free_port, let_sigterm_interrupt, running, uninterrupted, wait_until_ready
+from demo.tables import accounts, customers, memberships
 
 with warnings.catch_warnings():
     # On import it looks for a runtime directory, which not every machine has, and which is not used here.
@@ -30,7 +30,9 @@ with warnings.catch_warnings():
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-Connection: t.TypeAlias = "psycopg.Connection[customers.Row]"
+    from demo.tables.rows import Row
+
+Connection: t.TypeAlias = "psycopg.Connection[Row]"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def running_database(port: int = 0) -> Iterator[Database]:
         ) as process:
             wait_until_ready("PostgreSQL", process, log, database.answers)
             with database.connect() as connection:
+                accounts.create(connection)
                 customers.create(connection)
                 memberships.create(connection)
             yield database
@@ -102,7 +105,8 @@ def main() -> None:
     let_sigterm_interrupt()
     try:
         with suppress(KeyboardInterrupt), running_database(port) as database:
-            print(f"PostgreSQL with the tables customers and memberships: {database.url} (Ctrl-C stops it)", flush=True)
+            tables = "accounts, customers and memberships"
+            print(f"PostgreSQL with the tables {tables}: {database.url} (Ctrl-C stops it)", flush=True)
             threading.Event().wait()
     except DemoError as error:
         parser.exit(1, f"{error}\n")

@@ -11,12 +11,15 @@ from decimal import Decimal
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from demo.customers import Row
     from demo.pipeline import Report
-    from demo.workspace import Contact
+    from demo.tables.rows import Row
+    from demo.workspace import Company, Contact
 
-_RENAMED = {"id": "external_id"}  # the mapping in meltano.yml
-_NOT_LOADED = ("deleted_at", "updated_at")  # the one says whom to remove, the other is Intercom's own
+# The mappings in meltano.yml.
+_RENAMED = {"id": "external_id"}
+_RENAMED_OF_COMPANIES = {"id": "company_id", "opened_at": "remote_created_at", "tier": "account_tier"}
+# Who is to be removed, Intercom's own, and which company the contact is in.
+_NOT_LOADED = ("deleted_at", "updated_at", "account_id")
 _WIDTH = 40
 _ZERO_WIDTH_JOINER = "\N{ZERO WIDTH JOINER}"
 
@@ -33,23 +36,37 @@ def report(report: Report) -> Iterator[str]:
     yield f"{sum(calls.values())} calls to Intercom: {_figures(calls)}"
 
 
-def comparison(row: Row, segments: list[str], contact: Contact | None, tags: list[str]) -> Iterator[str]:
-    """Set a row and the contact that came of it side by side, column by column, and its segments and tags."""
+def comparison(
+    row: Row, segments: list[str], contact: Contact | None, tags: list[str], companies: list[str]
+) -> Iterator[str]:
+    """Set a row and the contact that came of it side by side, column by column, with its segments and account."""
     if contact is None:
         yield f"  deleted_at is {_text(row['deleted_at'])}: no such contact any more, it is archived"
         return
     yield _line("column", "in PostgreSQL", "in Intercom (dates are unix seconds)")
     for column, value in row.items():
         if column not in _NOT_LOADED:
-            yield _line(column, _text(value), _text(attribute(contact, column)))
+            yield _line(column, _text(value), _text(attribute(contact, _RENAMED.get(column, column))))
     yield _line("segments", ", ".join(segments), ", ".join(tags))
+    yield _line("account_id", row["account_id"] or "", ", ".join(companies))
 
 
-def attribute(contact: Contact, column: str) -> t.Any:
-    """Find what a column became: a standard attribute, or else a custom one."""
-    name = _RENAMED.get(column, column)
-    custom = contact["custom_attributes"]
-    return custom[name] if name in custom else contact.get(name)
+def company(row: Row, workers: list[int], company: Company | None) -> Iterator[str]:
+    """Set an account and the company that came of it side by side, column by column, and how many work there."""
+    if company is None:
+        yield "  no such company"
+        return
+    yield _line("column", "in PostgreSQL", "in Intercom (dates are unix seconds)")
+    for column, value in row.items():
+        yield _line(column, _text(value), _text(attribute(company, _RENAMED_OF_COMPANIES.get(column, column))))
+    yield _line("customers", str(len(workers)), str(company["user_count"]))
+
+
+def attribute(shown: Contact | Company, name: str) -> t.Any:
+    """Find an attribute: a standard one, or else a custom one."""
+    custom = shown["custom_attributes"]
+    value = custom[name] if name in custom else shown.get(name)
+    return value.get("name") if name == "plan" and isinstance(value, dict) else value
 
 
 def _figures(counts: dict[str, t.Any]) -> str:

@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
 Contact: t.TypeAlias = dict[str, t.Any]
+Company: t.TypeAlias = dict[str, t.Any]
 
 TOKEN = "sandbox"  # noqa: S105, the sandbox's token is no secret
 
@@ -42,6 +43,18 @@ class Workspace:
         """Read the names of a contact's tags, in their order."""
         body = self._body(self._get(f"/contacts/{contact['id']}/tags"))
         return sorted(tag["name"] for tag in body["data"])
+
+    def company(self, company_id: str) -> Company | None:
+        """Read the company with this company_id; nothing if there is none, or an archived one."""
+        response = self._get("/companies", company_id=company_id)
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        return self._body(response)
+
+    def companies_of(self, contact: Contact) -> list[str]:
+        """Read the company_ids of a contact's companies, in their order."""
+        body = self._body(self._get(f"/contacts/{contact['id']}/companies"))
+        return sorted(company["company_id"] for company in body["data"])
 
     def contacts(self) -> Iterator[Contact]:
         """Read all contacts that are not archived."""

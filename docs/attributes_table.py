@@ -1,6 +1,6 @@
-"""Writes the table of standard attributes into docs/mapping.md: `python -m docs.attributes_table`.
+"""Writes the tables of standard attributes into docs/mapping.md: `python -m docs.attributes_table`.
 
-The table is what target_intercom/kinds/contacts.py states; a test holds the two together.
+The tables are what target_intercom/kinds/contacts.py and companies.py state; a test holds them together.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from target_intercom.kinds.companies import COMPANIES
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.kinds.entity import ValueType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from target_intercom.kinds.entity import Attribute
+    from target_intercom.kinds.entity import Attribute, EntityKind
 
 PAGE = Path(__file__).parent / "mapping.md"
-BEGIN = "<!-- attributes: written by python -m docs.attributes_table -->\n"
-END = "<!-- end of attributes -->\n"
+BEGIN = "<!-- attributes of {}: written by python -m docs.attributes_table -->\n"
+END = "<!-- end of attributes of {} -->\n"
 WORDS = {
     ValueType.STRING: "text",
     ValueType.INTEGER: "whole number",
@@ -30,8 +31,8 @@ WORDS = {
 }
 
 
-def table() -> str:
-    """Return the lines of the table."""
+def table(kind: EntityKind) -> str:
+    """Return the lines of the table of a kind."""
     rows = [["attribute", "takes", "by its own name", "in bulk jobs", "`api_version`"], ["---"] * 5]
     rows += [
         [
@@ -41,7 +42,7 @@ def table() -> str:
             bulk_jobs(attribute),
             versions(attribute),
         ]
-        for name, attribute in CONTACTS.mappable.items()
+        for name, attribute in kind.mappable.items()
     ]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
@@ -49,20 +50,18 @@ def table() -> str:
 def takes(attribute: Attribute) -> Iterator[str]:
     """Yield what is to be known of an attribute's values."""
     yield "the id of a teammate" if attribute.names_teammate else WORDS[attribute.type]
-    if not attribute.writable:
-        yield "only to match by"
-    if attribute.trimmed:
-        yield "trimmed"
-    if attribute.member is not None:
-        yield f"of an object its `{attribute.member}`"
-    if attribute.needs_email:
-        yield "only together with an email"
-    if not attribute.compared:
-        yield "Intercom does not show it, so it is no reason to update"
-    if attribute.null_means is not None:
-        yield f"null is {json.dumps(attribute.null_means)}"
-    if attribute.only_set:
-        yield "an update writes only true"
+    said = {
+        "only to match by": not attribute.writable,
+        f"decimals are cut, {attribute.most} at most": attribute.most is not None,
+        "trimmed": attribute.trimmed,
+        f"of an object its `{attribute.member}`": attribute.member is not None,
+        "only together with an email": attribute.needs_email,
+        "Intercom does not show it, so it is no reason to update": not attribute.compared,
+        f"null is {json.dumps(attribute.null_means)}": attribute.null_means is not None,
+        "an update writes only true": attribute.only_set,
+        "not in mode `enrich`": attribute.only_upserted,
+    }
+    yield from (text for text, applies in said.items() if applies)
 
 
 def bulk_jobs(attribute: Attribute) -> str:
@@ -81,10 +80,13 @@ def versions(attribute: Attribute) -> str:
 
 
 def with_table(text: str) -> str:
-    """Return the page's text with the table of now between its marks."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    """Return the page's text with the tables of now between their marks."""
+    for kind in (CONTACTS, COMPANIES):
+        begin, end = BEGIN.format(kind.plural), END.format(kind.plural)
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}\n{table(kind)}\n{end}{after}"
+    return text
 
 
 if __name__ == "__main__":

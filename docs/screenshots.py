@@ -68,8 +68,28 @@ _SCHEMA = {
             "signed_up_at": _TIME,
             "renews_at": _TIME,
             "segments": {"type": ["array", "null"], "items": _TEXT},
+            "account": _TEXT,
         },
     },
+}
+_ACCOUNTS = {
+    "type": "SCHEMA",
+    "stream": "accounts",
+    "key_properties": ["id"],
+    "schema": {
+        "type": "object",
+        "properties": {
+            "id": _TEXT,
+            "name": _TEXT,
+            "plan": _TEXT,
+            "size": {"type": "integer"},
+            "monthly_spend": _NUMBER,
+        },
+    },
+}
+_WITH_ACCOUNTS: dict[str, Any] = {
+    "companies_property": "account",
+    "streams": {"accounts": {"object": "companies", "mappings": {"id": "company_id"}}},
 }
 
 
@@ -101,17 +121,21 @@ def _terminal(screen: str) -> str:
 
 
 def shoot_page(chromium: Browser, out: Path) -> None:
-    """Take the pictures of the sandbox's page: people, a contact and calls."""
+    """Take the pictures of the sandbox's page: people, a contact, companies, a company and calls."""
     with SandboxServer(clock=_slow_clock()) as sandbox, tempfile.TemporaryDirectory() as folder:
-        _load(sandbox, Path(folder), map(_customer, range(_PEOPLE)))
+        workers = [_customer(number) | {"account": _COMPANIES[number % len(_COMPANIES)]} for number in range(_PEOPLE)]
+        _run(sandbox, Path(folder), [_ACCOUNTS, *_records("accounts", _accounts()), *_told(workers)], **_WITH_ACCOUNTS)
         changed = [_changed(_customer(number)) for number in range(_CHANGED)]
         sandbox.conditions.change({"targeted": [_FULL, _BROKEN]})
         _load(sandbox, Path(folder), changed)
+        company = sandbox.workspace.all_companies()[0]
         shown = next(one for one in sandbox.workspace.everyone() if one.external_id == changed[0]["id"])
         # As high as there is something to see, and as the files stay small.
         for name, path, height in (
             ("people", "/", 640),
             ("contact", f"/page/people/{shown.id}", 880),
+            ("companies", "/page/companies", 460),
+            ("company", f"/page/companies/{company['id']}", 860),
             ("calls", "/page/calls", 640),
         ):
             _shoot(chromium, sandbox.url + path, height, out / f"{name}.png")
@@ -176,6 +200,19 @@ def _slow_clock() -> Callable[[], float]:
 
 
 def _load(sandbox: SandboxServer, folder: Path, records: Iterable[dict[str, Any]], **settings: Any) -> None:
+    """Load customers."""
+    _run(sandbox, folder, _told(records), **settings)
+
+
+def _told(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [_SCHEMA, *_records("customers", records), _STATE]
+
+
+def _records(stream: str, records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"type": "RECORD", "stream": stream, "record": record} for record in records]
+
+
+def _run(sandbox: SandboxServer, folder: Path, messages: Iterable[dict[str, Any]], **settings: Any) -> None:
     config = folder / "config.json"
     config.write_text(
         json.dumps(
@@ -191,7 +228,6 @@ def _load(sandbox: SandboxServer, folder: Path, records: Iterable[dict[str, Any]
             }
         )
     )
-    messages = [_SCHEMA, *({"type": "RECORD", "stream": "customers", "record": record} for record in records), _STATE]
     subprocess.run(
         [sys.executable, "-m", "target_intercom", "--config", str(config)],
         input="".join(json.dumps(message) + "\n" for message in messages),
@@ -208,6 +244,19 @@ def _load_all(sandbox: SandboxServer, folder: Path, records: Iterable[dict[str, 
 
 def _broken(record: dict[str, Any]) -> dict[str, Any]:
     return record | {"email": f"{record['name']} at home"}
+
+
+def _accounts() -> list[dict[str, Any]]:
+    return [
+        {
+            "id": name,
+            "name": f"{name.title()} & Co",
+            "plan": _PLANS[place % len(_PLANS)],
+            "size": 12 + 31 * place,
+            "monthly_spend": 450 * place,
+        }
+        for place, name in enumerate(_COMPANIES, 1)
+    ]
 
 
 def _customer(number: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ __all__ = [
     "CUSTOM_PREFIX",
     "LINK_RESULTS",
     "MEMBERSHIP_RESULTS",
+    "STAND_IN",
     "Ambiguous",
     "Contact",
     "ContactDraft",
@@ -59,6 +60,7 @@ __all__ = [
     "TagId",
     "Unanswered",
     "Update",
+    "stand_in",
 ]
 
 
@@ -75,6 +77,15 @@ class MatchBy(str, enum.Enum):
 
 RecordKey = t.NewType("RecordKey", str)
 """What tells a record from the others of its stream: the values of its key properties, as a JSON list."""
+
+STAND_IN: t.Final = "unnamed:"
+"""What the stand-ins of contacts begin with that a bulk job has made, and whose Intercom ids are not known."""
+
+
+def stand_in(stream: str, key: RecordKey) -> ContactId:
+    """Return what stands for the id of a contact that a bulk job has made for a record."""
+    return ContactId(f"{STAND_IN}{stream}:{key}")
+
 
 GroupKey = t.NewType("GroupKey", str)
 """What names of one group have in common: a tag's name in small letters."""
@@ -387,6 +398,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkChange:
+    """Links that a contact is to get, and to lose."""
+
+    add: frozenset[LinkedId]
+    remove: frozenset[LinkedId]
+
+
+@dataclass(frozen=True, slots=True)
 class Create:
     """Make a new contact."""
 
@@ -395,14 +414,10 @@ class Create:
     attributes: Mapping[str, Json]
     again: bool = False
     """It was sent before and surely did not arrive."""
-
-
-@dataclass(frozen=True, slots=True)
-class LinkChange:
-    """Links that a contact is to get, and to lose."""
-
-    add: frozenset[LinkedId]
-    remove: frozenset[LinkedId]
+    links: Mapping[LinkName, LinkChange] = field(default_factory=dict)
+    """What may go along in a bulk job, as of an `Update`."""
+    stand_in: ContactId | None = None
+    """The contact's id as long as Intercom's is not known, where links go along (`stand_in`)."""
 
 
 @dataclass(frozen=True, slots=True)

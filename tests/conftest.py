@@ -12,10 +12,13 @@ from target_intercom.sandbox import SandboxServer
 from tests.support.description import VERSIONS, official_description
 from tests.support.dialect import use_one_dialect
 from tests.support.loading import SAID, Loader, People
+from tests.support.selection import ByFile, is_quick
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
+
+    from xdist.remote import Producer  # type: ignore[import-untyped]
 
 
 pytest_plugins = ("tests.support.fixtures",)
@@ -26,6 +29,8 @@ LONGEST = (
     "test_hub",
     "test_scale",
     "test_kills",
+    "test_safety",
+    "test_differences",
     "test_groups_kills",
     "test_memory",
     "test_removals",
@@ -53,11 +58,25 @@ LONGEST = (
 """Files that take long begin first, so that no process is left with one at the end."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="Run the tests of `make quick` alone.")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
+    """Have the long files given out test by test."""
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_configure() -> None:
     use_one_dialect()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("quick"):
+        others = [item for item in items if not is_quick(item.path)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if is_quick(item.path)]
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 

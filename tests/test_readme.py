@@ -48,7 +48,7 @@ def test_a_command_that_runs_elsewhere_stands_there(block: Block) -> None:
     files = [ROOT / name for name in (block.note or "").removeprefix("runs in: ").split(", ")]
     there = set().union(*(words_of(file) for file in files))
     for command in block.commands:
-        words = [re.sub(r"\[\w+\]", "", word) for word in shlex.split(command, comments=True)]  # without extras
+        words = [re.sub(r"\[[\w,]+\]", "", word) for word in shlex.split(command, comments=True)]  # without extras
         wanted = {word for word in words if "/" not in word and "=" not in word}
         assert wanted - there - {"&&", ".", "$", "KEEP"} == set(), command
 
@@ -125,9 +125,11 @@ def test_the_commands_for_a_pipe_and_those_of_the_ledger(sandbox: str, tmp_path:
     assert '"operation": "create"' in said
     assert '"status": "succeeded"' in said
     assert saved_state(tmp_path) == STATE
-    listed, by_environment = run_all(shell, DOCS / "ledger.md", sandbox, anew=False).values()
+    listed, runs, by_environment = run_all(shell, DOCS / "ledger.md", sandbox, anew=False).values()
     assert by_environment == listed
-    (shown,) = blocks(DOCS / "ledger.md", "text")
+    shown, shown_runs = blocks(DOCS / "ledger.md", "text")
+    assert runs.split()[:9] == shown_runs.text.split()[:9]
+    assert runs.split()[-5:] == shown_runs.text.split()[-5:]
     assert listed.split()[:8] == shown.text.split()[:8]
     assert listed.split()[9:13] == shown.text.split()[9:13]
     assert [line.split(",")[0] for line in (tmp_path / "ids.csv").read_text().splitlines()] == ["id", "1", "2"]

@@ -13,6 +13,7 @@ from target_intercom.sandbox import SandboxServer
 from target_intercom.settings.parsing import parse_config
 from target_intercom.settings.table import SETTINGS
 from target_intercom.target import TargetIntercom
+from tests.support.companies import companies
 from tests.support.documents import DOCS, README, blocks
 from tests.support.loading import People, record, schema, state
 from tests.support.proxy import led_to
@@ -240,6 +241,61 @@ def test_a_table_of_groups_becomes_tags(load: Loader, people: People) -> None:
     assert sorted(people.one(external_id="2")["tags"]) == ["beta", "vip"]
     assert run((1, "beta"), (2, "beta"), (9, "vip")).stream("memberships")["left"] == 1
     assert people.one(external_id="2")["tags"] == ["beta"]
+
+
+ACCOUNT: dict[str, Any] = {"id": "text", "name": "text", "arr": "number", "tier": "text"}
+
+
+def test_accounts_become_companies_and_their_users_are_in_them(
+    load: Loader, people: People, sandbox: SandboxServer
+) -> None:
+    settings = recipe("Accounts and their users")
+    user: dict[str, Any] = {"id": "integer", "email": "text", "account_id": "text", "tier": "text"}
+    rows = [
+        *told("public-users", person(1, account_id="acme", tier="a"), person(2, account_id="acmee"), **user),
+        *told("public-accounts", {"id": "acme", "name": "Acme", "arr": 49.9, "tier": "gold"}, **ACCOUNT),
+    ]
+    loaded = load(rows, **settings)
+    assert loaded.stream("public-users")["attached"] == 1
+    assert loaded.stream("public-users")["left_out"] == {"companies": 1}
+    acme = companies(sandbox)["acme"]
+    assert (acme["name"], acme["monthly_spend"], acme["custom_attributes"]) == ("Acme", 49, {"account_tier": "gold"})
+    assert people.one(external_id="1")["companies"] == ["acme"]
+    assert people.one(external_id="1")["custom_attributes"] == {"tier": "a"}
+    assert load(rows, **settings).writes == 0
+
+
+def test_a_seat_puts_its_user_into_its_company_until_it_is_gone(load: Loader, people: People) -> None:
+    settings = recipe("Who works in several companies")
+
+    def run(*pairs: tuple[int, str]) -> Loaded:
+        rows = [{"user_id": number, "account_id": account} for number, account in pairs]
+        members = told("seats", *rows, keys=("user_id", "account_id"), user_id="integer", account_id="text")
+        accounts = told("accounts", {"id": "acme"}, {"id": "bolt"}, **ACCOUNT)
+        return load([*customers(person(1), person(2), stream="customers"), *members, *accounts], **settings)
+
+    loaded = run((1, "acme"), (1, "bolt"), (2, "bolt"), (9, "bolt"), (2, "core"))
+    assert loaded.stream("seats")["reasons"] == {"rejected": {"no_company": 1, "no_contact": 1}}
+    assert sorted(people.one(external_id="1")["companies"]) == ["acme", "bolt"]
+    assert run((1, "acme"), (2, "bolt"), (9, "bolt"), (2, "core")).stream("seats")["left"] == 1
+    assert people.one(external_id="1")["companies"] == ["acme"]
+
+
+def test_who_changed_company_is_in_the_new_one_alone(load: Loader, people: People) -> None:
+    settings = recipe("Who changed company")
+    for company in ("acme", "bolt"):
+        people.call("POST", "/companies", {"company_id": company})
+
+    def run(account: str | None, **others: Any) -> list[str]:
+        row = person(1, account_id=account)
+        load(told("customers", row, id="integer", email="text", account_id="text"), **{**settings, **others})
+        return sorted(people.one()["companies"])
+
+    assert run("acme") == ["acme"]
+    assert run("bolt") == ["bolt"]
+    assert run("acme", sync_mode="additive") == ["acme", "bolt"]
+    assert run(None, clear_nulls=False) == ["acme", "bolt"]
+    assert run(None) == []
 
 
 def test_a_privacy_request_deletes_the_person_for_good_but_not_who_is_archived(load: Loader, people: People) -> None:

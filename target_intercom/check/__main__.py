@@ -12,8 +12,8 @@ from singer_sdk.exceptions import SingerSDKError
 from target_intercom.check import findings
 from target_intercom.check.catalog import CatalogError, read_catalog, schema_trouble
 from target_intercom.check.found import Checked, Finding, Level
-from target_intercom.check.mappings import Verdict, attribute_rows, mapping_verdict, room_findings
-from target_intercom.check.probing import probe
+from target_intercom.check.mappings import KnownAttributes, Verdict, attribute_rows, mapping_verdict, room_findings
+from target_intercom.check.probing import KINDS, probe
 from target_intercom.check.showing import as_json, as_text
 from target_intercom.check.streams import CheckedStream, stream_verdict
 from target_intercom.errors import ConfigValidationError, redact
@@ -24,7 +24,6 @@ from target_intercom.reporting.output import UsageError, echo, put_out
 from target_intercom.reporting.text import explained
 from target_intercom.settings.parsing import parse_config, unknown_settings
 from target_intercom.singer.routes import Routes
-from target_intercom.sync.workspace.attributes import CustomAttributes
 from target_intercom.target import TargetIntercom
 
 if t.TYPE_CHECKING:
@@ -91,7 +90,12 @@ def _checked(config: _ConfigInput, offered: Sequence[Offered] | None) -> Checked
     settings = parse_config(target.config)
     probed = probe(settings, _say)
     ledger = look(settings.ledger)
-    listed = () if probed.attributes is None else attribute_rows(probed.attributes, settings.api_version)
+    listed = [
+        row
+        for kind in KINDS
+        if kind.noun in probed.attributes
+        for row in attribute_rows(kind, probed.attributes[kind.noun], settings.api_version)
+    ]
     found = [
         *findings.setting_findings([*_unknown(target), *target.unread_variables], Level.WARNING),
         *findings.workspace_findings(settings, probed, ledger),
@@ -133,15 +137,15 @@ def _mapping_findings(
     known: Sequence[str],
 ) -> Iterator[Finding]:
     """Check the mappings, or the tap's streams where they are known, against the workspace and the ledger."""
-    attributes = None if probed.attributes is None else CustomAttributes(probed.attributes)
+    attributes = KnownAttributes.of(probed)
     streams, wrong = _streams(target, settings, offered)
     verdict = Verdict()
     if streams is not None:
         verdict = stream_verdict(settings, streams, attributes, known)
-    elif attributes is not None:
+    elif attributes.by_noun:
         verdict = mapping_verdict(settings, attributes)
     yield from (*wrong, *verdict.findings)
-    if attributes is not None:
+    if attributes.by_noun:
         yield from room_findings(attributes, verdict.to_make)
 
 

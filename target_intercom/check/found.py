@@ -7,6 +7,8 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from target_intercom.intercom.protocol.workspace import DataAttribute, Workspace
     from target_intercom.ledger.command.looking import LedgerLook
 
@@ -77,8 +79,8 @@ class Probed:
     """None: not known; `trouble` says why."""
     trouble: str | None
     permissions: tuple[Permission, ...]
-    attributes: tuple[DataAttribute, ...] | None
-    """The attributes of contacts, with standard and archived ones; None: they could not be read."""
+    attributes: Mapping[str, tuple[DataAttribute, ...]]
+    """By kind of object, `contact` or `company`, with standard and archived ones; none that could not be read."""
     teammates: int | None
     tags: int | None
     bulk: Bulk
@@ -86,7 +88,7 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class AttributeRow:
-    """An attribute of contacts, as a pick list for `mappings` shows it."""
+    """An attribute, as a pick list for `mappings` shows it."""
 
     name: str
     """The name that `mappings` takes."""
@@ -99,6 +101,8 @@ class AttributeRow:
     """The closed list of a list attribute."""
     mappable: bool
     """Whether `mappings` can name it: values are loaded, or, of `id`, matched by."""
+    object: str
+    """What has it: `contact` or `company`."""
 
 
 @dataclass(frozen=True, slots=True)

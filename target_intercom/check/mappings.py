@@ -6,40 +6,48 @@ import difflib
 import enum
 import typing as t
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from target_intercom.check.found import AttributeRow, Finding, Level
 from target_intercom.intercom.protocol.workspace import DataAttribute
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX
+from target_intercom.settings.objects import rules_of
+from target_intercom.settings.warnings import unwritten_attribute
 from target_intercom.sync.mapping.layout import mapped_to
-from target_intercom.sync.workspace.attributes import MOST_ATTRIBUTES, obstacle
+from target_intercom.sync.workspace.attributes import (
+    MOST_ATTRIBUTES,
+    CustomAttributes,
+    obstacle,
+    taken_name,
+)
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from target_intercom.check.found import Probed
+    from target_intercom.kinds.entity import EntityKind
     from target_intercom.settings.config import Config, StreamConfig
-    from target_intercom.sync.workspace.attributes import CustomAttributes
 
 _NEARLY_FULL: t.Final = 0.9
 """Share of the custom attributes that a workspace may have, from which on there is a warning."""
 
 
-def attribute_rows(attributes: Iterable[DataAttribute], api_version: str) -> list[AttributeRow]:
-    """Return the pick list: standard attributes first, each by name."""
+def attribute_rows(kind: EntityKind, attributes: Iterable[DataAttribute], api_version: str) -> list[AttributeRow]:
+    """Return the pick list of a kind: standard attributes first, each by name."""
     entries = list(attributes)
     listed = {entry.full_name for entry in entries}
     # `email_verified` can be written, and Intercom's list does not have it (recorded; OAS-2.16).
     entries += [
         DataAttribute(name, name, type_.value, custom=False, api_writable=True, archived=False, options=None)
-        for name, standard in CONTACTS.writable.items()
+        for name, standard in kind.writable.items()
         if name not in listed and (type_ := standard.type_in(api_version)) is not None
     ]
-    return sorted(map(_row, entries), key=lambda row: (row.custom, row.name))
+    return sorted((_row(kind, entry) for entry in entries), key=lambda row: (row.custom, row.name))
 
 
-def _row(entry: DataAttribute) -> AttributeRow:
-    mappable = obstacle(entry) is None if entry.custom else entry.full_name in CONTACTS.mappable
+def _row(kind: EntityKind, entry: DataAttribute) -> AttributeRow:
+    mappable = obstacle(entry) is None if entry.custom else entry.full_name in kind.mappable
     return AttributeRow(
         entry.full_name,
         entry.data_type,
@@ -48,29 +56,53 @@ def _row(entry: DataAttribute) -> AttributeRow:
         archived=entry.archived,
         options=entry.options,
         mappable=mappable,
+        object=kind.noun,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Findings, and the full names of the custom attributes that a run would make."""
+    """Findings, and the custom attributes that a run would make: each kind of object, with the full name."""
 
     findings: tuple[Finding, ...] = ()
-    to_make: frozenset[str] = frozenset()
+    to_make: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def joined(cls, verdicts: Iterable[Verdict]) -> Verdict:
         """Return several verdicts as one."""
         every = list(verdicts)
         findings = tuple(finding for one in every for finding in one.findings)
-        return cls(findings, frozenset(name for one in every for name in one.to_make))
+        return cls(findings, frozenset(made for one in every for made in one.to_make))
+
+
+@dataclass(frozen=True)
+class KnownAttributes:
+    """The custom attributes of the workspace, as far as they could be read."""
+
+    by_noun: Mapping[str, CustomAttributes] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, probed: Probed) -> KnownAttributes:
+        """Return the attributes that Intercom listed."""
+        return cls({noun: CustomAttributes(listed) for noun, listed in probed.attributes.items()})
+
+    def of_kind(self, kind: EntityKind) -> CustomAttributes | None:
+        """Return the attributes of a kind; None: they are not known."""
+        return self.by_noun.get(kind.noun)
+
+    def is_taken(self, name: str, kind: EntityKind) -> bool:
+        """Check whether the other kind has an attribute of a name, so that this kind cannot have one."""
+        others = self.by_noun.get(kind.other_noun)
+        return others is not None and name in others.entries
 
 
 @dataclass(frozen=True, slots=True)
 class MappingTable:
-    """Mappings of contacts, with the settings that hold for them."""
+    """Mappings, with the settings that hold for them."""
 
     own: StreamConfig
+    kind: EntityKind = CONTACTS
+    """What the records are."""
     mappings: str = "mappings"
     """The setting that has them."""
     create_attributes: str = "create_attributes"
@@ -98,24 +130,22 @@ class Fate(enum.Enum):
     LEFT_OUT = "left out"
 
 
-def mapping_verdict(config: Config, attributes: CustomAttributes) -> Verdict:
+def mapping_verdict(config: Config, attributes: KnownAttributes) -> Verdict:
     """Check the mappings in the settings, where the tap's streams are not known."""
     return Verdict.joined(table_verdict(table, attributes, None) for table in _tables(config))
 
 
-def table_verdict(
-    table: MappingTable, attributes: CustomAttributes | None, properties: Collection[str] | None
-) -> Verdict:
-    """Check mappings alone. None: the workspace's attributes, or the properties of the stream, are not known."""
+def table_verdict(table: MappingTable, attributes: KnownAttributes, properties: Collection[str] | None) -> Verdict:
+    """Check mappings alone. `properties` of the stream; None: not known."""
     if not _writes_attributes(table.own):
         return Verdict()
     fates = {}
-    if attributes is not None:
+    if attributes.of_kind(table.kind) is not None:
         named = _named(table.own, properties).items()
         customs = [(prop, name) for prop, name in named if name.startswith(CUSTOM_PREFIX)]
         fates = {(prop, name): fate_of(table, prop, name, attributes) for prop, name in customs}
     about = (finding for _, findings in fates.values() for finding in findings)
-    made = frozenset(name for (_, name), (fate, _) in fates.items() if fate is Fate.MADE)
+    made = frozenset((table.kind.noun, name) for (_, name), (fate, _) in fates.items() if fate is Fate.MADE)
     return Verdict((*name_findings(table, properties), *about), made)
 
 
@@ -133,9 +163,10 @@ def _tables(config: Config) -> Iterator[MappingTable]:
         yield MappingTable(config.general)
     for name, own in others.items():
         yield MappingTable(own, begins=f"Stream '{name}': ")
-    for name, own in contacts.items():
-        if config.has_own_mappings(name):
-            yield MappingTable(own, f"streams.{name}.mappings")
+    for name, own in config.streams.items():
+        kind = rules_of(own).kind
+        if kind is not None and _writes_attributes(own) and config.has_own_mappings(name):
+            yield MappingTable(own, kind, f"streams.{name}.mappings")
 
 
 def _decisive(own: StreamConfig) -> tuple[bool, bool]:
@@ -147,16 +178,34 @@ def _writes_attributes(own: StreamConfig) -> bool:
     return not own.orders_removals
 
 
-def room_findings(attributes: CustomAttributes, to_make: Collection[str]) -> Iterator[Finding]:
-    """Check whether there is room for the custom attributes that would be made."""
-    live, new = attributes.live, len(to_make)
-    counted = f"contacts have {live} of {MOST_ATTRIBUTES} custom attributes (companies' count, too, and are not seen)"
-    room = attributes.room
+def room_findings(attributes: KnownAttributes, to_make: Collection[tuple[str, str]]) -> Iterator[Finding]:
+    """Check whether there is room for the custom attributes that would be made: those of both kinds count together."""
+    names = {name for _, name in to_make}
+    for name in sorted(names):
+        if len({noun for noun, made in to_make if made == name}) > 1:
+            yield Finding(Level.WARNING, "create_attributes", _wanted_twice(name))
+    each = {noun: known.live for noun, known in attributes.by_noun.items()}
+    live, new = sum(each.values()), len(names)
+    if len(each) > 1:
+        counted = f"{live} of {MOST_ATTRIBUTES} custom attributes are there, contacts' and companies' together"
+    else:
+        counted = (
+            f"contacts have {live} of {MOST_ATTRIBUTES} custom attributes (companies' count, too, and are not seen)"
+        )
+    room = max(0, MOST_ATTRIBUTES - live)
     if new > room:
         message = f"{counted}, and {new} would be made: {new - room} will be left out; archive some in Intercom"
         yield Finding(Level.ERROR, "create_attributes", message)
     elif live + new >= _NEARLY_FULL * MOST_ATTRIBUTES:
         yield Finding(Level.WARNING, "create_attributes", f"{counted}, and {new} would be made")
+
+
+def _wanted_twice(name: str) -> str:
+    other = f"{CUSTOM_PREFIX}company_{name.removeprefix(CUSTOM_PREFIX)}"
+    return (
+        f"Contacts and companies would both make '{name}', and a name is for one of them: whichever comes first has "
+        f"it, and the other's values are left out. Map one of them to another, for example '{other}'"
+    )
 
 
 def name_findings(table: MappingTable, properties: Collection[str] | None) -> Iterator[Finding]:
@@ -182,14 +231,18 @@ def _named(own: StreamConfig, properties: Collection[str] | None) -> dict[str, s
     }
 
 
-def fate_of(table: MappingTable, prop: str, name: str, attributes: CustomAttributes) -> tuple[Fate, list[Finding]]:
+def fate_of(table: MappingTable, prop: str, name: str, known: KnownAttributes) -> tuple[Fate, list[Finding]]:
     """Return what becomes of a property that goes into a custom attribute, mapped or not, with the findings."""
+    attributes = known.of_kind(table.kind) or CustomAttributes(())
     is_mapped, entry = prop in table.own.mappings, attributes.entries.get(name)
     bare = name.removeprefix(CUSTOM_PREFIX)
-    if entry is None and bare in CONTACTS.standard_names:
+    if entry is None and bare in table.kind.standard_names:
         message = f"Intercom takes no custom attribute named like a standard one ('{bare}'): give '{prop}' another name"
         return Fate.LEFT_OUT, [table.wrong(message)]
     warning = attributes.warning(name, create=table.own.create_attributes)
+    if entry is None and warning is None and known.is_taken(name, table.kind):
+        taken = unwritten_attribute(name, taken_name(name, table.kind))
+        return Fate.LEFT_OUT, [table.wrong(taken) if is_mapped else table.finding(Level.WARNING, taken)]
     if warning is not None:
         setting = table.create_attributes if entry is None else table.mappings
         unmapped = Finding(Level.WARNING, setting, table.begins + warning)

@@ -19,18 +19,21 @@ from target_intercom.errors import (
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.outages import RetryLimits
 from target_intercom.intercom.protocol.ids import JobId
+from target_intercom.kinds.companies import COMPANIES
 from target_intercom.kinds.contacts import CONTACTS
-from target_intercom.settings.config import RemovalMode
+from target_intercom.settings.config import RemovalMode, StreamObject, SyncMode
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_intercom.settings.config import Config
+    from target_intercom.settings.config import Config, StreamConfig
 
 _T = t.TypeVar("_T")
 
+KINDS: t.Final = (CONTACTS, COMPANIES)
+"""The kinds of objects whose attributes are read: contacts', and companies' where the settings have companies."""
 _NOBODY: t.Final = "target-intercom-check"
-"""An external_id, and the id of a bulk job, that do not exist."""
+"""An external_id, a company_id and the id of a bulk job that do not exist."""
 _OF_TEAMMATES: t.Final = CONTACTS.names(lambda one: one.names_teammate)
 _RETRY_LIMITS: t.Final = RetryLimits(first_pause=0.1, longest_pause=1.0, start=5.0, outage=5.0, limited=30.0)
 """A person waits."""
@@ -65,7 +68,7 @@ def _probed(client: IntercomClient, config: Config) -> Probed:
     if workspace is None:
         trouble = redact(str(error))
         unknown = Bulk(Answer.UNKNOWN, "Intercom could not be asked")
-        return Probed(None, trouble, (), None, None, None, unknown)
+        return Probed(None, trouble, (), {}, None, None, unknown)
     granted: list[Permission] = [Permission("know the workspace", "GET /me", needed=True, found=Answer.YES)]
 
     def tried(name: str, call: str, ask: Callable[[], _T], *, needed: bool) -> _T | None:
@@ -73,13 +76,22 @@ def _probed(client: IntercomClient, config: Config) -> Probed:
         granted.append(_permission(Permission(name, call, needed, Answer.YES), error))
         return value
 
-    attributes = tried("read attributes", "GET /data_attributes", client.data_attributes, needed=True)
+    attributes = {CONTACTS.noun: tried("read attributes", "GET /data_attributes", client.data_attributes, needed=True)}
+    if config.has_companies:
+        attributes[COMPANIES.noun] = tried(
+            "read attributes of companies",
+            "GET /data_attributes?model=company",
+            lambda: client.data_attributes(COMPANIES.noun),
+            needed=True,
+        )
     tried(
         "read contacts",
         "POST /contacts/search",
         lambda: client.search_contacts({"external_id": [_NOBODY]}),
         needed=True,
     )
+    if config.has_companies or config.has_members:
+        tried("read companies", "GET /companies", lambda: client.find_company(_NOBODY), needed=_reads_companies(config))
     admins = tried("read teammates", "GET /admins", client.admins, needed=names_teammates(config))
     tags = None
     if config.has_groups:
@@ -88,7 +100,7 @@ def _probed(client: IntercomClient, config: Config) -> Probed:
         workspace,
         None,
         (*granted, *_writes(config)),
-        None if attributes is None else tuple(attributes),
+        {noun: tuple(listed) for noun, listed in attributes.items() if listed is not None},
         None if admins is None else len(admins),
         None if tags is None else len(tags),
         _bulk(client, config),
@@ -111,11 +123,18 @@ def _permission(granted: Permission, error: Exception | None) -> Permission:
     return replace(granted, found=found, message=redact(str(error)))
 
 
+def _reads_companies(config: Config) -> bool:
+    """Check whether any stream needs to see companies: one that only creates or updates them does not."""
+    asking = {SyncMode.ENRICH, SyncMode.INSERT}
+    companies = [one for one in config.every if one.is_companies]
+    return config.has_members or any(config.repair or one.sync_mode in asking or one.may_remove for one in companies)
+
+
 def _writes(config: Config) -> list[Permission]:
     """Return the permissions that only a write would show."""
-    writing = [
-        one for one in config.every if not one.is_memberships and (one.sync_mode.creates or one.sync_mode.updates)
-    ]
+    writing = [one for one in config.every if one.is_contacts and _is_writing(one)]
+    companies = [one for one in config.every if one.is_companies]
+    writing_companies = [one for one in companies if _is_writing(one)]
     writes = [
         ("write contacts", "POST /contacts, PUT /contacts/{id}", bool(writing)),
         (
@@ -125,9 +144,23 @@ def _writes(config: Config) -> list[Permission]:
         ),
         ("archive contacts", "POST /contacts/{id}/archive", _removes(config, RemovalMode.ARCHIVE)),
         ("delete contacts", "DELETE /contacts/{id}", _removes(config, RemovalMode.DELETE)),
-        ("create attributes", "POST /data_attributes", any(one.create_attributes for one in writing)),
+        (
+            "create attributes",
+            "POST /data_attributes",
+            any(one.create_attributes for one in [*writing, *writing_companies]),
+        ),
         ("write tags", "POST /tags", config.has_groups),
     ]
+    if companies:
+        writes += [
+            ("write companies", "POST /companies, PUT /companies/{id}", bool(writing_companies)),
+            ("archive companies", "DELETE /companies/{id}", any(one.may_remove for one in companies)),
+        ]
+    if config.has_members:
+        writes += [
+            ("attach companies", "POST /contacts/{id}/companies", True),
+            ("detach companies", "DELETE /contacts/{id}/companies/{company_id}", _detaches(config)),
+        ]
     return [
         Permission(name, call, needed, Answer.NOT_ASKED, "only a write would tell") for name, call, needed in writes
     ]
@@ -135,7 +168,17 @@ def _writes(config: Config) -> list[Permission]:
 
 def _removes(config: Config, how: RemovalMode) -> bool:
     """Check whether any stream may remove contacts in this mode of removal."""
-    return any(one.removal_mode is how and one.may_remove and not one.is_memberships for one in config.every)
+    return any(one.removal_mode is how and one.may_remove and one.is_contacts for one in config.every)
+
+
+def _detaches(config: Config) -> bool:
+    """Check whether any stream may take contacts out of companies."""
+    members = [one for one in config.every if one.object is StreamObject.COMPANY_MEMBERS or one.companies_property]
+    return any(one.sync_mode.removes for one in members)
+
+
+def _is_writing(stream: StreamConfig) -> bool:
+    return stream.sync_mode.creates or stream.sync_mode.updates
 
 
 def _bulk(client: IntercomClient, config: Config) -> Bulk:

@@ -7,6 +7,7 @@ import typing as t
 from dataclasses import asdict
 
 from target_intercom.check.found import Answer, Level, region_of
+from target_intercom.check.probing import KINDS
 from target_intercom.ledger.command.looking import LedgerState
 from target_intercom.ledger.store.migrations import STEPS
 from target_intercom.reporting.text import columns
@@ -53,9 +54,11 @@ def as_text(checked: Checked) -> str:
     parts.append(
         ["", "Findings", *_indented([[one.level.value, one.setting or "-", one.message] for one in checked.findings])]
     )
-    if checked.attributes:
-        title = "Attributes of contacts, by the names that 'mappings' takes"
-        parts.append(["", title, *_indented(_attribute_cells(checked.attributes))])
+    for kind in KINDS:
+        rows = [row for row in checked.attributes if row.object == kind.noun]
+        if rows:
+            title = f"Attributes of {kind.plural}, by the names that 'mappings' takes"
+            parts.append(["", title, *_indented(_attribute_cells(rows))])
     parts.append(["", _verdict(checked)])
     lines = [line for part in parts for line in part]
     return "\n".join(lines if lines[0] else lines[1:])

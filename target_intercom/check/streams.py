@@ -9,11 +9,12 @@ from target_intercom.check.fitting import Fit, fit, fit_in_standard, has_nested,
 from target_intercom.check.found import Finding, Level
 from target_intercom.check.mappings import Fate, MappingTable, Verdict, fate_of, name_findings, table_verdict
 from target_intercom.errors import StreamRefusedError
-from target_intercom.kinds.contacts import CONTACTS
-from target_intercom.model import CUSTOM_PREFIX, MatchBy
-from target_intercom.run.mapper_factory import MapperFactory
+from target_intercom.kinds.entity import ValueType
+from target_intercom.model import CUSTOM_PREFIX, LinkName, MatchBy
+from target_intercom.run.parts.mappers import MapperFactory
 from target_intercom.settings.config import StreamConfig
 from target_intercom.settings.contact_streams import ContactStreams
+from target_intercom.settings.objects import rules_of
 from target_intercom.settings.warnings import (
     idle_snapshot,
     incremental_snapshot,
@@ -26,13 +27,12 @@ from target_intercom.sync.mapping.properties import Meant, Properties, meant
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from target_intercom.check.mappings import KnownAttributes
+    from target_intercom.kinds.entity import Attribute, EntityKind
     from target_intercom.model import Json, StreamSchema
     from target_intercom.settings.config import Config
     from target_intercom.singer.schemas import Values
     from target_intercom.sync.mapping.attribute_values import AttributeType
-    from target_intercom.sync.workspace.attributes import CustomAttributes
-
-_IDENTIFIERS: t.Final = {which.value: which for which in MatchBy}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,11 @@ class CheckedStream:
     def own(self) -> StreamConfig:
         """The settings that hold for it."""
         return self.config.stream(self.name)
+
+    @property
+    def kind(self) -> EntityKind | None:
+        """The kind of its records; None: they put contacts into groups."""
+        return rules_of(self.own).kind
 
     @property
     def properties(self) -> Mapping[str, Json]:
@@ -79,10 +84,10 @@ class CheckedStream:
         is_own = getattr(self.own, name) is not getattr(self.config.general, name)
         return f"streams.{self.name}.{name}" if is_own else name
 
-    def table(self) -> MappingTable:
+    def table(self, kind: EntityKind) -> MappingTable:
         """Return its mappings with its settings."""
         settings = self.setting("mappings"), self.setting("create_attributes")
-        return MappingTable(self.own, *settings, begins=f"Stream '{self.name}': ")
+        return MappingTable(self.own, kind, *settings, begins=f"Stream '{self.name}': ")
 
     def mappers(self, said: list[str | None]) -> MapperFactory:
         """Return what makes its mappers, as in a run; `said` takes their messages."""
@@ -90,9 +95,9 @@ class CheckedStream:
 
 
 def stream_verdict(
-    config: Config, streams: Sequence[CheckedStream], attributes: CustomAttributes | None, known: Collection[str]
+    config: Config, streams: Sequence[CheckedStream], attributes: KnownAttributes, known: Collection[str]
 ) -> Verdict:
-    """Check all streams. `attributes` of the workspace; None: not known. `known`: the ledger's streams of contacts."""
+    """Check all streams. `attributes` of the workspace; `known`: the ledger's streams of contacts."""
     order, loaded, each = ContactStreams(config), [stream for stream in streams if stream.is_loaded], []
     for stream in streams:
         order.came(stream.name, stream.schema.tap_stream)
@@ -103,19 +108,19 @@ def stream_verdict(
 
 
 def _verdict(
-    stream: CheckedStream, attributes: CustomAttributes | None, order: ContactStreams, known: Collection[str]
+    stream: CheckedStream, attributes: KnownAttributes, order: ContactStreams, known: Collection[str]
 ) -> Verdict:
     """Check a stream as a run does at its SCHEMA."""
     refusal = order.refusal(stream.name, known)
     if refusal is not None:
         return Verdict((Finding(Level.ERROR, "streams", str(refusal)),))
     removals = Verdict(tuple(_removal_findings(stream)))
-    is_groups = stream.own.is_memberships
+    kind = stream.kind
     try:
-        fits = Verdict(tuple(_group_findings(stream))) if is_groups else _Contacts(stream, attributes).verdict()
+        fits = Verdict(tuple(_group_findings(stream))) if kind is None else _Objects(stream, kind, attributes).verdict()
     except StreamRefusedError as error:
         refused = Verdict((Finding(Level.ERROR, stream.setting("mappings"), str(error)),))
-        others = Verdict() if is_groups else table_verdict(stream.table(), attributes, stream.mapped())
+        others = Verdict() if kind is None else table_verdict(stream.table(kind), attributes, stream.mapped())
         return Verdict.joined([removals, refused, others])
     order.admit(stream.name)
     return Verdict.joined([removals, fits])
@@ -137,7 +142,8 @@ def _group_findings(stream: CheckedStream) -> Iterator[Finding]:
     setting, said = stream.setting("mappings"), list[str | None]()
     stream.mappers(said).of_memberships().of(stream.schema)
     yield from _warnings(said, setting)
-    message = f"Stream '{stream.name}' puts contacts into groups: its schema names the contact and the group"
+    into, one = ("groups", "group") if stream.own.links is LinkName.TAG else ("companies", "company")
+    message = f"Stream '{stream.name}' puts contacts into {into}: its schema names the contact and the {one}"
     yield Finding(Level.OK, setting, message)
 
 
@@ -148,10 +154,10 @@ def _warnings(said: Iterable[str | None], setting: str) -> Iterator[Finding]:
             yield Finding(Level.WARNING, setting, text)
 
 
-class _Contacts:
-    """Checks a stream of contacts."""
+class _Objects:
+    """Checks a stream of contacts, or of other objects of a kind."""
 
-    def __init__(self, stream: CheckedStream, attributes: CustomAttributes | None) -> None:
+    def __init__(self, stream: CheckedStream, kind: EntityKind, attributes: KnownAttributes) -> None:
         """Lay its properties out as a run does.
 
         Raises:
@@ -159,18 +165,20 @@ class _Contacts:
         """
         self._stream = stream
         self._own = stream.own
-        self._attributes = attributes
-        self._table = stream.table()
+        self._kind = kind
+        self._known = attributes
+        self._attributes = attributes.of_kind(kind)
+        self._table = stream.table(kind)
         self._setting = self._table.mappings
         self._said: list[str | None] = []
-        self._mapper = stream.mappers(self._said).of(CONTACTS).of(stream.schema)
+        self._mapper = stream.mappers(self._said).of(kind).of(stream.schema)
         self._targets = self._mapper.targets()
 
     def verdict(self) -> Verdict:
         """Check where its properties go, and whether their values fit."""
         if self._own.orders_removals:
             return Verdict(tuple(self._matching()))
-        fates = {} if self._attributes is None else dict(self._fates(self._attributes))
+        fates = {} if self._attributes is None else dict(self._fates())
         made = [prop for prop, (fate, _) in fates.items() if fate is Fate.MADE]
         findings = [*self._matching(), *name_findings(self._table, self._stream.mapped())]
         for prop, attribute in self._targets.items():
@@ -178,17 +186,19 @@ class _Contacts:
                 findings += self._standard(prop, attribute)
             elif prop in fates:
                 findings += self._custom(prop, *fates[prop])
-        return Verdict((*findings, *self._making(made)), frozenset(self._targets[prop] for prop in made))
+        to_make = frozenset((self._kind.noun, self._targets[prop]) for prop in made)
+        return Verdict((*findings, *self._making(made)), to_make)
 
     def _matching(self) -> Iterator[Finding]:
         yield from _warnings(self._said, self._setting)
-        matched = " or ".join(one.value for one in self._own.match_by if one.value in self._targets.values())
+        wanted = [one.value for one in self._own.match_by] if self._kind.key is None else [self._kind.key]
+        matched = " or ".join(one for one in wanted if one in self._targets.values())
         yield Finding(Level.OK, self._setting, f"Stream '{self._stream.name}' is matched by {matched}")
 
-    def _fates(self, attributes: CustomAttributes) -> Iterator[tuple[str, tuple[Fate, list[Finding]]]]:
+    def _fates(self) -> Iterator[tuple[str, tuple[Fate, list[Finding]]]]:
         for prop, attribute in self._targets.items():
             if attribute.startswith(CUSTOM_PREFIX):
-                yield prop, fate_of(self._table, prop, attribute, attributes)
+                yield prop, fate_of(self._table, prop, attribute, self._known)
 
     def _making(self, made: Sequence[str]) -> Iterator[Finding]:
         types = {prop: self._mapper.values(prop).value_type for prop in made}
@@ -201,13 +211,14 @@ class _Contacts:
             yield Finding(Level.OK, self._table.create_attributes, message)
 
     def _standard(self, prop: str, attribute: str) -> Iterator[Finding]:
-        values, which = self._mapper.values(prop), _IDENTIFIERS.get(attribute)
-        if which is not None:
+        values = self._mapper.values(prop)
+        if attribute in self._kind.identifiers:
+            which = MatchBy(attribute) if self._kind.key is None else MatchBy.EXTERNAL_ID
             takes = "texts" if which is MatchBy.EMAIL else "texts and whole numbers"
             yield from self._fit_findings(prop, attribute, takes, identifier_fit(values, which))
             return
-        standard = CONTACTS.writable[attribute]
-        type_ = standard.type_in(self._stream.config.api_version)
+        standard = self._kind.writable[attribute]
+        type_ = _taken_by(standard, self._stream.config.api_version)
         if type_ is None:
             return
         if has_nested(values):
@@ -254,6 +265,12 @@ class _Contacts:
         yield Finding(Level.WARNING, self._setting, message)
 
 
+def _taken_by(standard: Attribute, api_version: str) -> ValueType | None:
+    """Return what values a standard attribute takes: where decimals are cut, any number."""
+    type_ = standard.type_in(api_version)
+    return ValueType.FLOAT if type_ is ValueType.INTEGER and standard.most is not None else type_
+
+
 def _quoted(values: Sequence[Json]) -> str:
     return ", ".join(f"'{value}'" for value in values)
 
@@ -261,7 +278,8 @@ def _quoted(values: Sequence[Json]) -> str:
 def _name_findings(config: Config, streams: Sequence[CheckedStream]) -> Iterator[Finding]:
     """Yield a warning for each property that a setting names and no stream has."""
     yield from _property_findings(config, streams)
-    for setting, default in (("deleted_property", StreamConfig().deleted_property), ("tags_property", None)):
+    named = {"deleted_property": StreamConfig().deleted_property, "tags_property": None, "companies_property": None}
+    for setting, default in named.items():
         for where, wanted, among in _wanted(config, streams, setting):
             if wanted is None or wanted == default or any(one.is_open for one in among):
                 continue

@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 from target_intercom.errors import NotFoundError
 from target_intercom.intercom.bulk_calls import BulkCalls
 from target_intercom.intercom.protocol.companies import Company, companies_of, company_body, company_ids_of
-from target_intercom.intercom.protocol.ids import ContactId, ExternalId, id_of
+from target_intercom.intercom.protocol.ids import ContactId, ExternalId, entries_of, id_of
 from target_intercom.intercom.protocol.searches import SEARCH_PAGE, next_cursor
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from target_intercom.intercom.protocol.ids import CompanyId
     from target_intercom.json_lines import Json
@@ -97,6 +97,28 @@ class CompanyCalls(BulkCalls):
             met.add(cursor)
 
     # Who works there.
+
+    def company_contacts(self, company: CompanyId) -> Iterator[ContactId]:
+        """`GET /companies/{id}/contacts`: yield its users and leads, page by page as they are asked for.
+
+        Raises:
+            NotFoundError: it is archived, or was never there.
+        """
+        params: Mapping[str, str] | None = None
+        while True:
+            contacts, cursor = self._request(
+                "GET",
+                "/companies/{id}/contacts",
+                lambda body: ([ContactId(id_of(one)) for one in entries_of(body)], next_cursor(body)),
+                ids=(company,),
+                params=params,
+                subject=(company, params),
+            )
+            yield from contacts
+            following = None if cursor is None else {"starting_after": cursor}
+            if following is None or following == params:
+                return
+            params = following
 
     def contact_companies(self, contact: ContactId) -> list[CompanyId]:
         """`GET /contacts/{id}/companies`: all companies of a contact, all pages, without the search index's lag.

@@ -72,6 +72,9 @@ class CompanyClient(t.Protocol):
     def get_company(self, company: CompanyId) -> Company:
         """Read a company."""
 
+    def company_contacts(self, company: CompanyId) -> Iterable[ContactId]:
+        """Read who is in a company."""
+
     def save_company(self, company_id: str, attributes: Mapping[str, Json]) -> Company:
         """Create or update a company."""
 
@@ -139,21 +142,22 @@ class Companies(KeyedKind):
         """See `KeyedKind`."""
         self.client.archive_company(_id(known))
 
-    def in_use(self, known: Sequence[Contact]) -> Mapping[ContactId, int]:
+    def strangers(
+        self, known: Sequence[Contact], ours: Mapping[ContactId, Collection[ContactId]]
+    ) -> Mapping[ContactId, bool]:
         """See `KeyedKind`. Search shows no company without people, and lags: what it shows is looked at again."""
-        if len(known) > _FEW:
-            shown = self._with_people([one.id for one in known])
-            none = {one.id: 0 for one in known if shown is not None and one.id not in shown}
-            known = [one for one in known if one.id not in none]
-        else:
-            none = {}
-        people = self.in_parallel(lambda one: (one.id, self._people(one)), known)
-        return {**none, **{id_: count for id_, count in people if count is not None}}
+        shown = self._with_people([one.id for one in known]) if len(known) > _FEW else None
+        empty = {one.id: False for one in known if shown is not None and one.id not in shown}
+        looked_at = [one for one in known if one.id not in empty]
+        answers = self.in_parallel(lambda one: (one.id, self._has_strangers(one, ours.get(one.id, ()))), looked_at)
+        return {**empty, **{id_: answer for id_, answer in answers if answer is not None}}
 
-    def _people(self, known: Contact) -> int | None:
-        """Return how many people are in a company; None: it is not there any more."""
+    def _has_strangers(self, known: Contact, ours: Collection[ContactId]) -> bool | None:
+        """Check whether anybody but ours is in a company; None: it is not there any more."""
         try:
-            return self.client.get_company(_id(known)).people
+            if not self.client.get_company(_id(known)).people:
+                return False
+            return any(contact not in ours for contact in self.client.company_contacts(_id(known)))
         except NotFoundError:
             return None
 

@@ -75,6 +75,7 @@ class CompanyMembers(LinkKind):
     ids: CompanyIds
 
     names = COMPANY_NAMES
+    in_creates = True
     not_made = "no_company"
     no_contact = "there is no contact to put into the company; memberships make none"
     left_out = "companies are left out that are not there, or did not take the contact"
@@ -119,7 +120,9 @@ class CompanyMembers(LinkKind):
 
     def put_on(self, contact: ContactId, linked: LinkedId) -> None:
         """See `LinkKind`."""
-        own = self._own(linked)
+        own = self.ids.own_id(linked)
+        if own is None:
+            raise RefusedError(Fault(code=self.not_made, message=f"there is no company '{linked}'"))
         try:
             self.client.attach_company(contact, own)
         except NotFoundError as error:
@@ -132,7 +135,9 @@ class CompanyMembers(LinkKind):
 
     def take_off(self, contact: ContactId, linked: LinkedId) -> None:
         """See `LinkKind`."""
-        own = self._own(linked)
+        own = self.ids.own_id(linked)
+        if own is None:
+            raise NotFoundError(Fault(message=f"there is no company '{linked}'"))
         try:
             self.client.detach_company(contact, own)
         except NotFoundError as error:
@@ -140,9 +145,3 @@ class CompanyMembers(LinkKind):
             if anew is None:
                 raise
             self.client.detach_company(contact, anew)
-
-    def _own(self, linked: LinkedId) -> CompanyId:
-        own = self.ids.own_id(linked)
-        if own is None:
-            raise NotFoundError(Fault(code=_NO_COMPANY, message=f"there is no company '{linked}'"))
-        return own

@@ -52,8 +52,10 @@ class KeyedKind(t.Protocol):
             NotFoundError: it is not there any more.
         """
 
-    def in_use(self, known: Sequence[Contact]) -> Mapping[ContactId, int]:
-        """Return how many people are in objects, whose ids are known, by now; objects that are gone are left out."""
+    def strangers(
+        self, known: Sequence[Contact], ours: Mapping[ContactId, Collection[ContactId]]
+    ) -> Mapping[ContactId, bool]:
+        """Return whether anybody but `ours` is in each of some objects, whose ids are known; gone ones are left out."""
 
     # In bulk.
 

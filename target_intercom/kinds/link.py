@@ -84,6 +84,8 @@ class LinkKind(t.Protocol):
     """
 
     names: GroupNames
+    in_creates: bool
+    """Jobs that make contacts take it, too."""
     not_made: str | None
     """The code with which what the workspace does not have is refused; None: it is made."""
     no_contact: str

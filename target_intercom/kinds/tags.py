@@ -62,6 +62,7 @@ class Tags(LinkKind):
     client: TagClient
 
     names = TAG_NAMES
+    in_creates = False
     not_made = None
     no_contact = "there is no contact to put into the group; groups create none"
     left_out = "groups are left out that could not become tags"

@@ -13,7 +13,7 @@ from target_intercom.intercom.protocol.companies import Company
 from target_intercom.ledger.interface import UNNOTED, EntryState, Hashes, Holder, LedgerEntry, Stamp, stamp
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import ENTRIES, IS_REMOVED, OF_COMPANIES
-from target_intercom.model import Contact, ContactId, Identity
+from target_intercom.model import Contact, ContactId, Identity, stand_in
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -231,7 +231,7 @@ def contact_of(row: Row[t.Any]) -> Contact:
     if row.object == OF_COMPANIES:
         return Company.of(row.contact_id or row.gone_id, _UNKNOWN, row.intercom_id)
     return Contact(
-        id=ContactId(row.contact_id or row.gone_id or f"unnamed:{row.stream}:{row.key}"),
+        id=ContactId(row.contact_id or row.gone_id or stand_in(row.stream, row.key)),
         role=row.role or "user",
         external_id=row.external_id,
         email=row.email,

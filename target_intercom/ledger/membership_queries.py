@@ -13,8 +13,8 @@ from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.links import LinkState, Membership
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
-from target_intercom.ledger.store.tables import ENTRIES, IS_OF_COMPANY, IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS
-from target_intercom.model import LinkName
+from target_intercom.ledger.store.tables import IS_OF_COMPANY, IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS
+from target_intercom.model import STAND_IN, LinkName
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
 
     from target_intercom.ledger.store.database import Database
-    from target_intercom.model import GroupKey, LinkedId, Pair, RecordKey
+    from target_intercom.model import ContactId, GroupKey, LinkedId, Pair, RecordKey
 
 WANTED: t.Final = [one.value for one in LinkState if one.is_wanted]
 MAY_BE_ON: t.Final = [*WANTED, LinkState.MARKED.value]
@@ -30,6 +30,8 @@ MAY_BE_ON: t.Final = [*WANTED, LinkState.MARKED.value]
 ENDING: t.Final = [one.value for one in LinkState if one.is_ending]
 
 _M = MEMBERSHIPS.c
+_HAS_ID: t.Final = ~_M.contact_id.startswith(STAND_IN)
+"""The contact's Intercom id is known: no link of another can be put on, or taken off."""
 _MOST_GROUPS = 400
 """Groups that go into one IN, beside a chunk of contacts."""
 _PAIR = ("workspace", "contact_id", "group_key")
@@ -66,7 +68,7 @@ class MembershipQueries:
 
     def pending(self, state: LinkState, limit: int, *, by_contact: bool = False) -> list[Membership]:
         """Return some memberships of this run in an open state, sorted by group or, `by_contact`, by contact."""
-        of = (_M.workspace == self._workspace, *self._of_kind())
+        of = (_M.workspace == self._workspace, *self._of_kind(), _HAS_ID)
         where = (*of, _M.holding == state.value, _M.run == self._run, IS_OPEN)
         pair = (_M.contact_id, _M.group_key) if by_contact else (_M.group_key, _M.contact_id)
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*pair, _M.stream, _M.key).limit(limit))
@@ -78,7 +80,7 @@ class MembershipQueries:
         """
         order = tuple_(_M.contact_id, _M.group_key, _M.stream, _M.key)
         marked = (_M.holding == LinkState.MARKED.value) & (_M.run == self._run)
-        where = [*self._among(streams), MAY_END, or_(marked, _M.holding.in_(ENDING))]
+        where = [*self._among(streams), MAY_END, _HAS_ID, or_(marked, _M.holding.in_(ENDING))]
         if after is not None:
             where += [_M.contact_id >= after.contact, order > tuple_(*after.pair, after.stream, after.key)]
         return self._read(select(MEMBERSHIPS).where(*where).order_by(*order.clauses).limit(limit))
@@ -133,6 +135,13 @@ class MembershipQueries:
                 found.update(connection.scalars(select(ids.c.id).where(ids.c.id.is_not(None))))
         return found
 
+    def open_unnamed(self) -> set[tuple[str, RecordKey]]:
+        """Return the records with an open membership of this run whose contact's Intercom id is not known."""
+        of = (_M.workspace == self._workspace, *self._of_kind(), ~_HAS_ID)
+        open_ = (_M.holding == LinkState.UNCLEAR.value, _M.run == self._run, IS_OPEN)
+        with self._database.reading() as connection:
+            return {(row.stream, row.key) for row in connection.execute(select(_M.stream, _M.key).where(*of, *open_))}
+
     def open_groups(self) -> dict[GroupKey, str]:
         """Return the groups, with their names, that contact records of earlier runs want and could not have."""
         open_ = (_M.holding == LinkState.UNCLEAR.value, _M.content.is_(None), _M.run != self._run)
@@ -142,19 +151,15 @@ class MembershipQueries:
         with self._database.reading() as connection:
             return {row.group_key: row.name for row in connection.execute(query.group_by(_M.group_key))}
 
-    def users_of_ours(self, companies: Collection[GroupKey]) -> Counter[GroupKey]:
-        """Count the users whom this target has put into companies."""
-        lead = select(ENTRIES.c.key).where(
-            ENTRIES.c.workspace == _M.workspace, ENTRIES.c.contact_id == _M.contact_id, ENTRIES.c.role == "lead"
-        )
-        found: Counter[GroupKey] = Counter()
+    def members_of_ours(self, companies: Collection[GroupKey]) -> dict[GroupKey, set[ContactId]]:
+        """Return the contacts that this target has put into companies."""
+        found: dict[GroupKey, set[ContactId]] = defaultdict(set)
         with self._database.reading() as connection:
             for chunk in chunks(sorted(companies)):
                 of = (_M.workspace == self._workspace, IS_OF_COMPANY, _M.group_key.in_(chunk))
-                ours = (_M.ours, _M.holding.in_(MAY_BE_ON), ~lead.exists())
-                pairs = select(_M.group_key, _M.contact_id).where(*of, *ours).distinct().subquery()
-                counts = select(pairs.c.group_key, func.count().label("users")).group_by(pairs.c.group_key)
-                found.update({row.group_key: row.users for row in connection.execute(counts)})
+                ours = select(_M.group_key, _M.contact_id).where(*of, _M.ours, _M.holding.in_(MAY_BE_ON))
+                for row in connection.execute(ours):
+                    found[row.group_key].add(row.contact_id)
         return found
 
     # For the removal limit.

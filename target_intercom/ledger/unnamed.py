@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import typing as t
 
-from sqlalchemy import bindparam, select, tuple_, update
+from sqlalchemy import bindparam, delete, select, tuple_, update
 
 from target_intercom.ledger.entries import IS_UNNAMED, contact_of, storable
-from target_intercom.ledger.store.tables import ENTRIES
+from target_intercom.ledger.store.chunks import chunks
+from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
+from target_intercom.model import ContactId, stand_in
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from target_intercom.ledger.interface import Stamp
     from target_intercom.ledger.store.database import Database
@@ -21,7 +23,7 @@ if t.TYPE_CHECKING:
 _PAGE = 5000
 """Rows that are in memory at once."""
 
-_E = ENTRIES.c
+_E, _M = ENTRIES.c, MEMBERSHIPS.c
 
 
 def adopt(database: Database, workspace: str, contacts: Sequence[Contact]) -> None:
@@ -45,10 +47,21 @@ def adopt(database: Database, workspace: str, contacts: Sequence[Contact]) -> No
     by_email = named.where(_E.external_id.is_(None), _E.email == bindparam("by"), _E.role == bindparam("as"))
 
     def work(connection: Connection) -> None:
+        rows = _rows(connection, workspace, {one["by"] for one in users}, {one["by"] for one in mails})
+        by_id = {one["by"]: ContactId(one["id"]) for one in users}
+        by_mail = {(one["as"], one["by"]): ContactId(one["id"]) for one in mails}
+        ids: dict[ContactId, ContactId] = {}
+        for row in rows:
+            id_ = by_id.get(row.external_id) if row.role == "user" else None
+            if row.external_id is None:
+                id_ = by_mail.get((row.role, row.email))
+            if id_ is not None:
+                ids[stand_in(row.stream, row.key)] = id_
         if users:
             connection.execute(by_external_id, users)
         if mails:
             connection.execute(by_email, mails)
+        _name_linked(connection, workspace, ids)
 
     database.write(work)
 
@@ -74,11 +87,57 @@ def name(database: Database, workspace: str, found: Sequence[tuple[Contact, Cont
     """
 
     def work(connection: Connection) -> None:
+        now = {_found_by(unnamed): contact.id for unnamed, contact in found}
+        rows = _rows(connection, workspace, {one for _, one, _ in now}, {mail for _, one, mail in now if one is None})
+        ids = {
+            stand_in(row.stream, row.key): id_
+            for row in rows
+            if (id_ := now.get((row.role, row.external_id, row.email))) is not None
+        }
         for unnamed, contact in found:
-            external_id, email = storable(unnamed.external_id), storable(unnamed.email)
-            same = (_E.role == unnamed.role, _E.external_id == external_id, _E.email == email)
+            role, external_id, email = _found_by(unnamed)
+            same = (_E.role == role, _E.external_id == external_id, _E.email == email)
             where = (_E.workspace == workspace, IS_UNNAMED, *same)
             connection.execute(update(ENTRIES).where(*where).values(contact_id=contact.id))
+        _name_linked(connection, workspace, ids)
 
     if found:
         database.write(work)
+
+
+def _found_by(contact: Contact) -> tuple[str, str | None, str | None]:
+    return contact.role, storable(contact.external_id), storable(contact.email)
+
+
+def _rows(
+    connection: Connection, workspace: str, external_ids: Iterable[str | None], emails: Iterable[str | None]
+) -> list[Row[t.Any]]:
+    """Return the unnamed records with one of these external_ids; or without any, with one of these emails."""
+    query = select(_E.stream, _E.key, _E.role, _E.external_id, _E.email).where(_E.workspace == workspace, IS_UNNAMED)
+    found: list[Row[t.Any]] = []
+    for chunk in chunks(sorted(one for one in external_ids if one is not None)):
+        found.extend(connection.execute(query.where(_E.external_id.in_(chunk))))
+    for chunk in chunks(sorted(one for one in emails if one is not None)):
+        found.extend(connection.execute(query.where(_E.external_id.is_(None), _E.email.in_(chunk))))
+    return found
+
+
+def _name_linked(connection: Connection, workspace: str, ids: Mapping[ContactId, ContactId]) -> None:
+    """Write ids into the memberships of contacts that jobs have made with their links, in place of stand-ins.
+
+    What a record has of the contact besides gives way.
+    """
+    linked: set[ContactId] = set()
+    for chunk in chunks(sorted(ids)):
+        of = (_M.workspace == workspace, _M.contact_id.in_(chunk))
+        linked.update(connection.scalars(select(_M.contact_id).where(*of).distinct()))
+    values = [{"stood": one, "is": ids[one]} for one in sorted(linked)]
+    if not values:
+        return
+    other = MEMBERSHIPS.alias()
+    same = [other.c[name] == _M[name] for name in ("workspace", "stream", "key", "group_key")]
+    twin = select(other.c.key).where(*same, other.c.contact_id == bindparam("stood")).exists()
+    mine = (_M.workspace == workspace, _M.contact_id == bindparam("is"), twin)
+    connection.execute(delete(MEMBERSHIPS).where(*mine), values)
+    named = (_M.workspace == workspace, _M.contact_id == bindparam("stood"))
+    connection.execute(update(MEMBERSHIPS).where(*named).values(contact_id=bindparam("is")), values)

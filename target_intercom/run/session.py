@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_intercom.reporting.ended_run import EndedRun
-    from target_intercom.run.parts import Parts
+    from target_intercom.run.parts.parts import Parts
     from target_intercom.settings.config import Stream
     from target_intercom.singer.tap_streams import TapStream
     from target_intercom.sync.removing.complete_streams import CompleteStreams
@@ -57,7 +57,7 @@ class Session:
         self._complete(stream).add_source(stream, source)
 
     def _complete(self, stream: str) -> CompleteStreams:
-        links, settings = self.parts.links, self.parts.config.stream(stream)
+        links, settings = self.parts.links.at_end, self.parts.config.stream(stream)
         if settings.is_companies:
             return self.parts.companies.complete_streams
         if links is not None and settings.links is not None:
@@ -92,8 +92,8 @@ class Session:
                 parts.ledger.finish()
             return self._history(ended)
         finally:
-            if parts.links is not None:
-                parts.links.close()
+            if parts.links.at_end is not None:
+                parts.links.at_end.close()
             parts.ledger.close()
 
     def _history(self, ended: EndedRun) -> Sequence[EndedRun]:

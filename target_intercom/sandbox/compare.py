@@ -60,25 +60,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     waiting = Waiting(WallClock(), stop)
     connection = Connection(options.api_url or _HOSTS[options.region], token, waiting)
     try:
-        with _heeding(stop):
-            return _clean(options, connection) if options.clean is not None else _compare(options, connection)
+        if options.clean is not None:
+            return _clean(options, connection, stop)
+        return _compare(options, connection, stop)
     except ComparisonError as error:
         print(error, file=sys.stderr)
-    except Stopped:
-        print("Stopped before anything was made.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nStopped: nothing is left in the workspace, and nothing was compared.", file=sys.stderr)
     finally:
         connection.close()
     return FAILED
 
 
-def _compare(options: argparse.Namespace, connection: Connection) -> int:
+def _compare(options: argparse.Namespace, connection: Connection, stop: Stop) -> int:
     found = examine(connection, options.workspace, None if options.api_url else options.region)
     prefix = new_prefix()
     print(*announcement(found, prefix), sep="\n", flush=True)
     if not options.yes and not _agreed():
         print("Nothing was made.", file=sys.stderr)
         return FAILED
-    outcome = play(connection, prefix, _patience(options), _tell)
+    with _heeding(stop):
+        outcome = play(connection, prefix, _patience(options), _tell)
     _say_cleaned(outcome, prefix)
     if outcome.transcript is None or outcome.cleaned is None:
         return _say_unfinished(outcome)
@@ -115,9 +117,10 @@ def _on_a_sandbox(prefix: str, patience: Patience) -> Transcript:
     return outcome.transcript
 
 
-def _clean(options: argparse.Namespace, connection: Connection) -> int:
+def _clean(options: argparse.Namespace, connection: Connection, stop: Stop) -> int:
     examine(connection, options.workspace)
-    cleaned = clean(connection, options.clean, _patience(options))
+    with _heeding(stop):
+        cleaned = clean(connection, options.clean, _patience(options))
     print(_removed(cleaned))
     print(*_left(cleaned, options.clean), sep="", end="", file=sys.stderr)
     return FAILED if cleaned.left else EQUAL

@@ -154,6 +154,8 @@ class ContactSync:
             if isinstance(one, Rejected) and one.as_before is not None:
                 refused.add(one.as_before)
         self.memory.trust(refused, doubt)
+        # Before ids are found: what is written of a contact goes by the id that it has.
+        self.outcomes.links.flush()
         return again, failed
 
     def _finish(

@@ -49,6 +49,8 @@ class LinksAtEnd:
         wanted = {} if self.links.kind.not_made is None else self.links.memberships.open_groups()
         known = set(self.links.catalog.known(set(wanted.values()))) if wanted else set()
         self.links.memberships.take_over_groups({group for group, name in wanted.items() if name in known})
+        if self.links.memberships.work.waits:
+            self.find_contacts.ids.find_records(self.links.memberships.open_unnamed())
 
     def shares(self) -> Iterator[Share]:
         """Yield how many memberships of each stream are about to end."""

@@ -89,7 +89,8 @@ class KeyedSync:
             return self.known.find_with_ids(keys)
         if mode is SyncMode.INSERT:
             return {**self.known.find(keys - known.keys()), **found}
-        return {**dict.fromkeys(keys, NotFound()), **found}
+        # Another stream, or an earlier batch, may have made an object that is new to this one.
+        return {**dict.fromkeys(keys, NotFound()), **self.known.remembered(keys - known.keys()), **found}
 
     def _write(self, writes: Sequence[ContactRecords]) -> list[Entry]:
         operations = [plan(write, self.stream.settings, self.known.kind.kind) for write in writes]

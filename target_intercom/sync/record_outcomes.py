@@ -78,7 +78,8 @@ class RecordOutcomes:
 
     def report_write(self, written: Written) -> list[Entry]:
         """Report what became of a write; returns the records that have to be planned anew."""
-        if not isinstance(written, Saved):
+        if not isinstance(written, (Saved, InDoubt)):
+            # What is in doubt may have been made, with its links.
             self.links.cancel(written.records)
         match written:
             case Saved():
@@ -111,8 +112,8 @@ class RecordOutcomes:
                 may_change=saved.may_change,
                 by_merge=contact.id in self._survivors,
             )
-        if saved.links_sent:
-            self.links.confirm(records)
+        if saved.links_sent and contact is not None:
+            self.links.confirm(records, contact)
         return self._done(records, contact, saved.result)
 
     def _skipped(self, records: ContactRecords, reason: SkipReason) -> list[Entry]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from demo import customers, memberships
 from demo.database import running_database
 from demo.errors import DemoError
 from demo.pipeline import Pipeline
+from demo.show import attribute
+from demo.tables import accounts, customers, memberships
 from demo.workspace import running_workspace
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from demo.database import Database
+    from demo.tables.rows import Row
     from demo.workspace import Contact, Workspace
 
     Parts = tuple[Database, Workspace, Pipeline]
@@ -37,7 +39,7 @@ def seconds(moment: datetime | None) -> int | None:
     return None if moment is None else math.floor(moment.timestamp())
 
 
-def expected(row: customers.Row) -> dict[str, Any]:
+def expected(row: Row) -> dict[str, Any]:
     """The attributes of a row's contact, told from the row alone; what was never set is left out."""
     birthday, trial = row["birthday"], row["trial_ends_at"]
     attributes = {
@@ -68,7 +70,7 @@ def found(contact: Contact) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if value not in (None, "")}
 
 
-def assert_rows_stand_in(workspace: Workspace, rows: dict[int, customers.Row]) -> None:
+def assert_rows_stand_in(workspace: Workspace, rows: dict[int, Row]) -> None:
     contacts = {contact["external_id"]: contact for contact in workspace.contacts()}
     live = {str(key): row for key, row in rows.items() if row["deleted_at"] is None}
     assert set(contacts) == set(live)
@@ -82,6 +84,29 @@ def assert_segments_are_tags(workspace: Workspace, segments: memberships.Segment
         assert workspace.tags(contact) == sorted(segments.get(int(contact["external_id"]), []))
 
 
+def expected_company(row: Row) -> dict[str, Any]:
+    """The attributes of a row's company, told from the row alone; what was never set is left out."""
+    spend = row["monthly_spend"]
+    attributes = {
+        **{name: row[name] for name in ("name", "plan", "size", "website", "industry")},
+        "monthly_spend": 0 if spend is None else math.floor(spend),
+        "remote_created_at": seconds(row["opened_at"]),
+        "account_tier": row["tier"],
+    }
+    return {name: value for name, value in attributes.items() if value is not None}
+
+
+def assert_accounts_are_companies(workspace: Workspace, rows: dict[str, Row], workers: dict[str, list[int]]) -> None:
+    for key, row in rows.items():
+        company = workspace.company(key)
+        assert company is not None
+        shown = {name: attribute(company, name) for name in expected_company(row)}
+        assert (shown, company["user_count"]) == (expected_company(row), len(workers.get(key, []))), key
+    homes = {str(one): [account] for account, ones in workers.items() for one in ones}
+    for contact in workspace.contacts():
+        assert workspace.companies_of(contact) == homes.get(contact["external_id"], [])
+
+
 def test_rows_stand_in_the_workspace_attribute_by_attribute(parts: Parts) -> None:
     database, workspace, pipeline = parts
     first = pipeline.run()
@@ -92,15 +117,26 @@ def test_rows_stand_in_the_workspace_attribute_by_attribute(parts: Parts) -> Non
         assert_rows_stand_in(workspace, customers.read(connection))
         segments = memberships.read(connection)
         assert_segments_are_tags(workspace, segments)
+        assert first["streams"]["public-accounts"]["created"] == accounts.ROW_COUNT + 1
+        workers = accounts.workers(connection)
+        assert first["streams"]["public-customers"]["attached"] == sum(map(len, workers.values())) > 200
+        assert_accounts_are_companies(workspace, accounts.read(connection), workers)
         assert first["streams"]["public-memberships"]["tagged"] == sum(map(len, segments.values())) > 200
         changes = customers.change(connection)
         joined, left = memberships.change(connection, (*changes.updated, *changes.inserted), changes.deleted)
+        accounts.change(connection)
         rows, segments = customers.read(connection), memberships.read(connection)
+        homes, workers = accounts.read(connection), accounts.workers(connection)
 
     report = pipeline.run()
     second = report["streams"]["public-customers"]
     assert_rows_stand_in(workspace, rows)
     assert_segments_are_tags(workspace, segments)
+    assert_accounts_are_companies(workspace, homes, workers)
+    assert workspace.company(accounts.LEFT) is None
+    of_accounts = report["streams"]["public-accounts"]
+    assert (of_accounts["updated"], of_accounts["left"]) == (1, 1)
+    assert (second["attached"], second["detached"]) == (len(changes.updated) + len(changes.inserted), 3)
     assert report["streams"]["public-memberships"]["tagged"] == joined
     assert report["streams"]["public-memberships"]["left"] >= left > 0
     assert (second["created"], second["updated"], second["archived"]) == (
@@ -131,7 +167,7 @@ def test_rows_that_are_gone_from_the_table_are_archived_and_the_others_not_calle
     assert live_ids(workspace) == loaded - {str(key) for key in gone}
     # One search looks for the five rows that are marked as deleted.
     assert second["api"]["calls"] == {
-        "GET /data_attributes": 1,
+        "GET /data_attributes": 2,
         "GET /me": 1,
         "POST /contacts/search": 1,
         "POST /contacts/{id}/archive": 10,

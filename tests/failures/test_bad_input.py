@@ -7,7 +7,6 @@ import math
 import os
 import socket
 import stat
-import subprocess
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support import processes
 from tests.support.loading import BeforeACall, lines, record, schema, state
 
 if TYPE_CHECKING:
@@ -162,9 +162,7 @@ def test_a_config_file_that_is_missing_or_broken_fails_without_its_content(
     config = tmp_path / "other.json"
     if content is not None:
         config.write_text(content, encoding="utf-8")
-    done = subprocess.run(
-        load.command(config), input=lines([CUSTOMERS, GOOD]).encode(), capture_output=True, check=False, env=load.env()
-    )
+    done = processes.run(load.command(config), input=lines([CUSTOMERS, GOOD]).encode(), env=load.env())
     assert done.returncode != 0
     assert done.stdout == b""
     assert TOKEN not in done.stderr.decode()
@@ -174,7 +172,7 @@ def test_wrong_settings_in_the_environment_are_refused_by_their_names(load: Load
     wrong = {"MAX_CONNECTIONS": "many", "MAPPINGS": "id", "CLEAR_NULLS": "perhaps", "STREAMS": "{"}
     env = {f"TARGET_INTERCOM_{name}": value for name, value in {"ACCESS_TOKEN": TOKEN, **wrong}.items()}
     command = [*load.command(load.data_dir)[:-2], "--config=ENV"]
-    done = subprocess.run(command, input=b"", capture_output=True, check=False, env={**load.env(), **env})
+    done = processes.run(command, input=b"", env={**load.env(), **env})
     log = done.stderr.decode()
     assert done.returncode == 1
     for name in wrong:

@@ -33,12 +33,12 @@ from tests.support.loading import BeforeACall, Loader, People
 from tests.support.remembering import POST, PUT, Row, assert_quiet, customers, person, rows
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from target_intercom.sandbox import Request
     from tests.support.front import Front
+    from tests.support.processes import TargetProcess
 
 LOST = [Fault.ERROR_AFTER, Fault.GARBAGE]
 """The job is there, and nobody hears of it."""
@@ -148,9 +148,7 @@ def killed(tmp_path: Path, *, submissions: int, answered: bool, seconds: float) 
         return Ended(load.pipe(messages), sandbox)
 
 
-def _until_submitted(
-    sandbox: SandboxServer, process: subprocess.Popen[bytes], submissions: int, *, answered: bool
-) -> None:
+def _until_submitted(sandbox: SandboxServer, process: TargetProcess, submissions: int, *, answered: bool) -> None:
     while process.poll() is None:
         calls = [call for call in list(sandbox.calls) if call.path == "/contacts/bulk"]
         if sum(bool(call.status) or not answered for call in calls) >= submissions:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ import pytest
 from target_intercom.sandbox import SandboxServer
 from target_intercom.sandbox.conditions import Conditions
 from tests.support.loading import Loader, People, record, schema, state
+from tests.support.processes import run_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,7 +137,7 @@ def test_a_killed_runs_files_do_not_disturb_the_next(load: Loader, sandbox: Sand
     assert process.returncode == -9
     assert (load.data_dir / "report.json").read_text(encoding="utf-8").count('"running"') == 1
     sandbox.conditions.latency = 0
-    again = subprocess.run(
+    again = run_text(
         [
             *load.command(load.data_dir / "config.json")[:2],
             "target_intercom.ledger",
@@ -145,9 +145,7 @@ def test_a_killed_runs_files_do_not_disturb_the_next(load: Loader, sandbox: Sand
             str(load.data_dir),
             "streams",
         ],
-        capture_output=True,
-        check=True,
-        text=True,
     )
+    assert again.returncode == 0
     assert "users" in again.stdout
     assert load(messages(), **SETTINGS).exit_code == 0

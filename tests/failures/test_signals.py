@@ -14,10 +14,9 @@ from target_intercom.sandbox import Fault, TargetedFault
 from tests.support.loading import lines, record, schema, state, until
 
 if TYPE_CHECKING:
-    import subprocess
-
     from target_intercom.sandbox import SandboxServer
     from tests.support.loading import Loaded, Loader, People
+    from tests.support.processes import TargetProcess
 
 CUSTOMERS = schema("customers", id="integer", email="text", name="text")
 LONG = 3600.0
@@ -40,7 +39,7 @@ class Running:
 
     def __init__(self, load: Loader, **settings: Any) -> None:
         self._load = load
-        self.process: subprocess.Popen[bytes] = load.start(**settings)
+        self.process: TargetProcess = load.start(**settings)
         assert self.process.stdin is not None
         self._stdin = self.process.stdin
 

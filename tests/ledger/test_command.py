@@ -26,6 +26,7 @@ from target_intercom.model import ContactId, Email, ExternalId, Identity
 from target_intercom.settings.config import StreamConfig
 from target_intercom.sync.remembering.fingerprints import record_key
 from tests.support.loading import record, schema
+from tests.support.processes import run_text
 
 from .conftest import Ledgers, contact, entry, gone, loaded
 
@@ -483,9 +484,7 @@ def from_environment(tmp_path: Path, *arguments: str, **settings: str) -> subpro
     env = {name: value for name, value in os.environ.items() if not name.startswith("TARGET_INTERCOM_")}
     given = {f"TARGET_INTERCOM_{name.upper()}": value for name, value in settings.items()}
     command = [*ROOT_COMMAND, *arguments]
-    return subprocess.run(
-        command, cwd=tmp_path, env={**env, **given}, capture_output=True, text=True, check=False, timeout=120
-    )
+    return run_text(command, cwd=tmp_path, env={**env, **given}, timeout=120)
 
 
 @pytest.fixture

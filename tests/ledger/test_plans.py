@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
@@ -19,6 +21,7 @@ from target_intercom.ledger.runs.stamps import mend_stamps
 from target_intercom.ledger.runs.streams import SqlStreams
 from target_intercom.ledger.runs.unarchived import SqlUnarchivedContacts
 from target_intercom.ledger.store.database import Database
+from target_intercom.ledger.store.scratch import ScratchDatabase
 from target_intercom.model import Email, GroupKey, Identity, LinkName, TagId
 from tests.units.reporting.pages.facts import ENDED
 
@@ -107,7 +110,8 @@ ASKED_OF_FEW: dict[str, Ask] = {
     "memberships.count_wanted": lambda ledger: ledger.memberships.count_wanted(PAIRS),
     "memberships.linked_ids": lambda ledger: ledger.memberships.linked_ids([S, "other"]),
     "memberships.open_groups": lambda ledger: ledger.memberships.open_groups(),
-    "memberships.users_of_ours": lambda ledger: ledger.memberships.users_of_ours([GroupKey("vip")]),
+    "memberships.open_unnamed": lambda ledger: ledger.memberships.open_unnamed(),
+    "memberships.members_of_ours": lambda ledger: ledger.memberships.members_of_ours([GroupKey("vip")]),
     "memberships.take_over_groups": lambda ledger: ledger.memberships.take_over_groups([GroupKey("vip")]),
     "memberships.save": lambda ledger: ledger.memberships.save(ROWS, ROWS, {(S, KEYS[0]): "hash"}),
     "memberships.see": lambda ledger: ledger.memberships.see(S, KEYS, 3),
@@ -243,6 +247,13 @@ def test_what_is_asked_of_a_whole_stream_has_its_reason(asked: Asked) -> None:
     for ask, reason in OF_ALL.values():
         assert reason
         assert asked.plans(ask)
+
+
+def test_who_has_an_email_is_found_by_an_index_in_the_copy_of_a_dry_run(asked: Asked, new_ledgers: Ledgers) -> None:
+    with TemporaryDirectory() as folder, closing(ScratchDatabase(Path(folder), new_ledgers.url)) as copy:
+        lines = Asked(copy, new_ledgers).plans(OF_ALL["users_with"][0])
+    assert len(lines) == 1
+    assert "INDEX target_intercom_scratch_emails (workspace=? AND email=?)" in lines[0]
 
 
 def test_that_a_plan_is_unbounded_is_noticed(asked: Asked) -> None:

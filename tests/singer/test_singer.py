@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.target import TargetIntercom
+from tests.support import processes
 from tests.support.loading import Loader, lines, record, schema, state
 
 if TYPE_CHECKING:
@@ -542,7 +543,7 @@ def test_settings_come_from_the_environment_where_config_says_env(load: Loader, 
         for name, value in load.config(max_connections=3, clear_nulls=False, match_by=["external_id"]).items()
     }
     command = [*load.command(tmp_path)[:-2], "--config=ENV"]
-    done = subprocess.run(command, input=piped.encode(), capture_output=True, check=False, env={**load.env(), **env})
+    done = processes.run(command, input=piped.encode(), env={**load.env(), **env})
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout) == {"n": 1}
     assert people.one(external_id="1")["name"] == "Ann"

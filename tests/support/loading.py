@@ -1,4 +1,4 @@
-"""Running the target from outside: Singer messages in, what it left behind out."""
+"""TargetProcess the target from outside: Singer messages in, what it left behind out."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ from target_intercom.intercom.transport import Transport
 from target_intercom.model import Received, Result, StreamSchema
 from target_intercom.sandbox import Fault, TargetedFault
 from target_intercom.target import TargetIntercom
+from tests.support.processes import run, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from target_intercom.sandbox import Request, SandboxServer
+    from tests.support.processes import TargetProcess
 
 Found = TypeVar("Found")
 GUARD = 120.0
@@ -176,13 +178,13 @@ class Loader:
         config, piped = self._files(messages, settings)
         before = set(self.data_dir.glob("rejected-*"))
         with piped.open("rb") as stdin:
-            done = subprocess.run(self.command(config), stdin=stdin, capture_output=True, check=False, env=self.env())
+            done = run(self.command(config), stdin=stdin, env=self.env())
         return self._loaded(done.returncode, done.stdout.decode(), before, done.stderr.decode())
 
-    def start(self, **settings: Any) -> subprocess.Popen[bytes]:
+    def start(self, **settings: Any) -> TargetProcess:
         """Start a process to be fed, and signalled, by the test."""
         config, _ = self._files([], settings)
-        return subprocess.Popen(
+        return start(
             self.command(config),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -190,18 +192,18 @@ class Loader:
             env=self.env(),
         )
 
-    def begin(self, messages: Iterable[Mapping[str, Any] | str], **settings: Any) -> subprocess.Popen[bytes]:
+    def begin(self, messages: Iterable[Mapping[str, Any] | str], **settings: Any) -> TargetProcess:
         """Start a process with all that it is to read."""
         config, piped = self._files(messages, settings)
         with piped.open("rb") as stdin:
-            return subprocess.Popen(
+            return start(
                 self.command(config), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env()
             )
 
-    def finish(self, process: subprocess.Popen[bytes], before: set[Path] | None = None) -> Loaded:
+    def finish(self, process: TargetProcess, before: set[Path] | None = None) -> Loaded:
         """Wait for a process, and read what it left behind."""
         out, err = process.communicate(timeout=3 * GUARD)
-        return self._loaded(process.returncode, out.decode(), before or set(), err.decode())
+        return self._loaded(process.wait(), out.decode(), before or set(), err.decode())
 
     @staticmethod
     def command(config: Path) -> list[str]:
@@ -350,7 +352,7 @@ def until(found: Callable[[], Found], seconds: float = GUARD) -> Found:
 
 
 def send_before(
-    sandbox: SandboxServer, process: subprocess.Popen[bytes], number: signal.Signals, condition: Callable[[], bool]
+    sandbox: SandboxServer, process: TargetProcess, number: signal.Signals, condition: Callable[[], bool]
 ) -> None:
     """Have a run that has just begun get a signal right before its first call at which a condition holds.
 
@@ -364,7 +366,7 @@ def send_before(
     sandbox.conditions.plan.add(BeforeACall(lambda _: condition(), act))
 
 
-def feed(process: subprocess.Popen[bytes], *messages: Mapping[str, Any] | str, end: bool = False) -> None:
+def feed(process: TargetProcess, *messages: Mapping[str, Any] | str, end: bool = False) -> None:
     """Return messages to a run; `end` says that there are no more."""
     assert process.stdin is not None
     process.stdin.write(lines(messages).encode())

@@ -254,6 +254,12 @@ class DryRunClient(DryRunCompanyCalls):
 
     # Who works where.
 
+    def company_contacts(self, company: CompanyId) -> Iterator[ContactId]:
+        """See `CompanyCalls`: those who would stay in it."""
+        for contact in super().company_contacts(company):
+            if not self._planned.is_gone(contact) and company in self._planned.companies.of(contact, [company]):
+                yield contact
+
     def contact_companies(self, contact: ContactId) -> list[CompanyId]:
         """See `IntercomClient`."""
         listed = [] if self._is_made(contact) else super().contact_companies(contact)

@@ -202,7 +202,7 @@ def _attributes(plan: PlanSummary, widest: float) -> Iterator[AttributeRow]:
     names = sorted({*plan.updated, *plan.created}, key=lambda one: (-plan.updated[one], -plan.created[one], one))
     most = max((plan.updated[name] + plan.created[name] for name in names), default=0)
     for name in names:
-        counts = [("updates", "removed", plan.updated[name]), ("creates", "written", plan.created[name])]
+        counts = [("updates", "changed", plan.updated[name]), ("creates", "written", plan.created[name])]
         yield AttributeRow(name, plan.updated[name], plan.created[name], stacked(counts, most, widest, 8))
 
 

@@ -24,6 +24,7 @@ _HISTORY_WIDTH, _HISTORY_HEIGHT = 240, 56
 _SHOWN_RUNS: t.Final = 30
 
 KINDS: t.Final = {
+    "updated": "changed",
     "archived": "removed",
     "deleted": "removed",
     "left": "removed",
@@ -36,7 +37,7 @@ KINDS: t.Final = {
     "invalid": "refused",
     "rejected": "refused",
 }
-"""The classes of the colours of outcomes; all others were written."""
+"""The classes of the colours of outcomes; what all others have in common is that something was made."""
 _IN_WORDS: t.Final = {
     "left": "removed, missing from the source",
     "unarchived": "left unarchived",

@@ -161,6 +161,11 @@ def answered(status: int) -> Condition:
     return lambda exchange, _: exchange.status == status
 
 
+def answered_other_than(status: int) -> Condition:
+    """Wait for another status."""
+    return lambda exchange, _: exchange.status != status
+
+
 def lists(*names: str) -> Condition:
     """Wait until a list shows these."""
 
@@ -184,14 +189,22 @@ def ended() -> Condition:
     return lambda exchange, _: has_ended(exchange.answer) or not exchange.is_done
 
 
+def listed(exchange: Exchange) -> list[dict[str, Any]]:
+    """Return the entries of a list."""
+    return _objects(exchange.answer, "data")
+
+
 def listed_ids(exchange: Exchange) -> set[str]:
     """Return the ids of the entries of a list."""
-    data = exchange.answer.get("data") if isinstance(exchange.answer, dict) else None
-    return {str(entry.get("id")) for entry in data or () if isinstance(entry, dict)}
+    return {str(entry.get("id")) for entry in listed(exchange)}
 
 
 def has_ended(answer: Any) -> bool:
     """Return whether all tasks of a job have ended; a job itself may stay open."""
-    tasks = answer.get("tasks") if isinstance(answer, dict) else None
-    states = [task.get("state") for task in tasks or () if isinstance(task, dict)]
+    states = [task.get("state") for task in _objects(answer, "tasks")]
     return bool(states) and all(str(state).startswith("completed") for state in states)
+
+
+def _objects(answer: Any, key: str) -> list[dict[str, Any]]:
+    found = answer.get(key) if isinstance(answer, dict) else None
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []

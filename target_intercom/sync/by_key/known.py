@@ -34,11 +34,16 @@ class KnownObjects:
 
     def find(self, keys: Collection[ContactId], *, ask: Collection[ContactId] = ()) -> dict[ContactId, KeyMatch]:
         """Find objects; those in `ask` are asked for even where an earlier answer, or the ledger, knows them."""
-        found = {key: match for key in keys if key not in ask and (match := self._answered(key)) is not None}
-        unknown = sorted(set(keys) - found.keys() - set(ask))
-        found.update((contact.id, Found(contact)) for contact in self.ledger.named(unknown))
+        found = self.remembered([key for key in keys if key not in ask])
         missing = sorted(set(keys) - found.keys())
         found.update(self.in_parallel(lambda key: (key, self._ask(key)), missing))
+        return found
+
+    def remembered(self, keys: Collection[ContactId]) -> dict[ContactId, KeyMatch]:
+        """Find objects that this run, or the ledger, knows: nothing is asked for the others."""
+        found = {key: match for key in keys if (match := self._answered(key)) is not None}
+        unknown = sorted(set(keys) - found.keys())
+        found.update((contact.id, Found(contact)) for contact in self.ledger.named(unknown))
         return found
 
     def find_with_ids(self, keys: Collection[ContactId]) -> dict[ContactId, KeyMatch]:

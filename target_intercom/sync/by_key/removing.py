@@ -24,8 +24,8 @@ class KeyedRemovals(RemovalCalls):
 
     known: KnownObjects
     jobs: BulkJobs
-    ours: Callable[[Collection[ContactId]], Mapping[ContactId, int]]
-    """Returns how many people this target has put into objects."""
+    ours: Callable[[Collection[ContactId]], Mapping[ContactId, Collection[ContactId]]]
+    """Returns whom this target has put into objects."""
     _found: dict[ContactId, Contact] = field(default_factory=dict)
     """The objects of the page that is being removed, with Intercom's ids."""
 
@@ -50,14 +50,14 @@ class KeyedRemovals(RemovalCalls):
         keys = [one.contact for one in removals]
         ours = self.ours(keys)
         try:
-            people = self.known.kind.in_use([self._found[key] for key in keys])
+            strangers = self.known.kind.strangers([self._found[key] for key in keys], ours)
         except (CallFailedError, RefusedError) as error:
             yield from (Removed(one, RemovalEnding.REFUSED, error.fault) for one in removals)
             return
         for one in removals:
-            if one.contact not in people:
+            if one.contact not in strangers:
                 yield Removed(one, RemovalEnding.NOT_THERE)
-            elif people[one.contact] > ours.get(one.contact, 0):
+            elif strangers[one.contact]:
                 yield Removed(one, RemovalEnding.IN_USE)
 
     def remove_in_bulk(self, page: Sequence[Removal]) -> Deletions:

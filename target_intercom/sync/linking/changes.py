@@ -89,6 +89,9 @@ def decide(
         rows = [one for one in known if one.pair == (change.contact.id, group) or _is_link(one, change.contact.id, id_)]
         touched = max((one.written_at for one in rows), default=Stamp(0))
         state = _state(rows, id_, shown, is_doubtful=change.is_doubtful, is_recent=touched >= recent_since)
+        if not change.contact.is_named:
+            # It is about to be made; a run that was cut off may have tried it before.
+            state = LinkState.WANTED
         decided.changed.append(
             Membership(
                 kind=change.kind,

@@ -6,13 +6,15 @@ put on or taken off at the end of the pipe like any other link, and what is refu
 
 from __future__ import annotations
 
+import time
 import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.links import LinkState
-from target_intercom.model import LinkChange
+from target_intercom.model import STAND_IN, LinkChange
 from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
 
 if t.TYPE_CHECKING:
@@ -168,10 +170,15 @@ class LinksWithContacts:
 
     def _provide(self) -> None:
         """Make what the workspace does not have, and write that the links are ours before they are."""
-        plans = list(self._plans.values())
+        plans, now = list(self._plans.values()), stamp(time.time())
         missing = self.links.catalog.provide({one.group: one.name for plan in plans for one in plan.on})
         for plan in plans:
-            plan.on = [replace(one, ours=True) for one in plan.on if one.group not in missing]
+            # When it was sent tells a contact that a job has made from one that was there.
+            plan.on = [
+                replace(one, ours=True, written_at=now if one.contact.startswith(STAND_IN) else one.written_at)
+                for one in plan.on
+                if one.group not in missing
+            ]
         self.links.memberships.save_states([one for plan in plans for one in plan.on])
 
     def _keep_wanted(self) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 import typing as t
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from target_intercom.ledger.interface import stamp
+from target_intercom.ledger.interface import Stamp, stamp
+from target_intercom.ledger.links import LinkState
+from target_intercom.model import stand_in
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.changes import MembershipChange, ShownLinks, decide, waiting_for_outcome
 from target_intercom.sync.remembering.fingerprints import lists_print
@@ -16,7 +18,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from target_intercom.kinds.link import LinkCatalog, LinkKind
-    from target_intercom.ledger.interface import Ledger, Stamp
+    from target_intercom.ledger.interface import Ledger
     from target_intercom.ledger.links import Membership, MembershipId
     from target_intercom.ledger.memberships import Memberships
     from target_intercom.model import Contact, GroupKey, LinkedId, LinkName, Pair, RecordKey
@@ -90,6 +92,15 @@ class Links:
         """Check whether links are taken off because of a stream."""
         lists = self.config.stream(stream).links is None
         return self.releases(stream) if lists else self.ends_memberships(stream)
+
+
+_CLOCKS_DIFFER = 2.0
+"""Seconds by which Intercom's clock, which counts whole ones, may be behind."""
+
+
+def _may_have_been_made_by(one: Membership, contact: Contact) -> bool:
+    """Check whether the job that was to make a membership's contact may have made this one."""
+    return contact.created_at is not None and stamp(contact.created_at + _CLOCKS_DIFFER) >= one.written_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +191,8 @@ class MembershipBatch:
         """Read what is known of contact records, and of what they list."""
         for stream in {one.stream for one in lists}:
             self.read_records(stream, [one.key for one in lists if one.stream == stream])
+        for one in lists:
+            self._name(one)
         self.read_pairs((one.contact.id, group) for one in lists for group in one.groups)
         self._links.look_up((one.contact, name) for one in lists for name in one.groups.values())
 
@@ -198,6 +211,22 @@ class MembershipBatch:
             self._by_pair[one.pair].discard(one.id)
             self._changed.pop(one.id, None)
             self._dropped[one.id] = one
+
+    def _name(self, change: MembershipChange) -> None:
+        """Take what a job that was to make a contact was to link it to for the contact's, where the job made it.
+
+        Where a run was cut off, or a job failed, nothing tells but that the contact is no older.
+        """
+        contact = change.contact
+        if not contact.is_named:
+            return
+        for one in self.of_key(change.stream, change.key):
+            if one.contact == stand_in(one.stream, one.key):
+                self.drop([one])
+                if _may_have_been_made_by(one, contact):
+                    is_mine = one.state is LinkState.WANTED
+                    state, at = (one.state, Stamp(0)) if is_mine else (LinkState.UNCLEAR, one.written_at)
+                    self.put([replace(one, contact=contact.id, state=state, written_at=at)])
 
     def save(self) -> None:
         """Write the changes."""

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from target_intercom.ledger.interface import UNNOTED
-from target_intercom.model import ContactRecords, Found, Result, Skip, Update
+from target_intercom.model import Contact, ContactRecords, Create, Found, Result, Skip, Update, stand_in
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.links import ListedGroups, save_lists
 from target_intercom.sync.remembering.fingerprints import lists_news, lists_print, record_key
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from target_intercom.ledger.memberships import Memberships
-    from target_intercom.model import Contact, ContactId, Entry, LinkChange, LinkName, PlannedWrite, RecordKey
+    from target_intercom.model import ContactId, Entry, LinkChange, LinkName, PlannedWrite, RecordKey, Role
     from target_intercom.settings.config import Stream
     from target_intercom.sync.linking.changes import MembershipChange
     from target_intercom.sync.linking.in_bulk import LinksWithContacts
@@ -31,8 +31,8 @@ class ContactLinks:
         """Return planned writes with the changes of their contacts' links, where bulk jobs can carry them."""
         return list(writes)
 
-    def confirm(self, records: ContactRecords) -> None:
-        """Save that a job has changed a contact's links."""
+    def confirm(self, records: ContactRecords, contact: Contact) -> None:
+        """Save that a job has changed a contact's links, or made it with them."""
 
     def cancel(self, records: ContactRecords) -> None:
         """Take back what the records of a contact list: nothing was written to it."""
@@ -45,6 +45,9 @@ class ContactLinks:
 
     def gone(self, contact: ContactId) -> None:
         """Write that a contact is gone: it may come back without its links."""
+
+    def flush(self) -> None:
+        """Write the links that jobs have changed."""
 
     def save(self) -> None:
         """Write what the records of a batch list, where it is not what they listed before."""
@@ -73,7 +76,8 @@ class ListedLinks(ContactLinks):
         planned = list(writes)
         for one in () if self._inserts else self.with_contacts:
             changes = one.plan([change for write in planned for change in self._changes(write, one.links)])
-            planned = [_with_change(write, one.links.kind.names.kind, changes) for write in planned]
+            kind = one.links.kind.names.kind
+            planned = [_with_change(write, kind, changes, self._stand_ins) for write in planned]
         return planned
 
     def _changes(self, write: PlannedWrite, links: Links) -> Iterator[MembershipChange]:
@@ -91,14 +95,41 @@ class ListedLinks(ContactLinks):
                     if key in news and (change := self._list(key, entry, contact).change(links)) is not None:
                         last[key] = change
                 yield from last.values()
+            case Create(records, role) if links.kind.in_creates and not records.is_followed:
+                yield from self._of_newborn(records, role, links)
             case _:
                 return
 
-    def confirm(self, records: ContactRecords) -> None:
-        """See `ContactLinks`."""
-        if not isinstance(records.match, Found):
+    def _of_newborn(self, records: ContactRecords, role: Role, links: Links) -> Iterator[MembershipChange]:
+        """Yield what the records of a contact list that a job may make, where they are of one key."""
+        keys = {self._key_of(entry) for entry in records.entries}
+        key = keys.pop()
+        if keys or key is None or key in records.replaced:
             return
-        are_left = [one.confirm(records.match.contact.id) for one in self.with_contacts]
+        contact = self._newborn(records, key, role)
+        lists = (self._list(key, entry, contact).change(links) for entry in records.entries)
+        yield from [change for change in lists if change is not None][-1:]
+
+    def _newborn(self, records: ContactRecords, key: RecordKey, role: Role) -> Contact:
+        identity = records.draft.identity
+        return Contact(
+            id=stand_in(self.stream.name, key),
+            role=role,
+            external_id=identity.external_id,
+            email=identity.email,
+            attributes={},
+            is_named=False,
+            shows_all_tags=True,
+            shows_all_companies=True,
+        )
+
+    def confirm(self, records: ContactRecords, contact: Contact) -> None:
+        """See `ContactLinks`."""
+        id_ = records.match.contact.id if isinstance(records.match, Found) else contact.id
+        are_left = [one.confirm(id_) for one in self.with_contacts]
+        if not contact.is_named and (any(are_left) or self._list_others(records)):
+            # The rest goes when its id is found.
+            return
         self._confirmed = records
         for entry in records.entries:
             key, listed = self._key_of(entry), entry.draft.listed
@@ -111,9 +142,18 @@ class ListedLinks(ContactLinks):
 
     def cancel(self, records: ContactRecords) -> None:
         """See `ContactLinks`."""
-        if isinstance(records.match, Found):
+        for id_ in [records.match.contact.id] if isinstance(records.match, Found) else self._stand_ins(records):
             for one in self.with_contacts:
-                one.cancel(records.match.contact.id)
+                one.cancel(id_)
+
+    def _stand_ins(self, records: ContactRecords) -> set[ContactId]:
+        keys = {self._key_of(entry) for entry in records.entries}
+        return {stand_in(self.stream.name, key) for key in keys if key is not None}
+
+    def _list_others(self, records: ContactRecords) -> bool:
+        """Check whether records list groups of kinds that do not go into jobs which make contacts."""
+        others = [links.kind.names.kind for links in self.kinds if not links.kind.in_creates]
+        return any(entry.draft.listed.get(kind) for entry in records.entries for kind in others)
 
     def saved(self, records: ContactRecords, contact: Contact, result: Result) -> None:
         """See `ContactLinks`."""
@@ -157,13 +197,17 @@ class ListedLinks(ContactLinks):
         """See `ContactLinks`."""
         self.memberships.save_gone([contact])
 
+    def flush(self) -> None:
+        """See `ContactLinks`."""
+        for one in self.with_contacts:
+            one.save()
+
     def save(self) -> None:
         """See `ContactLinks`."""
         lists, self._lists = self._lists, {}
         hashes, self._hashes = self._hashes, {}
         unfinished, self._unfinished = self._unfinished, set()
-        for one in self.with_contacts:
-            one.save()
+        self.flush()
         if hashes:
             self.memberships.save([], [], hashes, unfinished)
         news = [
@@ -186,13 +230,20 @@ class ListedLinks(ContactLinks):
         return record_key(entry.received.record, self.stream.keys, entry.draft.identity, settings.match_by)
 
 
-def _with_change(write: PlannedWrite, kind: LinkName, changes: Mapping[ContactId, LinkChange]) -> PlannedWrite:
-    """Return a write that changes its contact's links of one kind, too."""
+def _with_change(
+    write: PlannedWrite,
+    kind: LinkName,
+    changes: Mapping[ContactId, LinkChange],
+    stand_ins: Callable[[ContactRecords], Collection[ContactId]],
+) -> PlannedWrite:
+    """Return a write that changes its contact's links of one kind, too; `stand_ins` of contacts that are to be made."""
     match write:
         case Update(contact=contact) if contact.id in changes:
             return replace(write, links={**write.links, kind: changes[contact.id]})
         case Skip(ContactRecords(match=Found(contact)) as records, None) if contact.id in changes:
             return Update(records, contact, MappingProxyType({}), {kind: changes[contact.id]})
+        case Create(records) if (id_ := next((one for one in stand_ins(records) if one in changes), None)) is not None:
+            return replace(write, links={**write.links, kind: changes[id_]}, stand_in=id_)
         case _:
             return write
 

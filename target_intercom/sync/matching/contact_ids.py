@@ -82,6 +82,13 @@ class ContactIds:
         while page := list(islice(rows, _AT_ONCE)):
             self.find([Unnamed(contact, self._due(written_at)) for contact, written_at in page])
 
+    def find_records(self, records: Collection[tuple[str, RecordKey]]) -> None:
+        """Find the ids of the contacts of some records, given with their streams."""
+        for stream in sorted({stream for stream, _ in records}):
+            rows = self._ledger.recall(stream, sorted(key for of, key in records if of == stream)).values()
+            contacts = [(row.contact, row.written_at) for row in rows]
+            self.find([Unnamed(one, self._due(at)) for one, at in contacts if one is not None and not one.is_named])
+
     def find(self, wanted: Sequence[Unnamed]) -> Mapping[ContactId, Contact]:
         """Find contacts, and write their ids into the ledger; returns them by their stand-ins.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from collections import defaultdict
 
-from target_intercom.model import Found, Identity, MatchBy
+from target_intercom.model import Ambiguous, Found, Identity, MatchBy
 from target_intercom.sync.matching.whose import by_identifiers
 
 if t.TYPE_CHECKING:
@@ -60,10 +60,15 @@ class Alternatives:
 
     def _contacts(self, decided: Decided) -> list[Contact]:
         """Return the contacts that may come to be a record's: by its links and by its identifiers."""
-        left = (one for key in keys_of(decided.entry) for one in self._left[key])
-        linked = (self._stage.get(one) for one in (decided.linked, *left) if one is not None)
-        found = (one.contact for one in (decided.match, self._by_identifiers(decided)) if isinstance(one, Found))
-        return [contact for contact in (*linked, *found) if contact is not None]
+        ids = {one for key in keys_of(decided.entry) for one in self._left[key]}
+        if decided.linked is not None:
+            ids.add(decided.linked)
+        for match in (decided.match, self._by_identifiers(decided)):
+            if isinstance(match, Found):
+                ids.add(match.contact.id)
+            elif isinstance(match, Ambiguous):
+                ids.update(match.contacts)
+        return [contact for one in ids if (contact := self._stage.get(one)) is not None]
 
     def _by_identifiers(self, decided: Decided) -> Match:
         """Return the contact of a record's identifiers, whatever contact it is linked to."""

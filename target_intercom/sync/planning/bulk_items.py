@@ -85,6 +85,7 @@ def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactI
         attributes=_NOT_KEPT,
         is_named=False,
         shows_all_tags=True,
+        shows_all_companies=True,
     )
 
 

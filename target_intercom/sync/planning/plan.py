@@ -212,10 +212,12 @@ class _Play:
             touched.discard((MatchBy.EMAIL, contact.email))
             touched.add(("nameless", contact.email))
             write.turn = self._order.first(asked, touched)
+            self._depend(decided, write.turn - 1, write)
             others = (user.id for user in users_like(self._stage, entry.draft.identity))
             self._uncertain.add(contact, entry.key, [decided.linked, *others])
         else:
             write.turn = self._order.first(asked, touched)
+            self._depend(decided, write.turn - 1, write)
             self._put(write, contact, names_of(contact))
         self._plan.writes.append(write)
         self._link(decided, write)
@@ -230,6 +232,8 @@ class _Play:
         wanted = after(contact, entry.draft, self._config.creation_mode) if updates else contact
         moved, touched = _moved(contact, wanted), _touched(decided, contact, wanted)
         if earlier is not None and not moved and self._may_join(decided, touched, earlier):
+            # Of several records of a write that is refused each is decided anew.
+            self._depend(decided, earlier.turn, earlier)
             earlier.entries.append(entry)
             if updates:
                 earlier.draft = folded(earlier.draft, entry.draft)
@@ -239,6 +243,7 @@ class _Play:
         if earlier is not None:
             earlier.is_followed = True
             write.turn = max(write.turn, earlier.turn + 1)
+        self._depend(decided, write.turn - 1, write)
         self._put(write, wanted, moved)
         self._plan.writes.append(write)
         self._link(decided, write)
@@ -264,8 +269,6 @@ class _Play:
         """Link a record to the contact of its write, as the ledger will when that is done."""
         entry, key = decided.entry, decided.entry.key
         self._order.decide(decided.asked, write.turn, write)
-        # Of several records of a write that is refused each is decided anew.
-        self._depend(decided, write.turn - (entry is write.entries[0]), write)
         write.asked.update(decided.asked)
         before, now = decided.linked, write.contact
         if before != now:

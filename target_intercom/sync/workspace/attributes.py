@@ -31,7 +31,7 @@ _TYPES: t.Final = {type_.value: type_ for type_ in ValueType} | {"options": Valu
 
 
 class CustomAttributes:
-    """The custom attributes that a workspace's contacts have. Pure: a run and its check judge by it."""
+    """The custom attributes of a kind of object in a workspace. Pure: a run and its check judge by it."""
 
     def __init__(self, listed: Iterable[DataAttribute]) -> None:
         """Take the attributes as Intercom lists them; a live one hides an archived one of the same name."""
@@ -72,6 +72,12 @@ def obstacle(entry: DataAttribute) -> str | None:
     if entry.data_type not in _TYPES:
         return f"its type '{entry.data_type}' is not one that is loaded"
     return None
+
+
+def taken_name(name: str, kind: EntityKind) -> str:
+    """Return why a kind cannot have a custom attribute: contacts and companies share one name space (article 179)."""
+    free = CUSTOM_PREFIX + f"{kind.noun}_{name.removeprefix(CUSTOM_PREFIX)}"
+    return f"{kind.other_noun} data has this name already; map the property to another, for example '{free}'"
 
 
 class AttributeCatalog:
@@ -192,10 +198,7 @@ class AttributeCatalog:
             message = f"Attribute '{name}' could not be created ({error.fault}): create it in Intercom, or run again"
             raise UnreachableError(error.fault, message) from None
         if name in CustomAttributes(self._client.data_attributes(self._kind.other_noun)).entries:
-            # Contacts and companies share one name space (help article 179).
-            free = CUSTOM_PREFIX + f"{self._kind.noun}_{name.removeprefix(CUSTOM_PREFIX)}"
-            taken = f"{self._kind.other_noun} data has this name already"
-            self._refuse(name, f"{taken}; map the property to another, for example '{free}'")
+            self._refuse(name, taken_name(name, self._kind))
         else:
             self._refuse(name, f"Intercom does not create it: {error}")
 

@@ -9,7 +9,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from target_intercom.errors import ForbiddenError, LeadPendingError, UndoneError
-from target_intercom.model import Contact, ContactId, ContactRecords, Create, Found, Refuse, Result, Skip, Update
+from target_intercom.model import (
+    STAND_IN,
+    Contact,
+    ContactId,
+    ContactRecords,
+    Create,
+    Found,
+    Refuse,
+    Result,
+    Skip,
+    Update,
+)
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
@@ -224,13 +235,15 @@ class BulkWriter:
                 for name, change in links.items():
                     saved = self.links[name].changed(saved, change)
                 return Saved(records, result, saved, item.dropped, links_sent=bool(links))
-            case Create():
-                return _created(item)
+            case Create() as create:
+                return self._created(item, create)
 
     def _body(self, item: _Item) -> dict[str, Json]:
         body = bulk_items.item(item.attributes)
         match item.operation:
-            case Create():
+            case Create(links=links):
+                for name, change in links.items():
+                    body |= self.links[name].job_item(change)
                 return body
             case Update(contact=contact, links=links):
                 for name, change in links.items():
@@ -239,13 +252,25 @@ class BulkWriter:
 
     # Creates.
 
+    def _created_by(self, item: _Item) -> Saved:
+        if not isinstance(item.operation, Create):
+            raise TypeError("only a create makes a contact")
+        return self._created(item, item.operation)
+
+    def _created(self, item: _Item, create: Create) -> Saved:
+        id_ = create.stand_in or ContactId(f"{STAND_IN}{next(_STAND_INS)}")
+        contact = bulk_items.made(create.records.draft, item.attributes, id_)
+        for name, change in create.links.items():
+            contact = self.links[name].changed(contact, change)
+        return Saved(create.records, Result.CREATED, contact, item.dropped, links_sent=create.stand_in is not None)
+
     def _create_users(self, items: Sequence[_Item]) -> Iterator[Written]:
         submissions = [Submission(chunk, partial(self._send_creates, chunk)) for chunk in parted(items)]
         for ended in self.jobs.run(submissions):
             operations = [item.operation for item in ended.items]
             match ended.ending:
                 case JobEnd.DONE:
-                    yield from map(_created, ended.items)
+                    yield from map(self._created_by, ended.items)
                 case JobEnd.FAILED | JobEnd.UNKNOWN:
                     yield from self.direct.creates.settle_users(_creates(operations), ended.since)
                 case JobEnd.NOT_SENT:
@@ -269,7 +294,7 @@ class BulkWriter:
                     self.existing.ledger.intents.add_all(
                         {email: at for email, at in made.items() if isinstance(at, int)}, 0.0
                     )
-                    yield from map(_created, ended.items)
+                    yield from map(self._created_by, ended.items)
                 case JobEnd.FAILED | JobEnd.UNKNOWN:
                     doubts.extend(self._doubts(ended, intents))
                 case JobEnd.NOT_SENT:
@@ -289,12 +314,6 @@ class BulkWriter:
             if isinstance(item.operation, Create) and not isinstance(intent, LeadPendingError):
                 may_come = is_open and ended.since is not None
                 yield LeadInDoubt(item.operation, ended.fault, sent_at, intent, may_come)
-
-
-def _created(item: _Item) -> Saved:
-    stand_in = ContactId(f"unnamed:{next(_STAND_INS)}")
-    contact = bulk_items.made(item.operation.records.draft, item.attributes, stand_in)
-    return Saved(item.operation.records, Result.CREATED, contact, item.dropped)
 
 
 def _has_single_values(operation: Update) -> bool:

@@ -9,133 +9,29 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 
-from target_intercom.check.__main__ import main
 from target_intercom.check.found import Answer, Level
 from target_intercom.ledger.command.looking import LedgerState
 from target_intercom.sandbox import Response
 from target_intercom.sandbox.conditions import BulkAccess
+from tests.support.checking import catalog, offered, run
 from tests.support.front import Front
 from tests.support.loading import lines, record, schema
 from tests.support.remembering import customers, person
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from target_intercom.sandbox import Request, SandboxServer
+    from tests.support.checking import Checker
     from tests.support.loading import Loader, People
 
 READS = {"GET", "POST /contacts/search"}
 TOKEN = "dG9rZW4tdGhhdC1ub2JvZHktbWF5LXNlZQ=="
 IDS = {"id": "external_id"}
 CUSTOMERS = {"id": "integer", "email": "text", "name": "text"}
-
-
-@dataclass
-class Checked:
-    """What the command printed."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.stdout)
-        return found
-
-    def messages(self, level: str, setting: str | None = None) -> list[str]:
-        """The findings of a level, of one setting or of all."""
-        return [
-            one["message"]
-            for one in self.json["findings"]
-            if one["level"] == level and setting in {None, one["setting"]}
-        ]
-
-    def only(self, level: str, setting: str) -> str:
-        """The one finding of this level: it is about this setting."""
-        assert [one["setting"] for one in self.json["findings"] if one["level"] == level] == [setting], self.stdout
-        return self.messages(level)[0]
-
-
-@dataclass
-class Checker:
-    """Runs the command in this process, against a sandbox."""
-
-    load: Loader
-    folder: Path
-
-    def __call__(self, catalog: object = None, *, as_: str = "json", **settings: Any) -> Checked:
-        config = self.folder / "config.json"
-        config.write_text(json.dumps(self.load.config(**settings)), encoding="utf-8")
-        arguments = ["--config", str(config), "--format", as_]
-        if catalog is not None:
-            offered = self.folder / "catalog.json"
-            offered.write_text(catalog if isinstance(catalog, str) else json.dumps(catalog), encoding="utf-8")
-            arguments += ["--catalog", str(offered)]
-        return run(*arguments)
-
-
-def run(*arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None) -> Checked:
-    result = CliRunner().invoke(main, list(arguments), env=env, input=stdin)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
-    return Checked(result.exit_code, result.stdout, result.stderr)
-
-
-@pytest.fixture
-def check(load: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checker]:
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    yield Checker(load, tmp_path)
-    assert not list(here.iterdir())
-
-
-@pytest.fixture
-def attribute(people: People) -> Any:
-    """Makes custom attributes in the workspace."""
-
-    def make(name: str, data_type: str = "string", *, archived: bool = False, **more: Any) -> None:
-        made = people.call(
-            "POST", "/data_attributes", {"name": name, "model": "contact", "data_type": data_type, **more}
-        )
-        if archived:
-            people.call("PUT", f"/data_attributes/{made['id']}", {"archived": True})
-
-    return make
-
-
-def catalog(*streams: Mapping[str, Any]) -> dict[str, Any]:
-    return {"streams": list(streams)}
-
-
-def offered(
-    name: str, /, *, method: Any = None, deselected: Any = (), selected: Any = None, **properties: Any
-) -> dict[str, Any]:
-    """A stream of a catalog."""
-    message = schema(name, **properties)
-    metadata: list[dict[str, Any]] = [
-        {"breadcrumb": ["properties", one], "metadata": {"selected": one not in deselected}} for one in properties
-    ]
-    root = {} if method is None else {"replication-method": method}
-    if selected is not None:
-        metadata.append({"breadcrumb": [], "metadata": {**root, "selected": selected}})
-    elif root:
-        metadata.append({"breadcrumb": [], "metadata": root})
-    else:
-        metadata = []
-    return {
-        "tap_stream_id": name,
-        "schema": message["schema"],
-        "key_properties": message["key_properties"],
-        "metadata": metadata,
-    }
 
 
 # Connection and permissions.
@@ -162,7 +58,8 @@ def test_the_json_has_these_keys_and_no_others(check: Checker) -> None:
     shown = check().json
     assert list(shown) == ["ok", "workspace", "permissions", "attributes", "ledger", "bulk", "findings"]
     assert list(shown["permissions"][0]) == ["permission", "call", "needed", "found", "message"]
-    assert list(shown["attributes"][0]) == ["name", "type", "custom", "writable", "archived", "options", "mappable"]
+    of_attributes = ["name", "type", "custom", "writable", "archived", "options", "mappable", "object"]
+    assert list(shown["attributes"][0]) == of_attributes
     assert list(shown["ledger"]) == ["place", "state", "steps", "steps_known", "streams", "message"]
     assert list(shown["bulk"]) == ["found", "message"]
     assert {tuple(one) for one in shown["findings"]} == {("level", "setting", "message")}
@@ -378,6 +275,7 @@ def test_the_attributes_are_listed_by_the_names_that_mappings_take(check: Checke
         "archived": False,
         "options": ["free", "pro"],
         "mappable": True,
+        "object": "contact",
     }
     assert (rows["custom_attributes.old"]["archived"], rows["custom_attributes.old"]["mappable"]) == (True, False)
     assert (rows["name"]["mappable"], rows["created_at"]["mappable"], rows["role"]["mappable"]) == (True, False, False)

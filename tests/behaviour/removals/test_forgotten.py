@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import re
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from target_intercom.ledger.__main__ import main
+from tests.support import processes
 from tests.support.grouping import LISTS, add_people, all_tags, listing, member, members, tag_by_hand, tagged
 from tests.support.loading import feed, until
 
@@ -188,7 +188,7 @@ def test_on_a_terminal_it_asks(load: Loader, answer: str, code: int) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "target_intercom.ledger", "--data-dir", str(load.data_dir), "forget", "customers"]
     os.write(ours, answer.encode())
-    done = subprocess.run(command, stdin=theirs, capture_output=True, check=False, timeout=120, env=load.env())
+    done = processes.run(command, stdin=theirs, timeout=120, env=load.env())
     os.close(ours)
     os.close(theirs)
     assert done.returncode == code
@@ -214,7 +214,7 @@ def test_the_environment_names_the_ledger(load: Loader, tmp_path: Path) -> None:
     load(listing(row(1)), **SYNC)
     env = {**load.env(), "TARGET_INTERCOM_DATA_DIR": str(load.data_dir)}
     command = [sys.executable, "-m", "target_intercom.ledger", "--config=ENV", "forget", "customers", "--yes"]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=120, env=env, cwd=tmp_path)
+    done = processes.run(command, timeout=120, env=env, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     assert known(load) == {}
 

@@ -14,11 +14,11 @@ from tests.support.shares import SHARES
 from tests.support.tables import ORDINARY, SNAPSHOT, Message, Table, alone, gone, person
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterable
 
     from target_intercom.sandbox import SandboxServer
     from tests.support.loading import Loader, People
+    from tests.support.processes import TargetProcess
 
 TABLE = Table(schema("customers", id="integer", email="text", name="text", _sdc_deleted_at="datetime"), person)
 rows, activate, whole, versioned = TABLE.rows, TABLE.activate, TABLE.whole, TABLE.versioned
@@ -227,7 +227,7 @@ def test_remove_mode_has_no_fuse(load: Loader, people: People, percent: int) -> 
 # Two runs at once.
 
 
-def begun(load: Loader, people: People, *messages: Message, **settings: Any) -> subprocess.Popen[bytes]:
+def begun(load: Loader, people: People, *messages: Message, **settings: Any) -> TargetProcess:
     """A run that has these messages, the last record of which is of somebody new, and has written their records."""
     process = load.start(batch_size_rows=1, **settings)
     feed(process, *messages)

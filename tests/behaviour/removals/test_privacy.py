@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import pytest
 
 from target_intercom.sandbox import Conditions, Fault, SandboxServer, TargetedFault
 from target_intercom.sandbox.conditions import TIMELY_FAULTS
+from tests.support import processes
 from tests.support.loading import Loader, feed, lines, record, schema, state, until
 
 if TYPE_CHECKING:
@@ -98,11 +98,9 @@ class Runner:
         self.load.data_dir.mkdir(parents=True, exist_ok=True)
         config = self.load.data_dir / "config.json"
         config.write_text(json.dumps(self.load.config(**settings)), encoding="utf-8")
-        done = subprocess.run(
+        done = processes.run(
             self.load.command(config),
             input=lines(messages).encode(),
-            capture_output=True,
-            check=False,
             env={**self.load.env(), **(environment or {})},
         )
         return Told(done.returncode, done.stderr.decode(), done.stdout.decode(), self.load.data_dir)
@@ -248,7 +246,7 @@ def test_a_run_that_a_signal_ends(load: Loader, run: Runner, sandbox: SandboxSer
     until(lambda: any(call.path == "/contacts" for call in list(sandbox.calls)))
     os.kill(process.pid, signal.SIGTERM)
     out, err = process.communicate(timeout=120)
-    assert_private(Told(process.returncode, err.decode(), out.decode(), load.data_dir))
+    assert_private(Told(process.wait(), err.decode(), out.decode(), load.data_dir))
 
 
 def test_the_token_is_in_no_log_at_any_level(run: Runner, sandbox: SandboxServer) -> None:
@@ -273,7 +271,7 @@ def test_the_token_from_the_environment_is_in_no_log(load: Loader, run: Runner) 
         "TARGET_INTERCOM_LOGLEVEL": "DEBUG",
     }
     command = [*load.command(load.data_dir)[:-2], "--config=ENV"]
-    done = subprocess.run(command, input=lines([CUSTOMERS]).encode(), capture_output=True, check=False, env=environment)
+    done = processes.run(command, input=lines([CUSTOMERS]).encode(), env=environment)
     assert done.returncode == 0
     assert_private(Told(0, done.stderr.decode(), done.stdout.decode(), load.data_dir), token_alone=True)
 

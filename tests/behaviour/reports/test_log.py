@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,10 @@ import requests
 from target_intercom.sandbox import Response
 from tests.support.front import Front
 from tests.support.loading import lines, record, schema, state
+from tests.support.processes import run_text
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Sequence
 
     from target_intercom.sandbox import Request, SandboxServer
@@ -132,12 +133,9 @@ def command(load: Loader, module: str, *arguments: str, given: Sequence[Any] = (
     config = load.data_dir / "config.json"
     load.data_dir.mkdir(exist_ok=True)
     config.write_text(json.dumps(load.config()), encoding="utf-8")
-    return subprocess.run(
+    return run_text(
         [sys.executable, "-m", f"target_intercom.{module}", "--config", str(config), *arguments],
         input=lines(given),
-        capture_output=True,
-        text=True,
-        check=False,
         env=load.env(),
         timeout=120,
     )

@@ -18,6 +18,7 @@ import pytest
 from demo.processes import free_port
 from target_intercom.ledger.runs.last_runs import read_all
 from target_intercom.ledger.store.read_only import ReadOnlyLedger
+from tests.support.companies import ACCOUNTS, accounts, many
 from tests.support.loading import feed, lines, record, schema, state, until
 
 if TYPE_CHECKING:
@@ -317,6 +318,26 @@ def test_a_dry_run_that_fails_shows_the_part_that_it_has_planned(load: Loader) -
     text = page(load, "plan.html")
     assert "The dry run ended early: this is a part of the plan" in text
     assert "create p1@example.com" in text
+
+
+def test_companies_stand_in_both_pages_beside_contacts(load: Loader) -> None:
+    settings = ACCOUNTS | {"max_removal_percent": 100}
+    load([*people(1), *many(range(3))], **settings)
+    assert "accounts companies 3 read 3 created" in page(load)
+    changed = accounts(
+        {"id": "c0", "name": "Else"}, {"id": "c9", "name": "New"}, {"id": "c1", "_sdc_deleted_at": "now"}
+    )
+    load([*people(1), *changed], **settings, sync_mode="sync", dry_run=True)
+    text = page(load, "plan.html")
+    for said in (
+        "Removals 1 company would be archived 1 of accounts",
+        "1 company would be created",
+        "1 company would be updated",
+        "archive c1 company stream accounts",
+        "update c0 company stream accounts",
+        "name Company 0 Else",
+    ):
+        assert said in text, said
 
 
 def test_a_run_that_writes_leaves_no_plan(load: Loader) -> None:

@@ -15,6 +15,7 @@ import requests
 
 from target_intercom.sandbox import SandboxServer
 from tests.support.loading import feed, lines, record, schema, state, until
+from tests.support.processes import run
 
 if TYPE_CHECKING:
     from tests.support.loading import Loader, People
@@ -32,9 +33,7 @@ def from_environment(load: Loader, **settings: str) -> subprocess.CompletedProce
     env = {f"TARGET_INTERCOM_{name.upper()}": value for name, value in settings.items()}
     command = [*load.command(load.data_dir)[:-2], "--config=ENV"]
     piped = lines(customers(ANN)).encode()
-    return subprocess.run(
-        command, input=piped, capture_output=True, check=False, env={**load.env(), **env}, timeout=120
-    )
+    return run(command, input=piped, env={**load.env(), **env}, timeout=120)
 
 
 # Refusals.
@@ -73,9 +72,7 @@ def test_an_address_with_a_wrong_path_is_said_to_be_one(load: Loader, caplog: py
 
 def test_a_config_file_that_is_missing_is_named_with_the_reason(load: Loader, tmp_path: Path) -> None:
     config = tmp_path / "nowhere.json"
-    done = subprocess.run(
-        load.command(config), input=b"", capture_output=True, check=False, env=load.env(), timeout=120
-    )
+    done = run(load.command(config), input=b"", env=load.env(), timeout=120)
     told = " ".join(done.stderr.decode().split())
     assert done.returncode != 0
     assert done.stdout == b""
@@ -103,7 +100,7 @@ def test_a_config_file_that_is_no_json_is_named_with_line_and_column(
     config = tmp_path / "broken.json"
     config.write_bytes(text)
     for command in (load.command(config), [sys.executable, "-m", "target_intercom.check", "--config", str(config)]):
-        done = subprocess.run(command, input=b"", capture_output=True, check=False, env=load.env(), timeout=120)
+        done = run(command, input=b"", env=load.env(), timeout=120)
         told = " ".join(done.stderr.decode().replace("│", "").split())
         assert (done.returncode, done.stdout) == (2, b"")
         assert config.name in told
@@ -119,7 +116,7 @@ def test_a_config_file_may_begin_with_a_mark(load: Loader) -> None:
     config = load.data_dir / "config.json"
     config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())
     command, piped = load.command(config), lines(customers(ANN)).encode()
-    done = subprocess.run(command, input=piped, capture_output=True, check=False, env=load.env(), timeout=120)
+    done = run(command, input=piped, env=load.env(), timeout=120)
     assert done.returncode == 0, done.stderr.decode()
 
 

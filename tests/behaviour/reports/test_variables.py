@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.loading import lines, record, schema, state
+from tests.support.processes import run_text
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -32,12 +33,9 @@ def run(
     load.data_dir.mkdir(exist_ok=True)
     config = load.data_dir / "config.json"
     config.write_text(json.dumps(load.config(**settings)), encoding="utf-8")
-    return subprocess.run(
+    return run_text(
         [sys.executable, "-m", f"target_intercom{module}", "--config", str(config), *arguments],
         input="" if module else lines(MESSAGES),
-        capture_output=True,
-        text=True,
-        check=False,
         cwd=load.data_dir,
         env={**load.env(), **variables},
         timeout=120,
@@ -122,12 +120,9 @@ def test_the_flag_needs_no_config_file(load: Loader, people: People) -> None:
         f"TARGET_INTERCOM_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
         for name, value in config.items()
     }
-    done = subprocess.run(
+    done = run_text(
         [sys.executable, "-m", "target_intercom", "--config=ENV", "--dry-run"],
         input=lines(MESSAGES),
-        capture_output=True,
-        text=True,
-        check=False,
         env={**load.env(), **variables},
         timeout=120,
     )

@@ -27,12 +27,12 @@ from tests.support.tables import (
 )
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterable
     from pathlib import Path
 
     from target_intercom.sandbox import SandboxServer
     from tests.support.loading import Loaded, Loader, People
+    from tests.support.processes import TargetProcess
 
 CONTACTS = 25
 V = Version.parse("2.16")
@@ -883,7 +883,7 @@ def has_begun(load: Loader) -> bool:
     return report["status"] == "running" and "members" in report["streams"]
 
 
-def begun(load: Loader, *messages: Message, **settings: Any) -> subprocess.Popen[bytes]:
+def begun(load: Loader, *messages: Message, **settings: Any) -> TargetProcess:
     """A run that has taken in records of these messages; they wait."""
     process = load.start(batch_size_rows=1, **settings)
     feed(process, *messages)

@@ -113,6 +113,22 @@ def test_stopped_by_a_signal_it_takes_all_away(number: signal.Signals, sandbox: 
     assert not (tmp_path / REPORT).exists()
 
 
+def test_stopped_at_the_question_it_ends(sandbox: SandboxServer, tmp_path: Path) -> None:
+    environment = {**os.environ, TOKEN: SECRET, "PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.PIPE}
+    with subprocess.Popen(command(sandbox.url), cwd=tmp_path, env=environment, text=True, **pipes) as process:  # type: ignore[call-overload]
+        said = ""
+        while not said.endswith("[y/N] "):
+            said += process.stdout.read(1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=300)
+
+    assert process.returncode == FAILED
+    assert errors.count("\n") == 2
+    assert "Stopped" in errors
+    assert {call.method for call in sandbox.calls} == {"GET"}
+
+
 @pytest.mark.parametrize("typed", ["n\n", "\n", ""])
 def test_without_a_yes_nothing_is_made(typed: str, sandbox: SandboxServer, tmp_path: Path) -> None:
     ended = run(sandbox.url, folder=tmp_path, typed=typed)
@@ -152,7 +168,7 @@ def test_nobody_answers(tmp_path: Path) -> None:
     ended = run(url, "--yes", folder=tmp_path)
 
     assert (ended.returncode, ended.stdout) == (FAILED, "")
-    assert ended.stderr == f"No answer came from {url}: the connection failed or broke.\n"
+    assert ended.stderr == f"No answer came from {url.removeprefix('http://')}: the connection failed or broke.\n"
 
 
 def test_what_an_earlier_comparison_left(sandbox: SandboxServer, tmp_path: Path) -> None:

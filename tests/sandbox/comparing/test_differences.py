@@ -17,6 +17,11 @@ from .worlds import Hurry, deviating, play, workspace
 if TYPE_CHECKING:
     from target_intercom.sandbox.comparing.calls import Transcript
 
+HIDING = frozenset({"there are no bulk jobs"})
+"""Deviations under which others cannot show."""
+
+SLOW = frozenset({"jobs are slow", "attributes are slow", "companies are deleted slowly"})
+
 
 def test_two_sandboxes_do_not_differ(reference: Transcript, clock: Hurry) -> None:
     with workspace(clock, rate_limit=1000) as sandbox:
@@ -36,7 +41,7 @@ def test_two_sandboxes_do_not_differ(reference: Transcript, clock: Hurry) -> Non
 
 @pytest.mark.parametrize("deviation", DEVIATIONS, ids=[deviation.name for deviation in DEVIATIONS])
 def test_a_deviation_is_found(deviation: Deviation, reference: Transcript, clock: Hurry) -> None:
-    with deviating(deviation, clock) as url:
+    with deviating(clock, deviation) as url:
         transcript, cleaned, connection = play(url, clock)
     comparison = compare(SCRIPT, transcript, reference)
 
@@ -64,5 +69,27 @@ def test_a_lag_that_the_target_waits_for_refutes_nothing(
     assert "the index shows new users" in found.why
 
 
-def test_there_are_twenty_deviations_at_least() -> None:
-    assert len({deviation.name for deviation in DEVIATIONS}) >= 20
+@pytest.mark.parametrize("lag", [30, 170])
+def test_the_calls_suffice_for_a_workspace_that_is_slow(lag: float, clock: Hurry) -> None:
+    """Its index lags for minutes, jobs and deletions take their time, and its window is small."""
+    slow = [entry for entry in DEVIATIONS if entry.name in SLOW]
+    lagging = Deviation("", "", "", {"search_lag": lag, "rate_limit": 167})
+    with deviating(clock, *slow, lagging) as url:
+        transcript, cleaned, connection = play(url, clock)
+
+    assert transcript.skipped == {}
+    assert cleaned.left == []
+    assert connection.calls <= 400
+
+
+def test_each_of_many_deviations_at_once_is_found(reference: Transcript, clock: Hurry) -> None:
+    together = [deviation for deviation in DEVIATIONS if deviation.name not in HIDING]
+    with deviating(clock, *together) as url:
+        transcript, cleaned, connection = play(url, clock)
+    comparison = compare(SCRIPT, transcript, reference)
+
+    found = {(entry.kind, step) for entry in comparison.differences for step in entry.steps}
+    assert [entry.name for entry in together if (entry.kind, entry.step) not in found] == []
+    assert len(together) >= 20
+    assert cleaned.left == []
+    assert connection.calls <= 400

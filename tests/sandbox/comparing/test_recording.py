@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,12 +14,14 @@ from target_intercom.sandbox.comparing.results.report import Results, markdown, 
 from target_intercom.sandbox.comparing.results.verdicts import verdicts
 from target_intercom.sandbox.comparing.script import SCRIPT
 from target_intercom.sandbox.comparing.unknowns import UNKNOWNS
+from tests.support.front import Front
 
 from .deviations import DEVIATIONS
 from .test_safety import inhabit
 from .worlds import PREFIX, Hurry, deviating, play, replayed, told, workspace
 
 if TYPE_CHECKING:
+    from target_intercom.sandbox import Request, Response
     from target_intercom.sandbox.comparing.calls import Transcript
 
 KEYS = {"seq", "method", "path", "query", "request_body", "status", "response_body", "response_headers"}
@@ -71,6 +74,23 @@ def test_nothing_of_anybody_is_in_it_or_in_the_report(clock: Hurry) -> None:
     assert comparison.differences == ()
 
 
+def test_words_of_a_workspace_break_no_table(reference: Transcript, clock: Hurry) -> None:
+    def serve(request: Request) -> Response:
+        response = sandbox.sandbox.handle(request)
+        response.body = response.body.replace(b"User Not Found", b"<b>Not | Found</b>\\n| ![x](http://x)")
+        return response
+
+    with workspace(clock) as sandbox, Front(sandbox, serve) as front:
+        transcript, cleaned, connection = play(front.url, clock)
+    comparison = compare(SCRIPT, transcript, reference)
+    found = verdicts(UNKNOWNS, SCRIPT, comparison, transcript)
+    report = markdown(Results("2026-01-31", connection.calls, transcript, reference, comparison, found, cleaned))
+    (row,) = [line for line in report.splitlines() if line.startswith("| text |")]
+
+    assert len(re.findall(r"(?<!\\)\|", row)) == 6
+    assert "<b>" not in report
+
+
 def test_the_same_value_has_the_same_stand_in(reference: Transcript) -> None:
     lines = {line["step"]: line for line in lines_of(reference)}
     ann = lines["a user with everything"]["response_body"]["id"]
@@ -95,7 +115,7 @@ def test_a_sandbox_replays_it_without_a_difference(reference: Transcript, clock:
 @pytest.mark.parametrize("name", ["another code", "IN takes 50 values", "another order", "companies are never escaped"])
 def test_a_recording_of_another_workspace_is_found_to_differ(name: str, clock: Hurry) -> None:
     (deviation,) = [entry for entry in DEVIATIONS if entry.name == name]
-    with deviating(deviation, clock) as url:
+    with deviating(clock, deviation) as url:
         lines = lines_of(play(url, clock)[0])
     with workspace(clock) as sandbox:
         comparison = replayed(lines, sandbox.url, clock)

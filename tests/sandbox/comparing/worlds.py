@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from target_intercom.sandbox.comparing.results.differences import Comparison
 
     from .deviations import Deviation
+    from .servers import Handle, Server
 
 PREFIX = "compare-0a1b2c3d-"
 
@@ -43,15 +44,20 @@ class Hurry:
 
 
 @contextmanager
-def deviating(deviation: Deviation, clock: Hurry) -> Iterator[str]:
-    """A workspace that differs from the sandbox in one thing; its address."""
-    with workspace(clock, **deviation.conditions) as sandbox:
-        serve = deviation.server() if deviation.server else None
-        if serve is None:
-            yield sandbox.url
-            return
-        with Front(sandbox, lambda request: serve(request, sandbox.sandbox.handle)) as front:
+def deviating(clock: Hurry, *deviations: Deviation) -> Iterator[str]:
+    """A workspace that differs from the sandbox in some things; its address."""
+    conditions = {name: value for deviation in deviations for name, value in deviation.conditions.items()}
+    with workspace(clock, **conditions) as sandbox:
+        handle: Handle = sandbox.sandbox.handle
+        for deviation in deviations:
+            if deviation.server is not None:
+                handle = _before(deviation.server(), handle)
+        with Front(sandbox, handle) as front:
             yield front.url
+
+
+def _before(serve: Server, handle: Handle) -> Handle:
+    return lambda request: serve(request, handle)
 
 
 @contextmanager

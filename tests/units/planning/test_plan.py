@@ -638,6 +638,35 @@ def test_a_person_is_made_after_the_records_that_looked_for_its_external_id() ->
     assert world.links[RecordKey("k")] == "c2"
 
 
+def test_of_several_contacts_that_match_each_may_come_to_be_the_record_s() -> None:
+    rows = [
+        entry(0, email="a@x", **POISON),
+        entry(1, "1", "a@x", key="m"),
+        entry(2, email="c@x", removed=True),
+    ]
+    there = [contact("c0", "user", "3", "c@x"), contact("c1", "user", "1", "c@x")]
+    world = world_of(*there, creation_mode=CreationMode.LIFECYCLE, match_by=(MatchBy.EMAIL,))
+    world.is_strict = False
+    assert difference(rows, world, random.Random(1)) is None
+    assert world.marks == {2: "c0"}
+
+
+def test_a_record_may_come_to_be_of_the_contact_that_its_identifiers_found_before_it_changed_its_own() -> None:
+    rows = [
+        entry(0, "4", key="k", **POISON),
+        entry(1, "3", "c@x", key="k"),
+        entry(2, email="b@x", key="m", removed=True),
+    ]
+    there = [
+        contact("c0", "user", None, "b@x"),
+        contact("c2", "user", "4", "c@x"),
+        contact("c3", "lead", "g3", "c@x"),
+    ]
+    world = world_of(*there, held_by={"m": "c3"}, sync_mode=SyncMode.ENRICH)
+    assert difference(rows, world, random.Random(1)) is None
+    assert world.marks == {2: "c0"}
+
+
 EXTERNAL_IDS = ["1", "2", "3", "4"]
 EMAILS = ["a@x", "b@x", "c@x"]
 KEYS = ["k", "l", "m"]

@@ -278,6 +278,7 @@ OTHER_VALUES: dict[str, Any] = {
     "deleted_property": "gone",
 }
 WITHOUT_EFFECT: dict[str, Any] = {
+    "companies_property": "companies",
     "max_removal_percent": 0,
     "object": StreamObject.GROUPS,
     "removal_mode": RemovalMode.DELETE,

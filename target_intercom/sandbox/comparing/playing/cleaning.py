@@ -8,8 +8,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from target_intercom.sandbox.comparing.calls import PREVIEW, ComparisonError, delete, get, has_ended, post, put
+from target_intercom.sandbox.comparing.calls import (
+    PREVIEW,
+    ComparisonError,
+    delete,
+    get,
+    has_ended,
+    listed,
+    post,
+    put,
+)
 from target_intercom.sandbox.comparing.playing.filling import fill
+from target_intercom.sandbox.comparing.playing.made import Sought
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -84,15 +94,22 @@ class Cleaner:
         return self.cleaned
 
     def _try(self, what: str, act: Callable[[_T], bool], about: _T) -> None:
-        is_done = False
-        if self._lost < _LOST_IN_A_ROW:
-            try:
-                is_done = act(about)
-                self._lost = 0
-            except ComparisonError:
-                self._lost += 1
-        if not is_done:
+        """Do something twice if need be; what is not done then is named."""
+        if not self._is_done(act, about) and not self._is_done(act, about):
             self.cleaned.left.append(what)
+
+    def _is_done(self, act: Callable[[_T], bool], about: _T) -> bool:
+        if self._lost >= _LOST_IN_A_ROW:
+            return False
+        try:
+            is_done = act(about)
+        except ComparisonError:
+            self._lost += 1
+            return False
+        except Exception:  # noqa: BLE001 - an answer of a shape that nobody expects: the rest is taken away all the same
+            return False
+        self._lost = 0
+        return is_done
 
     def _send(self, call: Call) -> Exchange:
         exchange = self._connection.send(_STEP, call)
@@ -134,51 +151,49 @@ class Cleaner:
     def _find_contact(self, external_id: str) -> bool:
         exchange = self._send(get(f"/contacts/find_by_external_id/{external_id}"))
         if exchange.is_done or not self._is_thorough:
-            return exchange.is_done or exchange.status in _MISSING
+            return self._is_settled(Sought("contact", external_id), exchange)
         exchange = self._send(post("/contacts", {"role": "user", "external_id": external_id}))
         named = _ID.search(exchange.message or "")
         if exchange.status == _CONFLICT and named:
             self._made.ids["contact"][named[1]] = None
-        return exchange.is_done or named is not None
+        return named is not None or self._is_settled(Sought("contact", external_id), exchange)
 
-    def _has_looked(self, call: Call) -> bool:
-        exchange = self._send(call)
-        return exchange.is_done or exchange.status in _MISSING
+    def _is_settled(self, sought: Sought, exchange: Exchange) -> bool:
+        """Return whether an answer told the id, or that there is no such object."""
+        return exchange.status in _MISSING or (exchange.is_done and sought not in self._made.sought)
 
     def _find_emails(self, emails: list[str]) -> bool:
         """Search for leads whose answers were lost, until the index would show them; it shows those of long ago."""
         query = {"field": "email", "operator": "IN", "value": emails}
+        known = set(self._made.ids["contact"])
         pauses = iter(()) if self._is_thorough else self._pauses()
         while True:
             exchange = self._send(post("/contacts/search", {"query": query}))
-            data = exchange.answer.get("data") if exchange.is_done else None
-            for entry in data or ():
-                self._made.ids["contact"][str(entry["id"])] = None
+            ours = [entry for entry in listed(exchange) if self._made.found("contact", entry)]
+            found = {str(entry["id"]) for entry in ours} - known
             pause = next(pauses, None)
-            if data or pause is None:
+            if found or pause is None:
                 return exchange.is_done
             self._connection.waiting.pause(pause)
 
     def _find_company(self, company_id: str) -> bool:
         """Look for a company; where a look may not show one without people, write it, which gives its id."""
-        if not self._has_looked(get("/companies", company_id=company_id)):
-            return False
-        is_unseen = not any(entry.name == company_id for entry in self._made.sought if entry.kind == "company")
-        if is_unseen or self._made.finds_companies_without_people:
-            return True
-        return self._send(post("/companies", {"company_id": company_id})).is_done
+        sought = Sought("company", company_id)
+        exchange = self._send(get("/companies", company_id=company_id))
+        if exchange.is_done or self._made.finds_companies_without_people:
+            return self._is_settled(sought, exchange)
+        return self._is_settled(sought, self._send(post("/companies", {"company_id": company_id})))
 
     def _find_named(self, name: str) -> bool:
         exchange = self._send(get("/companies", name=name))
         if exchange.is_done:
-            self._made.ids["company"][str(exchange.answer["id"])] = None
+            self._made.found("company", exchange.answer)
         return exchange.is_done or exchange.status in _MISSING
 
     def _find_listed(self, kind: str, call: Call) -> bool:
         exchange = self._send(call)
-        for entry in exchange.answer.get("data", ()) if exchange.is_done else ():
-            if entry.get("id") is not None and self._made.prefix in str(entry.get("name")):
-                self._made.ids[kind][str(entry["id"])] = None
+        for entry in exchange.answer["data"] if exchange.is_done else ():
+            self._made.found(kind, entry)
         return exchange.is_done
 
     def _pauses(self) -> Iterator[float]:

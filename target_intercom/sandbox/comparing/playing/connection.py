@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -91,7 +92,7 @@ class Connection:
                 **_body(call.body),
             )
         except requests.RequestException as error:
-            raise ComparisonError(f"No answer came from {self._url}: {_reason(error)}.") from None
+            raise ComparisonError(f"No answer came from {_host(self._url)}: {_reason(error)}.") from None
         seconds = time.perf_counter() - began
         headers = {name.lower(): value for name, value in response.headers.items()}
         exchange = Exchange(step, call, response.status_code, headers, _answer(response), at, seconds)
@@ -142,6 +143,11 @@ def _number(exchange: Exchange, header: str) -> float | None:
         return float(exchange.headers[header])
     except (KeyError, ValueError):
         return None
+
+
+def _host(url: str) -> str:
+    """Return the host of an address, without a name and a password in it."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _reason(error: requests.RequestException) -> str:

@@ -32,7 +32,7 @@ class Made:
         self.jobs: dict[str, None] = {}
         self.sought: set[Sought] = set()
         self.finds_companies_without_people = False
-        self.has_lost_job = False
+        self.has_lost_job = self._had_lost_job = False
 
     @property
     def cost(self) -> int:
@@ -42,12 +42,13 @@ class Made:
     def before(self, call: Call) -> None:
         """Record that a call will be sent."""
         self.sought |= self._named(call)
-        self.has_lost_job = call.method != "GET" and "/bulk" in call.path
+        self._had_lost_job = self.has_lost_job
+        self.has_lost_job |= call.method != "GET" and "/bulk" in call.path
 
     def after(self, exchange: Exchange) -> None:
         """Record what an answer says of the objects."""
         call = exchange.call
-        self.has_lost_job = False
+        self.has_lost_job = self._had_lost_job
         if exchange.status in _REFUSED and call.path != "/tags":  # a refused tagging may have made the tag
             self.sought -= self._named(call)
         if exchange.is_done:
@@ -60,20 +61,24 @@ class Made:
         elif call.method == "DELETE":
             self._learn_removal(call.path.strip("/").split("/"))
         elif call.method == "POST" and call.path in _MAKES:
-            self._keep(_MAKES[call.path], answer)
-            self.sought -= self._named(call)
-        elif call.path == "/contacts/merge":
+            self._keep(_MAKES[call.path], answer, self._named(call))
+        elif call.path == "/contacts/merge" and answer.get("id") == call.body.get("into"):
             self.ids["contact"].pop(str(call.body.get("from")), None)
         elif call.path.startswith(_FIND):
-            self._keep("contact", answer)
-            self.sought.discard(Sought("contact", call.path.removeprefix(_FIND)))
+            self._learn_found(answer, Sought("contact", call.path.removeprefix(_FIND)))
         elif call.path == "/companies" and "company_id" in call.query:
-            self._keep("company", answer)
-            self.sought.discard(Sought("company", call.query["company_id"]))
+            self._learn_found(answer, Sought("company", call.query["company_id"]))
             self.finds_companies_without_people |= answer.get("user_count") == 0
 
+    def _learn_found(self, answer: Any, sought: Sought) -> None:
+        if self.found(sought.kind, answer):
+            self.sought.discard(sought)
+
     def _learn_job(self, call: Call, answer: Any) -> None:
-        path = f"{call.path.partition('/bulk')[0]}/bulk/{answer.get('id')}"
+        if answer.get("id") is None:
+            self.has_lost_job = True
+            return
+        path = f"{call.path.partition('/bulk')[0]}/bulk/{answer['id']}"
         if has_ended(answer):
             self.jobs.pop(path, None)
         else:
@@ -90,9 +95,18 @@ class Made:
             case _:
                 pass  # a contact that leaves a company, or loses a tag
 
-    def _keep(self, kind: str, answer: Any) -> None:
+    def found(self, kind: str, entry: Any) -> bool:
+        """Record an object that was looked for, if it is the script's: whatever a look-up shows, others' stay."""
+        texts = (entry.get(key) for key in ("external_id", "email", "company_id", "name"))
+        is_ours = any(isinstance(text, str) and self.prefix in text for text in texts)
+        if is_ours:
+            self._keep(kind, entry, set())
+        return is_ours
+
+    def _keep(self, kind: str, answer: Any, settled: set[Sought]) -> None:
         if answer.get("id") is not None:
             self.ids[kind][str(answer["id"])] = None
+            self.sought -= settled
 
     def _named(self, call: Call) -> set[Sought]:
         """Return the objects that a call may make, by the names that it gives them."""
@@ -118,7 +132,8 @@ def _named(path: str, body: Any) -> Iterator[Sought]:
 
 def _of_object(kind: str, body: Any) -> Iterator[Sought]:
     for key, sought in _IDENTIFIERS[kind]:
-        if isinstance(body.get(key), str):
+        is_ignored = key == "external_id" and body.get("role") == "lead"  # a lead gets another one
+        if isinstance(body.get(key), str) and not is_ignored:
             yield Sought(sought, body[key].strip() if kind == "tag" else body[key])
             return
 

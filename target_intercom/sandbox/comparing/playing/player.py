@@ -29,8 +29,8 @@ class Patience:
 
     seconds: float = 180.0
     first: float = 0.5
-    growth: float = 1.6
-    longest: float = 20.0
+    growth: float = 2.0
+    longest: float = 30.0
 
 
 class Player:

@@ -42,7 +42,6 @@ _VOCABULARY = frozenset(
         "model",
         "not_json",
         "object",
-        "region",
         "role",
         "state",
         "type",

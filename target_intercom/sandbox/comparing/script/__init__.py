@@ -15,6 +15,7 @@ from target_intercom.sandbox.comparing.script import (
 
 SCRIPT = (
     *access.STEPS,
+    *access.WEIGHTS,
     *attributes.STEPS,
     *contacts.STEPS,
     *tags.STEPS,
@@ -22,5 +23,4 @@ SCRIPT = (
     *searches.STEPS,
     *identity.STEPS,
     *jobs.STEPS,
-    *access.WEIGHTS,
 )

@@ -34,8 +34,6 @@ STEPS = (
     Step("an attribute of a standard one's name", _make("email", "string")),
     Step("an attribute with a dot in its name", _make("{p}a.b", "string")),
     Step("an attribute of an unknown type", _make("{p}money", "money"), is_strange=True),
-    Step("a list of one option", _make("{p}one", "options", options=[{"value": "red"}])),
-    Step("an attribute that does not exist", put(f"{_PATH}/1", {"description": "{p}none"})),
     Step("an attribute is archived", put(f"{_PATH}/{{attribute_spare}}", {"archived": True})),
     Step("an archived attribute's name", _make("{p}spare", "string"), answers=("contacts.32",)),
 )

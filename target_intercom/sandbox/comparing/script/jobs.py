@@ -42,7 +42,6 @@ _REFUSED = (
         put(_CONTACTS, {"contacts": [{"id": NOBODY, "name": "{p}x"}] * _TOO_MANY}, PREVIEW),
         is_strange=True,
     ),
-    Step("a task for no job", _create(_user("job9"), job={"id": "job_v2_1"})),
 )
 
 _CREATED = (

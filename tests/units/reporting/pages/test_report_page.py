@@ -45,7 +45,7 @@ def test_each_stream_has_its_outcomes_and_kinds_their_sums() -> None:
     customers, _, members = view["streams"]
     assert [(one.name, one.count, one.kind) for one in customers.figures] == [
         ("created", 292, "written"),
-        ("updated", 35, "written"),
+        ("updated", 35, "changed"),
         ("unchanged", 18, "quiet"),
         ("archived", 7, "removed"),
         ("invalid", 5, "refused"),

@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
     from target_intercom.kinds.keyed import KeyedKind
     from target_intercom.ledger.interface import Ledger
     from target_intercom.model import ContactId
-    from target_intercom.run.shared_parts import SharedParts
+    from target_intercom.run.parts.shared import SharedParts
     from target_intercom.settings.config import Stream, StreamObject
     from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.mapping.records import RecordMapper
@@ -40,7 +40,7 @@ class KeyedParts:
     shared: SharedParts
     kind: KeyedKind
     object: StreamObject
-    ours: Callable[[Collection[ContactId]], Mapping[ContactId, int]]
+    ours: Callable[[Collection[ContactId]], Mapping[ContactId, Collection[ContactId]]]
     """Returns how many users this target has put into objects."""
 
     def sync(self, stream: Stream, mappers: Mappers[RecordMapper]) -> KeyedSync:

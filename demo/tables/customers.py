@@ -1,4 +1,4 @@
-"""The example table: the same rows on every machine, with everything in them that is hard to carry over."""
+"""The example table of people: the same rows on every machine, with everything in them that is hard to carry over."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID
 
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from demo.tables import accounts
+from demo.tables.rows import insert
+
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from demo.database import Connection
-
-Row: t.TypeAlias = dict[str, t.Any]
+    from demo.tables.rows import Row
 
 ROW_COUNT = 300
 FIRST_ID = 10_000_000_001  # beyond 32 bits
@@ -28,6 +27,7 @@ _CREATE = """
         email         text UNIQUE,
         name          text,
         phone         varchar(20),
+        account_id    text REFERENCES accounts,
         plan          text NOT NULL,
         active        boolean,
         seats         integer,
@@ -82,6 +82,7 @@ def customer(number: int) -> Row:
         "email": _some(number, 20, _email(number)),
         "name": _some(number, 17, _NAMES[number % len(_NAMES)]),
         "phone": _some(number, 6, f"+1555{number:07}"),
+        "account_id": _some(number, 5, accounts.key(number % (accounts.ROW_COUNT - 1) + 1)),
         "plan": _PLANS[number % len(_PLANS)],
         "active": _some(number, 11, number % 2 == 0),
         "seats": _some(number, 7, number % 5),
@@ -103,11 +104,11 @@ def customer(number: int) -> Row:
 def create(connection: Connection) -> None:
     """Create the table and fill it."""
     connection.execute(_CREATE)
-    _insert(connection, (customer(number) for number in range(1, ROW_COUNT + 1)))
+    insert(connection, "customers", [customer(number) for number in range(1, ROW_COUNT + 1)])
 
 
 def change(connection: Connection) -> Changes:
-    """Update some rows, add some and mark some as deleted, as a day's work would."""
+    """Update some rows, which move to another account, add some and mark some as deleted, as a day's work would."""
     updated = (FIRST_ID, FIRST_ID + 1, FIRST_ID + 2)
     deleted = (FIRST_ID + 3, FIRST_ID + 4)
     new = [customer(number) | {"updated_at": _CHANGED} for number in (ROW_COUNT + 1, ROW_COUNT + 2)]
@@ -115,16 +116,16 @@ def change(connection: Connection) -> Changes:
         """
         UPDATE customers
         SET plan = 'enterprise', seats = coalesce(seats, 0) + 10, phone = NULL,
-            email = 'new.' || email, updated_at = %s
+            email = 'new.' || email, account_id = %s, updated_at = %s
         WHERE id = ANY(%s)
         """,
-        (_CHANGED, list(updated)),
+        (accounts.NEW_HOME, _CHANGED, list(updated)),
     )
     connection.execute(
         "UPDATE customers SET deleted_at = %s, updated_at = %s WHERE id = ANY(%s)",
         (_CHANGED, _CHANGED, list(deleted)),
     )
-    _insert(connection, new)
+    insert(connection, "customers", new)
     return Changes(updated, tuple(row["id"] for row in new), deleted)
 
 
@@ -144,16 +145,6 @@ def delete(connection: Connection, count: int) -> tuple[int, ...]:
 def read(connection: Connection) -> dict[int, Row]:
     """Read the whole table, by id."""
     return {row["id"]: row for row in connection.execute("SELECT * FROM customers ORDER BY id")}
-
-
-def _insert(connection: Connection, rows: Iterable[Row]) -> None:
-    columns = tuple(customer(1))
-    statement = sql.SQL("INSERT INTO customers ({}) VALUES ({})").format(
-        sql.SQL(", ").join(map(sql.Identifier, columns)),
-        sql.SQL(", ").join(map(sql.Placeholder, columns)),
-    )
-    with connection.cursor() as cursor:
-        cursor.executemany(statement, rows)
 
 
 def _some(number: int, every: int, value: t.Any) -> t.Any:

@@ -1,4 +1,4 @@
-"""The parts of a run that streams of all kinds share: what it calls, remembers, reports and says."""
+"""The parts of a run that others are made of: what it calls, remembers, reports and says, and where contacts are."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from target_intercom.errors import LedgerError
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.dry_run.client import DryRunClient
 from target_intercom.intercom.parallel import InParallel
-from target_intercom.ledger.interface import Ledger
+from target_intercom.ledger.interface import Ledger, stamp
 from target_intercom.ledger.records import SqlLedger
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.scratch import ScratchDatabase
 from target_intercom.settings.warnings import ignored_values, nameless_workspace
+from target_intercom.sync.matching.contact_ids import ContactIds
+from target_intercom.sync.matching.directory import Directory
+from target_intercom.sync.matching.search import Matcher
 from target_intercom.sync.remembering.stream_memory import StreamMemory
 from target_intercom.sync.writing.bulk_jobs import BulkJobs
 
@@ -24,9 +27,9 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.intercom.protocol.workspace import Workspace
+    from target_intercom.model import Contact
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config, Stream
-    from target_intercom.sync.matching.contact_ids import ContactIds
     from target_intercom.sync.writing.plan_file import Plan, PlanFile
 
 GRACE_SECONDS: t.Final = 5.0
@@ -111,3 +114,38 @@ class SharedParts:
         """Say, once for each attribute, that Intercom did not take its values."""
         for name in attributes:
             self.warn(ignored_values(stream, name))
+
+
+class ContactParts(SharedParts):
+    """The parts that find contacts, and write to many of them."""
+
+    @cached_property
+    def directory(self) -> Directory:
+        """What is known of contacts."""
+        return Directory(search_delay_seconds=self.config.search_delay_seconds, clock=self.client.clock.monotonic)
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """Finds contacts."""
+        return Matcher(self.client, self.directory, self.in_parallel, self._written_lately)
+
+    def _written_lately(self) -> Iterable[Contact]:
+        since = self.client.clock.time() - self.config.search_delay_seconds
+        return self.ledger.written_since(stamp(since))
+
+    @cached_property
+    def ids(self) -> ContactIds:
+        """Finds the ids of contacts that bulk jobs made."""
+        return ContactIds(
+            self.client,
+            self.matcher,
+            self.directory,
+            ledger=self.ledger,
+            in_parallel=self.in_parallel,
+            search_delay_seconds=self.config.search_delay_seconds,
+        )
+
+    @cached_property
+    def contact_jobs(self) -> BulkJobs:
+        """Bulk jobs on contacts."""
+        return self.jobs(self.client.job, "contacts")

@@ -1,0 +1,1 @@
+"""The example tables, and what happens in them."""

@@ -1,0 +1,98 @@
+"""People of others in companies, companies that several records make, and dry runs of both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.companies import accounts, companies, join
+from tests.support.loading import record, schema
+
+if TYPE_CHECKING:
+    from target_intercom.sandbox import SandboxServer
+    from tests.support.loading import Loader, People
+
+GONE = {"_sdc_deleted_at": "2025-01-01"}
+
+
+@pytest.fixture(autouse=True)
+def settings(load: Loader, sandbox: SandboxServer) -> None:
+    """Contacts name their companies; companies are archived when they are marked."""
+    sandbox.conditions.change({"company_deletion_delay": 0, "bulk_seconds": 0})
+    load.settings = {
+        "sync_mode": "sync",
+        "max_removal_percent": 100,
+        "search_delay_seconds": 0,
+        "companies_property": "account",
+        "streams": {
+            "customers": {},
+            "accounts": {"object": "companies", "mappings": {"id": "company_id"}},
+            "seats": {"object": "company_members"},
+        },
+    }
+
+
+def customers(**account: Any) -> list[dict[str, Any]]:
+    """Contacts, each with the company in which it is."""
+    rows = [record("customers", id=key, account=value) for key, value in account.items()]
+    return [schema("customers", id="text", account="any"), *rows]
+
+
+def staff(sandbox: SandboxServer, people: People) -> dict[str, set[str]]:
+    """Who is in each live company."""
+    names = {one["id"]: one["external_id"] for one in people.everyone()}
+    return {key: {names[id_] for id_ in one["people"]} for key, one in companies(sandbox).items()}
+
+
+# Archiving: people of others keep a company.
+
+
+def test_who_was_detached_by_hand_does_not_make_up_for_people_of_others(
+    load: Loader, sandbox: SandboxServer, people: People
+) -> None:
+    load([*accounts({"id": "acme"}), *customers(ann="acme")])
+    acme, ann = companies(sandbox)["acme"], people.one(external_id="ann")["id"]
+    people.call("DELETE", f"/contacts/{ann}/companies/{acme['id']}")
+    join(people, people.add(external_id="other"), acme)
+    done = load(accounts({"id": "acme", **GONE}))
+    assert staff(sandbox, people) == {"acme": {"other"}}
+    assert done.stream("accounts")["reasons"]["skipped"] == {"has_people": 1}
+
+
+def test_who_was_archived_by_hand_does_not_make_up_for_people_of_others(
+    load: Loader, sandbox: SandboxServer, people: People
+) -> None:
+    load([*accounts({"id": "acme"}), *customers(ann="acme")])
+    people.archive(people.one(external_id="ann")["id"])
+    join(people, people.add(external_id="other"), companies(sandbox)["acme"])
+    done = load(accounts({"id": "acme", **GONE}))
+    assert staff(sandbox, people) == {"acme": {"other"}}
+    assert done.stream("accounts")["reasons"]["skipped"] == {"has_people": 1}
+
+
+# A dry run's results are those of the run.
+
+
+def test_a_dry_run_archives_a_company_whose_people_leave_in_the_same_run(load: Loader, sandbox: SandboxServer) -> None:
+    load([*accounts({"id": "acme"}), *customers(ann="acme")])
+    messages = [*accounts({"id": "acme", **GONE}), *customers(ann=None)]
+    dry = load(messages, dry_run=True)
+    real = load(messages)
+    assert real.results("accounts") == {"archived": 1}
+    assert dry.results("accounts") == real.results("accounts")
+
+
+# Created or updated: by the ledger.
+
+
+def test_a_company_of_two_streams_is_created_once(load: Loader, sandbox: SandboxServer) -> None:
+    further = [schema("firms", id="text", name="text"), record("firms", id="acme", name="Acme")]
+    streams = load.settings["streams"] | {"firms": load.settings["streams"]["accounts"]}
+    done = load([*accounts({"id": "acme"}), *further], streams=streams)
+    assert (done.results("accounts"), done.results("firms")) == ({"created": 1}, {"updated": 1})
+
+
+def test_a_company_of_two_batches_is_created_once(load: Loader, sandbox: SandboxServer) -> None:
+    rows = accounts({"key": "1", "id": "acme", "name": "A"}, {"key": "2", "id": "acme", "plan": "p"}, keys=("key",))
+    assert load(rows, batch_size_rows=1).results("accounts") == {"created": 1, "updated": 1}

@@ -1,0 +1,69 @@
+"""Killed at any call, a run leaves no membership that the next one does not settle, whose it is included."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.grouping import add_people
+from tests.support.loading import send_before
+from tests.support.membering import LISTS, add_companies, all_companies, attach_by_hand, working
+
+if TYPE_CHECKING:
+    from target_intercom.sandbox import SandboxServer
+    from tests.support.loading import Loader, People
+
+OURS = range(6)
+SETTINGS: dict[str, Any] = {**LISTS, "sync_mode": "sync"}
+
+
+def everybody(company: str | None, **values: Any) -> list[dict[str, Any]]:
+    return working(*({"id": str(n), "account_id": company, **values} for n in [*OURS, "other"]))
+
+
+def kill_before(
+    load: Loader, sandbox: SandboxServer, call: int, messages: list[dict[str, Any]], **settings: Any
+) -> None:
+    begun = len(sandbox.calls)
+    process = load.begin(messages, **settings)
+    send_before(sandbox, process, signal.SIGKILL, lambda: len(sandbox.calls) >= begun + call)
+    process.communicate()
+
+
+@pytest.mark.parametrize("then", ["acme", "bolt"])
+@pytest.mark.parametrize(("bulk", "call"), [(True, 4), (True, 5), (True, 6), (False, 5), (False, 12)])
+def test_a_run_that_makes_contacts_in_companies_and_is_killed(
+    load: Loader, people: People, sandbox: SandboxServer, bulk: bool, call: int, then: str | None
+) -> None:
+    """Somebody is in the company by another hand."""
+    own = add_companies(people, "acme", "bolt")
+    other = add_people(people, ["other"])["other"]
+    attach_by_hand(people, own["acme"], [other])
+    kill_before(load, sandbox, call, everybody("acme"), bulk_writes=bulk, **SETTINGS)
+    done = load(everybody(then), bulk_writes=bulk, **SETTINGS)
+    assert (done.exit_code, done.refusals) == (0, [])
+    wanted = set() if then is None else {then}
+    assert all_companies(people) == {"other": {"acme", *wanted}, **{str(n): wanted for n in OURS}}
+    again = load(everybody(then), bulk_writes=bulk, **SETTINGS)
+    assert (again.exit_code, again.writes) == (0, 0)
+    assert load(everybody(None), bulk_writes=bulk, **SETTINGS).exit_code == 0
+    assert all_companies(people) == {"other": {"acme"}, **{str(n): set() for n in OURS}}
+
+
+@pytest.mark.parametrize("then", ["acme", "bolt"])
+@pytest.mark.parametrize("call", [3, 5, 8])
+def test_a_run_that_moves_contacts_and_is_killed(
+    load: Loader, people: People, sandbox: SandboxServer, call: int, then: str | None
+) -> None:
+    own = add_companies(people, "acme", "bolt")
+    other = add_people(people, ["other"])["other"]
+    attach_by_hand(people, own["acme"], [other])
+    load(everybody("acme"), **SETTINGS)
+    bulk = call != 5
+    kill_before(load, sandbox, call, everybody("bolt", name="Ann"), bulk_writes=bulk, **SETTINGS)
+    done = load(everybody(then), bulk_writes=bulk, **SETTINGS)
+    assert (done.exit_code, done.refusals) == (0, [])
+    wanted = set() if then is None else {then}
+    assert all_companies(people) == {"other": {"acme", *wanted}, **{str(n): wanted for n in OURS}}
