@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from target_intercom.errors import ConflictError, Fault, NotFoundError
 from target_intercom.intercom.dry_run.companies import MISSING, DryRunCompanyCalls
-from target_intercom.intercom.dry_run.planned import STAND_IN, Operation, Planned
+from target_intercom.intercom.dry_run.planned import PLANNED_PREFIX, Operation, Planned
 from target_intercom.intercom.dry_run.workspace import PlannedWorkspace, after_write
 from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX, Contact
 from target_intercom.intercom.protocol.ids import ContactId, ExternalId, TagId
@@ -165,7 +165,7 @@ class DryRunClient(DryRunCompanyCalls):
     def search_contacts(self, wanted: Mapping[str, Sequence[str]]) -> list[Contact]:
         """See `IntercomClient`."""
         # What would be made has no id that Intercom knows.
-        asked = {**wanted, "id": [one for one in wanted.get("id", ()) if not one.startswith(STAND_IN)]}
+        asked = {**wanted, "id": [one for one in wanted.get("id", ()) if not one.startswith(PLANNED_PREFIX)]}
         shown = super().search_contacts(asked) if any(asked.values()) else []
         found = [self._planned.seen(one) for one in shown if not self._planned.is_gone(one.id)]
         return [one for one in found if _is_wanted(one, wanted)] + self._written(wanted, [one.id for one in shown])

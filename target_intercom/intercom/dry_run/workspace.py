@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 from types import MappingProxyType
 
-from target_intercom.intercom.dry_run.planned import STAND_IN
+from target_intercom.intercom.dry_run.planned import PLANNED_PREFIX
 from target_intercom.intercom.protocol.ids import CompanyId, ContactId, Email, ExternalId, TagId
 
 if t.TYPE_CHECKING:
@@ -92,7 +92,7 @@ class PlannedWorkspace:
 
     def is_gone(self, contact: ContactId) -> bool:
         """Check whether a contact would not be there."""
-        return contact in self._gone or (contact.startswith(STAND_IN) and contact not in self._made)
+        return contact in self._gone or (contact.startswith(PLANNED_PREFIX) and contact not in self._made)
 
     def seen(self, contact: Contact) -> Contact:
         """Return a contact that was read, with what would have been written to it."""

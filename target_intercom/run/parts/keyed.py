@@ -41,7 +41,7 @@ class KeyedParts:
     kind: KeyedKind
     object: StreamObject
     ours: Callable[[Collection[ContactId]], Mapping[ContactId, Collection[ContactId]]]
-    """Returns how many users this target has put into objects."""
+    """Returns whom this target has put into objects."""
 
     def sync(self, stream: Stream, mappers: Mappers[RecordMapper]) -> KeyedSync:
         """Return the sync of a stream."""
