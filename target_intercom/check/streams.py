@@ -11,7 +11,7 @@ from target_intercom.check.mappings import Fate, MappingTable, Verdict, fate_of,
 from target_intercom.errors import StreamRefusedError
 from target_intercom.kinds.entity import ValueType
 from target_intercom.model import CUSTOM_PREFIX, LinkName, MatchBy
-from target_intercom.run.parts import MapperFactory
+from target_intercom.run.parts.mappers import MapperFactory
 from target_intercom.settings.config import StreamConfig, StreamObject
 from target_intercom.settings.contact_streams import ContactStreams
 from target_intercom.settings.objects import rules_of

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import typing as t
-from contextlib import suppress
 from dataclasses import dataclass
 
-from target_intercom.errors import LedgerError
 from target_intercom.model import Found, NotFound, Unanswered
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.by_key.plan import key_of, known_of, plan, rounds
@@ -48,17 +46,11 @@ class KeyedSync:
         entries = self._report_unchanged(self.intake.take(records))
         marks = [entry for entry in entries if entry.draft.removed]
         live = [entry for entry in entries if not entry.draft.removed]
-        try:
+        with self.outcomes.saved():
             while live:
                 live = self.memory.recall(self._carry_out(live))
             # What the batch has made can be marked.
             self._mark(self.memory.recall(marks))
-        except BaseException:
-            # What ended it is what counts, also where the ledger cannot be written any more.
-            with suppress(LedgerError):
-                self.memory.forget_batch()
-            raise
-        self.outcomes.save()
 
     def _report_unchanged(self, taken: Taken) -> list[Entry]:
         """Report records that are in line with their objects, and return the others in the order of the pipe.
@@ -107,8 +99,8 @@ class KeyedSync:
         refused: set[ContactId] = set()
         for one in self.writer.write(operations):
             again.extend(self.outcomes.report_write(one))
-            if isinstance(one, Rejected) and one.is_unchanged and isinstance(one.records.match, Found):
-                refused.add(one.records.match.contact.id)
+            if isinstance(one, Rejected) and one.as_before is not None:
+                refused.add(one.as_before)
         self.memory.trust(refused, doubt)
         return again
 

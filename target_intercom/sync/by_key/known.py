@@ -10,12 +10,12 @@ from target_intercom.model import Contact, Found, NotFound, Unanswered
 from target_intercom.sync.matching.directory import Gone, Source
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection
 
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.kinds.keyed import KeyedKind
-    from target_intercom.ledger.interface import Ledger, LedgerEntry
-    from target_intercom.model import ContactId, Entry, RecordKey
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.model import ContactId
     from target_intercom.sync.matching.directory import Directory
 
 KeyMatch: t.TypeAlias = Found | NotFound | Unanswered
@@ -51,12 +51,6 @@ class KnownObjects:
         found = self.find(keys)
         nameless = [key for key, one in found.items() if isinstance(one, Found) and not self.kind.has_id(one.contact)]
         return {**found, **self.find(nameless, ask=nameless)}
-
-    @staticmethod
-    def find_of(entries: Sequence[Entry], rows: Mapping[RecordKey, LedgerEntry]) -> list[Entry]:
-        """Return records as they are: the id of an object is its key."""
-        del rows
-        return list(entries)
 
     def _answered(self, key: ContactId) -> KeyMatch | None:
         match self.directory.fact(key):

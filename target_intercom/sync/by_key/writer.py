@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from target_intercom.errors import NotFoundError, UndoneError
-from target_intercom.model import CUSTOM_PREFIX, Create, Found, Refusal, Refuse, Result, Skip, Update
+from target_intercom.model import CUSTOM_PREFIX, Create, Refusal, Refuse, Result, Skip, Update
 from target_intercom.sync.by_key.plan import differing
 from target_intercom.sync.matching.directory import Source
 from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
 from target_intercom.sync.writing.plan_file import Origin
-from target_intercom.sync.writing.results import Rejected, Saved, Skipped, Surprise
+from target_intercom.sync.writing.results import Rejected, Saved, Surprise, without_call
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.entity import EntityKind
-    from target_intercom.model import Contact, ContactId, ContactRecords, Json, PlannedWrite
+    from target_intercom.model import Contact, ContactId, Json, PlannedWrite
     from target_intercom.settings.config import Stream
     from target_intercom.sync.by_key.known import KnownObjects
     from target_intercom.sync.workspace.attributes import AttributeCatalog
@@ -48,10 +48,8 @@ class KeyedWriter:
             match operation:
                 case Create() | Update():
                     calls.append(operation)
-                case Skip(records, reason):
-                    yield _unchanged(records) if reason is None else Skipped(records, reason)
-                case Refuse(records, why):
-                    yield Rejected(records, why)
+                case Skip() | Refuse():
+                    yield without_call(operation)
         self.plan.because({_key(one): Origin(self.stream.name, one.records.entries[-1].key) for one in calls})
         singly, in_bulk = self._parted(calls)
         yield from self._write_singly(singly)
@@ -96,7 +94,7 @@ class KeyedWriter:
         if self.stream.settings.sync_mode.creates or known is None:
             return self.known.kind.save(key, attributes)
         # An object that is gone is not made anew.
-        allowed = {name: value for name, value in attributes.items() if name not in self._only_upserted}
+        allowed = {name: value for name, value in attributes.items() if name not in self._kind.only_upserted}
         return self.known.kind.update(known, allowed)
 
     def _result(self, known: Contact | None, saved: Contact) -> SavedAs:
@@ -137,10 +135,6 @@ class KeyedWriter:
     def _kind(self) -> EntityKind:
         return self.known.kind.kind
 
-    @property
-    def _only_upserted(self) -> frozenset[str]:
-        return self._kind.only_upserted
-
 
 def _key(operation: Create | Update) -> ContactId:
     """Return the key of an object: of a record that is written it is known."""
@@ -153,8 +147,3 @@ def _attributes(operation: Create | Update) -> Mapping[str, Json]:
 
 def _clears_standard(attributes: Mapping[str, Json]) -> bool:
     return any(value is None and not name.startswith(CUSTOM_PREFIX) for name, value in attributes.items())
-
-
-def _unchanged(records: ContactRecords) -> Saved:
-    contact = records.match.contact if isinstance(records.match, Found) else None
-    return Saved(records, Result.UNCHANGED, contact)
