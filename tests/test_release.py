@@ -130,7 +130,11 @@ def test_in_a_bare_environment_about_prints_the_table_of_the_readme(commands: Pa
     printed = [line for line in about.splitlines() if line.startswith("|")]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = readme.partition(settings_table.BEGIN)[2].partition(settings_table.END)[0]
-    assert [line for line in shown.splitlines() if line] == printed
+    # The settings of the SDK have a table of their own, with the same head.
+    rows = [line for line in shown.splitlines() if line.startswith("|")]
+    head = printed[:2]
+    assert rows.count(head[0]) == 2
+    assert [line for line in rows if line not in head] == printed[2:]
     assert len(printed) > 30
 
 

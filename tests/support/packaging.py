@@ -42,7 +42,9 @@ def copy_sources(folder: Path) -> Path:
     """Copy the project as it is now, as an export without git has it."""
     folder.mkdir()
     for name in _FOLDERS:
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "results"))
+        # `benchmarks/results` is what a benchmark leaves behind.
+        left_out = ("__pycache__", "results") if name == "benchmarks" else ("__pycache__",)
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(*left_out))
     for name in _FILES:
         shutil.copy(ROOT / name, folder / name)
     return folder
