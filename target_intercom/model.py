@@ -18,7 +18,6 @@ if t.TYPE_CHECKING:
 __all__ = [
     "CONTACT_RESULTS",
     "CUSTOM_PREFIX",
-    "LINK_RESULTS",
     "MEMBERSHIP_RESULTS",
     "STAND_IN",
     "Ambiguous",
@@ -363,16 +362,16 @@ class Result(str, enum.Enum):
     REJECTED = "rejected"
 
 
-LINK_RESULTS: t.Final = {
+_LINK_RESULTS: t.Final = {
     LinkName.TAG: (Result.TAGGED, Result.UNTAGGED),
     LinkName.COMPANY: (Result.ATTACHED, Result.DETACHED),
 }
 """What can become of a link: it is put on, or taken off."""
-CONTACT_RESULTS: t.Final = tuple(one for one in Result if not any(one in results for results in LINK_RESULTS.values()))
+CONTACT_RESULTS: t.Final = tuple(one for one in Result if not any(one in results for results in _LINK_RESULTS.values()))
 """What can become of a contact's record."""
 MEMBERSHIP_RESULTS: t.Final = {
     kind: (*results, Result.UNCHANGED, Result.MERGED, Result.SKIPPED, Result.INVALID, Result.REJECTED)
-    for kind, results in LINK_RESULTS.items()
+    for kind, results in _LINK_RESULTS.items()
 }
 """What can become of a membership's record, by kind of link."""
 

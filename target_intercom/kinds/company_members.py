@@ -6,12 +6,11 @@ the workspace's catalog finds out where one is needed (`sync/workspace/companies
 
 from __future__ import annotations
 
-import hashlib
 import typing as t
 from dataclasses import dataclass, replace
 
 from target_intercom.errors import Fault, NotFoundError, RefusedError
-from target_intercom.kinds.link import GroupNames, LinkedContacts, LinkKind
+from target_intercom.kinds.link import GroupNames, LinkedContacts, LinkKind, short
 from target_intercom.model import GroupKey, LinkName, Result, SkipReason
 
 if t.TYPE_CHECKING:
@@ -24,18 +23,13 @@ if t.TYPE_CHECKING:
 
 _PREFIX: t.Final = " company:"
 """No group of tags begins with a blank."""
-_LONGEST_KEY: t.Final = 200
-"""Characters of a company_id; a longer one stands as its hash, since databases limit what they index."""
 _NO_COMPANY: t.Final = "company_not_found"
 """Intercom's code of a 404 that is not about the contact."""
 
 
 def company_key(company_id: str) -> GroupKey:
     """Return the group of a company's people; Intercom compares a company_id exactly, as far as is known."""
-    trimmed = company_id.strip()
-    if len(trimmed) > _LONGEST_KEY:
-        trimmed = f"blake2b:{hashlib.blake2b(trimmed.encode(), digest_size=16).hexdigest()}"
-    return GroupKey(_PREFIX + trimmed)
+    return GroupKey(_PREFIX + short(company_id.strip()))
 
 
 COMPANY_NAMES: t.Final = GroupNames(

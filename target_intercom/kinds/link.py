@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import typing as t
 from dataclasses import dataclass
 
@@ -23,6 +24,16 @@ if t.TYPE_CHECKING:
         Result,
         SkipReason,
     )
+
+_LONGEST_KEY: t.Final = 200
+"""Characters; a longer name stands as its hash, since databases limit what they index."""
+
+
+def short(name: str) -> str:
+    """Return a name that a database can index."""
+    if len(name) <= _LONGEST_KEY:
+        return name
+    return f"blake2b:{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}"
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import typing as t
 from dataclasses import dataclass, replace
 
-from target_intercom.kinds.link import GroupNames, LinkedContacts, LinkKind
+from target_intercom.kinds.link import GroupNames, LinkedContacts, LinkKind, short
 from target_intercom.model import GroupKey, LinkName, Result, SkipReason
 
 if t.TYPE_CHECKING:
@@ -17,19 +16,13 @@ if t.TYPE_CHECKING:
     from target_intercom.kinds.link import Linked
     from target_intercom.model import Contact, ContactId, LinkChange, TagId
 
-_LONGEST_KEY = 200
-"""Characters; a longer name stands as its hash, since databases limit what they index."""
-
 
 def group_key(name: str) -> GroupKey:
     """Return what names of one group have in common: Intercom compares tags without case (OAS-2.16 POST /tags).
 
     In small letters, not casefolded: no more is known, and "Maße" is another word than "Masse".
     """
-    folded = name.strip().lower()
-    if len(folded) <= _LONGEST_KEY:
-        return GroupKey(folded)
-    return GroupKey(f"blake2b:{hashlib.blake2b(folded.encode(), digest_size=16).hexdigest()}")
+    return GroupKey(short(name.strip().lower()))
 
 
 TAG_NAMES: t.Final = GroupNames(

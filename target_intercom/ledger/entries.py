@@ -12,7 +12,7 @@ from sqlalchemy import case, delete, exists, func, or_, select
 from target_intercom.intercom.protocol.companies import Company
 from target_intercom.ledger.interface import UNNOTED, EntryState, Hashes, Holder, LedgerEntry, Stamp, stamp
 from target_intercom.ledger.store.rows import Rows
-from target_intercom.ledger.store.tables import ENTRIES, IS_REMOVED
+from target_intercom.ledger.store.tables import ENTRIES, IS_REMOVED, OF_COMPANIES
 from target_intercom.model import Contact, ContactId, Identity, stand_in
 
 if t.TYPE_CHECKING:
@@ -60,9 +60,6 @@ IS_IN_LINE: t.Final = _E.doubt.is_(None) & or_(
     ),
 )
 """The contact is in line with the record, or with the record that overruled it and still names the contact."""
-
-COMPANIES: t.Final = "companies"
-"""The object of rows whose contacts are companies."""
 
 NOTHING: t.Final[Mapping[str, object]] = {
     "contact_id": None,
@@ -231,7 +228,7 @@ class EntryRows(Rows):
 
 def contact_of(row: Row[t.Any]) -> Contact:
     """Return a row's contact: of a removed contact only the id is known, and of an unnamed one all but the id."""
-    if row.object == COMPANIES:
+    if row.object == OF_COMPANIES:
         return Company.of(row.contact_id or row.gone_id, _UNKNOWN, row.intercom_id)
     return Contact(
         id=ContactId(row.contact_id or row.gone_id or stand_in(row.stream, row.key)),

@@ -12,7 +12,7 @@ from target_intercom.ledger.interface import UNNOTED, stamp
 from target_intercom.ledger.links import NOBODY, LinkState
 from target_intercom.ledger.membership_queries import ENDING, MAY_BE_ON
 from target_intercom.ledger.store.chunks import chunks
-from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
+from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, OF_CONTACTS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ def forget_contacts(connection: Connection, workspace: str, contacts: Iterable[C
     for chunk in chunks(sorted(contacts)):
         of = (_M.workspace == workspace, _M.contact_id.in_(chunk), _M.holding.in_(MAY_BE_ON))
         connection.execute(update(MEMBERSHIPS).where(*of).values(away))
-        of_contacts = ENTRIES.c.object == "contacts"
+        of_contacts = ENTRIES.c.object == OF_CONTACTS
         entries = (ENTRIES.c.workspace == workspace, of_contacts, ENTRIES.c.contact_id.in_(chunk))
         hashes = case((ENTRIES.c.groups_print.is_not(None), UNNOTED))
         connection.execute(update(ENTRIES).where(*entries).values(groups_print=hashes))

@@ -14,7 +14,7 @@ from target_intercom.ledger.interface import UNNOTED, EntryState, stamp
 from target_intercom.ledger.links import NOBODY, LinkState, Membership
 from target_intercom.ledger.membership_queries import ENDING, MAY_BE_ON, WANTED, MembershipQueries
 from target_intercom.ledger.store.chunks import chunks
-from target_intercom.ledger.store.tables import ENTRIES, IS_NOT_ON, IS_ON, IS_OPEN, MEMBERSHIPS
+from target_intercom.ledger.store.tables import ENTRIES, IS_NOT_ON, IS_ON, IS_OPEN, MEMBERSHIPS, OF_CONTACTS
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -206,7 +206,7 @@ class Memberships(MembershipQueries):
         """
         lists = select(ENTRIES.c.key).where(
             ENTRIES.c.workspace == self._workspace,
-            ENTRIES.c.object == "contacts",
+            ENTRIES.c.object == OF_CONTACTS,
             ENTRIES.c.contact_id == _M.contact_id,
             ENTRIES.c.stream.in_(sorted(streams)),
             ENTRIES.c.standing == EntryState.SYNCED.value,

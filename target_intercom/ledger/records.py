@@ -14,7 +14,6 @@ from target_intercom.kinds.company_members import company_key
 from target_intercom.ledger import unnamed
 from target_intercom.ledger.entries import (
     CHANGING,
-    COMPANIES,
     HOLDER_COLUMNS,
     IS_IN_LINE,
     IS_MISSABLE,
@@ -37,7 +36,7 @@ from target_intercom.ledger.runs.streams import SqlStreams
 from target_intercom.ledger.runs.unarchived import SqlUnarchivedContacts, forget_live
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.locks import locks_of
-from target_intercom.ledger.store.tables import ENTRIES
+from target_intercom.ledger.store.tables import ENTRIES, OF_COMPANIES, OF_CONTACTS
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -49,8 +48,6 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, ContactId, Email, Identity, RecordKey
     from target_intercom.reporting.ended_run import EndedRun
 
-CONTACTS: t.Final = "contacts"
-"""The object of rows of contacts."""
 _PAGE = 5000
 """Rows that are in memory at once."""
 
@@ -73,7 +70,7 @@ class SqlLedger(Ledger):
         self._run = run
         self._doubts = itertools.count()
         self._locks = locks_of(database)
-        self._entries = EntryRows(database, workspace, run, CONTACTS)
+        self._entries = EntryRows(database, workspace, run, OF_CONTACTS)
         self.streams: SqlStreams = SqlStreams(database, workspace, run, self._locks)
         self.intents: SqlLeadIntents = SqlLeadIntents(database, workspace, run)
         self.memberships: Memberships = Memberships(database, workspace, run)
@@ -83,7 +80,7 @@ class SqlLedger(Ledger):
     def finish(self) -> None:
         """See `Ledger`."""
         known = {
-            stream: (self if object_ in {CONTACTS, COMPANIES} else self.memberships).known(stream)
+            stream: (self if object_ in {OF_CONTACTS, OF_COMPANIES} else self.memberships).known(stream)
             for stream, object_ in self.streams.entered.items()
         }
         overruled = (_E.workspace == self._workspace, _E.doubt == self._run)
@@ -172,7 +169,7 @@ class SqlLedger(Ledger):
 
     def adopt(self, contacts: Sequence[Contact]) -> None:
         """See `Ledger`."""
-        if self._entries.object == CONTACTS:
+        if self._entries.object == OF_CONTACTS:
             unnamed.adopt(self._database, self._workspace, contacts)
 
     def doubt(self, contacts: Sequence[ContactId]) -> Doubt:
@@ -247,7 +244,7 @@ class SqlLedger(Ledger):
         dropped = [self._entries.of_dropped(stream, one.dropped) for one in loaded if one.dropped is not None]
 
         def work(connection: Connection) -> int:
-            if self._entries.object == COMPANIES:
+            if self._entries.object == OF_COMPANIES:
                 forget_groups(connection, self._workspace, set(map(company_key, self._anew(connection, shown))))
             self._change(connection, shown)
             self._overrule(connection, stream, certain)
@@ -255,7 +252,7 @@ class SqlLedger(Ledger):
             # In a fixed order, so that two runs do not wait for each other.
             in_order = [rows[key] for key in sorted(rows)]
             self._entries.put(connection, in_order, CHANGING, groups_print=groups_print)
-            if self._entries.object == COMPANIES:
+            if self._entries.object == OF_COMPANIES:
                 return look_at_returned(connection, self._workspace, set(map(company_key, live)), self._run)
             forget_live(connection, self._workspace, live)
             return 0
@@ -276,7 +273,7 @@ class SqlLedger(Ledger):
 
     def unnamed(self) -> Iterator[tuple[Contact, Stamp]]:
         """See `Ledger`."""
-        is_of_contacts = self._entries.object == CONTACTS
+        is_of_contacts = self._entries.object == OF_CONTACTS
         return unnamed.find(self._database, self._workspace) if is_of_contacts else iter(())
 
     def name(self, found: Sequence[tuple[Contact, Contact]]) -> None:
@@ -424,7 +421,7 @@ class SqlLedger(Ledger):
                     self._entries.of_gone(contacts[contact], contact) for contact in chunk if contact not in known
                 ]
                 self._entries.put(connection, unknown, CHANGING)
-            if self._entries.object == COMPANIES:
+            if self._entries.object == OF_COMPANIES:
                 forget_groups(connection, self._workspace, set(map(company_key, contacts)))
             else:
                 forget_contacts(connection, self._workspace, sorted(contacts))

@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import typing as t
-from contextlib import suppress
 
 from target_intercom.errors import (
     ConfigValidationError,
-    LedgerError,
     RegionError,
     StreamRefusedError,
     TooManyRejectedError,
@@ -23,14 +21,15 @@ from target_intercom.reporting.pages.report_page import RunFacts
 from target_intercom.reporting.report import RejectedRecords, RunReport
 from target_intercom.run.ending import ended_run
 from target_intercom.run.pages import NoPagesError, Pages
-from target_intercom.run.parts import GRACE_SECONDS, MapperFactory, Parts, ledger_of, new_client, open_database
+from target_intercom.run.parts.mappers import MapperFactory
+from target_intercom.run.parts.parts import Parts
+from target_intercom.run.parts.shared import GRACE_SECONDS, ledger_of, new_client, open_database
+from target_intercom.run.session import Session
 from target_intercom.settings.config import Stream
 from target_intercom.settings.contact_streams import ContactStreams
 from target_intercom.settings.warnings import (
     idle_snapshot,
     incremental_snapshot,
-    no_earlier_run,
-    removals_turned_off,
     unused_mapping,
     unwritable_folder,
     wrong_region,
@@ -50,11 +49,9 @@ if t.TYPE_CHECKING:
     from target_intercom.reporting.report import Status
     from target_intercom.run.ending import Ending
     from target_intercom.settings.config import Config
-    from target_intercom.singer.tap_streams import TapStream
     from target_intercom.sync.contacts import ContactSync
     from target_intercom.sync.keyed_objects import KeyedSync
     from target_intercom.sync.memberships import MembershipSync
-    from target_intercom.sync.removing.complete_streams import CompleteStreams
 
 
 class Run:
@@ -85,7 +82,7 @@ class Run:
             dry_run=config.dry_run,
         )
         self._began = started
-        self._session: _Session | None = None
+        self._session: Session | None = None
         self._workspace: str | None = None
         self.pages: Mapping[str, Path] = {}
         """The pages that this run has made, by what they hold."""
@@ -162,14 +159,14 @@ class Run:
 
     # The beginning: the first stream asks for the workspace, when it is sure that the run can write files.
 
-    def _connected(self) -> _Session:
+    def _connected(self) -> Session:
         if self._session is None:
             self._open_files()
             workspace, ledger = self._open_ledger()
             parts = Parts(
                 self.config, self.client, ledger, self.report, self.plan or Plan(), self._warn, self.check_refused
             )
-            self._session = _Session(parts)
+            self._session = Session(parts)
             self._workspace = f"{workspace.name} ({workspace.id})"
             doing = "Loading into" if self.plan is None else "Dry run: nothing is written to"
             self._logger.info("%s Intercom workspace '%s' (%s)", doing, workspace.name, workspace.id)
@@ -311,95 +308,6 @@ class Run:
         except Exception as error:
             self._logger.warning("report.html could not be made (unexpected %s)", type(error).__name__)
             self._logger.debug("The error in full", exc_info=True)
-
-
-class _Session:
-    """A run that knows its workspace, and the streams that it works on."""
-
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self.known_contact_streams = parts.ledger.streams.of_contacts()
-        """Those that the ledger knew when the run began."""
-        self._is_first_run = not parts.ledger.streams.last_runs()
-        self._streams: dict[str, Stream] = {}
-        parts.client.remember(parts.ledger.failures())
-
-    def enter(self, stream: Stream) -> None:
-        """Begin to work on a stream, once, and keep other runs off it where what is missing from it is removed."""
-        parts, settings = self.parts, stream.settings
-        if stream.name not in self._streams:
-            alone = settings.is_limited and stream.carries_all(stream.source.version)
-            parts.ledger.streams.enter(
-                stream.name, stream.keys, alone=alone, removes=settings.is_limited, object_=settings.object.value
-            )
-            self._streams[stream.name] = stream
-            if settings.is_limited:
-                self._complete(stream.name).add(stream)
-            parts.warn(removals_turned_off(stream.name, parts.config))
-        if settings.is_companies:
-            parts.companies.removals.streams.add(stream.name)
-        elif settings.is_contacts:
-            self._join_removals(stream)
-
-    def _join_removals(self, stream: Stream) -> None:
-        removals = self.parts.removals
-        removals.streams.add(stream.name)
-        if self._is_first_run:
-            self.parts.warn(no_earlier_run(removals.streams, self.parts.config))
-
-    def add_source(self, stream: str, source: TapStream) -> None:
-        """Add a stream of the tap that a stream is made of, too."""
-        self._complete(stream).add_source(stream, source)
-
-    def _complete(self, stream: str) -> CompleteStreams:
-        links, settings = self.parts.links.at_end, self.parts.config.stream(stream)
-        if settings.is_companies:
-            return self.parts.companies.complete_streams
-        if links is not None and settings.links is not None:
-            return links.kinds[settings.links].complete
-        return self.parts.complete_streams
-
-    def lock(self, stream: str, source: TapStream) -> None:
-        """Keep other runs off a stream that its tap versions, where missing contacts may be removed."""
-        entered = self._streams.get(stream)
-        if entered is not None and entered.settings.is_limited and not source.is_incremental:
-            object_ = entered.settings.object.value
-            self.parts.ledger.streams.enter(stream, entered.keys, alone=True, object_=object_)
-
-    def finish(self) -> None:
-        """Do what is done when all records came."""
-        self.parts.end_of_pipe.run(self._streams)
-
-    def end(self, ended: EndedRun) -> Sequence[EndedRun]:
-        """Report contacts that are still unarchived, save what the ledger has to know, and close it.
-
-        Returns:
-            The last runs of the workspace, this one the last; without a ledger none.
-        """
-        parts = self.parts
-        parts.in_parallel.close()
-        for stream, contacts in parts.archived.left().items():
-            parts.report.unarchived(stream, contacts)
-        try:
-            with suppress(LedgerError):
-                parts.ledger.note_failures(parts.client.ended_by, parts.client.worked)
-            if not ended.exit_code:
-                parts.ledger.finish()
-            return self._history(ended)
-        finally:
-            if parts.links.at_end is not None:
-                parts.links.at_end.close()
-            parts.ledger.close()
-
-    def _history(self, ended: EndedRun) -> Sequence[EndedRun]:
-        config, ledger = self.parts.config, self.parts.ledger
-        if config.ledger is None:
-            return ()
-        with suppress(LedgerError):
-            if not config.dry_run:
-                ledger.note_run(ended)
-            return [*(run for run in ledger.last_runs() if run.run != ended.run), ended]
-        return ()
 
 
 def _raise(refusal: StreamRefusedError | None) -> None:

@@ -35,17 +35,16 @@ class Value:
 class WrongValueError(Exception):
     """A setting does not take a value; the text is what it takes."""
 
-    def __init__(self, allowed: str, *, shown: Json = None, where: str = "") -> None:
-        """`shown` stands for the value in the message; `where` is the place of the value within the setting."""
+    def __init__(self, allowed: str, *, shown: Json = None) -> None:
+        """`shown` stands for the value in the message."""
         super().__init__(allowed)
         self.allowed = allowed
         self.shown = shown
-        self.where = where
 
     def sentences(self, name: str, value: Json) -> Iterator[str]:
         """Yield a message: the setting, what was given, and what to give."""
         given = "this value" if name == "access_token" else shown(value if self.shown is None else self.shown)
-        yield f"Setting '{name}'{self.where} does not take {given}: give {self.allowed}"
+        yield f"Setting '{name}' does not take {given}: give {self.allowed}"
 
 
 def shown(value: Json) -> str:

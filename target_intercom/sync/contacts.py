@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import typing as t
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from target_intercom.errors import LedgerError
 from target_intercom.model import (
     Ambiguous,
     ContactRecords,
@@ -66,16 +64,10 @@ class ContactSync:
         known = self.look_ups.directory.start()
         self.look_ups.look_up(entries, known)
         entries = self._report_unchanged(familiar, quiet, entries, known)
-        try:
+        with self.outcomes.saved():
             while entries:
                 entries = self.memory.recall(self._carry_out(*self._plan(entries, known)))
                 self.look_ups.look_up([entry for entry in entries if entry.again], known)
-        except BaseException:
-            # What ended it is what counts, also where the ledger cannot be written any more.
-            with suppress(LedgerError):
-                self.memory.forget_batch()
-            raise
-        self.outcomes.save()
 
     def _plan(self, entries: Sequence[Entry], known: Directory) -> tuple[BatchPlan, Directory]:
         """Plan a batch and look up the contacts that the plan needs; return the plan and the directory after it."""
@@ -159,8 +151,8 @@ class ContactSync:
                 # What comes after begins with the contact as it is.
                 written[records.contact] = now
                 records.moved.update(() if is_foretold else Identity.of(now).identifiers())
-            if isinstance(one, Rejected) and one.is_unchanged and isinstance(records.match, Found):
-                refused.add(records.match.contact.id)
+            if isinstance(one, Rejected) and one.as_before is not None:
+                refused.add(one.as_before)
         self.memory.trust(refused, doubt)
         # Before ids are found: what is written of a contact goes by the id that it has.
         self.outcomes.links.flush()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import typing as t
-from contextlib import suppress
 from dataclasses import dataclass
 
-from target_intercom.errors import LedgerError
 from target_intercom.model import Found, NotFound, Unanswered
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.by_key.plan import key_of, known_of, plan, rounds
 from target_intercom.sync.planning.wanted import refusal
-from target_intercom.sync.writing.results import Rejected
+from target_intercom.sync.writing.results import Rejected, Surprise
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,17 +46,11 @@ class KeyedSync:
         entries = self._report_unchanged(self.intake.take(records))
         marks = [entry for entry in entries if entry.draft.removed]
         live = [entry for entry in entries if not entry.draft.removed]
-        try:
+        with self.outcomes.saved():
             while live:
                 live = self.memory.recall(self._carry_out(live))
             # What the batch has made can be marked.
             self._mark(self.memory.recall(marks))
-        except BaseException:
-            # What ended it is what counts, also where the ledger cannot be written any more.
-            with suppress(LedgerError):
-                self.memory.forget_batch()
-            raise
-        self.outcomes.save()
 
     def _report_unchanged(self, taken: Taken) -> list[Entry]:
         """Report records that are in line with their objects, and return the others in the order of the pipe.
@@ -92,7 +84,9 @@ class KeyedSync:
         mode = self.stream.settings.sync_mode
         found: dict[ContactId, KeyMatch] = {key: Found(contact) for key, contact in known.items()}
         if self.repair and mode.updates:
-            return self.known.find(keys, ask=keys)
+            asked = self.known.find(keys, ask=keys)
+            self.known.forget([key for key in known if isinstance(asked[key], NotFound)], self.stream.name)
+            return asked
         if mode is SyncMode.ENRICH:
             return self.known.find_with_ids(keys)
         if mode is SyncMode.INSERT:
@@ -107,8 +101,10 @@ class KeyedSync:
         refused: set[ContactId] = set()
         for one in self.writer.write(operations):
             again.extend(self.outcomes.report_write(one))
-            if isinstance(one, Rejected) and one.is_unchanged and isinstance(one.records.match, Found):
-                refused.add(one.records.match.contact.id)
+            if isinstance(one, Surprise) and one.gone is not None:
+                self.known.forget([one.gone], self.stream.name)
+            if isinstance(one, Rejected) and one.as_before is not None:
+                refused.add(one.as_before)
         self.memory.trust(refused, doubt)
         return again
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import typing as t
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
+from target_intercom.errors import LedgerError
 from target_intercom.model import Entry, Found, NotFound, Outcome, Refusal, Result
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.matching.directory import Gone, Source
 from target_intercom.sync.writing.results import InDoubt, Rejected, Saved, Skipped, Surprise
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from target_intercom.errors import InvalidRecordError
     from target_intercom.intercom.protocol.ids import ContactId
@@ -47,8 +49,16 @@ class RecordOutcomes:
         """Begin a batch."""
         self._survivors.clear()
 
-    def save(self) -> None:
-        """Write what a batch marks and links, and how its records are known when they come again."""
+    @contextmanager
+    def saved(self) -> Iterator[None]:
+        """Write, after a batch, what it marks and links, and how its records are known when they come again."""
+        try:
+            yield
+        except BaseException:
+            # What ended it is what counts, also where the ledger cannot be written any more.
+            with suppress(LedgerError):
+                self.memory.forget_batch()
+            raise
         self.marks.apply()
         self.memory.flush()
         self.links.save()

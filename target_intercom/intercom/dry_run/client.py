@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from target_intercom.errors import ConflictError, Fault, NotFoundError
 from target_intercom.intercom.dry_run.companies import MISSING, DryRunCompanyCalls
-from target_intercom.intercom.dry_run.planned import STAND_IN, Operation, Planned
+from target_intercom.intercom.dry_run.planned import PLANNED_PREFIX, Operation, Planned
 from target_intercom.intercom.dry_run.workspace import PlannedWorkspace, after_write
 from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX, Contact
 from target_intercom.intercom.protocol.ids import ContactId, ExternalId, TagId
@@ -97,6 +97,13 @@ class DryRunClient(DryRunCompanyCalls):
             raise NotFoundError(MISSING)
         return self._planned.seen(super().get_contact(contact))
 
+    def _is_made(self, contact: ContactId) -> bool:
+        """Check whether the run would have made a contact; raises NotFoundError where it would be gone."""
+        is_made = self._planned.made(contact) is not None
+        if not is_made and self._planned.is_gone(contact):
+            raise NotFoundError(MISSING)
+        return is_made
+
     def update_contact(self, contact: ContactId, attributes: Mapping[str, Json]) -> Contact:
         """See `IntercomClient`."""
         before = self._before(contact)
@@ -158,7 +165,7 @@ class DryRunClient(DryRunCompanyCalls):
     def search_contacts(self, wanted: Mapping[str, Sequence[str]]) -> list[Contact]:
         """See `IntercomClient`."""
         # What would be made has no id that Intercom knows.
-        asked = {**wanted, "id": [one for one in wanted.get("id", ()) if not one.startswith(STAND_IN)]}
+        asked = {**wanted, "id": [one for one in wanted.get("id", ()) if not one.startswith(PLANNED_PREFIX)]}
         shown = super().search_contacts(asked) if any(asked.values()) else []
         found = [self._planned.seen(one) for one in shown if not self._planned.is_gone(one.id)]
         return [one for one in found if _is_wanted(one, wanted)] + self._written(wanted, [one.id for one in shown])
@@ -205,12 +212,9 @@ class DryRunClient(DryRunCompanyCalls):
 
     def contact_tags(self, contact: ContactId) -> list[Tag]:
         """See `IntercomClient`."""
-        made = self._planned.made(contact)
-        if made is None and self._planned.is_gone(contact):
-            raise NotFoundError(MISSING)
-        listed = [] if made is not None else super().contact_tags(contact)
+        listed = [] if self._is_made(contact) else super().contact_tags(contact)
         known = {**self._known_tags(), **{tag.id: tag for tag in listed}}
-        return [known[tag] for tag in sorted(self._planned.tags_of(contact, (one.id for one in listed)))]
+        return [known[tag] for tag in sorted(self._planned.tags.of(contact, (one.id for one in listed)))]
 
     def tag_contact(self, contact: ContactId, tag: TagId) -> None:
         """See `IntercomClient`."""
@@ -225,14 +229,14 @@ class DryRunClient(DryRunCompanyCalls):
             raise NotFoundError(MISSING)
         name = self._known_tag(tag).name
         with self._turn:
-            self._planned.untag(contact, tag)
+            self._planned.tags.take_off(contact, tag)
             self._note(Planned(Operation.UNTAG, before, tag=name))
 
     def _has(self, contact: ContactId, tag: TagId) -> bool:
         return any(one.id == tag for one in self.contact_tags(contact))
 
     def _tag(self, contact: Contact, tag: Tag) -> None:
-        self._planned.tag(contact.id, tag.id)
+        self._planned.tags.put_on(contact.id, tag.id)
         self._note(Planned(Operation.TAG, contact, tag=tag.name))
 
     def _known_tag(self, tag: TagId) -> Tag:
@@ -253,22 +257,19 @@ class DryRunClient(DryRunCompanyCalls):
     def company_contacts(self, company: CompanyId) -> Iterator[ContactId]:
         """See `CompanyCalls`: those who would stay in it."""
         for contact in super().company_contacts(company):
-            if not self._planned.is_gone(contact) and company in self._planned.companies_of(contact, [company]):
+            if not self._planned.is_gone(contact) and company in self._planned.companies.of(contact, [company]):
                 yield contact
 
     def contact_companies(self, contact: ContactId) -> list[CompanyId]:
         """See `IntercomClient`."""
-        made = self._planned.made(contact)
-        if made is None and self._planned.is_gone(contact):
-            raise NotFoundError(MISSING)
-        listed = [] if made is not None else super().contact_companies(contact)
-        return sorted(self._planned.companies_of(contact, listed))
+        listed = [] if self._is_made(contact) else super().contact_companies(contact)
+        return sorted(self._planned.companies.of(contact, listed))
 
     def attach_company(self, contact: ContactId, company: CompanyId) -> None:
         """See `IntercomClient`."""
         before, company_id = self.get_contact(contact), self.company_id(company)
         with self._turn:
-            self._planned.attach(contact, company)
+            self._planned.companies.put_on(contact, company)
             self._note(Planned(Operation.ATTACH, before, company_id=company_id))
 
     def detach_company(self, contact: ContactId, company: CompanyId) -> None:
@@ -278,7 +279,7 @@ class DryRunClient(DryRunCompanyCalls):
         if not is_in and (before.shows_all_companies or company not in self.contact_companies(contact)):
             raise NotFoundError(_NOT_IN_COMPANY)
         with self._turn:
-            self._planned.detach(contact, company)
+            self._planned.companies.take_off(contact, company)
             self._note(Planned(Operation.DETACH, before, company_id=company_id))
 
     # The rest.

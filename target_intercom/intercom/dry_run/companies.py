@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from target_intercom.errors import Fault, NotFoundError
 from target_intercom.intercom.client import IntercomClient
-from target_intercom.intercom.dry_run.planned import STAND_IN, Operation, Planned
+from target_intercom.intercom.dry_run.planned import PLANNED_PREFIX, Operation, Planned
 from target_intercom.intercom.protocol.companies import Company
 from target_intercom.intercom.protocol.ids import CompanyId
 
@@ -112,7 +112,7 @@ class DryRunCompanyCalls(IntercomClient):
                 self._note(planned)
 
     def _stand_in(self) -> str:
-        return f"{STAND_IN}{next(self._ids)}"
+        return f"{PLANNED_PREFIX}{next(self._ids)}"
 
 
 def old_value(company: Company, name: str) -> Json:

@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.workspace import DataAttribute
     from target_intercom.json_lines import Json
 
-STAND_IN: t.Final = "planned-"
+PLANNED_PREFIX: t.Final = "planned-"
 """The prefix of ids of contacts and tags that would be made."""
 
 
@@ -54,9 +54,9 @@ class Planned:
     def is_of_new_company(self) -> bool:
         """Whether the company does not exist yet."""
         own_id = self.contact.intercom_id if isinstance(self.contact, Company) else None
-        return own_id is not None and own_id.startswith(STAND_IN)
+        return own_id is not None and own_id.startswith(PLANNED_PREFIX)
 
     @property
     def is_of_new_contact(self) -> bool:
         """Whether the contact does not exist yet."""
-        return self.contact is not None and self.contact.id.startswith(STAND_IN)
+        return self.contact is not None and self.contact.id.startswith(PLANNED_PREFIX)

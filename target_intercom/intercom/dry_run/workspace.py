@@ -7,19 +7,44 @@ from collections import defaultdict
 from dataclasses import replace
 from types import MappingProxyType
 
-from target_intercom.intercom.dry_run.planned import STAND_IN
-from target_intercom.intercom.protocol.ids import ContactId, Email, ExternalId
+from target_intercom.intercom.dry_run.planned import PLANNED_PREFIX
+from target_intercom.intercom.protocol.ids import CompanyId, ContactId, Email, ExternalId, TagId
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from target_intercom.intercom.protocol.contacts import Contact
-    from target_intercom.intercom.protocol.ids import CompanyId, TagId
     from target_intercom.intercom.protocol.workspace import Tag
     from target_intercom.json_lines import Json
 
 _IDENTITY: t.Final = frozenset(["role", "external_id"])
 """The parts of a write that are no attributes of the contact."""
+
+
+_Linked = t.TypeVar("_Linked")
+
+
+class PlannedLinks(t.Generic[_Linked]):
+    """The tags, or companies, that contacts would have got and lost."""
+
+    def __init__(self) -> None:
+        """Begin before the first write."""
+        self._on: dict[ContactId, set[_Linked]] = defaultdict(set)
+        self._off: dict[ContactId, set[_Linked]] = defaultdict(set)
+
+    def put_on(self, contact: ContactId, linked: _Linked) -> None:
+        """Link a contact."""
+        self._on[contact].add(linked)
+        self._off[contact].discard(linked)
+
+    def take_off(self, contact: ContactId, linked: _Linked) -> None:
+        """Unlink a contact."""
+        self._off[contact].add(linked)
+        self._on[contact].discard(linked)
+
+    def of(self, contact: ContactId, shown: Iterable[_Linked]) -> frozenset[_Linked]:
+        """Return what a contact would be linked to; `shown`: what it is linked to."""
+        return frozenset(shown) - self._off.get(contact, set()) | self._on.get(contact, set())
 
 
 class PlannedWorkspace:
@@ -34,10 +59,8 @@ class PlannedWorkspace:
         self._gone: set[ContactId] = set()
         # Tuples, of one contact nearly always: a set takes four times the memory.
         self._named: dict[str, dict[str, tuple[ContactId, ...]]] = {"external_id": {}, "email": {}}
-        self._on: dict[ContactId, set[TagId]] = defaultdict(set)
-        self._off: dict[ContactId, set[TagId]] = defaultdict(set)
-        self._attached: dict[ContactId, set[CompanyId]] = defaultdict(set)
-        self._detached: dict[ContactId, set[CompanyId]] = defaultdict(set)
+        self.tags = PlannedLinks[TagId]()
+        self.companies = PlannedLinks[CompanyId]()
 
     def make(self, contact: Contact) -> None:
         """Add a contact that would be made."""
@@ -59,57 +82,23 @@ class PlannedWorkspace:
         self._made.pop(contact, None)
         self._gone.add(contact)
 
-    def tag(self, contact: ContactId, tag: TagId) -> None:
-        """Put a tag on a contact."""
-        self._on[contact].add(tag)
-        self._off[contact].discard(tag)
-
-    def untag(self, contact: ContactId, tag: TagId) -> None:
-        """Take a tag off a contact."""
-        self._off[contact].add(tag)
-        self._on[contact].discard(tag)
-
-    def attach(self, contact: ContactId, company: CompanyId) -> None:
-        """Put a contact into a company."""
-        self._attached[contact].add(company)
-        self._detached[contact].discard(company)
-
-    def detach(self, contact: ContactId, company: CompanyId) -> None:
-        """Take a contact out of a company."""
-        self._detached[contact].add(company)
-        self._attached[contact].discard(company)
-
     def made(self, contact: ContactId) -> Contact | None:
         """Return a contact that would have been made."""
         known = self._made.get(contact)
         if known is None:
             return None
-        companies = self.companies_of(contact, ())
-        return replace(
-            known,
-            tags=self.tags_of(contact, ()),
-            shows_all_tags=True,
-            companies=companies,
-            shows_all_companies=True,
-        )
+        tags, companies = self.tags.of(contact, ()), self.companies.of(contact, ())
+        return replace(known, tags=tags, shows_all_tags=True, companies=companies, shows_all_companies=True)
 
     def is_gone(self, contact: ContactId) -> bool:
         """Check whether a contact would not be there."""
-        return contact in self._gone or (contact.startswith(STAND_IN) and contact not in self._made)
+        return contact in self._gone or (contact.startswith(PLANNED_PREFIX) and contact not in self._made)
 
     def seen(self, contact: Contact) -> Contact:
         """Return a contact that was read, with what would have been written to it."""
         changed = after_write(contact, self._changed.get(contact.id, {}))
-        companies = self.companies_of(contact.id, contact.companies)
-        return replace(changed, tags=self.tags_of(contact.id, contact.tags), companies=companies)
-
-    def tags_of(self, contact: ContactId, shown: Iterable[TagId]) -> frozenset[TagId]:
-        """Return the tags that a contact would have; `shown`: those that it has."""
-        return frozenset(shown) - self._off.get(contact, set()) | self._on.get(contact, set())
-
-    def companies_of(self, contact: ContactId, shown: Iterable[CompanyId]) -> frozenset[CompanyId]:
-        """Return the companies that a contact would be in; `shown`: those that it is in."""
-        return frozenset(shown) - self._detached.get(contact, set()) | self._attached.get(contact, set())
+        companies = self.companies.of(contact.id, contact.companies)
+        return replace(changed, tags=self.tags.of(contact.id, contact.tags), companies=companies)
 
     def having(self, field_: str, values: Iterable[str]) -> set[ContactId]:
         """Return the contacts that have had one of these values since they would have been written."""

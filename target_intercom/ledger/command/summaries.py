@@ -9,10 +9,10 @@ from functools import partial
 
 from sqlalchemy import case, func, select
 
-from target_intercom.ledger.entries import COMPANIES, IS_RECORD
+from target_intercom.ledger.entries import IS_RECORD
 from target_intercom.ledger.interface import EntryState
 from target_intercom.ledger.links import LinkState
-from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, STREAMS
+from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, OF_COMPANIES, STREAMS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +106,6 @@ def _page(stream: StreamSummary, after: str, connection: Connection) -> list[tup
     has_contact = func.coalesce(_E.contact_id, _E.role).is_not(None)
     where = (_E.workspace == stream.workspace, _E.stream == stream.stream, has_contact, IS_RECORD, _E.key > after)
     # Of a company, the ledger has the source's company_id in the place of a contact's id.
-    id_ = case((_E.object == COMPANIES, _E.intercom_id), else_=_E.contact_id)
+    id_ = case((_E.object == OF_COMPANIES, _E.intercom_id), else_=_E.contact_id)
     rows = connection.execute(select(_E.key, id_.label("id")).where(*where).order_by(_E.key).limit(_PAGE))
     return [(row.key, row.id) for row in rows]

@@ -31,6 +31,10 @@ MAY_END = _in_these_words("holding IN ('marked', 'released', 'left')")
 IS_OF_COMPANY = _in_these_words("kind = 'company'")
 IS_NOT_ON = _in_these_words("holding <> 'on'")
 
+OF_CONTACTS: t.Final = "contacts"
+OF_COMPANIES: t.Final = "companies"
+"""What the rows of records, and of streams, are about (`object`)."""
+
 MIGRATIONS = Table(
     "target_intercom_migrations",
     METADATA,

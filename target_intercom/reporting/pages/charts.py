@@ -69,11 +69,6 @@ class CallsChart:
     marks: Sequence[tuple[float, str]]
     """Places on the axis of time, and what they are called."""
 
-    @property
-    def most_in_a_second(self) -> float:
-        """How many calls were sent in a second where most were sent."""
-        return self.most_calls / self.seconds_each
-
 
 def calls_chart(timeline: Timeline, seconds: float, limit_percent: int, width: float, height: float) -> CallsChart:
     """Return the chart of a run that took so many seconds."""

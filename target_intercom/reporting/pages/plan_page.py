@@ -22,7 +22,8 @@ LONGEST_VALUE: t.Final = 300
 """Characters of a value; the plan's file has all of it."""
 PAGE: t.Final = 50
 """Operations on a page of the list."""
-
+_WIDEST: t.Final = 100
+"""The width of the longest bar."""
 REMOVALS: t.Final = ("delete", "archive")
 _WORDS: t.Final = {
     "create": ("contact would be created", "contacts would be created"),
@@ -165,7 +166,7 @@ class PlanSummary:
         return [*sorted(self.removals, key=lambda one: REMOVALS.index(one.operation)), *self.kept]
 
 
-def plan_view(plan: PlanSummary, widest: float = 100) -> dict[str, t.Any]:
+def plan_view(plan: PlanSummary) -> dict[str, t.Any]:
     """Return what the template of a plan shows."""
     data = packed(plan.shown)
     while len(data.encode("utf-8", "replace")) > MOST_BYTES:
@@ -177,7 +178,7 @@ def plan_view(plan: PlanSummary, widest: float = 100) -> dict[str, t.Any]:
         "shown": len(shown),
         "is_sample": plan.is_sample,
         "operations": list(_operations(plan)),
-        "attributes": list(_attributes(plan, widest)),
+        "attributes": list(_attributes(plan)),
         "first": shown[:PAGE],
         "page_size": PAGE,
         "data": data,
@@ -197,13 +198,13 @@ def _operations(plan: PlanSummary) -> Iterator[OperationRow]:
         yield OperationRow(operation, kind, count, words, streams.most_common())
 
 
-def _attributes(plan: PlanSummary, widest: float) -> Iterator[AttributeRow]:
+def _attributes(plan: PlanSummary) -> Iterator[AttributeRow]:
     """Yield the attributes, the one that would change most often first."""
     names = sorted({*plan.updated, *plan.created}, key=lambda one: (-plan.updated[one], -plan.created[one], one))
     most = max((plan.updated[name] + plan.created[name] for name in names), default=0)
     for name in names:
         counts = [("updates", "changed", plan.updated[name]), ("creates", "written", plan.created[name])]
-        yield AttributeRow(name, plan.updated[name], plan.created[name], stacked(counts, most, widest, 8))
+        yield AttributeRow(name, plan.updated[name], plan.created[name], stacked(counts, most, _WIDEST, 8))
 
 
 def _write(line: Mapping[str, t.Any]) -> Write:

@@ -10,12 +10,12 @@ from target_intercom.model import Contact, Found, NotFound, Unanswered
 from target_intercom.sync.matching.directory import Gone, Source
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection
 
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.kinds.keyed import KeyedKind
-    from target_intercom.ledger.interface import Ledger, LedgerEntry
-    from target_intercom.model import ContactId, Entry, RecordKey
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.model import ContactId
     from target_intercom.sync.matching.directory import Directory
 
 KeyMatch: t.TypeAlias = Found | NotFound | Unanswered
@@ -52,11 +52,9 @@ class KnownObjects:
         nameless = [key for key, one in found.items() if isinstance(one, Found) and not self.kind.has_id(one.contact)]
         return {**found, **self.find(nameless, ask=nameless)}
 
-    @staticmethod
-    def find_of(entries: Sequence[Entry], rows: Mapping[RecordKey, LedgerEntry]) -> list[Entry]:
-        """Return records as they are: the id of an object is its key."""
-        del rows
-        return list(entries)
+    def forget(self, keys: Collection[ContactId], stream: str) -> None:
+        """Write that objects are not there any more: their people are put back when they are."""
+        self.ledger.removed(dict.fromkeys(keys, stream))
 
     def _answered(self, key: ContactId) -> KeyMatch | None:
         match self.directory.fact(key):
@@ -73,6 +71,7 @@ class KnownObjects:
         except UndoneError as error:
             return Unanswered(error.fault)
         if contact is None:
+            self.directory.learn_fact(key, Gone())
             return NotFound()
         self.directory.learn(contact, Source.ANSWER)
         return Found(contact)

@@ -11,7 +11,7 @@ from target_intercom.settings.config import SyncMode
 from target_intercom.sync.planning.wanted import folded, same
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from target_intercom.kinds.entity import EntityKind
     from target_intercom.model import Contact, ContactDraft, ContactId, Entry, Json, PlannedWrite
@@ -51,7 +51,8 @@ def rounds(
             records.draft = records.draft if mode is SyncMode.INSERT else folded(records.draft, entry.draft)
         else:
             of_key.append(ContactRecords(match, entry.draft, [entry]))
-    return [[of_key[turn] for of_key in writes.values() if len(of_key) > turn] for turn in range(_longest(writes))]
+    most = max(map(len, writes.values()), default=0)
+    return [[of_key[turn] for of_key in writes.values() if len(of_key) > turn] for turn in range(most)]
 
 
 def plan(records: ContactRecords, config: StreamConfig, kind: EntityKind) -> PlannedWrite:
@@ -84,7 +85,3 @@ def _is_same(wanted: Json, live: Json, name: str, kind: EntityKind) -> bool:
     if same(wanted, live, name) or (wanted == kind.nulls.get(name, ...) and live is None):
         return True
     return name in kind.may_be_escaped and isinstance(live, str) and wanted == html.unescape(live)
-
-
-def _longest(writes: Mapping[ContactId, Sequence[ContactRecords]]) -> int:
-    return max(map(len, writes.values()), default=0)

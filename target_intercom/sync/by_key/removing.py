@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from target_intercom.errors import CallFailedError, RefusedError
 from target_intercom.model import Found, NotFound, Unanswered
-from target_intercom.sync.removing.remover import Ending, RemovalCalls, Removed
+from target_intercom.sync.removing.remover import RemovalCalls, RemovalEnding, Removed
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -37,9 +37,9 @@ class KeyedRemovals(RemovalCalls):
         for removal in page:
             match matches[removal.contact]:
                 case NotFound():
-                    yield Removed(removal, Ending.NOT_THERE)
+                    yield Removed(removal, RemovalEnding.NOT_THERE)
                 case Unanswered(fault):
-                    yield Removed(removal, Ending.REFUSED, fault)
+                    yield Removed(removal, RemovalEnding.REFUSED, fault)
                 case Found(contact):
                     self._found[contact.id] = contact
                     looked_at.extend([] if removal.is_order else [removal])
@@ -52,13 +52,13 @@ class KeyedRemovals(RemovalCalls):
         try:
             strangers = self.known.kind.strangers([self._found[key] for key in keys], ours)
         except (CallFailedError, RefusedError) as error:
-            yield from (Removed(one, Ending.REFUSED, error.fault) for one in removals)
+            yield from (Removed(one, RemovalEnding.REFUSED, error.fault) for one in removals)
             return
         for one in removals:
             if one.contact not in strangers:
-                yield Removed(one, Ending.NOT_THERE)
+                yield Removed(one, RemovalEnding.NOT_THERE)
             elif strangers[one.contact]:
-                yield Removed(one, Ending.IN_USE)
+                yield Removed(one, RemovalEnding.IN_USE)
 
     def remove_in_bulk(self, page: Sequence[Removal]) -> Deletions:
         """See `RemovalCalls`."""

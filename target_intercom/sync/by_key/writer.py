@@ -6,13 +6,13 @@ import typing as t
 from dataclasses import dataclass, replace
 from functools import partial
 
-from target_intercom.errors import NotFoundError, UndoneError
-from target_intercom.model import CUSTOM_PREFIX, Create, Found, Refusal, Refuse, Result, Skip, Update
+from target_intercom.errors import NotFoundError, RefusedError, UndoneError
+from target_intercom.model import CUSTOM_PREFIX, Create, Refusal, Refuse, Result, Skip, Update
 from target_intercom.sync.by_key.plan import differing
-from target_intercom.sync.matching.directory import Source
+from target_intercom.sync.matching.directory import Gone, Source
 from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
 from target_intercom.sync.writing.plan_file import Origin
-from target_intercom.sync.writing.results import Rejected, Saved, Skipped, Surprise
+from target_intercom.sync.writing.results import Rejected, Saved, Surprise, without_call
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.entity import EntityKind
-    from target_intercom.model import Contact, ContactId, ContactRecords, Json, PlannedWrite
+    from target_intercom.model import Contact, ContactId, Json, PlannedWrite
     from target_intercom.settings.config import Stream
     from target_intercom.sync.by_key.known import KnownObjects
     from target_intercom.sync.workspace.attributes import AttributeCatalog
@@ -48,10 +48,8 @@ class KeyedWriter:
             match operation:
                 case Create() | Update():
                     calls.append(operation)
-                case Skip(records, reason):
-                    yield _unchanged(records) if reason is None else Skipped(records, reason)
-                case Refuse(records, why):
-                    yield Rejected(records, why)
+                case Skip() | Refuse():
+                    yield without_call(operation)
         self.plan.because({_key(one): Origin(self.stream.name, one.records.entries[-1].key) for one in calls})
         singly, in_bulk = self._parted(calls)
         yield from self._write_singly(singly)
@@ -82,24 +80,28 @@ class KeyedWriter:
 
     def _call(self, one: Create | Update) -> Written:
         known = one.contact if isinstance(one, Update) else None
+        was_missing = isinstance(self.known.directory.fact(_key(one)), Gone)
         try:
             saved, dropped = self.catalog.sending(partial(self._send, _key(one), known), _attributes(one))
         except NotFoundError as error:
             return Surprise(one.records, Refusal.by_intercom(error.fault), _key(one))
         except UndoneError as error:
-            return Rejected(one.records, Refusal.by_intercom(error.fault))
+            is_unchanged = isinstance(error, RefusedError)
+            return Rejected(one.records, Refusal.by_intercom(error.fault), is_unchanged=is_unchanged)
         self.known.directory.learn(saved, Source.ANSWER)
         ignored = tuple(name for name in differing(one.records.draft, saved, self._kind) if name not in dropped)
-        return Saved(one.records, self._result(known, saved), saved, dropped, ignored=ignored)
+        return Saved(one.records, self._result(known, saved, was_missing=was_missing), saved, dropped, ignored=ignored)
 
     def _send(self, key: ContactId, known: Contact | None, attributes: Mapping[str, Json]) -> Contact:
         if self.stream.settings.sync_mode.creates or known is None:
             return self.known.kind.save(key, attributes)
         # An object that is gone is not made anew.
-        allowed = {name: value for name, value in attributes.items() if name not in self._only_upserted}
+        allowed = {name: value for name, value in attributes.items() if name not in self._kind.only_upserted}
         return self.known.kind.update(known, allowed)
 
-    def _result(self, known: Contact | None, saved: Contact) -> SavedAs:
+    def _result(self, known: Contact | None, saved: Contact, *, was_missing: bool) -> SavedAs:
+        if was_missing:
+            return Result.CREATED
         if known is not None and self.known.kind.is_same(known, saved):
             return Result.UPDATED
         is_new = saved.created_at is None or saved.created_at >= self.since()
@@ -130,16 +132,12 @@ class KeyedWriter:
         known = one.contact if isinstance(one, Update) else None
         attributes, dropped = self.catalog.kept(_attributes(one))
         saved = self.known.kind.new(_key(one), attributes, known)
-        self.known.directory.learn(saved, Source.NOTED)
+        self.known.directory.learn(saved, Source.ANSWER)
         return Saved(one.records, Result.CREATED if known is None else Result.UPDATED, saved, dropped)
 
     @property
     def _kind(self) -> EntityKind:
         return self.known.kind.kind
-
-    @property
-    def _only_upserted(self) -> frozenset[str]:
-        return self._kind.only_upserted
 
 
 def _key(operation: Create | Update) -> ContactId:
@@ -153,8 +151,3 @@ def _attributes(operation: Create | Update) -> Mapping[str, Json]:
 
 def _clears_standard(attributes: Mapping[str, Json]) -> bool:
     return any(value is None and not name.startswith(CUSTOM_PREFIX) for name, value in attributes.items())
-
-
-def _unchanged(records: ContactRecords) -> Saved:
-    contact = records.match.contact if isinstance(records.match, Found) else None
-    return Saved(records, Result.UNCHANGED, contact)

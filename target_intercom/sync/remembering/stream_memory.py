@@ -25,7 +25,7 @@ from target_intercom.sync.remembering.fingerprints import (
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from target_intercom.ledger.interface import Doubt, Ledger, UnchangedRow
@@ -41,6 +41,8 @@ if t.TYPE_CHECKING:
         StreamSchema,
     )
     from target_intercom.settings.config import Stream
+    from target_intercom.sync.matching.contact_ids import ContactIds
+
 _MOST_UNWRITTEN = 200
 _LONGEST_UNWRITTEN = 1.0
 """Loaded records, and seconds, before the ledger is written: after a kill these records are looked up again."""
@@ -75,13 +77,6 @@ class Ground(t.NamedTuple):
     """All else that does."""
 
 
-class Ids(t.Protocol):
-    """Finds the Intercom ids of contacts that bulk jobs made."""
-
-    def find_of(self, entries: Sequence[Entry], rows: Mapping[RecordKey, LedgerEntry]) -> list[Entry]:
-        """Return records with their contacts' ids found."""
-
-
 class StreamMemory:
     """One stream's part of the ledger."""
 
@@ -90,13 +85,14 @@ class StreamMemory:
         stream: Stream,
         *,
         ledger: Ledger,
-        ids: Ids,
+        ids: ContactIds | None,
         repair: bool,
         sees: bool,
     ) -> None:
-        """`ids` finds the contacts that bulk jobs have made; `repair` trusts no record to be in line.
+        """`ids` finds the contacts that bulk jobs have made; None: the id of an object is its key.
 
-        `sees`: unchanged records, too, are written as seen, since this run may remove contacts.
+        `repair` trusts no record to be in line. `sees`: unchanged records, too, are written as seen, since this run
+        may remove contacts.
         """
         self._stream = stream
         self._ledger = ledger
@@ -178,7 +174,7 @@ class StreamMemory:
 
     def named(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
-        return self._ids.find_of(entries, self._entries)
+        return list(entries) if self._ids is None else self._ids.find_of(entries, self._entries)
 
     def save_source_hashes(self) -> None:
         """Write the source hashes of a batch's records, after everything else of the batch is written."""

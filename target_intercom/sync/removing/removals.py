@@ -19,7 +19,7 @@ from target_intercom.sync.removing.limit import Share
 from target_intercom.sync.removing.live_records import LiveRecords, OldRecords
 from target_intercom.sync.removing.missing import Missing
 from target_intercom.sync.removing.refused import Names
-from target_intercom.sync.removing.remover import Ending, Removal
+from target_intercom.sync.removing.remover import Removal, RemovalEnding
 from target_intercom.sync.writing.plan_file import Origin
 
 if t.TYPE_CHECKING:
@@ -141,11 +141,11 @@ class Removals:
             mode, origin, in_use = self.config(stream).removal_mode, Origin(stream), 0
             for page in self._pages(stream):
                 for removed in self.remover.remove(Removal(contact, mode, origin) for contact in page.to_remove):
-                    if removed.ending is Ending.REMOVED:
+                    if removed.ending is RemovalEnding.REMOVED:
                         yield stream
-                    elif removed.ending is Ending.REFUSED:
+                    elif removed.ending is RemovalEnding.REFUSED:
                         self.say(removal_refused(stream, self.plural))
-                    in_use += removed.ending is Ending.IN_USE
+                    in_use += removed.ending is RemovalEnding.IN_USE
             if in_use:
                 self.say(missing_in_use(stream, in_use, self.plural))
 
@@ -219,14 +219,14 @@ def _outcome(mark: Mark, removed: Sequence[Removed]) -> Outcome:
     """Return a marked record's outcome: it is rejected where Intercom refused to remove one of its contacts."""
     received = mark.received
     for one in removed:
-        if one.fault is not None and one.ending is Ending.REFUSED:
+        if one.fault is not None and one.ending is RemovalEnding.REFUSED:
             return Outcome(received, Result.REJECTED, refusal=Refusal.by_intercom(one.fault))
-    modes = {one.removal.mode for one in removed if one.ending is Ending.REMOVED}
+    modes = {one.removal.mode for one in removed if one.ending is RemovalEnding.REMOVED}
     if modes:
         return Outcome(received, Result.DELETED if RemovalMode.DELETE in modes else Result.ARCHIVED)
-    if any(one.ending is Ending.IN_USE for one in removed):
+    if any(one.ending is RemovalEnding.IN_USE for one in removed):
         return Outcome(received, Result.SKIPPED, SkipReason.HAS_PEOPLE)
-    if all(one.ending is Ending.NOT_THERE for one in removed):
+    if all(one.ending is RemovalEnding.NOT_THERE for one in removed):
         return Outcome(received, Result.SKIPPED, SkipReason.NOT_THERE)
     if mark.is_linked:
         return Outcome(received, Result.SKIPPED, SkipReason.CONTACT_MERGED)

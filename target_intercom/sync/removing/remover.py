@@ -38,7 +38,7 @@ class Removal:
     """Its stream is of mode `remove`."""
 
 
-class Ending(enum.Enum):
+class RemovalEnding(enum.Enum):
     """What became of a removal."""
 
     REMOVED = enum.auto()
@@ -56,7 +56,7 @@ class Removed:
     """What became of a removal; `fault` says why it was refused."""
 
     removal: Removal
-    ending: Ending
+    ending: RemovalEnding
     fault: Fault | None = None
 
 
@@ -127,7 +127,7 @@ class Remover:
         self.ledger.doubt(sorted(one.contact for one in page))
         self.plan.because({one.contact: one.origin for one in page})
         deletions = self.calls.remove_in_bulk(page)
-        yield from (Removed(one, Ending.REMOVED) for one in page if one.contact in deletions.done)
+        yield from (Removed(one, RemovalEnding.REMOVED) for one in page if one.contact in deletions.done)
         singly = [one for one in page if one.contact not in deletions.done]
         yield from self.in_parallel(lambda one: self._remove_one(one, deletions), singly)
 
@@ -136,19 +136,21 @@ class Remover:
             self.calls.remove(removal)
         except NotFoundError:
             # A job may have deleted it.
-            return Removed(removal, Ending.REMOVED if removal.contact in deletions.tried else Ending.NOT_THERE)
+            return Removed(
+                removal, RemovalEnding.REMOVED if removal.contact in deletions.tried else RemovalEnding.NOT_THERE
+            )
         except MergedError as error:
-            return Removed(removal, Ending.MERGED, error.fault)
+            return Removed(removal, RemovalEnding.MERGED, error.fault)
         except UndoneError as error:
-            return Removed(removal, Ending.REFUSED, error.fault)
-        return Removed(removal, Ending.REMOVED)
+            return Removed(removal, RemovalEnding.REFUSED, error.fault)
+        return Removed(removal, RemovalEnding.REMOVED)
 
     def _remember(self, removed: Iterable[Removed]) -> Iterator[Removed]:
         """Write into the ledger which contacts are gone, also where the run ends in between."""
         gone: dict[ContactId, str] = {}
         try:
             for one in removed:
-                if one.ending not in {Ending.REFUSED, Ending.IN_USE}:
+                if one.ending not in {RemovalEnding.REFUSED, RemovalEnding.IN_USE}:
                     gone[one.removal.contact] = one.removal.origin.stream
                 if len(gone) >= _MOST_UNWRITTEN:
                     self.ledger.removed(gone)

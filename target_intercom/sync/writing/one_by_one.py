@@ -6,16 +6,16 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from target_intercom.errors import ConflictError, MergedError, RefusedError, UndoneError
-from target_intercom.model import Create, Found, Identity, MatchBy, Refusal, Refuse, Result, Skip, Update
+from target_intercom.model import Create, Identity, MatchBy, Refusal, Refuse, Result, Skip, Update
 from target_intercom.sync.matching.whose import another_person
 from target_intercom.sync.writing.lost_answers import LeadInDoubt
-from target_intercom.sync.writing.results import Rejected, Saved, Skipped, Surprise
+from target_intercom.sync.writing.results import Rejected, Saved, Surprise, without_call
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from target_intercom.intercom.parallel import InParallel
-    from target_intercom.model import ContactRecords, PlannedWrite
+    from target_intercom.model import PlannedWrite
     from target_intercom.sync.writing.conflicts import ExistingContacts
     from target_intercom.sync.writing.lost_answers import Creates
     from target_intercom.sync.writing.results import Written
@@ -37,10 +37,8 @@ class DirectWriter:
             match operation:
                 case Create() | Update():
                     calls.append(operation)
-                case Skip(records, reason):
-                    yield _unchanged(records) if reason is None else Skipped(records, reason)
-                case Refuse(records, why):
-                    yield Rejected(records, why)
+                case Skip() | Refuse():
+                    yield without_call(operation)
         for written in self.in_parallel(self._call, calls):
             if isinstance(written, LeadInDoubt):
                 doubts.append(written)
@@ -83,8 +81,3 @@ class DirectWriter:
         """
         given = (which for which in self.existing.stream.settings.match_by if identity.get(which) is not None)
         return next(given, None) is MatchBy.EXTERNAL_ID
-
-
-def _unchanged(records: ContactRecords) -> Saved:
-    contact = records.match.contact if isinstance(records.match, Found) else None
-    return Saved(records, Result.UNCHANGED, contact)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from target_intercom.model import Result
+from target_intercom.model import Found, Refuse, Result, Skip
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,6 +52,11 @@ class Rejected:
     is_unchanged: bool = False
     """Intercom has refused to change the contact."""
 
+    @property
+    def as_before(self) -> ContactId | None:
+        """The contact that Intercom has refused to change; None: there is none, or it may have changed."""
+        return self.records.match.contact.id if self.is_unchanged and isinstance(self.records.match, Found) else None
+
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
@@ -73,6 +78,16 @@ class Surprise:
 
 
 Written: t.TypeAlias = Saved | Skipped | Rejected | InDoubt | Surprise
+
+
+def without_call(planned: Skip | Refuse) -> Saved | Skipped | Rejected:
+    """Return what became of records for which nothing is written."""
+    match planned:
+        case Refuse(records, why):
+            return Rejected(records, why)
+        case Skip(records, reason):
+            contact = records.match.contact if isinstance(records.match, Found) else None
+            return Saved(records, Result.UNCHANGED, contact) if reason is None else Skipped(records, reason)
 
 
 class Writer(t.Protocol):

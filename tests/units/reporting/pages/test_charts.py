@@ -37,7 +37,7 @@ def test_the_calls_of_a_run_stand_over_its_time() -> None:
     assert [(bar.x, bar.width) for bar in chart.waits] == [(200, 50)]
     assert [bar.x for bar in chart.troubles] == [250]
     assert chart.window == ["0.0,50.0 100.0,50.0", "200.0,10.0 300.0,10.0"]
-    assert (chart.limit, chart.most_calls, chart.most_in_a_second) == (5, 8, 8)
+    assert (chart.limit, chart.most_calls, chart.seconds_each) == (5, 8, 1)
     assert chart.marks == [(0, "0 s"), (100, "1 s"), (200, "2 s"), (300, "3 s")]
 
 

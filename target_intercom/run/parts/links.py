@@ -11,7 +11,6 @@ from target_intercom.kinds.company_members import CompanyMembers, company_key
 from target_intercom.kinds.tags import Tags
 from target_intercom.ledger.records import SqlLedger
 from target_intercom.model import STAND_IN, ContactId, LinkName
-from target_intercom.run.keyed_parts import SharedParts
 from target_intercom.settings.config import StreamObject
 from target_intercom.sync.end_of_pipe import AllLinks, LinksAtEnd
 from target_intercom.sync.linking.find_contacts import FindContacts
@@ -27,45 +26,18 @@ from target_intercom.sync.workspace.companies import CompanyCatalog
 from target_intercom.sync.workspace.tags import TagCatalog
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from target_intercom.kinds.link import LinkKind
+    from target_intercom.run.parts.shared import ContactParts
     from target_intercom.settings.config import Stream
-    from target_intercom.sync.matching.contact_ids import ContactIds
-    from target_intercom.sync.matching.directory import Directory
-    from target_intercom.sync.matching.search import Matcher
-    from target_intercom.sync.writing.bulk_jobs import BulkJobs
-
-
-class PartsOfContacts(SharedParts, t.Protocol):
-    """The parts of a run that find contacts, and write to many."""
-
-    @property
-    def check_refused(self) -> Callable[[], None]:
-        """Ends a run that has refused too many records."""
-
-    @property
-    def matcher(self) -> Matcher:
-        """Finds contacts."""
-
-    @property
-    def directory(self) -> Directory:
-        """What is known of contacts."""
-
-    @property
-    def ids(self) -> ContactIds:
-        """Finds the ids of contacts that bulk jobs made."""
-
-    @property
-    def contact_jobs(self) -> BulkJobs:
-        """Bulk jobs on contacts."""
 
 
 @dataclass(frozen=True)
 class LinkParts:
     """The parts of contacts' links; each is made of others when it is first asked for."""
 
-    shared: PartsOfContacts
+    shared: ContactParts
 
     @cached_property
     def at_end(self) -> AllLinks | None:

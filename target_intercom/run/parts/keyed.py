@@ -14,7 +14,6 @@ from target_intercom.sync.keyed_objects import KeyedSync
 from target_intercom.sync.linking.listed import ContactLinks
 from target_intercom.sync.matching.directory import Directory
 from target_intercom.sync.record_outcomes import RecordOutcomes
-from target_intercom.sync.remembering.stream_memory import StreamMemory
 from target_intercom.sync.removing.complete_streams import CompleteStreams
 from target_intercom.sync.removing.marked import Marks, StreamMarks
 from target_intercom.sync.removing.removals import Removals
@@ -22,59 +21,16 @@ from target_intercom.sync.removing.remover import Remover
 from target_intercom.sync.workspace.attributes import AttributeCatalog
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
-    from target_intercom.intercom.client import IntercomClient
-    from target_intercom.intercom.parallel import InParallel
-    from target_intercom.intercom.protocol.bulk import Job
-    from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.keyed import KeyedKind
     from target_intercom.ledger.interface import Ledger
     from target_intercom.model import ContactId
-    from target_intercom.reporting.report import RunReport
-    from target_intercom.settings.config import Config, Stream, StreamObject
+    from target_intercom.run.parts.shared import SharedParts
+    from target_intercom.settings.config import Stream, StreamObject
     from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.mapping.records import RecordMapper
     from target_intercom.sync.writing.bulk_jobs import BulkJobs
-    from target_intercom.sync.writing.plan_file import Plan
-
-
-class SharedParts(t.Protocol):
-    """The parts of a run that all kinds share (`run/parts.py`)."""
-
-    @property
-    def config(self) -> Config:
-        """All settings."""
-
-    @property
-    def client(self) -> IntercomClient:
-        """The API client."""
-
-    @property
-    def ledger(self) -> Ledger:
-        """The ledger, with contacts."""
-
-    @property
-    def report(self) -> RunReport:
-        """The counts."""
-
-    @property
-    def plan(self) -> Plan:
-        """The plan of a dry run."""
-
-    @property
-    def warn(self) -> Callable[[str | None], None]:
-        """Says a warning once."""
-
-    @property
-    def in_parallel(self) -> InParallel:
-        """The threads that make calls."""
-
-    def jobs(self, look: Callable[[JobId], Job], plural: str) -> BulkJobs:
-        """Return the bulk jobs that write some kind of object."""
-
-    def say_ignored(self, stream: str, attributes: Iterable[str]) -> None:
-        """Say that Intercom did not take values."""
 
 
 @dataclass(frozen=True)
@@ -85,21 +41,19 @@ class KeyedParts:
     kind: KeyedKind
     object: StreamObject
     ours: Callable[[Collection[ContactId]], Mapping[ContactId, Collection[ContactId]]]
-    """Returns how many users this target has put into objects."""
+    """Returns whom this target has put into objects."""
 
     def sync(self, stream: Stream, mappers: Mappers[RecordMapper]) -> KeyedSync:
         """Return the sync of a stream."""
-        shared, settings = self.shared, stream.settings
+        shared = self.shared
         shared.report.companies(stream.name)
-        sees = settings.sync_mode.removes or shared.config.removes
-        repair = shared.config.repair
-        memory = StreamMemory(stream, ledger=self.ledger, ids=self.known, repair=repair, sees=sees)
+        memory = shared.memory(stream, self.ledger, None)
         marks = StreamMarks(stream, self._marks)
         outcomes = RecordOutcomes(
             stream, shared.report, mappers, self.known.directory, memory, ContactLinks(), marks, shared.say_ignored
         )
         intake = Intake(stream, mappers, self._catalog, memory, outcomes)
-        return KeyedSync(stream, intake, self.known, memory, self._writer(stream), outcomes, repair)
+        return KeyedSync(stream, intake, self.known, memory, self._writer(stream), outcomes, shared.config.repair)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -139,7 +93,7 @@ class KeyedParts:
 
     @cached_property
     def _catalog(self) -> AttributeCatalog:
-        return AttributeCatalog(self.shared.client, self.kind.kind, self.shared.warn)
+        return AttributeCatalog(self.shared.client, self.kind.kind, self.shared.warn, beside_others=True)
 
     @cached_property
     def _jobs(self) -> BulkJobs:

@@ -1,0 +1,151 @@
+"""The parts of a run that others are made of: what it calls, remembers, reports and says, and where contacts are."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from target_intercom.errors import LedgerError
+from target_intercom.intercom.client import IntercomClient
+from target_intercom.intercom.dry_run.client import DryRunClient
+from target_intercom.intercom.parallel import InParallel
+from target_intercom.ledger.interface import Ledger, stamp
+from target_intercom.ledger.records import SqlLedger
+from target_intercom.ledger.store.database import Database
+from target_intercom.ledger.store.scratch import ScratchDatabase
+from target_intercom.settings.warnings import ignored_values, nameless_workspace
+from target_intercom.sync.matching.contact_ids import ContactIds
+from target_intercom.sync.matching.directory import Directory
+from target_intercom.sync.matching.search import Matcher
+from target_intercom.sync.remembering.stream_memory import StreamMemory
+from target_intercom.sync.writing.bulk_jobs import BulkJobs
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from target_intercom.intercom.protocol.bulk import Job
+    from target_intercom.intercom.protocol.ids import JobId
+    from target_intercom.intercom.protocol.workspace import Workspace
+    from target_intercom.model import Contact
+    from target_intercom.reporting.report import RunReport
+    from target_intercom.settings.config import Config, Stream
+    from target_intercom.sync.writing.plan_file import Plan, PlanFile
+
+GRACE_SECONDS: t.Final = 5.0
+"""How long a run that ends early waits for calls in flight: a supervisor kills after some 10 to 30 seconds."""
+
+
+def new_client(config: Config, plan: PlanFile | None, warn: Callable[[str], None]) -> IntercomClient:
+    """Return the client of a run; with a plan it writes nothing to Intercom and plans what it would have written."""
+    make = IntercomClient if plan is None else partial(DryRunClient, note=plan.note)
+    return make(
+        url=config.url,
+        token=config.access_token,
+        version=config.api_version,
+        bulk_version=config.bulk_api_version,
+        rate_limit_percent=config.rate_limit_percent,
+        max_connections=config.max_connections,
+        warn=warn,
+    )
+
+
+def open_database(config: Config) -> Database | None:
+    """Open the database of the ledger; None where the run needs none.
+
+    A dry run works on a copy. A run without a ledger that removes contacts or has groups keeps what came until its end.
+    """
+    if config.ledger is None:
+        return ScratchDatabase(config.data_dir) if config.removes or config.has_groups or config.has_members else None
+    return ScratchDatabase(config.data_dir, config.ledger) if config.dry_run else Database(config.ledger)
+
+
+def ledger_of(database: Database | None, config: Config, workspace: Workspace, run_id: str) -> Ledger:
+    """Return the ledger of a workspace.
+
+    Raises:
+        LedgerError: Intercom does not say whose workspace it is.
+    """
+    if database is None:
+        return Ledger()
+    message = None if config.ledger is None else nameless_workspace(workspace)
+    if message is not None:
+        raise LedgerError(message)
+    return SqlLedger(database, workspace.id, run_id)
+
+
+@dataclass(frozen=True)
+class SharedParts:
+    """What the parts of all kinds are made of; what is not given is made when it is first asked for."""
+
+    config: Config
+    client: IntercomClient
+    ledger: Ledger
+    report: RunReport
+    plan: Plan
+    warn: Callable[[str | None], None]
+    check_refused: Callable[[], None]
+    """Ends a run that has refused too many records."""
+
+    @cached_property
+    def in_parallel(self) -> InParallel:
+        """The threads that make calls."""
+        return InParallel(self.config.max_connections, self.client.stop, GRACE_SECONDS)
+
+    def jobs(self, look: Callable[[JobId], Job], plural: str) -> BulkJobs:
+        """Return the bulk jobs that write some kind of object; `look` reads one."""
+        return BulkJobs(
+            self.client,
+            self.in_parallel,
+            look=look,
+            plural=plural,
+            # What is written is the same, however it travels.
+            enabled=self.config.bulk_writes and not self.config.dry_run,
+            patience_seconds=self.config.search_delay_seconds,
+            say=self.warn,
+        )
+
+    def memory(self, stream: Stream, ledger: Ledger, ids: ContactIds | None) -> StreamMemory:
+        """Return a stream's part of a ledger."""
+        sees = stream.settings.sync_mode.removes or self.config.removes
+        return StreamMemory(stream, ledger=ledger, ids=ids, repair=self.config.repair, sees=sees)
+
+    def say_ignored(self, stream: str, attributes: Iterable[str]) -> None:
+        """Say, once for each attribute, that Intercom did not take its values."""
+        for name in attributes:
+            self.warn(ignored_values(stream, name))
+
+
+class ContactParts(SharedParts):
+    """The parts that find contacts, and write to many of them."""
+
+    @cached_property
+    def directory(self) -> Directory:
+        """What is known of contacts."""
+        return Directory(search_delay_seconds=self.config.search_delay_seconds, clock=self.client.clock.monotonic)
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """Finds contacts."""
+        return Matcher(self.client, self.directory, self.in_parallel, self._written_lately)
+
+    def _written_lately(self) -> Iterable[Contact]:
+        since = self.client.clock.time() - self.config.search_delay_seconds
+        return self.ledger.written_since(stamp(since))
+
+    @cached_property
+    def ids(self) -> ContactIds:
+        """Finds the ids of contacts that bulk jobs made."""
+        return ContactIds(
+            self.client,
+            self.matcher,
+            self.directory,
+            ledger=self.ledger,
+            in_parallel=self.in_parallel,
+            search_delay_seconds=self.config.search_delay_seconds,
+        )
+
+    @cached_property
+    def contact_jobs(self) -> BulkJobs:
+        """Bulk jobs on contacts."""
+        return self.jobs(self.client.job, "contacts")
