@@ -586,6 +586,7 @@ def test_about_offers_exactly_the_settings_that_there_are(load: Loader, tmp_path
         "deleted_property": "_sdc_deleted_at",
         "snapshot": False,
         "tags_property": None,
+        "companies_property": None,
         "groups_stream": None,
         "streams": {},
         "max_removal_percent": 20,
