@@ -19,6 +19,17 @@ TAPS := $(TAPS_OF_TEST) $(sort meltano-map-transform moto nx-27017 pipelinewise-
 TAPS_LOCKED := $(TAPS:%=tests/taps/locks/%.lock)
 tried = $(1:%=.venv-taps/%/.tried)
 
+# What takes little, at least a file for each folder of tests, and all pure functions.
+QUICK := tests/units \
+	tests/behaviour/bulk/test_bulk_memory.py tests/behaviour/companies/test_companies.py \
+	tests/behaviour/contacts/test_identity.py tests/behaviour/contacts/test_modes.py \
+	tests/behaviour/contacts/test_streams.py tests/behaviour/memory/test_ledger_keeping.py \
+	tests/behaviour/removals/test_left.py tests/behaviour/reports/test_report.py \
+	tests/behaviour/tags/test_group_names.py tests/failures/test_ledger_errors.py tests/ledger/test_forgetting.py \
+	tests/ledger/test_intents.py tests/ledger/test_memberships.py tests/ledger/test_migrations.py \
+	tests/ledger/test_unarchived.py tests/ledger/test_vacuum.py tests/sandbox/test_contacts.py \
+	tests/sandbox/test_search.py tests/sandbox/test_tags.py tests/singer/test_singer.py tests/test_docs.py
+
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 UV := UV_PYTHON_DOWNLOADS=never $(BIN)/uv
 LOCK := $(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
@@ -49,7 +60,7 @@ test: $(INSTALLED) $(PLUGINS_INSTALLED) $(call tried,$(TAPS_OF_TEST)) ## Run all
 	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 quick: $(INSTALLED) ## Run a part of the tests, some two minutes, for work in progress
-	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --quick
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(QUICK)
 
 soak: $(INSTALLED) ## Let random histories happen in pairs of worlds that must agree; MINUTES=5, SEED=, ONLY=batches, JOBS=1, CASE=
 	@$(BIN)/python -m tests.soak $(MINUTES:%=--minutes %) $(SEED:%=--seed %) $(ONLY:%=--only %) $(JOBS:%=--jobs %) $(CASE:%=--case %)

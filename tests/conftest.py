@@ -12,7 +12,7 @@ from target_intercom.sandbox import SandboxServer
 from tests.support.description import VERSIONS, official_description
 from tests.support.dialect import use_one_dialect
 from tests.support.loading import SAID, Loader, People
-from tests.support.selection import ByFile, is_quick
+from tests.support.selection import ByFile
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -58,10 +58,6 @@ LONGEST = (
 """Files that take long begin first, so that no process is left with one at the end."""
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--quick", action="store_true", help="Run the tests of `make quick` alone.")
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
     """Have the long files given out test by test."""
@@ -72,11 +68,7 @@ def pytest_configure() -> None:
     use_one_dialect()
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("quick"):
-        others = [item for item in items if not is_quick(item.path)]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if is_quick(item.path)]
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 

@@ -125,8 +125,9 @@ def test_the_commands_for_a_pipe_and_those_of_the_ledger(sandbox: str, tmp_path:
     assert '"operation": "create"' in said
     assert '"status": "succeeded"' in said
     assert saved_state(tmp_path) == STATE
-    listed, runs, by_environment = run_all(shell, DOCS / "ledger.md", sandbox, anew=False).values()
+    listed, runs, by_environment, vacuumed = run_all(shell, DOCS / "ledger.md", sandbox, anew=False).values()
     assert by_environment == listed
+    assert "Forgotten: 0 keys of removed records, 0 lock files" in vacuumed
     shown, shown_runs = blocks(DOCS / "ledger.md", "text")
     assert runs.split()[:9] == shown_runs.text.split()[:9]
     assert runs.split()[-5:] == shown_runs.text.split()[-5:]

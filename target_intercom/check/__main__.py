@@ -27,7 +27,7 @@ from target_intercom.singer.routes import Routes
 from target_intercom.target import TargetIntercom
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from singer_sdk.plugin_base import _ConfigInput
 
@@ -124,9 +124,9 @@ def _unknown(target: TargetIntercom) -> list[str]:
     return unknown_settings(target.config, target.offered_schema()["properties"])[1]
 
 
-def _known(ledger: LedgerLook, probed: Probed) -> Sequence[str]:
-    """Return the streams of contacts that the ledger knows of the workspace."""
-    return () if probed.workspace is None else ledger.contact_streams.get(probed.workspace.id, ())
+def _known(ledger: LedgerLook, probed: Probed) -> Mapping[str, str]:
+    """Return what the records of streams are that the ledger knows of the workspace."""
+    return {} if probed.workspace is None else ledger.objects.get(probed.workspace.id, {})
 
 
 def _mapping_findings(
@@ -134,7 +134,7 @@ def _mapping_findings(
     settings: Config,
     probed: Probed,
     offered: Sequence[Offered] | None,
-    known: Sequence[str],
+    known: Mapping[str, str],
 ) -> Iterator[Finding]:
     """Check the mappings, or the tap's streams where they are known, against the workspace and the ledger."""
     attributes = KnownAttributes.of(probed)

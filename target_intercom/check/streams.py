@@ -12,10 +12,11 @@ from target_intercom.errors import StreamRefusedError
 from target_intercom.kinds.entity import ValueType
 from target_intercom.model import CUSTOM_PREFIX, LinkName, MatchBy
 from target_intercom.run.parts.mappers import MapperFactory
-from target_intercom.settings.config import StreamConfig
+from target_intercom.settings.config import StreamConfig, StreamObject
 from target_intercom.settings.contact_streams import ContactStreams
 from target_intercom.settings.objects import rules_of
 from target_intercom.settings.warnings import (
+    changed_object,
     idle_snapshot,
     incremental_snapshot,
     removals_turned_off,
@@ -95,9 +96,9 @@ class CheckedStream:
 
 
 def stream_verdict(
-    config: Config, streams: Sequence[CheckedStream], attributes: KnownAttributes, known: Collection[str]
+    config: Config, streams: Sequence[CheckedStream], attributes: KnownAttributes, known: Mapping[str, str]
 ) -> Verdict:
-    """Check all streams. `attributes` of the workspace; `known`: the ledger's streams of contacts."""
+    """Check all streams. `attributes` of the workspace; `known`: what the records of the ledger's streams are."""
     order, loaded, each = ContactStreams(config), [stream for stream in streams if stream.is_loaded], []
     for stream in streams:
         order.came(stream.name, stream.schema.tap_stream)
@@ -108,22 +109,32 @@ def stream_verdict(
 
 
 def _verdict(
-    stream: CheckedStream, attributes: KnownAttributes, order: ContactStreams, known: Collection[str]
+    stream: CheckedStream, attributes: KnownAttributes, order: ContactStreams, known: Mapping[str, str]
 ) -> Verdict:
     """Check a stream as a run does at its SCHEMA."""
-    refusal = order.refusal(stream.name, known)
+    of_contacts = [name for name, object_ in known.items() if object_ == StreamObject.CONTACTS.value]
+    refusal = order.refusal(stream.name, of_contacts)
     if refusal is not None:
         return Verdict((Finding(Level.ERROR, "streams", str(refusal)),))
-    removals = Verdict(tuple(_removal_findings(stream)))
+    general = Verdict((*_object_findings(stream, known), *_removal_findings(stream)))
     kind = stream.kind
     try:
         fits = Verdict(tuple(_group_findings(stream))) if kind is None else _Objects(stream, kind, attributes).verdict()
     except StreamRefusedError as error:
         refused = Verdict((Finding(Level.ERROR, stream.setting("mappings"), str(error)),))
         others = Verdict() if kind is None else table_verdict(stream.table(kind), attributes, stream.mapped())
-        return Verdict.joined([removals, refused, others])
+        return Verdict.joined([general, refused, others])
     order.admit(stream.name)
-    return Verdict.joined([removals, fits])
+    return Verdict.joined([general, fits])
+
+
+def _object_findings(stream: CheckedStream, known: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield that the ledger has the stream's records as something else, in the words of a run."""
+    given = stream.own.object.value
+    before = known.get(stream.name, given)
+    if before != given:
+        error = changed_object(stream.name, before, given)
+        yield Finding(Level.ERROR, f"streams.{stream.name}.object", str(error))
 
 
 def _removal_findings(stream: CheckedStream) -> Iterator[Finding]:

@@ -136,11 +136,11 @@ class Companies(KeyedKind):
 
     def update(self, known: Contact, attributes: Mapping[str, Json]) -> Company:
         """See `KeyedKind`."""
-        return self.client.update_company(_id(known), known.id, attributes)
+        return self._by_id(known, lambda own: self.client.update_company(own, known.id, attributes))
 
     def archive(self, known: Contact) -> None:
         """See `KeyedKind`."""
-        self.client.archive_company(_id(known))
+        self._by_id(known, self.client.archive_company)
 
     def strangers(
         self, known: Sequence[Contact], ours: Mapping[ContactId, Collection[ContactId]]
@@ -155,11 +155,24 @@ class Companies(KeyedKind):
     def _has_strangers(self, known: Contact, ours: Collection[ContactId]) -> bool | None:
         """Check whether anybody but ours is in a company; None: it is not there any more."""
         try:
-            if not self.client.get_company(_id(known)).people:
-                return False
-            return any(contact not in ours for contact in self.client.company_contacts(_id(known)))
+            company = self._by_id(known, self.client.get_company)
+            return bool(company.people) and any(one not in ours for one in self.client.company_contacts(_id(company)))
         except NotFoundError:
             return None
+
+    def _by_id(self, known: Contact, call: Callable[[CompanyId], _Result]) -> _Result:
+        """Make a call by Intercom's id of a company; another one may have its company_id since a job wrote to it.
+
+        Raises:
+            NotFoundError: there is no such company any more.
+        """
+        try:
+            return call(_id(known))
+        except NotFoundError:
+            anew = self.client.find_company(known.id)
+            if anew is None or anew.intercom_id in {None, _id(known)}:
+                raise
+            return call(_id(anew))
 
     def _with_people(self, keys: Sequence[ContactId]) -> set[ContactId] | None:
         """Return the companies that search shows, each with people; None: there is no such search here."""

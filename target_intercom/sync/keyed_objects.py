@@ -9,7 +9,7 @@ from target_intercom.model import Found, NotFound, Unanswered
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.by_key.plan import key_of, known_of, plan, rounds
 from target_intercom.sync.planning.wanted import refusal
-from target_intercom.sync.writing.results import Rejected
+from target_intercom.sync.writing.results import Rejected, Surprise
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,7 +83,9 @@ class KeyedSync:
         mode = self.stream.settings.sync_mode
         found: dict[ContactId, KeyMatch] = {key: Found(contact) for key, contact in known.items()}
         if self.repair and mode.updates:
-            return self.known.find(keys, ask=keys)
+            asked = self.known.find(keys, ask=keys)
+            self.known.forget([key for key in known if isinstance(asked[key], NotFound)], self.stream.name)
+            return asked
         if mode is SyncMode.ENRICH:
             return self.known.find_with_ids(keys)
         if mode is SyncMode.INSERT:
@@ -98,6 +100,8 @@ class KeyedSync:
         refused: set[ContactId] = set()
         for one in self.writer.write(operations):
             again.extend(self.outcomes.report_write(one))
+            if isinstance(one, Surprise) and one.gone is not None:
+                self.known.forget([one.gone], self.stream.name)
             if isinstance(one, Rejected) and one.as_before is not None:
                 refused.add(one.as_before)
         self.memory.trust(refused, doubt)

@@ -71,10 +71,9 @@ def test_streams_of_contacts_are_those_with_records_or_that_a_run_finished_but_n
     third.finish()
     known = ["empty", "with records", "with records of a run that failed"]
     assert list(new_ledgers("r4").streams.of_contacts()) == known
-    assert look(new_ledgers.url).contact_streams == {
-        new_ledgers.workspace(): known,
-        new_ledgers.workspace("w2"): ["of another workspace"],
-    }
+    objects = look(new_ledgers.url).objects
+    assert objects[new_ledgers.workspace()] == {**dict.fromkeys(known, "contacts"), "of groups": "groups"}
+    assert objects[new_ledgers.workspace("w2")] == {"of another workspace": "contacts"}
 
 
 def test_an_older_ledger_is_not_migrated(new_ledgers: Ledgers) -> None:

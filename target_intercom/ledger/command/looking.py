@@ -15,14 +15,14 @@ from sqlalchemy import text
 
 from target_intercom.errors import LedgerError
 from target_intercom.ledger.command.summaries import StreamSummary, summaries
-from target_intercom.ledger.runs.streams import contact_streams
+from target_intercom.ledger.runs.streams import objects_of_streams
 from target_intercom.ledger.store.database import check_whole, parsed, shown
 from target_intercom.ledger.store.migrations import STEPS, check_steps, is_ledger, tell_objects_apart
 from target_intercom.ledger.store.read_only import ReadOnlyLedger, is_there
 from target_intercom.ledger.store.tables import ENTRIES
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from sqlalchemy import Connection
 
@@ -53,8 +53,8 @@ class LedgerLook:
     streams: tuple[StreamSummary, ...] | None = None
     """Of all workspaces; None: not known."""
     message: str | None = None
-    contact_streams: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """By workspace, as far as they are known."""
+    objects: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By workspace: what the records of each stream are, as far as that is known."""
 
 
 def look(place: str | Path | None) -> LedgerLook:
@@ -104,8 +104,8 @@ def _looked(ledger: ReadOnlyLedger, connection: Connection) -> LedgerLook:
     state = LedgerState.READY if len(done) == len(STEPS) else LedgerState.OLDER
     if tell_objects_apart.__name__ not in done:
         return LedgerLook(ledger.shown, state, len(done))
-    streams, of_contacts = tuple(summaries(connection)), contact_streams(connection)
-    return LedgerLook(ledger.shown, state, len(done), streams, contact_streams=of_contacts)
+    streams, objects = tuple(summaries(connection)), objects_of_streams(connection)
+    return LedgerLook(ledger.shown, state, len(done), streams, objects=objects)
 
 
 def _check_writable(connection: Connection, ledger: ReadOnlyLedger, *, is_new: bool) -> None:

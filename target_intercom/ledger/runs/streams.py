@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, exists, or_, select, update
 from target_intercom.ledger.interface import Streams
 from target_intercom.ledger.store.locks import enter, lock_name
 from target_intercom.ledger.store.rows import Rows
-from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, OF_CONTACTS, STREAMS
+from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, STREAMS
 from target_intercom.settings.warnings import changed_object
 
 if t.TYPE_CHECKING:
@@ -73,7 +73,8 @@ class SqlStreams(Streams):
     def of_contacts(self) -> Sequence[str]:
         """See `Streams`."""
         with self.database.reading() as connection:
-            return contact_streams(connection).get(self.workspace, ())
+            objects = objects_of_streams(connection).get(self.workspace, {})
+        return [stream for stream, object_ in objects.items() if object_ == "contacts"]
 
     def known_before(self, stream: str) -> int | None:
         """See `Streams`."""
@@ -115,13 +116,13 @@ class SqlStreams(Streams):
         return _S.workspace == self.workspace, _S.stream == stream
 
 
-def contact_streams(connection: Connection) -> Mapping[str, Sequence[str]]:
-    """Return the streams of contacts by workspace."""
-    streams: dict[str, list[str]] = defaultdict(list)
-    query = select(_S.workspace, _S.stream).where(_S.object == OF_CONTACTS, _IS_KNOWN).order_by(_S.stream)
+def objects_of_streams(connection: Connection) -> Mapping[str, Mapping[str, str]]:
+    """Return, by workspace, what the records of each stream are."""
+    objects: dict[str, dict[str, str]] = defaultdict(dict)
+    query = select(_S.workspace, _S.stream, _S.object).where(_S.object.is_not(None), _IS_KNOWN).order_by(_S.stream)
     for row in connection.execute(query):
-        streams[row.workspace].append(row.stream)
-    return streams
+        objects[row.workspace][row.stream] = row.object
+    return objects
 
 
 def _now() -> str:

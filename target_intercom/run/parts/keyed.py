@@ -93,7 +93,7 @@ class KeyedParts:
 
     @cached_property
     def _catalog(self) -> AttributeCatalog:
-        return AttributeCatalog(self.shared.client, self.kind.kind, self.shared.warn)
+        return AttributeCatalog(self.shared.client, self.kind.kind, self.shared.warn, beside_others=True)
 
     @cached_property
     def _jobs(self) -> BulkJobs:

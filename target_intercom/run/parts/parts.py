@@ -117,7 +117,7 @@ class Parts(ContactParts):
 
     @cached_property
     def _catalog(self) -> AttributeCatalog:
-        return AttributeCatalog(self.client, CONTACTS, self.warn)
+        return AttributeCatalog(self.client, CONTACTS, self.warn, beside_others=self.config.has_companies)
 
     @cached_property
     def _teammates(self) -> Teammates:

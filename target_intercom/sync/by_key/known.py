@@ -52,6 +52,10 @@ class KnownObjects:
         nameless = [key for key, one in found.items() if isinstance(one, Found) and not self.kind.has_id(one.contact)]
         return {**found, **self.find(nameless, ask=nameless)}
 
+    def forget(self, keys: Collection[ContactId], stream: str) -> None:
+        """Write that objects are not there any more: their people are put back when they are."""
+        self.ledger.removed(dict.fromkeys(keys, stream))
+
     def _answered(self, key: ContactId) -> KeyMatch | None:
         match self.directory.fact(key):
             case Gone():
@@ -67,6 +71,7 @@ class KnownObjects:
         except UndoneError as error:
             return Unanswered(error.fault)
         if contact is None:
+            self.directory.learn_fact(key, Gone())
             return NotFound()
         self.directory.learn(contact, Source.ANSWER)
         return Found(contact)

@@ -6,10 +6,10 @@ import typing as t
 from dataclasses import dataclass, replace
 from functools import partial
 
-from target_intercom.errors import NotFoundError, UndoneError
+from target_intercom.errors import NotFoundError, RefusedError, UndoneError
 from target_intercom.model import CUSTOM_PREFIX, Create, Refusal, Refuse, Result, Skip, Update
 from target_intercom.sync.by_key.plan import differing
-from target_intercom.sync.matching.directory import Source
+from target_intercom.sync.matching.directory import Gone, Source
 from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
 from target_intercom.sync.writing.plan_file import Origin
 from target_intercom.sync.writing.results import Rejected, Saved, Surprise, without_call
@@ -80,15 +80,17 @@ class KeyedWriter:
 
     def _call(self, one: Create | Update) -> Written:
         known = one.contact if isinstance(one, Update) else None
+        was_missing = isinstance(self.known.directory.fact(_key(one)), Gone)
         try:
             saved, dropped = self.catalog.sending(partial(self._send, _key(one), known), _attributes(one))
         except NotFoundError as error:
             return Surprise(one.records, Refusal.by_intercom(error.fault), _key(one))
         except UndoneError as error:
-            return Rejected(one.records, Refusal.by_intercom(error.fault))
+            is_unchanged = isinstance(error, RefusedError)
+            return Rejected(one.records, Refusal.by_intercom(error.fault), is_unchanged=is_unchanged)
         self.known.directory.learn(saved, Source.ANSWER)
         ignored = tuple(name for name in differing(one.records.draft, saved, self._kind) if name not in dropped)
-        return Saved(one.records, self._result(known, saved), saved, dropped, ignored=ignored)
+        return Saved(one.records, self._result(known, saved, was_missing=was_missing), saved, dropped, ignored=ignored)
 
     def _send(self, key: ContactId, known: Contact | None, attributes: Mapping[str, Json]) -> Contact:
         if self.stream.settings.sync_mode.creates or known is None:
@@ -97,7 +99,9 @@ class KeyedWriter:
         allowed = {name: value for name, value in attributes.items() if name not in self._kind.only_upserted}
         return self.known.kind.update(known, allowed)
 
-    def _result(self, known: Contact | None, saved: Contact) -> SavedAs:
+    def _result(self, known: Contact | None, saved: Contact, *, was_missing: bool) -> SavedAs:
+        if was_missing:
+            return Result.CREATED
         if known is not None and self.known.kind.is_same(known, saved):
             return Result.UPDATED
         is_new = saved.created_at is None or saved.created_at >= self.since()
@@ -128,7 +132,7 @@ class KeyedWriter:
         known = one.contact if isinstance(one, Update) else None
         attributes, dropped = self.catalog.kept(_attributes(one))
         saved = self.known.kind.new(_key(one), attributes, known)
-        self.known.directory.learn(saved, Source.NOTED)
+        self.known.directory.learn(saved, Source.ANSWER)
         return Saved(one.records, Result.CREATED if known is None else Result.UPDATED, saved, dropped)
 
     @property

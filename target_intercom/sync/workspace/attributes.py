@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from functools import cached_property
 
 from target_intercom.errors import CallFailedError, UndoneError, UnknownAttributeError, UnreachableError
 from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX
@@ -11,7 +12,7 @@ from target_intercom.settings.warnings import missing_attribute, unwritten_attri
 from target_intercom.sync.mapping.attribute_values import AttributeType
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol.workspace import DataAttribute
@@ -83,8 +84,14 @@ def taken_name(name: str, kind: EntityKind) -> str:
 class AttributeCatalog:
     """Finds and makes custom attributes of a kind of object; Intercom's list is read once a run, when first needed."""
 
-    def __init__(self, client: IntercomClient, kind: EntityKind, say: Callable[[str], None]) -> None:
-        """`say` takes messages for a person; it says each of them once."""
+    def __init__(
+        self, client: IntercomClient, kind: EntityKind, say: Callable[[str], None], *, beside_others: bool = False
+    ) -> None:
+        """`say` takes messages for a person; it says each of them once.
+
+        `beside_others`: the run writes to the kind, too, that shares its names of attributes with this one.
+        """
+        self._beside_others = beside_others
         self._client = client
         self._kind = kind
         self._say = say
@@ -174,6 +181,9 @@ class AttributeCatalog:
                 name, f"the workspace has {MOST_ATTRIBUTES} custom attributes already; archive one in Intercom"
             )
             return False
+        if self._beside_others and name in self._taken:
+            self._refuse(name, taken_name(name, self._kind))
+            return False
         try:
             self._known().entries[name] = self._client.create_data_attribute(
                 name.removeprefix(CUSTOM_PREFIX), type_.value, self._kind.noun
@@ -188,6 +198,11 @@ class AttributeCatalog:
         self.unproven.add(name)
         return True
 
+    @cached_property
+    def _taken(self) -> Collection[str]:
+        """The attributes of the kind that shares its names with this one; read once a run, before one is made."""
+        return CustomAttributes(self._client.data_attributes(self._kind.other_noun)).entries.keys()
+
     def _fail(self, name: str, error: UndoneError) -> None:
         """Report why an attribute could not be created.
 
@@ -197,10 +212,7 @@ class AttributeCatalog:
         if isinstance(error, CallFailedError):
             message = f"Attribute '{name}' could not be created ({error.fault}): create it in Intercom, or run again"
             raise UnreachableError(error.fault, message) from None
-        if name in CustomAttributes(self._client.data_attributes(self._kind.other_noun)).entries:
-            self._refuse(name, taken_name(name, self._kind))
-        else:
-            self._refuse(name, f"Intercom does not create it: {error}")
+        self._refuse(name, f"Intercom does not create it: {error}")
 
     def _refuse(self, name: str, reason: str) -> None:
         self._refused.add(name)

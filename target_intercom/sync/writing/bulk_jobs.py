@@ -38,8 +38,9 @@ ITEMS_A_CALL: t.Final = 100
 FEWEST: t.Final = 2
 """A single contact costs one call singly, and a submission and a look as a job."""
 
-_TASKS_A_JOB: t.Final = 25
-"""Submissions that go into one job: one look shows how far all of them are."""
+_TASKS_A_JOB: t.Final = 10
+"""Submissions that go into one job: one look shows how far all of them are. They are sent one after the other, jobs
+beside each other: more would save looks and take longer."""
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.5, 10.0, 1.5
 """Seconds between two looks at a job, and how they grow."""
 _FAILED_IN_A_ROW = 2

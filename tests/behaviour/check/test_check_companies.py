@@ -10,7 +10,7 @@ from target_intercom.sandbox import Response
 from tests.support.checking import catalog, offered
 from tests.support.companies import ACCOUNTS, accounts, settings
 from tests.support.front import Front
-from tests.support.loading import lines
+from tests.support.loading import lines, record, schema
 
 if TYPE_CHECKING:
     from target_intercom.sandbox import SandboxServer
@@ -85,6 +85,33 @@ def test_companies_that_may_not_be_read_matter_where_they_have_to_be(check: Chec
         done = check(api_url=front.url, **settings(sync_mode="enrich"))
     assert done.exit_code == 1
     assert "may not read companies (GET /companies)" in done.only("error", "access_token")
+
+
+@pytest.mark.parametrize(("mode", "detaches"), [("additive", False), ("insert", False), ("sync", True)])
+@pytest.mark.parametrize("from_stream", [False, True])
+def test_who_puts_contacts_into_companies_has_to_read_them(
+    check: Checker, mode: str, *, detaches: bool, from_stream: bool
+) -> None:
+    seats = {"seats": {"object": "company_members", "sync_mode": mode}}
+    found = permissions(check(streams=seats) if from_stream else check(companies_property="account", sync_mode=mode))
+    assert found["read companies"] == (True, "yes")
+    assert found["attach companies"] == (True, "not asked")
+    assert found["detach companies"] == (detaches, "not asked")
+    assert "write companies" not in found
+
+
+def test_a_stream_of_members_is_held_against_the_rules_for_members(check: Checker) -> None:
+    seats: dict[str, Any] = {"mappings": {}, "streams": {"seats": {"object": "company_members"}}}
+    good = check(catalog(offered("seats", external_id="text", company_id="text")), **seats)
+    assert (good.exit_code, good.messages("warning")) == (0, [])
+    assert any("puts contacts into companies" in message for message in good.messages("ok"))
+    done = check(catalog(offered("seats", external_id="text", id="text")), **seats)
+    assert "has no property that names the company ('company_id')" in done.only("error", "streams.seats.mappings")
+
+
+def test_a_companies_property_that_no_stream_has_is_said(check: Checker) -> None:
+    done = check(catalog(CUSTOMERS), mappings={"id": "external_id"}, companies_property="account")
+    assert done.only("warning", "companies_property") == "No stream has the property 'account'"
 
 
 # Mappings.
@@ -196,6 +223,22 @@ def test_a_stream_without_a_company_id_is_refused_in_the_words_of_a_run(check: C
     assert done.exit_code == 1
     for line in message.splitlines():
         assert line.split(", for example")[0] in done.log
+
+
+@pytest.mark.parametrize("object_", ["companies", "company_members"])
+def test_a_stream_that_the_ledger_has_as_another_object_is_told_in_the_words_of_a_run(
+    check: Checker, load: Loader, object_: str
+) -> None:
+    load([schema("accounts", id="text", email="text"), record("accounts", id="1", email="a@x.com")])
+    own = {"object": object_, "mappings": {"id": "external_id" if object_ == "company_members" else "company_id"}}
+    changed: dict[str, Any] = {"mappings": {}, "streams": {"accounts": own}}
+    streams = catalog(offered("accounts", id="text", company_id="text", email="text"))
+    said = check(streams, **changed).only("error", "streams.accounts.object")
+    rows = [schema("accounts", id="text", company_id="text"), record("accounts", id="1", company_id="a")]
+    done = load.pipe(rows, **changed)
+    assert done.exit_code == 1
+    assert said.splitlines()[0] in done.log
+    assert check(catalog(offered("accounts", id="text", email="text"))).messages("error") == []
 
 
 def test_the_general_mappings_are_not_for_companies(check: Checker, people: People) -> None:

@@ -34,7 +34,8 @@ def test_a_company_is_made_with_its_attributes(load: Loader, sandbox: SandboxSer
     assert acme["custom_attributes"] == {"tier": "gold"}
     assert done.calls == {
         "GET /me": 1,
-        "GET /data_attributes": 1,
+        # Of companies, and of contacts, with which they share their names.
+        "GET /data_attributes": 2,
         "POST /data_attributes": 1,
         "POST /companies": 1,
     }

@@ -307,3 +307,51 @@ def test_too_many_companies_are_told_with_intercoms_code(
     assert [one["code"] for one in done.refusals] == ["contact_company_limit_exceeded"]
     assert done.stream()["left_out"] == {"companies": 1}
     assert done.calls[ATTACH] == 2
+
+
+# What holds whatever comes.
+
+
+@pytest.mark.parametrize("ledger", ["lost", "none"])
+def test_without_what_the_ledger_knew_nobody_leaves_a_company(
+    load: Loader, people: People, companies: dict[str, str], ledger: str
+) -> None:
+    rows = [{"id": str(n), "account_id": ["acme", "bolt"]} for n in range(4)]
+    settings = {**SYNC, **({"ledger_url": "none"} if ledger == "none" else {})}
+    load(working(*rows), **settings)
+    for path in load.data_dir.glob("ledger.db*"):
+        path.unlink()
+    done = load(working(*rows), **settings)
+    assert (done.writes, done.results()) == (0, {"unchanged": 4})
+    load(working(*({**row, "account_id": "core"} for row in rows)), **settings)
+    assert all_companies(people) == {str(n): {"acme", "bolt", "core"} for n in range(4)}
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize("known", [False, True])
+def test_of_several_records_of_a_contact_the_last_names_its_companies(
+    load: Loader, people: People, companies: dict[str, str], bulk: bool, known: bool
+) -> None:
+    first = [{"id": str(n), "name": "Ann", "account_id": "acme"} for n in range(3)]
+    last = [{"id": str(n), "name": "Eve", "account_id": "bolt"} for n in range(3)]
+    # What says nothing of companies leaves them as the record before has named them.
+    silent = [{"id": "0", "name": "Zoe"}]
+    if known:
+        load(working(*first), bulk_writes=bulk, **SYNC)
+    done = load(working(*first, *last, *silent), bulk_writes=bulk, **SYNC)
+    assert (done.exit_code, done.refusals) == (0, [])
+    assert all_companies(people) == {str(n): {"bolt"} for n in range(3)}
+    assert load(working(*last[1:], {**last[0], "name": "Zoe"}), bulk_writes=bulk, **SYNC).writes == 0
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_lead_can_be_in_a_company(load: Loader, people: People, companies: dict[str, str], bulk: bool) -> None:
+    settings = {**SYNC, "creation_mode": "lead", "match_by": ["email"], "bulk_writes": bulk}
+    settings["mappings"] = {"id": "email"}
+    rows = [{"id": f"p{n}@example.com", "account_id": "acme"} for n in range(3)]
+    done = load(working(*rows), **settings)
+    assert moved(done) == (3, 0)
+    assert [one["companies"] for one in people.live()] == [["acme"]] * 3
+    done = load(working(*({**row, "account_id": "bolt"} for row in rows)), **settings)
+    assert moved(done) == (3, 3)
+    assert [one["companies"] for one in people.live()] == [["bolt"]] * 3

@@ -1,4 +1,4 @@
-"""People of others in companies, companies that several records make, and dry runs of both."""
+"""People of others in companies, companies that several records make, or that are made anew, and dry runs of these."""
 
 from __future__ import annotations
 
@@ -96,3 +96,74 @@ def test_a_company_of_two_streams_is_created_once(load: Loader, sandbox: Sandbox
 def test_a_company_of_two_batches_is_created_once(load: Loader, sandbox: SandboxServer) -> None:
     rows = accounts({"key": "1", "id": "acme", "name": "A"}, {"key": "2", "id": "acme", "plan": "p"}, keys=("key",))
     assert load(rows, batch_size_rows=1).results("accounts") == {"created": 1, "updated": 1}
+
+
+# A company that returns gets its people again, and the id of now, in bulk, too.
+
+MANY = [f"c{number}" for number in range(5)]
+
+
+def named(name: str) -> list[dict[str, Any]]:
+    """As many companies as make a bulk job, with a name."""
+    return accounts(*({"id": key, "name": name} for key in MANY))
+
+
+def archive_by_hand(sandbox: SandboxServer, people: People, company_id: str) -> None:
+    people.call("DELETE", f"/companies/{companies(sandbox)[company_id]['id']}")
+
+
+def test_in_bulk_a_company_that_is_made_anew_can_be_archived(
+    load: Loader, sandbox: SandboxServer, people: People
+) -> None:
+    load(named("A"))
+    archive_by_hand(sandbox, people, "c0")
+    load(named("B"), bulk_writes=True)
+    done = load(accounts({"id": "c0", **GONE}))
+    assert done.results("accounts") == {"archived": 1}
+    assert "c0" not in companies(sandbox)
+
+
+def test_in_bulk_a_company_that_is_made_anew_can_be_enriched(
+    load: Loader, sandbox: SandboxServer, people: People
+) -> None:
+    load(named("A"))
+    archive_by_hand(sandbox, people, "c0")
+    load(named("B"), bulk_writes=True)
+    enrich = {"accounts": {**load.settings["streams"]["accounts"], "sync_mode": "enrich"}}
+    done = load(accounts({"id": "c0", "name": "C"}), streams=load.settings["streams"] | enrich)
+    assert done.results("accounts") == {"updated": 1}
+    assert companies(sandbox)["c0"]["name"] == "C"
+
+
+@pytest.mark.parametrize(("bulk", "returns"), [(True, "new"), (False, "same")])
+def test_a_company_that_repair_makes_anew_gets_its_people(
+    load: Loader, sandbox: SandboxServer, people: People, bulk: bool, returns: str
+) -> None:
+    sandbox.conditions.change({"company_return": returns})
+    load([*named("A"), *customers(ann="c0")])
+    for company_id in MANY:
+        archive_by_hand(sandbox, people, company_id)
+    assert load(named("A"), repair=True, bulk_writes=bulk).results("accounts") == {"created": 5}
+    assert staff(sandbox, people)["c0"] == {"ann"}
+
+
+# A run that changes nothing writes nothing.
+
+
+def test_an_attribute_that_the_other_kind_has_is_not_asked_for_in_each_run(load: Loader) -> None:
+    people = [schema("customers", id="text", tier="text"), record("customers", id="1", tier="q")]
+    messages = [*accounts({"id": "acme", "tier": "gold"}), *people]
+    load(messages)
+    again = load(messages)
+    assert (again.results(), again.results("accounts")) == ({"unchanged": 1}, {"unchanged": 1})
+    assert again.writes == 0
+
+
+def test_a_dry_run_archives_a_company_whose_people_are_archived_in_the_same_run(
+    load: Loader, sandbox: SandboxServer
+) -> None:
+    load([*accounts({"id": "acme"}), *customers(ann="acme")])
+    gone = [schema("customers", id="text", _sdc_deleted_at="text"), record("customers", id="ann", **GONE)]
+    messages = [*accounts({"id": "acme", **GONE}), *gone]
+    dry = load(messages, dry_run=True)
+    assert dry.results("accounts") == load(messages).results("accounts") == {"archived": 1}

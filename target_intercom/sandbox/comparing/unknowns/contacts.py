@@ -187,7 +187,7 @@ CONTACTS = (
         "contacts.25",
         "Does the US host lead calls for another region there?",
         "redirects are never followed; a region that is not the workspace's ends the run",
-        ("setting: region", "target_intercom/intercom/connection.py: def get_redirect_target"),
+        ("setting: region", "target_intercom/intercom/connection.py: redirects followed"),
         "the script asks the host of the workspace's own region alone",
     ),
     Unknown(
