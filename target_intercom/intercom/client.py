@@ -9,11 +9,18 @@ from target_intercom.intercom.company_calls import CompanyCalls
 from target_intercom.intercom.protocol.contacts import Contact, contact_body, contacts_of
 from target_intercom.intercom.protocol.headers import version_at_least
 from target_intercom.intercom.protocol.ids import AdminId, ContactId, ExternalId, TagId, entries_of, id_of
-from target_intercom.intercom.protocol.searches import halves, next_cursor, search_body, search_halves, search_query
+from target_intercom.intercom.protocol.searches import (
+    halves,
+    next_cursor,
+    pages,
+    search_body,
+    search_halves,
+    search_query,
+)
 from target_intercom.intercom.protocol.workspace import DataAttribute, Tag, Tagged, Workspace
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.intercom.outages import Tries
     from target_intercom.json_lines import Json
@@ -129,24 +136,12 @@ class IntercomClient(CompanyCalls):
         """
         query = search_query(wanted)
         parts = [search_body(search_query(half), None) for half in search_halves(wanted)]
-        found: list[Contact] = []
-        cursor: str | None = None
-        met = {cursor}
-        while True:
-            contacts, cursor = self._request(
-                "POST",
-                "/contacts/search",
-                _page,
-                body=search_body(query, cursor),
-                reads=True,
-                parts=parts,
-            )
-            found.extend(contacts)
-            if cursor in met:
-                # None on the last page; one that comes again leads nowhere.
-                break
-            met.add(cursor)
-        return found
+
+        def page(cursor: str | None) -> tuple[Iterable[Contact], str | None]:
+            body = search_body(query, cursor)
+            return self._request("POST", "/contacts/search", _page, body=body, reads=True, parts=parts)
+
+        return list(pages(page))
 
     def admins(self) -> frozenset[AdminId]:
         """`GET /admins`: the ids of the workspace's teammates, who may own contacts.
@@ -245,5 +240,5 @@ def _tag_body(name: str, contacts: Sequence[ContactId]) -> dict[str, Json]:
     return {"name": name, "users": [{"id": contact} for contact in contacts]}
 
 
-def _page(body: Json) -> tuple[list[Contact], str | None]:
+def _page(body: Json) -> tuple[Iterable[Contact], str | None]:
     return list(contacts_of(body)), next_cursor(body)

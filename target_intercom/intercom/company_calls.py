@@ -10,10 +10,10 @@ from target_intercom.errors import NotFoundError
 from target_intercom.intercom.bulk_calls import BulkCalls
 from target_intercom.intercom.protocol.companies import Company, companies_of, company_body, company_ids_of
 from target_intercom.intercom.protocol.ids import ContactId, ExternalId, entries_of, id_of
-from target_intercom.intercom.protocol.searches import SEARCH_PAGE, next_cursor
+from target_intercom.intercom.protocol.searches import next_cursor, pages, search_body
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.intercom.protocol.ids import CompanyId
     from target_intercom.json_lines import Json
@@ -77,24 +77,19 @@ class CompanyCalls(BulkCalls):
             RefusedError, VersionError: the workspace or the version has no such search.
         """
         query = {"field": "company_id", "operator": "IN", "value": list(company_ids)}
-        found: list[Company] = []
-        cursor: str | None = None
-        met = {cursor}
-        while True:
-            pagination = {"per_page": SEARCH_PAGE, **({} if cursor is None else {"starting_after": cursor})}
-            companies, cursor = self._request(
+
+        def page(cursor: str | None) -> tuple[Iterable[Company], str | None]:
+            return self._request(
                 "POST",
                 "/companies/search",
-                lambda page: (companies_of(page), next_cursor(page)),
-                body={"query": query, "pagination": pagination},
+                lambda body: (companies_of(body), next_cursor(body)),
+                body=search_body(query, cursor),
                 version=self._bulk_version,
                 reads=True,
                 optional=True,
             )
-            found.extend(companies)
-            if cursor in met:
-                return found
-            met.add(cursor)
+
+        return list(pages(page))
 
     # Who works there.
 
@@ -104,9 +99,10 @@ class CompanyCalls(BulkCalls):
         Raises:
             NotFoundError: it is archived, or was never there.
         """
-        params: Mapping[str, str] | None = None
-        while True:
-            contacts, cursor = self._request(
+
+        def page(cursor: str | None) -> tuple[Iterable[ContactId], str | None]:
+            params = None if cursor is None else {"starting_after": cursor}
+            return self._request(
                 "GET",
                 "/companies/{id}/contacts",
                 lambda body: ([ContactId(id_of(one)) for one in entries_of(body)], next_cursor(body)),
@@ -114,11 +110,8 @@ class CompanyCalls(BulkCalls):
                 params=params,
                 subject=(company, params),
             )
-            yield from contacts
-            following = None if cursor is None else {"starting_after": cursor}
-            if following is None or following == params:
-                return
-            params = following
+
+        return pages(page)
 
     def contact_companies(self, contact: ContactId) -> list[CompanyId]:
         """`GET /contacts/{id}/companies`: all companies of a contact, all pages, without the search index's lag.

@@ -59,12 +59,11 @@ class ContactSync:
 
     def run(self, records: Sequence[Received]) -> None:
         """Bring a batch into Intercom; every record gets its outcome, marked ones at the end of the pipe."""
-        self.outcomes.begin()
         familiar, quiet, entries = self.intake.take(records)
         known = self.look_ups.directory.start()
         self.look_ups.look_up(entries, known)
         entries = self._report_unchanged(familiar, quiet, entries, known)
-        with self.outcomes.saved():
+        with self.outcomes.batch():
             while entries:
                 entries = self.memory.recall(self._carry_out(*self._plan(entries, known)))
                 self.look_ups.look_up([entry for entry in entries if entry.again], known)

@@ -41,12 +41,11 @@ class KeyedSync:
 
     def run(self, records: Sequence[Received]) -> None:
         """Bring a batch into Intercom; every record gets its outcome, marked ones at the end of the pipe."""
-        self.outcomes.begin()
         self.known.directory.start()
         entries = self._report_unchanged(self.intake.take(records))
         marks = [entry for entry in entries if entry.draft.removed]
         live = [entry for entry in entries if not entry.draft.removed]
-        with self.outcomes.saved():
+        with self.outcomes.batch():
             while live:
                 live = self.memory.recall(self._carry_out(live))
             # What the batch has made can be marked.

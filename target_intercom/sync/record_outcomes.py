@@ -45,13 +45,10 @@ class RecordOutcomes:
     _survivors: set[ContactId] = field(default_factory=set)
     """Contacts that only a merge made the contacts of records of the batch."""
 
-    def begin(self) -> None:
-        """Begin a batch."""
-        self._survivors.clear()
-
     @contextmanager
-    def saved(self) -> Iterator[None]:
+    def batch(self) -> Iterator[None]:
         """Write, after a batch, what it marks and links, and how its records are known when they come again."""
+        self._survivors.clear()
         try:
             yield
         except BaseException:

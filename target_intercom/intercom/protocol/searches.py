@@ -7,14 +7,14 @@ import typing as t
 from target_intercom.intercom.protocol.ids import text_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.json_lines import Json
 
 
 _Item = t.TypeVar("_Item")
 _FEWEST_PARTED: t.Final = 2
-SEARCH_PAGE = 150
+_PAGE: t.Final = 150
 """The largest `per_page` of a contact search (developers.intercom.com, pagination)."""
 
 
@@ -46,10 +46,23 @@ def halves(items: Sequence[_Item]) -> list[Sequence[_Item]]:
 
 def search_body(query: Json, starting_after: str | None) -> Json:
     """Return the body of a call for a page of a search; the cursor only works in the body (fact sheet section 5)."""
-    pagination: dict[str, Json] = {"per_page": SEARCH_PAGE}
+    pagination: dict[str, Json] = {"per_page": _PAGE}
     if starting_after is not None:
         pagination["starting_after"] = starting_after
     return {"query": query, "pagination": pagination}
+
+
+def pages(ask: Callable[[str | None], tuple[Iterable[_Item], str | None]]) -> Iterator[_Item]:
+    """Yield the items of all pages; `ask` reads the page of a cursor, and the cursor of the next one."""
+    cursor: str | None = None
+    met = {cursor}
+    while True:
+        items, cursor = ask(cursor)
+        yield from items
+        if cursor in met:
+            # None on the last page; one that comes again leads nowhere.
+            return
+        met.add(cursor)
 
 
 def next_cursor(page: Mapping[str, Json]) -> str | None:
