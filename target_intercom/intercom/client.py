@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from target_intercom.errors import NotFoundError, RefusedError, UnreachableError
-from target_intercom.intercom.company_calls import CompanyCalls
+from target_intercom.intercom.calls.companies import CompanyCalls
 from target_intercom.intercom.protocol.contacts import Contact, contact_body, contacts_of
 from target_intercom.intercom.protocol.headers import version_at_least
 from target_intercom.intercom.protocol.ids import AdminId, ContactId, ExternalId, TagId, entries_of, id_of

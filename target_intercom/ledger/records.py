@@ -25,8 +25,12 @@ from target_intercom.ledger.entries import (
     groups_print,
     storable,
 )
-from target_intercom.ledger.forgotten_memberships import forget_contacts, release_records
-from target_intercom.ledger.gone_groups import forget_groups, look_at_returned
+from target_intercom.ledger.forgotten_memberships import (
+    forget_contacts,
+    forget_groups,
+    look_at_returned,
+    release_records,
+)
 from target_intercom.ledger.interface import UNCONFIRMED, UNNOTED, Doubt, EntryState, Ledger, Stamp, UnchangedRow, stamp
 from target_intercom.ledger.memberships import Memberships
 from target_intercom.ledger.runs import failures, last_runs

@@ -9,7 +9,7 @@ _COMPANIES = "target_intercom/sandbox/workspace/companies.py"
 _FORM = "target_intercom/sandbox/objects/company_form.py"
 _MEMBERSHIPS = "target_intercom/sandbox/workspace/memberships.py"
 _BULK = "target_intercom/sandbox/bulk/contacts.py"
-_CALLS = "target_intercom/intercom/company_calls.py"
+_CALLS = "target_intercom/intercom/calls/companies.py"
 _NO_EVENTS = "events cannot be taken away again, and the target sends none"
 
 COMPANIES = (

@@ -7,7 +7,7 @@ from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 from target_intercom.errors import NotFoundError
-from target_intercom.intercom.bulk_calls import BulkCalls
+from target_intercom.intercom.calls.bulk import BulkCalls
 from target_intercom.intercom.protocol.companies import Company, companies_of, company_body, company_ids_of
 from target_intercom.intercom.protocol.ids import ContactId, ExternalId, entries_of, id_of
 from target_intercom.intercom.protocol.searches import next_cursor, pages, search_body
