@@ -69,9 +69,6 @@ class CompanyClient(t.Protocol):
     def find_company(self, company_id: str) -> Company | None:
         """Read the company that has a `company_id`."""
 
-    def get_company(self, company: CompanyId) -> Company:
-        """Read a company."""
-
     def company_contacts(self, company: CompanyId) -> Iterable[ContactId]:
         """Read who is in a company."""
 
@@ -153,10 +150,9 @@ class Companies(KeyedKind):
         return {**empty, **{id_: answer for id_, answer in answers if answer is not None}}
 
     def _has_strangers(self, known: Contact, ours: Collection[ContactId]) -> bool | None:
-        """Check whether anybody but ours is in a company; None: it is not there any more."""
+        """Check whether anybody but ours is in a company, a lead, too; None: it is not there any more."""
         try:
-            company = self._by_id(known, self.client.get_company)
-            return bool(company.people) and any(one not in ours for one in self.client.company_contacts(_id(company)))
+            return self._by_id(known, lambda own: any(one not in ours for one in self.client.company_contacts(own)))
         except NotFoundError:
             return None
 

@@ -122,7 +122,7 @@ class CompanyMembers(LinkKind):
         """See `LinkKind`."""
         own = self.ids.own_id(linked)
         if own is None:
-            raise RefusedError(Fault(code=self.not_made, message=f"there is no company '{linked}'"))
+            raise self._no_company(linked)
         try:
             self.client.attach_company(contact, own)
         except NotFoundError as error:
@@ -130,8 +130,11 @@ class CompanyMembers(LinkKind):
                 raise
             anew = self.ids.asked_again(linked, own)
             if anew is None:
-                raise RefusedError(error.fault) from None
+                raise self._no_company(linked) from None
             self.client.attach_company(contact, anew)
+
+    def _no_company(self, linked: LinkedId) -> RefusedError:
+        return RefusedError(Fault(code=self.not_made, message=f"there is no company '{linked}'"))
 
     def take_off(self, contact: ContactId, linked: LinkedId) -> None:
         """See `LinkKind`."""

@@ -104,7 +104,8 @@ class KeyedWriter:
             return Result.CREATED
         if known is not None and self.known.kind.is_same(known, saved):
             return Result.UPDATED
-        is_new = saved.created_at is None or saved.created_at >= self.since()
+        may_be_new = self.stream.settings.sync_mode.creates
+        is_new = may_be_new and (saved.created_at is None or saved.created_at >= self.since())
         return Result.CREATED if is_new else Result.UPDATED
 
     # In bulk.

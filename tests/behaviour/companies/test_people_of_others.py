@@ -71,6 +71,17 @@ def test_who_was_archived_by_hand_does_not_make_up_for_people_of_others(
     assert done.stream("accounts")["reasons"]["skipped"] == {"has_people": 1}
 
 
+def test_leads_of_others_keep_a_company_though_no_user_is_in_it(
+    load: Loader, sandbox: SandboxServer, people: People
+) -> None:
+    load(accounts({"id": "acme"}))
+    lead = people.call("POST", "/contacts", {"role": "lead", "email": "visitor@example.com"})["id"]
+    join(people, lead, companies(sandbox)["acme"])
+    done = load(accounts({"id": "acme", **GONE}))
+    assert done.results("accounts") == {"skipped": 1}
+    assert companies(sandbox)["acme"]["people"] == [lead]
+
+
 # A dry run's results are those of the run.
 
 
@@ -167,3 +178,17 @@ def test_a_dry_run_archives_a_company_whose_people_are_archived_in_the_same_run(
     messages = [*accounts({"id": "acme", **GONE}), *gone]
     dry = load(messages, dry_run=True)
     assert dry.results("accounts") == load(messages).results("accounts") == {"archived": 1}
+
+
+# A membership never makes a company.
+
+
+def test_a_membership_of_a_company_that_somebody_has_archived_is_of_no_company(
+    load: Loader, sandbox: SandboxServer, people: People
+) -> None:
+    load([*accounts({"id": "acme"}), *customers(ann=None)])
+    archive_by_hand(sandbox, people, "acme")
+    types = {"row": "integer", "external_id": "text", "company_id": "text"}
+    seats = [schema("seats", ["row"], **types), record("seats", row=1, external_id="ann", company_id="acme")]
+    done = load(seats)
+    assert [one["code"] for one in done.refusals] == ["no_company"]
