@@ -91,7 +91,7 @@ def reasons(done: Loaded, stream: str = "members") -> Row:
 
 def left_behind(done: Loaded) -> set[str]:
     """The files of a run that are neither its report, its ledger nor its refused records, nor the test's own."""
-    known = ("report.json", "ledger.db", "rejected-", "config.json", "input.singer")
+    known = ("report.html", "report.json", "ledger.db", "rejected-", "config.json", "input.singer")
     return {path.name for path in done.data_dir.rglob("*") if not path.name.startswith(known)}
 
 
