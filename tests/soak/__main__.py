@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Counts: TypeAlias = "tuple[Counter[str], Counter[str], Counter[str]]"
 
-NAMES = ("batches", "bulk", "faults", "lag", "again", "ledger", "postgres", "kills")
+NAMES = tuple(pairs("postgres"))
 FOUND = Path("tests/soak/findings")
 
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [options.only] if options.only else list(NAMES)
     if options.case is not None:
         names = [options.case.name.rpartition("-")[0]]
-    with running_database() if "postgres" in names else nullcontext() as database:
+    with running_database() if any("postgres" in name for name in names) else nullcontext() as database:
         postgres = None if database is None else database.url
         if options.case is not None:
             return _repeat(options.case, postgres)

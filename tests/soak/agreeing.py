@@ -1,4 +1,4 @@
-"""Whether worlds agree: the same contacts live, with the same identifiers, attributes and tags."""
+"""Whether worlds agree: the same contacts and companies live, with the same attributes, tags and people."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from tests.soak.histories import History, Run
     from tests.soak.worlds import After, World
 
-BESIDE = frozenset({"tagged", "untagged"})
-"""Of contact streams, these count what records did to tags, beside their outcomes."""
+BESIDE = frozenset({"tagged", "untagged", "attached", "detached"})
+"""Of contact streams, these count what records did to tags and companies, beside their outcomes."""
 
-CHANGED = ("created", "updated", "archived", "deleted", "left", "tagged", "untagged")
+CHANGED = ("created", "updated", "archived", "deleted", "left", *sorted(BESIDE))
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,15 @@ def _told(first: World, other: World, here: Sequence[After], there: Sequence[Aft
     for one, two in zip(here[number:], there[number:], strict=True):
         yield f"after run {number + 1}"
         for world, ours, theirs in ((first, one, two), (other, two, one)):
-            only = Counter(ours.contacts) - Counter(theirs.contacts)
-            yield f"  {world.name}: exit {ours.exit_code}" + "".join(f"\n    {contact}" for contact in only.elements())
+            only = Counter(ours.workspace) - Counter(theirs.workspace)
+            yield f"  {world.name}: exit {ours.exit_code}" + "".join(f"\n    {one}" for one in only.elements())
         return
 
 
 def _first_difference(here: Sequence[After], there: Sequence[After]) -> int:
     """Return the first run after which two worlds differ; the number of runs: none."""
     ends = [
-        (one.exit_code, one.contacts) == (two.exit_code, two.contacts) for one, two in zip(here, there, strict=True)
+        (one.exit_code, one.workspace) == (two.exit_code, two.workspace) for one, two in zip(here, there, strict=True)
     ]
     return (*ends, False).index(False)
 

@@ -19,6 +19,9 @@ NAMES = ("customers", "orders", "news")
 IDS = ("1", "2", "3", "4")
 EMAILS = ("a@example.com", "b@example.com", "c@example.com")
 GROUPS = ("VIP", "Beta", "Trial")
+LINKS = {"groups": "tag", "company_members": "company_id"}
+"""Objects that are two things at once, and the property that names the second."""
+COMPANIES = ("acme", "beta & co", "Core")
 TYPES = {
     "row": "integer",
     "id": "text",
@@ -30,6 +33,7 @@ TYPES = {
     "owner": "text",
     "off": "boolean",
     "groups": "array",
+    "account": "array",
     "_sdc_deleted_at": "datetime",
 }
 MAPPINGS: dict[str, str | None] = {
@@ -47,6 +51,7 @@ PERSONS: tuple[Row, ...] = (
     {"id": "5", "email": "e@example.com"},
 )
 """Each is somebody of their own, for good."""
+COMPANY_COLUMNS = ["id", "name", "plan", "seats", "_sdc_deleted_at"]
 NOBODY_OWNS = "7"
 """No teammate: Intercom refuses the record."""
 
@@ -60,6 +65,8 @@ class Shape:
     removes: bool = True
     """Records are marked, and streams may be snapshots or versioned."""
     groups: bool = True
+    companies: bool = False
+    """A stream has companies; contacts name theirs, or a stream has who works where, and others have people there."""
     hands: bool = True
     """Somebody archives, deletes, merges and adds contacts between the runs."""
     repeats: bool = True
@@ -79,9 +86,14 @@ class Hand:
     """Something that is done in Intercom before a run."""
 
     do: str
-    """`add`, `archive`, `delete`, or `merge` the lead into the user."""
+    """`add`, `archive`, `delete`, or `merge` the lead into the user; `join` or `quit` a company.
+
+    Nobody archives a company: what jobs make of one that the ledger still knows differs (docs/bulk.md).
+    """
     contact: Mapping[str, Any]
     """Whom to add; else an identifier of those to whom it is done."""
+    company: str = ""
+    """The company_id of the company to join or to quit."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +142,8 @@ class _Stream:
     version: int = 1
 
     @property
-    def is_groups(self) -> bool:
-        return self.settings.get("object") == "groups"
+    def object(self) -> str:
+        return str(self.settings.get("object", "contacts"))
 
     @property
     def mode(self) -> str:
@@ -139,14 +151,18 @@ class _Stream:
 
     @property
     def columns(self) -> list[str]:
-        if self.is_groups:
-            return [self.key, "tag", "_sdc_deleted_at"]
+        if self.object in LINKS:
+            return [*self.keys, "_sdc_deleted_at"]
+        if self.object == "companies":
+            return COMPANY_COLUMNS
         left_out = {
             "row": {"contact"} if "id" not in self.settings["match_by"] else set(),
             "id": {"row", "contact"},
             "email": {"row", "id", "contact"},
             "": {"row", "contact"},
         }[self.key]
+        if not self.settings.get("companies_property"):
+            left_out = left_out | {"account"}
         return [name for name in TYPES if name not in left_out]
 
     def key_of(self, row: Row) -> tuple[Any, ...]:
@@ -158,8 +174,8 @@ class _Stream:
 
     @property
     def keys(self) -> list[str]:
-        if self.is_groups:
-            return [self.key, "tag"]
+        if self.object in LINKS:
+            return [self.key, LINKS[self.object]]
         return [self.key] if self.key else []
 
 
@@ -207,6 +223,9 @@ class _Author:
         return {"role": role, "email": email, "name": "Old", **named}
 
     def hand(self) -> Hand:
+        if self.shape.companies and self.chance(0.4):
+            who = {"external_id": self.any.choice(IDS)}
+            return Hand(self.any.choice(["join", "quit"]), who, self.any.choice(COMPANIES))
         do = self.any.choice(["add", "archive", "delete", "merge"])
         if do == "add":
             return Hand(do, self.somebody())
@@ -223,6 +242,27 @@ class _Author:
             is_groups = number and self.shape.groups and (self.chance(0.3) or not self.shape.disagrees)
             if is_groups or self.shape.disagrees or not number:
                 yield self.groups(name) if is_groups else self.contacts(name)
+        if self.shape.companies:
+            yield self.companies()
+            if self.chance(0.6):
+                yield self.members()
+
+    def companies(self) -> _Stream:
+        modes = ["sync"] * 5 + ["additive", "enrich", "insert", *(["remove"] if self.shape.orders else [])]
+        mode = self.any.choice(modes if self.shape.removes else ["additive", "sync"])
+        mappings = {"id": "company_id"}
+        return self.removed_from("accounts", "id", {"object": "companies", "sync_mode": mode, "mappings": mappings})
+
+    def members(self) -> _Stream:
+        mode = "sync" if self.shape.removes and self.chance(0.7) else "additive"
+        settings = {"object": "company_members", "sync_mode": mode, "mappings": {}}
+        return self.removed_from("seats", "external_id", settings)
+
+    def removed_from(self, name: str, key: str, settings: Mapping[str, Any]) -> _Stream:
+        """Return a stream that may be a snapshot, if its mode and the shape let it."""
+        is_snapshot = self.shape.removes and settings["sync_mode"] == "sync" and self.chance(0.5)
+        kind = "snapshot" if is_snapshot else "plain"
+        return _Stream(name, key, kind, {**settings, "snapshot": is_snapshot})
 
     def groups(self, name: str) -> _Stream:
         kind = self.any.choice(["plain", "snapshot"]) if self.shape.removes else "plain"
@@ -251,6 +291,8 @@ class _Author:
             "snapshot": kind == "snapshot",
             "tags_property": "groups" if self.shape.groups and self.chance(0.3) else None,
         }
+        if self.shape.companies and self.chance(0.6):
+            settings["companies_property"] = "account"
         stream = _Stream(name, key, kind, settings)
         mappings = {column: target for column, target in MAPPINGS.items() if column in stream.columns}
         return replace(stream, settings={**settings, "mappings": mappings})
@@ -258,10 +300,13 @@ class _Author:
     # Rows.
 
     def row(self, stream: _Stream) -> Row:
-        if stream.is_groups:
+        if stream.object in LINKS:
             named = self.any.choice(IDS if stream.key == "external_id" else EMAILS)
             ended = WHEN if self.shape.removes and self.chance(0.15) else None
-            return {stream.key: named, "tag": self.any.choice(GROUPS), "_sdc_deleted_at": ended}
+            group = self.any.choice(GROUPS if stream.object == "groups" else COMPANIES)
+            return {stream.key: named, LINKS[stream.object]: group, "_sdc_deleted_at": ended}
+        if stream.object == "companies":
+            return {"id": self.any.choice(COMPANIES), **self.attributes(stream)}
         key = self.any.choice(self.keys)
         names = self.identifiers(stream, key)
         return {
@@ -294,6 +339,8 @@ class _Author:
         said: Row = {"name": f"v{self.versions}"}
         others: dict[str, tuple[Any, ...]] = {"plan": ("pro", "free", None), "seats": (0, 1, None)}
         said |= {name: self.any.choice(values) for name, values in others.items() if self.chance(0.3)}
+        if stream.object == "companies":
+            return said | ({"_sdc_deleted_at": WHEN} if self.shape.removes and self.chance(0.15) else {})
         if self.chance(0.05):
             said["off"] = self.chance(0.5)
         if self.chance(0.04):
@@ -302,6 +349,8 @@ class _Author:
             said["seats"] = "many"
         if stream.settings["tags_property"] and self.chance(0.7):
             said["groups"] = [one for one in GROUPS if self.chance(0.5)] or (None if self.chance(0.5) else [])
+        if stream.settings.get("companies_property") and self.chance(0.7):
+            said["account"] = [one for one in COMPANIES if self.chance(0.4)] or None
         if self.shape.removes and self.chance(0.1):
             said["_sdc_deleted_at"] = WHEN
         return said
@@ -358,7 +407,7 @@ class _Author:
         if fate < 0.5:
             yield row
         elif fate < 0.7:
-            yield {**row, **({} if stream.is_groups else self.attributes(stream))}
+            yield {**row, **({} if stream.object in LINKS else self.attributes(stream))}
         elif fate < 0.82:
             new = self.row(stream)
             yield {**new, **{name: row[name] for name in stream.keys if name in row}} if self.shape.moves else row

@@ -28,7 +28,7 @@ A_CALL = 0.05
 BAD_REQUEST = 400
 TOO_MANY = 429
 NOBODY = "0" * 24
-"""The id of no contact: that it is not there is no news."""
+"""The id of no contact: that it is not there is no news, as with a company that is looked for by its company_id."""
 HEADERS = {"authorization": "Bearer sandbox", "intercom-version": "2.16"}
 
 
@@ -87,7 +87,7 @@ class Intercom(BaseAdapter):
     def note(self, asked: Request, status: int) -> None:
         """Record what a call changed, or that it was refused."""
         if BAD_REQUEST <= status < TOO_MANY:
-            self.has_refused |= not asked.path.endswith(NOBODY)
+            self.has_refused |= not asked.path.endswith((NOBODY, "/companies"))
         elif _is_write(asked) and status < BAD_REQUEST:
             self.changes.append(f"{asked.method} {asked.path} {asked.body.decode()}")
 
@@ -124,6 +124,10 @@ class Intercom(BaseAdapter):
     def live(self) -> list[dict[str, Any]]:
         """Everybody who is neither archived, deleted nor merged."""
         return [one for one in self.sandbox.workspace.everything() if one["state"] == "live"]
+
+    def companies(self) -> list[dict[str, Any]]:
+        """All companies that are not deleted."""
+        return [one for one in self.sandbox.workspace.all_companies() if one["state"] == "live"]
 
 
 @contextmanager

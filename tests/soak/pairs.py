@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
+COMPANIES = "companies-"
+"""Begins the name of a pair whose histories have companies."""
 SOMETIMES = 0.4
 MOSTLY = 0.6
 FEW = 7
@@ -142,7 +144,7 @@ Of several rows of one contact only the ledger knows which had the last word, wh
 def pairs(postgres: str | None = None) -> Mapping[str, Pair]:
     """Return the pairs by name; that of PostgreSQL where there is one."""
     others = {} if postgres is None else {"postgres": Pair(Shape(), partial(_postgres, postgres))}
-    return {
+    of_contacts = {
         "batches": Pair(Shape(), _batches),
         "bulk": Pair(Shape(), _bulk),
         "faults": Pair(Shape(orders=False), _faults),
@@ -151,4 +153,9 @@ def pairs(postgres: str | None = None) -> Mapping[str, Pair]:
         "ledger": Pair(REMEMBERED, _ledger),
         **others,
         "kills": Pair(STEADY, _kills),
+    }
+    return of_contacts | {
+        f"{COMPANIES}{name}": replace(pair, shape=replace(pair.shape, companies=True))
+        for name, pair in of_contacts.items()
+        if name != "ledger"  # without it nobody is taken out of a company
     }

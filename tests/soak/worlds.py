@@ -27,7 +27,7 @@ from tests.soak.statements import compiled_once
 from tests.support.loading import lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tests.soak.histories import Hand, History, Message, Run
 
@@ -57,7 +57,7 @@ class World:
     """The ledger is lost before each run."""
 
 
-FINE: Mapping[str, Any] = {"rate_limit": CALLS_A_WINDOW, "bulk_seconds": 0.0}
+FINE: Mapping[str, Any] = {"rate_limit": CALLS_A_WINDOW, "bulk_seconds": 0.0, "company_deletion_delay": 0.0}
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,19 @@ class After:
     exit_code: int
     contacts: tuple[str, ...]
     """Those that live, without what differs from one workspace to the next."""
+    companies: tuple[str, ...]
+    """Those that live, each with its people."""
     outcomes: Mapping[str, Mapping[str, Any]]
     """By stream."""
     changes: tuple[str, ...] = ()
     """The calls of the run that changed something, in their order."""
     is_surprised: bool = False
     """Intercom has refused something so far, or did not have somebody who was asked for."""
+
+    @property
+    def workspace(self) -> tuple[str, ...]:
+        """All that lives."""
+        return self.contacts + self.companies
 
     @property
     def rejected(self) -> int:
@@ -164,9 +171,12 @@ class _Happening:
         self._intercom.changes.clear()
         code = _loaded(config, lines(self.named(message) for message in run.messages))
         report = json.loads((self._folder / "report.json").read_text(encoding="utf-8"))
-        contacts = tuple(sorted(map(_shown, self._intercom.live())))
         intercom = self._intercom
-        return After(code, contacts, report["streams"], tuple(intercom.changes), is_surprised=intercom.has_refused)
+        contacts = tuple(sorted(map(_shown, intercom.live())))
+        companies = tuple(sorted(_company(one, intercom.live()) for one in intercom.companies()))
+        return After(
+            code, contacts, companies, report["streams"], tuple(intercom.changes), is_surprised=intercom.has_refused
+        )
 
     def named(self, message: Message) -> Message:
         """Put the id of a contact that was there where a record names it."""
@@ -182,6 +192,9 @@ class _Happening:
             self._intercom.call("POST", "/contacts", hand.contact)
             return
         live = self._intercom.live()
+        if hand.company:
+            self.use_company(hand, live)
+            return
         meant = [one for one in live if hand.contact.items() <= one.items()]
         if hand.do == "merge":
             leads = sorted((one for one in meant if one["role"] == "lead"), key=_shown)
@@ -191,6 +204,17 @@ class _Happening:
         for contact in meant if hand.do != "merge" else ():
             method, path = ("DELETE", "") if hand.do == "delete" else ("POST", "/archive")
             self._intercom.call(method, f"/contacts/{contact['id']}{path}", None if hand.do == "delete" else {})
+
+    def use_company(self, hand: Hand, live: Sequence[Mapping[str, Any]]) -> None:
+        companies = [one["id"] for one in self._intercom.companies() if one["company_id"] == hand.company]
+        for contact in live:
+            if hand.contact.items() <= contact.items():
+                for company in companies:
+                    path = f"/contacts/{contact['id']}/companies"
+                    if hand.do == "join":
+                        self._intercom.call("POST", path, {"id": company})
+                    else:
+                        self._intercom.call("DELETE", f"{path}/{company}")
 
 
 def _loaded(config: Mapping[str, Any], piped: str) -> int:
@@ -217,6 +241,18 @@ def _shown(contact: Mapping[str, Any]) -> str:
     alike |= {name: value for name, value in contact["custom_attributes"].items() if value is not None}
     alike["tags"] = sorted(tag.casefold() for tag in contact["tags"]) or None
     return json.dumps({name: value for name, value in sorted(alike.items()) if value is not None})
+
+
+def _company(company: Mapping[str, Any], live: Sequence[Mapping[str, Any]]) -> str:
+    """Return a company without ids and times, with its people's identifiers; what is cleared counts as never set."""
+    held = {name: company[name] or None for name in ("company_id", "name", "plan")} | company["custom_attributes"]
+    people = [_named(one) for one in live if one["id"] in company["people"]]
+    held["people"] = sorted(people) or None
+    return json.dumps({name: value for name, value in sorted(held.items()) if value is not None})
+
+
+def _named(contact: Mapping[str, Any]) -> str:
+    return str((contact["role"] == "user" and contact["external_id"]) or contact["email"])
 
 
 def _folder() -> str | None:

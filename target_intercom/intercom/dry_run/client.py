@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 
 _READS: t.Final = frozenset(["POST /companies/search", "POST /contacts/search"])
 """Calls that change nothing, beside GET."""
-_NOT_IN_COMPANY: t.Final = Fault(status=404, code="company_not_found", message="the contact would not be in it")
+_NOT_IN_COMPANY: t.Final = Fault(status=404, message="the contact would not be in it")
 
 
 class DryRunClient(DryRunCompanyCalls):

@@ -68,7 +68,7 @@ def test_values_that_intercom_does_not_take_are_counted_and_sent_once(load: Load
     assert load(accounts(row), **ACCOUNTS).results("accounts") == {"unchanged": 1}
 
 
-def test_a_company_without_an_id_is_invalid_and_stops_no_other(load: Loader, sandbox: SandboxServer) -> None:
+def test_no_company_id_makes_one_record_invalid_and_stops_no_other(load: Loader, sandbox: SandboxServer) -> None:
     done = load(accounts({"id": " ", "name": "Nobody"}, {"id": None, "name": "None"}, ACME), **ACCOUNTS)
     assert done.exit_code == 0
     assert done.results("accounts") == {"created": 1, "invalid": 2}
@@ -259,7 +259,7 @@ def test_a_company_that_is_missing_from_the_table_is_archived(load: Loader, sand
     assert set(companies(sandbox)) == {"acme"}
 
 
-def test_a_company_with_people_of_others_stays(load: Loader, sandbox: SandboxServer, people: People) -> None:
+def test_a_company_that_has_people_of_others_stays(load: Loader, sandbox: SandboxServer, people: People) -> None:
     options = settings(sync_mode="sync", snapshot=True)
     load(accounts(ACME, {"id": "b"}, {"id": "c"}), **options)
     for one in ("acme", "b"):

@@ -250,7 +250,9 @@ SYNC_SEATS = {"streams": {"seats": {"object": "company_members", "sync_mode": "s
 OTHERS = [seat(n, "core") for n in range(20, 40)]
 
 
-def test_marked_and_missing_memberships_end(load: Loader, people: People, companies: dict[str, str]) -> None:
+def test_marked_and_missing_memberships_end_but_what_is_not_attached_here(
+    load: Loader, people: People, companies: dict[str, str]
+) -> None:
     ids = add_people(people, ["1", "2", *map(str, range(20, 40))])
     attach_by_hand(people, companies["bolt"], [ids["1"]])
     load(seats(seat("1", "acme"), seat("1", "bolt"), seat("2", "acme"), *OTHERS), **SYNC_SEATS)

@@ -138,7 +138,7 @@ def test_memberships_and_contacts_stand_apart(load: Loader) -> None:
     assert "customers contacts 1 read 1 created" in text
     assert "members groups 2 read 1 tagged 1 rejected" in text
     assert "Its own settings: mappings: user: external_id" in text
-    assert "there is no contact to put into the group at the end of the run: groups create none" in text
+    assert "no contact to put into the group, or company, at the end of the run: memberships make none" in text
 
 
 def test_no_secret_and_no_personal_data_is_in_the_page(load: Loader, tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ CONTACTS = (
         "More than 150 contacts a page: cut, or refused?",
         "cut to 150; the target asks for 150",
         (
-            "target_intercom/intercom/protocol/searches.py: SEARCH_PAGE",
+            "target_intercom/intercom/protocol/searches.py: _PAGE",
             "target_intercom/sandbox/search/paging.py: MAX_PER_PAGE",
         ),
     ),
