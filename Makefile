@@ -57,10 +57,10 @@ demo: $(INSTALLED) $(PLUGINS_INSTALLED) ## PostgreSQL -> Meltano -> target-inter
 	@$(BIN)/python -m demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(INSTALLED) $(PLUGINS_INSTALLED) $(call tried,$(TAPS_OF_TEST)) ## Run all tests
-	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 6 --dist loadfile --no-loadscope-reorder
 
 quick: $(INSTALLED) ## Run a part of the tests, some two minutes, for work in progress
-	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(QUICK)
+	@$(BIN)/python -m pytest --numprocesses 6 --dist loadfile --no-loadscope-reorder $(QUICK)
 
 soak: $(INSTALLED) ## Let random histories happen in pairs of worlds that must agree; MINUTES=5, SEED=, ONLY=batches, JOBS=1, CASE=
 	@$(BIN)/python -m tests.soak $(MINUTES:%=--minutes %) $(SEED:%=--seed %) $(ONLY:%=--only %) $(JOBS:%=--jobs %) $(CASE:%=--case %)
