@@ -65,6 +65,8 @@ class ListedLinks(ContactLinks):
     with_contacts: Sequence[LinksWithContacts]
     """By kind; none where links do not go into the jobs of contacts."""
     _lists: dict[RecordKey, tuple[Entry, Contact]] = field(default_factory=dict)
+    _sent: dict[RecordKey, tuple[Entry, Contact]] = field(default_factory=dict)
+    """The lists that have gone with their contacts' changes: an earlier record of the key says less than they do."""
     _hashes: dict[tuple[str, RecordKey], str] = field(default_factory=dict)
     """Hashes of lists of which nothing is left to be written."""
     _unfinished: set[tuple[str, RecordKey]] = field(default_factory=set)
@@ -135,6 +137,8 @@ class ListedLinks(ContactLinks):
             key, listed = self._key_of(entry), entry.draft.listed
             if key is not None and listed:
                 self._lists.pop(key, None)
+                if contact.is_named:
+                    self._sent[key] = (entry, contact)
                 self._hashes[self.stream.name, key] = lists_print(listed)
                 if any(are_left):
                     self._unfinished.add((self.stream.name, key))
@@ -178,7 +182,7 @@ class ListedLinks(ContactLinks):
         if key is None:
             return
         stream, number = self.stream.name, entry.received.number
-        other = self._lists.get(key)
+        other = self._lists.get(key, self._sent.get(key))
         if other is not None and other[0].received.number > number:
             self._lists[key] = (_together(entry, contact, *other), other[1])
             return
@@ -205,6 +209,7 @@ class ListedLinks(ContactLinks):
     def save(self) -> None:
         """See `ContactLinks`."""
         lists, self._lists = self._lists, {}
+        self._sent.clear()
         hashes, self._hashes = self._hashes, {}
         unfinished, self._unfinished = self._unfinished, set()
         self.flush()
