@@ -31,7 +31,7 @@ class NoPagesError(Exception):
     """Jinja2 is not installed."""
 
     def __init__(self) -> None:
-        """Say how to get it."""
+        """The message names the extra to install."""
         super().__init__(
             "There is no report.html: for the pages that people read, install target-intercom with its extra 'html' "
             "(Jinja2)"

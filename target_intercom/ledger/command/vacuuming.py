@@ -68,6 +68,6 @@ def _size(connection: Connection) -> int:
     if connection.dialect.name == "sqlite":
         pages = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
         return int(connection.scalar(text(pages)) or 0)
-    names = ", ".join(f"'{table.name}'" for table in METADATA.sorted_tables)
-    sizes = f"SELECT sum(pg_total_relation_size(to_regclass(name))) FROM unnest(ARRAY[{names}]) AS name"  # noqa: S608
-    return int(connection.scalar(text(sizes)) or 0)
+    sizes = "SELECT sum(pg_total_relation_size(to_regclass(name))) FROM unnest(CAST(:names AS text[])) AS name"
+    names = [table.name for table in METADATA.sorted_tables]
+    return int(connection.scalar(text(sizes), {"names": names}) or 0)

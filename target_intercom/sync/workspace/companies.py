@@ -107,7 +107,7 @@ class CompanyCatalog(LinkCatalog, CompanyIds):
         return None if now == but else now
 
     def _learn(self, names: Iterable[str]) -> None:
-        """Take in what the ledger knows by now: this run may have made companies."""
+        """Read the companies that the ledger knows by now: this run may have made some."""
         wanted = sorted({name for name in names if self._own.get(name) is None})
         found = {company.id: company.intercom_id for company in (self._in_ledger(wanted) if wanted else ())}
         with self._turn:

@@ -16,7 +16,7 @@ class Clock(Protocol):
         """Return the time, in UNIX seconds."""
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Return when so many seconds have passed."""
 
 
 class WallClock:
