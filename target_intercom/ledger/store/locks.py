@@ -126,8 +126,13 @@ def _lock_file(stem: Path, name: str) -> Path:
     return Path(f"{stem}-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}")
 
 
+_FILE_TRIES: t.Final = 20
+"""So often a lock file is tried that SQLite cannot use."""
+
+
 def _lock(path: Path, *, alone: bool) -> sqlite3.Connection | None:
     """Lock a file; None: another process has it. Where it is swept away meanwhile, it is made anew."""
+    failures = 0
     while True:
         try:
             # SQLite would make it readable by others, and follow a link.
@@ -142,7 +147,9 @@ def _lock(path: Path, *, alone: bool) -> sqlite3.Connection | None:
         try:
             connection = _lock_opened(path, alone=alone)
         except LedgerError:
-            if before == _inode(path):
+            # A file that is made anew may have the number of the one that was swept away.
+            failures += 1
+            if before == _inode(path) and failures >= _FILE_TRIES:
                 raise
             continue
         if connection is None or (before is not None and before == _inode(path)):
