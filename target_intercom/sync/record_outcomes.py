@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
 
 @dataclass
 class RecordOutcomes:
-    """Reports what becomes of the records of one stream, and tells every part that has to know."""
+    """Reports what becomes of the records of a batch, and tells every part that has to know."""
 
     stream: Stream
     report: RunReport
@@ -48,19 +48,17 @@ class RecordOutcomes:
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Write, after a batch, what it marks and links, and how its records are known when they come again."""
-        self._survivors.clear()
         try:
             yield
         except BaseException:
             # What ended it is what counts, also where the ledger cannot be written any more.
             with suppress(LedgerError):
-                self.memory.forget_batch()
+                self.memory.flush()
             raise
         self.marks.apply()
         self.memory.flush()
         self.links.save()
         self.memory.save_source_hashes()
-        self.memory.forget_batch()
 
     def unchanged(self, familiar: Sequence[Familiar], quiet: Sequence[Entry]) -> None:
         """Report unchanged records: the last one of each contact as `unchanged`, the others as `merged`."""

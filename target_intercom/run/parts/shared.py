@@ -18,6 +18,7 @@ from target_intercom.settings.warnings import ignored_values, nameless_workspace
 from target_intercom.sync.matching.contact_ids import ContactIds
 from target_intercom.sync.matching.directory import Directory
 from target_intercom.sync.matching.search import Matcher
+from target_intercom.sync.overlap import Overlap
 from target_intercom.sync.remembering.stream_memory import StreamMemory
 from target_intercom.sync.writing.bulk_jobs import BulkJobs
 
@@ -92,6 +93,11 @@ class SharedParts:
         """The threads that make calls."""
         return InParallel(self.config.max_connections, self.client.stop, GRACE_SECONDS)
 
+    @cached_property
+    def overlap(self) -> Overlap:
+        """The batches that are under way."""
+        return Overlap(self.client.clock.monotonic)
+
     def jobs(self, look: Callable[[JobId], Job], plural: str) -> BulkJobs:
         """Return the bulk jobs that write some kind of object; `look` reads one."""
         return BulkJobs(
@@ -106,7 +112,7 @@ class SharedParts:
         )
 
     def memory(self, stream: Stream, ledger: Ledger, ids: ContactIds | None) -> StreamMemory:
-        """Return a stream's part of a ledger."""
+        """Return what a batch of a stream has of a ledger."""
         sees = stream.settings.sync_mode.removes or self.config.removes
         return StreamMemory(stream, ledger=ledger, ids=ids, repair=self.config.repair, sees=sees)
 

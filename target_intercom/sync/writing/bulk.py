@@ -99,7 +99,7 @@ class BulkWriter:
     links: Mapping[LinkName, LinkKind]
     """What contacts can be linked to."""
 
-    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
+    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written | None]:
         """See `Writer`."""
         for written in self._write(operations):
             match written:
@@ -110,7 +110,7 @@ class BulkWriter:
                 case _:
                     yield written
 
-    def _write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
+    def _write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written | None]:
         """Write; single calls go first, since they may report what a job would silently ignore."""
         waiting = list(operations)
         if not self.jobs.are_there or sum(isinstance(one, (Create, Update)) for one in waiting) < FEWEST:
@@ -128,9 +128,11 @@ class BulkWriter:
                 parts.singly.extend(item.operation for item in few)
                 few.clear()
         yield from self.direct.write(parts.singly)
-        yield from self._update(parts.updates)
-        yield from self._create_users(parts.users)
-        yield from self._create_leads(parts.leads)
+        if parts.updates or parts.users or parts.leads:
+            # All that may be waited for is sent before anything is.
+            begun = self._update(parts.updates), self._create_users(parts.users), self._create_leads(parts.leads)
+            yield None
+            yield from itertools.chain.from_iterable(begun)
 
     # What goes which way.
 
@@ -212,8 +214,12 @@ class BulkWriter:
     # Updates.
 
     def _update(self, items: Sequence[_Item]) -> Iterator[Written]:
+        """Submit updates, and return what becomes of them, as it becomes known."""
         submissions = [Submission(chunk, partial(self._send_updates, chunk)) for chunk in parted(items)]
-        for ended in self.jobs.run(submissions):
+        return self._settle_updates(self.jobs.run(submissions))
+
+    def _settle_updates(self, submissions: Iterable[Ended[_Item]]) -> Iterator[Written]:
+        for ended in submissions:
             if ended.ending is JobEnd.DONE:
                 yield from map(self._updated, ended.items)
             else:
@@ -265,8 +271,12 @@ class BulkWriter:
         return Saved(create.records, Result.CREATED, contact, item.dropped, links_sent=create.stand_in is not None)
 
     def _create_users(self, items: Sequence[_Item]) -> Iterator[Written]:
+        """Submit users to be made, and return what becomes of them, as it becomes known."""
         submissions = [Submission(chunk, partial(self._send_creates, chunk)) for chunk in parted(items)]
-        for ended in self.jobs.run(submissions):
+        return self._settle_users(self.jobs.run(submissions))
+
+    def _settle_users(self, submissions: Iterable[Ended[_Item]]) -> Iterator[Written]:
+        for ended in submissions:
             operations = [item.operation for item in ended.items]
             match ended.ending:
                 case JobEnd.DONE:
@@ -280,14 +290,24 @@ class BulkWriter:
         return self.existing.client.submit_creates([self._body(item) for item in items], job)
 
     def _create_leads(self, items: Sequence[_Item]) -> Iterator[Written]:
-        """Make leads, with their intents in the ledger before: Intercom would take a second one without a word."""
+        """Submit leads to be made, and return what becomes of them, as it becomes known.
+
+        Their intents are in the ledger before: Intercom would take a second one without a word.
+        """
         intents = self.existing.ledger.intents.add_all(dict.fromkeys(map(_email, items)), self.jobs.patience_seconds)
         begun = [item for item in items if isinstance(intents[_email(item)], LeadPendingError)]
         items = [item for item in items if not isinstance(intents[_email(item)], LeadPendingError)]
-        yield from self.direct.write([item.operation for item in begun])
-        doubts: list[LeadInDoubt] = []
         submissions = [Submission(chunk, partial(self._send_leads, chunk)) for chunk in parted(items)]
-        for ended in self.jobs.run(submissions):
+        return itertools.chain(
+            self.direct.write([item.operation for item in begun]),
+            self._settle_leads(self.jobs.run(submissions), intents),
+        )
+
+    def _settle_leads(
+        self, submissions: Iterable[Ended[_Item]], intents: Mapping[Email, Stamp | LeadPendingError]
+    ) -> Iterator[Written]:
+        doubts: list[LeadInDoubt] = []
+        for ended in submissions:
             match ended.ending:
                 case JobEnd.DONE:
                     made = {_email(item): intents[_email(item)] for item in ended.items}

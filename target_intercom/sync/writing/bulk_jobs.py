@@ -7,6 +7,7 @@ job of our own, and what did not end well is for the caller to settle, item by i
 from __future__ import annotations
 
 import enum
+import itertools
 import threading
 import time
 import typing as t
@@ -140,10 +141,9 @@ class BulkJobs:
         return self._patience
 
     def run(self, submissions: Sequence[Submission[_Item]]) -> Iterator[Ended[_Item]]:
-        """Submit, and yield the result of each submission, in any order."""
+        """Begin to submit, and return the result of each submission as it comes, in any order."""
         lanes = [submissions[start : start + _TASKS_A_JOB] for start in range(0, len(submissions), _TASKS_A_JOB)]
-        for ended in self._in_parallel(self._carry, lanes):
-            yield from ended
+        return itertools.chain.from_iterable(self._in_parallel(self._carry, lanes))
 
     def delete(
         self, contacts: Sequence[ContactId], send: Callable[[Sequence[ContactId], JobId | None], Job]
