@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Received, StreamSchema
     from target_intercom.sync.mapping.mappers import Mappers
 
-MOST_RECORDS: t.Final = 15_000
+MOST_RECORDS: t.Final = 10_000
 """Records of the batches under way, at most, but for a single larger batch: some 5 kB of memory each."""
 
 Names: t.TypeAlias = "AbstractSet[Hashable]"

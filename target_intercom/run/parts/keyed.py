@@ -29,9 +29,9 @@ if t.TYPE_CHECKING:
     from target_intercom.model import ContactId
     from target_intercom.run.parts.shared import SharedParts
     from target_intercom.settings.config import Stream, StreamObject
+    from target_intercom.sync.jobs.bulk_jobs import BulkJobs
     from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.mapping.records import RecordMapper
-    from target_intercom.sync.writing.bulk_jobs import BulkJobs
 
 
 @dataclass(frozen=True)

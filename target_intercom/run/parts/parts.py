@@ -24,8 +24,9 @@ from target_intercom.sync.removing.marked import Marks, StreamMarks
 from target_intercom.sync.removing.removals import Removals
 from target_intercom.sync.removing.remover import ContactRemovals, Remover
 from target_intercom.sync.workspace.attributes import AttributeCatalog
+from target_intercom.sync.workspace.teammates import Teammates
 from target_intercom.sync.writing.archived import ArchivedContacts
-from target_intercom.sync.writing.bulk import BulkWriter, Teammates
+from target_intercom.sync.writing.bulk import BulkWriter
 from target_intercom.sync.writing.conflicts import ExistingContacts
 from target_intercom.sync.writing.dry_run import DryRunWriter
 from target_intercom.sync.writing.lost_answers import Creates

@@ -15,12 +15,12 @@ from target_intercom.ledger.records import SqlLedger
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.scratch import ScratchDatabase
 from target_intercom.settings.warnings import ignored_values, nameless_workspace
+from target_intercom.sync.jobs.bulk_jobs import BulkJobs
 from target_intercom.sync.matching.contact_ids import ContactIds
 from target_intercom.sync.matching.directory import Directory
 from target_intercom.sync.matching.search import Matcher
 from target_intercom.sync.overlap import Overlap
 from target_intercom.sync.remembering.stream_memory import StreamMemory
-from target_intercom.sync.writing.bulk_jobs import BulkJobs
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -90,8 +90,10 @@ class SharedParts:
 
     @cached_property
     def in_parallel(self) -> InParallel:
-        """The threads that make calls."""
-        return InParallel(self.config.max_connections, self.client.stop, GRACE_SECONDS)
+        """The threads that make calls; jobs are waited for without a connection."""
+        connections = self.config.max_connections
+        threads = 2 * connections - 1 if self.config.bulk_writes else connections
+        return InParallel(threads, self.client.stop, GRACE_SECONDS)
 
     @cached_property
     def overlap(self) -> Overlap:

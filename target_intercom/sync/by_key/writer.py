@@ -9,8 +9,9 @@ from functools import partial
 from target_intercom.errors import NotFoundError, RefusedError, UndoneError
 from target_intercom.model import CUSTOM_PREFIX, Create, Refusal, Refuse, Result, Skip, Update
 from target_intercom.sync.by_key.plan import differing
+from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
+from target_intercom.sync.jobs.lane import JobEnd, Submission
 from target_intercom.sync.matching.directory import Gone, Source
-from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
 from target_intercom.sync.writing.plan_file import Origin
 from target_intercom.sync.writing.results import Rejected, Saved, Surprise, without_call
 
@@ -23,8 +24,9 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, ContactId, Json, PlannedWrite
     from target_intercom.settings.config import Stream
     from target_intercom.sync.by_key.known import KnownObjects
+    from target_intercom.sync.jobs.bulk_jobs import BulkJobs
+    from target_intercom.sync.jobs.lane import Ended
     from target_intercom.sync.workspace.attributes import AttributeCatalog
-    from target_intercom.sync.writing.bulk_jobs import BulkJobs, Ended
     from target_intercom.sync.writing.plan_file import Plan
     from target_intercom.sync.writing.results import SavedAs, Written
 

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from target_intercom.errors import ForbiddenError, LeadPendingError, UndoneError
+from target_intercom.errors import LeadPendingError
 from target_intercom.model import (
     STAND_IN,
     Contact,
@@ -21,23 +21,25 @@ from target_intercom.model import (
     Skip,
     Update,
 )
+from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
+from target_intercom.sync.jobs.lane import JobEnd, Submission
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
-from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
 from target_intercom.sync.writing.lost_answers import LeadInDoubt
 from target_intercom.sync.writing.results import Rejected, Saved
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol.bulk import Job
-    from target_intercom.intercom.protocol.ids import AdminId, JobId
+    from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.link import LinkKind
     from target_intercom.ledger.interface import Stamp
     from target_intercom.model import Email, Json, LinkName, PlannedWrite
-    from target_intercom.sync.writing.bulk_jobs import BulkJobs, Ended
+    from target_intercom.sync.jobs.bulk_jobs import BulkJobs
+    from target_intercom.sync.jobs.lane import Ended
+    from target_intercom.sync.workspace.teammates import Teammates
     from target_intercom.sync.writing.conflicts import ExistingContacts
     from target_intercom.sync.writing.one_by_one import DirectWriter
     from target_intercom.sync.writing.results import Written
@@ -67,24 +69,6 @@ class _Sorted:
     unread: list[Update] = field(default_factory=list)
     """Not known yet: they write what no job can, to contacts that were not read."""
     unchanged: list[Saved] = field(default_factory=list)
-
-
-class Teammates:
-    """Who may own contacts; asked once a run."""
-
-    def __init__(self, client: IntercomClient) -> None:
-        """Nothing is asked yet."""
-        self._client = client
-        self._admins: frozenset[AdminId] | None = None
-
-    def admins(self) -> frozenset[AdminId]:
-        """Return the ids of all teammates; empty if Intercom does not show them: single calls check the owners then."""
-        if self._admins is None:
-            try:
-                self._admins = self._client.admins()
-            except (UndoneError, ForbiddenError):
-                self._admins = frozenset()
-        return self._admins
 
 
 @dataclass(frozen=True, slots=True)
