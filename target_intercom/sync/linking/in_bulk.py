@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from target_intercom.ledger.interface import stamp
-from target_intercom.ledger.links import LinkState
+from target_intercom.ledger.memberships.states import LinkState
 from target_intercom.model import STAND_IN, LinkChange
 from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
 from target_intercom.sync.jobs.lane import JobEnd, Submission
@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.link import LinkKind
-    from target_intercom.ledger.links import Membership
+    from target_intercom.ledger.memberships.states import Membership
     from target_intercom.model import ContactId, LinkedId, Pair
     from target_intercom.sync.jobs.bulk_jobs import BulkJobs
     from target_intercom.sync.linking.changes import MembershipChange
