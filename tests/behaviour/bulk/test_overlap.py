@@ -79,7 +79,7 @@ def test_a_lead_that_comes_in_every_batch_is_made_once(load: Loader, people: Peo
     rows = [{**row, "row": number} for number, row in enumerate(row for batch in batches for row in batch)]
     done = load(customers(*rows), **LEADS)
     assert done.results() == {"created": 58, "updated": 2}
-    assert [one["name"] for one in people.everyone() if one["email"] == person(1)["email"]] == ["N300"]
+    assert [one["name"] for one in people.everyone() if one["email"] == person(1)["email"]] == ["N3"]
 
 
 def test_a_job_that_fails_in_the_middle_costs_no_other_batch_anything(load: Loader, people: People) -> None:
