@@ -126,7 +126,7 @@ class RecordOutcomes:
         """Report records that went through, and save what they list."""
         if contact is not None:
             if contact.is_read and not (isinstance(records.match, Found) and records.match.contact is contact):
-                self.directory.learn(contact, Source.ANSWER)
+                self._learn(contact, records)
             self.links.saved(records, contact, result)
         first_wins = self.stream.settings.sync_mode is SyncMode.INSERT
         winner = records.entries[0] if first_wins else records.entries[-1]
@@ -137,6 +137,13 @@ class RecordOutcomes:
                 self.report.record(self.stream.name, Outcome(entry.received, Result.MERGED))
         self.marks.live(places_of(records.entries))
         return []
+
+    def _learn(self, contact: Contact, records: ContactRecords) -> None:
+        """Remember a contact as a call has left it, while search may not show that."""
+        if contact.is_named or all(entry.key is None for entry in records.entries):
+            self.directory.learn(contact, Source.ANSWER)
+        else:
+            self.memory.made(contact)
 
     def _rejected(self, records: ContactRecords, why: Refusal) -> list[Entry]:
         """Reject a record; several that were refused together are tried one by one, so that one spoils no other."""

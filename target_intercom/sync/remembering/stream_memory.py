@@ -176,6 +176,11 @@ class StreamMemory:
         """Return records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
         return list(entries) if self._ids is None else self._ids.find_of(entries, self._entries)
 
+    def made(self, contact: Contact) -> None:
+        """Remember that a job has made a contact whose id is not known, beside its rows."""
+        if self._ids is not None:
+            self._ids.made(contact)
+
     def save_source_hashes(self) -> None:
         """Write the source hashes of a batch's records, after everything else of the batch is written."""
         self.flush()
