@@ -51,7 +51,7 @@ statements of SQLAlchemy make some, which with 100,000 took 40 MB of memory for 
 
 
 class TargetIntercom(Command):
-    """Loads Singer streams into Intercom's contacts."""
+    """Loads Singer streams into Intercom, as contacts and companies."""
 
     default_sink_class = IntercomSink
     message_reader_class = MessageReader

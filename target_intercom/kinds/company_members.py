@@ -77,7 +77,7 @@ class CompanyMembers(LinkKind):
     names = COMPANY_NAMES
     in_creates = True
     not_made = "no_company"
-    no_contact = "there is no contact to put into the company; memberships make none"
+    no_contact = "there is no contact to put into the company; memberships create none"
     left_out = "companies are left out: they do not exist, or did not take the contact"
     plural = "companies"
     contacts_a_call = 1

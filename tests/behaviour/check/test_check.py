@@ -755,7 +755,7 @@ def test_a_postgresql_that_is_not_there_is_out_of_reach_and_its_password_a_secre
 def test_a_folder_that_cannot_be_made_is_told_before_a_run_needs_it(check: Checker, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = check(data_dir=str(tmp_path / "file" / "data"))
-    assert "is no folder" in done.messages("error", "data_dir")[0]
+    assert "is not a folder" in done.messages("error", "data_dir")[0]
     assert "cannot be opened" in done.messages("error", "ledger_url")[0]
 
 
