@@ -116,6 +116,19 @@ def test_a_company_that_comes_back_gets_our_people_back(
     assert (again.writes, member_calls(again)) == (0, {})
 
 
+def test_who_was_archived_and_comes_back_is_ours_still_where_the_company_was_written_meanwhile(
+    load: Loader, people: People
+) -> None:
+    rows = working({"id": "1", "account_id": "acme"})
+    load([*accounts(ACME), *rows], **SETTINGS)
+    done = load([*accounts({**ACME, "name": "Gone"}), *working({"id": "1", "_sdc_deleted_at": WHEN})], **SETTINGS)
+    assert (done.results("accounts"), done.results()) == ({"updated": 1}, {"archived": 1})
+    load(accounts(ACME), **SETTINGS)
+    load(rows, **SETTINGS)
+    assert companies_of(people, external_id="1") == {"acme"}
+    assert moved(load(working({"id": "1", "account_id": None}), **SETTINGS)) == (0, 1)
+
+
 def test_who_left_while_a_company_was_away_stays_out(load: Loader, people: People, sandbox: SandboxServer) -> None:
     add_people(people, ["0", "1"])
     load([*accounts(ACME), *seats(seat(0, "acme"), seat(1, "acme"))], **WITH_SEATS)
