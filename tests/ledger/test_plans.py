@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import event
 
 from target_intercom.ledger.interface import Doubt, Stamp
-from target_intercom.ledger.links import LinkState, Membership
-from target_intercom.ledger.memberships import Memberships
+from target_intercom.ledger.memberships.states import LinkState, Membership
+from target_intercom.ledger.memberships.written import Memberships
 from target_intercom.ledger.records import SqlLedger
 from target_intercom.ledger.runs.lead_intents import SqlLeadIntents
 from target_intercom.ledger.runs.stamps import mend_stamps

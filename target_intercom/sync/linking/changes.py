@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from target_intercom.errors import UndoneError
 from target_intercom.ledger.interface import Stamp
-from target_intercom.ledger.links import LinkState, Membership
+from target_intercom.ledger.memberships.states import LinkState, Membership
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

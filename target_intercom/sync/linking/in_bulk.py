@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from target_intercom.ledger.interface import stamp
-from target_intercom.ledger.links import LinkState
+from target_intercom.ledger.memberships.states import LinkState
 from target_intercom.model import STAND_IN, LinkChange
 from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
 
@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.link import LinkKind
-    from target_intercom.ledger.links import Membership
+    from target_intercom.ledger.memberships.states import Membership
     from target_intercom.model import ContactId, LinkedId, Pair, RecordKey
     from target_intercom.sync.linking.changes import MembershipChange
     from target_intercom.sync.linking.links import Links

@@ -15,7 +15,7 @@ from target_intercom.sync.remembering.fingerprints import lists_news, lists_prin
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.ledger.memberships.written import Memberships
     from target_intercom.model import ContactId, Entry, LinkChange, LinkName, PlannedWrite, RecordKey, Role
     from target_intercom.settings.config import Stream
     from target_intercom.sync.linking.changes import MembershipChange

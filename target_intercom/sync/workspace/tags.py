@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.intercom.protocol.workspace import Tag
-    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.ledger.memberships.written import Memberships
     from target_intercom.model import GroupKey, TagId
 
 _NEW_SECONDS = 5.0
