@@ -151,7 +151,9 @@ class LinksWithContacts:
             batch.add(one)
             after = batch.of_key(one.stream, one.key)
             plan.after.extend(after)
-            pairs.update(row.pair for row in after if row.contact == one.contact.id)
+            # What earlier lists want and could not have yet waits on.
+            now = (row for row in after if row.group in one.groups or not row.state.is_open)
+            pairs.update(row.pair for row in now if row.contact == one.contact.id)
         batch.save()
         return pairs
 

@@ -84,6 +84,18 @@ def test_a_company_that_a_later_run_brings_gets_its_people_though_they_do_not_co
     assert moved(load(working({"id": "1", "account_id": None}), **SETTINGS)) == (0, 1)
 
 
+@pytest.mark.parametrize("bulk", [False, True])
+def test_where_nobody_leaves_a_company_that_comes_later_has_all_who_ever_named_it(
+    load: Loader, people: People, bulk: bool
+) -> None:
+    settings = {**SETTINGS, "sync_mode": "additive", "bulk_writes": bulk}
+    load(working(*({"id": str(n), "account_id": "acme"} for n in range(4))), **settings)
+    named = working(*({"id": str(n), "name": "Ann", "account_id": "bolt"} for n in range(4)))
+    done = load([*named, *accounts(ACME, BOLT)], **settings)
+    assert (done.exit_code, done.refusals) == (0, [])
+    assert all_companies(people) == {str(n): {"acme", "bolt"} for n in range(4)}
+
+
 def test_a_record_that_wants_it_no_more_does_not_get_it_later(load: Loader, people: People) -> None:
     load(working({"id": "1", "account_id": "acme"}), **SETTINGS)
     load(working({"id": "1", "account_id": None}), **SETTINGS)
