@@ -15,7 +15,8 @@ from functools import partial
 from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.memberships.states import LinkState
 from target_intercom.model import STAND_IN, LinkChange
-from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
+from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
+from target_intercom.sync.jobs.lane import JobEnd, Submission
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -26,10 +27,10 @@ if t.TYPE_CHECKING:
     from target_intercom.kinds.link import LinkKind
     from target_intercom.ledger.memberships.states import Membership
     from target_intercom.model import ContactId, LinkedId, Pair, RecordKey
+    from target_intercom.sync.jobs.bulk_jobs import BulkJobs
     from target_intercom.sync.linking.changes import MembershipChange
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.linking.outcomes import Outcomes
-    from target_intercom.sync.writing.bulk_jobs import BulkJobs
 
 _LOOKS = 2
 """Calls that a job costs beside its submissions, about."""
