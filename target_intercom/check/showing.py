@@ -105,10 +105,9 @@ def _permission_cells(probed: Probed) -> list[list[str]]:
 
 
 def _attribute_cells(attributes: Sequence[AttributeRow]) -> list[list[str]]:
-    rows = [["name", "type", "mappable", "options"]]
-    for one in sorted(attributes, key=lambda row: not row.mappable):
-        rows.append([one.name, one.type, _mappable(one), _options(one.options)])
-    return rows
+    rows = sorted(attributes, key=lambda row: not row.mappable)
+    cells = [[one.name, one.type, _mappable(one), _options(one.options)] for one in rows]
+    return [["name", "type", "mappable", "options"], *cells]
 
 
 def _mappable(attribute: AttributeRow) -> str:

@@ -88,7 +88,9 @@ def test_the_text_shows_all_of_it(check: Checker, attribute: Any) -> None:
     assert ["id", "string", "to match by"] in listed
     assert ["custom_attributes.old", "integer", "no: archived"] in listed
     assert "created_at" not in [row[0] for row in listed]
-    assert re.search(r"^  and \d\d that 'mappings' does not take \(--format json lists them\)$", done.stdout, re.M)
+    assert re.search(
+        r"^  and \d\d that 'mappings' does not take \(--format json lists them\)$", done.stdout, re.MULTILINE
+    )
     assert done.stdout.endswith("\n\nNot ready: 1 error\n")
     permissions = done.stdout.partition("\nPermissions\n")[2].partition("\n\n")[0]
     assert "  not asked: only a write would tell" in permissions.splitlines()
