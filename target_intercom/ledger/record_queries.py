@@ -82,6 +82,10 @@ class RecordQueries(Ledger):
         is_of_contacts = self._entries.object == OF_CONTACTS
         return unnamed.find(self._database, self._workspace) if is_of_contacts else iter(())
 
+    def unnamed_with(self, identities: Iterable[Identity], since: Stamp) -> Sequence[tuple[Contact, Stamp]]:
+        """See `Ledger`."""
+        return unnamed.with_identifiers(self._database, self._workspace, identities, since)
+
     def known(self, stream: str) -> int:
         """Count the contacts that were synced from a stream."""
         mine = (*self._entries.by_contact(stream), _E.standing == EntryState.SYNCED.value)

@@ -50,7 +50,7 @@ def _refused_by_links(one_link: str) -> Mapping[str, str]:
     return MappingProxyType(
         {
             "create_attributes": "is for contacts and companies: a membership has no attributes",
-            "creation_mode": "is for contacts: a membership makes none",
+            "creation_mode": "is for contacts: a membership creates none",
             "match_by": "is for contacts: a membership is of the contact that its identifiers find",
             "removal_mode": "is for contacts: a membership ends, and removes none",
             "tags_property": f"is for contacts: {one_link}",
