@@ -52,7 +52,7 @@ statements of SQLAlchemy make some, which with 100,000 took 40 MB of memory for 
 
 
 class TargetIntercom(Command):
-    """Loads Singer streams into Intercom's contacts."""
+    """Loads Singer streams into Intercom, as contacts and companies."""
 
     default_sink_class = IntercomSink
     message_reader_class = MessageReader
@@ -240,7 +240,7 @@ class TargetIntercom(Command):
             self._assert_line_requires(message_dict, requires={"stream", "record"})
         stream, record = message_dict["stream"], message_dict["record"]
         if not isinstance(record, dict):
-            error = f"Stream '{stream}': a record is no JSON object"
+            error = f"Stream '{stream}': a record is not a JSON object"
             raise InvalidInputLine(error)
         self._message = message_dict
         self.run.tap_streams.record(stream, message_dict.get("version"), in_batch=self._in_batch)

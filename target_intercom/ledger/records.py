@@ -189,6 +189,16 @@ class SqlLedger(RecordQueries):
                 if now[row.contact_id] not in {None, row.intercom_id}:
                     yield row.contact_id
 
+    def _gone(self, connection: Connection, companies: Iterable[ContactId]) -> set[ContactId]:
+        """Return those of these companies that were removed, and did not come back."""
+        gone: set[ContactId] = set()
+        for chunk in chunks(sorted(companies)):
+            removed = (*self._entries.all, _E.gone_id.in_(chunk))
+            live = (*self._entries.all, _E.contact_id.in_(chunk))
+            gone.update(connection.scalars(select(_E.gone_id).where(*removed)))
+            gone.difference_update(connection.scalars(select(_E.contact_id).where(*live)))
+        return gone
+
     def _overrule(self, connection: Connection, stream: str, changed: Mapping[ContactId, RecordKey]) -> None:
         """Write which record of a stream changed a contact that others of it have, too."""
         where = (*self._entries.of(stream), _E.contact_id == bindparam("of"), _E.key != bindparam("by"))
@@ -213,8 +223,11 @@ class SqlLedger(RecordQueries):
         dropped = [self._entries.of_dropped(stream, one.dropped) for one in loaded if one.dropped is not None]
 
         def work(connection: Connection) -> int:
+            back: set[ContactId] = set()
             if self._entries.object == OF_COMPANIES:
-                forget_groups(connection, self._workspace, set(map(company_key, self._anew(connection, shown))))
+                anew = set(self._anew(connection, shown))
+                forget_groups(connection, self._workspace, set(map(company_key, anew)))
+                back = anew | self._gone(connection, live)
             self._change(connection, shown)
             self._overrule(connection, stream, certain)
             self._entries.put(connection, dropped, CHANGING)
@@ -222,7 +235,7 @@ class SqlLedger(RecordQueries):
             in_order = [rows[key] for key in sorted(rows)]
             self._entries.put(connection, in_order, CHANGING, groups_print=groups_print)
             if self._entries.object == OF_COMPANIES:
-                return look_at_returned(connection, self._workspace, set(map(company_key, live)), self._run)
+                return look_at_returned(connection, self._workspace, set(map(company_key, back)), self._run)
             forget_live(connection, self._workspace, live)
             return 0
 

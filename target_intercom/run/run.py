@@ -15,7 +15,7 @@ from target_intercom.errors import (
 )
 from target_intercom.kinds.companies import COMPANIES
 from target_intercom.kinds.contacts import CONTACTS
-from target_intercom.ledger.store.scratch_folder import sweep
+from target_intercom.ledger.scratch.folder import sweep
 from target_intercom.reporting.log import Warnings
 from target_intercom.reporting.pages.report_page import RunFacts
 from target_intercom.reporting.report import RejectedRecords, RunReport

@@ -95,6 +95,7 @@ class Session:
         finally:
             if parts.links.at_end is not None:
                 parts.links.at_end.close()
+            parts.shelves.close()
             parts.ledger.close()
 
     def _history(self, ended: EndedRun) -> Sequence[EndedRun]:

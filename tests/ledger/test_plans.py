@@ -20,8 +20,8 @@ from target_intercom.ledger.runs.lead_intents import SqlLeadIntents
 from target_intercom.ledger.runs.stamps import mend_stamps
 from target_intercom.ledger.runs.streams import SqlStreams
 from target_intercom.ledger.runs.unarchived import SqlUnarchivedContacts
+from target_intercom.ledger.scratch.database import ScratchDatabase
 from target_intercom.ledger.store.database import Database
-from target_intercom.ledger.store.scratch import ScratchDatabase
 from target_intercom.model import Email, ExternalId, GroupKey, Identity, LinkName, TagId
 from tests.units.reporting.pages.facts import ENDED
 

@@ -99,7 +99,7 @@ class KeyedParts:
 
     @cached_property
     def _marks(self) -> Marks:
-        return Marks(self.shared.report, are_expected=self.shared.config.removes)
+        return Marks(self.shared.report, self.shared.shelves.shelf, are_expected=self.shared.config.removes)
 
     @cached_property
     def _catalog(self) -> AttributeCatalog:

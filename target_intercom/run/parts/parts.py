@@ -101,7 +101,7 @@ class Parts(ContactParts):
 
     @cached_property
     def _marks(self) -> Marks:
-        return Marks(self.report, are_expected=self.config.removes)
+        return Marks(self.report, self.shelves.shelf, are_expected=self.config.removes)
 
     @cached_property
     def removals(self) -> Removals:

@@ -12,8 +12,9 @@ from target_intercom.intercom.dry_run.client import DryRunClient
 from target_intercom.intercom.parallel import InParallel
 from target_intercom.ledger.interface import Ledger, stamp
 from target_intercom.ledger.records import SqlLedger
+from target_intercom.ledger.scratch.database import ScratchDatabase
+from target_intercom.ledger.scratch.shelves import Shelves
 from target_intercom.ledger.store.database import Database
-from target_intercom.ledger.store.scratch import ScratchDatabase
 from target_intercom.settings.warnings import ignored_values, nameless_workspace
 from target_intercom.sync.jobs.bulk_jobs import BulkJobs
 from target_intercom.sync.matching.contact_ids import ContactIds
@@ -39,7 +40,9 @@ GRACE_SECONDS: t.Final = 5.0
 
 def new_client(config: Config, plan: PlanFile | None, warn: Callable[[str], None]) -> IntercomClient:
     """Return the client of a run; with a plan it writes nothing to Intercom and plans what it would have written."""
-    make = IntercomClient if plan is None else partial(DryRunClient, note=plan.note)
+    make: Callable[..., IntercomClient] = IntercomClient
+    if plan is not None:
+        make = partial(DryRunClient, note=plan.note, shelves=Shelves(config.data_dir))
     return make(
         url=config.url,
         token=config.access_token,
@@ -100,6 +103,11 @@ class SharedParts:
         """The batches that are under way."""
         return Overlap(self.client.clock.monotonic)
 
+    @cached_property
+    def shelves(self) -> Shelves:
+        """Dictionaries on disk."""
+        return Shelves(self.config.data_dir)
+
     def jobs(self, look: Callable[[JobId], Job], plural: str) -> BulkJobs:
         """Return the bulk jobs that write some kind of object; `look` reads one."""
         return BulkJobs(
@@ -129,8 +137,9 @@ class ContactParts(SharedParts):
 
     @cached_property
     def directory(self) -> Directory:
-        """What is known of contacts."""
-        return Directory(search_delay_seconds=self.config.search_delay_seconds, clock=self.client.clock.monotonic)
+        """What is known of contacts; what a dry run would write shows in its searches at once."""
+        delay = 0 if self.config.dry_run else self.config.search_delay_seconds
+        return Directory(search_delay_seconds=delay, clock=self.client.clock.monotonic)
 
     @cached_property
     def matcher(self) -> Matcher:

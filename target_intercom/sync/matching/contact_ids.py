@@ -211,4 +211,6 @@ def _pick(shown: Directory, contact: Contact) -> Contact | None:
     else:
         hits = [] if contact.email is None else shown.named(MatchBy.EMAIL, contact.email)
     hits = [hit for hit in hits if hit.role == contact.role]
-    return hits[0] if len(hits) == 1 else None
+    # Others may have its email by now, with an external_id that it did not have.
+    as_made = [hit for hit in hits if hit.external_id == contact.external_id]
+    return next((some[0] for some in (as_made, hits) if len(some) == 1), None)

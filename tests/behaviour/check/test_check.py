@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sqlite3
 import subprocess
@@ -75,13 +76,21 @@ def test_the_page_names_every_key_and_state(check: Checker) -> None:
 
 def test_the_text_shows_all_of_it(check: Checker, attribute: Any) -> None:
     attribute("plan", "options", options=[{"value": "free"}, {"value": "pro"}])
+    attribute("old", "integer", archived=True)
     done = check(as_="text", mappings={**IDS, "tier": "custom_attributes.gone"}, create_attributes=False)
     assert done.exit_code == 1
     titles = ("Connection", "Permissions", "Ledger", "Findings", "Attributes of contacts")
     places = [f"\n{done.stdout}".index(f"\n{title}") for title in titles]
     assert places == sorted(places)
-    assert "  mappable  options\n" in done.stdout
-    assert "  custom_attributes.plan    string   yes       no        yes       free, pro\n" in done.stdout
+    listed = [re.split(r"  +", line.strip()) for line in done.stdout.partition("Attributes of")[2].splitlines()]
+    assert listed[1] == ["name", "type", "mappable", "options"]
+    assert ["custom_attributes.plan", "string", "yes", "free, pro"] in listed
+    assert ["id", "string", "to match by"] in listed
+    assert ["custom_attributes.old", "integer", "no: archived"] in listed
+    assert "created_at" not in [row[0] for row in listed]
+    assert re.search(
+        r"^  and \d\d that 'mappings' does not take \(--format json lists them\)$", done.stdout, re.MULTILINE
+    )
     assert done.stdout.endswith("\n\nNot ready: 1 error\n")
     permissions = done.stdout.partition("\nPermissions\n")[2].partition("\n\n")[0]
     assert "  not asked: only a write would tell" in permissions.splitlines()
@@ -236,7 +245,7 @@ def test_a_host_that_is_not_there_is_said_to_be_out_of_reach(check: Checker) -> 
 def test_what_is_no_intercom_is_said_to_be_none(check: Checker, sandbox: SandboxServer) -> None:
     with Front(sandbox, lambda _: Response.of(404, {})) as front:
         done = check(api_url=front.url)
-    assert "This is no Intercom API" in done.only("error", "api_url")
+    assert "This is not Intercom's API" in done.only("error", "api_url")
 
 
 def test_a_version_that_intercom_does_not_take_is_said(check: Checker) -> None:
@@ -465,14 +474,14 @@ def test_types_that_will_not_fit_are_told_by_stream_and_property(check: Checker,
     assert "Stream 'customers': 'seats' (boolean) does not fit 'custom_attributes.seats'" in errors
     assert "'signed_up_at' (boolean) does not fit 'signed_up_at', which takes dates" in errors
     assert "'ratio' (string) goes into 'custom_attributes.ratio', which takes numbers" in warnings
-    assert "a list of 'free', 'pro': values that are none of its options are left out" in warnings
+    assert "a list of 'free', 'pro': other values are left out" in warnings
 
 
 def test_values_that_a_list_attribute_does_not_have_are_named(check: Checker, attribute: Any) -> None:
     attribute("plan", "options", options=[{"value": "free"}, {"value": "pro"}])
     plan = {"type": ["string", "null"], "enum": ["free", "gold", None]}
     done = check(catalog(offered("customers", **CUSTOMERS, plan=plan)))
-    assert "'gold' is none, and left out" in done.only("warning", "mappings")
+    assert "other values ('gold') are left out" in done.only("warning", "mappings")
     plan["enum"] = ["free", None]
     assert check(catalog(offered("customers", **CUSTOMERS, plan=plan))).messages("warning") == []
 
@@ -650,7 +659,7 @@ def test_a_schema_that_is_no_object_is_told_with_its_stream_in_the_words_of_a_ru
     done = check(catalog(offered("customers", **CUSTOMERS), bad))
     assert done.exit_code == 1
     (message,) = done.messages("error")
-    assert message.startswith("Stream 'orders': its schema is no JSON object. To leave the stream out")
+    assert message.startswith("Stream 'orders': its schema is not a JSON object. To leave the stream out")
     assert load([{**schema("orders", id="integer"), "schema": wrong}]).exit_code == 1
     assert message in caplog.text
 
@@ -755,7 +764,7 @@ def test_a_postgresql_that_is_not_there_is_out_of_reach_and_its_password_a_secre
 def test_a_folder_that_cannot_be_made_is_told_before_a_run_needs_it(check: Checker, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = check(data_dir=str(tmp_path / "file" / "data"))
-    assert "is no folder" in done.messages("error", "data_dir")[0]
+    assert "is not a folder" in done.messages("error", "data_dir")[0]
     assert "cannot be opened" in done.messages("error", "ledger_url")[0]
 
 
