@@ -82,6 +82,7 @@ class Session:
             The last runs of the workspace, this one the last; without a ledger none.
         """
         parts = self.parts
+        parts.overlap.close()
         parts.in_parallel.close()
         for stream, contacts in parts.archived.left().items():
             parts.report.unarchived(stream, contacts)

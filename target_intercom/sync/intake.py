@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from target_intercom.errors import InvalidRecordError
 from target_intercom.model import Entry
@@ -42,16 +42,8 @@ class Intake:
     catalog: AttributeCatalog
     memory: StreamMemory
     outcomes: RecordOutcomes
-    _custom: dict[str, AttributeType | None] = field(default_factory=dict)
-    """The types of the custom attributes that came so far; None for one that cannot be written."""
-
-    def meet(self, schema: StreamSchema) -> None:
-        """Check that records can be loaded that come under a schema.
-
-        Raises:
-            StreamRefusedError: they cannot.
-        """
-        self.mappers.of(schema)
+    custom: dict[str, AttributeType | None]
+    """The types of the custom attributes that came so far, in any batch; None for one that cannot be written."""
 
     def take(self, records: Sequence[Received]) -> Taken:
         """Read a batch; records that cannot be loaded are reported at once."""
@@ -60,6 +52,12 @@ class Intake:
             mapper.learn([received.record for received in some])
         familiar, others, sources = self.memory.familiar(records, self._ground)
         return Taken(familiar, *in_line(self.recall(others, sources)))
+
+    def take_again(self, taken: Taken) -> Taken:
+        """Return a batch by what the ledger knows now: other batches have ended since it was read."""
+        familiar, others, sources = self.memory.familiar([one.received for one in taken.familiar], self._ground)
+        entries = [*self.recall(others, sources), *self.memory.recall([*taken.quiet, *taken.others])]
+        return Taken(familiar, *in_line(sorted(entries, key=lambda entry: entry.received.number)))
 
     def recall(self, records: Sequence[Received], sources: Mapping[int, str]) -> list[Entry]:
         """Map records, and recall what the ledger knows of them; `sources` has their source hashes by number."""
@@ -75,7 +73,7 @@ class Intake:
         for mapper, some in self.mappers.runs(records):
             for received in some:
                 try:
-                    mapped = mapper.map(received, self._custom)
+                    mapped = mapper.map(received, self.custom)
                 except InvalidRecordError as error:
                     self.outcomes.invalid(received, error)
                     continue
@@ -88,10 +86,10 @@ class Intake:
 
     def _provide_attributes(self, records: Iterable[Received]) -> None:
         """Find or create the custom attributes that records need; the first schema that names a type decides it."""
-        wanted = WantedAttributes(self._custom)
+        wanted = WantedAttributes(self.custom)
         for mapper, some in self.mappers.runs(records):
             mapper.want((one.record for one in some if not mapper.removes(one.record)), wanted)
-        self._custom |= self.catalog.provide(wanted.types(), create=self.stream.settings.create_attributes)
+        self.custom |= self.catalog.provide(wanted.types(), create=self.stream.settings.create_attributes)
 
     def _refuse_troubled(self, records: Sequence[Received]) -> list[Received]:
         """Report the records that are known to be invalid, and return the others."""

@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
 
 @dataclass
 class RecordOutcomes:
-    """Reports what becomes of the records of one stream, and tells every part that has to know."""
+    """Reports what becomes of the records of a batch, and tells every part that has to know."""
 
     stream: Stream
     report: RunReport
@@ -48,19 +48,17 @@ class RecordOutcomes:
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Write, after a batch, what it marks and links, and how its records are known when they come again."""
-        self._survivors.clear()
         try:
             yield
         except BaseException:
             # What ended it is what counts, also where the ledger cannot be written any more.
             with suppress(LedgerError):
-                self.memory.forget_batch()
+                self.memory.flush()
             raise
         self.marks.apply()
         self.memory.flush()
         self.links.save()
         self.memory.save_source_hashes()
-        self.memory.forget_batch()
 
     def unchanged(self, familiar: Sequence[Familiar], quiet: Sequence[Entry]) -> None:
         """Report unchanged records: the last one of each contact as `unchanged`, the others as `merged`."""
@@ -128,7 +126,7 @@ class RecordOutcomes:
         """Report records that went through, and save what they list."""
         if contact is not None:
             if contact.is_read and not (isinstance(records.match, Found) and records.match.contact is contact):
-                self.directory.learn(contact, Source.ANSWER)
+                self._learn(contact, records)
             self.links.saved(records, contact, result)
         first_wins = self.stream.settings.sync_mode is SyncMode.INSERT
         winner = records.entries[0] if first_wins else records.entries[-1]
@@ -139,6 +137,13 @@ class RecordOutcomes:
                 self.report.record(self.stream.name, Outcome(entry.received, Result.MERGED))
         self.marks.live(places_of(records.entries))
         return []
+
+    def _learn(self, contact: Contact, records: ContactRecords) -> None:
+        """Remember a contact as a call has left it, while search may not show that."""
+        if contact.is_named or all(entry.key is None for entry in records.entries):
+            self.directory.learn(contact, Source.ANSWER)
+        else:
+            self.memory.made(contact)
 
     def _rejected(self, records: ContactRecords, why: Refusal) -> list[Entry]:
         """Reject a record; several that were refused together are tried one by one, so that one spoils no other."""

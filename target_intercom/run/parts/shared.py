@@ -16,11 +16,12 @@ from target_intercom.ledger.scratch.database import ScratchDatabase
 from target_intercom.ledger.scratch.shelves import Shelves
 from target_intercom.ledger.store.database import Database
 from target_intercom.settings.warnings import ignored_values, nameless_workspace
+from target_intercom.sync.jobs.bulk_jobs import BulkJobs
 from target_intercom.sync.matching.contact_ids import ContactIds
 from target_intercom.sync.matching.directory import Directory
 from target_intercom.sync.matching.search import Matcher
+from target_intercom.sync.overlap import Overlap
 from target_intercom.sync.remembering.stream_memory import StreamMemory
-from target_intercom.sync.writing.bulk_jobs import BulkJobs
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -92,8 +93,15 @@ class SharedParts:
 
     @cached_property
     def in_parallel(self) -> InParallel:
-        """The threads that make calls."""
-        return InParallel(self.config.max_connections, self.client.stop, GRACE_SECONDS)
+        """The threads that make calls; jobs are waited for without a connection."""
+        connections = self.config.max_connections
+        threads = 2 * connections - 1 if self.config.bulk_writes else connections
+        return InParallel(threads, self.client.stop, GRACE_SECONDS)
+
+    @cached_property
+    def overlap(self) -> Overlap:
+        """The batches that are under way."""
+        return Overlap(self.client.clock.monotonic)
 
     @cached_property
     def shelves(self) -> Shelves:
@@ -114,7 +122,7 @@ class SharedParts:
         )
 
     def memory(self, stream: Stream, ledger: Ledger, ids: ContactIds | None) -> StreamMemory:
-        """Return a stream's part of a ledger."""
+        """Return what a batch of a stream has of a ledger."""
         sees = stream.settings.sync_mode.removes or self.config.removes
         return StreamMemory(stream, ledger=ledger, ids=ids, repair=self.config.repair, sees=sees)
 

@@ -14,7 +14,7 @@ from target_intercom.sync.remembering.kept_records import KeptRecords
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 
-    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.ledger.memberships.written import Memberships
     from target_intercom.model import GroupKey, Identity, LinkName, Received, RecordKey
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.matching.contact_ids import ContactIds

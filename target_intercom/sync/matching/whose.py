@@ -236,10 +236,10 @@ def _lets_go(entry: Entry, contact: Contact, known: Directory, links: RecordLink
     named = None if identity.id is None else with_id(known, identity.id, identity, follow_merge=True)
     if isinstance(named, Found) and named.contact.id != contact.id:
         return True
-    if not _names_another(identity, contact):
-        return False
-    asked.append(contact.id)
-    return links.are_shared(contact.id, entry.key)
+    if identity.external_id is not None or (contact.role == "lead" and identity.email is not None):
+        # A record before this one may give it another external_id, or make a user of a lead.
+        asked.append(contact.id)
+    return _names_another(identity, contact) and links.are_shared(contact.id, entry.key)
 
 
 def _names_another(identity: Identity, contact: Contact) -> bool:
