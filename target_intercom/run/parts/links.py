@@ -110,7 +110,7 @@ class LinkParts:
             links,
             waiting,
             FindContacts(links, waiting, shared.matcher, shared.directory, shared.ids, outcomes),
-            PutOn(links, shared.in_parallel, jobs, shared.matcher, shared.plan, outcomes),
+            PutOn(links, shared.in_parallel, jobs, shared.matcher.shown, shared.plan, outcomes),
             TakeOff(links, shared.in_parallel, jobs, shared.plan, outcomes),
             CompleteStreams(shared.ledger, links.memberships, shared.warn),
         )
