@@ -103,6 +103,8 @@ class UnnamedLists:
         """`shelf` makes dictionaries on disk; search shows every contact after `search_delay_seconds`."""
         self._lists: MutableMapping[int, _List] = shelf()
         """In the order in which they came."""
+        self._keys: MutableMapping[tuple[str, RecordKey], None] = shelf()
+        """Of the records that they are of."""
         self._ids = ids
         self._delay = search_delay_seconds
         self._newest: MutableMapping[tuple[str, RecordKey, LinkName], int] = shelf()
@@ -113,11 +115,16 @@ class UnnamedLists:
         """Whether no list waits."""
         return not self._lists
 
+    def waits(self, stream: str, key: RecordKey) -> bool:
+        """Check whether a list of a record waits."""
+        return (stream, key) in self._keys
+
     def add(self, one: ListedGroups, number: int) -> None:
         """Add the list of a record; `number` is the record's place in the pipe."""
         unnamed = Unnamed(replace(one.contact, attributes={}), time.monotonic() + self._delay)
         listed = {kind: dict(groups) for kind, groups in one.listed.items()}
         self._lists[len(self._lists)] = _List(one.stream, one.key, unnamed, listed, number)
+        self._keys[one.stream, one.key] = None
 
     def supersede(self, stream: str, key: RecordKey, kinds: Collection[LinkName], number: int) -> None:
         """Drop what waits of earlier records of a key: its later list, of these kinds, need not wait."""
@@ -142,6 +149,7 @@ class UnnamedLists:
                     named.append(ListedGroups(one.stream, one.key, contact, one.listed))
             save_lists(memberships, kinds, named)
         self._lists.clear()
+        self._keys.clear()
         self._newest.clear()
 
     def _newest_of(self, one: _List) -> _List | None:
