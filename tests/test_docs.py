@@ -147,8 +147,8 @@ def test_the_errors_page_has_every_message() -> None:
 
 
 TWICE = re.compile(
-    r"\b(?:is|are) no (?:JSON|Singer|Intercom|SQLAlchemy|email|folder)\b|\bthat (?:is|are) none\b|\breason stands there\b"
-    r"|\bwith a higher one\b|\b[Oo]f \w+ see\b"
+    r"\b(?:is|are) no (?:JSON|Singer|Intercom|SQLAlchemy|email|folder)\b|\bthat (?:is|are) none\b"
+    r"|\breason stands there\b|\bwith a higher one\b|\b[Oo]f \w+ see\b"
 )
 """Turns that had to be read twice."""
 
