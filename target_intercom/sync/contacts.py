@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 from target_intercom.model import (
     Ambiguous,
@@ -65,7 +65,7 @@ class ContactBatch:
         with self.outcomes.batch():
             while entries:
                 batch, after = self._plan(entries, known)
-                find_names = partial(self._names_around, entries, known)
+                find_names = cache(partial(self._names_around, entries, known))
                 if self.overlap.end_sharing(find_names):
                     # What was looked up has changed since.
                     entries = self.memory.recall(entries)

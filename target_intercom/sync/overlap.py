@@ -24,7 +24,7 @@ MOST_RECORDS: t.Final = 9_600
 Names: t.TypeAlias = "AbstractSet[Hashable]"
 """What a batch may share with others: record keys, identifiers, ids of contacts."""
 Work: t.TypeAlias = "Iterator[Callable[[], Names]]"
-"""The work on a batch. Wherever it would wait for jobs, it yields how to find out its names."""
+"""The work on a batch. Wherever it would wait for jobs, it yields what returns its names: they may not be asked for."""
 
 
 class Batch(t.Protocol):
@@ -43,14 +43,8 @@ class _UnderWay:
     records: int
     began: float
     """On the monotonic clock."""
-    find_names: Callable[[], Names]
-    _names: Names | None = None
-
-    def names(self) -> Names:
-        """Return its names, which stay as they are while its jobs are under way."""
-        if self._names is None:
-            self._names = self.find_names()
-        return self._names
+    names: Callable[[], Names]
+    """Returns its names, which stay as they are while its jobs are under way."""
 
 
 class Overlap:
