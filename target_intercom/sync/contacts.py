@@ -64,14 +64,14 @@ class ContactBatch:
         entries = self._report_unchanged(familiar, quiet, entries, known)
         with self.outcomes.batch():
             while entries:
-                batch, stage = self._plan(entries, known)
+                batch, after = self._plan(entries, known)
                 find_names = partial(self._names_around, entries, known)
                 if self.overlap.end_sharing(find_names):
                     # What was looked up has changed since.
                     entries = self.memory.recall(entries)
                     known = self._look_up(entries)
                     continue
-                again = yield from self._carry_out(batch, stage, find_names)
+                again = yield from self._carry_out(batch, after, find_names)
                 if again:
                     # What Intercom did not do as planned may be about the contacts of other batches, too.
                     self.overlap.end_all()
@@ -102,7 +102,11 @@ class ContactBatch:
         return self._names_of(Taken([], [], list(entries))).union(*around)
 
     def _plan(self, entries: Sequence[Entry], known: Directory) -> tuple[BatchPlan, Directory]:
-        """Plan a batch and look up the contacts that the plan needs; return the plan and the directory after it."""
+        """Plan a batch and look up the contacts that the plan needs.
+
+        Returns:
+            The plan, and the directory after it; where no record is left unwritten nobody needs that.
+        """
         held: set[ContactId] = set()
         self.look_ups.ids.find_for(identities_of(entries))
         for entry in entries:
@@ -112,7 +116,7 @@ class ContactBatch:
             stage, links = known.layer(), self.memory.links(entries, held)
             batch = play(entries, stage, links, self.stream.settings)
             if not (batch.unasked or links.unknown):
-                return batch, stage
+                return batch, stage if batch.unwritten else known
             held |= links.unknown
             self.look_ups.look_up_identities(batch.unasked, known, trusting=True)
 
@@ -137,7 +141,7 @@ class ContactBatch:
         return sorted([*others, *self.memory.named(woken)], key=_place)
 
     def _carry_out(
-        self, batch: BatchPlan, stage: Directory, find_names: Callable[[], Names]
+        self, batch: BatchPlan, after: Directory, find_names: Callable[[], Names]
     ) -> Generator[Callable[[], Names], None, list[Entry]]:
         """Carry out a plan, round by round; returns the records that have to be planned anew, in their order.
 
@@ -156,7 +160,7 @@ class ContactBatch:
                 end = writes[0].turn
                 break
         again.extend(one.entry for one in batch.unwritten if one.turn > end)
-        self._finish([one for one in batch.unwritten if one.turn <= end], stage, written)
+        self._finish([one for one in batch.unwritten if one.turn <= end], after, written)
         return sorted(again, key=_place)
 
     def _write(
@@ -191,7 +195,7 @@ class ContactBatch:
             if now is not None and records.contact is not None:
                 # What comes after begins with the contact as it is.
                 written[records.contact] = now
-                records.moved.update(() if is_foretold else Identity.of(now).identifiers())
+                records.moved |= set() if is_foretold else set(Identity.of(now).identifiers())
             if isinstance(one, Rejected) and one.as_before is not None:
                 refused.add(one.as_before)
         self.memory.trust(refused, doubt)
@@ -200,7 +204,7 @@ class ContactBatch:
         return again, failed
 
     def _finish(
-        self, unwritten: Iterable[Unwritten], stage: Directory, written: Mapping[ContactId | None, Contact]
+        self, unwritten: Iterable[Unwritten], after: Directory, written: Mapping[ContactId | None, Contact]
     ) -> None:
         """Leave, refuse and mark records as planned; `written` has the contacts as they are now."""
         quiet: list[Entry] = []
@@ -208,7 +212,7 @@ class ContactBatch:
             entry = one.entry
             match one.match:
                 case _ if entry.draft.removed and not one.is_unidentified:
-                    self.outcomes.marks.place(entry, _as_written(one.match, written), stage)
+                    self.outcomes.marks.place(entry, _as_written(one.match, written), after)
                 case Ambiguous() | MergedAway() | Unanswered() as unclear:
                     self.outcomes.refuse([entry], refusal(unclear))
                 case Found():

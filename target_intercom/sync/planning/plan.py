@@ -59,6 +59,10 @@ class BatchPlan:
         rounds: dict[int, list[ContactRecords]] = defaultdict(list)
         for write in self.writes:
             rounds[write.turn].append(write)
+        if len(rounds) == 1 and not self.unwritten:
+            # Nothing depends on how they end. What is kept in memory while jobs run counts.
+            for write in self.writes:
+                write.asked = write.moved = frozenset()
         return [rounds[turn] for turn in sorted(rounds)]
 
 
@@ -269,7 +273,7 @@ class _Play:
         """Link a record to the contact of its write, as the ledger will when that is done."""
         entry, key = decided.entry, decided.entry.key
         self._order.decide(decided.asked, write.turn, write)
-        write.asked.update(decided.asked)
+        write.asked |= set(decided.asked)
         before, now = decided.linked, write.contact
         if before != now:
             if before in self._current:
@@ -283,7 +287,7 @@ class _Play:
         self._order.move((key,), write.turn, write)
         earlier = self._write_of.get(key)
         if earlier is not None and earlier is not write:
-            earlier.replaced.add(key)
+            earlier.replaced |= {key}
         self._write_of[key] = write
         if before is not None and before != now:
             self._alternatives.leave(key, before)
