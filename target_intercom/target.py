@@ -197,11 +197,14 @@ class TargetIntercom(Command):
         """Check and keep a schema: the records that follow come under it.
 
         Raises:
-            InvalidInputLine: it has no schema.
+            InvalidInputLine: it has no schema, or its keys are no names.
             StreamRefusedError: its schema is no object, or its records cannot be loaded.
         """
         self._assert_line_requires(message_dict, requires={"stream", "schema"})
-        stream = message_dict["stream"]
+        stream, keys = message_dict["stream"], message_dict.get("key_properties") or []
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            error = f"Stream '{stream}': its key_properties are not a list of names"
+            raise InvalidInputLine(error)
         self.run.tap_streams.schema(stream, message_dict.get("bookmark_properties"))
         routes = self._routes.lay(message_dict)
         for stream_map in self.mapper.stream_maps[stream]:

@@ -272,7 +272,7 @@ class Ledger:
     def doubt(self, contacts: Sequence[ContactId]) -> Doubt:
         """Write, before contacts are changed or removed, that they may be otherwise than any record says.
 
-        Records of the stream that are overruled then (`remember`) are in doubt until the run succeeds; after it they
+        Records of the stream that are overruled then (`remember`) are in doubt until all records came; after that they
         stay as they are while the contact is that of the record that overruled them. Safe from any thread.
 
         Returns:
@@ -379,6 +379,9 @@ class Ledger:
 
     def note_run(self, run: EndedRun) -> None:
         """Write what this run did, at its end."""
+
+    def trust_overruled(self) -> None:
+        """Write that all records came: what a later one has changed is as that one says, however the run ends."""
 
     def finish(self) -> None:
         """Write that the run succeeded, and how many contacts, or memberships, each of its streams has now."""

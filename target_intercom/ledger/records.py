@@ -77,15 +77,13 @@ class SqlLedger(RecordQueries):
             stream: (self if object_ in {OF_CONTACTS, OF_COMPANIES} else self.memberships).known(stream)
             for stream, object_ in self.streams.entered.items()
         }
-        overruled = (_E.workspace == self._workspace, _E.doubt == self._run)
-
-        def work(connection: Connection) -> None:
-            self.streams.write_success(connection, known)
-            # What a later record of the stream has changed is as that one says.
-            connection.execute(update(ENTRIES).where(*overruled).values(doubt=None))
-
-        self._database.write(work)
+        self._database.write(lambda connection: self.streams.write_success(connection, known))
         self.delete_old()
+
+    def trust_overruled(self) -> None:
+        """See `Ledger`."""
+        overruled = update(ENTRIES).where(_E.workspace == self._workspace, _E.doubt == self._run).values(doubt=None)
+        self._database.write(lambda connection: connection.execute(overruled))
 
     def delete_old(self) -> int:
         """Delete what is of no use any more (docs/ledger.md); returns how many keys of removed records were."""

@@ -167,8 +167,7 @@ class RunReport:
 
     def stream(self, name: str) -> StreamReport:
         """Return the counts of a stream."""
-        if name not in self._streams:
-            self._streams[name] = StreamReport()
+        self.contacts(name)
         return self._streams[name]
 
     def record(self, stream: str, outcome: Outcome) -> None:
@@ -201,6 +200,10 @@ class RunReport:
     def unarchived(self, stream: str, contacts: int) -> None:
         """Write down how many contacts were brought back from the archive to be looked at, and not archived again."""
         self.stream(stream).unarchived = contacts
+
+    def contacts(self, stream: str) -> None:
+        """Count a stream's records as contacts."""
+        self._streams.setdefault(stream, StreamReport())
 
     def companies(self, stream: str) -> None:
         """Count a stream's records as companies."""

@@ -14,6 +14,7 @@ from target_intercom.private_files import PRIVATE, replace
 from target_intercom.reporting.pages.plan_page import LONGEST_VALUE, PlanSummary, plan_view
 from target_intercom.reporting.pages.report_page import RunFacts, Setting, moment, report_view
 from target_intercom.reporting.report import READABLE
+from target_intercom.settings.objects import general_for
 from target_intercom.settings.table import SETTINGS, STREAM_SETTINGS, given
 
 if t.TYPE_CHECKING:
@@ -149,7 +150,8 @@ def general_settings(config: Config) -> Iterator[Setting]:
 
 def stream_settings(config: Config, stream: str) -> Iterator[Setting]:
     """Yield the settings that a stream has of its own."""
-    own, general = config.stream(stream), config.general
+    own = config.stream(stream)
+    general = general_for(own.object, config.general)
     for setting in STREAM_SETTINGS:
         value = given(getattr(own, setting.name))
         if value != given(getattr(general, setting.name)):

@@ -73,6 +73,7 @@ class Session:
 
     def finish(self) -> None:
         """Do what is done when all records came."""
+        self.parts.ledger.trust_overruled()
         self.parts.end_of_pipe.run(self._streams)
 
     def end(self, ended: EndedRun) -> Sequence[EndedRun]:

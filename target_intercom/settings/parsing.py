@@ -49,7 +49,7 @@ def parse_config(raw: Mapping[str, Json]) -> Config:
     general = replace(STREAM_DEFAULTS, **{name: values.pop(name) for name in _FOR_STREAMS if name in values})
     given, groups_stream = values.pop("streams", {}), values.get("groups_stream")
     if groups_stream is not None and isinstance(given, dict):
-        given = {groups_stream: {}, **given}
+        given = {**given, groups_stream: given.get(groups_stream, {})}
     streams = _streams(given, general, groups_stream, errors)
     errors.extend(_contradictions(given, general, streams, groups_stream))
     if values.get("ledger_url") == NO_LEDGER:

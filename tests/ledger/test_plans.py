@@ -134,6 +134,7 @@ ASKED_OF_FEW: dict[str, Ask] = {
 OF_ALL: dict[str, tuple[Ask, str]] = {
     "known": (lambda ledger: ledger.known(S), "the contacts of a stream, counted in an index"),
     "finish": (lambda ledger: ledger.finish(), "counts the streams of the run"),
+    "trust_overruled": (lambda ledger: ledger.trust_overruled(), "once a run, whose records all came"),
     "misses": (lambda ledger: ledger.misses(S), "once a run, for a whole stream, whose records all came"),
     "unseen": (lambda ledger: list(ledger.unseen(S)), "once a run, for a whole stream, whose records all came"),
     "activate": (lambda ledger: ledger.activate(S, 3), "changes all records of the stream that came"),

@@ -714,7 +714,7 @@ def test_a_run_without_a_ledger_knows_nothing() -> None:
 # Records of a stream that overrule each other.
 
 
-def test_what_a_later_record_overruled_is_in_doubt_until_the_run_succeeds(ledgers: Ledgers) -> None:
+def test_what_a_later_record_overruled_is_in_doubt_until_all_records_came(ledgers: Ledgers) -> None:
     first = ledgers("r1")
     first.streams.enter(S, ["id"], alone=False)
     first.remember(S, [loaded("1", "c1", changed=True)])
@@ -722,7 +722,7 @@ def test_what_a_later_record_overruled_is_in_doubt_until_the_run_succeeds(ledger
     assert [doubted(first, name) for name in "12"] == [True, False]
     # Cut off here, the next run finds it so.
     assert doubted(ledgers("r2"), "1")
-    first.finish()
+    first.trust_overruled()
     assert [doubted(ledgers("r3"), name) for name in "12"] == [False, False]
 
 
@@ -730,7 +730,7 @@ def test_an_overruled_record_is_in_doubt_again_when_the_other_has_another_contac
     first = ledgers("r1")
     first.remember(S, [loaded("1", "c1", changed=True)])
     first.remember(S, [loaded("2", "c1", changed=True)])
-    first.finish()
+    first.trust_overruled()
     assert not doubted(ledgers("r2"), "1")
     ledgers("r2").remember(S, [loaded("2", "c2")])
     assert doubted(ledgers("r3"), "1")
@@ -741,6 +741,7 @@ def test_what_another_stream_changed_stays_in_doubt(ledgers: Ledgers) -> None:
     ledger = ledgers("r1")
     ledger.remember(S, [loaded("1", "c1", changed=True)])
     ledger.remember(T, [loaded("1", "c1", changed=True)])
+    ledger.trust_overruled()
     ledger.finish()
     assert [doubted(ledgers("r2"), "1", stream) for stream in (S, T)] == [True, False]
 

@@ -184,7 +184,7 @@ def _sentence(facts: RunFacts) -> str:
     what = f"{_count(outcomes.total(), 'record')} of {_count(len(streams), 'stream')}"
     said = f"{what} were read in {took}" + (f": {', '.join(done)}" if done else "") + "."
     if more:
-        said += f" Beside them: {', '.join(more)}."
+        said += f" In addition: {', '.join(more)}."
     return f"Nothing was written; this is what a run would do. {said}" if facts.report["dry_run"] else said
 
 

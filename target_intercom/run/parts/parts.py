@@ -46,6 +46,7 @@ class Parts(ContactParts):
     def contact_sync(self, stream: Stream, mappers: Mappers[RecordMapper]) -> Batches:
         """Return the sync of a stream of contacts."""
         writer, custom = self._writer(stream), dict[str, t.Any]()
+        self.report.contacts(stream.name)
         return Batches("contacts", mappers, self.overlap, lambda: self._contact_batch(stream, mappers, writer, custom))
 
     def _contact_batch(

@@ -24,7 +24,7 @@ from target_intercom.sync.overlap import Overlap
 from target_intercom.sync.remembering.stream_memory import StreamMemory
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
@@ -148,7 +148,16 @@ class ContactParts(SharedParts):
 
     def _written_lately(self) -> Iterable[Contact]:
         since = self.client.clock.time() - self.config.search_delay_seconds
-        return self.ledger.written_since(stamp(since))
+        if not self.config.dry_run:
+            return self.ledger.written_since(stamp(since))
+        began, written = self._written_before
+        return written if since <= began else ()
+
+    @cached_property
+    def _written_before(self) -> tuple[float, Collection[Contact]]:
+        """When a dry run began to look, and the contacts that runs had written lately: it writes none itself."""
+        now = self.client.clock.time()
+        return now, list(self.ledger.written_since(stamp(now - self.config.search_delay_seconds)))
 
     @cached_property
     def ids(self) -> ContactIds:

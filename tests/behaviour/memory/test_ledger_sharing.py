@@ -147,6 +147,19 @@ def test_a_row_that_another_one_overruled_has_the_word_when_that_one_is_not_the_
 
 
 @SIZES
+def test_rows_that_disagree_are_quiet_also_while_too_many_removals_keep_the_runs_from_succeeding(
+    load: Loader, people: People, size: int
+) -> None:
+    home, work = {"row": 1, "id": "1", "name": "Home"}, {"row": 2, "id": "1", "name": "Work"}
+    settings = {"batch_size_rows": size, "sync_mode": "sync", "snapshot": True}
+    load(customers(home, work, *map(person, range(2, 40))), **settings)
+    for is_new in (True, False):
+        done = load(customers({**home, "plan": "pro"}, {**work, "plan": "free"}), **settings)
+        assert (done.exit_code, done.writes > 0) == (1, is_new)
+    assert people.one(external_id="1")["name"] == "Work"
+
+
+@SIZES
 def test_a_row_that_is_sent_again_as_it_was_leaves_the_last_word_to_the_other(
     load: Loader, people: People, size: int
 ) -> None:

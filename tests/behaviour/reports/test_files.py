@@ -169,14 +169,18 @@ def test_a_rejected_record_that_cannot_be_written_whole_ends_the_run(load: Loade
 
 
 def test_a_plan_that_cannot_be_written_whole_ends_the_run(load: Loader, people: People) -> None:
-    rows = [record("customers", id=number, email=f"c{number}@example.com") for number in range(60)]
-    done = limited(load, 4_000, CUSTOMERS, *rows, state({"n": 60}), dry_run=True)
+    texts = [f"text_{number}" for number in range(10)]
+    customers = schema("customers", id="integer", email="text", **dict.fromkeys(texts, "text"))
+    long = dict.fromkeys(texts, "x" * 250)
+    rows = [record("customers", id=number, email=f"c{number}@example.com", **long) for number in range(300)]
+    # The plan is larger than the run's copy of the ledger, which is a file, too.
+    done = limited(load, 400_000, customers, *rows, state({"n": 300}), dry_run=True)
     plan = only(load, "plan-*.jsonl")
     assert (done.returncode, done.stdout) == (1, "")
     assert f"File too large: '{plan}'" in done.stderr
     text = plan.read_text(encoding="utf-8")
     assert text.endswith("\n")
-    assert {json.loads(line)["operation"] for line in text.splitlines()} == {"create"}
+    assert {json.loads(line)["operation"] for line in text.splitlines()} == {"create_attribute", "create"}
     assert people.everyone() == []
 
 

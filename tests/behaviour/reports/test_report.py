@@ -161,6 +161,14 @@ def test_a_run_id_is_of_one_run(load: Loader) -> None:
     assert first.report["run_id"] != second.report["run_id"]
 
 
+@pytest.mark.parametrize("own", [{}, {"object": "companies", "mappings": {"id": "company_id"}}, {"object": "groups"}])
+def test_a_stream_without_records_is_reported_as_read_nothing(load: Loader, own: dict[str, Any]) -> None:
+    empty = schema("empty", id="text", external_id="text", tag="text")
+    done = load([empty, state({"bookmarks": {"empty": {}}})], streams={"empty": own})
+    assert done.exit_code == 0
+    assert done.stream("empty")["read"] == 0
+
+
 def test_the_reports_of_two_streams_stand_side_by_side(load: Loader) -> None:
     orders = schema("trials", id="integer", email="text")
     done = load([*customers(2), orders, record("trials", id=50, email="t@example.com")])

@@ -15,7 +15,7 @@ from .facts import COUNTS, ENDED, RUN, facts
 def test_a_run_is_told_in_a_sentence() -> None:
     assert report_view(facts(2))["sentence"] == (
         "720 records of 2 streams were read in 1 min 32 s: 584 created, 70 updated, 36 unchanged, 14 archived, "
-        "10 invalid, 6 rejected. Beside them: 8 removed, missing from the source, 18 tags put on."
+        "10 invalid, 6 rejected. In addition: 8 removed, missing from the source, 18 tags put on."
     )
     dry = report_view(facts(dry_run=True))
     assert dry["sentence"].startswith("Nothing was written; this is what a run would do. 360 records of 1 stream")
