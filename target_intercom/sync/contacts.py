@@ -17,7 +17,6 @@ from target_intercom.model import (
     Result,
     Unanswered,
 )
-from target_intercom.sync.intake import Taken
 from target_intercom.sync.mapping.identifiers import no_identifier
 from target_intercom.sync.matching.directory import Source
 from target_intercom.sync.matching.look_ups import identities_of
@@ -32,7 +31,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.ids import ContactId
     from target_intercom.model import Contact, Identifier, Match, Received
     from target_intercom.settings.config import Stream
-    from target_intercom.sync.intake import Intake
+    from target_intercom.sync.intake import Intake, Taken
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.look_ups import LookUps
     from target_intercom.sync.overlap import Names, Overlap, Work
@@ -59,13 +58,13 @@ class ContactBatch:
 
     def run(self, records: Sequence[Received]) -> Work:
         """See `Batch`; marked records get their outcomes at the end of the pipe."""
-        familiar, quiet, entries = self._take(records)
-        known = self._look_up(entries)
-        entries = self._report_unchanged(familiar, quiet, entries, known)
+        taken, by_ledger = self._take(records)
+        known = self._look_up(taken.others)
+        entries = self._report_unchanged(*taken, known)
         with self.outcomes.batch():
             while entries:
                 batch, after = self._plan(entries, known)
-                find_names = cache(partial(self._names_around, entries, known))
+                find_names = cache(partial(_names_around, entries, known, by_ledger))
                 if self.overlap.end_sharing(find_names):
                     # What was looked up has changed since.
                     entries = self.memory.recall(entries)
@@ -78,28 +77,29 @@ class ContactBatch:
                 entries = self.memory.recall(again)
                 self.look_ups.look_up([entry for entry in entries if entry.again], known)
 
-    def _take(self, records: Sequence[Received]) -> Taken:
-        """Read a batch, after the others that it shares something with have ended."""
+    def _take(self, records: Sequence[Received]) -> tuple[Taken, Callable[[], Names]]:
+        """Read a batch, after the others that it shares something with have ended; returns how to find its names, too.
+
+        They are those that the ledger tells.
+        """
         taken = self.intake.take(records)
-        return self.intake.take_again(taken) if self.overlap.end_sharing(partial(self._names_of, taken)) else taken
+        find_names = cache(partial(self._names_of, taken))
+        if not self.overlap.end_sharing(find_names):
+            return taken, find_names
+        taken = self.intake.take_again(taken)
+        return taken, cache(partial(self._names_of, taken))
 
     def _look_up(self, entries: Sequence[Entry]) -> Directory:
         known = self.look_ups.directory.start(self.overlap.began)
         self.look_ups.look_up(entries, known)
         return known
 
-    def _names_of(self, taken: Taken) -> set[Hashable]:
+    def _names_of(self, taken: Taken) -> frozenset[Hashable]:
         """Return what records may share with those of other batches, by the ledger."""
         entries = [*taken.quiet, *taken.others]
         keys = [*(one.key for one in taken.familiar), *(entry.key for entry in entries if entry.key is not None)]
         names = (*(one.names() for one in taken.familiar), *map(_names, entries))
-        return set[t.Hashable]().union(((self.stream.name, key) for key in keys), *names)
-
-    def _names_around(self, entries: Sequence[Entry], known: Directory) -> set[Hashable]:
-        """Return what records may share with those of other batches, by the ledger and by what was looked up."""
-        contacts = known.around(identities_of(entries))
-        around = (Identity.of(contact).identifiers() for contact in contacts)
-        return self._names_of(Taken([], [], list(entries))).union(*around)
+        return frozenset[t.Hashable]().union(((self.stream.name, key) for key in keys), *names)
 
     def _plan(self, entries: Sequence[Entry], known: Directory) -> tuple[BatchPlan, Directory]:
         """Plan a batch and look up the contacts that the plan needs.
@@ -248,6 +248,12 @@ def _is_foretold(written: Written) -> bool:
 
 def _place(entry: Entry) -> int:
     return entry.received.number
+
+
+def _names_around(entries: Iterable[Entry], known: Directory, by_ledger: Callable[[], Names]) -> Names:
+    """Return what records may share with those of other batches, by the ledger and by what was looked up."""
+    contacts = known.around(identities_of(entries))
+    return by_ledger().union(*(Identity.of(contact).identifiers() for contact in contacts)) if contacts else by_ledger()
 
 
 def _names(entry: Entry) -> set[Identifier]:

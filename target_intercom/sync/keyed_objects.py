@@ -67,7 +67,7 @@ class KeyedBatch:
         self.outcomes.unchanged(familiar, [entry for entry in quiet if key_of(entry) not in involved])
         return sorted([*taken.others, *woken], key=lambda entry: entry.received.number)
 
-    def _names(self, taken: Taken) -> set[Hashable]:
+    def _names(self, taken: Taken) -> frozenset[Hashable]:
         """Return what records may share with those of other batches."""
         entries = [*taken.quiet, *taken.others]
         keys = [*(one.key for one in taken.familiar), *(entry.key for entry in entries if entry.key is not None)]
@@ -76,7 +76,7 @@ class KeyedBatch:
             *map(key_of, entries),
             *(entry.contact.id for entry in entries if entry.contact is not None),
         ]
-        return set[t.Hashable]().union(((self.stream.name, key) for key in keys), objects) - {None}
+        return frozenset[t.Hashable]().union(((self.stream.name, key) for key in keys), objects) - {None}
 
     def _carry_out(
         self, entries: Sequence[Entry], find_names: Callable[[], Names]

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
-    from collections.abc import Set as AbstractSet
 
     from target_intercom.model import Received, StreamSchema
     from target_intercom.sync.mapping.mappers import Mappers
@@ -21,7 +20,7 @@ if t.TYPE_CHECKING:
 MOST_RECORDS: t.Final = 9_600
 """Records of the batches under way, at most, but for a single larger batch: some 4 kB of memory each."""
 
-Names: t.TypeAlias = "AbstractSet[Hashable]"
+Names: t.TypeAlias = "frozenset[Hashable]"
 """What a batch may share with others: record keys, identifiers, ids of contacts."""
 Work: t.TypeAlias = "Iterator[Callable[[], Names]]"
 """The work on a batch. Wherever it would wait for jobs, it yields what returns its names: they may not be asked for."""

@@ -25,7 +25,7 @@ class Diary:
 
     def begin(self, name: str, names: str = "", *, records: int = 1, kind: str = CONTACTS, waits: int = 1) -> None:
         """Begin with a batch that has a letter of `names` for each name, and waits so often."""
-        self.overlap.begin(self._work(name, set(names), waits), kind, records)
+        self.overlap.begin(self._work(name, frozenset(names), waits), kind, records)
 
     def _work(self, name: str, names: Names, waits: int) -> Work:
         self.overlap.end_sharing(lambda: names)
@@ -94,7 +94,7 @@ def test_names_are_asked_for_only_if_there_are_others(diary: Diary) -> None:
     def names(name: str) -> Callable[[], Names]:
         def find() -> Names:
             asked.append(name)
-            return {name}
+            return frozenset({name})
 
         return find
 
@@ -110,14 +110,14 @@ def test_names_are_asked_for_only_if_there_are_others(diary: Diary) -> None:
 
 def test_what_a_batch_fails_on_ends_the_run_and_the_others_stay_as_they_are(diary: Diary) -> None:
     def failing() -> Iterator[Callable[[], Names]]:
-        yield lambda: {"a"}
+        yield lambda: frozenset("a")
         raise RuntimeError("broken")
 
     left: list[str] = []
 
     def waiting() -> Iterator[Callable[[], Names]]:
         try:
-            yield lambda: {"b"}
+            yield lambda: frozenset("b")
         finally:
             left.append("left")
 

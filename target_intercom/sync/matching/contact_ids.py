@@ -18,7 +18,7 @@ from target_intercom.model import Identity, MatchBy
 from target_intercom.sync.matching.directory import Source
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
@@ -66,14 +66,18 @@ class MadeNames:
             for place in _places(name):
                 self._lately[place >> 3] |= 1 << (place & 7)
 
-    def may_have(self, identity: Identity) -> bool:
-        """Check whether a contact that was made may have one of these identifiers."""
-        bits = [one for one in (self._lately, self._before) if one]
-        return any(
-            all(one[place >> 3] & (1 << (place & 7)) for place in _places(name))
-            for name in (identity.identifiers() if bits else ())
-            for one in bits
-        )
+    def meant(self, identities: Iterable[Identity]) -> list[Identity]:
+        """Return the identities that have an identifier which a contact that was made may have."""
+        if not self._lately:
+            return []
+        return [one for one in identities if any(map(self._has, one.identifiers()))]
+
+    def _has(self, name: Identifier) -> bool:
+        first, second = _places(name)
+        for bits in (self._lately, self._before):
+            if bits and bits[first >> 3] >> (first & 7) & 1 and bits[second >> 3] >> (second & 7) & 1:
+                return True
+        return False
 
 
 def _places(name: Identifier) -> tuple[int, int]:
@@ -112,7 +116,7 @@ class ContactIds:
     def find_for(self, identities: Collection[Identity]) -> None:
         """Find the ids of contacts that this run has made and that have an identifier of these."""
         dues: dict[ContactId, float] = {}
-        shared = [one for one in identities if self._made.may_have(one)]
+        shared = self._made.meant(identities)
         for contact, written_at in self._ledger.unnamed_with(shared, self._began) if shared else ():
             self._directory.learn(contact, Source.ANSWER)
             dues[contact.id] = self._due(written_at)
