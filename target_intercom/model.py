@@ -106,11 +106,11 @@ Pair: t.TypeAlias = "tuple[ContactId, GroupKey]"
 Identifier: t.TypeAlias = tuple[MatchBy, str]
 """One identifier of somebody: which, and its value."""
 
-Name: t.TypeAlias = "Identifier | RecordKey | ContactId | tuple[t.Literal['nameless'], str]"
-"""What two records may share: a key, an identifier, or a contact.
+Name: t.TypeAlias = "Identifier | tuple[t.Literal['nameless', 'user'], str] | RecordKey | ContactId"
+"""What two records may share: an identifier, a key, or (`ContactId`) the contact that their keys are linked to.
 
-Users with an external_id may share an email and have nothing to do with each other. So an email is a second name of the
-contacts that are found by it: those without an external_id ("nameless").
+Users with an external_id may share an email and have nothing to do with each other. So an email is several names: of
+all contacts that have it, of those without an external_id ("nameless"), and of the users ("user").
 """
 
 

@@ -65,21 +65,21 @@ class ContactSync:
         entries = self._report_unchanged(familiar, quiet, entries, known)
         with self.outcomes.batch():
             while entries:
-                entries = self.memory.recall(self._carry_out(*self._plan(entries, known)))
+                entries = self.memory.recall(self._carry_out(self._plan(entries, known)))
                 self.look_ups.look_up([entry for entry in entries if entry.again], known)
 
-    def _plan(self, entries: Sequence[Entry], known: Directory) -> tuple[BatchPlan, Directory]:
-        """Plan a batch and look up the contacts that the plan needs; return the plan and the directory after it."""
+    def _plan(self, entries: Sequence[Entry], known: Directory) -> BatchPlan:
+        """Plan a batch, and look up the contacts that the plan needs."""
         held: set[ContactId] = set()
         self.look_ups.ids.find_for(identities_of(entries))
         for entry in entries:
             if entry.contact is not None:
                 known.learn(entry.contact, Source.LEDGER)
         while True:
-            stage, links = known.layer(), self.memory.links(entries, held)
-            batch = play(entries, stage, links, self.stream.settings)
+            links = self.memory.links(entries, held)
+            batch = play(entries, known, links, self.stream.settings)
             if not (batch.unasked or links.unknown):
-                return batch, stage
+                return batch
             held |= links.unknown
             self.look_ups.look_up_identities(batch.unasked, known, trusting=True)
 
@@ -103,12 +103,12 @@ class ContactSync:
         woken = [entry for entry in quiet if contact_or_place(entry) in touched]
         return sorted([*others, *self.memory.named(woken)], key=_place)
 
-    def _carry_out(self, batch: BatchPlan, stage: Directory) -> list[Entry]:
+    def _carry_out(self, batch: BatchPlan) -> list[Entry]:
         """Carry out a plan, round by round; returns the records that have to be planned anew, in their order.
 
         They are the records of a write without its planned result, and all records planned after it.
         """
-        again = list(batch.later)
+        again: list[Entry] = []
         written: dict[ContactId | None, Contact] = {}
         rounds = batch.rounds()
         end = _NEVER
@@ -120,7 +120,7 @@ class ContactSync:
                 end = writes[0].turn
                 break
         again.extend(one.entry for one in batch.unwritten if one.turn > end)
-        self._finish([one for one in batch.unwritten if one.turn <= end], stage, written)
+        self._finish([one for one in batch.unwritten if one.turn <= end], batch.stage, written)
         return sorted(again, key=_place)
 
     def _write(
@@ -146,7 +146,7 @@ class ContactSync:
             if not is_foretold:
                 failed.append(records)
                 now = now or (records.match.contact if isinstance(records.match, Found) else None)
-            if now is not None and records.contact is not None:
+            if now is not None:
                 # What comes after begins with the contact as it is.
                 written[records.contact] = now
                 records.moved.update(() if is_foretold else Identity.of(now).identifiers())
@@ -187,11 +187,11 @@ def _as_written(match: _M, written: Mapping[ContactId | None, Contact]) -> _M:
 
 
 def _is_foretold(written: Written) -> bool:
-    """Check whether a write had its planned result: created, updated, or skipped since the mode does not update."""
+    """Check whether a write had its planned result: created, updated, skipped or, without a contact, refused."""
     records = written.records
     match written:
         case _ if records.contact is None:
-            return True
+            return not isinstance(written, Saved)
         case Saved(result=result):
             return isinstance(records.match, Found) or result is Result.CREATED
         case Skipped():

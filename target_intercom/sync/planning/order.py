@@ -9,7 +9,7 @@ from dataclasses import dataclass
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from target_intercom.model import Contact, ContactId, ContactRecords, Entry, Identity, Name, RecordKey
+    from target_intercom.model import ContactRecords, Name
 
 
 class Order:
@@ -64,40 +64,3 @@ class _Last:
 
     def turn_without(self, write: ContactRecords | None) -> int:
         return self.before if write is not None and write is self.write else self.turn
-
-
-class UncertainCreates:
-    """Contacts to be made that Intercom may refuse, by what leads to them."""
-
-    def __init__(self) -> None:
-        """There is none yet."""
-        self._keys: set[RecordKey] = set()
-        self._external_ids: dict[str, str | None] = {}
-        """With their emails."""
-        self._emails: dict[str, bool] = {}
-        """Whether one of those with an email has no external_id."""
-        self._linked: set[ContactId] = set()
-        """The contacts that their records are linked to, or may come to be."""
-
-    def add(self, contact: Contact, key: RecordKey | None, others: Iterable[ContactId | None]) -> None:
-        """Add a contact, with the key of its record, and the contacts that this is linked to, or may come to be."""
-        if key is not None:
-            self._keys.add(key)
-        self._linked.update(other for other in others if other is not None)
-        if contact.external_id is not None:
-            self._external_ids[contact.external_id] = contact.email
-        if contact.email is not None:
-            self._emails[contact.email] = self._emails.get(contact.email, False) or contact.external_id is None
-
-    def has(self, identity: Identity) -> bool:
-        """Check whether one of these has both identifiers of a record."""
-        external_id = identity.external_id
-        return external_id is not None and self._external_ids.get(external_id, "") == identity.email
-
-    def may_be(self, entry: Entry, linked: ContactId | None, *, by_email: bool) -> bool:
-        """Check whether one of these decides a record (`whose`); `linked` is the contact that this is linked to."""
-        identity = entry.draft.identity
-        if entry.key in self._keys or identity.external_id in self._external_ids or linked in self._linked:
-            return True
-        has_nameless = self._emails.get(identity.email) if by_email and identity.email is not None else None
-        return has_nameless is not None and (has_nameless or identity.external_id is None)
