@@ -127,10 +127,7 @@ class Parts(ContactParts):
         existing = ExistingContacts(
             self.client, self.matcher, self._catalog, self.ledger, archived=self.archived, stream=stream
         )
-        delay = self.config.search_delay_seconds
-        creates = Creates(
-            self.client, self.matcher, self.in_parallel, self.ledger, existing, search_delay_seconds=delay
-        )
+        creates = Creates(existing, self.in_parallel, self.config.search_delay_seconds)
         direct = DirectWriter(creates, existing, self.in_parallel)
         if isinstance(self.client, DryRunClient):
             return DryRunWriter(

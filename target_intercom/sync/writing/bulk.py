@@ -25,7 +25,7 @@ from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
 from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
-from target_intercom.sync.writing.lost_answers import LeadInDoubt
+from target_intercom.sync.writing.lost_answers import LeadInDoubt, email_of
 from target_intercom.sync.writing.results import Rejected, Saved
 
 if t.TYPE_CHECKING:
@@ -336,10 +336,7 @@ def _creates(operations: Iterable[Create | Update]) -> list[Create]:
 
 
 def _email(item: _Item) -> Email:
-    email = item.operation.records.draft.identity.email
-    if email is None:
-        raise ValueError("a lead is not made without an email")
-    return email
+    return email_of(item.operation)
 
 
 def _named(operation: Create | Update) -> set[str]:
