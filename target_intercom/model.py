@@ -313,6 +313,11 @@ class ContactRecords:
     moved: set[Name] = field(default_factory=set)
     """All that it changes of that: what is decided by it is planned on its success."""
 
+    @property
+    def found(self) -> Contact | None:
+        """The contact that is there; None: one is to be made."""
+        return self.match.contact if isinstance(self.match, Found) else None
+
 
 # What is to be done, and what came of it.
 

@@ -22,7 +22,7 @@ from target_intercom.sync.matching.look_ups import identities_of
 from target_intercom.sync.planning.plan import matters, play
 from target_intercom.sync.planning.wanted import plan, refusal
 from target_intercom.sync.record_outcomes import contact_or_place
-from target_intercom.sync.writing.results import Rejected, Saved, Skipped
+from target_intercom.sync.writing.results import Saved, Skipped
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -132,27 +132,21 @@ class ContactSync:
             The records to plan again, and the writes without their planned result.
         """
         for write in writes:
-            if write.contact in written:
-                write.match = _as_written(write.match, written)
+            write.match = _as_written(write.match, written)
         operations = self.outcomes.links.plan([plan(write, self.stream.settings) for write in writes])
-        doubt = self.memory.doubt(operations)
         again: list[Entry] = []
         failed: list[ContactRecords] = []
-        refused: set[ContactId] = set()
-        for one in self.writer.write(operations):
+        for one, entries in self.outcomes.carry_out(operations, self.writer):
+            again.extend(entries)
             records, now = one.records, one.contact if isinstance(one, Saved) else None
             is_foretold = _is_foretold(one)
-            again.extend(self.outcomes.report_write(one))
             if not is_foretold:
                 failed.append(records)
-                now = now or (records.match.contact if isinstance(records.match, Found) else None)
+                now = now or records.found
             if now is not None:
                 # What comes after begins with the contact as it is.
                 written[records.contact] = now
                 records.moved.update(() if is_foretold else Identity.of(now).identifiers())
-            if isinstance(one, Rejected) and one.as_before is not None:
-                refused.add(one.as_before)
-        self.memory.trust(refused, doubt)
         # Before ids are found: what is written of a contact goes by the id that it has.
         self.outcomes.links.flush()
         return again, failed
@@ -189,15 +183,11 @@ def _as_written(match: _M, written: Mapping[ContactId | None, Contact]) -> _M:
 def _is_foretold(written: Written) -> bool:
     """Check whether a write had its planned result: created, updated, skipped or, without a contact, refused."""
     records = written.records
-    match written:
-        case _ if records.contact is None:
-            return not isinstance(written, Saved)
-        case Saved(result=result):
-            return isinstance(records.match, Found) or result is Result.CREATED
-        case Skipped():
-            return isinstance(records.match, Found)
-        case _:
-            return False
+    if records.contact is None:
+        return not isinstance(written, Saved)
+    if records.found is None:
+        return isinstance(written, Saved) and written.result is Result.CREATED
+    return isinstance(written, (Saved, Skipped))
 
 
 def _place(entry: Entry) -> int:

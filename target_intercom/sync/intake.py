@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from target_intercom.errors import InvalidRecordError
 from target_intercom.model import Entry
 from target_intercom.sync.mapping.attribute_values import WantedAttributes
-from target_intercom.sync.remembering.stream_memory import Ground, in_line
+from target_intercom.sync.remembering.fingerprints import text_print
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from target_intercom.model import Received, StreamSchema
     from target_intercom.settings.config import Stream
@@ -59,15 +60,21 @@ class Intake:
         for mapper, some in self.mappers.parted(records):
             mapper.learn([received.record for received in some])
         familiar, others, sources = self.memory.familiar(records, self._ground)
-        return Taken(familiar, *in_line(self.recall(others, sources)))
+        entries = self.recall(others, sources)
+        quiet = [entry for entry in entries if entry.is_in_line]
+        return Taken(familiar, quiet, [entry for entry in entries if not entry.is_in_line])
 
     def recall(self, records: Sequence[Received], sources: Mapping[int, str]) -> list[Entry]:
         """Map records, and recall what the ledger knows of them; `sources` has their source hashes by number."""
         return self.memory.recall(self._map(records, sources))
 
-    def _ground(self, schema: StreamSchema) -> Ground:
+    def _ground(self, schema: StreamSchema) -> tuple[str, AbstractSet[str]]:
+        """Return a hash of all but the record that decides how it is mapped, and the properties that do.
+
+        Others, as `_sdc_batched_at`, change in every run.
+        """
         mapper = self.mappers.of(schema)
-        return Ground(mapper.relevant(), mapper.basis(self.catalog.describe))
+        return text_print(mapper.basis(self.catalog.describe)), {*mapper.relevant(), *self.stream.keys}
 
     def _map(self, records: Sequence[Received], sources: Mapping[int, str]) -> list[Entry]:
         self._provide_attributes(records)

@@ -9,7 +9,7 @@ from target_intercom.model import Found, NotFound, Unanswered
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.by_key.plan import key_of, known_of, plan, rounds
 from target_intercom.sync.planning.wanted import refusal
-from target_intercom.sync.writing.results import Rejected, Surprise
+from target_intercom.sync.writing.results import Surprise
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -95,16 +95,11 @@ class KeyedSync:
 
     def _write(self, writes: Sequence[ContactRecords]) -> list[Entry]:
         operations = [plan(write, self.stream.settings, self.known.kind.kind) for write in writes]
-        doubt = self.memory.doubt(operations)
         again: list[Entry] = []
-        refused: set[ContactId] = set()
-        for one in self.writer.write(operations):
-            again.extend(self.outcomes.report_write(one))
+        for one, entries in self.outcomes.carry_out(operations, self.writer):
+            again.extend(entries)
             if isinstance(one, Surprise) and one.gone is not None:
                 self.known.forget([one.gone], self.stream.name)
-            if isinstance(one, Rejected) and one.as_before is not None:
-                refused.add(one.as_before)
-        self.memory.trust(refused, doubt)
         return again
 
     def _mark(self, entries: Iterable[Entry]) -> None:

@@ -127,7 +127,7 @@ class ListedLinks(ContactLinks):
 
     def confirm(self, records: ContactRecords, contact: Contact) -> None:
         """See `ContactLinks`."""
-        id_ = records.match.contact.id if isinstance(records.match, Found) else contact.id
+        id_ = contact.id if records.found is None else records.found.id
         are_left = [one.confirm(id_) for one in self.with_contacts]
         if not contact.is_named and (any(are_left) or self._list_others(records)):
             # The rest goes when its id is found.
@@ -146,7 +146,7 @@ class ListedLinks(ContactLinks):
 
     def cancel(self, records: ContactRecords) -> None:
         """See `ContactLinks`."""
-        for id_ in [records.match.contact.id] if isinstance(records.match, Found) else self._stand_ins(records):
+        for id_ in self._stand_ins(records) if records.found is None else [records.found.id]:
             for one in self.with_contacts:
                 one.cancel(id_)
 
@@ -169,7 +169,7 @@ class ListedLinks(ContactLinks):
             if result is Result.CREATED or (first.known is not None and first.known.groups == UNNOTED):
                 self.unchanged(first, contact)
         else:
-            if result is Result.UPDATED and not isinstance(records.match, Found):
+            if result is Result.UPDATED and records.found is None:
                 # It was in the archive.
                 self.memberships.save_back([contact.id])
             for entry in records.entries:

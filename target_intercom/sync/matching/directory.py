@@ -150,9 +150,13 @@ class Directory:
             return [] if contact is None else [contact]
         return self._with((which, value))
 
-    def user_of(self, external_id: str) -> Contact | None:
+    def users_of(self, external_id: str | None) -> list[Contact]:
+        """Return the users with an external_id: at most one, unless search shows another as it was."""
+        return [] if external_id is None else self.named(MatchBy.EXTERNAL_ID, external_id)
+
+    def user_of(self, external_id: str | None) -> Contact | None:
         """Return the user with an external_id."""
-        return next(iter(self.named(MatchBy.EXTERNAL_ID, external_id)), None)
+        return next(iter(self.users_of(external_id)), None)
 
     def without_external_id(self, email: str) -> list[Contact]:
         """Return the contacts with an email that have no external_id: leads, and some users."""
@@ -206,14 +210,7 @@ class Directory:
         return known.fact if known is not None and name in known.names and isinstance(known.fact, Contact) else None
 
     def _with(self, name: Name) -> list[Contact]:
-        ids: set[ContactId] = set()
-        for layer in self._layers:
-            named = layer.index.get(name)
-            if named is not None:
-                ids.update(named if isinstance(named, set) else (named,))
-        if not ids:
-            # Nearly always: this is asked several times for every new record.
-            return []
+        ids = {one for layer in self._layers for one in layer.named(name)}
         return [contact for one in sorted(ids) if (contact := self._has(one, name)) is not None]
 
 

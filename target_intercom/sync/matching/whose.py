@@ -21,7 +21,7 @@ from target_intercom.sync.matching.directory import Merged
 from target_intercom.sync.matching.roles import after, role_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from target_intercom.ledger.interface import Holder
     from target_intercom.model import ContactDraft, Entry, ExternalId, Match, RecordKey
@@ -82,7 +82,7 @@ def whose(entry: Entry, known: Stage, links: RecordLinks, config: StreamConfig) 
     contact of its identifiers, in the order of `match_by`; else the user that Intercom would name in its 409.
     """
     draft, linked = entry.draft, links.of(entry)
-    match = None if linked is None else with_id(known, linked, draft.identity, follow_merge=not draft.removed)
+    match = with_id(known, linked, draft.identity, follow_merge=not draft.removed)
     match match:
         case Found(contact) if not _lets_go(entry, contact, known, links):
             return match, True
@@ -138,10 +138,7 @@ def match_identity(
     if fault is not None:
         return Unanswered(fault)
     for which in match_by:
-        value = identity.get(which)
-        if value is None:
-            continue
-        match = _with_identifier(known, identity, which, value, follow_merge=follow_merge)
+        match = _with_identifier(known, identity, which, follow_merge=follow_merge)
         if not isinstance(match, NotFound):
             return match
     if makes_lead and identity.email is not None:
@@ -149,19 +146,19 @@ def match_identity(
     return NotFound()
 
 
-def _with_identifier(known: Directory, identity: Identity, which: MatchBy, value: str, *, follow_merge: bool) -> Match:
+def _with_identifier(known: Directory, identity: Identity, which: MatchBy, *, follow_merge: bool) -> Match:
     match which:
         case MatchBy.ID:
-            return with_id(known, ContactId(value), identity, follow_merge=follow_merge) or NotFound()
+            return with_id(known, identity.id, identity, follow_merge=follow_merge) or NotFound()
         case MatchBy.EMAIL:
-            return _decide(_with_email(known, identity, value))
+            return _decide(_with_email(known, identity))
         case MatchBy.EXTERNAL_ID:
-            return _decide(known.named(which, value))
+            return _decide(known.users_of(identity.external_id))
 
 
-def with_id(known: Directory, contact: ContactId, identity: Identity, *, follow_merge: bool) -> Match | None:
+def with_id(known: Directory, contact: ContactId | None, identity: Identity, *, follow_merge: bool) -> Match | None:
     """Return the contact of an Intercom id; None where there is none."""
-    match known.fact(contact):
+    match None if contact is None else known.fact(contact):
         case Contact() as found:
             return Found(found)
         case Fault() as fault:
@@ -190,10 +187,9 @@ def may_let_go(entry: Entry) -> bool:
     return is_other or _names_another(now, entry.contact)
 
 
-def users_like(known: Directory, identity: Identity) -> Iterator[Contact]:
-    """Yield the users with a record's email that may be the record's: Intercom may name any of them in a 409."""
-    contacts = () if identity.email is None else _with_email(known, identity, identity.email)
-    yield from (contact for contact in contacts if contact.role == "user")
+def users_like(known: Directory, identity: Identity) -> list[Contact]:
+    """Return the users with a record's email that may be the record's: Intercom may name any of them in a 409."""
+    return [contact for contact in _with_email(known, identity) if contact.role == "user"]
 
 
 def _lets_go(entry: Entry, contact: Contact, known: Stage, links: RecordLinks) -> bool:
@@ -203,10 +199,10 @@ def _lets_go(entry: Entry, contact: Contact, known: Stage, links: RecordLinks) -
     other external_id does, and of a lead any other email.
     """
     identity = entry.draft.identity
-    user = None if identity.external_id is None else known.user_of(identity.external_id)
+    user = known.user_of(identity.external_id)
     if user is not None and user.id != contact.id:
         return True
-    named = None if identity.id is None else with_id(known, identity.id, identity, follow_merge=True)
+    named = with_id(known, identity.id, identity, follow_merge=True)
     if isinstance(named, Found) and named.contact.id != contact.id:
         return True
     if not _names_another(identity, contact):
@@ -221,11 +217,14 @@ def _names_another(identity: Identity, contact: Contact) -> bool:
     return identity.external_id is not None and identity.external_id != contact.external_id
 
 
-def _with_email(known: Directory, identity: Identity, email: str) -> list[Contact]:
-    """Return the contacts with an email that may be a record's: none that is another person (docs/identity.md)."""
+def _with_email(known: Directory, identity: Identity) -> list[Contact]:
+    """Return the contacts with a record's email that may be its: none that is another person (docs/identity.md)."""
+    email = identity.email
+    if email is None:
+        return []
     if identity.external_id is None:
         return known.named(MatchBy.EMAIL, email)
-    same = known.named(MatchBy.EXTERNAL_ID, identity.external_id)
+    same = known.users_of(identity.external_id)
     return [*known.without_external_id(email), *(contact for contact in same if contact.email == email)]
 
 
@@ -248,10 +247,8 @@ def _in_the_way(draft: ContactDraft, known: Directory) -> Found | NotFound:
     If several users have the email, only the answer of Intercom names the one.
     """
     identity = draft.identity
-    user = None if identity.external_id is None else known.user_of(identity.external_id)
-    if user is not None:
-        return Found(user)
-    users = list(users_like(known, identity))
+    user = known.user_of(identity.external_id)
+    users = users_like(known, identity) if user is None else [user]
     return Found(users[0]) if len(users) == 1 else NotFound()
 
 
@@ -259,5 +256,5 @@ def _unless_taken(
     match: Found, contact: Contact, external_id: ExternalId | None, known: Directory
 ) -> Found | Ambiguous:
     """Return a match, unless another user has the external_id: Intercom refuses the update; a mark is unclear."""
-    user = None if external_id is None else known.user_of(external_id)
+    user = known.user_of(external_id)
     return match if user is None or user.id == contact.id else Ambiguous((contact.id, user.id))

@@ -5,17 +5,16 @@ from __future__ import annotations
 import typing as t
 from collections import defaultdict
 
-from target_intercom.model import Ambiguous, Found, MatchBy
+from target_intercom.model import Ambiguous, ContactId, Found, MatchBy
 from target_intercom.sync.matching.directory import names_of
-from target_intercom.sync.matching.roles import after
+from target_intercom.sync.matching.roles import after, newborn, role_of
 from target_intercom.sync.matching.whose import by_identifiers
-from target_intercom.sync.planning.wanted import newborn
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
-    from target_intercom.model import Contact, ContactId, Entry, Match, Name, RecordKey
+    from target_intercom.model import Contact, Entry, Match, Name, RecordKey
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.matching.directory import Directory
 
@@ -52,7 +51,9 @@ class Alternatives:
 
         That user is there whatever becomes of this one, so that others need not wait for this one to know it.
         """
-        contact = newborn(entry.draft, self._config.creation_mode, entry.received.number)
+        # Intercom's ids have no such form.
+        stand_in = ContactId(f"new {entry.received.number}")
+        contact = newborn(entry.draft, role_of(entry.draft, self._config.creation_mode), stand_in)
         names, user = all_names(contact), ("user", contact.email or "")
         is_unsure = user in names and self._stage.has_user(user[1])
         return contact, names - {user} if is_unsure else names, is_unsure

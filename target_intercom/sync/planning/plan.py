@@ -6,6 +6,7 @@ waits only for the writes that it depends on; all others go beside each other.
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -71,11 +72,8 @@ def matters(
 ) -> bool:
     """Check whether a later write or record depends on writes that did not have their planned result."""
     moved = {name for write in failed for name in write.moved}
-    if not moved:
-        return False
-    return any(not moved.isdisjoint(write.asked) for writes in later for write in writes) or any(
-        not moved.isdisjoint(one.asked) for one in unwritten
-    )
+    planned: Iterable[Unwritten | ContactRecords] = itertools.chain(unwritten, *later) if moved else ()
+    return any(not moved.isdisjoint(one.asked) for one in planned)
 
 
 class _Play:
@@ -125,7 +123,7 @@ class _Play:
                 if creates(entry.draft, self._config):
                     self._make(decided, nobody)
                 else:
-                    # A write that sends nothing: no contact is found, and none can be made.
+                    # It sends nothing: no contact is found, and none can be made.
                     self._new_write(decided, nobody, ())
             case _:
                 self._leave(decided)
@@ -160,11 +158,10 @@ class _Play:
         if is_unsure:
             # A 409 may name one of these: then that is the record's contact.
             names |= {(MatchBy.ID, user.id) for user in users_like(self._stage, decided.entry.draft.identity)}
-        names |= decided.links()
         write = self._new_write(decided, match, names)
         if is_unsure:
-            # Planned as if it was refused; if it is not, all that asks for its names is planned anew.
-            self._move(write, names)
+            # Planned as if it was refused; if it is not, all that asks for these names is planned anew.
+            self._move(write, names | decided.links())
         else:
             self._put(write, contact, names)
         self._link(decided, write)
@@ -175,8 +172,7 @@ class _Play:
         wanted = after(contact, entry.draft, self._config.creation_mode) if updates else contact
         is_same = contact.role == wanted.role and Identity.of(contact) == Identity.of(wanted)
         moved: set[Name] = set() if is_same else all_names(contact) | all_names(wanted)
-        touched = moved | decided.links()
-        if earlier is not None and is_same and self._may_join(decided, touched, earlier):
+        if earlier is not None and is_same and self._may_join(decided, earlier):
             # Of several records of a write that is refused each is decided anew.
             self._depend(decided, earlier.turn, earlier)
             earlier.entries.append(entry)
@@ -185,22 +181,22 @@ class _Play:
                 earlier.draft = folded(earlier.draft, entry.draft)
             self._link(decided, earlier)
             return
-        write = self._new_write(decided, match, touched, earlier)
+        write = self._new_write(decided, match, moved, earlier)
         self._put(write, wanted, moved)
         self._link(decided, write)
 
-    def _may_join(self, decided: Decided, touched: Iterable[Name], write: ContactRecords) -> bool:
+    def _may_join(self, decided: Decided, write: ContactRecords) -> bool:
         """Check whether a record may go into an earlier write of its contact."""
         if decided.entry.alone or write.entries[0].alone:
             return False
-        return self._order.first(decided.asked, touched, but=write) <= write.turn
+        return self._order.may_join(write, decided.asked, decided.links())
 
     def _new_write(
-        self, decided: Decided, match: NotFound | Found, touched: Iterable[Name], earlier: ContactRecords | None = None
+        self, decided: Decided, match: NotFound | Found, moved: Iterable[Name], earlier: ContactRecords | None = None
     ) -> ContactRecords:
         """Add a write of a record to the plan, in the first round in which it may go; `earlier` is of its contact."""
         entry = decided.entry
-        turn = self._order.first(decided.asked, touched)
+        turn = self._order.first(decided.asked, decided.links().union(moved))
         write = ContactRecords(match, entry.draft, [entry], turn=turn, asked=set(decided.asked))
         if earlier is not None:
             earlier.is_followed = True

@@ -181,7 +181,8 @@ class BulkWriter:
         has_links = isinstance(operation, Update) and bool(operation.links)
         if not (attributes or has_links) or not self.existing.catalog.unproven.isdisjoint(attributes):
             return False
-        if bulk_items.names_owner(attributes) and bulk_items.has_strange_owner(attributes, self.teammates.admins()):
+        owners = bulk_items.owners(attributes).values()
+        if owners and not self.teammates.admins().issuperset(owners):
             return False
         # What follows in the same batch needs the contact's id; a lead that was given up may turn up.
         email = operation.records.draft.identity.email
@@ -320,7 +321,7 @@ def _has_single_values(operation: Update) -> bool:
     """Check whether the contact has, by the ledger, what no job can write: search may not show it yet."""
     match operation.records.entries:
         case [entry]:
-            return entry.known is not None and entry.known.single == single_print(entry.draft)
+            return entry.known is not None and entry.known.single == single_print(entry.draft.attributes)
         case _:
             return False
 

@@ -21,10 +21,10 @@ from target_intercom.sync.writing.conflicts import is_older, user_in
 from target_intercom.sync.writing.results import InDoubt, Rejected, Saved
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from target_intercom.intercom.parallel import InParallel
-    from target_intercom.model import Contact, Create, Email, Json, Update
+    from target_intercom.model import Contact, Create, Email, Json, Match, Update
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.writing.conflicts import ExistingContacts
     from target_intercom.sync.writing.results import Written
@@ -51,17 +51,6 @@ class LeadInDoubt:
     """A job that may still make it is under way: it must not be sent again, also where it is not found."""
     tries: Tries = field(default_factory=Tries)
     """The failures of its creation."""
-
-
-@dataclass(slots=True)
-class Search:
-    """What came of looking for leads in doubt."""
-
-    found: list[tuple[LeadInDoubt, Found | Ambiguous]] = field(default_factory=list)
-    missing: list[LeadInDoubt] = field(default_factory=list)
-    """Surely not made."""
-    unclear: list[LeadInDoubt] = field(default_factory=list)
-    """Intercom gave no answer on them, or a job that may make them is still under way."""
 
 
 @dataclass
@@ -166,46 +155,47 @@ class Creates:
         except UndoneError as error:
             return Rejected(records, Refusal.by_intercom(error.fault))
 
-    def settle_leads(self, doubts: list[LeadInDoubt]) -> Iterator[Written]:
-        """Look for leads in doubt before they are repeated, by call or job; one that stays in doubt is rejected."""
-        while doubts:
-            search = self._search(doubts)
-            for doubt, match in search.found:
-                yield self._found_lead(doubt, match)
-            for doubt in search.unclear:
-                yield self._left_in_doubt(doubt)
-            doubts = []
-            for written in self.in_parallel(self._repeat, search.missing):
-                if isinstance(written, LeadInDoubt):
-                    doubts.append(written)
-                else:
-                    yield written
+    def settle_leads(self, written: Iterable[Written | LeadInDoubt]) -> Iterator[Written]:
+        """Yield what became of writes; leads in doubt, all at once, are looked for before they are repeated.
 
-    def _search(self, doubts: Sequence[LeadInDoubt]) -> Search:
-        """Search until every lead is found, or the index must show what was sent."""
-        search = Search(missing=list(doubts))
-        due = max(doubt.sent_at for doubt in doubts) + self.search_delay_seconds
-        pause = max(self.search_delay_seconds / _LOOKS, _SHORTEST_PAUSE)
+        One that stays in doubt is rejected.
+        """
         while True:
-            is_last = time.monotonic() >= due
-            self._look(search, is_last=is_last)
-            if is_last or not search.missing:
-                return search
-            self.existing.client.pause(min(pause, max(due - time.monotonic(), 0.0)))
+            doubts: list[LeadInDoubt] = []
+            for one in written:
+                if isinstance(one, LeadInDoubt):
+                    doubts.append(one)
+                else:
+                    yield one
+            if not doubts:
+                return
+            missing: list[LeadInDoubt] = []
+            for doubt, match in self._look_for(doubts):
+                if isinstance(match, (Found, Ambiguous)):
+                    yield self._found_lead(doubt, match)
+                elif doubt.may_come or not isinstance(match, NotFound):
+                    yield self._left_in_doubt(doubt)
+                else:
+                    missing.append(doubt)
+            written = self.in_parallel(self._repeat, missing)
 
-    def _look(self, search: Search, *, is_last: bool) -> None:
-        """Search once, and sort out who was found."""
-        identities = [doubt.operation.records.draft.identity for doubt in search.missing]
-        shown = self.existing.matcher.search_index(identities)
-        looked_for, search.missing = search.missing, []
-        for doubt, identity in zip(looked_for, identities, strict=True):
-            match = match_identity(shown, identity, (), makes_lead=True)
-            if isinstance(match, (Found, Ambiguous)):
-                search.found.append((doubt, match))
-            elif is_last and (doubt.may_come or not isinstance(match, NotFound)):
-                search.unclear.append(doubt)
-            else:
-                search.missing.append(doubt)
+    def _look_for(self, missing: list[LeadInDoubt]) -> Iterator[tuple[LeadInDoubt, Match]]:
+        """Search until each lead is found, or the index must show what was sent; yields what was found in the end."""
+        due = max(doubt.sent_at for doubt in missing) + self.search_delay_seconds
+        pause = max(self.search_delay_seconds / _LOOKS, _SHORTEST_PAUSE)
+        while missing:
+            is_last = time.monotonic() >= due
+            identities = [doubt.operation.records.draft.identity for doubt in missing]
+            shown = self.existing.matcher.search_index(identities)
+            looked_for, missing = missing, []
+            for doubt, identity in zip(looked_for, identities, strict=True):
+                match = match_identity(shown, identity, (), makes_lead=True)
+                if is_last or isinstance(match, (Found, Ambiguous)):
+                    yield doubt, match
+                else:
+                    missing.append(doubt)
+            if missing:
+                self.existing.client.pause(min(pause, max(due - time.monotonic(), 0.0)))
 
     def is_doubtful(self, email: Email) -> bool:
         """Check whether a lead with this email was given up by this run, and may turn up."""
