@@ -31,7 +31,8 @@ QUICK := tests/units \
 	tests/sandbox/test_search.py tests/sandbox/test_tags.py tests/singer/test_singer.py tests/test_docs.py
 
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
-UV := UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+# The certificates of the system, as pip takes them: a proxy may sign with its own.
+UV := UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 $(BIN)/uv
 LOCK := $(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 # $(call new-venv,DIRECTORY): an empty environment, or one sentence that says why there is none.

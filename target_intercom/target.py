@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import typing as t
+from contextlib import suppress
 from functools import cached_property
 
 from singer_sdk import Target
@@ -51,7 +52,7 @@ statements of SQLAlchemy make some, which with 100,000 took 40 MB of memory for 
 
 
 class TargetIntercom(Command):
-    """Loads Singer streams into Intercom's contacts."""
+    """Loads Singer streams into Intercom, as contacts and companies."""
 
     default_sink_class = IntercomSink
     message_reader_class = MessageReader
@@ -113,6 +114,15 @@ class TargetIntercom(Command):
         self.run.save("running")
         self.run.check_refused()
 
+    def load(self, file_input: t.IO[str] | None) -> None:
+        """Read all messages; where that ends early, what Intercom got before still gets its outcome."""
+        try:
+            self.listen(file_input)
+        except Exception:
+            with suppress(Exception):
+                self.run.end_batches()
+            raise
+
     def end_early(self, error: BaseException) -> None:
         """End a run that fails: stop the calls, save the report, and log why it failed and what it had done."""
         self.run.client.stop()
@@ -165,12 +175,18 @@ class TargetIntercom(Command):
         self._drain_all(self._sinks_active.values(), self.max_parallelism)
 
     def _drain_all(self, sink_list: Iterable[Sink], parallelism: int) -> None:
-        """Drain all sinks, the one whose first record waits longest before the others.
+        """Drain all sinks, and wait until all that was drained is done."""
+        del parallelism
+        self._begin_batches(sink_list)
+        self.run.end_batches()
+        self.run.check_refused()
+
+    def _begin_batches(self, sink_list: Iterable[Sink]) -> None:
+        """Drain sinks, the one whose first record waits longest before the others.
 
         So no record waits long behind those of another stream, and it stays known which of a contact's records was
         the last.
         """
-        del parallelism
         self.is_due = False
         for sink in sorted(t.cast("Iterable[IntercomSink]", sink_list), key=lambda sink: sink.oldest):
             self.drain_one(sink)
@@ -224,7 +240,7 @@ class TargetIntercom(Command):
             self._assert_line_requires(message_dict, requires={"stream", "record"})
         stream, record = message_dict["stream"], message_dict["record"]
         if not isinstance(record, dict):
-            error = f"Stream '{stream}': a record is no JSON object"
+            error = f"Stream '{stream}': a record is not a JSON object"
             raise InvalidInputLine(error)
         self._message = message_dict
         self.run.tap_streams.record(stream, message_dict.get("version"), in_batch=self._in_batch)
@@ -236,7 +252,7 @@ class TargetIntercom(Command):
             self._hand_over(route, record)
         self._handle_max_record_age()
         if self.is_due:
-            self._drain_active()
+            self._begin_batches(self._sinks_active.values())
 
     def _hand_over(self, route: Route, record: dict[str, t.Any]) -> None:
         mapped = route.map(record)
@@ -334,7 +350,7 @@ class TargetIntercom(Command):
             cls.logger.warning(text)
         try:
             target.display.start()
-            target.listen(file_input)
+            target.load(file_input)
         except SystemExit as error:
             target.end_early(error)
             raise

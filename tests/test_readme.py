@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 QUICKSTART = DOCS / "quickstart.md"
 CONSOLE = [block for page in (README, QUICKSTART, DOCS / "ledger.md") for block in blocks(page, "console")]
 MARKED = [block for block in CONSOLE if (block.note or "").startswith("runs in: ")]
+BY_HAND = [block for block in CONSOLE if (block.note or "").startswith("by hand: ")]
 SANDBOX = "python -m target_intercom.sandbox"
 
 # Blocks that run elsewhere.
@@ -53,6 +54,12 @@ def test_a_command_that_runs_elsewhere_stands_there(block: Block) -> None:
         assert wanted - there - {"&&", ".", "$", "KEEP"} == set(), command
 
 
+def test_only_taps_are_installed_by_hand() -> None:
+    commands = [command for block in BY_HAND for command in block.commands]
+    assert commands
+    assert all(re.search(r"-venv/bin/pip install \S*tap-\w+(\.git)?$", command) for command in commands)
+
+
 # Blocks that run here.
 
 
@@ -67,20 +74,21 @@ def shown_config(page: Path, url: str) -> str:
 def sandbox() -> Iterator[str]:
     """The sandbox as the README starts it, on a port that is free; returns its address."""
     (block,) = [one for one in CONSOLE if any(command.startswith(SANDBOX) for command in one.commands)]
-    _, *arguments = block.commands[0].replace("8030", "0").split()
+    *_, command = block.commands
+    _, *arguments = command.replace("8030", "0").split()
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen([sys.executable, *arguments], env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         said = process.stdout.readline()
         url = re.findall(r"http://\S+", said)[0]
-        assert said.replace(url, "http://127.0.0.1:8030") == block.output
+        assert said.replace(url, "http://127.0.0.1:8030") == block.text.partition(f"$ {command}\n")[2]
         yield url
         process.terminate()
 
 
 def ran_here(page: Path) -> list[Block]:
     """A page's blocks that nobody else runs; those for Meltano are for tests/e2e/test_quickstart.py."""
-    here = [block for block in CONSOLE if block.page == page and block not in MARKED]
+    here = [block for block in CONSOLE if block.page == page and block not in MARKED + BY_HAND]
     return [block for block in here if not any("meltano " in command for command in block.commands)]
 
 
@@ -89,7 +97,7 @@ def run_all(shell: Shell, page: Path, url: str, *, anew: bool = True) -> dict[st
     said: dict[str, str] = {}
     for block in ran_here(page):
         commands = "\n".join(block.commands)
-        if commands.startswith(SANDBOX):
+        if SANDBOX in commands:
             continue
         if anew:
             shutil.rmtree(shell.folder / ".target-intercom", ignore_errors=True)
@@ -103,17 +111,36 @@ def saved_state(folder: Path) -> object:
     return state
 
 
+TAP_CSV = f"""#!{sys.executable}
+# Stands in for tap-csv: reads the files that its config names, and writes each column as text.
+import csv, json, sys
+for file in json.load(open(sys.argv[2]))["files"]:
+    stream, rows = file["entity"], list(csv.DictReader(open(file["path"], newline="")))
+    columns = {{name: {{"type": ["string", "null"]}} for name in rows[0]}}
+    schema = {{"properties": columns}}
+    messages = [{{"type": "SCHEMA", "stream": stream, "schema": schema, "key_properties": file["keys"]}}]
+    messages += [{{"type": "RECORD", "stream": stream, "record": row}} for row in rows]
+    messages += [{{"type": "STATE", "value": {{"bookmarks": {{stream: {{}}}}}}}}]
+    print("\\n".join(map(json.dumps, messages)))
+"""
+
+
 def test_the_commands_of_the_readme(sandbox: str, tmp_path: Path) -> None:
     shell = make_shell(tmp_path)
     (tmp_path / "config.json").write_text(shown_config(README, sandbox))
-    (tap_output,) = blocks(README, "jsonl")
-    (tmp_path / "customers.singer").write_text(tap_output.text)
-    shortest, first_run, pipe = run_all(shell, README, sandbox).values()
+    (tap_config,) = [block.text for block in blocks(README, "json") if "files" in block.text]
+    (tmp_path / "tap.json").write_text(tap_config)
+    (table,) = blocks(README, "csv")
+    (tmp_path / "people.csv").write_text(table.text)
+    tap = tmp_path / "tap-venv" / "bin" / "tap-csv"
+    tap.write_text(TAP_CSV)
+    tap.chmod(0o755)
+    shortest, first_run = run_all(shell, README, sandbox).values()
     assert "2 created, 1 invalid" in shortest
-    assert "2 created, 1 invalid" in pipe
     assert "Ready: no errors, no warnings" in first_run
     assert "Dry run: nothing was written" in first_run
-    assert saved_state(tmp_path) == STATE
+    assert "Plan as a page: .target-intercom/plan.html" in first_run
+    assert saved_state(tmp_path) == {"bookmarks": {"people": {}}}
     (shown,) = blocks(README, "text")
     # The last line names a run.
     assert shown.text[: shown.text.index("Refused records")] in first_run

@@ -268,10 +268,10 @@ class _Objects:
         strange = None if values.allowed is None else [one for one in values.allowed if one not in (None, *options)]
         if strange == []:
             return
-        which = "values that are none of its options are" if strange is None else f"{_quoted(strange)} is none, and"
+        others = "other values" if strange is None else f"other values ({_quoted(strange)})"
         message = (
-            f"Stream '{self._stream.name}': '{prop}' goes into '{attribute}', a list of {_quoted(options)}: {which} "
-            "left out"
+            f"Stream '{self._stream.name}': '{prop}' goes into '{attribute}', a list of {_quoted(options)}: {others} "
+            "are left out"
         )
         yield Finding(Level.WARNING, self._setting, message)
 

@@ -44,7 +44,7 @@ class IntercomClient(CompanyCalls):
         try:
             return self._request("GET", "/me", Workspace.from_json)
         except RefusedError as error:
-            message = f"This is no Intercom API: GET {self._url}/me answered {error.fault}. Check 'api_url'."
+            message = f"This is not Intercom's API: GET {self._url}/me answered {error.fault}. Check 'api_url'."
             raise UnreachableError(error.fault, message) from None
 
     def create_contact(

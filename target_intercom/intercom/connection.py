@@ -73,7 +73,7 @@ class Connection:
         """Connect to nothing yet; the token leaves this object in the `Authorization` header only."""
         self._url = url
         session = requests.Session()
-        session.mount(url, HTTPAdapter(pool_maxsize=max_connections, max_retries=0))
+        session.mount(url, HTTPAdapter(pool_maxsize=max_connections, max_retries=0, pool_block=True))
         self._adapter = session.get_adapter(url)
         self._settings: dict[str, t.Any] = dict(session.merge_environment_settings(url, {}, None, None, None))
         self._headers = {**session.headers, "Accept": "application/json", "Intercom-Version": version}

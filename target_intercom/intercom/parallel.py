@@ -35,17 +35,21 @@ class InParallel:
         self._is_worker: ContextVar[bool] = ContextVar("is_worker", default=False)
 
     def __call__(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-        """Yield the results as they come, in any order; an exception of the function is raised here.
+        """Begin at once, and return the results as they come, in any order; they raise the exceptions of the function.
 
         Not for the function itself: when every thread waited for another, none would be left to work.
-
-        Whatever ends it early, the results of calls that had begun are yielded first: they have to be reported.
         """
         if self._is_worker.get():
             raise RuntimeError("a thread of the pool must not wait for the pool")
         if self._pool is None:
             self._pool = ThreadPool(self._threads, self._is_worker.set, (True,))
-        results = self._pool.imap_unordered(function, items)
+        return self._results(self._pool.imap_unordered(function, items))
+
+    def _results(self, results: IMapIterator[_Result]) -> Iterator[_Result]:
+        """Yield the results as they come.
+
+        Whatever ends it early, the results of calls that had begun are yielded first: they have to be reported.
+        """
         try:
             yield from results
         except GeneratorExit:

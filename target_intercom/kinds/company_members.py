@@ -77,8 +77,8 @@ class CompanyMembers(LinkKind):
     names = COMPANY_NAMES
     in_creates = True
     not_made = "no_company"
-    no_contact = "there is no contact to put into the company; memberships make none"
-    left_out = "companies are left out that are not there, or did not take the contact"
+    no_contact = "there is no contact to put into the company; memberships create none"
+    left_out = "companies are left out: they do not exist, or did not take the contact"
     plural = "companies"
     contacts_a_call = 1
     put_on_result = Result.ATTACHED

@@ -65,7 +65,7 @@ class Tags(LinkKind):
     in_creates = False
     not_made = None
     no_contact = "there is no contact to put into the group; groups create none"
-    left_out = "groups are left out that could not become tags"
+    left_out = "groups are left out: they could not become tags"
     plural = "tags"
     contacts_a_call = 50
     """`POST /tags` with more ran into time-outs (fact sheet section 7)."""

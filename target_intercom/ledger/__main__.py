@@ -131,7 +131,7 @@ def forget_(place: Path | str | None, stream: str, workspace: str | None, *, yes
     click.echo(_stake(chosen, found))
     if not yes:
         if not sys.stdin.isatty():
-            message = "Nobody can be asked without a terminal, and nothing was forgotten: add --yes"
+            message = "Nothing was forgotten: without a terminal the command cannot ask. Add --yes"
             raise UsageError(message)
         click.confirm("Forget it?", abort=True)
     try:

@@ -299,6 +299,11 @@ class Ledger:
         """Yield the contacts of all streams whose Intercom ids are not known, and when they were made."""
         return iter(())
 
+    def unnamed_with(self, identities: Iterable[Identity], since: Stamp) -> Sequence[tuple[Contact, Stamp]]:
+        """Return the contacts without a known id that were made since and have an identifier of these, and when."""
+        del identities, since
+        return ()
+
     def name(self, found: Sequence[tuple[Contact, Contact]]) -> None:
         """Write the ids of contacts, given as they were unnamed and as they were found, for every record of each."""
 

@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.ledger.interface import Stamp
     from target_intercom.ledger.store.database import Database
-    from target_intercom.model import Contact
+    from target_intercom.model import Contact, Identity
 
 _PAGE = 5000
 """Rows that are in memory at once."""
@@ -78,6 +78,25 @@ def find(database: Database, workspace: str) -> Iterator[tuple[Contact, Stamp]]:
         if len(rows) < _PAGE:
             return
         after = rows[-1].stream, rows[-1].key
+
+
+def with_identifiers(
+    database: Database, workspace: str, identities: Iterable[Identity], since: Stamp
+) -> list[tuple[Contact, Stamp]]:
+    """Return the unnamed contacts with an identifier of these that were made since, each with when it was."""
+    wanted = list(identities)
+    made = select(ENTRIES).where(_E.workspace == workspace, IS_UNNAMED, _E.written_at >= since)
+    found: dict[tuple[str, str | None, str | None], tuple[Contact, Stamp]] = {}
+    with database.reading() as connection:
+        for column, values in (
+            (_E.external_id, {storable(one.external_id) for one in wanted}),
+            (_E.email, {storable(one.email) for one in wanted}),
+        ):
+            for chunk in chunks(sorted(value for value in values if value is not None)):
+                for row in connection.execute(made.where(column.in_(chunk))):
+                    contact = contact_of(row)
+                    found[_found_by(contact)] = contact, row.written_at
+    return list(found.values())
 
 
 def name(database: Database, workspace: str, found: Sequence[tuple[Contact, Contact]]) -> None:

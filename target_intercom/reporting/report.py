@@ -243,7 +243,7 @@ class RunReport:
         line = self._rejected.write(received, refusal)
         self._refused += 1
         where = "" if refusal.field is None else f"property '{refusal.field}': "
-        why = f"Intercom's reason stands there, code {refusal.code}" if refusal.quotes_intercom else refusal.reason
+        why = f"Intercom refused it with code {refusal.code}" if refusal.quotes_intercom else refusal.reason
         what = f"Stream '{stream}': a record is {refusal.result.value}: {where}"
         self._warnings.warn(
             f"{what}{redact(why)} (line {line} of {self._rejected.path})", f"{what}{refusal.code or 'other'}"

@@ -15,7 +15,7 @@ from target_intercom.errors import (
 )
 from target_intercom.kinds.companies import COMPANIES
 from target_intercom.kinds.contacts import CONTACTS
-from target_intercom.ledger.store.scratch_folder import sweep
+from target_intercom.ledger.scratch.folder import sweep
 from target_intercom.reporting.log import Warnings
 from target_intercom.reporting.pages.report_page import RunFacts
 from target_intercom.reporting.report import RejectedRecords, RunReport
@@ -49,9 +49,8 @@ if t.TYPE_CHECKING:
     from target_intercom.reporting.report import Status
     from target_intercom.run.ending import Ending
     from target_intercom.settings.config import Config
-    from target_intercom.sync.contacts import ContactSync
-    from target_intercom.sync.keyed_objects import KeyedSync
     from target_intercom.sync.memberships import MembershipSync
+    from target_intercom.sync.overlap import Batches
 
 
 class Run:
@@ -89,7 +88,7 @@ class Run:
 
     # Streams.
 
-    def contact_sync(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> ContactSync:
+    def contact_sync(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> Batches:
         """Return the sync of a stream of contacts, whose records come under a schema; the first stream begins the run.
 
         Raises:
@@ -109,7 +108,7 @@ class Run:
         session.enter(stream)
         return session.parts.contact_sync(stream, mappers)
 
-    def company_sync(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> KeyedSync:
+    def company_sync(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> Batches:
         """Return the sync of a stream of companies; as `contact_sync`."""
         stream = self._stream(name, schema, keys)
         self._check_snapshot(stream)
@@ -198,6 +197,13 @@ class Run:
         message = wrong_region(self.config, workspace)
         if message is not None:
             raise RegionError(message)
+
+    # Batches.
+
+    def end_batches(self) -> None:
+        """Wait for the batches that are under way, and end them."""
+        if self._session is not None:
+            self._session.parts.overlap.end_all()
 
     # The end of the pipe.
 

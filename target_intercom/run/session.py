@@ -82,6 +82,7 @@ class Session:
             The last runs of the workspace, this one the last; without a ledger none.
         """
         parts = self.parts
+        parts.overlap.close()
         parts.in_parallel.close()
         for stream, contacts in parts.archived.left().items():
             parts.report.unarchived(stream, contacts)
@@ -94,6 +95,7 @@ class Session:
         finally:
             if parts.links.at_end is not None:
                 parts.links.at_end.close()
+            parts.shelves.close()
             parts.ledger.close()
 
     def _history(self, ended: EndedRun) -> Sequence[EndedRun]:

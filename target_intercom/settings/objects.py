@@ -72,7 +72,7 @@ _RULES: t.Final[Mapping[StreamObject, ObjectRules]] = MappingProxyType(
             refused=MappingProxyType(
                 {
                     "create_attributes": "is for contacts and companies: a membership has no attributes",
-                    "creation_mode": "is for contacts: a membership makes none",
+                    "creation_mode": "is for contacts: a membership creates none",
                     "match_by": "is for contacts: a membership is of the contact that its identifiers find",
                     "removal_mode": "is for contacts: a membership ends, and removes none",
                     "tags_property": _ONE_COMPANY,

@@ -67,7 +67,7 @@ def config_input(names: Sequence[str]) -> _ConfigInput:
 
 
 def _read(name: str) -> dict[str, Json]:
-    why: str | None = "it is no JSON object"
+    why: str | None = "it is not a JSON object"
     try:
         # Editors on Windows put a mark before the text.
         settings: Json = deserialize_json(Path(name).read_text(encoding="utf-8-sig"))
@@ -79,7 +79,7 @@ def _read(name: str) -> dict[str, Json]:
         why = error.strerror
     except json.JSONDecodeError as error:
         # Of what stands there nothing is quoted: it may be the token.
-        why = f"it is no JSON, from line {error.lineno}, column {error.colno} on: {error.msg}"
+        why = f"it is not JSON, from line {error.lineno}, column {error.colno} on: {error.msg}"
     except UnicodeDecodeError:
         why = "it is not UTF-8"
     except (ValueError, RecursionError):

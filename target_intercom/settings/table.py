@@ -101,54 +101,56 @@ STREAM_SETTINGS: t.Final = (
     Setting(
         "match_by",
         MATCH_BY,
-        "Identifiers that find an existing contact, tried in this order: `external_id`, `email`, `id`.",
+        "Identifiers that find an existing contact, in the order in which they are tried: any of `external_id`, "
+        "`email`, `id`.",
     ),
     Setting(
         "mappings",
         MAPPINGS,
         "`{record property: Intercom attribute}`: a writable standard attribute, `custom_attributes.NAME`, or `id` "
-        "(to match by only); `null` leaves a property out. Of a groups stream: `external_id`, `email`, `id`, `tag`. "
-        "Companies and their members take their own, in `streams`.",
+        "(to match by only). `null` leaves a property out. A groups stream takes `external_id`, `email`, `id`, `tag`. "
+        "Streams of companies and their members take `mappings` of their own, in `streams`.",
     ),
     Setting(
         "unmapped",
         one_of(Unmapped),
-        "Properties that `mappings` does not name. `load`: into the standard attribute of the same name, else into "
-        "`custom_attributes.NAME`; `ignore`: leave them out.",
+        "What happens to properties that `mappings` does not name. `load`: each goes into the standard attribute of "
+        "its name, else into `custom_attributes.NAME`; `ignore`: they are left out.",
     ),
     Setting(
         "create_attributes",
         FLAG,
-        "Create missing custom attributes, typed from the stream's schema. `false`: leave them out, with a warning.",
+        "Create missing custom attributes, with the types of the stream's schema. `false`: leave them out, with a "
+        "warning.",
     ),
     Setting(
         "clear_nulls",
         FLAG,
-        "null clears the attribute in Intercom. `false`: null leaves it alone. "
-        "An absent property always leaves it alone.",
+        "null clears the attribute in Intercom. `false`: null leaves it as it is. A property that is absent always "
+        "leaves it as it is.",
     ),
     Setting(
         "deleted_property",
         name_of("a property"),
-        "A record whose value here is set is to be removed. Not set: null, false, 0, blank text, and `false`, `f`, "
-        "`no`, `n`, `0`.",
+        "Property that marks a record as deleted. These values mark nothing: null, false, 0, blank text, and the texts "
+        "`false`, `f`, `no`, `n`, `0`.",
     ),
     Setting(
         "snapshot",
         FLAG,
-        "Every run carries the complete table: in `sync` mode a contact that is missing from it is removed.",
+        "Every run brings the complete table. In `sync` mode a contact that is missing from it is removed.",
     ),
     Setting(
         "tags_property",
         name_of("a property"),
-        "Property of contact records that names the contact's groups, which become its tags: an array, or a text with "
-        "commas.",
+        "Property of contact records that lists the contact's groups: an array, or a text with commas. Groups become "
+        "tags.",
     ),
     Setting(
         "companies_property",
         name_of("a property"),
-        "Property of contact records that names the contact's companies, by their company_id: one, an array, or a text "
-        "with commas.",
+        "Property of contact records that names the contact's companies by company_id: one, an array, or a text with "
+        "commas.",
     ),
 )
 """Settings that hold for all streams and, in `streams`, for one."""
@@ -167,45 +169,46 @@ SETTINGS: t.Final = (
     Setting(
         "groups_stream",
         name_of("a stream"),
-        "Name of the stream whose records put contacts into groups; groups become tags.",
+        "Name of the stream whose records put contacts into groups. Groups become tags.",
     ),
     Setting(
         "streams",
         STREAMS,
-        "`{stream name: {setting: value}}`: any setting from `sync_mode` to `companies_property` for that stream "
-        "alone, and `object`: `contacts`, `groups`, `companies`, `company_members` (who works there), or `ignore` to "
-        "leave the stream out. `mappings` there replaces the general one. One stream of contacts needs no entry, every "
-        "further one does (`{}` will do).",
+        "`{stream name: {setting: value}}`: any setting from `sync_mode` to `companies_property`, for that stream "
+        "alone. `object` says what its records are: `contacts`, `groups`, `companies`, `company_members` (who works "
+        "there), or `ignore` (left out). `mappings` there replaces the general one. One stream of contacts needs no "
+        "entry. Every further one does (`{}` will do).",
     ),
     Setting(
         "max_removal_percent",
         number(0, 100),
-        "In `sync` mode, when a stream's removals are more than 20 and beyond this share of the contacts that it had "
-        "when its last run succeeded (or more than half of these are missing), none is removed and the run fails. `0`: "
-        "never remove; `100`: no limit.",
+        "The fuse of `sync` mode: a run that would remove more of a stream's contacts, in percent, removes none and "
+        "fails. Up to 20 removals are always allowed, unless more than half of the contacts are missing. `0`: never "
+        "remove; `100`: no limit.",
     ),
     Setting(
         "max_rejected_records",
         number(-1),
-        "The run fails, after the batch in flight, beyond this many invalid and rejected records. "
-        "`0`: on the first; `-1`: never.",
+        "The run fails when more records than this are invalid or rejected. `0`: on the first; `-1`: never.",
     ),
     Setting(
         "rate_limit_percent",
         number(1, 100),
-        "How full, in percent, this run may make the rate-limit window, everyone's calls counted.",
+        "How much of Intercom's rate limit may be used, in percent, before this run waits. Calls of other programs "
+        "count, too.",
     ),
     Setting("max_connections", number(1), "Calls in flight at once."),
     Setting(
         "search_delay_seconds",
         number(0),
-        "How far, in seconds, Intercom's search may lag behind writes; a lead whose creation is in doubt is looked "
-        "for that long.",
+        "How far, in seconds, Intercom's search may lag behind writes. A lead whose creation is in doubt is looked for "
+        "as long.",
     ),
     Setting(
         "bulk_writes",
         FLAG,
-        "Write through Intercom's bulk jobs, a hundred contacts a call; where the workspace has none, singly.",
+        "Write through Intercom's bulk jobs, a hundred contacts a call. A workspace without bulk jobs is written to "
+        "singly.",
     ),
     Setting("bulk_api_version", VERSION, "The `Intercom-Version` header of bulk calls."),
     Setting("data_dir", FOLDER, "Folder for the ledger, the report and the rejected records."),
@@ -213,19 +216,19 @@ SETTINGS: t.Final = (
         "ledger_url",
         LEDGER_URL,
         "SQLAlchemy URL of the ledger, the memory between runs: `sqlite:///FILE`, or `postgresql://…` (extra "
-        "`postgres`). Default: an SQLite file in `data_dir`. `none`: run without one.",
+        "`postgres`). Default: an SQLite file in `data_dir`. `none`: no ledger.",
     ),
     Setting(
         "repair",
         FLAG,
-        "Compare every record with the live contact, also when the ledger says that it is unchanged: undoes edits made "
+        "Compare every record with its contact in Intercom, also a record that has not changed. This undoes edits made "
         "in Intercom.",
     ),
     Setting(
         "dry_run",
         FLAG,
-        "Read and plan, write nothing to Intercom or the ledger: what a run would do stands in the report and, one by "
-        "one, in `plan-RUN.jsonl`.",
+        "Write nothing, neither to Intercom nor to the ledger. The report counts what a run would do, and "
+        "`plan-RUN.jsonl` lists each write.",
     ),
 )
 """Every setting of the target, in the order of the README's table."""

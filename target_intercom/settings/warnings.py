@@ -232,7 +232,7 @@ def no_streams() -> str:
 
 def wrong_schema(stream: str) -> StreamRefusedError:
     """Return the error that a schema is no object; an object of any draft will do."""
-    return StreamRefusedError(stream, f"Stream '{stream}': its schema is no JSON object")
+    return StreamRefusedError(stream, f"Stream '{stream}': its schema is not a JSON object")
 
 
 def no_properties(stream: str, schema: Mapping[str, Json], *, has_own_mappings: bool) -> StreamRefusedError | None:

@@ -46,6 +46,6 @@ def _file_records(stream: str, number: int, url: str, *, compressed: bool) -> It
             except (ValueError, RecursionError):
                 record = None
             if not isinstance(record, dict):
-                error = f"Stream '{stream}': line {line_number} of BATCH file {number} is no JSON object"
+                error = f"Stream '{stream}': line {line_number} of BATCH file {number} is not a JSON object"
                 raise InvalidInputLine(error)
             yield record

@@ -72,6 +72,6 @@ def _message(number: int, line: str) -> dict[str, t.Any]:
         error = f"Line {number} is not JSON"
         raise InvalidInputLine(error) from None
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        error = f"Line {number} is no Singer message: it has no type"
+        error = f"Line {number} is not a Singer message: it has no type"
         raise InvalidInputLine(error)
     return message

@@ -57,6 +57,8 @@ class IntercomSink(BatchSink):
 
     # Large enough that connections do not idle at a batch's end, small enough for memory (about 2 KB a record).
     MAX_SIZE_DEFAULT = 5000
+    max_size_in_bulk: t.ClassVar[int] = 2500
+    """As batches of jobs overlap, there are several in memory, and none idles."""
 
     def __init__(
         self,
@@ -73,7 +75,8 @@ class IntercomSink(BatchSink):
         super().__init__(target, stream_name, schema, key_properties)
         self._target = t.cast("SyncingTarget", target)
         self._keys = frozenset(self.key_properties)
-        self._most = self.max_size
+        in_bulk = self.config.get("bulk_writes") and self.batch_size_rows is None
+        self._most = self.max_size_in_bulk if in_bulk else self.max_size
         self._records: list[Received] = []
         self._oldest: int | None = None
         self._sync = self._target.sync(stream_name, self.key_properties)

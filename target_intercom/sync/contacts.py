@@ -1,9 +1,10 @@
-"""A contact stream, batch by batch: map, match, plan, write, remember, report."""
+"""A batch of a contact stream: map, match, plan, write, remember, report."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, replace
+from functools import partial
 
 from target_intercom.model import (
     Ambiguous,
@@ -16,6 +17,7 @@ from target_intercom.model import (
     Result,
     Unanswered,
 )
+from target_intercom.sync.intake import Taken
 from target_intercom.sync.mapping.identifiers import no_identifier
 from target_intercom.sync.matching.directory import Source
 from target_intercom.sync.matching.look_ups import identities_of
@@ -25,14 +27,15 @@ from target_intercom.sync.record_outcomes import contact_or_place
 from target_intercom.sync.writing.results import Saved, Skipped
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
 
     from target_intercom.intercom.protocol.ids import ContactId
-    from target_intercom.model import Contact, Identifier, Match, Received, StreamSchema
+    from target_intercom.model import Contact, Identifier, Match, Received
     from target_intercom.settings.config import Stream
     from target_intercom.sync.intake import Intake
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.look_ups import LookUps
+    from target_intercom.sync.overlap import Names, Overlap, Work
     from target_intercom.sync.planning.plan import BatchPlan, Unwritten
     from target_intercom.sync.record_outcomes import RecordOutcomes
     from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
@@ -43,8 +46,8 @@ _NEVER: t.Final = float("inf")
 
 
 @dataclass
-class ContactSync:
-    """Brings the contacts of one stream in line with its records."""
+class ContactBatch:
+    """Brings contacts in line with a batch of their records."""
 
     stream: Stream
     intake: Intake
@@ -52,21 +55,51 @@ class ContactSync:
     memory: StreamMemory
     writer: Writer
     outcomes: RecordOutcomes
+    overlap: Overlap
 
-    def meet(self, schema: StreamSchema) -> None:
-        """See `Intake`."""
-        self.intake.meet(schema)
-
-    def run(self, records: Sequence[Received]) -> None:
-        """Bring a batch into Intercom; every record gets its outcome, marked ones at the end of the pipe."""
-        familiar, quiet, entries = self.intake.take(records)
-        known = self.look_ups.directory.start()
-        self.look_ups.look_up(entries, known)
+    def run(self, records: Sequence[Received]) -> Work:
+        """See `Batch`; marked records get their outcomes at the end of the pipe."""
+        familiar, quiet, entries = self._take(records)
+        known = self._look_up(entries)
         entries = self._report_unchanged(familiar, quiet, entries, known)
         with self.outcomes.batch():
             while entries:
-                entries = self.memory.recall(self._carry_out(self._plan(entries, known)))
+                batch = self._plan(entries, known)
+                find_names = partial(self._names_around, entries, known)
+                if self.overlap.end_sharing(find_names):
+                    # What was looked up has changed since.
+                    entries = self.memory.recall(entries)
+                    known = self._look_up(entries)
+                    continue
+                again = yield from self._carry_out(batch, find_names)
+                if again:
+                    # What Intercom did not do as planned may be about the contacts of other batches, too.
+                    self.overlap.end_all()
+                entries = self.memory.recall(again)
                 self.look_ups.look_up([entry for entry in entries if entry.again], known)
+
+    def _take(self, records: Sequence[Received]) -> Taken:
+        """Read a batch, after the others that it shares something with have ended."""
+        taken = self.intake.take(records)
+        return self.intake.take_again(taken) if self.overlap.end_sharing(partial(self._names_of, taken)) else taken
+
+    def _look_up(self, entries: Sequence[Entry]) -> Directory:
+        known = self.look_ups.directory.start(self.overlap.began)
+        self.look_ups.look_up(entries, known)
+        return known
+
+    def _names_of(self, taken: Taken) -> set[Hashable]:
+        """Return what records may share with those of other batches, by the ledger."""
+        entries = [*taken.quiet, *taken.others]
+        keys = [*(one.key for one in taken.familiar), *(entry.key for entry in entries if entry.key is not None)]
+        names = (*(one.names() for one in taken.familiar), *map(_names, entries))
+        return set[t.Hashable]().union(((self.stream.name, key) for key in keys), *names)
+
+    def _names_around(self, entries: Sequence[Entry], known: Directory) -> set[Hashable]:
+        """Return what records may share with those of other batches, by the ledger and by what was looked up."""
+        contacts = known.around(identities_of(entries))
+        around = (Identity.of(contact).identifiers() for contact in contacts)
+        return self._names_of(Taken([], [], list(entries))).union(*around)
 
     def _plan(self, entries: Sequence[Entry], known: Directory) -> BatchPlan:
         """Plan a batch, and look up the contacts that the plan needs."""
@@ -103,17 +136,20 @@ class ContactSync:
         woken = [entry for entry in quiet if contact_or_place(entry) in touched]
         return sorted([*others, *self.memory.named(woken)], key=_place)
 
-    def _carry_out(self, batch: BatchPlan) -> list[Entry]:
+    def _carry_out(
+        self, batch: BatchPlan, find_names: Callable[[], Names]
+    ) -> Generator[Callable[[], Names], None, list[Entry]]:
         """Carry out a plan, round by round; returns the records that have to be planned anew, in their order.
 
-        They are the records of a write without its planned result, and all records planned after it.
+        They are the records of a write without its planned result, and all records planned after it. Where it would
+        wait for jobs it yields `find_names`.
         """
         again: list[Entry] = []
         written: dict[ContactId | None, Contact] = {}
         rounds = batch.rounds()
         end = _NEVER
         for number, writes in enumerate(rounds, start=1):
-            retried, failed = self._write(writes, written)
+            retried, failed = yield from self._write(writes, written, find_names)
             again.extend(retried)
             if retried or matters(failed, rounds[number:], batch.unwritten):
                 again.extend(entry for later in rounds[number:] for write in later for entry in write.entries)
@@ -124,8 +160,11 @@ class ContactSync:
         return sorted(again, key=_place)
 
     def _write(
-        self, writes: Sequence[ContactRecords], written: dict[ContactId | None, Contact]
-    ) -> tuple[list[Entry], list[ContactRecords]]:
+        self,
+        writes: Sequence[ContactRecords],
+        written: dict[ContactId | None, Contact],
+        find_names: Callable[[], Names],
+    ) -> Generator[Callable[[], Names], None, tuple[list[Entry], list[ContactRecords]]]:
         """Write contacts in parallel; `written` holds the contacts of earlier rounds, and this round's are added.
 
         Returns:
@@ -136,10 +175,14 @@ class ContactSync:
         operations = self.outcomes.links.plan([plan(write, self.stream.settings) for write in writes])
         again: list[Entry] = []
         failed: list[ContactRecords] = []
-        for one, entries in self.outcomes.carry_out(operations, self.writer):
+        for one in self.outcomes.carry_out(operations, self.writer):
+            if one is None:
+                yield find_names
+                continue
+            became, entries = one
             again.extend(entries)
-            records, now = one.records, one.contact if isinstance(one, Saved) else None
-            is_foretold = _is_foretold(one)
+            records, now = became.records, became.contact if isinstance(became, Saved) else None
+            is_foretold = _is_foretold(became)
             if not is_foretold:
                 failed.append(records)
                 now = now or records.found

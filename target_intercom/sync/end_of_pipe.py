@@ -11,7 +11,7 @@ from target_intercom.sync.removing.limit import Share, too_many
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.ledger.memberships.written import Memberships
     from target_intercom.model import LinkName, Outcome
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from target_intercom.errors import InvalidRecordError
 from target_intercom.model import Entry
@@ -43,16 +43,8 @@ class Intake:
     catalog: AttributeCatalog
     memory: StreamMemory
     outcomes: RecordOutcomes
-    _custom: dict[str, AttributeType | None] = field(default_factory=dict)
-    """The types of the custom attributes that came so far; None for one that cannot be written."""
-
-    def meet(self, schema: StreamSchema) -> None:
-        """Check that records can be loaded that come under a schema.
-
-        Raises:
-            StreamRefusedError: they cannot.
-        """
-        self.mappers.of(schema)
+    custom: dict[str, AttributeType | None]
+    """The types of the custom attributes that came so far, in any batch; None for one that cannot be written."""
 
     def take(self, records: Sequence[Received]) -> Taken:
         """Read a batch; records that cannot be loaded are reported at once."""
@@ -60,9 +52,13 @@ class Intake:
         for mapper, some in self.mappers.parted(records):
             mapper.learn([received.record for received in some])
         familiar, others, sources = self.memory.familiar(records, self._ground)
-        entries = self.recall(others, sources)
-        quiet = [entry for entry in entries if entry.is_in_line]
-        return Taken(familiar, quiet, [entry for entry in entries if not entry.is_in_line])
+        return _taken(familiar, self.recall(others, sources))
+
+    def take_again(self, taken: Taken) -> Taken:
+        """Return a batch by what the ledger knows now: other batches have ended since it was read."""
+        familiar, others, sources = self.memory.familiar([one.received for one in taken.familiar], self._ground)
+        entries = [*self.recall(others, sources), *self.memory.recall([*taken.quiet, *taken.others])]
+        return _taken(familiar, sorted(entries, key=lambda entry: entry.received.number))
 
     def recall(self, records: Sequence[Received], sources: Mapping[int, str]) -> list[Entry]:
         """Map records, and recall what the ledger knows of them; `sources` has their source hashes by number."""
@@ -82,7 +78,7 @@ class Intake:
         for mapper, some in self.mappers.runs(records):
             for received in some:
                 try:
-                    mapped = mapper.map(received, self._custom)
+                    mapped = mapper.map(received, self.custom)
                 except InvalidRecordError as error:
                     self.outcomes.invalid(received, error)
                     continue
@@ -95,10 +91,10 @@ class Intake:
 
     def _provide_attributes(self, records: Iterable[Received]) -> None:
         """Find or create the custom attributes that records need; the first schema that names a type decides it."""
-        wanted = WantedAttributes(self._custom)
+        wanted = WantedAttributes(self.custom)
         for mapper, some in self.mappers.runs(records):
             mapper.want((one.record for one in some if not mapper.removes(one.record)), wanted)
-        self._custom |= self.catalog.provide(wanted.types(), create=self.stream.settings.create_attributes)
+        self.custom |= self.catalog.provide(wanted.types(), create=self.stream.settings.create_attributes)
 
     def _refuse_troubled(self, records: Sequence[Received]) -> list[Received]:
         """Report the records that are known to be invalid, and return the others."""
@@ -106,3 +102,8 @@ class Intake:
             if received.trouble is not None:
                 self.outcomes.invalid(received, received.trouble)
         return [received for received in records if received.trouble is None]
+
+
+def _taken(familiar: list[Familiar], entries: Sequence[Entry]) -> Taken:
+    quiet = [entry for entry in entries if entry.is_in_line]
+    return Taken(familiar, quiet, [entry for entry in entries if not entry.is_in_line])

@@ -1,9 +1,10 @@
-"""A stream of objects that are known by their key, batch by batch: map, find, plan, write, remember, report."""
+"""A batch of objects that are known by their key: map, find, plan, write, remember, report."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from functools import partial
 
 from target_intercom.model import Found, NotFound, Unanswered
 from target_intercom.settings.config import SyncMode
@@ -12,20 +13,21 @@ from target_intercom.sync.planning.wanted import refusal
 from target_intercom.sync.writing.results import Surprise
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 
-    from target_intercom.model import ContactId, ContactRecords, Entry, Received, StreamSchema
+    from target_intercom.model import ContactId, ContactRecords, Entry, Received
     from target_intercom.settings.config import Stream
     from target_intercom.sync.by_key.known import KeyMatch, KnownObjects
     from target_intercom.sync.by_key.writer import KeyedWriter
     from target_intercom.sync.intake import Intake, Taken
+    from target_intercom.sync.overlap import Names, Overlap, Work
     from target_intercom.sync.record_outcomes import RecordOutcomes
     from target_intercom.sync.remembering.stream_memory import StreamMemory
 
 
 @dataclass
-class KeyedSync:
-    """Brings the objects of one stream in line with its records."""
+class KeyedBatch:
+    """Brings objects in line with a batch of their records."""
 
     stream: Stream
     intake: Intake
@@ -33,21 +35,22 @@ class KeyedSync:
     memory: StreamMemory
     writer: KeyedWriter
     outcomes: RecordOutcomes
+    overlap: Overlap
     repair: bool
 
-    def meet(self, schema: StreamSchema) -> None:
-        """See `Intake`."""
-        self.intake.meet(schema)
-
-    def run(self, records: Sequence[Received]) -> None:
-        """Bring a batch into Intercom; every record gets its outcome, marked ones at the end of the pipe."""
-        self.known.directory.start()
-        entries = self._report_unchanged(self.intake.take(records))
+    def run(self, records: Sequence[Received]) -> Work:
+        """See `Batch`; marked records get their outcomes at the end of the pipe."""
+        taken = self.intake.take(records)
+        find_names = partial(self._names, taken)
+        if self.overlap.end_sharing(find_names):
+            taken = self.intake.take_again(taken)
+        self.known.directory.start(self.overlap.began)
+        entries = self._report_unchanged(taken)
         marks = [entry for entry in entries if entry.draft.removed]
         live = [entry for entry in entries if not entry.draft.removed]
         with self.outcomes.batch():
             while live:
-                live = self.memory.recall(self._carry_out(live))
+                live = self.memory.recall((yield from self._carry_out(live, find_names)))
             # What the batch has made can be marked.
             self._mark(self.memory.recall(marks))
 
@@ -64,7 +67,20 @@ class KeyedSync:
         self.outcomes.unchanged(familiar, [entry for entry in quiet if key_of(entry) not in involved])
         return sorted([*taken.others, *woken], key=lambda entry: entry.received.number)
 
-    def _carry_out(self, entries: Sequence[Entry]) -> list[Entry]:
+    def _names(self, taken: Taken) -> set[Hashable]:
+        """Return what records may share with those of other batches."""
+        entries = [*taken.quiet, *taken.others]
+        keys = [*(one.key for one in taken.familiar), *(entry.key for entry in entries if entry.key is not None)]
+        objects = [
+            *(one.row.contact for one in taken.familiar),
+            *map(key_of, entries),
+            *(entry.contact.id for entry in entries if entry.contact is not None),
+        ]
+        return set[t.Hashable]().union(((self.stream.name, key) for key in keys), objects) - {None}
+
+    def _carry_out(
+        self, entries: Sequence[Entry], find_names: Callable[[], Names]
+    ) -> Generator[Callable[[], Names], None, list[Entry]]:
         """Write objects; returns the records that have to be planned anew, in their order."""
         matches = self._find(entries)
         for entry in entries:
@@ -73,7 +89,7 @@ class KeyedSync:
         clear = [entry for entry in entries if not isinstance(matches[_named(entry)], Unanswered)]
         again: list[Entry] = []
         for writes in rounds(clear, matches, self.stream.settings.sync_mode):
-            again.extend(self._write(writes))
+            again.extend((yield from self._write(writes, find_names)))
         return sorted(again, key=lambda entry: entry.received.number)
 
     def _find(self, entries: Sequence[Entry]) -> dict[ContactId, KeyMatch]:
@@ -93,13 +109,19 @@ class KeyedSync:
         # Another stream, or an earlier batch, may have made an object that is new to this one.
         return {**dict.fromkeys(keys, NotFound()), **self.known.remembered(keys - known.keys()), **found}
 
-    def _write(self, writes: Sequence[ContactRecords]) -> list[Entry]:
+    def _write(
+        self, writes: Sequence[ContactRecords], find_names: Callable[[], Names]
+    ) -> Generator[Callable[[], Names], None, list[Entry]]:
         operations = [plan(write, self.stream.settings, self.known.kind.kind) for write in writes]
         again: list[Entry] = []
-        for one, entries in self.outcomes.carry_out(operations, self.writer):
+        for one in self.outcomes.carry_out(operations, self.writer):
+            if one is None:
+                yield find_names
+                continue
+            became, entries = one
             again.extend(entries)
-            if isinstance(one, Surprise) and one.gone is not None:
-                self.known.forget([one.gone], self.stream.name)
+            if isinstance(became, Surprise) and became.gone is not None:
+                self.known.forget([became.gone], self.stream.name)
         return again
 
     def _mark(self, entries: Iterable[Entry]) -> None:

@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
 
 @dataclass
 class RecordOutcomes:
-    """Reports what becomes of the records of one stream, and tells every part that has to know."""
+    """Reports what becomes of the records of a batch, and tells every part that has to know."""
 
     stream: Stream
     report: RunReport
@@ -48,19 +48,17 @@ class RecordOutcomes:
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Write, after a batch, what it marks and links, and how its records are known when they come again."""
-        self._survivors.clear()
         try:
             yield
         except BaseException:
             # What ended it is what counts, also where the ledger cannot be written any more.
             with suppress(LedgerError):
-                self.memory.forget_batch()
+                self.memory.flush()
             raise
         self.marks.apply()
         self.memory.flush()
         self.links.save()
         self.memory.save_source_hashes()
-        self.memory.forget_batch()
 
     def unchanged(self, familiar: Sequence[Familiar], quiet: Sequence[Entry]) -> None:
         """Report unchanged records: the last one of each contact as `unchanged`, the others as `merged`."""
@@ -73,11 +71,17 @@ class RecordOutcomes:
         self.report.count(self.stream.name, Result.MERGED, times=len(familiar) + len(quiet) - len(last))
         self.marks.live({**{one.key: one.received.number for one in familiar}, **places_of(quiet)})
 
-    def carry_out(self, writes: Sequence[PlannedWrite], writer: Writer) -> Iterator[tuple[Written, list[Entry]]]:
-        """Write, and report what became of each write; yields that, and the records that have to be planned anew."""
+    def carry_out(self, writes: Sequence[PlannedWrite], writer: Writer) -> Iterator[tuple[Written, list[Entry]] | None]:
+        """Write, and report what became of each write; yields that, and the records that have to be planned anew.
+
+        None: see `Writer`.
+        """
         doubt = self.memory.doubt(writes)
         unchanged: set[ContactId] = set()
         for written in writer.write(writes):
+            if written is None:
+                yield None
+                continue
             if isinstance(written, Rejected) and written.is_unchanged and written.records.found is not None:
                 unchanged.add(written.records.found.id)
             yield written, self._report(written)
@@ -134,7 +138,7 @@ class RecordOutcomes:
         """Report records that went through, and save what they list."""
         if contact is not None:
             if contact.is_read and records.found is not contact:
-                self.directory.learn(contact, Source.ANSWER)
+                self._learn(contact, records)
             self.links.saved(records, contact, result)
         first_wins = self.stream.settings.sync_mode is SyncMode.INSERT
         winner = records.entries[0] if first_wins else records.entries[-1]
@@ -142,6 +146,13 @@ class RecordOutcomes:
             became = (result, reason) if entry is winner else (Result.MERGED, None)
             self.report.record(self.stream.name, Outcome(entry.received, *became))
         self.marks.live(places_of(records.entries))
+
+    def _learn(self, contact: Contact, records: ContactRecords) -> None:
+        """Remember a contact as a call has left it, while search may not show that."""
+        if contact.is_named or all(entry.key is None for entry in records.entries):
+            self.directory.learn(contact, Source.ANSWER)
+        else:
+            self.memory.made(contact)
 
     def _surprised(self, surprise: Surprise) -> list[Entry]:
         """Return the records to plan again, without their links, after their contact was gone or the wrong one.

@@ -39,6 +39,7 @@ def test_the_commands_for_meltano(sandbox: SandboxServer, tmp_path: Path) -> Non
     project.write_text(yaml.safe_dump(PROJECT))
     add, *others = [block for block in blocks(QUICKSTART, "console") if "meltano" in block.commands[0].split()]
     shell(add.commands[0].replace("path/to/target-intercom", str(ROOT)))
+    assert project.read_text().count("pip_url: target-intercom\n") == 1  # the line that the page has changed
     # The target on the path, in place of an installed one.
     project.write_text(re.sub(r" +pip_url: .*\n", "", project.read_text()))
 

@@ -47,8 +47,12 @@ NOT_MADE = [Fault.RESET_BEFORE]
 MIXED = {"streams": {"leads": LEADS}}
 
 
-MOMENTS = [(1, False, 2.0), (1, True, 2.0), (3, False, 2.0), (4, True, 2.0), (4, True, 0.1)]
-"""When runs are killed: after how many submissions, whether these are answered, and how long their tasks take."""
+MOMENTS = [
+    *((1, False, 2.0, 5000), (1, True, 2.0, 5000), (3, False, 2.0, 5000), (4, True, 2.0, 5000), (4, True, 0.1, 5000)),
+    *((2, True, 2.0, 50), (5, False, 2.0, 50)),
+]
+"""When runs are killed: after how many submissions, whether these are answered, how long their tasks take, and how many
+records are in a batch: of two batches, the jobs are under way."""
 STUCK = [*(("leads", share) for share in (0.0, 0.5, 1.0)), ("users", 0.5), ("users by email", 0.5)]
 """Who was to be made by a job that never ends, and the share of them that it made."""
 
@@ -136,11 +140,12 @@ def lost(tmp_path: Path, *, fault: Fault) -> Ended:
     return alone(tmp_path, messages, {"search_lag": 0.5}, faults=faults, **settings)
 
 
-def killed(tmp_path: Path, *, submissions: int, answered: bool, seconds: float) -> Ended:
+def killed(tmp_path: Path, *, submissions: int, answered: bool, seconds: float, a_batch: int = 5000) -> Ended:
     """A load that is killed after some submissions, while the jobs go on; and one more."""
     messages = [*customers(*crowd(150, plan=None)), *rows("leads", *by_email(150, 151, plan=None))]
     with SandboxServer(Conditions(bulk_seconds=seconds, search_lag=1, latency=0.05)) as sandbox:
-        load = Loader(sandbox.url, tmp_path, {**BULK, **MIXED, "search_delay_seconds": 4})
+        settings = {"search_delay_seconds": 4, "batch_size_rows": a_batch}
+        load = Loader(sandbox.url, tmp_path, {**BULK, **MIXED, **settings})
         process = load.begin(messages)
         _until_submitted(sandbox, process, submissions, answered=answered)
         process.kill()
@@ -188,8 +193,8 @@ SLOW: dict[str, Callable[[Path], Ended]] = {
     "stuck at last": stuck_at_last,
     **{f"lost {fault.value}": partial(lost, fault=fault) for fault in (*LOST, *NOT_MADE)},
     **{
-        f"killed {number}": partial(killed, submissions=submissions, answered=answered, seconds=seconds)
-        for number, (submissions, answered, seconds) in enumerate(MOMENTS)
+        f"killed {number}": partial(killed, submissions=submissions, answered=answered, seconds=seconds, a_batch=size)
+        for number, (submissions, answered, seconds, size) in enumerate(MOMENTS)
     },
 }
 

@@ -67,3 +67,20 @@ def test_a_run_that_moves_contacts_and_is_killed(
     assert (done.exit_code, done.refusals) == (0, [])
     wanted = set() if then is None else {then}
     assert all_companies(people) == {"other": {"acme", *wanted}, **{str(n): wanted for n in OURS}}
+
+
+@pytest.mark.parametrize("call", range(3, 8))
+def test_a_refused_record_changes_no_membership_though_a_run_was_killed_before_it_was_refused(
+    load: Loader, people: People, sandbox: SandboxServer, call: int
+) -> None:
+    add_companies(people, "acme")
+    add_people(people, OURS)
+    emails = {n: f"p{n}@example.com" for n in OURS} | {0: "p0@example..com"}
+    rows = working(*({"id": str(n), "email": email, "account_id": "acme"} for n, email in emails.items()))
+    kill_before(load, sandbox, call, rows, bulk_writes=True, **SETTINGS)
+    done = load(rows, bulk_writes=True, **SETTINGS)
+    assert (done.exit_code, [one["reason"] for one in done.refusals]) == (
+        0,
+        ["Intercom answered 400: Email is invalid"],
+    )
+    assert all_companies(people) == {str(n): {"acme"} if n else set() for n in OURS}

@@ -259,7 +259,7 @@ def test_an_option_goes_before_the_settings(tmp_path: Path, sqlite: str) -> None
     in_folder, in_file = "id,intercom_id\n1,c1\n", "id,intercom_id\n1,c2\n"
 
     config.write_text(json.dumps({"data_dir": str(tmp_path / "empty")}), encoding="utf-8")
-    assert "there is no" in refused("--config", str(config), "export", S)
+    assert "does not exist" in refused("--config", str(config), "export", S)
     assert run("--config", str(config), "--data-dir", str(folder), "export", S).stdout == in_folder
     assert run("--config", str(config), "--ledger-url", sqlite, "export", S).stdout == in_file
 
@@ -302,7 +302,7 @@ def test_the_ledger_of_runs_is_found_by_their_settings(load: Loader, people: Peo
 
 def test_a_folder_without_a_ledger_is_told_and_left_as_it_is(tmp_path: Path, command: list[str]) -> None:
     said = refused("--data-dir", str(tmp_path / "data"), *command)
-    assert f"There is no ledger: there is no {tmp_path / 'data' / 'ledger.db'}" in said
+    assert f"There is no ledger: {tmp_path / 'data' / 'ledger.db'} does not exist" in said
     assert list(tmp_path.iterdir()) == []
 
 
@@ -367,7 +367,7 @@ def test_a_damaged_file_is_told(tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "ledger.db").write_bytes(b"no ledger" * 1000)
     said = refused("--data-dir", str(tmp_path), *command)
     assert str(tmp_path / "ledger.db") in said
-    assert "is damaged, or no ledger" in said
+    assert "is damaged, or is not a ledger" in said
 
 
 def test_a_ledger_of_a_newer_version_is_told(on_sqlite: Ledgers, command: list[str]) -> None:
@@ -506,7 +506,7 @@ def test_an_env_file_is_read_and_the_environment_wins_over_it(tmp_path: Path, tw
     (tmp_path / ".env").write_text(f"TARGET_INTERCOM_LEDGER_URL={two[0]}\n", encoding="utf-8")
     assert from_environment(tmp_path, "--config=ENV", "export", S).stdout.endswith("1,c1\n")
     assert from_environment(tmp_path, "--config=ENV", "export", S, ledger_url=two[1]).stdout.endswith("1,c2\n")
-    assert "there is no .target-intercom" in from_environment(tmp_path, "export", S).stderr
+    assert ".target-intercom/ledger.db does not exist" in from_environment(tmp_path, "export", S).stderr
 
 
 def test_of_several_files_the_last_wins_and_the_environment_over_all(tmp_path: Path, two: tuple[str, str]) -> None:
@@ -534,7 +534,7 @@ def test_a_file_with_a_list_is_no_settings(tmp_path: Path, content: str) -> None
     config.write_text(content, encoding="utf-8")
     said = " ".join(refused("--config", str(config), "streams").split())
     assert "The config file cannot be read" in said
-    assert "it is no JSON object" in said
+    assert "it is not a JSON object" in said
 
 
 # Names.

@@ -13,7 +13,7 @@ import pytest
 from target_intercom.errors import StreamBusyError
 from target_intercom.ledger.command.forgetting import Held, forget, held
 from target_intercom.ledger.interface import Dropped, Stamp
-from target_intercom.ledger.links import NOBODY, LinkState
+from target_intercom.ledger.memberships.states import NOBODY, LinkState
 from target_intercom.ledger.store.database import Database
 from target_intercom.model import LinkedId
 
@@ -21,7 +21,7 @@ from .conftest import Ledgers, contact, entry, key, loaded
 from .test_memberships import membership
 
 if TYPE_CHECKING:
-    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.ledger.memberships.written import Memberships
 
 S, T = "customers", "clients"
 A, B = LinkedId("7"), LinkedId("8")

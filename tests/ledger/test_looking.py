@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from target_intercom.errors import LedgerError
 from target_intercom.ledger.command.looking import LedgerState, look
-from target_intercom.ledger.links import LinkState, Membership
+from target_intercom.ledger.memberships.states import LinkState, Membership
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.migrations import STEPS
 from target_intercom.ledger.store.read_only import ReadOnlyLedger

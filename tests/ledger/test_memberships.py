@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.ledger.interface import UNNOTED, Stamp
-from target_intercom.ledger.links import LinkState, Membership
+from target_intercom.ledger.memberships.states import LinkState, Membership
 from target_intercom.model import ContactId, GroupKey, LinkedId, LinkName
 
 from .conftest import contact, gone, key, loaded
@@ -16,7 +16,7 @@ from .conftest import contact, gone, key, loaded
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.ledger.memberships.written import Memberships
     from target_intercom.ledger.records import SqlLedger
 
     from .conftest import Ledgers

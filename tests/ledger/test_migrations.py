@@ -13,7 +13,7 @@ from .conftest import Ledgers, key
 from .test_memberships import membership, of
 
 if TYPE_CHECKING:
-    from target_intercom.ledger.links import Membership
+    from target_intercom.ledger.memberships.states import Membership
 
 
 def noted(ledgers: Ledgers, *rows: Membership) -> None:

@@ -195,7 +195,7 @@ def test_a_file_that_is_damaged_or_no_ledger_is_told_and_kept(tmp_path: Path, ma
     before = path.read_bytes()
     said = refused(path)
     assert str(path) in said
-    assert "is damaged, or no ledger: restore it, or move it away" in said
+    assert "is damaged, or is not a ledger: restore it, or move it away" in said
     assert ANN not in said
     assert path.read_bytes() == before
 

@@ -13,16 +13,16 @@ import pytest
 from sqlalchemy import event
 
 from target_intercom.ledger.interface import Doubt, Stamp
-from target_intercom.ledger.links import LinkState, Membership
-from target_intercom.ledger.memberships import Memberships
+from target_intercom.ledger.memberships.states import LinkState, Membership
+from target_intercom.ledger.memberships.written import Memberships
 from target_intercom.ledger.records import SqlLedger
 from target_intercom.ledger.runs.lead_intents import SqlLeadIntents
 from target_intercom.ledger.runs.stamps import mend_stamps
 from target_intercom.ledger.runs.streams import SqlStreams
 from target_intercom.ledger.runs.unarchived import SqlUnarchivedContacts
+from target_intercom.ledger.scratch.database import ScratchDatabase
 from target_intercom.ledger.store.database import Database
-from target_intercom.ledger.store.scratch import ScratchDatabase
-from target_intercom.model import Email, GroupKey, Identity, LinkName, TagId
+from target_intercom.model import Email, ExternalId, GroupKey, Identity, LinkName, TagId
 from tests.units.reporting.pages.facts import ENDED
 
 from .conftest import Ledgers, contact, gone, key, loaded
@@ -68,6 +68,9 @@ ASKED_OF_FEW: dict[str, Ask] = {
     "see": lambda ledger: ledger.see(S, KEYS, 3),
     "written_since": lambda ledger: ledger.written_since(Stamp(MANY - 5)),
     "unnamed": lambda ledger: list(ledger.unnamed()),
+    "unnamed_with": lambda ledger: ledger.unnamed_with(
+        [Identity(ExternalId("x1"), Email("ann@example.com"))], Stamp(0)
+    ),
     "name": lambda ledger: ledger.name([(contact("c0", "user", "x1"), contact("c1", "user", "x1"))]),
     "named": lambda ledger: ledger.named([C1]),
     "of": lambda ledger: ledger.of("companies").removed(gone(C1)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Column, MetaData, Table, create_engine, insert, make_url
@@ -14,7 +14,7 @@ from target_intercom.errors import LeadPendingError
 from target_intercom.ledger.interface import EntryState, Ledger, Stamp, stamp
 from target_intercom.ledger.store.migrations import STEPS
 from target_intercom.ledger.store.tables import MIGRATIONS
-from target_intercom.model import Contact, ContactId, Email
+from target_intercom.model import Contact, ContactId, Email, ExternalId, Identity
 
 from .conftest import HASHES, contact, gone, key, loaded
 
@@ -309,3 +309,32 @@ def engine_of(url: str) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+# Found by their identifiers.
+
+
+@pytest.mark.parametrize(
+    ("by", "found"),
+    [
+        ({"external_id": "x1"}, {("x1", ANN)}),
+        ({"email": ANN}, {("x1", ANN)}),
+        ({"email": BOB}, {(None, BOB)}),
+        ({"external_id": "x2", "email": CEE}, {("x3", CEE)}),
+        ({"external_id": "x2"}, set()),
+        ({}, set()),
+        ({"external_id": "named"}, set()),
+    ],
+)
+def test_who_has_no_id_is_found_by_any_identifier(ledger: SqlLedger, by: dict[str, Any], found: set[Any]) -> None:
+    ledger.remember(S, [loaded("1", unnamed("x1", ANN)), loaded("2", unnamed("x1", ANN))])
+    ledger.remember(T, [loaded("1", unnamed(None, BOB, role="lead")), loaded("2", unnamed("x3", CEE))])
+    ledger.remember(T, [loaded("3", contact("c1", "user", "named"))])
+    shown = ledger.unnamed_with([Identity(**by)], Stamp(0))
+    assert (len(shown), {(one.external_id, one.email) for one, _ in shown}) == (len(found), found)
+
+
+def test_who_was_made_before_is_not_found(ledger: SqlLedger) -> None:
+    ledger.remember(S, [loaded("1", unnamed("x1"), written_at=5), loaded("2", unnamed("x2"), written_at=7)])
+    wanted = [Identity(ExternalId("x1")), Identity(ExternalId("x2"))]
+    assert [(one.external_id, when) for one, when in ledger.unnamed_with(wanted, Stamp(6))] == [("x2", 7)]

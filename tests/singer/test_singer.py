@@ -465,7 +465,10 @@ def test_a_property_outside_the_schema_is_loaded_by_its_value(load: Loader, peop
             "Stream 'orders': its SCHEMA names no properties, and it has no key_properties",
         ),
         *(
-            ({"type": "SCHEMA", "stream": "orders", "schema": wrong}, "Stream 'orders': its schema is no JSON object")
+            (
+                {"type": "SCHEMA", "stream": "orders", "schema": wrong},
+                "Stream 'orders': its schema is not a JSON object",
+            )
             for wrong in (["secret@example.com"], True, None, "object")
         ),
         ({"type": "SCHEMA", "stream": "orders", "key_properties": ["id"]}, "lacks schema"),

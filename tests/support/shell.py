@@ -69,6 +69,8 @@ def make_shell(folder: Path) -> Shell:
     tap = programs / "tap-postgres"
     tap.write_text(TAP)
     tap.chmod(0o755)
+    (folder / "tap-venv").mkdir()
+    (folder / "tap-venv" / "bin").symlink_to(programs)
     described = {"stream": "customers", "schema": SCHEMA, "key_properties": ["id"]}
     messages = [
         {"type": "SCHEMA", **described},

@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     import requests
 
     from target_intercom.intercom.connection import Call
+    from target_intercom.intercom.dry_run.workspace import Shelves
     from target_intercom.intercom.outages import Tries
     from target_intercom.intercom.protocol.ids import CompanyId
     from target_intercom.json_lines import Json
@@ -33,13 +34,13 @@ class DryRunClient(DryRunCompanyCalls):
     """Sends nothing but reads; what would have been written is noted, and shows in what is read afterwards.
 
     What only a write reveals is not known: contacts that search does not show, emails that others have, values that
-    Intercom refuses, and ids. Memory grows with what would be written, by about 2 kB a contact.
+    Intercom refuses, and ids.
     """
 
-    def __init__(self, *, note: Callable[[Planned], None], **kwargs: t.Any) -> None:
-        """`note` takes each write, from any thread, one at a time; the rest is as of `IntercomClient`."""
-        super().__init__(note=note, **kwargs)
-        self._planned = PlannedWorkspace()
+    def __init__(self, *, note: Callable[[Planned], None], shelves: Shelves, **kwargs: t.Any) -> None:
+        """See `DryRunCompanyCalls`."""
+        super().__init__(note=note, shelves=shelves, **kwargs)
+        self._planned = PlannedWorkspace(shelves)
         self._expected: dict[ContactId, Contact] = {}
         self._holders: dict[str, list[ContactId]] = {}
         self._tags: dict[TagId, Tag] | None = None

@@ -16,30 +16,39 @@ from target_intercom.intercom.protocol.companies import Company
 from target_intercom.intercom.protocol.ids import CompanyId
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
+    from target_intercom.intercom.dry_run.workspace import Shelves
     from target_intercom.json_lines import Json
 
 MISSING: t.Final = Fault(status=404, message="it would not be there")
 
 
 class DryRunCompanyCalls(IntercomClient):
-    """Reads companies, asks for each that would change, and notes what would be written.
+    """Reads companies, asks for each that would change, and notes what would be written."""
 
-    Memory grows with what would be written, by about 1 kB a company.
-    """
+    def __init__(self, *, note: Callable[[Planned], None], shelves: Shelves, **kwargs: t.Any) -> None:
+        """`note` takes each write, from any thread, one at a time; the rest is as of `IntercomClient`.
 
-    def __init__(self, *, note: Callable[[Planned], None], **kwargs: t.Any) -> None:
-        """`note` takes each write, from any thread, one at a time; the rest is as of `IntercomClient`."""
+        What would have been written is kept in `shelves`, which are closed with the client.
+        """
         super().__init__(**kwargs)
         self._note = note
+        self._shelves = shelves
         self._turn = threading.RLock()
         self._ids = count(1)
-        self._companies: dict[str, Company | None] = {}
+        self._companies: MutableMapping[str, Company | None] = shelves.shelf()
         """Those that would have been written, by company_id; None: it would not be there."""
-        self._company_ids: dict[CompanyId, str] = {}
-        self._named: dict[CompanyId, str] = {}
+        self._company_ids: MutableMapping[CompanyId, str] = shelves.shelf()
+        self._named: MutableMapping[CompanyId, str] = shelves.shelf()
         """The source's ids of others that were read."""
+
+    def close(self, grace_seconds: float) -> bool:
+        """See `IntercomClient`."""
+        try:
+            return super().close(grace_seconds)
+        finally:
+            self._shelves.close()
 
     def find_company(self, company_id: str) -> Company | None:
         """See `CompanyCalls`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing as t
-from collections import defaultdict
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -11,7 +10,7 @@ from target_intercom.intercom.dry_run.planned import PLANNED_PREFIX
 from target_intercom.intercom.protocol.ids import CompanyId, ContactId, Email, ExternalId, TagId
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, MutableMapping
 
     from target_intercom.intercom.protocol.contacts import Contact
     from target_intercom.intercom.protocol.workspace import Tag
@@ -22,45 +21,59 @@ _IDENTITY: t.Final = frozenset(["role", "external_id"])
 
 
 _Linked = t.TypeVar("_Linked")
+_Links: t.TypeAlias = "tuple[frozenset[_Linked], frozenset[_Linked]]"
+_NO_LINKS: t.Final[_Links[t.Any]] = (frozenset(), frozenset())
+
+
+class Shelves(t.Protocol):
+    """Dictionaries that are not in memory; a value that they return is a copy."""
+
+    def shelf(self) -> MutableMapping[t.Any, t.Any]:
+        """Return a new dictionary, of texts and tuples of texts."""
+
+    def close(self) -> None:
+        """Delete all."""
 
 
 class PlannedLinks(t.Generic[_Linked]):
     """The tags, or companies, that contacts would have got and lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, shelves: Shelves) -> None:
         """Begin before the first write."""
-        self._on: dict[ContactId, set[_Linked]] = defaultdict(set)
-        self._off: dict[ContactId, set[_Linked]] = defaultdict(set)
+        self._changed: MutableMapping[ContactId, _Links[_Linked]] = shelves.shelf()
+        """What each contact would have got, and lost."""
 
     def put_on(self, contact: ContactId, linked: _Linked) -> None:
         """Link a contact."""
-        self._on[contact].add(linked)
-        self._off[contact].discard(linked)
+        on, off = self._changed.get(contact, _NO_LINKS)
+        self._changed[contact] = (on | {linked}, off - {linked})
 
     def take_off(self, contact: ContactId, linked: _Linked) -> None:
         """Unlink a contact."""
-        self._off[contact].add(linked)
-        self._on[contact].discard(linked)
+        on, off = self._changed.get(contact, _NO_LINKS)
+        self._changed[contact] = (on - {linked}, off | {linked})
 
     def of(self, contact: ContactId, shown: Iterable[_Linked]) -> frozenset[_Linked]:
         """Return what a contact would be linked to; `shown`: what it is linked to."""
-        return frozenset(shown) - self._off.get(contact, set()) | self._on.get(contact, set())
+        on, off = self._changed.get(contact, _NO_LINKS)
+        linked: frozenset[_Linked] = frozenset(shown) - off | on
+        return linked
 
 
 class PlannedWorkspace:
     """The contacts and tags that would have been written, to be laid over what is read."""
 
-    def __init__(self) -> None:
+    def __init__(self, shelves: Shelves) -> None:
         """Begin before the first write."""
         self.new_tags: dict[str, Tag] = {}
         """By name without case."""
-        self._made: dict[ContactId, Contact] = {}
-        self._changed: dict[ContactId, Mapping[str, Json]] = {}
-        self._gone: set[ContactId] = set()
-        # Tuples, of one contact nearly always: a set takes four times the memory.
-        self._named: dict[str, dict[str, tuple[ContactId, ...]]] = {"external_id": {}, "email": {}}
-        self.tags = PlannedLinks[TagId]()
-        self.companies = PlannedLinks[CompanyId]()
+        self._made: MutableMapping[ContactId, Contact] = shelves.shelf()
+        self._changed: MutableMapping[ContactId, Mapping[str, Json]] = shelves.shelf()
+        self._gone: MutableMapping[ContactId, None] = shelves.shelf()
+        self._named: MutableMapping[tuple[str, str], tuple[ContactId, ...]] = shelves.shelf()
+        """The contacts that have had an external_id, or an email."""
+        self.tags = PlannedLinks[TagId](shelves)
+        self.companies = PlannedLinks[CompanyId](shelves)
 
     def make(self, contact: Contact) -> None:
         """Add a contact that would be made."""
@@ -80,7 +93,7 @@ class PlannedWorkspace:
     def remove(self, contact: ContactId) -> None:
         """Remove a contact."""
         self._made.pop(contact, None)
-        self._gone.add(contact)
+        self._gone[contact] = None
 
     def made(self, contact: ContactId) -> Contact | None:
         """Return a contact that would have been made."""
@@ -104,13 +117,12 @@ class PlannedWorkspace:
         """Return the contacts that have had one of these values since they would have been written."""
         if field_ == "id":
             return {ContactId(value) for value in values if value in self._made}
-        named = self._named[field_]
-        return {contact for value in values for contact in named.get(value, ())}
+        return {contact for value in values for contact in self._named.get((field_, value), ())}
 
     def _name(self, contact: Contact) -> None:
         for field_, value in (("external_id", contact.external_id), ("email", contact.email)):
-            if value is not None and contact.id not in (known := self._named[field_].get(value, ())):
-                self._named[field_][value] = (*known, contact.id)
+            if value is not None and contact.id not in (known := self._named.get((field_, value), ())):
+                self._named[field_, value] = (*known, contact.id)
 
 
 def after_write(contact: Contact, attributes: Mapping[str, Json]) -> Contact:

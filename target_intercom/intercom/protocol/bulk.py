@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from target_intercom.intercom.protocol.ids import JobId, TaskId, id_of, seconds_of
 
@@ -44,6 +44,8 @@ class Job:
     tasks: Mapping[TaskId, TaskState]
     created_at: Mapping[TaskId, int | None]
     """When each task was submitted, in unix seconds of Intercom's clock."""
+    seconds: Mapping[TaskId, int] = field(default_factory=dict)
+    """How long Intercom has worked on each task that has ended, in whole seconds of its clock."""
 
     @classmethod
     def from_json(cls, body: Mapping[str, Json]) -> Job:
@@ -57,4 +59,10 @@ class Job:
             id=JobId(id_of(body)),
             tasks={id_: TaskState.of(task["state"]) for id_, task in tasks.items()},
             created_at={id_: seconds_of(task.get("created_at")) for id_, task in tasks.items()},
+            seconds={id_: took for id_, task in tasks.items() if (took := _took(task)) is not None},
         )
+
+
+def _took(task: Mapping[str, Json]) -> int | None:
+    began, ended = seconds_of(task.get("started_at")), seconds_of(task.get("completed_at"))
+    return None if began is None or ended is None else max(0, ended - began)

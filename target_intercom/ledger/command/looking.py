@@ -80,7 +80,7 @@ def cannot_hold(folder: Path) -> str | None:
         except OSError as error:
             return str(error)
         if not is_folder:
-            return f"{there} is no folder"
+            return f"{there} is not a folder"
         return None if os.access(there, os.W_OK | os.X_OK) else f"{there} cannot be written"
     return f"{folder} is nowhere"
 

@@ -112,8 +112,8 @@ class Database:
 
 
 DAMAGED = (
-    "is damaged, or no ledger: restore it, or move it away. A new one costs a search for every 75 records, and no "
-    "contact; until a complete run has filled it, no contact is removed as missing"
+    "is damaged, or is not a ledger: restore it, or move it away. A new one costs a search for every 75 records, and "
+    "makes no second contact; until a complete run has filled it, no contact is removed as missing"
 )
 LOCKED = "is locked by another process: wait for it, or end it"
 CANNOT_BE_OPENED = "cannot be opened: check that it is a file, and the permissions"
@@ -153,7 +153,7 @@ def parsed(place: str | Path) -> URL:
     try:
         parsed = make_url(scheme.lower() + separator + rest)
     except (ArgumentError, ValueError):
-        raise LedgerError("Setting 'ledger_url' is no SQLAlchemy URL, such as sqlite:///ledger.db") from None
+        raise LedgerError("Setting 'ledger_url' is not an SQLAlchemy URL, such as sqlite:///ledger.db") from None
     if parsed.get_backend_name() == "sqlite":
         if (parsed.database or "").startswith("file:"):
             raise LedgerError("Setting 'ledger_url' takes the plain path of an SQLite file, not a file: URI")

@@ -59,7 +59,7 @@ class ReadOnlyLedger:
             LedgerError: it is not so; the message says what is, and what to do.
         """
         if self.file is not None and not is_there(self.file):
-            raise LedgerError(f"There is no ledger: there is no {self.file}")
+            raise LedgerError(f"There is no ledger: {self.file} does not exist")
         self.read(self._check)
 
     def read(self, work: Callable[[Connection], _T]) -> _T:
@@ -121,7 +121,7 @@ class ReadOnlyLedger:
     def _check(self, connection: Connection) -> None:
         check_whole(connection, self.shown)
         if not is_ledger(connection):
-            raise LedgerError(f"There is no ledger: there is none in {self.shown}")
+            raise LedgerError(f"There is no ledger in {self.shown}")
         if len(check_steps(connection, self.shown)) < len(STEPS):
             raise LedgerError(f"The ledger ({self.shown}) is of an older version; the next run brings it up to date")
 

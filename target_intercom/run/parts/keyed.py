@@ -10,9 +10,10 @@ from target_intercom.sync.by_key.known import KnownObjects
 from target_intercom.sync.by_key.removing import KeyedRemovals
 from target_intercom.sync.by_key.writer import KeyedWriter
 from target_intercom.sync.intake import Intake
-from target_intercom.sync.keyed_objects import KeyedSync
+from target_intercom.sync.keyed_objects import KeyedBatch
 from target_intercom.sync.linking.listed import ContactLinks
 from target_intercom.sync.matching.directory import Directory
+from target_intercom.sync.overlap import Batches
 from target_intercom.sync.record_outcomes import RecordOutcomes
 from target_intercom.sync.removing.complete_streams import CompleteStreams
 from target_intercom.sync.removing.marked import Marks, StreamMarks
@@ -28,9 +29,9 @@ if t.TYPE_CHECKING:
     from target_intercom.model import ContactId
     from target_intercom.run.parts.shared import SharedParts
     from target_intercom.settings.config import Stream, StreamObject
+    from target_intercom.sync.jobs.bulk_jobs import BulkJobs
     from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.mapping.records import RecordMapper
-    from target_intercom.sync.writing.bulk_jobs import BulkJobs
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,26 @@ class KeyedParts:
     ours: Callable[[Collection[ContactId]], Mapping[ContactId, Collection[ContactId]]]
     """Returns whom this target has put into objects."""
 
-    def sync(self, stream: Stream, mappers: Mappers[RecordMapper]) -> KeyedSync:
+    def sync(self, stream: Stream, mappers: Mappers[RecordMapper]) -> Batches:
         """Return the sync of a stream."""
         shared = self.shared
         shared.report.companies(stream.name)
+        writer, custom = self._writer(stream), dict[str, t.Any]()
+        plural = self.kind.kind.plural
+        return Batches(plural, mappers, shared.overlap, lambda: self._batch(stream, mappers, writer, custom))
+
+    def _batch(
+        self, stream: Stream, mappers: Mappers[RecordMapper], writer: KeyedWriter, custom: dict[str, t.Any]
+    ) -> KeyedBatch:
+        shared = self.shared
         memory = shared.memory(stream, self.ledger, None)
         marks = StreamMarks(stream, self._marks)
         outcomes = RecordOutcomes(
             stream, shared.report, mappers, self.known.directory, memory, ContactLinks(), marks, shared.say_ignored
         )
-        intake = Intake(stream, mappers, self._catalog, memory, outcomes)
-        return KeyedSync(stream, intake, self.known, memory, self._writer(stream), outcomes, shared.config.repair)
+        intake = Intake(stream, mappers, self._catalog, memory, outcomes, custom)
+        repair = shared.config.repair
+        return KeyedBatch(stream, intake, self.known, memory, writer, outcomes, shared.overlap, repair)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -89,7 +99,7 @@ class KeyedParts:
 
     @cached_property
     def _marks(self) -> Marks:
-        return Marks(self.shared.report, are_expected=self.shared.config.removes)
+        return Marks(self.shared.report, self.shared.shelves.shelf, are_expected=self.shared.config.removes)
 
     @cached_property
     def _catalog(self) -> AttributeCatalog:

@@ -12,19 +12,21 @@ from target_intercom.run.parts.keyed import KeyedParts
 from target_intercom.run.parts.links import LinkParts
 from target_intercom.run.parts.shared import ContactParts
 from target_intercom.settings.config import StreamObject
-from target_intercom.sync.contacts import ContactSync
+from target_intercom.sync.contacts import ContactBatch
 from target_intercom.sync.end_of_pipe import EndOfPipe
 from target_intercom.sync.intake import Intake
 from target_intercom.sync.matching.look_ups import LookUps
 from target_intercom.sync.memberships import MembershipSync
+from target_intercom.sync.overlap import Batches
 from target_intercom.sync.record_outcomes import RecordOutcomes
 from target_intercom.sync.removing.complete_streams import CompleteStreams
 from target_intercom.sync.removing.marked import Marks, StreamMarks
 from target_intercom.sync.removing.removals import Removals
 from target_intercom.sync.removing.remover import ContactRemovals, Remover
 from target_intercom.sync.workspace.attributes import AttributeCatalog
+from target_intercom.sync.workspace.teammates import Teammates
 from target_intercom.sync.writing.archived import ArchivedContacts
-from target_intercom.sync.writing.bulk import BulkWriter, Teammates
+from target_intercom.sync.writing.bulk import BulkWriter
 from target_intercom.sync.writing.conflicts import ExistingContacts
 from target_intercom.sync.writing.dry_run import DryRunWriter
 from target_intercom.sync.writing.lost_answers import Creates
@@ -41,8 +43,14 @@ if t.TYPE_CHECKING:
 class Parts(ContactParts):
     """The parts of all streams and of the end of the pipe."""
 
-    def contact_sync(self, stream: Stream, mappers: Mappers[RecordMapper]) -> ContactSync:
+    def contact_sync(self, stream: Stream, mappers: Mappers[RecordMapper]) -> Batches:
         """Return the sync of a stream of contacts."""
+        writer, custom = self._writer(stream), dict[str, t.Any]()
+        return Batches("contacts", mappers, self.overlap, lambda: self._contact_batch(stream, mappers, writer, custom))
+
+    def _contact_batch(
+        self, stream: Stream, mappers: Mappers[RecordMapper], writer: Writer, custom: dict[str, t.Any]
+    ) -> ContactBatch:
         memory = self.memory(stream, self.ledger, self.ids)
         outcomes = RecordOutcomes(
             stream,
@@ -55,8 +63,8 @@ class Parts(ContactParts):
             self.say_ignored,
         )
         look_ups = LookUps(stream, self.directory, self.matcher, self.ids)
-        intake = Intake(stream, mappers, self._catalog, memory, outcomes)
-        return ContactSync(stream, intake, look_ups, memory, self._writer(stream), outcomes)
+        intake = Intake(stream, mappers, self._catalog, memory, outcomes, custom)
+        return ContactBatch(stream, intake, look_ups, memory, writer, outcomes, self.overlap)
 
     def membership_sync(self, stream: Stream, mappers: Mappers[MembershipMapper]) -> MembershipSync:
         """Return the sync of a stream of groups."""
@@ -93,7 +101,7 @@ class Parts(ContactParts):
 
     @cached_property
     def _marks(self) -> Marks:
-        return Marks(self.report, are_expected=self.config.removes)
+        return Marks(self.report, self.shelves.shelf, are_expected=self.config.removes)
 
     @cached_property
     def removals(self) -> Removals:

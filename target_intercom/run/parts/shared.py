@@ -12,14 +12,16 @@ from target_intercom.intercom.dry_run.client import DryRunClient
 from target_intercom.intercom.parallel import InParallel
 from target_intercom.ledger.interface import Ledger, stamp
 from target_intercom.ledger.records import SqlLedger
+from target_intercom.ledger.scratch.database import ScratchDatabase
+from target_intercom.ledger.scratch.shelves import Shelves
 from target_intercom.ledger.store.database import Database
-from target_intercom.ledger.store.scratch import ScratchDatabase
 from target_intercom.settings.warnings import ignored_values, nameless_workspace
+from target_intercom.sync.jobs.bulk_jobs import BulkJobs
 from target_intercom.sync.matching.contact_ids import ContactIds
 from target_intercom.sync.matching.directory import Directory
 from target_intercom.sync.matching.search import Matcher
+from target_intercom.sync.overlap import Overlap
 from target_intercom.sync.remembering.stream_memory import StreamMemory
-from target_intercom.sync.writing.bulk_jobs import BulkJobs
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,7 +40,9 @@ GRACE_SECONDS: t.Final = 5.0
 
 def new_client(config: Config, plan: PlanFile | None, warn: Callable[[str], None]) -> IntercomClient:
     """Return the client of a run; with a plan it writes nothing to Intercom and plans what it would have written."""
-    make = IntercomClient if plan is None else partial(DryRunClient, note=plan.note)
+    make: Callable[..., IntercomClient] = IntercomClient
+    if plan is not None:
+        make = partial(DryRunClient, note=plan.note, shelves=Shelves(config.data_dir))
     return make(
         url=config.url,
         token=config.access_token,
@@ -89,8 +93,20 @@ class SharedParts:
 
     @cached_property
     def in_parallel(self) -> InParallel:
-        """The threads that make calls."""
-        return InParallel(self.config.max_connections, self.client.stop, GRACE_SECONDS)
+        """The threads that make calls; jobs are waited for without a connection."""
+        connections = self.config.max_connections
+        threads = 2 * connections - 1 if self.config.bulk_writes else connections
+        return InParallel(threads, self.client.stop, GRACE_SECONDS)
+
+    @cached_property
+    def overlap(self) -> Overlap:
+        """The batches that are under way."""
+        return Overlap(self.client.clock.monotonic)
+
+    @cached_property
+    def shelves(self) -> Shelves:
+        """Dictionaries on disk."""
+        return Shelves(self.config.data_dir)
 
     def jobs(self, look: Callable[[JobId], Job], plural: str) -> BulkJobs:
         """Return the bulk jobs that write some kind of object; `look` reads one."""
@@ -106,7 +122,7 @@ class SharedParts:
         )
 
     def memory(self, stream: Stream, ledger: Ledger, ids: ContactIds | None) -> StreamMemory:
-        """Return a stream's part of a ledger."""
+        """Return what a batch of a stream has of a ledger."""
         sees = stream.settings.sync_mode.removes or self.config.removes
         return StreamMemory(stream, ledger, ids, repair=self.config.repair, sees=sees)
 
@@ -121,8 +137,9 @@ class ContactParts(SharedParts):
 
     @cached_property
     def directory(self) -> Directory:
-        """What is known of contacts."""
-        return Directory(search_delay_seconds=self.config.search_delay_seconds, clock=self.client.clock.monotonic)
+        """What is known of contacts; what a dry run would write shows in its searches at once."""
+        delay = 0 if self.config.dry_run else self.config.search_delay_seconds
+        return Directory(search_delay_seconds=delay, clock=self.client.clock.monotonic)
 
     @cached_property
     def matcher(self) -> Matcher:

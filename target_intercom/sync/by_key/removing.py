@@ -14,8 +14,8 @@ if t.TYPE_CHECKING:
 
     from target_intercom.model import Contact, ContactId
     from target_intercom.sync.by_key.known import KnownObjects
+    from target_intercom.sync.jobs.bulk_jobs import BulkJobs, Deletions
     from target_intercom.sync.removing.remover import Removal
-    from target_intercom.sync.writing.bulk_jobs import BulkJobs, Deletions
 
 
 @dataclass(frozen=True, slots=True)

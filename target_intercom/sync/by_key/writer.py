@@ -9,8 +9,9 @@ from functools import partial
 from target_intercom.errors import NotFoundError, RefusedError, UndoneError
 from target_intercom.model import CUSTOM_PREFIX, Create, Refusal, Result, Update
 from target_intercom.sync.by_key.plan import differing
+from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
+from target_intercom.sync.jobs.lane import JobEnd, Submission
 from target_intercom.sync.matching.directory import Gone, Source
-from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
 from target_intercom.sync.writing.plan_file import Origin
 from target_intercom.sync.writing.results import Rejected, Saved, Surprise, without_calls
 
@@ -23,8 +24,9 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, ContactId, Json, PlannedWrite
     from target_intercom.settings.config import Stream
     from target_intercom.sync.by_key.known import KnownObjects
+    from target_intercom.sync.jobs.bulk_jobs import BulkJobs
+    from target_intercom.sync.jobs.lane import Ended
     from target_intercom.sync.workspace.attributes import AttributeCatalog
-    from target_intercom.sync.writing.bulk_jobs import BulkJobs
     from target_intercom.sync.writing.plan_file import Plan
     from target_intercom.sync.writing.results import SavedAs, Written
 
@@ -41,14 +43,17 @@ class KeyedWriter:
     since: Callable[[], float]
     """Returns when the run began, in unix seconds of Intercom's clock: what was made before is not new."""
 
-    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
+    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written | None]:
         """See `Writer`."""
         calls, done = without_calls(operations)
         yield from done
         self.plan.because({_key(one): Origin(self.stream.name, one.records.entries[-1].key) for one in calls})
         singly, in_bulk = self._parted(calls)
         yield from self._write_singly(singly)
-        yield from self._write_in_bulk(in_bulk)
+        if in_bulk:
+            ended = self.jobs.run([Submission(chunk, partial(self._submit, chunk)) for chunk in parted(in_bulk)])
+            yield None
+            yield from self._settle(ended)
 
     def _parted(self, calls: Sequence[Create | Update]) -> tuple[list[Create | Update], list[Create | Update]]:
         """Part writes into those that go singly, and those that a job may carry.
@@ -105,9 +110,8 @@ class KeyedWriter:
 
     # In bulk.
 
-    def _write_in_bulk(self, calls: Sequence[Create | Update]) -> Iterator[Written]:
-        submissions = [Submission(chunk, partial(self._submit, chunk)) for chunk in parted(calls)]
-        for ended in self.jobs.run(submissions):
+    def _settle(self, submissions: Iterable[Ended[Create | Update]]) -> Iterator[Written]:
+        for ended in submissions:
             if ended.ending is JobEnd.DONE:
                 yield from map(self._done, ended.items)
                 continue

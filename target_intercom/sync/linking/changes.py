@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from target_intercom.errors import UndoneError
 from target_intercom.ledger.interface import Stamp
-from target_intercom.ledger.links import LinkState, Membership
+from target_intercom.ledger.memberships.states import LinkState, Membership
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -155,6 +155,9 @@ def _end(one: Membership, decided: ChangedMemberships, *, of_same_contact: bool,
         # A link that is not known to be on may be: its run was cut off, or its contact was gone. It has no id then.
         linked = one.linked if one.state.is_on else None
         decided.changed.append(replace(one, state=LinkState.RELEASED, linked=linked, place=None))
+    elif one.state.is_open and one.content is None and not releases:
+        # What the contact's record listed before counts as well, as if it had been put on by now.
+        return
     elif releases or one.state.is_open:
         decided.dropped.append(one)
     elif one.state is not LinkState.OFF:

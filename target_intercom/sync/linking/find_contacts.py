@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from target_intercom.ledger.links import LinkState
+from target_intercom.ledger.memberships.states import LinkState
 from target_intercom.model import (
     Ambiguous,
     Found,
@@ -26,7 +26,7 @@ from target_intercom.sync.planning.wanted import refusal
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from target_intercom.ledger.links import Membership
+    from target_intercom.ledger.memberships.states import Membership
     from target_intercom.model import Contact, Match, RecordKey
     from target_intercom.sync.linking.links import Links, MembershipBatch
     from target_intercom.sync.linking.outcomes import Outcomes

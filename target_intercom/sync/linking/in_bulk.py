@@ -13,23 +13,24 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from target_intercom.ledger.interface import stamp
-from target_intercom.ledger.links import LinkState
+from target_intercom.ledger.memberships.states import LinkState
 from target_intercom.model import STAND_IN, LinkChange
-from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
+from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
+from target_intercom.sync.jobs.lane import JobEnd, Submission
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.link import LinkKind
-    from target_intercom.ledger.links import Membership
-    from target_intercom.model import ContactId, LinkedId, Pair
+    from target_intercom.ledger.memberships.states import Membership
+    from target_intercom.model import ContactId, LinkedId, Pair, RecordKey
+    from target_intercom.sync.jobs.bulk_jobs import BulkJobs
     from target_intercom.sync.linking.changes import MembershipChange
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.linking.outcomes import Outcomes
-    from target_intercom.sync.writing.bulk_jobs import BulkJobs
 
 _LOOKS = 2
 """Calls that a job costs beside its submissions, about."""
@@ -116,13 +117,18 @@ class LinksWithContacts:
         sent = {one.id for one in (*plan.on, *plan.off)}
         return any((one.state.is_open or one.state.is_ending) and one.id not in sent for one in plan.after)
 
-    def cancel(self, contact: ContactId) -> None:
-        """Take back what the records of a contact list: nothing was written to it."""
+    def cancel(self, contact: ContactId, unknown: Collection[RecordKey]) -> None:
+        """Take back what the records of a contact list: nothing was written to it.
+
+        What those of `unknown` keys list was never to last: a run that was cut off has planned as much before it wrote.
+        """
         plan = self._plans.pop(contact, None)
         if plan is None:
             return
-        kept = {one.id for one in plan.before}
-        self.links.memberships.save(plan.before, [one for one in plan.after if one.id not in kept])
+        open_ = {one.id for one in plan.before if one.state.is_open and one.key in unknown}
+        before = [replace(one, state=LinkState.OFF) if one.id in open_ else one for one in plan.before]
+        kept = {one.id for one in before}
+        self.links.memberships.save(before, [one for one in plan.after if one.id not in kept])
         self.links.memberships.forget_lists({(one.stream, one.key) for one in plan.after})
 
     def save(self) -> None:
@@ -146,7 +152,9 @@ class LinksWithContacts:
             batch.add(one)
             after = batch.of_key(one.stream, one.key)
             plan.after.extend(after)
-            pairs.update(row.pair for row in after if row.contact == one.contact.id)
+            # What earlier lists want and could not have yet waits on.
+            now = (row for row in after if row.group in one.groups or not row.state.is_open)
+            pairs.update(row.pair for row in now if row.contact == one.contact.id)
         batch.save()
         return pairs
 

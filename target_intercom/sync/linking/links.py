@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from target_intercom.ledger.interface import Stamp, stamp
-from target_intercom.ledger.links import LinkState
+from target_intercom.ledger.memberships.states import LinkState
 from target_intercom.model import stand_in
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.changes import MembershipChange, ShownLinks, decide, waiting_for_outcome
@@ -19,8 +19,8 @@ if t.TYPE_CHECKING:
 
     from target_intercom.kinds.link import LinkCatalog, LinkKind
     from target_intercom.ledger.interface import Ledger
-    from target_intercom.ledger.links import Membership, MembershipId
-    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.ledger.memberships.states import Membership, MembershipId
+    from target_intercom.ledger.memberships.written import Memberships
     from target_intercom.model import Contact, GroupKey, LinkedId, LinkName, Pair, RecordKey
     from target_intercom.settings.config import Config
 

@@ -13,9 +13,9 @@ from target_intercom.sync.linking.links import ListedGroups, save_lists
 from target_intercom.sync.remembering.fingerprints import lists_news, lists_print, record_key
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.ledger.memberships.written import Memberships
     from target_intercom.model import ContactId, Entry, LinkChange, LinkName, PlannedWrite, RecordKey, Role
     from target_intercom.settings.config import Stream
     from target_intercom.sync.linking.changes import MembershipChange
@@ -65,6 +65,8 @@ class ListedLinks(ContactLinks):
     with_contacts: Sequence[LinksWithContacts]
     """By kind; none where links do not go into the jobs of contacts."""
     _lists: dict[RecordKey, tuple[Entry, Contact]] = field(default_factory=dict)
+    _earlier: list[ListedGroups] = field(default_factory=list)
+    """The lists of earlier records of these keys, where they count as well."""
     _sent: dict[RecordKey, tuple[Entry, Contact]] = field(default_factory=dict)
     """The lists that have gone with their contacts' changes: an earlier record of the key says less than they do."""
     _hashes: dict[tuple[str, RecordKey], str] = field(default_factory=dict)
@@ -72,6 +74,8 @@ class ListedLinks(ContactLinks):
     _unfinished: set[tuple[str, RecordKey]] = field(default_factory=set)
     """Those of them with links that wait for the end of the pipe."""
     _confirmed: ContactRecords | None = None
+    _waiting: set[RecordKey] = field(default_factory=set)
+    """In `insert` mode: the keys of lists that wait until their contacts' ids are found; no later one counts."""
 
     def plan(self, writes: Sequence[PlannedWrite]) -> list[PlannedWrite]:
         """See `ContactLinks`."""
@@ -89,14 +93,10 @@ class ListedLinks(ContactLinks):
                 contact.is_named
             ):
                 keys = ((self._key_of(entry), entry) for entry in records.entries)
-                keyed = [(key, entry) for key, entry in keys if key is not None and key not in records.replaced]
+                keyed = [(key, entry) for key, entry in keys if key is not None and self._lasts(key, records)]
                 news = {key for key, entry in keyed if lists_news(entry, contact)}
                 # Of several lists of one record the last counts, also where it is no news.
-                last: dict[RecordKey, MembershipChange] = {}
-                for key, entry in keyed:
-                    if key in news and (change := self._list(key, entry, contact).change(links)) is not None:
-                        last[key] = change
-                yield from last.values()
+                yield from self._changes_of([one for one in keyed if one[0] in news], contact, links)
             case Create(records, role) if links.kind.in_creates and not records.is_followed:
                 yield from self._of_newborn(records, role, links)
             case _:
@@ -106,11 +106,27 @@ class ListedLinks(ContactLinks):
         """Yield what the records of a contact list that a job may make, where they are of one key."""
         keys = {self._key_of(entry) for entry in records.entries}
         key = keys.pop()
-        if keys or key is None or key in records.replaced:
+        if keys or key is None or not self._lasts(key, records):
             return
-        contact = self._newborn(records, key, role)
-        lists = (self._list(key, entry, contact).change(links) for entry in records.entries)
-        yield from [change for change in lists if change is not None][-1:]
+        yield from self._changes_of(
+            [(key, entry) for entry in records.entries], self._newborn(records, key, role), links
+        )
+
+    def _lasts(self, key: RecordKey, records: ContactRecords) -> bool:
+        """Check whether what records list counts, also where a later write has another list of the key."""
+        return self._add_up or key not in records.replaced
+
+    def _changes_of(
+        self, entries: Iterable[tuple[RecordKey, Entry]], contact: Contact, links: Links
+    ) -> Iterable[MembershipChange]:
+        """Return what records of a contact list of one kind: one change a key."""
+        changes: dict[RecordKey, MembershipChange] = {}
+        for key, entry in entries:
+            change = self._list(key, entry, contact).change(links)
+            if change is not None:
+                earlier = changes[key].groups if self._add_up and key in changes else {}
+                changes[key] = replace(change, groups={**earlier, **change.groups})
+        return changes.values()
 
     def _newborn(self, records: ContactRecords, key: RecordKey, role: Role) -> Contact:
         identity = records.draft.identity
@@ -135,20 +151,24 @@ class ListedLinks(ContactLinks):
         self._confirmed = records
         for entry in records.entries:
             key, listed = self._key_of(entry), entry.draft.listed
-            if key is not None and listed:
-                self._lists.pop(key, None)
+            if key is not None and listed and not self._lasts(key, records):
+                self.unchanged(entry, contact)
+            elif key is not None and listed:
+                self._supersede(self._lists.pop(key, None), entry, contact)
                 if contact.is_named:
                     self._sent[key] = (entry, contact)
                 self._hashes[self.stream.name, key] = lists_print(listed)
                 if any(are_left):
                     self._unfinished.add((self.stream.name, key))
-                self.unnamed.supersede(self.stream.name, key, listed.keys(), entry.received.number)
+                self._supersede_unnamed(key, entry)
 
     def cancel(self, records: ContactRecords) -> None:
         """See `ContactLinks`."""
+        new = [one for one in records.entries if one.known is None and not one.again]
+        unknown = {key for one in new if (key := self._key_of(one)) is not None}
         for id_ in self._stand_ins(records) if records.found is None else [records.found.id]:
             for one in self.with_contacts:
-                one.cancel(id_)
+                one.cancel(id_, unknown)
 
     def _stand_ins(self, records: ContactRecords) -> set[ContactId]:
         keys = {self._key_of(entry) for entry in records.entries}
@@ -166,7 +186,7 @@ class ListedLinks(ContactLinks):
         elif self._inserts:
             # What is there already stays as it is, unless a run was cut off; of several records the first counts.
             first = records.entries[0]
-            if result is Result.CREATED or (first.known is not None and first.known.groups == UNNOTED):
+            if result is Result.CREATED or self._was_cut_off(first):
                 self.unchanged(first, contact)
         else:
             if result is Result.UPDATED and records.found is None:
@@ -184,18 +204,47 @@ class ListedLinks(ContactLinks):
         stream, number = self.stream.name, entry.received.number
         other = self._lists.get(key, self._sent.get(key))
         if other is not None and other[0].received.number > number:
+            if contact.is_named:
+                self._supersede((entry, contact), *other)
             self._lists[key] = (_together(entry, contact, *other), other[1])
             return
         says_any = any(listed.values()) or entry.known is not None
         if not contact.is_named and says_any and lists_news(entry, contact):
             self.unnamed.add(self._list(key, entry, contact), number)
+            if self._inserts:
+                self._waiting.add(key)
             return
-        self.unnamed.supersede(stream, key, listed.keys(), number)
+        self._supersede_unnamed(key, entry)
         if contact.is_named:
+            self._supersede(self._lists.get(key), entry, contact)
             self._lists[key] = (entry if other is None else _together(*other, entry, contact), contact)
         elif entry.known is None:
             # The list is empty and the record is new: no link changes, so the Intercom id is not needed.
             self._hashes[stream, key] = lists_print(listed)
+
+    def _was_cut_off(self, entry: Entry) -> bool:
+        """Check whether a run that was cut off has made a record's contact, and not saved what it lists."""
+        is_unsaved = entry.known is not None and entry.known.groups == UNNOTED
+        return is_unsaved and (key := self._key_of(entry)) not in self._waiting and key not in self._lists
+
+    def _supersede(self, earlier: tuple[Entry, Contact] | None, entry: Entry, contact: Contact) -> None:
+        """Keep what an earlier record of a key lists, if it counts as well: a later one is of another contact."""
+        key = None if earlier is None else self._key_of(earlier[0])
+        if earlier is None or key is None or not lists_news(*earlier):
+            return
+        one, later = self._list(key, *earlier), entry.draft.listed
+        if not self._add_up:
+            # What the later record says nothing of stays with the contact of the earlier one.
+            is_same = earlier[1].id == contact.id
+            silent = {} if is_same else {kind: some for kind, some in one.listed.items() if kind not in later}
+            one = replace(one, listed=silent)
+        if one.listed:
+            self._earlier.append(one)
+
+    def _supersede_unnamed(self, key: RecordKey, entry: Entry) -> None:
+        """Drop what waits of earlier records of a key, unless it counts as well."""
+        if not self._add_up:
+            self.unnamed.supersede(self.stream.name, key, entry.draft.listed.keys(), entry.received.number)
 
     def gone(self, contact: ContactId) -> None:
         """See `ContactLinks`."""
@@ -209,6 +258,7 @@ class ListedLinks(ContactLinks):
     def save(self) -> None:
         """See `ContactLinks`."""
         lists, self._lists = self._lists, {}
+        earlier, self._earlier = self._earlier, []
         self._sent.clear()
         hashes, self._hashes = self._hashes, {}
         unfinished, self._unfinished = self._unfinished, set()
@@ -218,8 +268,13 @@ class ListedLinks(ContactLinks):
         news = [
             self._list(key, entry, contact) for key, (entry, contact) in lists.items() if lists_news(entry, contact)
         ]
-        if news:
-            save_lists(self.memberships, self.kinds, news)
+        if earlier or news:
+            save_lists(self.memberships, self.kinds, [*earlier, *news])
+
+    @property
+    def _add_up(self) -> bool:
+        """Whether all lists of a record count, as over several runs: the mode takes no link off."""
+        return self.stream.settings.sync_mode is not SyncMode.SYNC
 
     @property
     def _inserts(self) -> bool:

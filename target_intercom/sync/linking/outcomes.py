@@ -9,14 +9,14 @@ from itertools import groupby
 
 from target_intercom.errors import MergedError, NotFoundError
 from target_intercom.ledger.interface import stamp
-from target_intercom.ledger.links import NOBODY, LinkState
+from target_intercom.ledger.memberships.states import NOBODY, LinkState
 from target_intercom.model import Outcome, Refusal, Result, SkipReason
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from target_intercom.errors import UndoneError
-    from target_intercom.ledger.links import Membership
+    from target_intercom.ledger.memberships.states import Membership
     from target_intercom.model import ContactId, Pair
     from target_intercom.reporting.report import RunReport
     from target_intercom.sync.linking.links import Links

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from target_intercom.errors import CallFailedError, Fault, RefusedError, UndoneError
 from target_intercom.intercom.protocol.searches import halves
-from target_intercom.ledger.links import LinkState
+from target_intercom.ledger.memberships.states import LinkState
 from target_intercom.model import Contact, LinkChange, Refusal
 from target_intercom.sync.linking.outcomes import by_pair, contact_gone, of_records, why_refused
 from target_intercom.sync.writing.plan_file import Origin
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.kinds.link import Linked
-    from target_intercom.ledger.links import Membership
+    from target_intercom.ledger.memberships.states import Membership
     from target_intercom.model import ContactId, GroupKey, LinkedId, Pair
     from target_intercom.sync.linking.in_bulk import LinkJobs
     from target_intercom.sync.linking.links import Links

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from target_intercom.errors import MergedError, NotFoundError, UndoneError
-from target_intercom.ledger.links import NOBODY
+from target_intercom.ledger.memberships.states import NOBODY
 from target_intercom.model import LinkChange, Refusal
 from target_intercom.settings.warnings import links_stay_for_old_records
 from target_intercom.sync.linking.outcomes import by_pair
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_intercom.intercom.parallel import InParallel
-    from target_intercom.ledger.links import Membership
+    from target_intercom.ledger.memberships.states import Membership
     from target_intercom.model import ContactId, LinkedId, Pair
     from target_intercom.sync.linking.in_bulk import LinkJobs
     from target_intercom.sync.linking.links import Links

@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.ledger.memberships.written import Memberships
     from target_intercom.model import GroupKey, Identity, Json, LinkName, RecordKey, StreamSchema
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.matching.contact_ids import ContactIds

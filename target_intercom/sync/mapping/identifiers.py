@@ -74,7 +74,7 @@ def _identifier(record: Mapping[str, Json], name: str | None, which: MatchBy) ->
     if value is not None:
         _refuse_unseen(value, name)
         if which is MatchBy.EMAIL and not _ADDRESS.fullmatch(value):
-            raise InvalidRecordError("it is no email address", code="invalid_email", field=name)
+            raise InvalidRecordError("it is not an email address", code="invalid_email", field=name)
     return value
 
 

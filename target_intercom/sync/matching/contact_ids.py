@@ -5,14 +5,17 @@ Until then such a contact is known by its identifiers alone, and has a stand-in 
 
 from __future__ import annotations
 
+import math
 import time
 import typing as t
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from target_intercom.errors import UndoneError
+from target_intercom.ledger.interface import Stamp, stamp
 from target_intercom.model import Identity
+from target_intercom.sync.matching.directory import Source
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -40,7 +43,35 @@ class Unnamed:
     due: float
 
 
-@dataclass(frozen=True, slots=True)
+class MadeNames:
+    """The identifiers of the contacts that jobs have made, for as long as search may not show them; and some longer.
+
+    There may be hundred thousands: so only their hashes are kept, and the ledger is asked for those that may be meant.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """Keep them for so long at least."""
+        self._seconds = seconds
+        self._turned_at = -math.inf
+        self._lately: set[int] = set()
+        self._before: set[int] = set()
+
+    def add(self, contact: Contact, now: float) -> None:
+        """Add the identifiers of a contact that was made."""
+        if now - self._turned_at > self._seconds:
+            self._lately, self._before = set(), self._lately
+            self._turned_at = now
+        self._lately.update(map(hash, Identity.of(contact).identifiers()))
+
+    def may_have(self, identity: Identity) -> bool:
+        """Check whether a contact that was made may have one of these identifiers."""
+        if not self._lately:
+            return False
+        hashes = [hash(name) for name in identity.identifiers()]
+        return not (self._lately.isdisjoint(hashes) and self._before.isdisjoint(hashes))
+
+
+@dataclass
 class ContactIds:
     """Finds the Intercom ids of contacts that bulk jobs made, for the directory and the ledger."""
 
@@ -51,11 +82,27 @@ class ContactIds:
     in_parallel: InParallel
     search_delay_seconds: float
     """How long search may lag behind: it is waited for as long."""
+    _began: Stamp = field(default_factory=lambda: stamp(time.time()), init=False)
+    _made: MadeNames = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with no contact made."""
+        self._made = MadeNames(self.search_delay_seconds)
+
+    def made(self, contact: Contact) -> None:
+        """Remember that a job of this run has made a contact, which the ledger has."""
+        self._made.add(contact, time.monotonic())
 
     def find_for(self, identities: Collection[Identity]) -> None:
         """Find the ids of contacts that this run has made and that have an identifier of these."""
+        dues: dict[ContactId, float] = {}
+        shared = [one for one in identities if self._made.may_have(one)]
+        for contact, written_at in self.ledger.unnamed_with(shared, self._began) if shared else ():
+            self.directory.learn(contact, Source.ANSWER)
+            dues[contact.id] = self._due(written_at)
         unnamed = self.directory.unnamed(identities)
-        self._find_named([Unnamed(contact, made_at + self.search_delay_seconds) for contact, made_at in unnamed])
+        delay = self.search_delay_seconds
+        self._find_named([Unnamed(one, dues.get(one.id, made_at + delay)) for one, made_at in unnamed])
 
     def find_of(self, entries: Sequence[Entry], rows: Mapping[RecordKey, LedgerEntry]) -> list[Entry]:
         """Return records with their contacts' ids found; the ledger does not know a contact whose id is not found."""
@@ -156,4 +203,6 @@ def _pick(shown: Directory, contact: Contact) -> Contact | None:
     """Return the only hit that can be the contact; None where there is none, or more than one."""
     named = (hit for identifier in _sought(contact).identifiers() for hit in shown.named(*identifier))
     hits = [hit for hit in named if hit.role == contact.role]
-    return hits[0] if len(hits) == 1 else None
+    # Others may have its email by now, with an external_id that it did not have.
+    as_made = [hit for hit in hits if hit.external_id == contact.external_id]
+    return next((some[0] for some in (as_made, hits) if len(some) == 1), None)

@@ -87,9 +87,12 @@ class Directory:
         self._count = below._count
         self._layers = (self._top, *below._layers)
 
-    def start(self) -> Directory:
-        """Return a layer for a new batch; what search must show by now is forgotten first, and nothing meanwhile."""
-        self._top.forget(self._clock() - self._keep)
+    def start(self, since: float | None = None) -> Directory:
+        """Return a layer for a new batch; what search has shown to all batches under way is forgotten first.
+
+        `since`: when the oldest of them began, by the clock; None: there are no others.
+        """
+        self._top.forget((self._clock() if since is None else since) - self._keep)
         return self.layer()
 
     # What is learnt.

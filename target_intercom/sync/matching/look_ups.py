@@ -58,6 +58,7 @@ class LookUps:
         emails = {contact.email for contact in (*known.around(identities), *linked) if contact.email is not None}
         emails -= {identity.email for identity in identities if identity.email is not None}
         wanted = [Identity(email=email) for email in sorted(emails)]
+        self.ids.find_for(wanted)
         self.matcher.look_up(wanted, [MatchBy.EMAIL], known, everyone=True)
 
 

@@ -67,7 +67,7 @@ class Familiar(t.NamedTuple):
 
 @dataclass
 class StreamMemory:
-    """One stream's part of the ledger."""
+    """What a batch of a stream has of the ledger, and changes of it."""
 
     stream: Stream
     ledger: Ledger
@@ -153,17 +153,15 @@ class StreamMemory:
         """Return records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
         return list(entries) if self.ids is None else self.ids.find_of(entries, self._entries)
 
+    def made(self, contact: Contact) -> None:
+        """Remember that a job has made a contact whose id is not known, beside its rows."""
+        if self.ids is not None:
+            self.ids.made(contact)
+
     def save_source_hashes(self) -> None:
         """Write the source hashes of a batch's records, after everything else of the batch is written."""
         self.flush()
-        sources, self._new_sources = self._new_sources, {}
-        self.ledger.save_source_hashes(self.stream.name, sources)
-
-    def forget_batch(self) -> None:
-        """Forget what was recalled for a batch, after the last of it is written."""
-        self.flush()
-        self._entries.clear()
-        self._new_sources.clear()
+        self.ledger.save_source_hashes(self.stream.name, self._new_sources)
 
     def see_refused(self, received: Received, identity: Identity, identifiers: Sequence[MatchBy]) -> RecordKey | None:
         """Write that a record came that could not be loaded: it is not missing from its stream.
@@ -247,6 +245,7 @@ class StreamMemory:
             # An order to remove means the contact that its identifiers find today, not the linked one.
             return entry
         self._see(row.key, entry.received)
+        self._new_sources.pop(row.key, None)
         trust = self._trust(entry, row)
         if trust is LedgerVerdict.IN_LINE and entry.source is not None and entry.source != row.source:
             self._new_sources[row.key] = entry.source

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import typing as t
-from collections import defaultdict
 from dataclasses import dataclass, field
-from operator import attrgetter, itemgetter
+from itertools import groupby, islice
+from operator import itemgetter
 
 from target_intercom.model import (
     Ambiguous,
     Found,
+    Identity,
     MatchBy,
     MergedAway,
     NotFound,
@@ -20,27 +21,34 @@ from target_intercom.model import (
     Unanswered,
 )
 from target_intercom.sync.planning.wanted import not_shown, refusal
+from target_intercom.sync.remembering.kept_records import KeptRecords
 from target_intercom.sync.removing.refused import RefusedRecords
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 
-    from target_intercom.model import Contact, ContactId, Entry, Identity, Match, Received, RecordKey
+    from target_intercom.model import Contact, ContactId, Entry, Match, Received, RecordKey
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import RemovalMode, Stream
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.removing.refused import RecordName
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Mark:
+_AT_ONCE: t.Final = 500
+"""Records that are taken together."""
+_ORDERS_FIRST: t.Final = -(1 << 62)
+"""Added to the places of orders to remove, which are decided before all other marks."""
+
+
+class Mark(t.NamedTuple):
     """A record whose contacts are to be removed."""
 
     stream: str
     key: RecordKey
-    received: Received
-    contacts: tuple[Contact, ...]
-    """As they were when the record was read."""
+    number: int
+    """The record's place in the pipe."""
+    contacts: tuple[Identity, ...]
+    """Their identifiers, as they were when the record was read."""
     mode: RemovalMode
     is_order: bool
     """Its stream is of mode `remove`: no other record keeps its contacts."""
@@ -53,74 +61,100 @@ class Mark:
         return self.stream, self.key
 
     @property
-    def number(self) -> int:
-        """The record's place in the pipe."""
-        return self.received.number
+    def place(self) -> int:
+        """Its place among the marks: orders come first, and each in the order of the pipe."""
+        return self.number + (_ORDERS_FIRST if self.is_order else 0)
 
-    def ids(self) -> set[ContactId]:
+    def ids(self) -> set[ContactId | None]:
         """Return the ids of its contacts."""
         return {contact.id for contact in self.contacts}
 
 
-@dataclass(frozen=True, slots=True)
 class Marks:
-    """The marks and the refused records of a run; a later live record of the same key takes a mark back."""
+    """The marks and the refused records of a run; a later live record of the same key takes a mark back.
 
-    report: RunReport
-    are_expected: bool
-    """A stream of the run may remove contacts."""
-    refused: RefusedRecords = field(default_factory=RefusedRecords, init=False)
-    _by_name: dict[RecordName, list[Mark]] = field(default_factory=lambda: defaultdict(list), init=False)
-    _idle: dict[RecordName, int] = field(default_factory=dict, init=False)
+    There may be as many as there are records, so they are on disk.
+    """
+
+    def __init__(
+        self, report: RunReport, shelf: Callable[[], MutableMapping[t.Any, t.Any]], *, are_expected: bool
+    ) -> None:
+        """`shelf` makes dictionaries on disk; `are_expected`: a stream of the run may remove contacts."""
+        self.report = report
+        self.shelf = shelf
+        self.are_expected = are_expected
+        self.refused = RefusedRecords()
+        self._marks: MutableMapping[int, Mark] = shelf()
+        """By their places."""
+        self._places: MutableMapping[RecordName, tuple[int, ...]] = shelf()
+        """The places of the marks of each record."""
+        self._records = KeptRecords(shelf())
+        """By the places of their marks."""
+        self._idle: MutableMapping[RecordName, int] = shelf()
 
     def __len__(self) -> int:
         """Return how many records are marked."""
-        return len(self._by_name)
+        return len(self._places)
 
     def __contains__(self, name: RecordName) -> bool:
         """Check whether a record is marked."""
-        return name in self._by_name
+        return name in self._places
 
     def __iter__(self) -> Iterator[Mark]:
-        """Yield the marks in the order of the pipe."""
-        marks = (mark for marks in self._by_name.values() for mark in marks)
-        return iter(sorted(marks, key=attrgetter("number")))
+        """Yield the marks in the order of their places."""
+        return iter(self._marks.values())
 
-    def add(self, mark: Mark) -> None:
-        """Add a mark; its record is reported where the mark adds nothing to those that are there."""
+    def at(self, place: int) -> Mark:
+        """Return the mark at a place."""
+        return self._marks[place]
+
+    def received(self, mark: Mark) -> Received:
+        """Return the record of a mark."""
+        return self._records.get(mark.place)
+
+    def add(self, mark: Mark, received: Received) -> None:
+        """Add the mark of a record, which is reported where the mark adds nothing to those that are there."""
         if self.refused.is_after(mark.stream, mark.key, mark.number):
-            self._skip(mark)
+            self._skip(mark.stream, received)
             return
         self.refused.replace(mark.stream, {mark.key: mark.number})
-        if any(mark.ids() <= earlier.ids() for earlier in self._by_name.get(mark.name, ())):
-            self.report.record(mark.stream, Outcome(mark.received, Result.MERGED))
-        else:
-            self._by_name[mark.name].append(mark)
+        places = self._places.get(mark.name, ())
+        if any(mark.ids() <= self._marks[place].ids() for place in places):
+            self.report.record(mark.stream, Outcome(received, Result.MERGED))
+            return
+        self._marks[mark.place] = mark
+        self._places[mark.name] = (*places, mark.place)
+        self._records.keep(mark.place, received)
 
     def add_idle(self, stream: str, key: RecordKey, number: int) -> None:
         """Add a marked record whose contacts will not be removed: it names no contact from now on."""
         self._idle[stream, key] = number
 
-    def take_idle(self) -> dict[str, list[RecordKey]]:
-        """Return the marked records whose contacts will not be removed, by stream, and forget them."""
-        keys: dict[str, list[RecordKey]] = defaultdict(list)
-        for stream, key in self._idle:
-            keys[stream].append(key)
+    def take_idle(self) -> Iterator[tuple[str, Sequence[RecordKey]]]:
+        """Yield the marked records whose contacts will not be removed, some at once by stream, and forget them."""
+        names = iter(self._idle)
+        while page := list(islice(names, _AT_ONCE)):
+            for stream, of_stream in groupby(page, key=itemgetter(0)):
+                yield stream, [key for _, key in of_stream]
         self._idle.clear()
-        return keys
 
     def cancel(self, stream: str, places: Mapping[RecordKey, int]) -> None:
         """Take back the marks that came before live records of the same keys; `places` are those of the live ones."""
         self.refused.replace(stream, places)
         self._cancel_idle(stream, places)
-        for key, place in places.items() if self._by_name else ():
-            marks = self._by_name.pop((stream, key), [])
-            later = [mark for mark in marks if mark.number > place]
+        for key, place in places.items() if self._places else ():
+            marks = [self._marks[one] for one in self._places.get((stream, key), ())]
+            if not marks:
+                continue
+            later = tuple(mark.place for mark in marks if mark.number > place)
             if later:
-                self._by_name[stream, key] = later
+                self._places[stream, key] = later
+            else:
+                del self._places[stream, key]
             for mark in marks:
-                if mark.number <= place:
-                    self._skip(mark)
+                if mark.place not in later:
+                    del self._marks[mark.place]
+                    self._skip(stream, self._records.drop(mark.place))
 
     def refuse(self, stream: str, key: RecordKey | None, number: int, identity: Identity, *, is_mark: bool) -> None:
         """Add a refused record; a live one takes the marks of its key back. `key`: None where it cannot be read."""
@@ -134,15 +168,17 @@ class Marks:
 
     def clear(self) -> None:
         """Remove all marks: they are carried out."""
-        self._by_name.clear()
+        self._marks.clear()
+        self._places.clear()
+        self._records.clear()
 
     def _cancel_idle(self, stream: str, places: Mapping[RecordKey, int]) -> None:
         for key, place in places.items() if self._idle else ():
             if self._idle.get((stream, key), place) < place:
                 del self._idle[stream, key]
 
-    def _skip(self, mark: Mark) -> None:
-        self.report.record(mark.stream, Outcome(mark.received, Result.SKIPPED, SkipReason.LIVE_AGAIN))
+    def _skip(self, stream: str, received: Received) -> None:
+        self.report.record(stream, Outcome(received, Result.SKIPPED, SkipReason.LIVE_AGAIN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +245,7 @@ class StreamMarks:
         """Mark a record's contacts, or report why not; `is_linked`: the ledger knows a contact of the record."""
         match removal:
             case list():
-                self.marks.add(self._new_mark(entry, removal))
+                self.marks.add(self._new_mark(entry, removal), entry.received)
             case Refusal():
                 self._record(Outcome(entry.received, removal.result, refusal=removal))
                 self.refused(entry.received, entry.key, entry.draft.identity, is_mark=True)
@@ -227,8 +263,8 @@ class StreamMarks:
         return Mark(
             stream=self.stream.name,
             key=entry.key,
-            received=entry.received,
-            contacts=tuple(contacts),
+            number=entry.received.number,
+            contacts=tuple(map(Identity.of, contacts)),
             mode=self.stream.settings.removal_mode,
             is_order=self.stream.settings.orders_removals,
             is_linked=entry.contact is not None,

@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.ledger.interface import Holder, Ledger
     from target_intercom.model import ContactId, RecordKey
@@ -44,7 +44,7 @@ class Missing:
     live: LiveRecords
     refused: RefusedRecords
 
-    def pages(self, stream: str, marked: Collection[ContactId], is_in_run: Callable[[str], bool]) -> Iterator[Page]:
+    def pages(self, stream: str, marked: Container[ContactId], is_in_run: Callable[[str], bool]) -> Iterator[Page]:
         """Yield the missing records of a complete stream; `marked` contacts are removed otherwise."""
         for records in _pages(self.ledger.unseen(stream, self.complete.versions()[stream])):
             contacts = {one.contact for one in records}
@@ -54,7 +54,7 @@ class Missing:
             merged = contacts - own - kept.keys()
             current = {contact for contact, live in kept.items() if any(is_in_run(one.stream) for one in live)}
             yield Page(
-                to_remove=sorted(own - kept.keys() - refused - set(marked)),
+                to_remove=sorted(one for one in own - kept.keys() - refused if one not in marked),
                 kept=kept,
                 merged=len(merged),
                 to_delete=[one.key for one in records if one.contact in current | merged],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 import typing as t
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import islice
 
 from target_intercom.model import Identity, Outcome, Refusal, Result, SkipReason
 from target_intercom.settings.config import RemovalMode
@@ -23,10 +25,10 @@ from target_intercom.sync.removing.remover import Removal, RemovalEnding
 from target_intercom.sync.writing.plan_file import Origin
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 
-    from target_intercom.ledger.interface import Ledger
-    from target_intercom.model import Contact, ContactId, RecordKey
+    from target_intercom.ledger.interface import Holder, Ledger
+    from target_intercom.model import ContactId, Received, RecordKey
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.removing.complete_streams import CompleteStreams
     from target_intercom.sync.removing.marked import Mark, Marks
@@ -34,12 +36,26 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.removing.remover import Removed, Remover
 
 
-@dataclass(frozen=True, slots=True)
-class _Marked:
-    """A marked contact that is to be removed: by which record, and how."""
+_AT_ONCE: t.Final = 500
+"""Marks that are looked at together."""
 
-    mark: Mark
+
+class _Marked(t.NamedTuple):
+    """A marked contact that is to be removed: by which mark, given by its place, and how."""
+
+    place: int
     mode: RemovalMode
+
+
+class _Fate(enum.Enum):
+    """What becomes of a mark that removes no contact."""
+
+    MERGED = enum.auto()
+    """Other marks remove its contacts."""
+    NAMED = enum.auto()
+    """Records of the ledger keep its contacts."""
+    REFUSED = enum.auto()
+    """Only refused records keep them."""
 
 
 @dataclass
@@ -59,15 +75,17 @@ class Removals:
     """How messages call what is removed."""
     streams: set[str] = field(default_factory=set, init=False)
     """The streams of contacts in this run."""
-    _marked: dict[ContactId, _Marked] = field(default_factory=dict, init=False)
-    _kept: dict[Mark, bool] = field(default_factory=dict, init=False)
-    """Marks that remove no contact, and whether records of the ledger keep theirs, not only refused records."""
+    _marked_counts: Counter[str] = field(default_factory=Counter, init=False)
+    """The contacts that are to be removed for marks of streams, orders aside."""
     _with_missing: list[str] = field(default_factory=list, init=False)
     """The complete streams from which records are missing."""
     _missing_counts: Counter[str] = field(default_factory=Counter, init=False)
 
     def __post_init__(self) -> None:
-        """Add the parts that look for records."""
+        """Add the parts that look for records, and what is on disk."""
+        self._marked: MutableMapping[ContactId, _Marked] = self.marks.shelf()
+        self._fates: MutableMapping[int, _Fate] = self.marks.shelf()
+        """Of the marks that remove no contact, by their places."""
         self._live = LiveRecords(self.ledger, self.marks, self.complete, self._is_of_orders)
         self._missing = Missing(self.ledger, self.complete, self._live, self.marks.refused)
 
@@ -78,7 +96,7 @@ class Removals:
 
     def unlink_idle(self) -> None:
         """Write that marked records whose contacts are not removed name them no more: before a STATE goes past them."""
-        for stream, keys in self.marks.take_idle().items():
+        for stream, keys in self.marks.take_idle():
             self.ledger.unlink(stream, keys, with_tags=False)
 
     def decide(self) -> None:
@@ -101,14 +119,13 @@ class Removals:
 
     def shares(self, streams: Iterable[str]) -> Iterator[Share]:
         """Yield how many contacts of each stream are about to be removed."""
-        marked = Counter(one.mark.stream for one in self._marked.values() if not one.mark.is_order)
         for stream in streams:
             known = self.ledger.streams.known_before(stream)
-            yield Share(stream, marked[stream], self._missing_counts[stream], known, self.plural)
+            yield Share(stream, self._marked_counts[stream], self._missing_counts[stream], known, self.plural)
 
     def release(self) -> Iterator[tuple[str, Outcome]]:
         """Delete missing and marked records whose contacts stay; yields the outcomes of the marked."""
-        yield from ((one.stream, Outcome(one.received, Result.SKIPPED, SkipReason.STILL_NAMED)) for one in self._kept)
+        yield from self._with_fates(Result.SKIPPED, SkipReason.STILL_NAMED, {_Fate.NAMED, _Fate.REFUSED})
         self._unlink_marked()
         for stream in self._with_missing:
             for page in self._pages(stream):
@@ -117,22 +134,14 @@ class Removals:
 
     def remove_marked(self) -> Iterator[tuple[str, Outcome]]:
         """Remove the marked contacts; yields each record's stream and outcome."""
-        waiting: dict[Mark, list[ContactId]] = defaultdict(list)
-        for contact, marked in self._marked.items():
-            waiting[marked.mark].append(contact)
-        for mark in self.marks:
-            if mark not in waiting and mark not in self._kept:
-                yield mark.stream, Outcome(mark.received, Result.MERGED)
-        removals = [
-            Removal(id_, one.mode, Origin(*one.mark.name), is_order=one.mark.is_order)
-            for id_, one in self._marked.items()
-        ]
-        done: dict[Mark, list[Removed]] = defaultdict(list)
-        for removed in self.remover.remove(removals):
-            mark = self._marked[removed.removal.contact].mark
-            done[mark].append(removed)
-            if len(done[mark]) == len(waiting[mark]):
-                yield mark.stream, _outcome(mark, done.pop(mark))
+        yield from self._with_fates(Result.MERGED, None, {_Fate.MERGED})
+        under_way: dict[ContactId, tuple[Mark, int]] = {}
+        done: dict[int, list[Removed]] = defaultdict(list)
+        for removed in self.remover.remove(self._removals(under_way)):
+            mark, count = under_way.pop(removed.removal.contact)
+            done[mark.place].append(removed)
+            if len(done[mark.place]) == count:
+                yield mark.stream, _outcome(mark, self.marks.received(mark), done.pop(mark.place))
         self.marks.clear()
 
     def remove_missing(self) -> Iterator[str]:
@@ -156,22 +165,42 @@ class Removals:
 
         Where only a refused record keeps the contact, which may never come again, the marked record goes on naming it.
         """
-        marked: dict[str, list[RecordKey]] = defaultdict(list)
+        for page in _pages(self.marks):
+            marked: dict[str, list[RecordKey]] = defaultdict(list)
+            for mark in page:
+                if self._fates.get(mark.place) is _Fate.REFUSED:
+                    self.ledger.miss(mark.stream, [mark.key])
+                elif not mark.is_order:
+                    marked[mark.stream].append(mark.key)
+            for stream, keys in marked.items():
+                rows = self.ledger.recall(stream, keys).items()
+                staying = [key for key, row in rows if row.contact and row.contact.id not in self._marked]
+                self.ledger.unlink(stream, staying, with_tags=True)
+
+    def _with_fates(
+        self, result: Result, reason: SkipReason | None, fates: Collection[_Fate]
+    ) -> Iterator[tuple[str, Outcome]]:
+        """Yield the outcomes of marks that remove no contact."""
+        for place, fate in self._fates.items():
+            if fate in fates:
+                mark = self.marks.at(place)
+                yield mark.stream, Outcome(self.marks.received(mark), result, reason)
+
+    def _removals(self, under_way: dict[ContactId, tuple[Mark, int]]) -> Iterator[Removal]:
+        """Yield the removals of marks; their contacts are added to `under_way`, with how many the mark removes."""
         for mark in self.marks:
-            if self._kept.get(mark) is False:
-                self.ledger.miss(mark.stream, [mark.key])
-            elif not mark.is_order:
-                marked[mark.stream].append(mark.key)
-        for stream, keys in marked.items():
-            named = {key: row.contact.id for key, row in self.ledger.recall(stream, keys).items() if row.contact}
-            staying = [key for key, contact in named.items() if contact not in self._marked]
-            self.ledger.unlink(stream, staying, with_tags=True)
+            found = [(one.id, self._marked.get(one.id)) for one in mark.contacts if one.id is not None]
+            # Of several marks that mean a contact, the first removes it.
+            own = [(contact, by.mode) for contact, by in found if by is not None and by.place == mark.place]
+            under_way.update((contact, (mark, len(own))) for contact, _ in own)
+            for contact, mode in own:
+                yield Removal(contact, mode, Origin(*mark.name), is_order=mark.is_order)
 
     def _is_of_orders(self, stream: str) -> bool:
         return stream in self.streams and self.config(stream).orders_removals
 
     def _pages(self, stream: str) -> Iterator[Page]:
-        return self._missing.pages(stream, self._marked.keys(), self.streams.__contains__)
+        return self._missing.pages(stream, self._marked, self.streams.__contains__)
 
     def _count_missing(self, stream: str, old: OldRecords) -> None:
         merged = 0
@@ -186,38 +215,58 @@ class Removals:
     def _decide_marks(self, old: OldRecords) -> None:
         unresolved = Names(Identity.of(contact) for contact, _ in self.ledger.unnamed()) if self.marks else Names(())
         named_by: Counter[tuple[str, str, RemovalMode]] = Counter()
-        # Orders first: what one of them removes does not count for the share of a stream.
-        marks = sorted(self.marks, key=lambda mark: not mark.is_order)
-        live = self._live.naming({contact.id for mark in marks for contact in mark.contacts})
-        for mark in marks:
-            to_remove = [one for one in mark.contacts if mark.is_order or not self._stays(one, live, unresolved)]
-            for contact in to_remove:
-                self._add(mark, contact)
+        # Orders come first: what one of them removes does not count for the share of a stream.
+        for page in _pages(self.marks):
+            live = self._live.naming({contact.id for mark in page for contact in mark.contacts if contact.id})
+            for mark in page:
+                removed = self._decide_mark(mark, live, unresolved, old)
                 if mark.is_order:
-                    by = {one.stream for one in live.get(contact.id, ())}
-                    named_by.update((mark.stream, stream, mark.mode) for stream in by)
-            if not to_remove and not any(one.id in self._marked for one in mark.contacts):
-                named_in = [one for contact in mark.contacts for one in live.get(contact.id, ())]
-                self._kept[mark] = bool(named_in)
-                old.add(mark.stream, named_in)
+                    by = [{one.stream for one in live.get(contact, ())} for contact in removed]
+                    named_by.update((mark.stream, stream, mark.mode) for streams in by for stream in streams)
         for (stream, other, mode), count in sorted(named_by.items()):
             self.say(removes_named_contacts(stream, other, count, mode, self.plural))
 
-    def _stays(self, contact: Contact, named: Collection[ContactId], unresolved: Names) -> bool:
-        identity = Identity.of(contact)
-        return contact.id in named or unresolved.has(identity) or self.marks.refused.names(identity, or_marks=False)
+    def _decide_mark(
+        self, mark: Mark, live: Mapping[ContactId, list[Holder]], unresolved: Names, old: OldRecords
+    ) -> list[ContactId]:
+        """Decide about a mark; returns the contacts that are removed for it, or for an earlier one."""
+        identities = {one.id: one for one in mark.contacts if one.id is not None}
+        to_remove = [
+            contact
+            for contact, one in identities.items()
+            if mark.is_order or not (contact in live or self._is_refused(one) or unresolved.has(one))
+        ]
+        its_own = [contact for contact in to_remove if self._add(mark, contact)]
+        if not to_remove and not any(contact in self._marked for contact in identities):
+            named_in = [one for contact in identities for one in live.get(contact, ())]
+            self._fates[mark.place] = _Fate.NAMED if named_in else _Fate.REFUSED
+            old.add(mark.stream, named_in)
+        elif not its_own:
+            self._fates[mark.place] = _Fate.MERGED
+        return to_remove
 
-    def _add(self, mark: Mark, contact: Contact) -> None:
-        earlier = self._marked.get(contact.id)
+    def _is_refused(self, identity: Identity) -> bool:
+        return self.marks.refused.names(identity, or_marks=False)
+
+    def _add(self, mark: Mark, contact: ContactId) -> bool:
+        """Add a contact to be removed; returns whether no earlier mark means it."""
+        earlier = self._marked.get(contact)
         if earlier is None:
-            self._marked[contact.id] = _Marked(mark, mark.mode)
+            self._marked[contact] = _Marked(mark.place, mark.mode)
+            self._marked_counts[mark.stream] += not mark.is_order
         elif mark.mode is RemovalMode.DELETE:
-            self._marked[contact.id] = _Marked(earlier.mark, mark.mode)
+            self._marked[contact] = earlier._replace(mode=mark.mode)
+        return earlier is None
 
 
-def _outcome(mark: Mark, removed: Sequence[Removed]) -> Outcome:
+def _pages(marks: Iterable[Mark]) -> Iterator[list[Mark]]:
+    waiting = iter(marks)
+    while page := list(islice(waiting, _AT_ONCE)):
+        yield page
+
+
+def _outcome(mark: Mark, received: Received, removed: Sequence[Removed]) -> Outcome:
     """Return a marked record's outcome: it is rejected where Intercom refused to remove one of its contacts."""
-    received = mark.received
     for one in removed:
         if one.fault is not None and one.ending is RemovalEnding.REFUSED:
             return Outcome(received, Result.REJECTED, refusal=Refusal.by_intercom(one.fault))

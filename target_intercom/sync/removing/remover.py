@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.intercom.protocol.ids import ContactId
     from target_intercom.ledger.interface import Ledger
-    from target_intercom.sync.writing.bulk_jobs import BulkJobs, Deletions
+    from target_intercom.sync.jobs.bulk_jobs import BulkJobs, Deletions
     from target_intercom.sync.writing.plan_file import Origin, Plan
 
 _AT_ONCE = 500

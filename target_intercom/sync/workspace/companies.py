@@ -139,5 +139,5 @@ class CompanyCatalog(LinkCatalog, CompanyIds):
 
 
 def _no_company(name: str) -> Refusal:
-    reason = f"There is no company '{name}': memberships make none"
+    reason = f"There is no company '{name}': memberships create none"
     return Refusal(Result.REJECTED, reason, "no_company", COMPANY_NAMES.target)

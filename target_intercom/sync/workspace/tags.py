@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.intercom.protocol.workspace import Tag
-    from target_intercom.ledger.memberships import Memberships
+    from target_intercom.ledger.memberships.written import Memberships
     from target_intercom.model import GroupKey, TagId
 
 _NEW_SECONDS = 5.0
@@ -111,7 +111,5 @@ class TagCatalog(LinkCatalog):
         for group, (name, ids) in self._memberships.linked_by_group().items():
             tags = [by_id[id_] for id_ in ids if id_ in by_id]
             if tags and not any(group_key(tag.name) == group for tag in tags):
-                self._say(
-                    f"The tag of group '{name}' is called '{tags[0].name}' in Intercom by now; the group keeps it"
-                )
+                self._say(f"The tag of group '{name}' is now called '{tags[0].name}' in Intercom; the group keeps it")
                 yield group, tags[0]

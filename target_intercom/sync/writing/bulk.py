@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from target_intercom.errors import ForbiddenError, LeadPendingError, UndoneError
+from target_intercom.errors import LeadPendingError
 from target_intercom.model import (
     STAND_IN,
     Contact,
@@ -21,23 +21,25 @@ from target_intercom.model import (
     Skip,
     Update,
 )
+from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
+from target_intercom.sync.jobs.lane import JobEnd, Submission
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
-from target_intercom.sync.writing.bulk_jobs import FEWEST, JobEnd, Submission, parted
 from target_intercom.sync.writing.lost_answers import LeadInDoubt, email_of
 from target_intercom.sync.writing.results import Rejected, Saved
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol.bulk import Job
-    from target_intercom.intercom.protocol.ids import AdminId, JobId
+    from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.link import LinkKind
     from target_intercom.ledger.interface import Stamp
     from target_intercom.model import Email, Json, LinkName, PlannedWrite
-    from target_intercom.sync.writing.bulk_jobs import BulkJobs, Ended
+    from target_intercom.sync.jobs.bulk_jobs import BulkJobs
+    from target_intercom.sync.jobs.lane import Ended
+    from target_intercom.sync.workspace.teammates import Teammates
     from target_intercom.sync.writing.conflicts import ExistingContacts
     from target_intercom.sync.writing.one_by_one import DirectWriter
     from target_intercom.sync.writing.results import Written
@@ -69,24 +71,6 @@ class _Sorted:
     unchanged: list[Saved] = field(default_factory=list)
 
 
-class Teammates:
-    """Who may own contacts; asked once a run."""
-
-    def __init__(self, client: IntercomClient) -> None:
-        """Nothing is asked yet."""
-        self._client = client
-        self._admins: frozenset[AdminId] | None = None
-
-    def admins(self) -> frozenset[AdminId]:
-        """Return the ids of all teammates; empty if Intercom does not show them: single calls check the owners then."""
-        if self._admins is None:
-            try:
-                self._admins = self._client.admins()
-            except (UndoneError, ForbiddenError):
-                self._admins = frozenset()
-        return self._admins
-
-
 @dataclass(frozen=True, slots=True)
 class BulkWriter:
     """Writes the contacts of one stream through bulk jobs, a hundred a call."""
@@ -99,7 +83,7 @@ class BulkWriter:
     links: Mapping[LinkName, LinkKind]
     """What contacts can be linked to."""
 
-    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
+    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written | None]:
         """See `Writer`."""
         for written in self._write(operations):
             match written:
@@ -110,7 +94,7 @@ class BulkWriter:
                 case _:
                     yield written
 
-    def _write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
+    def _write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written | None]:
         """Write; single calls go first, since they may report what a job would silently ignore."""
         waiting = list(operations)
         if not self.jobs.are_there or sum(isinstance(one, (Create, Update)) for one in waiting) < FEWEST:
@@ -128,9 +112,11 @@ class BulkWriter:
                 parts.singly.extend(item.operation for item in few)
                 few.clear()
         yield from self.direct.write(parts.singly)
-        yield from self._update(parts.updates)
-        yield from self._create_users(parts.users)
-        yield from self._create_leads(parts.leads)
+        if parts.updates or parts.users or parts.leads:
+            # All that may be waited for is sent before anything is.
+            begun = self._update(parts.updates), self._create_users(parts.users), self._create_leads(parts.leads)
+            yield None
+            yield from itertools.chain.from_iterable(begun)
 
     # What goes which way.
 
@@ -213,8 +199,12 @@ class BulkWriter:
     # Updates.
 
     def _update(self, items: Sequence[_Item]) -> Iterator[Written]:
+        """Submit updates, and return what becomes of them, as it becomes known."""
         submissions = [Submission(chunk, partial(self._send_updates, chunk)) for chunk in parted(items)]
-        for ended in self.jobs.run(submissions):
+        return self._settle_updates(self.jobs.run(submissions))
+
+    def _settle_updates(self, submissions: Iterable[Ended[_Item]]) -> Iterator[Written]:
+        for ended in submissions:
             if ended.ending is JobEnd.DONE:
                 yield from map(self._updated, ended.items)
             else:
@@ -266,8 +256,12 @@ class BulkWriter:
         return Saved(create.records, Result.CREATED, contact, item.dropped, links_sent=create.stand_in is not None)
 
     def _create_users(self, items: Sequence[_Item]) -> Iterator[Written]:
+        """Submit users to be made, and return what becomes of them, as it becomes known."""
         submissions = [Submission(chunk, partial(self._send_creates, chunk)) for chunk in parted(items)]
-        for ended in self.jobs.run(submissions):
+        return self._settle_users(self.jobs.run(submissions))
+
+    def _settle_users(self, submissions: Iterable[Ended[_Item]]) -> Iterator[Written]:
+        for ended in submissions:
             operations = [item.operation for item in ended.items]
             match ended.ending:
                 case JobEnd.DONE:
@@ -281,14 +275,24 @@ class BulkWriter:
         return self.existing.client.submit_creates([self._body(item) for item in items], job)
 
     def _create_leads(self, items: Sequence[_Item]) -> Iterator[Written]:
-        """Make leads, with their intents in the ledger before: Intercom would take a second one without a word."""
+        """Submit leads to be made, and return what becomes of them, as it becomes known.
+
+        Their intents are in the ledger before: Intercom would take a second one without a word.
+        """
         intents = self.existing.ledger.intents.add_all(dict.fromkeys(map(_email, items)), self.jobs.patience_seconds)
         begun = [item for item in items if isinstance(intents[_email(item)], LeadPendingError)]
         items = [item for item in items if not isinstance(intents[_email(item)], LeadPendingError)]
-        yield from self.direct.write([item.operation for item in begun])
-        doubts: list[LeadInDoubt] = []
         submissions = [Submission(chunk, partial(self._send_leads, chunk)) for chunk in parted(items)]
-        for ended in self.jobs.run(submissions):
+        return itertools.chain(
+            self.direct.write([item.operation for item in begun]),
+            self._settle_leads(self.jobs.run(submissions), intents),
+        )
+
+    def _settle_leads(
+        self, submissions: Iterable[Ended[_Item]], intents: Mapping[Email, Stamp | LeadPendingError]
+    ) -> Iterator[Written]:
+        doubts: list[LeadInDoubt] = []
+        for ended in submissions:
             match ended.ending:
                 case JobEnd.DONE:
                     made = {_email(item): intents[_email(item)] for item in ended.items}

@@ -14,9 +14,9 @@ from target_intercom.errors import CallFailedError, ConflictError, Fault, InDoub
 from target_intercom.intercom.outages import Tries
 from target_intercom.ledger.interface import Stamp
 from target_intercom.model import Ambiguous, Found, NotFound, Refusal, Result
+from target_intercom.sync.jobs.bulk_jobs import patience
 from target_intercom.sync.matching.whose import match_identity
 from target_intercom.sync.planning.wanted import refusal
-from target_intercom.sync.writing.bulk_jobs import patience
 from target_intercom.sync.writing.conflicts import is_older, user_in
 from target_intercom.sync.writing.results import InDoubt, Rejected, Saved
 

@@ -95,5 +95,8 @@ def without_calls(planned: Iterable[PlannedWrite]) -> tuple[list[Create | Update
 class Writer(t.Protocol):
     """Carries out what was planned."""
 
-    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
-        """Return what became of each operation, as it becomes known, in any order."""
+    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written | None]:
+        """Yield what became of each operation, as it becomes known, in any order.
+
+        None: the others are under way, and what comes next would wait for them.
+        """

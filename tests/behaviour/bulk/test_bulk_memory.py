@@ -99,6 +99,20 @@ def test_records_that_come_again_are_written_again_where_another_stream_has_chan
     assert names(people) == {f"P {n}": 1 for n in range(1, 5)}
 
 
+@BOTH_WAYS
+def test_who_was_made_without_an_external_id_is_told_from_users_who_share_the_email_by_now(
+    load: Loader, people: People, *, bulk: bool
+) -> None:
+    load.settings["bulk_writes"] = bulk
+    nameless = [{"row": n, "email": f"p{n}@example.com", "name": "Before"} for n in range(3)]
+    users = [{"row": n, "id": f"u{n}", "email": f"u{n}@example.com"} for n in range(3)]
+    load([*customers(*nameless), *rows("shop", *users)])
+    shared = [{**one, "email": f"p{n}@example.com"} for n, one in enumerate(users)]
+    done = load([*rows("shop", *shared), *customers(*({**one, "name": "After"} for one in nameless))])
+    assert (done.exit_code, done.refusals, done.results("customers")) == (0, [], {"updated": 3})
+    assert names(people) == {"After": 3, None: 3}
+
+
 # Jobs of which nobody hears.
 
 
@@ -188,3 +202,65 @@ def test_an_older_list_never_overwrites_a_newer_one(load: Loader, people: People
     again = load(listing(*newer), batch_size_rows=4)
     assert (again.results(), again.writes) == ({"unchanged": 4}, 0)
     assert all_tags(people) == everybody("B", count=4)
+
+
+@BOTH_WAYS
+@LEDGERS
+@pytest.mark.parametrize("size", [4, 100])
+def test_where_no_tag_is_taken_off_all_lists_of_a_record_count(
+    load: Loader, people: People, url: Any, size: int, *, bulk: bool
+) -> None:
+    """In one run as over several: what a job has carried stays, so what waits for the end of the run counts as well."""
+    load.settings.update(LISTED, mappings={"id": "external_id"}, sync_mode="additive", bulk_writes=bulk, ledger_url=url)
+    everything = listing(
+        *listed("A", count=4),
+        *listed("B", count=4, name="Second"),
+        *listed(count=4, name="Last"),
+        *listed("C", count=1),
+    )
+    done = load(everything, batch_size_rows=size)
+    assert (done.exit_code, done.refusals) == (0, [])
+    assert all_tags(people) == {**everybody("A", "B", count=4), "1": {"A", "B", "C"}}
+    load(listing(*listed("D", count=4), *listed("E", count=4, name="Next")), batch_size_rows=size)
+    assert all_tags(people) == {**everybody("A", "B", "D", "E", count=4), "1": {"A", "B", "C", "D", "E"}}
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("size", [3, 100])
+def test_where_no_tag_is_taken_off_each_contact_of_a_record_has_what_it_listed(
+    load: Loader, people: People, size: int, *, bulk: bool
+) -> None:
+    def of(first: int, tag: str) -> list[Row]:
+        return [{"row": n, "id": str(first + n), "groups": [tag]} for n in range(3)]
+
+    load.settings.update(LISTED, sync_mode="additive", bulk_writes=bulk)
+    add_people(people, [10, 11, 12])
+    done = load(customers(*of(0, "A"), *of(10, "B"), *of(0, "C"), groups="array"), batch_size_rows=size)
+    assert (done.exit_code, done.refusals) == (0, [])
+    assert all_tags(people) == {
+        str(first + n): tags for first, tags in ((0, {"A", "C"}), (10, {"B"})) for n in range(3)
+    }
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("size", [3, 100])
+def test_what_a_record_says_nothing_of_stays_with_the_contact_that_it_was_said_of(
+    load: Loader, people: People, size: int, *, bulk: bool
+) -> None:
+    load.settings.update(LISTED, bulk_writes=bulk, companies_property="account")
+    add_people(people, [10, 11, 12])
+    first = [{"row": n, "id": str(n), "groups": ["A"]} for n in range(3)]
+    silent = [{"row": n, "id": str(10 + n), "account": None} for n in range(3)]
+    done = load(customers(*first, *silent, groups="array", account="text"), batch_size_rows=size)
+    assert (done.exit_code, done.refusals) == (0, [])
+    assert all_tags(people) == {**{str(n): {"A"} for n in range(3)}, **{str(10 + n): set() for n in range(3)}}
+
+
+@BOTH_WAYS
+def test_who_was_made_keeps_the_list_of_the_first_record_in_insert_mode(
+    load: Loader, people: People, *, bulk: bool
+) -> None:
+    load.settings.update(LISTED, mappings={"id": "external_id"}, sync_mode="insert", bulk_writes=bulk)
+    done = load(listing(*listed("A", count=4), *listed("B", count=4, name="Later"), *listed()), batch_size_rows=4)
+    assert (done.exit_code, done.refusals) == (0, [])
+    assert all_tags(people) == everybody("A", count=4)

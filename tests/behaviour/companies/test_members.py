@@ -187,7 +187,7 @@ def test_a_membership_of_no_company_is_rejected(load: Loader, people: People, co
     (why,) = done.refusals
     assert why == {
         "outcome": "rejected",
-        "reason": "There is no company 'acmee': memberships make none",
+        "reason": "There is no company 'acmee': memberships create none",
         "code": "no_company",
         "field": "company_id",
         "request_id": None,

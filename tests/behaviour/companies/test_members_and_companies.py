@@ -84,6 +84,18 @@ def test_a_company_that_a_later_run_brings_gets_its_people_though_they_do_not_co
     assert moved(load(working({"id": "1", "account_id": None}), **SETTINGS)) == (0, 1)
 
 
+@pytest.mark.parametrize("bulk", [False, True])
+def test_where_nobody_leaves_a_company_that_comes_later_has_all_who_ever_named_it(
+    load: Loader, people: People, bulk: bool
+) -> None:
+    settings = {**SETTINGS, "sync_mode": "additive", "bulk_writes": bulk}
+    load(working(*({"id": str(n), "account_id": "acme"} for n in range(4))), **settings)
+    named = working(*({"id": str(n), "name": "Ann", "account_id": "bolt"} for n in range(4)))
+    done = load([*named, *accounts(ACME, BOLT)], **settings)
+    assert (done.exit_code, done.refusals) == (0, [])
+    assert all_companies(people) == {str(n): {"acme", "bolt"} for n in range(4)}
+
+
 def test_a_record_that_wants_it_no_more_does_not_get_it_later(load: Loader, people: People) -> None:
     load(working({"id": "1", "account_id": "acme"}), **SETTINGS)
     load(working({"id": "1", "account_id": None}), **SETTINGS)
@@ -114,6 +126,19 @@ def test_a_company_that_comes_back_gets_our_people_back(
     attach_by_hand(people, companies_in(sandbox)["acme"]["id"], [ids["9"]])
     again = load([*accounts(ACME), *rows], **WITH_SEATS)
     assert (again.writes, member_calls(again)) == (0, {})
+
+
+def test_who_was_archived_and_comes_back_is_ours_still_where_the_company_was_written_meanwhile(
+    load: Loader, people: People
+) -> None:
+    rows = working({"id": "1", "account_id": "acme"})
+    load([*accounts(ACME), *rows], **SETTINGS)
+    done = load([*accounts({**ACME, "name": "Gone"}), *working({"id": "1", "_sdc_deleted_at": WHEN})], **SETTINGS)
+    assert (done.results("accounts"), done.results()) == ({"updated": 1}, {"archived": 1})
+    load(accounts(ACME), **SETTINGS)
+    load(rows, **SETTINGS)
+    assert companies_of(people, external_id="1") == {"acme"}
+    assert moved(load(working({"id": "1", "account_id": None}), **SETTINGS)) == (0, 1)
 
 
 def test_who_left_while_a_company_was_away_stays_out(load: Loader, people: People, sandbox: SandboxServer) -> None:

@@ -67,7 +67,7 @@ def test_a_run_leaves_its_report_as_a_page(load: Loader) -> None:
         "3 records of 1 stream were read in",
         ": 2 created, 1 invalid.",
         "customers contacts 3 read",
-        "invalid_email invalid 1 customers an email that is none: not one @ between two texts without spaces",
+        "invalid_email invalid 1 customers the email is not an address: it needs one @ between two texts",
         "custom_attributes.plan 2 0",
         "POST /contacts 2",
         "sync_mode additive default",
@@ -84,7 +84,7 @@ def test_a_run_that_fails_says_what_ended_it_and_what_to_do(load: Loader) -> Non
     text = page(load)
     assert "The run failed" in text
     assert "1 records were refused, more than 'max_rejected_records' allows (0). Correct them (rejected-" in text
-    assert "What to do: look into the file: often it is one mapping." in text
+    assert "What to do: look into the file: often one mapping is wrong." in text
     assert str(load.data_dir) not in text
 
 
@@ -94,7 +94,7 @@ def test_a_run_that_never_reached_the_workspace_has_a_page_too(load: Loader) -> 
     text = page(load)
     assert "Workspace not reached" in text
     assert "What to do: copy the token again; set region ." in text
-    assert "wrong" not in text.replace("401: wrong or revoked", "")
+    assert "wrong" not in text.replace("401: the token is wrong, revoked", "")
     assert not (load.data_dir / "ledger.db").exists() or ended_runs(load.data_dir / "ledger.db") == []
 
 
@@ -138,7 +138,7 @@ def test_memberships_and_contacts_stand_apart(load: Loader) -> None:
     assert "customers contacts 1 read 1 created" in text
     assert "members groups 2 read 1 tagged 1 rejected" in text
     assert "Its own settings: mappings: user: external_id" in text
-    assert "no contact to put into the group, or company, at the end of the run: memberships make none" in text
+    assert "no contact to put into the group, or company. Memberships create none" in text
 
 
 def test_no_secret_and_no_personal_data_is_in_the_page(load: Loader, tmp_path: Path) -> None:

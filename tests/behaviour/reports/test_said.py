@@ -90,8 +90,8 @@ def test_a_config_file_that_is_missing_is_named_with_the_reason(load: Loader, tm
         (b"{'access_token': 'very-secret'}", "line 1, column 2"),
         (b"", "line 1, column 1"),
         (b'{"access_token": "very-secret\xe9"}', "not UTF-8"),
-        (b'["very-secret"]', "no JSON object"),
-        (b"[" * 100_000, "no JSON object"),
+        (b'["very-secret"]', "not a JSON object"),
+        (b"[" * 100_000, "not a JSON object"),
     ],
 )
 def test_a_config_file_that_is_no_json_is_named_with_line_and_column(

@@ -34,7 +34,7 @@ GROUPS: Row = {
     "max_removal_percent": 100,
     "streams": {"members": {"object": "groups", "mappings": {}, "snapshot": True}},
 }
-SAID = "The tag of group 'VIP' is called 'Gold' in Intercom by now; the group keeps it"
+SAID = "The tag of group 'VIP' is now called 'Gold' in Intercom; the group keeps it"
 
 
 def row(number: int, *groups: str, **values: Any) -> Row:

@@ -10,7 +10,7 @@ import pytest
 from target_intercom.intercom.protocol.contacts import Contact
 from target_intercom.intercom.protocol.ids import ContactId, TagId
 from target_intercom.ledger.interface import Stamp
-from target_intercom.ledger.links import LinkState, Membership
+from target_intercom.ledger.memberships.states import LinkState, Membership
 from target_intercom.model import GroupKey, LinkName, RecordKey
 from target_intercom.sync.linking.changes import (
     ChangedMemberships,
@@ -137,8 +137,11 @@ def test_a_repair_looks_at_what_is_thought_to_be_on(written_at: Stamp, expected:
 @pytest.mark.parametrize("releases", [True, False])
 @pytest.mark.parametrize("state", list(LinkState))
 @pytest.mark.parametrize("ours", [True, False])
-def test_a_group_that_the_record_no_longer_names(state: LinkState, *, releases: bool, ours: bool) -> None:
-    row = membership(state, ours=ours, place=3)
+@pytest.mark.parametrize("content", [None, "hash"], ids=["of a list", "of a membership"])
+def test_a_group_that_the_record_no_longer_names(
+    state: LinkState, content: str | None, *, releases: bool, ours: bool
+) -> None:
+    row = membership(state, ours=ours, place=3, content=content)
     done = decided(change(person(), BETA, releases=releases), [row])
     ended = next((one for one in done.changed if one.group == VIP), None)
     is_dropped = done.dropped == [row]
@@ -151,8 +154,11 @@ def test_a_group_that_the_record_no_longer_names(state: LinkState, *, releases: 
         assert (ended.state, ended.linked) == (LinkState.RELEASED, row.linked if state.is_on else None)
     elif releases:
         assert is_dropped is (state is not OFF)
-    elif state in {WANTED, UNCLEAR}:
+    elif state in {WANTED, UNCLEAR} and content is not None:
         assert is_dropped
+    elif state in {WANTED, UNCLEAR}:
+        assert not is_dropped
+        assert ended is None
     else:
         assert not is_dropped
         assert ended is None or ended.state is ON

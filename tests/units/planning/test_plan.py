@@ -669,6 +669,18 @@ def test_a_record_may_come_to_be_of_the_contact_that_its_identifiers_found_befor
     assert world.marks == {2: "c0"}
 
 
+def test_a_record_keeps_its_contact_only_while_no_record_before_it_makes_another_person_of_that() -> None:
+    rows = [
+        entry(0, email="a@x", key="k", **POISON),
+        entry(1, "2", key="k"),
+        entry(2, "4", key="m", removed=True),
+    ]
+    there = contact("c0", "lead", "g0", "b@x")
+    world = world_of(there, held_by={"k": "c0", "m": "c0"}, creation_mode=CreationMode.LIFECYCLE)
+    assert difference(rows, world, random.Random(1)) is None
+    assert world.marks == {}
+
+
 EXTERNAL_IDS = ["1", "2", "3", "4"]
 EMAILS = ["a@x", "b@x", "c@x"]
 KEYS = ["k", "l", "m"]

@@ -52,7 +52,7 @@ def saved(folder: Path) -> dict[str, Any]:
 def outcome(result: Result, stream: str = "customers", **values: Any) -> Outcome:
     refusal = REFUSAL if result in {Result.INVALID, Result.REJECTED} else None
     if refusal is not None and result is Result.INVALID:
-        refusal = Refusal(Result.INVALID, "it is no email address", "invalid_email", "email")
+        refusal = Refusal(Result.INVALID, "it is not an email address", "invalid_email", "email")
     came = received(record(stream, **values))
     return Outcome(came, result, SkipReason.EXISTS if result is Result.SKIPPED else None, refusal)
 

@@ -56,13 +56,13 @@ def test_codes_are_ours_by_their_result_and_others_are_intercoms() -> None:
                 "status; then run again."
             ),
             "UnreachableError",
-            "as it says",
+            "check the address and the network",
         ),
         ("Stream 'a \"b\"' is busy: a run works on it. Run one after the other.", "StreamBusyError", "wait"),
         ("The ledger (sqlite:////x/l.db) is locked by another process: wait for it, or end it", "LedgerError", "wait"),
         ("Line 12 is not JSON", "InvalidInputLine", "a tap must not log to stdout"),
-        ("Attribute 'x' is left out: it is archived", None, "as it says"),
-        ("Setting 'sync_mode' does not take 7: give one of …", ConfigValidationError.__name__, "take one of those"),
+        ("Attribute 'x' is left out: it is archived", None, "do what the message asks for"),
+        ("Setting 'sync_mode' does not take 7: give one of …", ConfigValidationError.__name__, "take one of"),
     ],
 )
 def test_a_line_of_the_log_is_found_among_the_messages(text: str, error: str | None, advice: str) -> None:
@@ -90,5 +90,5 @@ def test_most_messages_are_found_by_what_they_say() -> None:
 
 
 def test_texts_of_the_documents_become_html() -> None:
-    html = marked("give `a<b`, or see [the limit](removals.md#the-limit) & more")
+    html = marked("give `a<b`, or see [the limit](removals.md#the-fuse) & more")
     assert html == "give <code>a&lt;b</code>, or see the limit (docs/removals.md) &amp; more"

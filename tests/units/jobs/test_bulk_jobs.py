@@ -18,8 +18,9 @@ from target_intercom.errors import (
 )
 from target_intercom.intercom.protocol.bulk import Job, TaskState
 from target_intercom.intercom.protocol.ids import JobId, TaskId
-from target_intercom.sync.writing import bulk_jobs as jobs_module
-from target_intercom.sync.writing.bulk_jobs import ITEMS_A_CALL, BulkJobs, Ended, JobEnd, Submission, parted
+from target_intercom.sync.jobs import lane
+from target_intercom.sync.jobs.bulk_jobs import ITEMS_A_CALL, BulkJobs, parted
+from target_intercom.sync.jobs.lane import Ended, JobEnd, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -176,7 +177,7 @@ def test_many_submissions_go_into_several_jobs() -> None:
     ended = list(bulk(client).run([Submission([number], send) for number in range(60)]))
     assert {one.ending for one in ended} == {JobEnd.DONE}
     assert sorted(one.items[0] for one in ended) == list(range(60))
-    assert sent.count(None) == 6
+    assert sent.count(None) == 20
 
 
 # What is not taken.
@@ -258,7 +259,7 @@ def test_looks_that_fail_in_between_do_no_harm() -> None:
 
 
 def waited(monkeypatch: pytest.MonkeyPatch, client: Client, **tasks: TaskState) -> Ended[int]:
-    monkeypatch.setattr(jobs_module, "time", client)
+    monkeypatch.setattr(lane, "time", client)
     (ended,) = run(client, Script(job("j", **tasks)), 1)
     return ended
 

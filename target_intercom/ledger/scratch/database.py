@@ -9,10 +9,10 @@ from functools import partial
 
 from sqlalchemy import insert, inspect, select
 
+from target_intercom.ledger.scratch.folder import ScratchFolder
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.migrations import check_steps
 from target_intercom.ledger.store.read_only import ReadOnlyLedger, is_there
-from target_intercom.ledger.store.scratch_folder import ScratchFolder
 from target_intercom.ledger.store.tables import (
     ENTRIES,
     FAILURES,

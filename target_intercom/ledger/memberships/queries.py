@@ -10,7 +10,7 @@ from dataclasses import replace
 from sqlalchemy import and_, false, func, or_, select, tuple_
 
 from target_intercom.ledger.interface import stamp
-from target_intercom.ledger.links import LinkState, Membership
+from target_intercom.ledger.memberships.states import LinkState, Membership
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import IS_OF_COMPANY, IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS

@@ -1,0 +1,1 @@
+"""Memberships: which links of contacts records want, and which of them this target put on."""

@@ -1,0 +1,148 @@
+"""Bulk jobs: a hundred contacts a call, written in the background (fact sheet section 12)."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import typing as t
+from dataclasses import dataclass
+from functools import partial
+
+from target_intercom.errors import NoBulkError
+from target_intercom.sync.jobs.lane import Ended, JobEnd, Lane, Submission
+from target_intercom.sync.jobs.pace import Pace
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from target_intercom.errors import Fault
+    from target_intercom.intercom.client import IntercomClient
+    from target_intercom.intercom.parallel import InParallel
+    from target_intercom.intercom.protocol.bulk import Job
+    from target_intercom.intercom.protocol.ids import ContactId, JobId
+
+_Item = t.TypeVar("_Item")
+
+ITEMS_A_CALL: t.Final = 100
+"""More are refused (official description, `POST /contacts/bulk`)."""
+FEWEST: t.Final = 2
+"""A single contact costs one call singly, and a submission and a look as a job."""
+
+_FAILED_IN_A_ROW = 2
+"""So many submissions whose calls keep failing, one after the other, show that it is not what is in them."""
+_SHORTEST_PATIENCE = 5.0
+"""Seconds that a job is given at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletions:
+    """Contacts that a job was to delete."""
+
+    done: frozenset[ContactId] = frozenset()
+    tried: frozenset[ContactId] = frozenset()
+    """A job may have deleted these: a 404 to a single deletion then counts as done."""
+
+
+def patience(search_delay_seconds: float) -> float:
+    """Return how long a job in which nothing moves is waited for, in seconds."""
+    return max(search_delay_seconds, _SHORTEST_PATIENCE)
+
+
+class BulkJobs:
+    """Submits to bulk jobs, and waits for them; shared by a run."""
+
+    def __init__(
+        self,
+        client: IntercomClient,
+        in_parallel: InParallel,
+        *,
+        look: Callable[[JobId], Job],
+        plural: str = "contacts",
+        enabled: bool,
+        patience_seconds: float,
+        say: Callable[[str], None],
+    ) -> None:
+        """A job in which nothing moves for `patience_seconds` is not waited for any longer.
+
+        `look` reads a job; `plural` is how messages call what the jobs write.
+        """
+        self._client = client
+        self._look = look
+        self._plural = plural
+        self._in_parallel = in_parallel
+        self._patience = patience(patience_seconds)
+        self._say = say
+        self._turn = threading.Lock()
+        self._failed = 0
+        self._pace = Pace()
+        self.are_there = enabled
+        """Whether it is worth trying."""
+        self.given_up: set[ContactId] = set()
+        """Contacts that a job may still write to, which was not waited for any longer."""
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long a job may stand still before it is given up."""
+        return self._patience
+
+    def run(self, submissions: Sequence[Submission[_Item]]) -> Iterator[Ended[_Item]]:
+        """Begin to submit, and return the result of each submission as it comes, in any order."""
+        size = self._pace.tasks_a_job
+        lanes = [submissions[start : start + size] for start in range(0, len(submissions), size)]
+        return itertools.chain.from_iterable(self._in_parallel(self._carry, lanes))
+
+    def delete(
+        self, contacts: Sequence[ContactId], send: Callable[[Sequence[ContactId], JobId | None], Job]
+    ) -> Deletions:
+        """Delete contacts for good, as far as jobs can; `send` submits some."""
+        if not self.are_there or len(contacts) < FEWEST:
+            return Deletions()
+        done: set[ContactId] = set()
+        tried: set[ContactId] = set()
+        for ended in self.run([Submission(chunk, partial(send, chunk)) for chunk in parted(contacts)]):
+            match ended.ending:
+                case JobEnd.DONE:
+                    done.update(ended.items)
+                case JobEnd.FAILED | JobEnd.UNKNOWN:
+                    tried.update(ended.items)
+                case JobEnd.NOT_SENT:
+                    pass
+        return Deletions(frozenset(done), frozenset(tried))
+
+    def _carry(self, submissions: Sequence[Submission[_Item]]) -> list[Ended[_Item]]:
+        """Carry out some submissions as one job, as long as it takes them."""
+        lane: Lane[_Item] = Lane(self._client, self._look, self._pace, self._answered)
+        for submission in submissions:
+            if not self.are_there:
+                lane.settle(submission, JobEnd.NOT_SENT)
+                continue
+            try:
+                lane.submit(submission)
+            except NoBulkError as error:
+                fault = error.fault
+                if self._turns_off():
+                    self._say(
+                        f"Intercom has no bulk jobs for this workspace ({fault}): {self._plural} are written singly"
+                    )
+                lane.settle(submission, JobEnd.NOT_SENT)
+        lane.wait(self._patience)
+        return lane.ended
+
+    def _answered(self, fault: Fault | None) -> None:
+        """Count the submissions whose calls kept failing in a row; None: a submission was answered."""
+        with self._turn:
+            self._failed = 0 if fault is None else self._failed + 1
+            is_enough = self._failed >= _FAILED_IN_A_ROW
+        if is_enough and self._turns_off():
+            self._say(f"Intercom's bulk jobs keep failing ({fault}): {self._plural} are written singly")
+
+    def _turns_off(self) -> bool:
+        """Send no more submissions; True for the first that says so."""
+        with self._turn:
+            were_there, self.are_there = self.are_there, False
+        return were_there
+
+
+def parted(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    """Part items into as many as go into a call."""
+    return (items[start : start + ITEMS_A_CALL] for start in range(0, len(items), ITEMS_A_CALL))

@@ -1,0 +1,129 @@
+"""Batches that overlap: while Intercom works off the jobs of some, the next one is read, looked up and sent.
+
+A batch shares nothing with the others: it has parts of its own, and where it would share a record key, an identifier or
+a contact with those under way, they end first. All is done by one thread, which leaves a batch where that would wait
+for jobs. Batches end in the order of the pipe, so that what they leave in the ledger and the report is as if each had
+been waited for.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from target_intercom.model import Received, StreamSchema
+    from target_intercom.sync.mapping.mappers import Mappers
+
+MOST_RECORDS: t.Final = 10_000
+"""Records of the batches under way, at most, but for a single larger batch: some 5 kB of memory each."""
+
+Names: t.TypeAlias = "AbstractSet[Hashable]"
+"""What a batch may share with others: record keys, identifiers, ids of contacts."""
+Work: t.TypeAlias = "Iterator[Callable[[], Names]]"
+"""The work on a batch. Wherever it would wait for jobs, it yields how to find out its names."""
+
+
+class Batch(t.Protocol):
+    """A batch of a stream."""
+
+    def run(self, records: Sequence[Received]) -> Work:
+        """Load it; every record gets its outcome."""
+
+
+@dataclass(slots=True, eq=False)
+class _UnderWay:
+    """A batch whose jobs are under way."""
+
+    work: Work
+    kind: str
+    records: int
+    began: float
+    """On the monotonic clock."""
+    find_names: Callable[[], Names]
+    _names: Names | None = None
+
+    def names(self) -> Names:
+        """Return its names, which stay as they are while its jobs are under way."""
+        if self._names is None:
+            self._names = self.find_names()
+        return self._names
+
+
+class Overlap:
+    """The batches of a run that are under way."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Begin without a batch; `clock` shows seconds."""
+        self._clock = clock
+        self._under_way: list[_UnderWay] = []
+        """In the order of the pipe."""
+
+    @property
+    def began(self) -> float:
+        """When the oldest batch under way began, by the clock; now where there is none."""
+        return min((one.began for one in self._under_way), default=self._clock())
+
+    def begin(self, work: Work, kind: str, records: int) -> None:
+        """Begin with a batch, and leave it when it waits for jobs; older ones end where there is no room for it.
+
+        Batches of different kinds of objects do not overlap: those of contacts look for companies.
+        """
+        if any(one.kind != kind for one in self._under_way):
+            self.end_all()
+        while self._under_way and sum(one.records for one in self._under_way) + records > MOST_RECORDS:
+            self._end_oldest()
+        began = self._clock()
+        find_names = next(work, None)
+        if find_names is not None:
+            self._under_way.append(_UnderWay(work, kind, records, began, find_names))
+
+    def end_sharing(self, find_names: Callable[[], Names]) -> bool:
+        """End the other batches that share a name with one, and those before them; returns whether there were some."""
+        names = find_names() if self._under_way else frozenset()
+        sharing = [number for number, one in enumerate(self._under_way, start=1) if not names.isdisjoint(one.names())]
+        for _ in range(max(sharing, default=0)):
+            self._end_oldest()
+        return bool(sharing)
+
+    def end_all(self) -> None:
+        """End all other batches."""
+        while self._under_way:
+            self._end_oldest()
+
+    def close(self) -> None:
+        """Leave all batches as they are: their records have no outcome yet."""
+        for one in self._under_way:
+            t.cast("t.Generator[object, None, None]", one.work).close()
+        self._under_way.clear()
+
+    def _end_oldest(self) -> None:
+        for _ in self._under_way.pop(0).work:
+            pass
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Loads the records of one stream, batch by batch."""
+
+    kind: str
+    """Of the objects that it writes."""
+    mappers: Mappers[t.Any]
+    overlap: Overlap
+    new: Callable[[], Batch]
+    """Returns a new batch."""
+
+    def meet(self, schema: StreamSchema) -> None:
+        """Check that records can be loaded that come under a schema.
+
+        Raises:
+            StreamRefusedError: they cannot.
+        """
+        self.mappers.of(schema)
+
+    def run(self, records: Sequence[Received]) -> None:
+        """Begin with a batch; every record gets its outcome when it ends."""
+        self.overlap.begin(self.new().run(records), self.kind, len(records))
