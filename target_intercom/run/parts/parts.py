@@ -92,7 +92,7 @@ class Parts(ContactParts):
     @cached_property
     def archived(self) -> ArchivedContacts:
         """The contacts that are brought back from the archive to be looked at."""
-        return ArchivedContacts(self.client, self.in_parallel, self.ledger.unarchived, self.plan, self.warn)
+        return ArchivedContacts(self.client, self.in_parallel, self.ledger, self.plan, self.warn)
 
     @cached_property
     def complete_streams(self) -> CompleteStreams:

@@ -54,9 +54,9 @@ class Alternatives:
         # Intercom's ids have no such form.
         stand_in = ContactId(f"new {entry.received.number}")
         contact = newborn(entry.draft, role_of(entry.draft, self._config.creation_mode), stand_in)
-        names, user = all_names(contact), ("user", contact.email or "")
-        is_unsure = user in names and self._stage.has_user(user[1])
-        return contact, names - {user} if is_unsure else names, is_unsure
+        if contact.role == "user" and contact.email is not None and self._stage.has_user(contact.email):
+            return contact, all_names(contact) - {("user", contact.email)}, True
+        return contact, all_names(contact), False
 
     def asked(self, decided: Decided) -> set[Name]:
         """Return the names by which a record may come to be decided."""
@@ -65,7 +65,7 @@ class Alternatives:
         for contact in self._contacts(decided):
             names |= {contact.id, (MatchBy.ID, contact.id)}
         if identity.email is not None and identity.external_id is not None:
-            # Other persons may have its email: it matters only whether any user has.
+            # Other persons may have its email: what matters is whether any user has it, or a contact that is nobody's.
             names.discard((MatchBy.EMAIL, identity.email))
             names |= {("nameless", identity.email), ("user", identity.email)}
         return names

@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
-    from target_intercom.ledger.interface import UnarchivedContacts
+    from target_intercom.ledger.interface import Ledger
     from target_intercom.model import Contact, ContactId
     from target_intercom.sync.writing.plan_file import Plan
 
@@ -30,14 +30,12 @@ class ArchivedContacts:
 
     client: IntercomClient
     in_parallel: InParallel
-    notes: UnarchivedContacts | None
-    """Those of the ledger."""
+    ledger: Ledger
     plan: Plan
     say: Callable[[str], None]
     _turn: threading.Condition = field(default_factory=threading.Condition, init=False)
     _busy: set[ContactId] = field(default_factory=set, init=False)
     _kept: set[ContactId] = field(default_factory=set, init=False)
-    _left: dict[ContactId, str] = field(default_factory=dict, init=False)
 
     def read(self, contact: ContactId, stream: str, stays: Callable[[Contact], bool]) -> Contact:
         """Bring a contact back and read it; it is archived again unless it `stays`.
@@ -50,19 +48,18 @@ class ArchivedContacts:
             if contact in self._kept:
                 # Another record of the run has brought it back for good.
                 return self.client.get_contact(contact)
-            if self.notes is not None:
-                self.notes.note(contact, stream)
+            self.ledger.unarchived.note(contact, stream)
             read = self._bring_back(contact, stream)
             if stays(read):
                 self._kept.add(contact)
-                self._settled(contact)
+                self.ledger.unarchived.forget(contact)
             else:
                 self._archive(contact, stream)
             return read
 
     def archive_again(self) -> None:
         """Archive what earlier runs had brought back to be looked at, and could not archive again."""
-        left = {} if self.notes is None else self.notes.take_over()
+        left = self.ledger.unarchived.take_over()
         if not left:
             return
         self.plan.because({contact: Origin(stream) for contact, stream in left.items()})
@@ -73,12 +70,10 @@ class ArchivedContacts:
 
     def left(self) -> Mapping[str, int]:
         """Count by stream the contacts that are not archived again."""
-        left: Mapping[ContactId, str] = self._left
-        if self.notes is not None:
-            with suppress(LedgerError):
-                # Also those whose look was cut off; not those that a record has brought back since.
-                left = self.notes.left()
-        return Counter(left.values())
+        with suppress(LedgerError):
+            # Also those whose look was cut off; not those that a record has brought back since.
+            return Counter(self.ledger.unarchived.left().values())
+        return {}
 
     @contextmanager
     def _alone_with(self, contact: ContactId) -> Iterator[None]:
@@ -100,17 +95,17 @@ class ArchivedContacts:
             is_back = True
             return self.client.get_contact(contact)
         except (NotFoundError, MergedError):
-            self._settled(contact)
+            self.ledger.unarchived.forget(contact)
             raise
         except UndoneError as error:
             if isinstance(error, RefusedError) and not is_back:
                 # It was deleted for good, or merged: it stays away.
-                self._settled(contact)
+                self.ledger.unarchived.forget(contact)
             else:
                 self._archive(contact, stream)
             raise
         except BaseException:
-            self._leave(contact, stream)
+            self._say_left(contact, stream)
             raise
 
     def _archive(self, contact: ContactId, stream: str) -> bool:
@@ -118,15 +113,15 @@ class ArchivedContacts:
         try:
             self.client.archive_contact(contact)
         except (NotFoundError, MergedError):
-            self._settled(contact)
+            self.ledger.unarchived.forget(contact)
             return False
         except UndoneError:
-            self._leave(contact, stream)
+            self._say_left(contact, stream)
             return False
         except BaseException:
-            self._leave(contact, stream)
+            self._say_left(contact, stream)
             raise
-        self._settled(contact)
+        self.ledger.unarchived.forget(contact)
         return True
 
     def _try_again(self, contact: ContactId, stream: str) -> bool:
@@ -136,16 +131,8 @@ class ArchivedContacts:
             # No record depends on it: an outage ends the run at the next call that a record needs.
             return False
 
-    def _settled(self, contact: ContactId) -> None:
-        with self._turn:
-            self._left.pop(contact, None)
-        if self.notes is not None:
-            self.notes.forget(contact)
-
-    def _leave(self, contact: ContactId, stream: str) -> None:
-        with self._turn:
-            self._left[contact] = stream
-        if self.notes is not None:
+    def _say_left(self, contact: ContactId, stream: str) -> None:
+        if self.ledger.remembers:
             self.say(
                 f"Stream '{stream}': contacts were brought back from the archive to be looked at, and could not be "
                 "archived again; the next run tries again"

@@ -16,9 +16,7 @@ from target_intercom.model import (
     ContactRecords,
     Create,
     Found,
-    Refuse,
     Result,
-    Skip,
     Update,
 )
 from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
@@ -27,10 +25,10 @@ from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
 from target_intercom.sync.writing.lost_answers import LeadInDoubt, email_of
-from target_intercom.sync.writing.results import Rejected, Saved
+from target_intercom.sync.writing.results import Rejected, Saved, without_calls
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
@@ -42,7 +40,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.workspace.teammates import Teammates
     from target_intercom.sync.writing.conflicts import ExistingContacts
     from target_intercom.sync.writing.one_by_one import DirectWriter
-    from target_intercom.sync.writing.results import Written
+    from target_intercom.sync.writing.results import SavedAs, Written
 
 _PROOFS = 3
 """So often a new attribute is tried with a single contact before all that have it go singly."""
@@ -62,7 +60,7 @@ class _Item:
 class _Sorted:
     """The operations of a batch, sorted by how they are sent."""
 
-    singly: list[PlannedWrite] = field(default_factory=list)
+    singly: list[Create | Update] = field(default_factory=list)
     users: list[_Item] = field(default_factory=list)
     leads: list[_Item] = field(default_factory=list)
     updates: list[_Item] = field(default_factory=list)
@@ -96,8 +94,9 @@ class BulkWriter:
 
     def _write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written | None]:
         """Write; single calls go first, since they may report what a job would silently ignore."""
-        waiting = list(operations)
-        if not self.jobs.are_there or sum(isinstance(one, (Create, Update)) for one in waiting) < FEWEST:
+        waiting, done = without_calls(operations)
+        yield from done
+        if not self.jobs.are_there or len(waiting) < FEWEST:
             yield from self.direct.write(waiting)
             return
         for _ in range(_PROOFS):
@@ -114,30 +113,31 @@ class BulkWriter:
         yield from self.direct.write(parts.singly)
         if parts.updates or parts.users or parts.leads:
             # All that may be waited for is sent before anything is.
-            begun = self._update(parts.updates), self._create_users(parts.users), self._create_leads(parts.leads)
+            client = self.existing.client
+            updates, creates = (
+                self._run(parts.updates, client.submit_updates),
+                self._run(parts.users, client.submit_creates),
+            )
+            begun = self._settle_updates(updates), self._settle_users(creates), self._create_leads(parts.leads)
             yield None
             yield from itertools.chain.from_iterable(begun)
 
     # What goes which way.
 
-    def _proofs(self, operations: Sequence[PlannedWrite]) -> list[PlannedWrite]:
+    def _proofs(self, operations: Sequence[Create | Update]) -> list[Create | Update]:
         """Choose few operations that show whether Intercom takes the attributes that are new."""
-        proofs: list[PlannedWrite] = []
+        proofs: list[Create | Update] = []
         unproven = set(self.existing.catalog.unproven)
         for operation in operations if unproven else ():
-            if isinstance(operation, (Create, Update)) and not unproven.isdisjoint(_named(operation)):
+            if not unproven.isdisjoint(_named(operation)):
                 proofs.append(operation)
                 unproven -= _named(operation)
         return proofs
 
-    def _sort(self, operations: Iterable[PlannedWrite]) -> _Sorted:
+    def _sort(self, operations: Iterable[Create | Update]) -> _Sorted:
         parts = _Sorted()
         for operation in operations:
-            match operation:
-                case Skip() | Refuse():
-                    parts.singly.append(operation)
-                case Create() | Update():
-                    self._place(parts, operation)
+            self._place(parts, operation)
         self._look_at_unread(parts)
         return parts
 
@@ -196,83 +196,58 @@ class BulkWriter:
         else:
             parts.unchanged.append(Saved(operation.records, Result.UNCHANGED, operation.contact))
 
-    # Updates.
+    # What jobs do.
 
-    def _update(self, items: Sequence[_Item]) -> Iterator[Written]:
-        """Submit updates, and return what becomes of them, as it becomes known."""
-        submissions = [Submission(chunk, partial(self._send_updates, chunk)) for chunk in parted(items)]
-        return self._settle_updates(self.jobs.run(submissions))
+    def _run(self, items: Sequence[_Item], submit: Callable[..., Job]) -> Iterable[Ended[_Item]]:
+        """Submit items, and return what becomes of them, as it becomes known."""
+        return self.jobs.run([Submission(some, partial(self._send, submit, some)) for some in parted(items)])
+
+    def _send(self, submit: Callable[..., Job], items: Sequence[_Item], job: JobId | None) -> Job:
+        return submit([self._body(item) for item in items], job)
 
     def _settle_updates(self, submissions: Iterable[Ended[_Item]]) -> Iterator[Written]:
         for ended in submissions:
             if ended.ending is JobEnd.DONE:
-                yield from map(self._updated, ended.items)
+                yield from map(self._written, ended.items)
             else:
                 if ended.ending is JobEnd.UNKNOWN:
-                    self.jobs.given_up.update(_contact(item) for item in ended.items)
+                    updates = (item.operation for item in ended.items)
+                    self.jobs.given_up.update(one.contact.id for one in updates if isinstance(one, Update))
                 # To write an update twice does no harm, and says what is wrong with it.
                 yield from self.direct.write([item.operation for item in ended.items])
 
-    def _send_updates(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self.existing.client.submit_updates([self._body(item) for item in items], job)
-
-    def _updated(self, item: _Item) -> Written:
-        match item.operation:
-            case Update(records, contact, links=links):
-                result: t.Literal[Result.UPDATED, Result.UNCHANGED] = (
-                    Result.UPDATED if item.attributes else Result.UNCHANGED
-                )
-                saved = bulk_items.updated(contact, item.attributes) if item.attributes else contact
-                for name, change in links.items():
-                    saved = self.links[name].changed(saved, change)
-                return Saved(records, result, saved, item.dropped, links_sent=bool(links))
-            case Create() as create:
-                return self._created(item, create)
-
     def _body(self, item: _Item) -> dict[str, Json]:
         body = bulk_items.item(item.attributes)
+        for name, change in item.operation.links.items():
+            body |= self.links[name].job_item(change)
+        return {"id": item.operation.contact.id, **body} if isinstance(item.operation, Update) else body
+
+    def _written(self, item: _Item) -> Saved:
+        """Return what a job has done with an item."""
+        result: SavedAs
         match item.operation:
-            case Create(links=links):
-                for name, change in links.items():
-                    body |= self.links[name].job_item(change)
-                return body
-            case Update(contact=contact, links=links):
-                for name, change in links.items():
-                    body |= self.links[name].job_item(change)
-                return {"id": contact.id, **body}
-
-    # Creates.
-
-    def _created_by(self, item: _Item) -> Saved:
-        if not isinstance(item.operation, Create):
-            raise TypeError("only a create makes a contact")
-        return self._created(item, item.operation)
-
-    def _created(self, item: _Item, create: Create) -> Saved:
-        id_ = create.stand_in or ContactId(f"{STAND_IN}{next(_STAND_INS)}")
-        contact = bulk_items.made(create.records.draft, item.attributes, id_)
-        for name, change in create.links.items():
-            contact = self.links[name].changed(contact, change)
-        return Saved(create.records, Result.CREATED, contact, item.dropped, links_sent=create.stand_in is not None)
-
-    def _create_users(self, items: Sequence[_Item]) -> Iterator[Written]:
-        """Submit users to be made, and return what becomes of them, as it becomes known."""
-        submissions = [Submission(chunk, partial(self._send_creates, chunk)) for chunk in parted(items)]
-        return self._settle_users(self.jobs.run(submissions))
+            case Update(records, contact, links=links):
+                result = Result.UPDATED if item.attributes else Result.UNCHANGED
+                saved = bulk_items.updated(contact, item.attributes) if item.attributes else contact
+                links_sent = bool(links)
+            case Create(records, links=links, stand_in=stand_in):
+                result, links_sent = Result.CREATED, stand_in is not None
+                id_ = stand_in or ContactId(f"{STAND_IN}{next(_STAND_INS)}")
+                saved = bulk_items.made(records.draft, item.attributes, id_)
+        for name, change in links.items():
+            saved = self.links[name].changed(saved, change)
+        return Saved(records, result, saved, item.dropped, links_sent=links_sent)
 
     def _settle_users(self, submissions: Iterable[Ended[_Item]]) -> Iterator[Written]:
         for ended in submissions:
             operations = [item.operation for item in ended.items]
             match ended.ending:
                 case JobEnd.DONE:
-                    yield from map(self._created_by, ended.items)
+                    yield from map(self._written, ended.items)
                 case JobEnd.FAILED | JobEnd.UNKNOWN:
                     yield from self.direct.creates.settle_users(_creates(operations), ended.since)
                 case JobEnd.NOT_SENT:
                     yield from self.direct.write(operations)
-
-    def _send_creates(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self.existing.client.submit_creates([self._body(item) for item in items], job)
 
     def _create_leads(self, items: Sequence[_Item]) -> Iterator[Written]:
         """Submit leads to be made, and return what becomes of them, as it becomes known.
@@ -282,10 +257,9 @@ class BulkWriter:
         intents = self.existing.ledger.intents.add_all(dict.fromkeys(map(_email, items)), self.jobs.patience_seconds)
         begun = [item for item in items if isinstance(intents[_email(item)], LeadPendingError)]
         items = [item for item in items if not isinstance(intents[_email(item)], LeadPendingError)]
-        submissions = [Submission(chunk, partial(self._send_leads, chunk)) for chunk in parted(items)]
+        submitted = self._run(items, partial(self.existing.client.submit_creates, repeatable=False))
         return itertools.chain(
-            self.direct.write([item.operation for item in begun]),
-            self._settle_leads(self.jobs.run(submissions), intents),
+            self.direct.write([item.operation for item in begun]), self._settle_leads(submitted, intents)
         )
 
     def _settle_leads(
@@ -299,16 +273,13 @@ class BulkWriter:
                     self.existing.ledger.intents.add_all(
                         {email: at for email, at in made.items() if isinstance(at, int)}, 0.0
                     )
-                    yield from map(self._created_by, ended.items)
+                    yield from map(self._written, ended.items)
                 case JobEnd.FAILED | JobEnd.UNKNOWN:
                     doubts.extend(self._doubts(ended, intents))
                 case JobEnd.NOT_SENT:
                     self.existing.ledger.intents.drop([_email(item) for item in ended.items])
                     yield from self.direct.write([item.operation for item in ended.items])
         yield from self.direct.creates.settle_leads(doubts)
-
-    def _send_leads(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self.existing.client.submit_creates([self._body(item) for item in items], job, repeatable=False)
 
     def _doubts(self, ended: Ended[_Item], intents: Mapping[Email, Stamp | LeadPendingError]) -> Iterator[LeadInDoubt]:
         """Return leads that may have been made. Where a job is under way, it may make them yet."""
@@ -328,12 +299,6 @@ def _has_single_values(operation: Update) -> bool:
             return entry.known is not None and entry.known.single == single_print(entry.draft.attributes)
         case _:
             return False
-
-
-def _contact(item: _Item) -> ContactId:
-    if not isinstance(item.operation, Update):
-        raise TypeError("only an update has a contact")
-    return item.operation.contact.id
 
 
 def _creates(operations: Iterable[Create | Update]) -> list[Create]:
