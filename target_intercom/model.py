@@ -58,6 +58,7 @@ __all__ = [
     "StreamSchema",
     "TagId",
     "Unanswered",
+    "Unchanged",
     "Update",
     "stand_in",
 ]
@@ -436,11 +437,19 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class Skip:
-    """Write nothing: the contact is as the record says (`reason` None), or the mode does not allow it."""
+class Unchanged:
+    """Write nothing: the contact is as the records say."""
 
     records: ContactRecords
-    reason: SkipReason | None
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Write nothing: the mode does not allow it."""
+
+    records: ContactRecords
+    reason: SkipReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,7 +460,7 @@ class Refuse:
     refusal: Refusal
 
 
-PlannedWrite: t.TypeAlias = Create | Update | Skip | Refuse
+PlannedWrite: t.TypeAlias = Create | Update | Unchanged | Skip | Refuse
 
 
 @dataclass(frozen=True, slots=True)

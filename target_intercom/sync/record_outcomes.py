@@ -111,19 +111,17 @@ class RecordOutcomes:
         if saved.ignored:
             self.report.left_out(self.stream.name, saved.ignored)
             self.say_ignored(self.stream.name, saved.ignored)
-        if contact is not None:
-            changed = saved.result is not Result.UNCHANGED
-            if saved.by_merge or (isinstance(records.match, Found) and records.match.by_merge):
-                self._survivors.add(contact.id)
-            self.memory.loaded(
-                records,
-                contact,
-                changed=changed,
-                left_out=saved.dropped,
-                may_change=saved.may_change,
-                by_merge=contact.id in self._survivors,
-            )
-        if saved.links_sent and contact is not None:
+        if saved.by_merge or (isinstance(records.match, Found) and records.match.by_merge):
+            self._survivors.add(contact.id)
+        self.memory.loaded(
+            records,
+            contact,
+            changed=saved.result is not Result.UNCHANGED,
+            left_out=saved.dropped,
+            may_change=saved.may_change,
+            by_merge=contact.id in self._survivors,
+        )
+        if saved.links_sent:
             self.links.confirm(records, contact)
         self._done(records, contact, saved.result)
 

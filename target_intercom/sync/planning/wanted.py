@@ -22,6 +22,7 @@ from target_intercom.model import (
     Skip,
     SkipReason,
     Unanswered,
+    Unchanged,
     Update,
 )
 from target_intercom.sync.matching.roles import after, role_of
@@ -49,7 +50,7 @@ def plan(records: ContactRecords, config: StreamConfig) -> PlannedWrite:
             differing = changes(records.draft, contact, config.creation_mode)
             if differing and not contact.is_named:
                 return Refuse(records, not_shown())
-            return Update(records, contact, differing) if differing else Skip(records, None)
+            return Update(records, contact, differing) if differing else Unchanged(records, contact)
 
 
 def creates(draft: ContactDraft, config: StreamConfig) -> bool:

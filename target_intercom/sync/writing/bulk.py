@@ -11,7 +11,6 @@ from functools import partial
 from target_intercom.errors import LeadPendingError
 from target_intercom.model import (
     STAND_IN,
-    Contact,
     ContactId,
     ContactRecords,
     Create,
@@ -85,7 +84,7 @@ class BulkWriter:
         """See `Writer`."""
         for written in self._write(operations):
             match written:
-                case Saved(contact=Contact() as contact) if contact.id in self.jobs.given_up:
+                case Saved(contact=contact) if contact.id in self.jobs.given_up:
                     yield replace(written, may_change=True)
                 case Rejected(records=ContactRecords(match=Found(contact))) if contact.id in self.jobs.given_up:
                     yield replace(written, is_unchanged=False)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from target_intercom.model import Create, Refuse, Result, Skip, SkipReason, Update
+from target_intercom.model import Create, Refuse, Result, Skip, Unchanged, Update
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from target_intercom.intercom.protocol.ids import ContactId
-    from target_intercom.model import Contact, ContactRecords, PlannedWrite, Refusal
+    from target_intercom.model import Contact, ContactRecords, PlannedWrite, Refusal, SkipReason
 
 SavedAs: t.TypeAlias = t.Literal[Result.CREATED, Result.UPDATED, Result.UNCHANGED]
 
@@ -22,7 +22,7 @@ class Saved:
 
     records: ContactRecords
     result: SavedAs
-    contact: Contact | None
+    contact: Contact
     dropped: tuple[str, ...] = ()
     """Attributes that were left out because Intercom does not have them."""
     ignored: tuple[str, ...] = ()
@@ -85,10 +85,10 @@ def without_calls(planned: Iterable[PlannedWrite]) -> tuple[list[Create | Update
                 calls.append(one)
             case Refuse(records, why):
                 done.append(Rejected(records, why))
-            case Skip(records, SkipReason() as reason):
+            case Skip(records, reason):
                 done.append(Skipped(records, reason))
-            case Skip(records):
-                done.append(Saved(records, Result.UNCHANGED, records.found))
+            case Unchanged(records, contact):
+                done.append(Saved(records, Result.UNCHANGED, contact))
     return calls, done
 
 

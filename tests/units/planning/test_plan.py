@@ -30,6 +30,7 @@ from target_intercom.model import (
     RecordKey,
     Refuse,
     Skip,
+    Unchanged,
     Update,
 )
 from target_intercom.settings.config import CreationMode, StreamConfig, SyncMode
@@ -408,7 +409,9 @@ class World:
             case Refuse():
                 raise RefusedError
             case Skip():
-                return group.match.contact if isinstance(group.match, Found) else None
+                return group.found
+            case Unchanged(_, there):
+                return there
             case Update(_, there, sent):
                 holder = self.holder({"external_id": sent.get("external_id")})
                 if holder is not None and holder.id != there.id:
