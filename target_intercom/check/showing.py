@@ -58,7 +58,9 @@ def as_text(checked: Checked) -> str:
         rows = [row for row in checked.attributes if row.object == kind.noun]
         if rows:
             title = f"Attributes of {kind.plural}, by the names that 'mappings' takes"
-            parts.append(["", title, *_indented(_attribute_cells(rows))])
+            shown = [row for row in rows if row.mappable or row.custom]
+            others = f"  and {len(rows) - len(shown)} that 'mappings' does not take (--format json lists them)"
+            parts.append(["", title, *_indented(_attribute_cells(shown)), others])
     parts.append(["", _verdict(checked)])
     lines = [line for part in parts for line in part]
     return "\n".join(lines if lines[0] else lines[1:])
@@ -103,11 +105,15 @@ def _permission_cells(probed: Probed) -> list[list[str]]:
 
 
 def _attribute_cells(attributes: Sequence[AttributeRow]) -> list[list[str]]:
-    rows = [["name", "type", "writable", "archived", "mappable", "options"]]
-    for one in sorted(attributes, key=lambda row: not row.mappable):
-        flags = (one.writable, one.archived, one.mappable)
-        rows.append([one.name, one.type, *("yes" if flag else "no" for flag in flags), _options(one.options)])
-    return rows
+    rows = sorted(attributes, key=lambda row: not row.mappable)
+    cells = [[one.name, one.type, _mappable(one), _options(one.options)] for one in rows]
+    return [["name", "type", "mappable", "options"], *cells]
+
+
+def _mappable(attribute: AttributeRow) -> str:
+    if attribute.mappable:
+        return "yes" if attribute.writable else "to match by"
+    return "no: archived" if attribute.archived else "no"
 
 
 def _options(options: Sequence[str] | None) -> str:

@@ -93,8 +93,6 @@ class Session:
                 parts.ledger.finish()
             return self._history(ended)
         finally:
-            if parts.links.at_end is not None:
-                parts.links.at_end.close()
             parts.shelves.close()
             parts.ledger.close()
 

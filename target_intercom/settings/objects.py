@@ -42,9 +42,22 @@ class ObjectRules:
         return ", ".join((*of_kind, *self.targets))
 
 
-_ONE_GROUP: t.Final = "is for contacts: a record of a groups stream names one group"
-_ONE_COMPANY: t.Final = "is for contacts: a record of a company_members stream names one company"
 _KNOWN_BY_KEY: t.Final = "is for contacts: companies are known by their company_id"
+
+
+def _refused_by_links(one_link: str) -> Mapping[str, str]:
+    """Return what a stream of memberships does not take. `one_link`: why it has no lists."""
+    return MappingProxyType(
+        {
+            "create_attributes": "is for contacts and companies: a membership has no attributes",
+            "creation_mode": "is for contacts: a membership creates none",
+            "match_by": "is for contacts: a membership is of the contact that its identifiers find",
+            "removal_mode": "is for contacts: a membership ends, and removes none",
+            "tags_property": f"is for contacts: {one_link}",
+            "companies_property": f"is for contacts: {one_link}",
+        }
+    )
+
 
 _RULES: t.Final[Mapping[StreamObject, ObjectRules]] = MappingProxyType(
     {
@@ -52,7 +65,7 @@ _RULES: t.Final[Mapping[StreamObject, ObjectRules]] = MappingProxyType(
         StreamObject.GROUPS: ObjectRules(
             "a groups stream",
             targets=(*_IDENTIFIERS, TAG),
-            refused=MappingProxyType({"tags_property": _ONE_GROUP, "companies_property": _ONE_GROUP}),
+            refused=_refused_by_links("a record of a groups stream names one group"),
         ),
         StreamObject.COMPANIES: ObjectRules(
             "a stream of companies",
@@ -69,16 +82,7 @@ _RULES: t.Final[Mapping[StreamObject, ObjectRules]] = MappingProxyType(
         StreamObject.COMPANY_MEMBERS: ObjectRules(
             "a company_members stream",
             targets=(*_IDENTIFIERS, COMPANY_ID),
-            refused=MappingProxyType(
-                {
-                    "create_attributes": "is for contacts and companies: a membership has no attributes",
-                    "creation_mode": "is for contacts: a membership creates none",
-                    "match_by": "is for contacts: a membership is of the contact that its identifiers find",
-                    "removal_mode": "is for contacts: a membership ends, and removes none",
-                    "tags_property": _ONE_COMPANY,
-                    "companies_property": _ONE_COMPANY,
-                }
-            ),
+            refused=_refused_by_links("a record of a company_members stream names one company"),
         ),
     }
 )
@@ -102,11 +106,12 @@ def general_for(kind: StreamObject, general: StreamConfig) -> StreamConfig:
                 tags_property=None,
                 companies_property=None,
             )
-        case StreamObject.COMPANY_MEMBERS:
+        case StreamObject.COMPANY_MEMBERS | StreamObject.GROUPS:
+            own = general.mappings if kind is StreamObject.GROUPS else MappingProxyType({})
             return replace(
                 general,
                 match_by=tuple(MatchBy),
-                mappings=MappingProxyType({}),
+                mappings=own,
                 tags_property=None,
                 companies_property=None,
             )

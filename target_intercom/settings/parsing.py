@@ -47,14 +47,11 @@ def parse_config(raw: Mapping[str, Json]) -> Config:
             "(Developer Hub, your app, Authentication)"
         )
     general = replace(STREAM_DEFAULTS, **{name: values.pop(name) for name in _FOR_STREAMS if name in values})
-    given = values.pop("streams", {})
-    streams = _streams(given, general, errors)
-    groups_stream = values.get("groups_stream")
-    if groups_stream is not None:
-        groups = replace(streams.get(groups_stream, general), object=StreamObject.GROUPS)
-        streams = MappingProxyType({**streams, groups_stream: groups})
-    own = given if isinstance(given, dict) else {}
-    errors.extend(_contradictions({groups_stream: {}, **own}, general, streams, groups_stream))
+    given, groups_stream = values.pop("streams", {}), values.get("groups_stream")
+    if groups_stream is not None and isinstance(given, dict):
+        given = {groups_stream: {}, **given}
+    streams = _streams(given, general, groups_stream, errors)
+    errors.extend(_contradictions(given, general, streams, groups_stream))
     if values.get("ledger_url") == NO_LEDGER:
         errors.extend(_snapshots_without_ledger(general, streams))
     if errors:
@@ -139,7 +136,9 @@ def _read(given: Mapping[str, Json], expected: Mapping[str, Value], prefix: str,
     return values
 
 
-def _streams(given: Json, general: StreamConfig, errors: list[str]) -> Mapping[str, StreamConfig]:
+def _streams(
+    given: Json, general: StreamConfig, groups_stream: str | None, errors: list[str]
+) -> Mapping[str, StreamConfig]:
     """Return the settings of each stream that has some of its own, laid over the general ones."""
     if not isinstance(given, dict) or not all(isinstance(own, dict) for own in given.values()):
         errors.append(
@@ -155,6 +154,6 @@ def _streams(given: Json, general: StreamConfig, errors: list[str]) -> Mapping[s
         )
         known = {setting: value for setting, value in own.items() if setting in _STREAM_VALUES}
         values = _read(known, _STREAM_VALUES, f"streams.{name}.", errors)
-        base = general_for(values.get(_OBJECT, general.object), general)
-        streams[name] = replace(base, **values)
+        kind = StreamObject.GROUPS if name == groups_stream else values.get(_OBJECT, general.object)
+        streams[name] = replace(general_for(kind, general), **{**values, _OBJECT: kind})
     return MappingProxyType(streams)

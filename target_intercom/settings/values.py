@@ -6,6 +6,7 @@ import json
 import re
 import typing as t
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -49,7 +50,9 @@ class WrongValueError(Exception):
 
 def shown(value: Json) -> str:
     """Return a value as a message shows it."""
-    return json.dumps(value, default=str, ensure_ascii=False)
+    return json.dumps(
+        value, default=lambda one: float(one) if isinstance(one, Decimal) else str(one), ensure_ascii=False
+    )
 
 
 # Texts.

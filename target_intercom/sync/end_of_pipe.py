@@ -67,7 +67,7 @@ class LinksAtEnd:
         for stream, version in complete.items():
             self.links.memberships.save_missing(stream, version)
         self.take_off_links.run(complete)
-        self.waiting.close()
+        self.waiting.clear()
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,6 @@ class AllLinks:
         for one in self.kinds.values():
             one.take_off()
         self.memberships.work.waits = False
-
-    def close(self) -> None:
-        """Delete what waits on disk."""
-        self.unnamed.close()
-        for one in self.kinds.values():
-            one.waiting.close()
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def rejected_file(done: Loaded) -> Path:
         ({"region": "US"}, ["'region'", '"US"', '"us"']),
         ({"api_url": "intercom"}, ["'api_url'", '"intercom"', "https://"]),
         ({"api_version": "latest"}, ["'api_version'", '"latest"', "2.16"]),
-        ({"api_version": 2.16}, ["'api_version'", "2.16"]),
+        ({"api_version": 2.16}, ["'api_version'", " 2.16:"]),
         ({"sync_mode": "mirror"}, ["'sync_mode'", '"mirror"', '"additive"', '"remove"']),
         ({"creation_mode": "admin"}, ["'creation_mode'", '"admin"', '"lifecycle"']),
         ({"removal_mode": "burn"}, ["'removal_mode'", '"burn"', '"archive"', '"delete"']),
@@ -96,7 +96,7 @@ def rejected_file(done: Loaded) -> Path:
         ({"clear_nulls": 1}, ["'clear_nulls'", "1", "true", "false"]),
         ({"deleted_property": 3}, ["'deleted_property'", "3"]),
         ({"max_rejected_records": -2}, ["'max_rejected_records'", "-2", "-1"]),
-        ({"max_rejected_records": 1.5}, ["'max_rejected_records'", "1.5"]),
+        ({"max_rejected_records": 1.5}, ["'max_rejected_records'", " 1.5:"]),
         ({"rate_limit_percent": 0}, ["'rate_limit_percent'", "0", "1", "100"]),
         ({"rate_limit_percent": 101}, ["'rate_limit_percent'", "101", "100"]),
         ({"rate_limit_percent": True}, ["'rate_limit_percent'", "true"]),
@@ -111,6 +111,19 @@ def rejected_file(done: Loaded) -> Path:
         ({"streams": {"customers": {"sink_mode": "sync"}}}, ["streams.customers.sink_mode", "sync_mode"]),
         ({"streams": {"customers": {"region": "eu"}}}, ["streams.customers.region"]),
         ({"streams": {"customers": {"mappings": {"a": "nix"}}}}, ["streams.customers.mappings", '"a"', '"nix"']),
+        *(
+            ({"streams": {"links": {"object": kind, setting: value}}}, [f"streams.links.{setting}", "for contacts"])
+            for kind in ("groups", "company_members")
+            for setting, value in (
+                ("create_attributes", True),
+                ("creation_mode", "user"),
+                ("match_by", ["email"]),
+                ("removal_mode", "archive"),
+                ("tags_property", "tags"),
+                ("companies_property", "companies"),
+            )
+        ),
+        ({"groups_stream": "links", "streams": {"links": {"match_by": ["id"]}}}, ["streams.links.match_by"]),
         ({"sync_mod": "sync"}, ["'sync_mod'", "'sync_mode'"]),
     ],
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.companies import ACCOUNTS, accounts
 from tests.support.grouping import add_people
 from tests.support.loading import send_before
 from tests.support.membering import LISTS, add_companies, all_companies, attach_by_hand, working
@@ -84,3 +85,16 @@ def test_a_refused_record_changes_no_membership_though_a_run_was_killed_before_i
         ["Intercom answered 400: Email is invalid"],
     )
     assert all_companies(people) == {str(n): {"acme"} if n else set() for n in OURS}
+
+
+@pytest.mark.parametrize("call", range(4, 9))
+def test_people_whose_records_do_not_come_again_are_put_into_a_new_company_though_a_run_is_killed(
+    load: Loader, people: People, sandbox: SandboxServer, call: int
+) -> None:
+    settings = {**SETTINGS, **ACCOUNTS}
+    load(everybody("acme"), **settings)
+    company = accounts({"id": "acme", "name": "Acme"})
+    kill_before(load, sandbox, call, company, **settings)
+    done = load(company, **settings)
+    assert (done.exit_code, done.refusals) == (0, [])
+    assert all_companies(people) == {**{str(n): {"acme"} for n in OURS}, "other": {"acme"}}

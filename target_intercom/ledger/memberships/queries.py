@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from sqlalchemy import and_, false, func, or_, select, tuple_
 
-from target_intercom.ledger.interface import stamp
+from target_intercom.ledger.interface import UNNOTED, stamp
 from target_intercom.ledger.memberships.states import LinkState, Membership
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
-from target_intercom.ledger.store.tables import IS_OF_COMPANY, IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS
+from target_intercom.ledger.store.tables import ENTRIES, IS_OF_COMPANY, IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS
 from target_intercom.model import STAND_IN, LinkName
 
 if t.TYPE_CHECKING:
@@ -30,6 +30,13 @@ MAY_BE_ON: t.Final = [*WANTED, LinkState.MARKED.value]
 ENDING: t.Final = [one.value for one in LinkState if one.is_ending]
 
 _M = MEMBERSHIPS.c
+_E: t.Final = ENTRIES.alias().c
+_RECORD: t.Final = (_E.workspace == _M.workspace, _E.stream == _M.stream, _E.key == _M.key, _E.groups_print == UNNOTED)
+IS_LEFT: t.Final = or_(
+    _M.holding == LinkState.UNCLEAR.value,
+    (_M.holding == LinkState.WANTED.value) & select(_E.key).where(*_RECORD).exists(),
+)
+"""A run has left it open: whether the link is on was not clear; or that it is not, but the run was cut off."""
 _HAS_ID: t.Final = ~_M.contact_id.startswith(STAND_IN)
 """The contact's Intercom id is known: no link of another can be put on, or taken off."""
 _MOST_GROUPS = 400
@@ -144,7 +151,7 @@ class MembershipQueries:
 
     def open_groups(self) -> dict[GroupKey, str]:
         """Return the groups, with their names, that contact records of earlier runs want and could not have."""
-        open_ = (_M.holding == LinkState.UNCLEAR.value, _M.content.is_(None), _M.run != self._run)
+        open_ = (IS_LEFT, _M.content.is_(None), _M.run != self._run)
         query = select(_M.group_key, func.min(_M.name).label("name")).where(
             _M.workspace == self._workspace, *self._of_kind(), *open_, IS_OPEN
         )

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, false, or_, select, update
 
 from target_intercom.ledger.interface import UNNOTED, EntryState, stamp
 from target_intercom.ledger.memberships.forgotten import forget_contacts
-from target_intercom.ledger.memberships.queries import ENDING, MAY_BE_ON, WANTED, MembershipQueries
+from target_intercom.ledger.memberships.queries import ENDING, IS_LEFT, MAY_BE_ON, WANTED, MembershipQueries
 from target_intercom.ledger.memberships.states import NOBODY, LinkState, Membership
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.tables import ENTRIES, IS_NOT_ON, IS_ON, IS_OPEN, MEMBERSHIPS, OF_CONTACTS
@@ -119,7 +119,7 @@ class Memberships(MembershipQueries):
 
     def take_over_groups(self, groups: Collection[GroupKey]) -> None:
         """Take over what contact records of earlier runs want, and could not be put on: the groups were not there."""
-        open_ = (_M.holding == LinkState.UNCLEAR.value, _M.content.is_(None), _M.run != self._run)
+        open_ = (IS_LEFT, _M.content.is_(None), _M.run != self._run)
 
         def work(connection: Connection) -> int:
             changed = 0
@@ -137,7 +137,7 @@ class Memberships(MembershipQueries):
 
         A groups stream's record was rejected for that, and comes again.
         """
-        unknown = (_M.holding == LinkState.UNCLEAR.value, _M.ours, _M.content.is_(None), _M.run != self._run, IS_OPEN)
+        unknown = (IS_LEFT, _M.ours, _M.content.is_(None), _M.run != self._run, IS_OPEN)
         mine = update(MEMBERSHIPS).where(*self._among(streams), *unknown).values(run=self._run, place=None)
         self._database.write(lambda connection: connection.execute(mine))
 

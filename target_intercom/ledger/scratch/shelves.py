@@ -45,8 +45,12 @@ class Shelves:
 
     def shelf(self) -> Shelf[t.Any, t.Any]:
         """Return a new dictionary."""
+        return Shelf(self)
+
+    def number(self) -> int:
+        """Return a number that no dictionary has had."""
         self._count += 1
-        return Shelf(self, self._count)
+        return self._count
 
     def read(self, statement: str, *parameters: object) -> Sequence[tuple[t.Any, ...]]:
         """Return the rows of a statement. Safe from any thread, as `write`.
@@ -102,10 +106,9 @@ class Shelf(MutableMapping[_K, _V]):
     A value that it returns is a copy. It may be read from any thread while one writes.
     """
 
-    def __init__(self, shelves: Shelves, number: int) -> None:
-        """Its number tells its items from those of others."""
+    def __init__(self, shelves: Shelves) -> None:
         self._shelves = shelves
-        self._number = number
+        self._number = shelves.number()
         self._count = 0
         self._hashes: bytearray | None = None
 
@@ -142,10 +145,8 @@ class Shelf(MutableMapping[_K, _V]):
         self._count -= 1
 
     def clear(self) -> None:
-        """Delete all items at once."""
-        if self._count:
-            self._shelves.write("DELETE FROM items WHERE shelf = ?", self._number)
-        self._count, self._hashes = 0, None
+        """Begin anew, at once: what was there goes with the file."""
+        self._number, self._count, self._hashes = self._shelves.number(), 0, None
 
     def __iter__(self) -> Iterator[_K]:
         return (key for key, _ in self.pages())

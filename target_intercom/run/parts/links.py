@@ -55,7 +55,7 @@ class LinkParts:
         ]
         return AllLinks(
             {one.kind.names.kind: self._at_end(one) for one in kinds},
-            UnnamedLists(shared.config.data_dir, shared.ids, shared.config.search_delay_seconds),
+            UnnamedLists(shared.shelves.shelf, shared.ids, shared.config.search_delay_seconds),
             memberships,
         )
 
@@ -103,14 +103,14 @@ class LinkParts:
         return {keys[group]: members for group, members in found.items()}
 
     def _at_end(self, links: Links) -> LinksAtEnd:
-        shared, waiting = self.shared, WaitingMemberships(self.shared.config.data_dir)
+        shared, waiting = self.shared, WaitingMemberships(self.shared.shelves.shelf)
         outcomes = Outcomes(links, waiting, shared.report, shared.check_refused, shared.warn)
         jobs = LinkJobs(links.kind, shared.client, shared.contact_jobs)
         return LinksAtEnd(
             links,
             waiting,
             FindContacts(links, waiting, shared.matcher, shared.directory, shared.ids, outcomes),
-            PutOn(links, shared.in_parallel, jobs, shared.matcher, shared.plan, outcomes),
+            PutOn(links, shared.in_parallel, jobs, shared.matcher.shown, shared.plan, outcomes),
             TakeOff(links, shared.in_parallel, jobs, shared.plan, outcomes),
             CompleteStreams(shared.ledger, links.memberships, shared.warn),
         )

@@ -74,8 +74,6 @@ class ListedLinks(ContactLinks):
     _unfinished: set[tuple[str, RecordKey]] = field(default_factory=set)
     """Those of them with links that wait for the end of the pipe."""
     _confirmed: ContactRecords | None = None
-    _waiting: set[RecordKey] = field(default_factory=set)
-    """In `insert` mode: the keys of lists that wait until their contacts' ids are found; no later one counts."""
 
     def plan(self, writes: Sequence[PlannedWrite]) -> list[PlannedWrite]:
         """See `ContactLinks`."""
@@ -209,8 +207,6 @@ class ListedLinks(ContactLinks):
         says_any = any(listed.values()) or entry.known is not None
         if not contact.is_named and says_any and lists_news(entry, contact):
             self.unnamed.add(self._list(key, entry, contact), number)
-            if self._inserts:
-                self._waiting.add(key)
             return
         self._supersede_unnamed(key, entry)
         if contact.is_named:
@@ -222,8 +218,10 @@ class ListedLinks(ContactLinks):
 
     def _was_cut_off(self, entry: Entry) -> bool:
         """Check whether a run that was cut off has made a record's contact, and not saved what it lists."""
-        is_unsaved = entry.known is not None and entry.known.groups == UNNOTED
-        return is_unsaved and (key := self._key_of(entry)) not in self._waiting and key not in self._lists
+        if entry.known is None or entry.known.groups != UNNOTED:
+            return False
+        key = self._key_of(entry)
+        return key is not None and key not in self._lists and not self.unnamed.waits(self.stream.name, key)
 
     def _supersede(self, earlier: tuple[Entry, Contact] | None, entry: Entry, contact: Contact) -> None:
         """Keep what an earlier record of a key lists, if it counts as well: a later one is of another contact."""

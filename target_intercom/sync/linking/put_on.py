@@ -23,8 +23,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.linking.in_bulk import LinkJobs
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.linking.outcomes import Outcomes
-    from target_intercom.sync.matching.directory import Fact
-    from target_intercom.sync.matching.search import Matcher
+    from target_intercom.sync.matching.directory import Directory, Fact
     from target_intercom.sync.writing.plan_file import Plan, Subject
 
 _AT_ONCE = 5000
@@ -56,6 +55,13 @@ class _ChunkResult:
         return _ChunkResult(chunk, other.linked, refused, unknown)
 
 
+class Show(t.Protocol):
+    """Reads those that are linked, with the links that they show."""
+
+    def __call__(self, contacts: Iterable[ContactId], indexed: Iterable[ContactId] = ()) -> Directory:
+        """Read them by their ids; what is shown may be old. No call is made for each of `indexed`."""
+
+
 @dataclass(frozen=True)
 class PutOn:
     """Puts on the links that memberships want."""
@@ -63,7 +69,7 @@ class PutOn:
     links: Links
     in_parallel: InParallel
     jobs: LinkJobs
-    matcher: Matcher
+    show: Show
     plan: Plan
     outcomes: Outcomes
 
@@ -96,7 +102,7 @@ class PutOn:
         lately = {one.contact for one in rows if one.written_at >= since}
         # Of a link of ours that changed lately search says nothing: it may be on, and not be shown yet.
         unsure = {one.contact for one in rows if one.written_at >= since and one.ours}
-        view = self.matcher.shown({one.contact for one in rows} - lately, indexed=lately - unsure)
+        view = self.show({one.contact for one in rows} - lately, indexed=lately - unsure)
         facts = ((view.fact(one.contact), one.name) for one in rows if one.contact not in unsure)
         self.links.look_up((fact, name) for fact, name in facts if isinstance(fact, Contact))
         found: dict[Pair, LinkState | Refusal] = {}

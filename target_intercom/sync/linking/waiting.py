@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import pickle
-import tempfile
 import time
 import typing as t
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from target_intercom.model import Received
 from target_intercom.sync.linking.links import ListedGroups, save_lists
 from target_intercom.sync.matching.contact_ids import Unnamed
+from target_intercom.sync.remembering.kept_records import KeptRecords
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 
     from target_intercom.ledger.memberships.written import Memberships
-    from target_intercom.model import GroupKey, Identity, Json, LinkName, RecordKey, StreamSchema
+    from target_intercom.model import GroupKey, Identity, LinkName, Received, RecordKey
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.matching.contact_ids import ContactIds
 
@@ -28,54 +23,8 @@ _LISTS_AT_ONCE = 2000
 """Lists that are in memory together."""
 
 
-_Item = t.TypeVar("_Item")
-
-
-class _Spool(t.Generic[_Item]):
-    """Items in the order in which they came, in a private file that has no name and ends with the process."""
-
-    def __init__(self, folder: Path) -> None:
-        """The file is made in `folder` when the first item comes."""
-        self._folder = folder
-        self._file: t.IO[bytes] | None = None
-        self._open = ExitStack()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no item."""
-        return self._file is None
-
-    def add(self, item: _Item) -> None:
-        """Add an item at the end."""
-        if self._file is None:
-            with ExitStack() as stack:
-                self._file = stack.enter_context(tempfile.TemporaryFile(dir=self._folder))
-                self._open = stack.pop_all()
-        pickle.dump(item, self._file, pickle.HIGHEST_PROTOCOL)
-
-    def __iter__(self) -> Iterator[tuple[int, _Item]]:
-        """Yield each item and its place; other items may be read in between."""
-        if self._file is None:
-            return
-        end, place = self._file.seek(0, os.SEEK_END), 0
-        while place < end:
-            item = self.at(place)
-            following = self._file.tell()
-            yield place, item
-            place = following
-
-    def at(self, place: int) -> _Item:
-        """Return the item at a place."""
-        if self._file is None:
-            raise LookupError(place)
-        self._file.seek(place)
-        item: _Item = pickle.load(self._file)  # noqa: S301 - this very process has written the file
-        return item
-
-    def close(self) -> None:
-        """Delete the file."""
-        self._open.close()
-        self._file = None
+_Shelf: t.TypeAlias = "Callable[[], MutableMapping[t.Any, t.Any]]"
+"""Makes dictionaries on disk."""
 
 
 # Records of groups streams.
@@ -103,35 +52,34 @@ class WaitingMembership:
 class WaitingMemberships:
     """The memberships of a run's groups streams, in the order of the pipe."""
 
-    def __init__(self, folder: Path) -> None:
-        """They lie in a file in `folder`."""
-        self._spool: _Spool[tuple[WaitingMembership, int, Mapping[str, Json]]] = _Spool(folder)
-        self._schemas: dict[StreamSchema, int] = {}
-        """The schemas of the records, with their numbers."""
+    def __init__(self, shelf: _Shelf) -> None:
+        """`shelf` makes dictionaries on disk."""
+        self._waiting: MutableMapping[int, WaitingMembership] = shelf()
+        self._records = KeptRecords(shelf())
 
     @property
     def is_empty(self) -> bool:
         """Whether no membership waits."""
-        return self._spool.is_empty
+        return not self._waiting
 
     def add(self, waiting: WaitingMembership, received: Received) -> None:
         """Add a membership, whose `place` is decided here, and its record."""
-        schema = self._schemas.setdefault(received.schema, len(self._schemas))
-        self._spool.add((waiting, schema, received.message))
+        place = len(self._waiting)
+        self._waiting[place] = replace(waiting, place=place)
+        self._records.keep(place, received)
 
     def __iter__(self) -> Iterator[WaitingMembership]:
         """Yield all memberships, in their order."""
-        for place, (waiting, _, _) in self._spool:
-            yield replace(waiting, place=place)
+        return iter(self._waiting.values())
 
     def record(self, place: int) -> Received:
         """Return the record that lies at a place, as it was received."""
-        _, schema, message = self._spool.at(place)
-        return Received(message, message["record"], place, list(self._schemas)[schema])
+        return self._records.get(place)
 
-    def close(self) -> None:
-        """Delete the file."""
-        self._spool.close()
+    def clear(self) -> None:
+        """Drop all memberships."""
+        self._waiting.clear()
+        self._records.clear()
 
 
 # Records of contacts that bulk jobs have made.
@@ -151,28 +99,36 @@ class _List:
 class UnnamedLists:
     """The lists of contacts that bulk jobs have made: they wait until the contacts' Intercom ids are found."""
 
-    def __init__(self, folder: Path, ids: ContactIds, search_delay_seconds: float) -> None:
-        """They lie in a file in `folder`; search shows every contact after `search_delay_seconds`."""
-        self._spool: _Spool[_List] = _Spool(folder)
+    def __init__(self, shelf: _Shelf, ids: ContactIds, search_delay_seconds: float) -> None:
+        """`shelf` makes dictionaries on disk; search shows every contact after `search_delay_seconds`."""
+        self._lists: MutableMapping[int, _List] = shelf()
+        """In the order in which they came."""
+        self._keys: MutableMapping[tuple[str, RecordKey], None] = shelf()
+        """Of the records that they are of."""
         self._ids = ids
         self._delay = search_delay_seconds
-        self._newest: dict[tuple[str, RecordKey, LinkName], int] = {}
+        self._newest: MutableMapping[tuple[str, RecordKey, LinkName], int] = shelf()
         """The place in the pipe of the last list of a record that did not wait, while others do."""
 
     @property
     def is_empty(self) -> bool:
         """Whether no list waits."""
-        return self._spool.is_empty
+        return not self._lists
+
+    def waits(self, stream: str, key: RecordKey) -> bool:
+        """Check whether a list of a record waits."""
+        return (stream, key) in self._keys
 
     def add(self, one: ListedGroups, number: int) -> None:
         """Add the list of a record; `number` is the record's place in the pipe."""
         unnamed = Unnamed(replace(one.contact, attributes={}), time.monotonic() + self._delay)
         listed = {kind: dict(groups) for kind, groups in one.listed.items()}
-        self._spool.add(_List(one.stream, one.key, unnamed, listed, number))
+        self._lists[len(self._lists)] = _List(one.stream, one.key, unnamed, listed, number)
+        self._keys[one.stream, one.key] = None
 
     def supersede(self, stream: str, key: RecordKey, kinds: Collection[LinkName], number: int) -> None:
         """Drop what waits of earlier records of a key: its later list, of these kinds, need not wait."""
-        if not self._spool.is_empty:
+        if self._lists:
             self._newest.update(((stream, key, kind), number) for kind in kinds)
 
     def save_found(self, memberships: Memberships, kinds: Collection[Links]) -> Iterator[tuple[str, LinkName]]:
@@ -180,7 +136,7 @@ class UnnamedLists:
 
         `memberships` are those of all kinds.
         """
-        waiting = (one for _, one in self._spool)
+        waiting = iter(self._lists.values())
         while some := list(islice(waiting, _LISTS_AT_ONCE)):
             lists = [newest for one in some if (newest := self._newest_of(one)) is not None]
             found = self._ids.find([one.contact for one in lists])
@@ -192,7 +148,8 @@ class UnnamedLists:
                 else:
                     named.append(ListedGroups(one.stream, one.key, contact, one.listed))
             save_lists(memberships, kinds, named)
-        self.close()
+        self._lists.clear()
+        self._keys.clear()
         self._newest.clear()
 
     def _newest_of(self, one: _List) -> _List | None:
@@ -203,7 +160,3 @@ class UnnamedLists:
             if one.number > self._newest.get((one.stream, one.key, kind), -1)
         }
         return replace(one, listed=listed) if listed else None
-
-    def close(self) -> None:
-        """Delete the file."""
-        self._spool.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sqlite3
 import subprocess
@@ -75,13 +76,21 @@ def test_the_page_names_every_key_and_state(check: Checker) -> None:
 
 def test_the_text_shows_all_of_it(check: Checker, attribute: Any) -> None:
     attribute("plan", "options", options=[{"value": "free"}, {"value": "pro"}])
+    attribute("old", "integer", archived=True)
     done = check(as_="text", mappings={**IDS, "tier": "custom_attributes.gone"}, create_attributes=False)
     assert done.exit_code == 1
     titles = ("Connection", "Permissions", "Ledger", "Findings", "Attributes of contacts")
     places = [f"\n{done.stdout}".index(f"\n{title}") for title in titles]
     assert places == sorted(places)
-    assert "  mappable  options\n" in done.stdout
-    assert "  custom_attributes.plan    string   yes       no        yes       free, pro\n" in done.stdout
+    listed = [re.split(r"  +", line.strip()) for line in done.stdout.partition("Attributes of")[2].splitlines()]
+    assert listed[1] == ["name", "type", "mappable", "options"]
+    assert ["custom_attributes.plan", "string", "yes", "free, pro"] in listed
+    assert ["id", "string", "to match by"] in listed
+    assert ["custom_attributes.old", "integer", "no: archived"] in listed
+    assert "created_at" not in [row[0] for row in listed]
+    assert re.search(
+        r"^  and \d\d that 'mappings' does not take \(--format json lists them\)$", done.stdout, re.MULTILINE
+    )
     assert done.stdout.endswith("\n\nNot ready: 1 error\n")
     permissions = done.stdout.partition("\nPermissions\n")[2].partition("\n\n")[0]
     assert "  not asked: only a write would tell" in permissions.splitlines()

@@ -119,7 +119,8 @@ TOLD: dict[str, tuple[Row, Row]] = {
     "external_id as a number": told({"external_id": 1, "tag": "VIP"}),
     "external_id before email": told({"external_id": "1", "email": "p2@example.com", "tag": "VIP"}),
     "email after an external_id of nobody": told({"external_id": None, "email": "p1@example.com", "tag": "VIP"}),
-    "email alone by match_by": told({"external_id": "1", "email": "p1@example.com", "tag": "VIP"}, match_by=["email"]),
+    "external_id whatever match_by says": told({"external_id": "1", "tag": "VIP"}, match_by=["email"]),
+    "email whatever match_by says": told({"email": "p1@example.com", "tag": "VIP"}, match_by=["external_id"]),
     "own mappings": told({"who": "1", "segment": "VIP"}, own={"who": "external_id", "segment": "tag"}),
     "own mapping of an email": told({"mail": "p1@example.com", "tag": "VIP"}, own={"mail": "email"}),
     "own mappings before the names": told(
@@ -181,7 +182,7 @@ def test_an_intercom_id_names_a_contact_where_it_is_mapped(load: Loader, people:
     ids = add_people(people, [1, 2])
     done = load(
         [schema("members", [], contact="text", tag="text"), record("members", contact=ids["1"], tag="VIP")],
-        streams={"members": {"mappings": {"contact": "id"}, "match_by": ["id"]}},
+        streams={"members": {"mappings": {"contact": "id"}}},
     )
     assert outcomes(done, 1) == {"tagged": 1}
     assert all_tags(people) == {"1": {"VIP"}, "2": set()}
@@ -206,7 +207,6 @@ SLIPS: dict[str, tuple[list[str], Row, list[str]]] = {
     "no identifier": (["who", "tag"], {}, ["'external_id' or 'email'", '"who": "external_id"']),
     "no group": (["external_id", "segment"], {}, ["'tag' or 'group'", '": "tag"']),
     "an id that is not mapped": (["id", "tag"], {"match_by": ["id"]}, ["'id'", '"id"']),
-    "an identifier that match_by does not take": (["email", "tag"], {"match_by": ["external_id"]}, ["'external_id'"]),
     "an identifier that is left out": (
         ["email", "tag"],
         {"streams": {"members": {"mappings": {"email": None}}}},
@@ -407,7 +407,7 @@ def test_a_membership_of_a_contact_that_is_gone_is_rejected_as_contact_gone(
     described = schema("members", [], external_id="text", email="text", contact="text", tag="text")
     done = load(
         [described, record("members", **row, tag="VIP")],
-        streams={"members": {"mappings": {"contact": "id"}, "match_by": ["external_id", "email", "id"]}},
+        streams={"members": {"mappings": {"contact": "id"}}},
     )
     assert done.exit_code == 0
     assert outcomes(done, 1) == {"rejected": 1}
@@ -427,7 +427,7 @@ def test_a_contact_that_was_merged_away_leads_to_its_survivor_unless_that_is_som
             schema("members", [], contact="text", external_id="text", tag="text"),
             record("members", contact=lead, external_id=external_id, tag="VIP"),
         ],
-        streams={"members": {"mappings": {"contact": "id"}, "match_by": ["id"]}},
+        streams={"members": {"mappings": {"contact": "id"}}},
     )
     assert outcomes(done, 1) == {result: 1}
     assert people.one(id=user)["tags"] == (["VIP"] if result == "tagged" else [])

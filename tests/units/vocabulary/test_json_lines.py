@@ -10,6 +10,7 @@ import pytest
 
 from target_intercom.intercom.protocol.ids import ExternalId
 from target_intercom.json_lines import json_line, parsed_line
+from target_intercom.ledger.scratch.shelves import Shelves
 from target_intercom.model import GroupKey, Identity, RecordKey
 from target_intercom.sync.linking.waiting import WaitingMembership, WaitingMemberships
 from tests.support.loading import received
@@ -52,7 +53,8 @@ def test_what_is_not_json_is_refused(line: str | bytes) -> None:
 
 @pytest.mark.parametrize("value", [Decimal("1.50"), math.inf, None, "x"])
 def test_a_membership_that_waits_is_found_again_as_it_came(tmp_path: Path, value: Any) -> None:
-    room = WaitingMemberships(tmp_path)
+    shelves = Shelves(tmp_path)
+    room = WaitingMemberships(shelves.shelf)
     message = {"type": "RECORD", "stream": "members", "record": {"id": 1, "weight": value}}
     waiting = WaitingMembership(
         stream="members",
@@ -68,4 +70,4 @@ def test_a_membership_that_waits_is_found_again_as_it_came(tmp_path: Path, value
     room.add(waiting, received(message))
     (found,) = room
     assert room.record(found.place).message == message
-    room.close()
+    shelves.close()
