@@ -43,22 +43,22 @@ class Unnamed:
     due: float
 
 
+@dataclass
 class MadeNames:
     """The identifiers of the contacts that jobs have made, for as long as search may not show them; and some longer.
 
     There may be hundred thousands: so only their hashes are kept, and the ledger is asked for those that may be meant.
     """
 
-    def __init__(self, seconds: float) -> None:
-        """Keep them for so long at least."""
-        self._seconds = seconds
-        self._turned_at = -math.inf
-        self._lately: set[int] = set()
-        self._before: set[int] = set()
+    seconds: float
+    """How long they are kept at least."""
+    _turned_at: float = field(default=-math.inf, init=False)
+    _lately: set[int] = field(default_factory=set, init=False)
+    _before: set[int] = field(default_factory=set, init=False)
 
     def add(self, contact: Contact, now: float) -> None:
         """Add the identifiers of a contact that was made."""
-        if now - self._turned_at > self._seconds:
+        if now - self._turned_at > self.seconds:
             self._lately, self._before = set(), self._lately
             self._turned_at = now
         self._lately.update(map(hash, Identity.of(contact).identifiers()))

@@ -42,11 +42,14 @@ _OF_TEAMMATES: t.Final = CONTACTS.names(lambda one: one.names_teammate)
 def plan(records: ContactRecords, config: StreamConfig) -> PlannedWrite:
     """Decide what the records of one contact lead to."""
     match records.match:
+        case NotFound() if not config.sync_mode.creates:
+            return Skip(records, SkipReason.NOT_CREATED)
         case NotFound():
-            return _plan_new(records, config)
+            reason, role = cannot_create(records.draft, config), role_of(records.draft, config.creation_mode)
+            return Create(records, role, creation(records.draft, role)) if reason is None else Refuse(records, reason)
+        case Found() if not config.sync_mode.updates:
+            return Skip(records, SkipReason.EXISTS)
         case Found(contact):
-            if not config.sync_mode.updates:
-                return Skip(records, SkipReason.EXISTS)
             differing = changes(records.draft, contact, config.creation_mode)
             if differing and not contact.is_named:
                 return Refuse(records, not_shown())
@@ -144,16 +147,6 @@ def folded(earlier: ContactDraft, later: ContactDraft) -> ContactDraft:
     first, last = earlier.identity, later.identity
     identity = Identity(last.external_id or first.external_id, last.email or first.email, last.id or first.id)
     return ContactDraft(identity, lay_over(earlier.attributes, later.attributes))
-
-
-def _plan_new(records: ContactRecords, config: StreamConfig) -> PlannedWrite:
-    if not config.sync_mode.creates:
-        return Skip(records, SkipReason.NOT_CREATED)
-    reason = cannot_create(records.draft, config)
-    if reason is not None:
-        return Refuse(records, reason)
-    role = role_of(records.draft, config.creation_mode)
-    return Create(records, role, creation(records.draft, role))
 
 
 def _identity_changes(

@@ -94,11 +94,8 @@ class ArchivedContacts:
             self.client.unarchive_contact(contact)
             is_back = True
             return self.client.get_contact(contact)
-        except (NotFoundError, MergedError):
-            self.ledger.unarchived.forget(contact)
-            raise
         except UndoneError as error:
-            if isinstance(error, RefusedError) and not is_back:
+            if isinstance(error, (NotFoundError, MergedError) if is_back else RefusedError):
                 # It was deleted for good, or merged: it stays away.
                 self.ledger.unarchived.forget(contact)
             else:

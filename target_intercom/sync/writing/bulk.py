@@ -63,9 +63,6 @@ class _Sorted:
     users: list[_Item] = field(default_factory=list)
     leads: list[_Item] = field(default_factory=list)
     updates: list[_Item] = field(default_factory=list)
-    unread: list[Update] = field(default_factory=list)
-    """Not known yet: they write what no job can, to contacts that were not read."""
-    unchanged: list[Saved] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +101,6 @@ class BulkWriter:
             waiting = [one for one in waiting if id(one) not in taken]
             yield from self.direct.write(proofs)
         parts = self._sort(waiting)
-        yield from parts.unchanged
         for few in (parts.users, parts.leads, parts.updates):
             if len(few) < FEWEST:
                 parts.singly.extend(item.operation for item in few)
@@ -135,34 +131,28 @@ class BulkWriter:
 
     def _sort(self, operations: Iterable[Create | Update]) -> _Sorted:
         parts = _Sorted()
-        for operation in operations:
-            self._place(parts, operation)
-        self._look_at_unread(parts)
+        for item in self._compared(map(self._item, operations)):
+            match item.operation:
+                case _ if not self._may_go_in_job(item):
+                    parts.singly.append(item.operation)
+                case Update() if bulk_items.can_update(item.attributes):
+                    parts.updates.append(item)
+                case Create(role="lead") if bulk_items.can_create(item.attributes):
+                    parts.leads.append(item)
+                case Create() if bulk_items.can_create(item.attributes):
+                    parts.users.append(item)
+                case _:
+                    parts.singly.append(item.operation)
         return parts
-
-    def _place(self, parts: _Sorted, operation: Create | Update) -> None:
-        item = self._item(operation)
-        match operation:
-            case _ if not self._may_go_in_job(operation, item.attributes):
-                parts.singly.append(operation)
-            case Update() if bulk_items.can_update(item.attributes):
-                parts.updates.append(item)
-            case Update(contact=contact) if not contact.is_read and bulk_items.may_be_less(item.attributes):
-                parts.unread.append(operation)
-            case Create(role="lead") if bulk_items.can_create(item.attributes):
-                parts.leads.append(item)
-            case Create() if bulk_items.can_create(item.attributes):
-                parts.users.append(item)
-            case _:
-                parts.singly.append(operation)
 
     def _item(self, operation: Create | Update) -> _Item:
         attributes = operation.attributes if isinstance(operation, Create) else operation.changes
         kept, dropped = self.existing.catalog.kept(attributes)
         return _Item(operation, kept, dropped)
 
-    def _may_go_in_job(self, operation: Create | Update, attributes: Mapping[str, Json]) -> bool:
-        """Check whether a job may carry an operation: nothing about it needs the answer of a single call."""
+    def _may_go_in_job(self, item: _Item) -> bool:
+        """Check whether a job may carry an item: nothing about it needs the answer of a single call."""
+        operation, attributes = item.operation, item.attributes
         has_links = isinstance(operation, Update) and bool(operation.links)
         if not (attributes or has_links) or not self.existing.catalog.unproven.isdisjoint(attributes):
             return False
@@ -174,26 +164,34 @@ class BulkWriter:
         is_doubtful = email is not None and self.direct.creates.is_doubtful(email)
         return isinstance(operation, Update) or not (operation.records.is_followed or is_doubtful)
 
-    def _look_at_unread(self, parts: _Sorted) -> None:
-        """See whether contacts differ at all in what no job can write: mostly they do not."""
-        unread, parts.unread = parts.unread, []
+    def _compared(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """Yield items; those that write what no job can to contacts that were not read, with what differs.
+
+        Mostly that is nothing, or what a job can write.
+        """
+        unread: list[Update] = []
+        for item in items:
+            match item.operation:
+                case Update(contact=contact) as update if not contact.is_read and self._may_be_less(item):
+                    unread.append(update)
+                case _:
+                    yield item
         lately = self.existing.matcher.lately() if unread else frozenset()
         view = self.existing.matcher.shown(one.contact.id for one in unread if one.contact.id not in lately)
-        for operation in unread:
-            contact = view.get(operation.contact.id)
-            if contact is not None:
-                differing = changes(operation.records.draft, contact, self.existing.stream.settings.creation_mode)
-                self._place_again(parts, replace(operation, contact=contact, changes=differing))
-            elif operation.contact.id in lately and _has_single_values(operation):
-                self._place_again(parts, replace(operation, changes=bulk_items.carried(operation.changes)))
+        for update in unread:
+            seen = view.get(update.contact.id)
+            if seen is not None:
+                differing = changes(update.records.draft, seen, self.existing.stream.settings.creation_mode)
+                yield self._item(replace(update, contact=seen, changes=differing))
+            elif update.contact.id in lately and _has_single_values(update):
+                yield self._item(replace(update, changes=bulk_items.carried(update.changes)))
             else:
-                parts.singly.append(operation)
+                yield self._item(update)
 
-    def _place_again(self, parts: _Sorted, operation: Update) -> None:
-        if operation.changes or operation.links:
-            self._place(parts, operation)
-        else:
-            parts.unchanged.append(Saved(operation.records, Result.UNCHANGED, operation.contact))
+    def _may_be_less(self, item: _Item) -> bool:
+        """Check whether comparing an item with its contact may show that a job can carry it."""
+        is_too_much = not bulk_items.can_update(item.attributes) and bulk_items.may_be_less(item.attributes)
+        return is_too_much and self._may_go_in_job(item)
 
     # What jobs do.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import typing as t
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from target_intercom.errors import CallFailedError, ConflictError, Fault, InDoubtError, LeadPendingError, UndoneError
 from target_intercom.intercom.outages import Tries
@@ -21,10 +22,10 @@ from target_intercom.sync.writing.conflicts import is_older, user_in
 from target_intercom.sync.writing.results import InDoubt, Rejected, Saved
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from target_intercom.intercom.parallel import InParallel
-    from target_intercom.model import Contact, Create, Email, Json, Match, Update
+    from target_intercom.model import Create, Email, Match, Update
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.writing.conflicts import ExistingContacts
     from target_intercom.sync.writing.results import Written
@@ -102,10 +103,7 @@ class Creates:
         return time.monotonic() + (ahead if ahead <= patience(self.search_delay_seconds) else 0.0)
 
     def _post(self, operation: Create, before: Callable[[], object], tries: Tries) -> Saved:
-        def create(attributes: Mapping[str, Json]) -> Contact:
-            client = self.existing.client
-            return client.create_contact(attributes, before=before, again=operation.again, tries=tries)
-
+        create = partial(self.existing.client.create_contact, before=before, again=operation.again, tries=tries)
         contact, dropped = self.existing.catalog.sending(create, operation.attributes)
         return Saved(operation.records, Result.CREATED, contact, dropped)
 
