@@ -11,7 +11,7 @@ import typing as t
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import companies, loads, plot, progress, start, unchanged, window, workers
+from benchmarks import companies, loads, memory, plot, progress, start, unchanged, window, workers
 from benchmarks.errors import BenchmarkError
 from benchmarks.options import Options, parse
 from demo.errors import DemoError
@@ -27,6 +27,7 @@ _BENCHMARKS: dict[str, Callable[[Options, Path], Findings]] = {
     "window": window.run,
     "workers": workers.run,
     "unchanged": unchanged.run,
+    "memory": memory.run,
     "start": start.run,
     "companies": companies.run,
 }

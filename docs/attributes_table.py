@@ -56,7 +56,7 @@ def takes(attribute: Attribute) -> Iterator[str]:
         "trimmed": attribute.trimmed,
         f"of an object its `{attribute.member}`": attribute.member is not None,
         "only together with an email": attribute.needs_email,
-        "Intercom does not show it, so it is no reason to update": not attribute.compared,
+        "Intercom does not show it, so it alone causes no update": not attribute.compared,
         f"null is {json.dumps(attribute.null_means)}": attribute.null_means is not None,
         "an update writes only true": attribute.only_set,
         "not in mode `enrich`": attribute.only_upserted,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import typing as t
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import simplejson
 
@@ -14,6 +14,18 @@ Json: t.TypeAlias = t.Any
 
 _DECODER: t.Final = json.JSONDecoder(parse_float=Decimal)
 """Reads what the SDK's `deserialize_json` reads, which makes a decoder for every line."""
+
+
+def _decimal(digits: str) -> Decimal | float:
+    """Return a decimal number; one whose exponent no `Decimal` has is infinite, or zero."""
+    try:
+        return Decimal(digits)
+    except InvalidOperation:
+        return float(digits)
+
+
+_DECODER_OF_ODD_NUMBERS: t.Final = json.JSONDecoder(parse_float=_decimal, parse_int=Decimal)
+"""Reads numbers, too, that are not made an `int` (of more than 4300 digits) or a `Decimal` of; it is slower."""
 
 
 def parsed_line(line: str | bytes) -> Json:
@@ -25,7 +37,12 @@ def parsed_line(line: str | bytes) -> Json:
     """
     if isinstance(line, bytes):
         line = line.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogatepass")
-    return _DECODER.decode(line)
+    try:
+        return _DECODER.decode(line)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, InvalidOperation):
+        return _DECODER_OF_ODD_NUMBERS.decode(line)
 
 
 def json_line(value: Json) -> str:

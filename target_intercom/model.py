@@ -12,6 +12,7 @@ from target_intercom.json_lines import Json
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from target_intercom.errors import Fault, InvalidRecordError
 
@@ -305,13 +306,13 @@ class ContactRecords:
     """The contact, or a stand-in for one that is to be made; None: nothing is changed for sure."""
     turn: int = 0
     """The round in which it goes."""
-    replaced: set[RecordKey] = field(default_factory=set)
+    replaced: AbstractSet[RecordKey] = frozenset()
     """Keys that come again in a later write of the batch: what their records list here does not last."""
     is_followed: bool = False
     """Another write or a mark of the batch is about the contact after this."""
-    asked: set[Name] = field(default_factory=set)
+    asked: AbstractSet[Name] = frozenset()
     """All by which its records were decided: keys, identifiers and contacts."""
-    moved: set[Name] = field(default_factory=set)
+    moved: AbstractSet[Name] = frozenset()
     """All that it changes of that: what is decided by it is planned on its success."""
 
     @property

@@ -35,7 +35,7 @@ from target_intercom.singer.routes import Routes
 from target_intercom.singer.sinks import IntercomSink
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from types import FrameType
 
     from singer_sdk.sinks import Sink
@@ -68,7 +68,7 @@ class TargetIntercom(Command):
         super().__init__(**kwargs)
         # One sink after the other, in the order of their schemas; the calls run on threads of our own.
         self.max_parallelism = 1
-        self._message: Mapping[str, t.Any] = {}
+        self._message: dict[str, t.Any] = {}
         self._schema: StreamSchema
         """The SCHEMA of the stream whose sink is being made."""
         self._records = 0
@@ -103,6 +103,8 @@ class TargetIntercom(Command):
     ) -> Received:
         """Return a record, as it is after stream maps, with the message in which it came."""
         self._records += 1
+        # Of equal texts one is enough: records wait in memory.
+        self._message["type"], self._message["stream"] = "RECORD", schema.tap_stream
         return Received(self._message, record, self._records, schema, trouble)
 
     def batch_done(self) -> None:
@@ -195,11 +197,14 @@ class TargetIntercom(Command):
         """Check and keep a schema: the records that follow come under it.
 
         Raises:
-            InvalidInputLine: it has no schema.
+            InvalidInputLine: it has no schema, or its keys are no names.
             StreamRefusedError: its schema is no object, or its records cannot be loaded.
         """
         self._assert_line_requires(message_dict, requires={"stream", "schema"})
-        stream = message_dict["stream"]
+        stream, keys = message_dict["stream"], message_dict.get("key_properties") or []
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            error = f"Stream '{stream}': its key_properties are not a list of names"
+            raise InvalidInputLine(error)
         self.run.tap_streams.schema(stream, message_dict.get("bookmark_properties"))
         routes = self._routes.lay(message_dict)
         for stream_map in self.mapper.stream_maps[stream]:

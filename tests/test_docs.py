@@ -146,6 +146,25 @@ def test_the_errors_page_has_every_message() -> None:
     assert {beginning for beginning in said if beginning not in ERRORS} == set()
 
 
+TWICE = re.compile(
+    r"\b(?:is|are) no (?:JSON|Singer|Intercom|SQLAlchemy|email|folder)\b|\bthat (?:is|are) none\b"
+    r"|\breason stands there\b|\bwith a higher one\b|\b[Oo]f \w+ see\b"
+)
+"""Turns that had to be read twice."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_sentence_of_a_page_has_to_be_read_twice(page: Path) -> None:
+    assert TWICE.findall(page.read_text(encoding="utf-8")) == []
+
+
+def test_no_message_has_to_be_read_twice() -> None:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "target_intercom").rglob("*.py")]
+    said = [text for tree in trees for message in messages(tree, words=True) for text in constants(message)]
+    assert len(said) > 200
+    assert [text for text in said if TWICE.search(text)] == []
+
+
 # The sandbox.
 
 

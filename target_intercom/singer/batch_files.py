@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import typing as t
+import zlib
 
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchFileFormat, StorageTarget
 from singer_sdk.singerlib.exceptions import InvalidInputLine
@@ -23,17 +24,31 @@ def batch_records(message: Mapping[str, Json], loaded_as: str) -> Iterator[dict[
     """Yield the records of a BATCH message, file by file; `loaded_as` is the stream's name after stream maps.
 
     Raises:
-        InvalidInputLine: the files are not JSON lines.
+        InvalidInputLine: the message names no files, or these are not JSON lines.
     """
-    stream, encoding = message["stream"], BaseBatchFileEncoding.from_dict(message["encoding"])
+    stream, manifest = message["stream"], message["manifest"]
+    try:
+        encoding = BaseBatchFileEncoding.from_dict(message["encoding"])
+    except TypeError:
+        encoding = None
+    if encoding is None or not isinstance(manifest, list) or not all(isinstance(url, str) for url in manifest):
+        error = f"Stream '{stream}': a BATCH message has an encoding, with format and compression, and a list of files"
+        raise InvalidInputLine(error)
     if encoding.format != BatchFileFormat.JSONL or encoding.compression not in _COMPRESSIONS:
         error = (
             f"Stream '{stream}': BATCH files of format '{encoding.format}', compression '{encoding.compression}', "
             f"cannot be read; let the tap write jsonl, plain or gzip. {way_out(loaded_as)}"
         )
         raise InvalidInputLine(error)
-    for number, url in enumerate(message["manifest"], start=1):
-        yield from _file_records(stream, number, url, compressed=encoding.compression == "gzip")
+    for number, url in enumerate(manifest, start=1):
+        try:
+            yield from _file_records(stream, number, url, compressed=encoding.compression == "gzip")
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            error = f"Stream '{stream}': BATCH file {number} is damaged, or not whole"
+            raise InvalidInputLine(error) from None
+        except (ImportError, IndexError, ValueError) as why:
+            error = f"Stream '{stream}': BATCH file {number} cannot be opened: {why}"
+            raise InvalidInputLine(error) from None
 
 
 def _file_records(stream: str, number: int, url: str, *, compressed: bool) -> Iterator[dict[str, Json]]:

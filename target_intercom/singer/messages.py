@@ -68,10 +68,16 @@ def _lines(source: t.IO[str]) -> Iterator[tuple[int, str]]:
 def _message(number: int, line: str) -> dict[str, t.Any]:
     try:
         message: object = parsed_line(line)
-    except (ValueError, RecursionError):
+    except ValueError:
         error = f"Line {number} is not JSON"
+        raise InvalidInputLine(error) from None
+    except RecursionError:
+        error = f"Line {number} cannot be read: it is nested too deeply"
         raise InvalidInputLine(error) from None
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         error = f"Line {number} is not a Singer message: it has no type"
+        raise InvalidInputLine(error)
+    if not isinstance(message.get("stream", ""), str):
+        error = f"Line {number} is not a Singer message: its stream is not a text"
         raise InvalidInputLine(error)
     return message

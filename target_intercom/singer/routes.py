@@ -7,7 +7,7 @@ import typing as t
 from functools import lru_cache
 
 from singer_sdk.exceptions import StreamMapConfigError
-from singer_sdk.mapper import RemoveRecordTransform
+from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
 from target_intercom.errors import InvalidRecordError
 from target_intercom.json_lines import json_line, parsed_line
@@ -34,8 +34,10 @@ class Route(t.NamedTuple):
 
     def map(self, record: dict[str, Json]) -> dict[str, Json] | InvalidRecordError | None:
         """Return what the stream map makes of a record; None: it takes the record out."""
+        # What changes nothing needs no copy: records wait in memory for a while.
+        given = record if isinstance(self.stream_map, SameRecordTransform) else record.copy()
         try:
-            mapped: dict[str, Json] | None = self.stream_map.transform(record.copy())
+            mapped: dict[str, Json] | None = self.stream_map.transform(given)
         except StreamMapConfigError:
             raise
         except Exception as error:  # noqa: BLE001 - an expression of the user's may raise anything

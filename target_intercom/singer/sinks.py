@@ -57,8 +57,8 @@ class IntercomSink(BatchSink):
 
     # Large enough that connections do not idle at a batch's end, small enough for memory (about 2 KB a record).
     MAX_SIZE_DEFAULT = 5000
-    max_size_in_bulk: t.ClassVar[int] = 2500
-    """As batches of jobs overlap, there are several in memory, and none idles."""
+    max_size_in_bulk: t.ClassVar[int] = 2400
+    """As batches of jobs overlap, there are several in memory. It leaves no search, call or job half full."""
 
     def __init__(
         self,

@@ -156,7 +156,7 @@ class ContactBatch:
                 end = writes[0].turn
                 break
         again.extend(one.entry for one in batch.unwritten if one.turn > end)
-        self._finish([one for one in batch.unwritten if one.turn <= end], batch.stage, written)
+        self._finish([one for one in batch.unwritten if one.turn <= end], batch.after, written)
         return sorted(again, key=_place)
 
     def _write(
@@ -189,13 +189,13 @@ class ContactBatch:
             if now is not None:
                 # What comes after begins with the contact as it is.
                 written[records.contact] = now
-                records.moved.update(() if is_foretold else Identity.of(now).identifiers())
+                records.moved |= set() if is_foretold else set(Identity.of(now).identifiers())
         # Before ids are found: what is written of a contact goes by the id that it has.
         self.outcomes.links.flush()
         return again, failed
 
     def _finish(
-        self, unwritten: Iterable[Unwritten], stage: Directory, written: Mapping[ContactId | None, Contact]
+        self, unwritten: Iterable[Unwritten], after: Directory, written: Mapping[ContactId | None, Contact]
     ) -> None:
         """Leave, refuse and mark records as planned; `written` has the contacts as they are now."""
         quiet: list[Entry] = []
@@ -203,7 +203,7 @@ class ContactBatch:
             entry = one.entry
             match one.match:
                 case _ if entry.draft.removed and not one.is_unidentified:
-                    self.outcomes.marks.place(entry, _as_written(one.match, written), stage)
+                    self.outcomes.marks.place(entry, _as_written(one.match, written), after)
                 case Ambiguous() | MergedAway() | Unanswered() as unclear:
                     self.outcomes.refuse([entry], refusal(unclear))
                 case Found():

@@ -18,8 +18,8 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Received, StreamSchema
     from target_intercom.sync.mapping.mappers import Mappers
 
-MOST_RECORDS: t.Final = 10_000
-"""Records of the batches under way, at most, but for a single larger batch: some 5 kB of memory each."""
+MOST_RECORDS: t.Final = 9_600
+"""Records of the batches under way, at most, but for a single larger batch: some 4 kB of memory each."""
 
 Names: t.TypeAlias = "AbstractSet[Hashable]"
 """What a batch may share with others: record keys, identifiers, ids of contacts."""

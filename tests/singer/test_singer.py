@@ -292,6 +292,17 @@ def test_a_batch_message_is_read_in_its_place_among_the_records(
     assert done.states == [{"n": 4}]
 
 
+@pytest.mark.parametrize("left", [0, 2, 20, -4], ids=["none", "no header", "no end", "no checksum"])
+def test_a_batch_file_that_is_not_whole_ends_the_run(
+    load: Loader, tmp_path: Path, caplog: pytest.LogCaptureFixture, left: int
+) -> None:
+    file = jsonl(tmp_path / "rows.jsonl.gz", customer(1)["record"])
+    file.write_bytes(file.read_bytes()[:left] if left else b"no gzip")
+    done = load([CUSTOMERS, batch(file, format="jsonl", compression="gzip"), state({"n": 1})])
+    assert (done.exit_code, done.states) == (1, [])
+    assert "Stream 'customers': BATCH file 1 is damaged, or not whole" in caplog.text
+
+
 def test_a_batch_message_wins_over_records_before_it_even_when_they_were_written(
     load: Loader, people: People, tmp_path: Path
 ) -> None:
@@ -472,6 +483,32 @@ def test_a_property_outside_the_schema_is_loaded_by_its_value(load: Loader, peop
             for wrong in (["secret@example.com"], True, None, "object")
         ),
         ({"type": "SCHEMA", "stream": "orders", "key_properties": ["id"]}, "lacks schema"),
+        *(
+            ({**CUSTOMERS, "key_properties": wrong}, "Stream 'customers': its key_properties are not a list of names")
+            for wrong in ("id", [1], [None], {"id": 1}, True)
+        ),
+        ({"type": "RECORD", "stream": 7, "record": {}}, "Line 4 is not a Singer message: its stream is not a text"),
+        (
+            {"type": "SCHEMA", "stream": ["a"], "schema": {}},
+            "Line 4 is not a Singer message: its stream is not a text",
+        ),
+        ('{"type": "RECORD", "secret": ' + "[" * 50_000 + "]" * 50_000 + "}", "Line 4 cannot be read: it is nested"),
+        *(
+            ({"type": "BATCH", "stream": "customers", "encoding": encoding, "manifest": manifest}, "a list of files")
+            for encoding, manifest in (
+                ("jsonl", []),
+                ({"compression": "gzip"}, []),
+                ({"format": "jsonl"}, "file:///a.jsonl"),
+                ({"format": "jsonl"}, [7]),
+            )
+        ),
+        *(
+            (
+                {"type": "BATCH", "stream": "customers", "encoding": {"format": "jsonl"}, "manifest": [place]},
+                "Stream 'customers': BATCH file 1 cannot be opened",
+            )
+            for place in ("", "nowhere://rows.jsonl", "s3://bucket/rows.jsonl")
+        ),
         ({"type": "RECORD", "stream": "customers"}, "lacks record"),
         ({"type": "STATE"}, "lacks value"),
         ({"type": "MOCKERY", "email": "secret@example.com"}, "MOCKERY"),

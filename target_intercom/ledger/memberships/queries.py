@@ -159,12 +159,13 @@ class MembershipQueries:
             return {row.group_key: row.name for row in connection.execute(query.group_by(_M.group_key))}
 
     def members_of_ours(self, companies: Collection[GroupKey]) -> dict[GroupKey, set[ContactId]]:
-        """Return the contacts that this target has put into companies."""
+        """Return the contacts that this target has put into companies, those too that it has yet to take out."""
+        may_be_on = [*MAY_BE_ON, *ENDING]
         found: dict[GroupKey, set[ContactId]] = defaultdict(set)
         with self._database.reading() as connection:
             for chunk in chunks(sorted(companies)):
                 of = (_M.workspace == self._workspace, IS_OF_COMPANY, _M.group_key.in_(chunk))
-                ours = select(_M.group_key, _M.contact_id).where(*of, _M.ours, _M.holding.in_(MAY_BE_ON))
+                ours = select(_M.group_key, _M.contact_id).where(*of, _M.ours, _M.holding.in_(may_be_on))
                 for row in connection.execute(ours):
                     found[row.group_key].add(row.contact_id)
         return found

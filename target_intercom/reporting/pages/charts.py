@@ -82,9 +82,7 @@ def calls_chart(timeline: Timeline, seconds: float, limit_percent: int, width: f
         height=height,
         calls=columns([(part.calls, "calls", f"{part.calls:,} calls") for part in parts], width, height, most),
         waits=[
-            Bar(
-                round(place * step, 2), 0, round(step * share, 2), height, "waits", f"held back for {part.waited:.1f} s"
-            )
+            Bar(round(place * step, 2), 0, round(step * share, 2), height, "waits", f"waited for {part.waited:.1f} s")
             for place, part in enumerate(parts)
             if (share := min(1.0, part.waited / timeline.seconds)) > 0
         ],

@@ -9,7 +9,7 @@ import typing as t
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-_MOST_TASKS: t.Final = 10
+_MOST_TASKS: t.Final = 8
 """Tasks of a job: one look shows how far all of them are. They are sent one after the other, jobs beside each other:
 more would save looks and take longer."""
 _TASKS_AT_FIRST: t.Final = 3
@@ -18,7 +18,7 @@ _A_JOB: t.Final = 3.0
 """Seconds of work that a job is given. Where tasks take long, more jobs are worked off beside each other."""
 _REMEMBERED: t.Final = 100
 """Tasks by which the pace is told, about: of older ones the half is forgotten."""
-_SHORTEST_PAUSE: t.Final = 0.5
+_SHORTEST_PAUSE: t.Final = 0.4
 _LONGEST_PAUSE: t.Final = 10.0
 """Seconds before a look."""
 

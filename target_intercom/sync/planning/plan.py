@@ -46,8 +46,8 @@ class Unwritten:
 class BatchPlan:
     """What a batch leads to."""
 
-    stage: Directory
-    """What is known, as it will be after the batch."""
+    after: Directory
+    """What is known, as it will be after the batch; where no record is left unwritten, nobody needs that."""
     writes: list[ContactRecords] = field(default_factory=list)
     unwritten: list[Unwritten] = field(default_factory=list)
     """Records that change nothing, are refused, or mark a contact."""
@@ -59,6 +59,10 @@ class BatchPlan:
         rounds: dict[int, list[ContactRecords]] = defaultdict(list)
         for write in self.writes:
             rounds[write.turn].append(write)
+        if len(rounds) == 1 and not self.unwritten:
+            # Nothing depends on how they end. What is kept in memory while jobs run counts.
+            for write in self.writes:
+                write.asked = write.moved = frozenset()
         return [rounds[turn] for turn in sorted(rounds)]
 
 
@@ -81,7 +85,7 @@ class _Play:
         self._stage = Stage(known)
         self._links = links
         self._config = config
-        self._plan = BatchPlan(self._stage)
+        self._plan = BatchPlan(known)
         self._current: dict[ContactId, ContactRecords] = {}
         """The last write of each contact."""
         self._write_of: dict[RecordKey, ContactRecords] = {}
@@ -93,6 +97,8 @@ class _Play:
         for entry in entries:
             if not self._stays(entry):
                 self._place(self._decide(entry))
+        if self._plan.unwritten:
+            self._plan.after = self._stage
         return self._plan
 
     def _stays(self, entry: Entry) -> bool:
@@ -176,7 +182,7 @@ class _Play:
             # Of several records of a write that is refused each is decided anew.
             self._depend(decided, earlier.turn, earlier)
             earlier.entries.append(entry)
-            earlier.asked.update(decided.asked)
+            earlier.asked |= decided.asked
             if updates:
                 earlier.draft = folded(earlier.draft, entry.draft)
             self._link(decided, earlier)
@@ -197,7 +203,7 @@ class _Play:
         """Add a write of a record to the plan, in the first round in which it may go; `earlier` is of its contact."""
         entry = decided.entry
         turn = self._order.first(decided.asked, decided.links().union(moved))
-        write = ContactRecords(match, entry.draft, [entry], turn=turn, asked=set(decided.asked))
+        write = ContactRecords(match, entry.draft, [entry], turn=turn, asked=decided.asked)
         if earlier is not None:
             earlier.is_followed = True
             write.turn = max(write.turn, earlier.turn + 1)
@@ -214,7 +220,7 @@ class _Play:
             self._stage.learn(wanted, Source.ANSWER)
 
     def _move(self, write: ContactRecords, names: Iterable[Name]) -> None:
-        write.moved.update(names)
+        write.moved |= set(names)
         self._order.move(names, write.turn, write)
 
     def _link(self, decided: Decided, write: ContactRecords) -> None:
@@ -233,7 +239,7 @@ class _Play:
         self._order.move((key,), write.turn, write)
         earlier = self._write_of.get(key)
         if earlier is not None and earlier is not write:
-            earlier.replaced.add(key)
+            earlier.replaced |= {key}
         self._write_of[key] = write
         if now is not None:
             self._links.link(decided.entry, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
 
@@ -183,12 +184,13 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class StreamMarks:
-    """The marks of one stream: which contacts they mean, and which of its records take them back."""
+    """The marks of a batch: which contacts they mean, and which of its records take them back."""
 
     stream: Stream
     marks: Marks
     _waiting: list[tuple[Entry, list[Contact] | Refusal | SkipReason]] = field(default_factory=list, init=False)
     _live: list[tuple[RecordKey, int]] = field(default_factory=list, init=False)
+    _refused: list[Callable[[], None]] = field(default_factory=list, init=False)
 
     def place(self, entry: Entry, match: Match, known: Directory) -> None:
         """Mark the contacts that a record means.
@@ -204,10 +206,13 @@ class StreamMarks:
         self._live.extend(places.items())
 
     def apply(self) -> None:
-        """Add and take back the marks of a batch, in the order of the pipe whatever the order of its writes."""
-        waiting, live = list(self._waiting), list(self._live)
-        self._waiting.clear()
-        self._live.clear()
+        """Add and take back the marks of a batch, in the order of the pipe whatever the order of its writes.
+
+        Its refused records, too, count only now: batches overlap, and end in the order of the pipe.
+        """
+        for refuse in self._refused:
+            refuse()
+        waiting, live = self._waiting, self._live
         marked = {entry.key for entry, _ in waiting}
         lives = sorted(((place, key) for key, place in live if key in marked), reverse=True)
         linked = {key for key, _ in live}
@@ -221,7 +226,8 @@ class StreamMarks:
 
     def refused(self, received: Received, key: RecordKey | None, identity: Identity, *, is_mark: bool) -> None:
         """Add a record that could not be loaded; `key` is None where it cannot be read."""
-        self.marks.refuse(self.stream.name, key, received.number, identity, is_mark=is_mark)
+        name, number = self.stream.name, received.number
+        self._refused.append(partial(self.marks.refuse, name, key, number, identity, is_mark=is_mark))
 
     def _to_remove(self, entry: Entry, match: Match, leads: list[Contact]) -> list[Contact] | Refusal | SkipReason:
         """Return the contacts that a mark means, or why it removes none."""
@@ -248,7 +254,8 @@ class StreamMarks:
                 self.marks.add(self._new_mark(entry, removal), entry.received)
             case Refusal():
                 self._record(Outcome(entry.received, removal.result, refusal=removal))
-                self.refused(entry.received, entry.key, entry.draft.identity, is_mark=True)
+                number, identity = entry.received.number, entry.draft.identity
+                self.marks.refuse(self.stream.name, entry.key, number, identity, is_mark=True)
             case SkipReason():
                 self._record(Outcome(entry.received, Result.SKIPPED, removal))
                 if entry.key is not None and is_linked:

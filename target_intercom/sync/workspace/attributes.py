@@ -150,9 +150,11 @@ class AttributeCatalog:
         known = self._known().entries if custom else {}
         return [known[name] for name in custom if name in known]
 
-    def kept(self, attributes: Mapping[str, Json]) -> tuple[dict[str, Json], tuple[str, ...]]:
+    def kept(self, attributes: Mapping[str, Json]) -> tuple[Mapping[str, Json], tuple[str, ...]]:
         """Part attributes into those that can be sent, and the names of those that are dropped."""
         dropped = tuple(name for name in attributes if name in self._refused)
+        if not dropped:
+            return attributes, ()
         return {name: value for name, value in attributes.items() if name not in dropped}, dropped
 
     def _provide(self, name: str, type_: ValueType | None, *, create: bool) -> AttributeType | None:

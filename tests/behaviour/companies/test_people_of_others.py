@@ -60,6 +60,19 @@ def test_who_was_detached_by_hand_does_not_make_up_for_people_of_others(
     assert done.stream("accounts")["reasons"]["skipped"] == {"has_people": 1}
 
 
+def test_who_could_not_be_detached_yet_is_nobody_of_others(
+    load: Loader, sandbox: SandboxServer, people: People
+) -> None:
+    load([*accounts({"id": "acme"}), *customers(ann="acme", bob="acme")])
+    sandbox.conditions.change({"deny_scopes": ["write_users"]})
+    assert load(customers(bob=None)).exit_code == 1
+    sandbox.conditions.change({"deny_scopes": []})
+    assert staff(sandbox, people) == {"acme": {"ann", "bob"}}
+    done = load(accounts({"id": "acme", **GONE}))
+    assert done.stream("accounts")["archived"] == 1
+    assert companies(sandbox) == {}
+
+
 def test_who_was_archived_by_hand_does_not_make_up_for_people_of_others(
     load: Loader, sandbox: SandboxServer, people: People
 ) -> None:

@@ -71,7 +71,7 @@ def test_a_run_leaves_its_report_as_a_page(load: Loader) -> None:
         "custom_attributes.plan 2 0",
         "POST /contacts 2",
         "sync_mode additive default",
-        "The ledger knows of no run before this one.",
+        "This is the first run that the ledger knows.",
         done.report["run_id"],
     ):
         assert said in text, said
@@ -280,7 +280,7 @@ def test_a_dry_run_sees_the_last_runs_and_is_none_of_them(load: Loader) -> None:
 def test_without_a_ledger_there_are_no_runs_before(load: Loader) -> None:
     for _ in range(2):
         load(people(1), ledger_url="none", sync_mode="sync")
-    assert "Without a ledger no run knows of another." in page(load)
+    assert "Without a ledger a run does not know of others." in page(load)
 
 
 # plan.html.

@@ -17,29 +17,29 @@ def pace(*seconds: int) -> Pace:
 
 
 def test_before_a_task_has_ended_jobs_are_short_and_looked_at_soon() -> None:
-    assert (Pace().tasks_a_job, Pace().pause(3)) == (3, 0.5)
+    assert (Pace().tasks_a_job, Pace().pause(3)) == (3, 0.4)
 
 
 @pytest.mark.parametrize(
     ("seconds", "tasks"),
-    [([0, 0, 0, 0], 10), ([0, 0, 0, 0, 1], 10), ([0, 1], 6), ([1], 3), ([2], 1), ([5, 5], 1), ([600], 1)],
+    [([0, 0, 0, 0], 8), ([0, 0, 0, 0, 1], 8), ([0, 1], 6), ([1], 3), ([2], 1), ([5, 5], 1), ([600], 1)],
 )
 def test_the_longer_tasks_take_the_fewer_go_into_a_job(seconds: list[int], tasks: int) -> None:
     assert pace(*seconds).tasks_a_job == tasks
 
 
-@pytest.mark.parametrize(("seconds", "tasks", "pause"), [([0], 10, 0.5), ([1], 3, 3.0), ([5], 1, 5.0), ([60], 1, 10.0)])
+@pytest.mark.parametrize(("seconds", "tasks", "pause"), [([0], 8, 0.4), ([1], 3, 3.0), ([5], 1, 5.0), ([60], 1, 10.0)])
 def test_a_job_is_looked_at_when_its_tasks_should_have_ended(seconds: list[int], tasks: int, pause: float) -> None:
     assert pace(*seconds).pause(tasks) == pause
 
 
 def test_a_change_of_pace_is_noticed() -> None:
     known = pace(*repeat(0, 10_000))
-    assert known.tasks_a_job == 10
+    assert known.tasks_a_job == 8
     known.ended(repeat(5, 100))
     assert known.tasks_a_job == 1
     known.ended(chain.from_iterable(repeat([0, 0, 0, 0, 1], 100)))
-    assert known.tasks_a_job == 10
+    assert known.tasks_a_job == 8
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,21 @@ def test_what_is_read_is_written_as_it_was(line: str) -> None:
     assert parsed_line(f"{line}\n".encode()) == parsed_line(line)
 
 
+def test_a_number_of_any_length_is_read_and_written() -> None:
+    line = f'{{"id": {"9" * 5000}, "seats": [-{"1" * 5000}, 0.{"3" * 5000}, 7]}}'
+    assert json_line(parsed_line(line)) == line
+
+
+def test_an_exponent_beyond_any_decimal_makes_a_number_infinite_or_zero() -> None:
+    assert parsed_line(f"[1e{'9' * 20}, -1e{'9' * 20}, 1e-{'9' * 20}]") == [math.inf, -math.inf, 0]
+
+
+@pytest.mark.parametrize("text", ["01", "1e", f"[{'9' * 5000}", f"{'9' * 5000}x"])
+def test_what_is_not_json_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(ValueError, match="line 1"):
+        parsed_line(text)
+
+
 def test_decimal_numbers_keep_their_digits() -> None:
     assert str(parsed_line("1.50")) == "1.50"
     assert isinstance(parsed_line("1.50"), Decimal)
