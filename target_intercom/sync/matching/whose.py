@@ -187,6 +187,12 @@ def may_let_go(entry: Entry) -> bool:
     return is_other or _names_another(now, entry.contact)
 
 
+def candidates(known: Directory, identity: Identity) -> list[Contact]:
+    """Return the contacts that an identifier of a record finds, whatever the others find."""
+    by_id = [] if identity.id is None else known.named(MatchBy.ID, identity.id)
+    return [*by_id, *known.users_of(identity.external_id), *_with_email(known, identity)]
+
+
 def users_like(known: Directory, identity: Identity) -> list[Contact]:
     """Return the users with a record's email that may be the record's: Intercom may name any of them in a 409."""
     return [contact for contact in _with_email(known, identity) if contact.role == "user"]

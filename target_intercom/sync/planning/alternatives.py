@@ -5,10 +5,10 @@ from __future__ import annotations
 import typing as t
 from collections import defaultdict
 
-from target_intercom.model import Ambiguous, ContactId, Found, MatchBy
+from target_intercom.model import ContactId, Found, MatchBy
 from target_intercom.sync.matching.directory import names_of
 from target_intercom.sync.matching.roles import after, newborn, role_of
-from target_intercom.sync.matching.whose import by_identifiers
+from target_intercom.sync.matching.whose import candidates
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,16 +84,14 @@ class Alternatives:
         return names
 
     def _contacts(self, decided: Decided) -> Iterator[Contact]:
-        """Yield the contacts that may come to be a record's: by its links and by its identifiers."""
+        """Yield the contacts that may come to be a record's: by its links and by any of its identifiers."""
         entry = decided.entry
         ids = set() if decided.linked is None else {decided.linked}
         if entry.key is not None:
             ids |= self._left[entry.key]
-        for match in (decided.match, by_identifiers(entry, decided.linked, self._stage, self._config)):
-            if isinstance(match, Found):
-                ids.add(match.contact.id)
-            elif isinstance(match, Ambiguous):
-                ids.update(match.contacts)
+        if isinstance(decided.match, Found):
+            ids.add(decided.match.contact.id)
+        ids.update(one.id for one in candidates(self._stage, entry.draft.identity))
         for one in ids:
             if (contact := self._stage.get(one)) is not None:
                 yield contact

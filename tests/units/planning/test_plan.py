@@ -684,6 +684,19 @@ def test_a_record_keeps_its_contact_only_while_no_record_before_it_makes_another
     assert world.marks == {}
 
 
+def test_a_record_may_come_to_be_of_the_contact_that_its_next_identifier_finds() -> None:
+    rows = [
+        entry(0, "2", "a@x", "c0", key="l", **POISON),
+        entry(1, "2", "a@x", key="l"),
+        entry(2, "3", key="k", removed=True),
+    ]
+    there = [contact("c0", "user", "4", "b@x"), contact("c3", "user", None, "a@x")]
+    world = world_of(*there, held_by={"k": "c3"}, match_by=(MatchBy.ID, *BY_BOTH))
+    world.is_strict = False
+    assert difference(rows, world, random.Random(1)) is None
+    assert (world.marks, world.links[RecordKey("l")]) == ({}, "c3")
+
+
 EXTERNAL_IDS = ["1", "2", "3", "4"]
 EMAILS = ["a@x", "b@x", "c@x"]
 KEYS = ["k", "l", "m"]
