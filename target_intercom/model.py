@@ -59,6 +59,7 @@ __all__ = [
     "StreamSchema",
     "TagId",
     "Unanswered",
+    "Unchanged",
     "Update",
     "stand_in",
 ]
@@ -107,11 +108,11 @@ Pair: t.TypeAlias = "tuple[ContactId, GroupKey]"
 Identifier: t.TypeAlias = tuple[MatchBy, str]
 """One identifier of somebody: which, and its value."""
 
-Name: t.TypeAlias = "Identifier | RecordKey | ContactId | tuple[t.Literal['nameless'], str]"
-"""What two records may share: a key, an identifier, or a contact.
+Name: t.TypeAlias = "Identifier | tuple[t.Literal['nameless', 'user'], str] | RecordKey | ContactId"
+"""What two records may share: an identifier, a key, or (`ContactId`) the contact that their keys are linked to.
 
-Users with an external_id may share an email and have nothing to do with each other. So an email is a second name of the
-contacts that are found by it: those without an external_id ("nameless").
+Users with an external_id may share an email and have nothing to do with each other. So an email is several names: of
+all contacts that have it, of those without an external_id ("nameless"), and of the users ("user").
 """
 
 
@@ -314,6 +315,11 @@ class ContactRecords:
     moved: AbstractSet[Name] = frozenset()
     """All that it changes of that: what is decided by it is planned on its success."""
 
+    @property
+    def found(self) -> Contact | None:
+        """The contact that is there; None: one is to be made."""
+        return self.match.contact if isinstance(self.match, Found) else None
+
 
 # What is to be done, and what came of it.
 
@@ -432,11 +438,19 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class Skip:
-    """Write nothing: the contact is as the record says (`reason` None), or the mode does not allow it."""
+class Unchanged:
+    """Write nothing: the contact is as the records say."""
 
     records: ContactRecords
-    reason: SkipReason | None
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Write nothing: the mode does not allow it."""
+
+    records: ContactRecords
+    reason: SkipReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,7 +461,7 @@ class Refuse:
     refusal: Refusal
 
 
-PlannedWrite: t.TypeAlias = Create | Update | Skip | Refuse
+PlannedWrite: t.TypeAlias = Create | Update | Unchanged | Skip | Refuse
 
 
 @dataclass(frozen=True, slots=True)

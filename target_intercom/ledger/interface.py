@@ -218,23 +218,34 @@ class LeadIntents:
         """Delete the intents of leads that were surely not made."""
 
 
-class UnarchivedContacts(t.Protocol):
-    """Contacts that were brought back from the archive only to be read. Safe from any thread."""
+class UnarchivedContacts:
+    """Contacts that were brought back from the archive only to be read; without a memory, those of this run.
+
+    Safe from any thread.
+    """
+
+    def __init__(self) -> None:
+        """Nobody is brought back yet."""
+        self._left: dict[ContactId, str] = {}
 
     def note(self, contact: ContactId, stream: str) -> None:
         """Write, for good before it is done, that a contact is brought back on account of a stream's record."""
+        self._left[contact] = stream
 
     def forget(self, contact: ContactId) -> None:
         """Delete the note of a contact that is archived again, gone, or live because a record says so."""
+        self._left.pop(contact, None)
 
     def left(self) -> Mapping[ContactId, str]:
         """Return the contacts of which this run has notes, with their streams."""
+        return dict(self._left)
 
     def take_over(self) -> Mapping[ContactId, str]:
         """Make this run the owner of the notes whose runs have ended; return its contacts with their streams.
 
         While another run works on a stream, it may be reading the stream's contacts: it keeps their notes.
         """
+        return {}
 
 
 class Ledger:
@@ -247,8 +258,11 @@ class Ledger:
     """Whether it remembers records: whether keys and hashes have to be made."""
     streams: Streams = Streams()
     intents: LeadIntents = LeadIntents()
-    unarchived: UnarchivedContacts | None = None
-    """None: it does not remember them."""
+    unarchived: UnarchivedContacts
+
+    def __init__(self) -> None:
+        """Remember nothing."""
+        self.unarchived = UnarchivedContacts()
 
     def recall(self, stream: str, keys: Sequence[RecordKey]) -> Mapping[RecordKey, LedgerEntry]:
         """Return the entries of these records, as far as they are known."""

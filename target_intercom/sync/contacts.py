@@ -23,7 +23,7 @@ from target_intercom.sync.matching.look_ups import identities_of
 from target_intercom.sync.planning.plan import matters, play
 from target_intercom.sync.planning.wanted import plan, refusal
 from target_intercom.sync.record_outcomes import contact_or_place
-from target_intercom.sync.writing.results import Rejected, Saved, Skipped
+from target_intercom.sync.writing.results import Saved, Skipped
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
@@ -63,14 +63,14 @@ class ContactBatch:
         entries = self._report_unchanged(*taken, known)
         with self.outcomes.batch():
             while entries:
-                batch, after = self._plan(entries, known)
+                batch = self._plan(entries, known)
                 find_names = cache(partial(_names_around, entries, known, by_ledger))
                 if self.overlap.end_sharing(find_names):
                     # What was looked up has changed since.
                     entries = self.memory.recall(entries)
                     known = self._look_up(entries)
                     continue
-                again = yield from self._carry_out(batch, after, find_names)
+                again = yield from self._carry_out(batch, find_names)
                 if again:
                     # What Intercom did not do as planned may be about the contacts of other batches, too.
                     self.overlap.end_all()
@@ -101,22 +101,18 @@ class ContactBatch:
         names = (*(one.names() for one in taken.familiar), *map(_names, entries))
         return frozenset[t.Hashable]().union(((self.stream.name, key) for key in keys), *names)
 
-    def _plan(self, entries: Sequence[Entry], known: Directory) -> tuple[BatchPlan, Directory]:
-        """Plan a batch and look up the contacts that the plan needs.
-
-        Returns:
-            The plan, and the directory after it; where no record is left unwritten nobody needs that.
-        """
+    def _plan(self, entries: Sequence[Entry], known: Directory) -> BatchPlan:
+        """Plan a batch, and look up the contacts that the plan needs."""
         held: set[ContactId] = set()
         self.look_ups.ids.find_for(identities_of(entries))
         for entry in entries:
             if entry.contact is not None:
                 known.learn(entry.contact, Source.LEDGER)
         while True:
-            stage, links = known.layer(), self.memory.links(entries, held)
-            batch = play(entries, stage, links, self.stream.settings)
+            links = self.memory.links(entries, held)
+            batch = play(entries, known, links, self.stream.settings)
             if not (batch.unasked or links.unknown):
-                return batch, stage if batch.unwritten else known
+                return batch
             held |= links.unknown
             self.look_ups.look_up_identities(batch.unasked, known, trusting=True)
 
@@ -141,14 +137,14 @@ class ContactBatch:
         return sorted([*others, *self.memory.named(woken)], key=_place)
 
     def _carry_out(
-        self, batch: BatchPlan, after: Directory, find_names: Callable[[], Names]
+        self, batch: BatchPlan, find_names: Callable[[], Names]
     ) -> Generator[Callable[[], Names], None, list[Entry]]:
         """Carry out a plan, round by round; returns the records that have to be planned anew, in their order.
 
         They are the records of a write without its planned result, and all records planned after it. Where it would
         wait for jobs it yields `find_names`.
         """
-        again = list(batch.later)
+        again: list[Entry] = []
         written: dict[ContactId | None, Contact] = {}
         rounds = batch.rounds()
         end = _NEVER
@@ -160,7 +156,7 @@ class ContactBatch:
                 end = writes[0].turn
                 break
         again.extend(one.entry for one in batch.unwritten if one.turn > end)
-        self._finish([one for one in batch.unwritten if one.turn <= end], after, written)
+        self._finish([one for one in batch.unwritten if one.turn <= end], batch.after, written)
         return sorted(again, key=_place)
 
     def _write(
@@ -175,30 +171,25 @@ class ContactBatch:
             The records to plan again, and the writes without their planned result.
         """
         for write in writes:
-            if write.contact in written:
-                write.match = _as_written(write.match, written)
+            write.match = _as_written(write.match, written)
         operations = self.outcomes.links.plan([plan(write, self.stream.settings) for write in writes])
-        doubt = self.memory.doubt(operations)
         again: list[Entry] = []
         failed: list[ContactRecords] = []
-        refused: set[ContactId] = set()
-        for one in self.writer.write(operations):
+        for one in self.outcomes.carry_out(operations, self.writer):
             if one is None:
                 yield find_names
                 continue
-            records, now = one.records, one.contact if isinstance(one, Saved) else None
-            is_foretold = _is_foretold(one)
-            again.extend(self.outcomes.report_write(one))
+            became, entries = one
+            again.extend(entries)
+            records, now = became.records, became.contact if isinstance(became, Saved) else None
+            is_foretold = _is_foretold(became)
             if not is_foretold:
                 failed.append(records)
-                now = now or (records.match.contact if isinstance(records.match, Found) else None)
-            if now is not None and records.contact is not None:
+                now = now or records.found
+            if now is not None:
                 # What comes after begins with the contact as it is.
                 written[records.contact] = now
                 records.moved |= set() if is_foretold else set(Identity.of(now).identifiers())
-            if isinstance(one, Rejected) and one.as_before is not None:
-                refused.add(one.as_before)
-        self.memory.trust(refused, doubt)
         # Before ids are found: what is written of a contact goes by the id that it has.
         self.outcomes.links.flush()
         return again, failed
@@ -233,17 +224,13 @@ def _as_written(match: _M, written: Mapping[ContactId | None, Contact]) -> _M:
 
 
 def _is_foretold(written: Written) -> bool:
-    """Check whether a write had its planned result: created, updated, or skipped since the mode does not update."""
+    """Check whether a write had its planned result: created, updated, skipped or, without a contact, refused."""
     records = written.records
-    match written:
-        case _ if records.contact is None:
-            return True
-        case Saved(result=result):
-            return isinstance(records.match, Found) or result is Result.CREATED
-        case Skipped():
-            return isinstance(records.match, Found)
-        case _:
-            return False
+    if records.contact is None:
+        return not isinstance(written, Saved)
+    if records.found is None:
+        return isinstance(written, Saved) and written.result is Result.CREATED
+    return isinstance(written, (Saved, Skipped))
 
 
 def _place(entry: Entry) -> int:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from target_intercom.errors import InvalidRecordError
 from target_intercom.model import Entry
 from target_intercom.sync.mapping.attribute_values import WantedAttributes
-from target_intercom.sync.remembering.stream_memory import Ground, in_line
+from target_intercom.sync.remembering.fingerprints import text_print
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from target_intercom.model import Received, StreamSchema
     from target_intercom.settings.config import Stream
@@ -51,21 +52,25 @@ class Intake:
         for mapper, some in self.mappers.parted(records):
             mapper.learn([received.record for received in some])
         familiar, others, sources = self.memory.familiar(records, self._ground)
-        return Taken(familiar, *in_line(self.recall(others, sources)))
+        return _taken(familiar, self.recall(others, sources))
 
     def take_again(self, taken: Taken) -> Taken:
         """Return a batch by what the ledger knows now: other batches have ended since it was read."""
         familiar, others, sources = self.memory.familiar([one.received for one in taken.familiar], self._ground)
         entries = [*self.recall(others, sources), *self.memory.recall([*taken.quiet, *taken.others])]
-        return Taken(familiar, *in_line(sorted(entries, key=lambda entry: entry.received.number)))
+        return _taken(familiar, sorted(entries, key=lambda entry: entry.received.number))
 
     def recall(self, records: Sequence[Received], sources: Mapping[int, str]) -> list[Entry]:
         """Map records, and recall what the ledger knows of them; `sources` has their source hashes by number."""
         return self.memory.recall(self._map(records, sources))
 
-    def _ground(self, schema: StreamSchema) -> Ground:
+    def _ground(self, schema: StreamSchema) -> tuple[str, AbstractSet[str]]:
+        """Return a hash of all but the record that decides how it is mapped, and the properties that do.
+
+        Others, as `_sdc_batched_at`, change in every run.
+        """
         mapper = self.mappers.of(schema)
-        return Ground(mapper.relevant(), mapper.basis(self.catalog.describe))
+        return text_print(mapper.basis(self.catalog.describe)), {*mapper.relevant(), *self.stream.keys}
 
     def _map(self, records: Sequence[Received], sources: Mapping[int, str]) -> list[Entry]:
         self._provide_attributes(records)
@@ -97,3 +102,8 @@ class Intake:
             if received.trouble is not None:
                 self.outcomes.invalid(received, received.trouble)
         return [received for received in records if received.trouble is None]
+
+
+def _taken(familiar: list[Familiar], entries: Sequence[Entry]) -> Taken:
+    quiet = [entry for entry in entries if entry.is_in_line]
+    return Taken(familiar, quiet, [entry for entry in entries if not entry.is_in_line])

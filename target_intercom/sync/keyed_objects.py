@@ -10,7 +10,7 @@ from target_intercom.model import Found, NotFound, Unanswered
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.by_key.plan import key_of, known_of, plan, rounds
 from target_intercom.sync.planning.wanted import refusal
-from target_intercom.sync.writing.results import Rejected, Surprise
+from target_intercom.sync.writing.results import Surprise
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
@@ -113,19 +113,15 @@ class KeyedBatch:
         self, writes: Sequence[ContactRecords], find_names: Callable[[], Names]
     ) -> Generator[Callable[[], Names], None, list[Entry]]:
         operations = [plan(write, self.stream.settings, self.known.kind.kind) for write in writes]
-        doubt = self.memory.doubt(operations)
         again: list[Entry] = []
-        refused: set[ContactId] = set()
-        for one in self.writer.write(operations):
+        for one in self.outcomes.carry_out(operations, self.writer):
             if one is None:
                 yield find_names
                 continue
-            again.extend(self.outcomes.report_write(one))
-            if isinstance(one, Surprise) and one.gone is not None:
-                self.known.forget([one.gone], self.stream.name)
-            if isinstance(one, Rejected) and one.as_before is not None:
-                refused.add(one.as_before)
-        self.memory.trust(refused, doubt)
+            became, entries = one
+            again.extend(entries)
+            if isinstance(became, Surprise) and became.gone is not None:
+                self.known.forget([became.gone], self.stream.name)
         return again
 
     def _mark(self, entries: Iterable[Entry]) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from target_intercom.errors import LedgerError
-from target_intercom.model import Entry, Found, NotFound, Outcome, Refusal, Result
+from target_intercom.model import Entry, Found, Outcome, Refusal, Result
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.matching.directory import Gone, Source
 from target_intercom.sync.writing.results import InDoubt, Rejected, Saved, Skipped, Surprise
@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.errors import InvalidRecordError
     from target_intercom.intercom.protocol.ids import ContactId
-    from target_intercom.model import Contact, ContactRecords, Received, RecordKey, SkipReason
+    from target_intercom.model import Contact, ContactRecords, PlannedWrite, Received, RecordKey, SkipReason
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Stream
     from target_intercom.sync.linking.listed import ContactLinks
@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
     from target_intercom.sync.removing.marked import StreamMarks
-    from target_intercom.sync.writing.results import Written
+    from target_intercom.sync.writing.results import Writer, Written
 
 
 @dataclass
@@ -71,72 +71,79 @@ class RecordOutcomes:
         self.report.count(self.stream.name, Result.MERGED, times=len(familiar) + len(quiet) - len(last))
         self.marks.live({**{one.key: one.received.number for one in familiar}, **places_of(quiet)})
 
-    def report_write(self, written: Written) -> list[Entry]:
+    def carry_out(self, writes: Sequence[PlannedWrite], writer: Writer) -> Iterator[tuple[Written, list[Entry]] | None]:
+        """Write, and report what became of each write; yields that, and the records that have to be planned anew.
+
+        None: see `Writer`.
+        """
+        doubt = self.memory.doubt(writes)
+        unchanged: set[ContactId] = set()
+        for written in writer.write(writes):
+            if written is None:
+                yield None
+                continue
+            if isinstance(written, Rejected) and written.is_unchanged and written.records.found is not None:
+                unchanged.add(written.records.found.id)
+            yield written, self._report(written)
+        self.memory.trust(unchanged, doubt)
+
+    def _report(self, written: Written) -> list[Entry]:
         """Report what became of a write; returns the records that have to be planned anew."""
         if not isinstance(written, (Saved, InDoubt)):
             # What is in doubt may have been made, with its links.
             self.links.cancel(written.records)
+        if _are_to_part(written):
+            return [replace(entry, alone=True) for entry in written.records.entries]
         match written:
             case Saved():
-                return self._saved(written)
+                self._saved(written)
             case Skipped(records, reason):
-                return self._skipped(records, reason)
-            case Rejected(records, why):
-                return self._rejected(records, why)
-            case InDoubt(records, why):
+                self._skipped(records, reason)
+            case Rejected(records, why) | InDoubt(records, why):
                 self.refuse(records.entries, why)
-                return []
             case Surprise():
                 return self._surprised(written)
+        return []
 
-    def _saved(self, saved: Saved) -> list[Entry]:
+    def _saved(self, saved: Saved) -> None:
         records, contact = saved.records, saved.contact
         self.report.left_out(self.stream.name, _values_of(saved.dropped, records))
         if saved.ignored:
             self.report.left_out(self.stream.name, saved.ignored)
             self.say_ignored(self.stream.name, saved.ignored)
-        if contact is not None:
-            changed = saved.result is not Result.UNCHANGED
-            if saved.by_merge or (isinstance(records.match, Found) and records.match.by_merge):
-                self._survivors.add(contact.id)
-            self.memory.loaded(
-                records,
-                contact,
-                changed=changed,
-                left_out=saved.dropped,
-                may_change=saved.may_change,
-                by_merge=contact.id in self._survivors,
-            )
-        if saved.links_sent and contact is not None:
+        if saved.by_merge or (isinstance(records.match, Found) and records.match.by_merge):
+            self._survivors.add(contact.id)
+        self.memory.loaded(
+            records,
+            contact,
+            changed=saved.result is not Result.UNCHANGED,
+            left_out=saved.dropped,
+            may_change=saved.may_change,
+            by_merge=contact.id in self._survivors,
+        )
+        if saved.links_sent:
             self.links.confirm(records, contact)
-        return self._done(records, contact, saved.result)
+        self._done(records, contact, saved.result)
 
-    def _skipped(self, records: ContactRecords, reason: SkipReason) -> list[Entry]:
-        if isinstance(records.match, NotFound) and len(records.entries) > 1:
-            # The contact exists after all: the records, laid over each other for a create, are tried one by one.
-            return self._one_by_one(records)
-        contact = records.match.contact if isinstance(records.match, Found) else None
-        if contact is not None:
-            self.memory.found(records, contact)
-        return self._done(records, contact, Result.SKIPPED, reason)
+    def _skipped(self, records: ContactRecords, reason: SkipReason) -> None:
+        if records.found is not None:
+            self.memory.found(records, records.found)
+        self._done(records, records.found, Result.SKIPPED, reason)
 
     def _done(
         self, records: ContactRecords, contact: Contact | None, result: Result, reason: SkipReason | None = None
-    ) -> list[Entry]:
+    ) -> None:
         """Report records that went through, and save what they list."""
         if contact is not None:
-            if contact.is_read and not (isinstance(records.match, Found) and records.match.contact is contact):
+            if contact.is_read and records.found is not contact:
                 self._learn(contact, records)
             self.links.saved(records, contact, result)
         first_wins = self.stream.settings.sync_mode is SyncMode.INSERT
         winner = records.entries[0] if first_wins else records.entries[-1]
         for entry in records.entries:
-            if entry is winner:
-                self.report.record(self.stream.name, Outcome(entry.received, result, reason))
-            else:
-                self.report.record(self.stream.name, Outcome(entry.received, Result.MERGED))
+            became = (result, reason) if entry is winner else (Result.MERGED, None)
+            self.report.record(self.stream.name, Outcome(entry.received, *became))
         self.marks.live(places_of(records.entries))
-        return []
 
     def _learn(self, contact: Contact, records: ContactRecords) -> None:
         """Remember a contact as a call has left it, while search may not show that."""
@@ -145,52 +152,50 @@ class RecordOutcomes:
         else:
             self.memory.made(contact)
 
-    def _rejected(self, records: ContactRecords, why: Refusal) -> list[Entry]:
-        """Reject a record; several that were refused together are tried one by one, so that one spoils no other."""
-        if len(records.entries) > 1:
-            return self._one_by_one(records)
-        self.refuse(records.entries, why)
-        return []
-
-    @staticmethod
-    def _one_by_one(records: ContactRecords) -> list[Entry]:
-        """Return records to be planned anew, each by itself."""
-        return [replace(entry, alone=True) for entry in records.entries]
-
     def _surprised(self, surprise: Surprise) -> list[Entry]:
         """Return the records to plan again, without their links, after their contact was gone or the wrong one.
 
-        A record that was planned again before is refused. Several refused together are each tried alone.
+        A record that was planned again before is refused.
         """
-        records, gone = surprise.records, surprise.gone
+        entries, gone = surprise.records.entries, surprise.gone
         if gone is not None:
             self.directory.learn_fact(gone, Gone())
             self.links.gone(gone)
-        elif len(records.entries) > 1:
-            return self._one_by_one(records)
-        self.refuse([entry for entry in records.entries if entry.again], surprise.refusal)
-        return [_without_link(entry, gone) for entry in records.entries if not entry.again]
+        self.refuse([entry for entry in entries if entry.again], surprise.refusal)
+        return [_without_link(entry, gone) for entry in entries if not entry.again]
 
     # Refusals.
 
     def invalid(self, received: Received, error: InvalidRecordError) -> None:
         """Report a record that is invalid."""
-        why = Refusal(Result.INVALID, error.reason, error.code, error.field)
-        self.report.record(self.stream.name, Outcome(received, Result.INVALID, refusal=why))
-        self._keep_refused(received)
+        self._refuse(received, Refusal(Result.INVALID, error.reason, error.code, error.field))
 
     def refuse(self, entries: Iterable[Entry], why: Refusal) -> None:
         """Report records that are refused."""
         for entry in entries:
-            self.report.record(self.stream.name, Outcome(entry.received, why.result, refusal=why))
-            self._keep_refused(entry.received)
+            self._refuse(entry.received, why)
 
-    def _keep_refused(self, received: Received) -> None:
-        """Protect the contacts that a refused record may name from removal: the tap does not send the record again."""
+    def _refuse(self, received: Received, why: Refusal) -> None:
+        """Report a record, and protect the contacts that it may name from removal: the tap does not send it again."""
+        self.report.record(self.stream.name, Outcome(received, why.result, refusal=why))
         mapper = self.mappers.of(received.schema)
         identity = mapper.identity(received.record)
         key = self.memory.see_refused(received, identity, mapper.identifiers)
         self.marks.refused(received, key, identity, is_mark=mapper.removes(received.record))
+
+
+def _are_to_part(written: Written) -> bool:
+    """Check whether records that were laid over each other are tried one by one, so that one spoils no other.
+
+    They were refused, or a contact is there that they were to make.
+    """
+    match written:
+        case Rejected(records) | Surprise(records, gone=None):
+            return len(records.entries) > 1
+        case Skipped(records):
+            return len(records.entries) > 1 and records.found is None
+        case _:
+            return False
 
 
 def _values_of(attributes: Iterable[str], records: ContactRecords) -> list[str]:

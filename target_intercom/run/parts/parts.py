@@ -93,7 +93,7 @@ class Parts(ContactParts):
     @cached_property
     def archived(self) -> ArchivedContacts:
         """The contacts that are brought back from the archive to be looked at."""
-        return ArchivedContacts(self.client, self.in_parallel, self.ledger, plan=self.plan, say=self.warn)
+        return ArchivedContacts(self.client, self.in_parallel, self.ledger, self.plan, self.warn)
 
     @cached_property
     def complete_streams(self) -> CompleteStreams:
@@ -136,15 +136,10 @@ class Parts(ContactParts):
         existing = ExistingContacts(
             self.client, self.matcher, self._catalog, self.ledger, archived=self.archived, stream=stream
         )
-        delay = self.config.search_delay_seconds
-        creates = Creates(
-            self.client, self.matcher, self.in_parallel, self.ledger, existing, search_delay_seconds=delay
-        )
+        creates = Creates(existing, self.in_parallel, self.config.search_delay_seconds)
         direct = DirectWriter(creates, existing, self.in_parallel)
         if isinstance(self.client, DryRunClient):
-            return DryRunWriter(
-                stream, client=self.client, direct=direct, matcher=self.matcher, ledger=self.ledger, plan=self.plan
-            )
+            return DryRunWriter(stream, self.client, direct, self.plan)
         if not self.config.bulk_writes:
             return direct
         return BulkWriter(self.contact_jobs, direct, existing, self._teammates, self.links.kinds)

@@ -124,7 +124,7 @@ class SharedParts:
     def memory(self, stream: Stream, ledger: Ledger, ids: ContactIds | None) -> StreamMemory:
         """Return what a batch of a stream has of a ledger."""
         sees = stream.settings.sync_mode.removes or self.config.removes
-        return StreamMemory(stream, ledger=ledger, ids=ids, repair=self.config.repair, sees=sees)
+        return StreamMemory(stream, ledger, ids, repair=self.config.repair, sees=sees)
 
     def say_ignored(self, stream: str, attributes: Iterable[str]) -> None:
         """Say, once for each attribute, that Intercom did not take its values."""
@@ -166,9 +166,9 @@ class ContactParts(SharedParts):
             self.client,
             self.matcher,
             self.directory,
-            ledger=self.ledger,
-            in_parallel=self.in_parallel,
-            search_delay_seconds=self.config.search_delay_seconds,
+            self.ledger,
+            self.in_parallel,
+            self.config.search_delay_seconds,
         )
 
     @cached_property

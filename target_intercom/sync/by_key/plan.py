@@ -6,7 +6,7 @@ import html
 import typing as t
 from types import MappingProxyType
 
-from target_intercom.model import ContactRecords, Create, Found, NotFound, Skip, SkipReason, Update
+from target_intercom.model import ContactRecords, Create, Found, NotFound, Skip, SkipReason, Unchanged, Update
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.planning.wanted import folded, same
 
@@ -68,7 +68,7 @@ def plan(records: ContactRecords, config: StreamConfig, kind: EntityKind) -> Pla
                 return Skip(records, SkipReason.EXISTS)
             changes = differing(records.draft, contact, kind)
             if not changes and contact.is_read:
-                return Skip(records, None)
+                return Unchanged(records, contact)
             return Update(records, contact, MappingProxyType(changes))
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from target_intercom.errors import NotFoundError, RefusedError, UndoneError
-from target_intercom.model import CUSTOM_PREFIX, Create, Refusal, Refuse, Result, Skip, Update
+from target_intercom.model import CUSTOM_PREFIX, Create, Refusal, Result, Update
 from target_intercom.sync.by_key.plan import differing
 from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
 from target_intercom.sync.jobs.lane import JobEnd, Submission
 from target_intercom.sync.matching.directory import Gone, Source
 from target_intercom.sync.writing.plan_file import Origin
-from target_intercom.sync.writing.results import Rejected, Saved, Surprise, without_call
+from target_intercom.sync.writing.results import Rejected, Saved, Surprise, without_calls
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -45,13 +45,8 @@ class KeyedWriter:
 
     def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written | None]:
         """See `Writer`."""
-        calls: list[Create | Update] = []
-        for operation in operations:
-            match operation:
-                case Create() | Update():
-                    calls.append(operation)
-                case Skip() | Refuse():
-                    yield without_call(operation)
+        calls, done = without_calls(operations)
+        yield from done
         self.plan.because({_key(one): Origin(self.stream.name, one.records.entries[-1].key) for one in calls})
         singly, in_bulk = self._parted(calls)
         yield from self._write_singly(singly)

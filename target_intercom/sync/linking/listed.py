@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from target_intercom.ledger.interface import UNNOTED
-from target_intercom.model import Contact, ContactRecords, Create, Found, Result, Skip, Update, stand_in
+from target_intercom.model import Contact, ContactRecords, Create, Result, Unchanged, Update, stand_in
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.links import ListedGroups, save_lists
 from target_intercom.sync.remembering.fingerprints import lists_news, lists_print, record_key
@@ -87,9 +87,7 @@ class ListedLinks(ContactLinks):
     def _changes(self, write: PlannedWrite, links: Links) -> Iterator[MembershipChange]:
         """Yield what the records of a contact list of one kind, where a job may carry it and it is news."""
         match write:
-            case Update(records, contact) | Skip(ContactRecords(match=Found(contact)) as records, None) if (
-                contact.is_named
-            ):
+            case Update(records, contact) | Unchanged(records, contact) if contact.is_named:
                 keys = ((self._key_of(entry), entry) for entry in records.entries)
                 keyed = [(key, entry) for key, entry in keys if key is not None and self._lasts(key, records)]
                 news = {key for key, entry in keyed if lists_news(entry, contact)}
@@ -141,7 +139,7 @@ class ListedLinks(ContactLinks):
 
     def confirm(self, records: ContactRecords, contact: Contact) -> None:
         """See `ContactLinks`."""
-        id_ = records.match.contact.id if isinstance(records.match, Found) else contact.id
+        id_ = contact.id if records.found is None else records.found.id
         are_left = [one.confirm(id_) for one in self.with_contacts]
         if not contact.is_named and (any(are_left) or self._list_others(records)):
             # The rest goes when its id is found.
@@ -164,7 +162,7 @@ class ListedLinks(ContactLinks):
         """See `ContactLinks`."""
         new = [one for one in records.entries if one.known is None and not one.again]
         unknown = {key for one in new if (key := self._key_of(one)) is not None}
-        for id_ in [records.match.contact.id] if isinstance(records.match, Found) else self._stand_ins(records):
+        for id_ in self._stand_ins(records) if records.found is None else [records.found.id]:
             for one in self.with_contacts:
                 one.cancel(id_, unknown)
 
@@ -187,7 +185,7 @@ class ListedLinks(ContactLinks):
             if result is Result.CREATED or self._was_cut_off(first):
                 self.unchanged(first, contact)
         else:
-            if result is Result.UPDATED and not isinstance(records.match, Found):
+            if result is Result.UPDATED and records.found is None:
                 # It was in the archive.
                 self.memberships.save_back([contact.id])
             for entry in records.entries:
@@ -298,7 +296,7 @@ def _with_change(
     match write:
         case Update(contact=contact) if contact.id in changes:
             return replace(write, links={**write.links, kind: changes[contact.id]})
-        case Skip(ContactRecords(match=Found(contact)) as records, None) if contact.id in changes:
+        case Unchanged(records, contact) if contact.id in changes:
             return Update(records, contact, MappingProxyType({}), {kind: changes[contact.id]})
         case Create(records) if (id_ := next((one for one in stand_ins(records) if one in changes), None)) is not None:
             return replace(write, links={**write.links, kind: changes[id_]}, stand_in=id_)

@@ -9,12 +9,12 @@ import math
 import time
 import typing as t
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from target_intercom.errors import UndoneError
-from target_intercom.ledger.interface import stamp
-from target_intercom.model import Identity, MatchBy
+from target_intercom.ledger.interface import Stamp, stamp
+from target_intercom.model import Identity
 from target_intercom.sync.matching.directory import Source
 
 if t.TYPE_CHECKING:
@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.ledger.interface import Ledger, LedgerEntry, Stamp
-    from target_intercom.model import Contact, ContactId, Entry, Identifier, RecordKey
+    from target_intercom.model import Contact, ContactId, Entry, ExternalId, Identifier, RecordKey
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.search import Matcher
 
@@ -44,6 +44,7 @@ class Unnamed:
     due: float
 
 
+@dataclass
 class MadeNames:
     """The identifiers of the contacts that jobs have made, for as long as search may not show them; and some longer.
 
@@ -51,15 +52,15 @@ class MadeNames:
     meant: beside half a million identifiers, one in three hundred is asked for in vain.
     """
 
-    def __init__(self, seconds: float) -> None:
-        """Keep them for so long at least."""
-        self._seconds = seconds
-        self._turned_at = -math.inf
-        self._lately = self._before = bytearray()
+    seconds: float
+    """How long they are kept at least."""
+    _turned_at: float = field(default=-math.inf, init=False)
+    _lately: bytearray = field(default_factory=bytearray, init=False)
+    _before: bytearray = field(default_factory=bytearray, init=False)
 
     def add(self, contact: Contact, now: float) -> None:
         """Add the identifiers of a contact that was made."""
-        if now - self._turned_at > self._seconds:
+        if now - self._turned_at > self.seconds:
             self._lately, self._before = bytearray(_BITS // 8), self._lately
             self._turned_at = now
         for name in Identity.of(contact).identifiers():
@@ -86,28 +87,23 @@ def _places(name: Identifier) -> tuple[int, int]:
     return number % _BITS, number // _BITS % _BITS
 
 
+@dataclass
 class ContactIds:
     """Finds the Intercom ids of contacts that bulk jobs made, for the directory and the ledger."""
 
-    def __init__(
-        self,
-        client: IntercomClient,
-        matcher: Matcher,
-        directory: Directory,
-        *,
-        ledger: Ledger,
-        in_parallel: InParallel,
-        search_delay_seconds: float,
-    ) -> None:
-        """Wait for search as long as it may lag behind, `search_delay_seconds`."""
-        self._client = client
-        self._matcher = matcher
-        self._directory = directory
-        self._ledger = ledger
-        self._in_parallel = in_parallel
-        self._delay = search_delay_seconds
-        self._began = stamp(time.time())
-        self._made = MadeNames(search_delay_seconds)
+    client: IntercomClient
+    matcher: Matcher
+    directory: Directory
+    ledger: Ledger
+    in_parallel: InParallel
+    search_delay_seconds: float
+    """How long search may lag behind: it is waited for as long."""
+    _began: Stamp = field(default_factory=lambda: stamp(time.time()), init=False)
+    _made: MadeNames = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with no contact made."""
+        self._made = MadeNames(self.search_delay_seconds)
 
     def made(self, contact: Contact) -> None:
         """Remember that a job of this run has made a contact, which the ledger has."""
@@ -117,11 +113,12 @@ class ContactIds:
         """Find the ids of contacts that this run has made and that have an identifier of these."""
         dues: dict[ContactId, float] = {}
         shared = self._made.meant(identities)
-        for contact, written_at in self._ledger.unnamed_with(shared, self._began) if shared else ():
-            self._directory.learn(contact, Source.ANSWER)
+        for contact, written_at in self.ledger.unnamed_with(shared, self._began) if shared else ():
+            self.directory.learn(contact, Source.ANSWER)
             dues[contact.id] = self._due(written_at)
-        unnamed = self._directory.unnamed(identities)
-        self._find_named([Unnamed(one, dues.get(one.id, made_at + self._delay)) for one, made_at in unnamed])
+        unnamed = self.directory.unnamed(identities)
+        delay = self.search_delay_seconds
+        self._find_named([Unnamed(one, dues.get(one.id, made_at + delay)) for one, made_at in unnamed])
 
     def find_of(self, entries: Sequence[Entry], rows: Mapping[RecordKey, LedgerEntry]) -> list[Entry]:
         """Return records with their contacts' ids found; the ledger does not know a contact whose id is not found."""
@@ -131,18 +128,18 @@ class ContactIds:
             if entry.contact is not None and entry.key is not None and not entry.contact.is_named
         ]
         found = self._find_named(wanted)
-        return [_named(entry, found) for entry in entries] if wanted else list(entries)
+        return [_named(entry, found) for entry in entries]
 
     def find_all(self) -> None:
         """Find the ids of all contacts that the ledger knows: removals go by them."""
-        rows = iter(self._ledger.unnamed())
+        rows = iter(self.ledger.unnamed())
         while page := list(islice(rows, _AT_ONCE)):
             self.find([Unnamed(contact, self._due(written_at)) for contact, written_at in page])
 
     def find_records(self, records: Collection[tuple[str, RecordKey]]) -> None:
         """Find the ids of the contacts of some records, given with their streams."""
         for stream in sorted({stream for stream, _ in records}):
-            rows = self._ledger.recall(stream, sorted(key for of, key in records if of == stream)).values()
+            rows = self.ledger.recall(stream, sorted(key for of, key in records if of == stream)).values()
             contacts = [(row.contact, row.written_at) for row in rows]
             self.find([Unnamed(one, self._due(at)) for one, at in contacts if one is not None and not one.is_named])
 
@@ -151,13 +148,13 @@ class ContactIds:
 
         One search for many, again and again until the index must show them; the last few users are asked for.
         """
-        known = {one.contact.id: self._directory.found_id(one.contact) for one in wanted}
+        known = {one.contact.id: self.directory.found_id(one.contact) for one in wanted}
         found = {id_: contact for id_, contact in known.items() if contact is not None}
         missing = {one.contact.id: one for one in wanted if one.contact.id not in found}
         asked: Counter[ContactId] = Counter()
         pause = _FIRST_PAUSE
         while missing:
-            shown = self._matcher.search_index([_sought(one.contact) for one in missing.values()])
+            shown = self.matcher.search_index([_sought(one.contact) for one in missing.values()])
             found.update((id_, hit) for id_, one in missing.items() if (hit := _pick(shown, one.contact)) is not None)
             rest = max(one.due for one in missing.values()) - time.monotonic()
             missing = {id_: one for id_, one in missing.items() if id_ not in found}
@@ -168,9 +165,9 @@ class ContactIds:
                 missing = {id_: one for id_, one in missing.items() if id_ not in found and asked[id_] < _ASKS}
             if rest <= 0 or not missing:
                 break
-            self._client.pause(min(pause, rest))
+            self.client.pause(min(pause, rest))
             pause = min(pause * 2, _LONGEST_PAUSE)
-        self._ledger.name([(one.contact, found[one.contact.id]) for one in wanted if one.contact.id in found])
+        self.ledger.name([(one.contact, found[one.contact.id]) for one in wanted if one.contact.id in found])
         return found
 
     def _find_named(self, wanted: Sequence[Unnamed]) -> Mapping[ContactId, Contact]:
@@ -178,27 +175,26 @@ class ContactIds:
         found = self.find(wanted) if wanted else {}
         for one in wanted:
             if one.contact.id in found:
-                self._directory.learn_id(one.contact, found[one.contact.id])
+                self.directory.learn_id(one.contact, found[one.contact.id])
         return found
 
     def _due(self, written_at: Stamp) -> float:
         """Return when search must show what was written then; never later than for what is written now."""
-        return time.monotonic() + self._delay - max(0.0, time.time() - written_at / 1000)
+        return time.monotonic() + self.search_delay_seconds - max(0.0, time.time() - written_at / 1000)
 
     def _asked_for(self, wanted: Sequence[Unnamed]) -> dict[ContactId, Contact]:
-        if not self._client.finds_by_external_id:
+        if not self.client.finds_by_external_id:
             return {}
-        users = [one.contact for one in wanted if one.contact.external_id is not None]
-        answers = self._in_parallel(lambda contact: (contact.id, self._ask_for(contact)), users)
+        users = [(one.contact.id, one.contact.external_id) for one in wanted]
+        known = [(contact, external_id) for contact, external_id in users if external_id is not None]
+        answers = self.in_parallel(lambda user: self._ask_for(*user), known)
         return {id_: contact for id_, contact in answers if contact is not None}
 
-    def _ask_for(self, contact: Contact) -> Contact | None:
-        if contact.external_id is None:
-            return None
+    def _ask_for(self, contact: ContactId, external_id: ExternalId) -> tuple[ContactId, Contact | None]:
         try:
-            return self._client.find_user(contact.external_id)
+            return contact, self.client.find_user(external_id)
         except UndoneError:
-            return None
+            return contact, None
 
 
 def _named(entry: Entry, found: Mapping[ContactId, Contact]) -> Entry:
@@ -221,11 +217,8 @@ def _sought(contact: Contact) -> Identity:
 
 def _pick(shown: Directory, contact: Contact) -> Contact | None:
     """Return the only hit that can be the contact; None where there is none, or more than one."""
-    if contact.external_id is not None:
-        hits = shown.named(MatchBy.EXTERNAL_ID, contact.external_id)
-    else:
-        hits = [] if contact.email is None else shown.named(MatchBy.EMAIL, contact.email)
-    hits = [hit for hit in hits if hit.role == contact.role]
+    named = (hit for identifier in _sought(contact).identifiers() for hit in shown.named(*identifier))
+    hits = [hit for hit in named if hit.role == contact.role]
     # Others may have its email by now, with an external_id that it did not have.
     as_made = [hit for hit in hits if hit.external_id == contact.external_id]
     return next((some[0] for some in (as_made, hits) if len(some) == 1), None)

@@ -14,7 +14,7 @@ from target_intercom.model import Contact, ContactId, Identity, MatchBy
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from target_intercom.model import Identifier
+    from target_intercom.model import Name
 
 _SPARE_SECONDS: t.Final = 5.0
 """Answers are kept longer than the search index may lag by this much."""
@@ -49,16 +49,6 @@ Fact: t.TypeAlias = Contact | Gone | Merged | Fault
 """What is known of an Intercom id; a fault: Intercom does not tell."""
 
 
-class _Kind(enum.Enum):
-    """Kinds of contacts with an email that are asked for often enough to be found at once."""
-
-    USER = enum.auto()
-    WITHOUT_EXTERNAL_ID = enum.auto()
-
-
-_Name: t.TypeAlias = "Identifier | tuple[_Kind, str]"
-
-
 class _Known(t.NamedTuple):
     """A fact; of two the fresher one is the greater."""
 
@@ -66,7 +56,7 @@ class _Known(t.NamedTuple):
     number: int
     """Later facts have higher ones."""
     fact: Fact
-    names: tuple[_Name, ...]
+    names: tuple[Name, ...]
     """The names that find the contact; none by the ledger: its identifiers may be outdated."""
 
 
@@ -90,9 +80,12 @@ class Directory:
     def layer(self) -> Directory:
         """Return a directory with an empty layer on top of these."""
         above = Directory(clock=self._clock)
-        above._count = self._count
-        above._layers = (above._top, *self._layers)
+        above._lie_on(self)
         return above
+
+    def _lie_on(self, below: Directory) -> None:
+        self._count = below._count
+        self._layers = (self._top, *below._layers)
 
     def start(self, since: float | None = None) -> Directory:
         """Return a layer for a new batch; what search has shown to all batches under way is forgotten first.
@@ -160,13 +153,17 @@ class Directory:
             return [] if contact is None else [contact]
         return self._with((which, value))
 
-    def user_of(self, external_id: str) -> Contact | None:
+    def users_of(self, external_id: str | None) -> list[Contact]:
+        """Return the users with an external_id: at most one, unless search shows another as it was."""
+        return [] if external_id is None else self.named(MatchBy.EXTERNAL_ID, external_id)
+
+    def user_of(self, external_id: str | None) -> Contact | None:
         """Return the user with an external_id."""
-        return next(iter(self.named(MatchBy.EXTERNAL_ID, external_id)), None)
+        return next(iter(self.users_of(external_id)), None)
 
     def without_external_id(self, email: str) -> list[Contact]:
         """Return the contacts with an email that have no external_id: leads, and some users."""
-        return self._with((_Kind.WITHOUT_EXTERNAL_ID, email))
+        return self._with(("nameless", email))
 
     def leads_with(self, email: str) -> list[Contact]:
         """Return the leads with an email."""
@@ -174,7 +171,7 @@ class Directory:
 
     def has_user(self, email: str) -> bool:
         """Check whether a user has an email."""
-        name = (_Kind.USER, email)
+        name: Name = ("user", email)
         return any(self._has(one, name) is not None for layer in self._layers for one in layer.named(name))
 
     def around(self, identities: Collection[Identity]) -> list[Contact]:
@@ -199,7 +196,7 @@ class Directory:
         return self._found_ids.get(_known_as(unnamed))
 
     def _put(self, contact: ContactId, source: Source, fact: Fact) -> None:
-        names = _names(fact) if isinstance(fact, Contact) and source is not Source.LEDGER else ()
+        names = names_of(fact) if isinstance(fact, Contact) and source is not Source.LEDGER else ()
         self._top.put(contact, _Known(source, next(self._count), fact, names), self._clock())
 
     def _known(self, contact: ContactId) -> _Known | None:
@@ -210,20 +207,13 @@ class Directory:
                 freshest = known
         return freshest
 
-    def _has(self, contact: ContactId, name: _Name) -> Contact | None:
+    def _has(self, contact: ContactId, name: Name) -> Contact | None:
         """Return a contact if it has a name, by the freshest fact."""
         known = self._known(contact)
         return known.fact if known is not None and name in known.names and isinstance(known.fact, Contact) else None
 
-    def _with(self, name: _Name) -> list[Contact]:
-        ids: set[ContactId] = set()
-        for layer in self._layers:
-            named = layer.index.get(name)
-            if named is not None:
-                ids.update(named if isinstance(named, set) else (named,))
-        if not ids:
-            # Nearly always: this is asked several times for every new record.
-            return []
+    def _with(self, name: Name) -> list[Contact]:
+        ids = {one for layer in self._layers for one in layer.named(name)}
         return [contact for one in sorted(ids) if (contact := self._has(one, name)) is not None]
 
 
@@ -238,7 +228,7 @@ class _Layer:
         self.unnamed: set[ContactId] = set()
         self.asked: set[Identity] = set()
         self.faults: dict[Identity, Fault] = {}
-        self.index: dict[_Name, ContactId | set[ContactId]] = {}
+        self.index: dict[Name, ContactId | set[ContactId]] = {}
         """Nearly always it is one contact, which is kept without a set around it."""
 
     def put(self, contact: ContactId, known: _Known, now: float) -> None:
@@ -267,21 +257,21 @@ class _Layer:
         for contact in list(itertools.takewhile(lambda one: self.learnt_at[one] < before, self.learnt_at)):
             self.drop(contact)
 
-    def named(self, name: _Name) -> Collection[ContactId]:
+    def named(self, name: Name) -> Collection[ContactId]:
         """Return the contacts with a name."""
         contacts = self.index.get(name)
         if contacts is None:
             return ()
         return contacts if isinstance(contacts, set) else (contacts,)
 
-    def _add(self, name: _Name, contact: ContactId) -> None:
+    def _add(self, name: Name, contact: ContactId) -> None:
         contacts = self.index.setdefault(name, contact)
         if isinstance(contacts, set):
             contacts.add(contact)
         elif contacts != contact:
             self.index[name] = {contacts, contact}
 
-    def _remove(self, name: _Name, contact: ContactId) -> None:
+    def _remove(self, name: Name, contact: ContactId) -> None:
         contacts = self.index[name]
         if isinstance(contacts, set) and len(contacts) > 1:
             contacts.discard(contact)
@@ -289,16 +279,35 @@ class _Layer:
             del self.index[name]
 
 
-def _names(contact: Contact) -> tuple[_Name, ...]:
-    """Return the names that a contact has."""
+class Stage(Directory):
+    """A layer for trying out: it keeps the names for which it was asked."""
+
+    def __init__(self, known: Directory) -> None:
+        """Begin with what is known, and nothing asked."""
+        super().__init__()
+        self._lie_on(known)
+        self.asked: set[Name] = set()
+
+    def fact(self, contact: ContactId) -> Fact | None:
+        """See `Directory`."""
+        self.asked.add((MatchBy.ID, contact))
+        return super().fact(contact)
+
+    def _with(self, name: Name) -> list[Contact]:
+        self.asked.add(name)
+        return super()._with(name)
+
+
+def names_of(contact: Contact) -> tuple[Name, ...]:
+    """Return the names by which a contact is found, besides its id."""
     external_id = contact.external_id if contact.role == "user" else None
-    names: tuple[_Name, ...] = () if external_id is None else ((MatchBy.EXTERNAL_ID, external_id),)
+    names: tuple[Name, ...] = () if external_id is None else ((MatchBy.EXTERNAL_ID, external_id),)
     if contact.email is None:
         return names
     names += ((MatchBy.EMAIL, contact.email),)
     if external_id is None:
-        names += ((_Kind.WITHOUT_EXTERNAL_ID, contact.email),)
-    return (*names, (_Kind.USER, contact.email)) if contact.role == "user" else names
+        names += (("nameless", contact.email),)
+    return (*names, ("user", contact.email)) if contact.role == "user" else names
 
 
 def _known_as(contact: Contact) -> tuple[str | None, ...]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
+from target_intercom.model import Contact
 from target_intercom.settings.config import CreationMode
 
 if t.TYPE_CHECKING:
-    from target_intercom.model import Contact, ContactDraft, Role
+    from target_intercom.model import ContactDraft, ContactId, Role
 
 
 def role_of(draft: ContactDraft, mode: CreationMode) -> Role:
@@ -20,6 +21,12 @@ def role_of(draft: ContactDraft, mode: CreationMode) -> Role:
             return "lead"
         case CreationMode.LIFECYCLE:
             return "lead" if draft.identity.external_id is None else "user"
+
+
+def newborn(draft: ContactDraft, role: Role, stand_in: ContactId) -> Contact:
+    """Return the contact that is made from a draft, with a stand-in for its id, which is not known yet."""
+    external_id = draft.identity.external_id if role == "user" else None
+    return Contact(stand_in, role, external_id, draft.identity.email, {})
 
 
 def after(contact: Contact, draft: ContactDraft, mode: CreationMode) -> Contact:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from target_intercom.errors import Fault, MergedError, NotFoundError, RefusedError, UndoneError
 from target_intercom.model import Contact, ContactId, Identity, MatchBy
@@ -32,23 +32,34 @@ class _Hits:
     contacts: Sequence[Contact] = ()
     failed: Sequence[tuple[Identity, Fault]] = ()
 
+    @classmethod
+    def of(cls, answers: Iterable[_Hits]) -> _Hits:
+        """Return what several searches found."""
+        every = list(answers)
+        return cls([hit for one in every for hit in one.contacts], [pair for one in every for pair in one.failed])
 
+    def learn(self, into: Directory, but: Collection[ContactId] = ()) -> Directory:
+        """Add all contacts `but` some to a directory, and return it."""
+        for identity, fault in self.failed:
+            into.learn_fault(identity, fault)
+        for hit in self.contacts:
+            if hit.id not in but:
+                into.learn(hit, Source.SEARCH)
+        return into
+
+
+@dataclass
 class Matcher:
     """Looks up what Intercom knows of identifiers and ids, and adds it to a layer of the run's directory."""
 
-    def __init__(
-        self,
-        client: IntercomClient,
-        directory: Directory,
-        in_parallel: InParallel,
-        written_lately: Callable[[], Iterable[Contact]] = tuple,
-    ) -> None:
-        """`in_parallel` runs calls beside each other; `written_lately` is what the index may not show, of any run."""
-        self._client = client
-        self._directory = directory
-        self._written_lately = written_lately
-        self._in_parallel = in_parallel
-        self._size = SEARCH_SIZE
+    client: IntercomClient
+    directory: Directory
+    in_parallel: InParallel
+    """Runs calls beside each other."""
+    written_lately: Callable[[], Iterable[Contact]] = tuple
+    """Returns what the index may not show, of any run."""
+    _size: int = field(default=SEARCH_SIZE, init=False)
+    """Identifiers that a search asks for."""
 
     def look_up(
         self,
@@ -76,13 +87,9 @@ class Matcher:
         fields = list(dict.fromkeys([*match_by, *also]))
         into.ask(identities)
         unknown = [one for one in identities if everyone or not self._is_known(one, match_by)]
-        hits, failed = self._search_all(unknown, fields)
-        for identity, fault in failed:
-            into.learn_fault(identity, fault)
-        lately = self._noted(identities, {hit.id for hit in hits})
-        for hit in hits:
-            if hit.id not in lately:
-                into.learn(hit, Source.SEARCH)
+        hits = self._search_all(unknown, fields)
+        lately = self._noted(identities, hits)
+        hits.learn(into, but=lately)
         for contact in lately.values() if trusting else ():
             if any(which is not MatchBy.ID for which, _ in Identity.of(contact).identifiers()):
                 into.learn(contact, Source.NOTED)
@@ -92,36 +99,34 @@ class Matcher:
 
     def lately(self) -> frozenset[ContactId]:
         """Return the contacts that other runs wrote so recently that search may not show the change."""
-        return frozenset(one.id for one in self._written_lately() if not self._directory.is_answered(one.id))
+        return frozenset(one.id for one in self.written_lately() if not self.directory.is_answered(one.id))
 
     def shown(self, contacts: Iterable[ContactId], indexed: Iterable[ContactId] = ()) -> Directory:
         """Read contacts by their Intercom ids: many a search, and by GET what search does not show.
 
         What it shows may be old. `indexed` are further contacts, which are only searched for.
         """
-        layer = self._directory.layer()
+        layer = self.directory.layer()
         named = {one for one in contacts if not layer.is_answered(one)}
         wanted = sorted(named.union(one for one in indexed if not layer.is_answered(one)))
-        hits, _ = self._search_all([Identity(id=one) for one in wanted], (MatchBy.ID,))
-        for hit in hits:
-            layer.learn(hit, Source.SEARCH)
+        self._search_all([Identity(id=one) for one in wanted], (MatchBy.ID,)).learn(layer)
         self._ask_for_ids(layer, named)
         return layer
 
     def search_one(self, identity: Identity) -> Directory:
         """Search the index for one contact whose creation is in doubt, in the thread of the caller."""
-        return _found(self._search([identity], _UNIQUE))
+        return self._search([identity], _UNIQUE).learn(Directory())
 
     def search_index(self, identities: Sequence[Identity]) -> Directory:
         """Search by external_id and email, whatever this run knows: for contacts whose creation is in doubt.
 
         Hits that the run knows better are shown as it knows them.
         """
-        hits, failed = self._search_all(identities, _UNIQUE)
+        hits = self._search_all(identities, _UNIQUE)
         # What another run has made since this one looked is in the ledger before it is in the index.
-        lately = self._noted(identities, {hit.id for hit in hits})
-        newest = (self._directory.fact(hit.id) or hit for hit in hits if hit.id not in lately)
-        found = _found(_Hits([one for one in newest if isinstance(one, Contact)], failed))
+        lately = self._noted(identities, hits)
+        newest = (self.directory.fact(hit.id) or hit for hit in hits.contacts)
+        found = _Hits([one for one in newest if isinstance(one, Contact)], hits.failed).learn(Directory(), but=lately)
         self._ask_for_ids(found, lately)
         return found
 
@@ -132,7 +137,7 @@ class Matcher:
             if following is None:
                 return None
             try:
-                return self._client.get_contact(ContactId(following))
+                return self.client.get_contact(ContactId(following))
             except MergedError as next_error:
                 following = next_error.survivor
             except RefusedError:
@@ -146,28 +151,23 @@ class Matcher:
         """
         given = ((which, value) for which in match_by if (value := identity.get(which)) is not None)
         which, value = next(given, (MatchBy.EMAIL, None))
-        return which is not MatchBy.EMAIL and value is not None and bool(self._directory.named(which, value))
+        return which is not MatchBy.EMAIL and value is not None and bool(self.directory.named(which, value))
 
-    def _noted(self, identities: Iterable[Identity], hits: Collection[ContactId]) -> dict[ContactId, Contact]:
+    def _noted(self, identities: Iterable[Identity], hits: _Hits) -> dict[ContactId, Contact]:
         """Return the contacts that were written lately, and that hits show, or that have one of these identifiers."""
+        shown = {hit.id for hit in hits.contacts}
         names = {name for identity in identities for name in identity.identifiers()}
         if not names:
             return {}
         return {
             contact.id: contact
-            for contact in self._written_lately()
-            if not self._directory.is_answered(contact.id)
-            and (contact.id in hits or not names.isdisjoint(Identity.of(contact).identifiers()))
+            for contact in self.written_lately()
+            if not self.directory.is_answered(contact.id)
+            and (contact.id in shown or not names.isdisjoint(Identity.of(contact).identifiers()))
         }
 
-    def _search_all(
-        self, identities: Sequence[Identity], fields: Sequence[MatchBy]
-    ) -> tuple[list[Contact], list[tuple[Identity, Fault]]]:
-        answers = list(self._in_parallel(lambda some: self._search(some, fields), self._chunks(identities, fields)))
-        return (
-            [contact for answer in answers for contact in answer.contacts],
-            [one for answer in answers for one in answer.failed],
-        )
+    def _search_all(self, identities: Sequence[Identity], fields: Sequence[MatchBy]) -> _Hits:
+        return _Hits.of(self.in_parallel(lambda some: self._search(some, fields), self._chunks(identities, fields)))
 
     def _chunks(self, identities: Sequence[Identity], fields: Sequence[MatchBy]) -> Iterator[Sequence[Identity]]:
         """Yield identities in parts that one search can ask for."""
@@ -183,7 +183,7 @@ class Matcher:
         if not any(wanted.values()):
             return _Hits()
         try:
-            return _Hits(self._client.search_contacts(wanted))
+            return _Hits(self.client.search_contacts(wanted))
         except UndoneError as error:
             if len(chunk) == 1:
                 return _Hits(failed=[(chunk[0], error.fault)])
@@ -192,14 +192,12 @@ class Matcher:
         halves = self._search(chunk[:middle], fields), self._search(chunk[middle:], fields)
         if is_too_large and not any(half.failed for half in halves):
             self._size = min(self._size, middle * _asked(chunk, fields))
-        return _Hits(
-            [contact for half in halves for contact in half.contacts], [one for half in halves for one in half.failed]
-        )
+        return _Hits.of(halves)
 
     def _ask_for_ids(self, into: Directory, ids: Iterable[ContactId]) -> None:
         """Ask by GET for the Intercom ids of which nothing but the ledger tells (docs/identity.md)."""
-        unseen = sorted(one for one in set(ids) if not (into.is_answered(one) or self._directory.is_answered(one)))
-        for contact, fact, survivor in self._in_parallel(self._ask_for, unseen):
+        unseen = sorted(one for one in set(ids) if not (into.is_answered(one) or self.directory.is_answered(one)))
+        for contact, fact, survivor in self.in_parallel(self._ask_for, unseen):
             into.learn_fact(contact, fact)
             if survivor is not None:
                 into.learn(survivor, Source.ANSWER)
@@ -207,7 +205,7 @@ class Matcher:
     def _ask_for(self, contact: ContactId) -> tuple[ContactId, Fact, Contact | None]:
         """Return what Intercom answers of an id, and the contact that it was merged into."""
         try:
-            return contact, self._client.get_contact(contact), None
+            return contact, self.client.get_contact(contact), None
         except NotFoundError:
             return contact, Gone(), None
         except MergedError as error:
@@ -215,15 +213,6 @@ class Matcher:
             return contact, Merged(None if survivor is None else survivor.id), survivor
         except UndoneError as error:
             return contact, error.fault, None
-
-
-def _found(hits: _Hits) -> Directory:
-    found = Directory()
-    for contact in hits.contacts:
-        found.learn(contact, Source.SEARCH)
-    for identity, fault in hits.failed:
-        found.learn_fault(identity, fault)
-    return found
 
 
 def _leave_unanswered(known: Directory, identities: Iterable[Identity], lately: Iterable[Contact]) -> None:

@@ -21,12 +21,12 @@ from target_intercom.sync.matching.directory import Merged
 from target_intercom.sync.matching.roles import after, role_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from target_intercom.ledger.interface import Holder
-    from target_intercom.model import ContactDraft, Entry, ExternalId, Match, Name, RecordKey
+    from target_intercom.model import ContactDraft, Entry, ExternalId, Match, RecordKey
     from target_intercom.settings.config import StreamConfig
-    from target_intercom.sync.matching.directory import Directory
+    from target_intercom.sync.matching.directory import Directory, Stage
 
 
 class RecordLinks:
@@ -75,39 +75,25 @@ class RecordLinks:
         return len(held) > (key is not None and (self._stream, key) in held)
 
 
-class Decision(t.NamedTuple):
-    """The contact of a record, and by what that was decided."""
-
-    match: Match
-    asked: Sequence[Name]
-    is_by_link: bool = False
-    """The record's key led to the contact, and not its identifiers."""
-
-
-def whose(entry: Entry, known: Directory, links: RecordLinks, config: StreamConfig) -> Decision:
-    """Return the contact of a record, as far as is known.
+def whose(entry: Entry, known: Stage, links: RecordLinks, config: StreamConfig) -> tuple[Match, bool]:
+    """Return the contact of a record, as far as is known, and whether its key led to it, and not its identifiers.
 
     The contact that its key is linked to, while it is there, unless the record lets go of it (`_lets_go`); else the
     contact of its identifiers, in the order of `match_by`; else the user that Intercom would name in its 409.
     """
     draft, linked = entry.draft, links.of(entry)
-    asked: list[Name] = [] if entry.key is None else [entry.key]
-    if draft.identity.external_id is not None:
-        asked.append((MatchBy.EXTERNAL_ID, draft.identity.external_id))
-    match = None if linked is None else with_id(known, linked, draft.identity, follow_merge=not draft.removed)
+    match = with_id(known, linked, draft.identity, follow_merge=not draft.removed)
     match match:
-        case Found(contact) if not _lets_go(entry, contact, known, links, asked):
-            return Decision(match, asked, is_by_link=True)
+        case Found(contact) if not _lets_go(entry, contact, known, links):
+            return match, True
         case MergedAway() | Unanswered():
-            return Decision(match, asked)
+            return match, False
         case _:
-            return Decision(by_identifiers(entry, linked, known, config, asked), asked)
+            return by_identifiers(entry, linked, known, config), False
 
 
-def by_identifiers(
-    entry: Entry, linked: ContactId | None, known: Directory, config: StreamConfig, asked: list[Name]
-) -> Match:
-    """Return the contact of a record's identifiers, whatever contact it is `linked` to; `asked` gets those tried."""
+def by_identifiers(entry: Entry, linked: ContactId | None, known: Directory, config: StreamConfig) -> Match:
+    """Return the contact of a record's identifiers, whatever contact it is `linked` to."""
     draft = entry.draft
     role = role_of(draft, config.creation_mode)
     match = match_identity(
@@ -116,12 +102,11 @@ def by_identifiers(
         config.match_by,
         follow_merge=not draft.removed,
         makes_lead=not draft.removed and role == "lead",
-        asked=asked,
     )
     match match:
         case NotFound() if not draft.removed and role == "user" and config.sync_mode.creates:
             is_told_apart = linked is not None or entry.again or any(draft.identity.get(one) for one in config.match_by)
-            return _in_the_way(draft, known, asked) if is_told_apart else match
+            return _in_the_way(draft, known) if is_told_apart else match
         case Found(contact) if draft.removed:
             return _unless_taken(match, contact, draft.identity.external_id, known)
         case Found(contact) if config.sync_mode.updates:
@@ -138,7 +123,6 @@ def match_identity(
     *,
     follow_merge: bool = True,
     makes_lead: bool = False,
-    asked: list[Name] | None = None,
 ) -> Match:
     """Return the contact of identifiers, tried in the order of `match_by` (docs/identity.md).
 
@@ -149,46 +133,32 @@ def match_identity(
         follow_merge: takes the survivor of a merge for the contact; a removal must not: nobody asked to remove that.
         makes_lead: the record makes a lead where nobody is found, so it finds the leads with its email whatever
             `match_by` says: Intercom would take a second one.
-        asked: gets the identifiers that were tried, up to that of the contact.
     """
     fault = known.fault_of(identity)
     if fault is not None:
         return Unanswered(fault)
-    tried: list[Name] = [] if asked is None else asked
     for which in match_by:
-        value = identity.get(which)
-        if value is None:
-            continue
-        tried.extend(_names_of(identity, which, value))
-        match = _with_identifier(known, identity, which, value, follow_merge=follow_merge)
+        match = _with_identifier(known, identity, which, follow_merge=follow_merge)
         if not isinstance(match, NotFound):
             return match
     if makes_lead and identity.email is not None:
-        tried.append((MatchBy.EMAIL, identity.email))
         return _decide(known.leads_with(identity.email))
     return NotFound()
 
 
-def _names_of(identity: Identity, which: MatchBy, value: str) -> Iterator[Name]:
-    """Yield the names of the contacts that an identifier of a record may find."""
-    yield which, value
-    if which is MatchBy.EMAIL and identity.external_id is None:
-        yield "nameless", value
-
-
-def _with_identifier(known: Directory, identity: Identity, which: MatchBy, value: str, *, follow_merge: bool) -> Match:
+def _with_identifier(known: Directory, identity: Identity, which: MatchBy, *, follow_merge: bool) -> Match:
     match which:
         case MatchBy.ID:
-            return with_id(known, ContactId(value), identity, follow_merge=follow_merge) or NotFound()
+            return with_id(known, identity.id, identity, follow_merge=follow_merge) or NotFound()
         case MatchBy.EMAIL:
-            return _decide(_with_email(known, identity, value))
+            return _decide(_with_email(known, identity))
         case MatchBy.EXTERNAL_ID:
-            return _decide(known.named(which, value))
+            return _decide(known.users_of(identity.external_id))
 
 
-def with_id(known: Directory, contact: ContactId, identity: Identity, *, follow_merge: bool) -> Match | None:
+def with_id(known: Directory, contact: ContactId | None, identity: Identity, *, follow_merge: bool) -> Match | None:
     """Return the contact of an Intercom id; None where there is none."""
-    match known.fact(contact):
+    match None if contact is None else known.fact(contact):
         case Contact() as found:
             return Found(found)
         case Fault() as fault:
@@ -217,29 +187,34 @@ def may_let_go(entry: Entry) -> bool:
     return is_other or _names_another(now, entry.contact)
 
 
-def users_like(known: Directory, identity: Identity) -> Iterator[Contact]:
-    """Yield the users with a record's email that may be the record's: Intercom may name any of them in a 409."""
-    contacts = () if identity.email is None else _with_email(known, identity, identity.email)
-    yield from (contact for contact in contacts if contact.role == "user")
+def candidates(known: Directory, identity: Identity) -> list[Contact]:
+    """Return the contacts that an identifier of a record finds, whatever the others find."""
+    by_id = [] if identity.id is None else known.named(MatchBy.ID, identity.id)
+    return [*by_id, *known.users_of(identity.external_id), *_with_email(known, identity)]
 
 
-def _lets_go(entry: Entry, contact: Contact, known: Directory, links: RecordLinks, asked: list[Name]) -> bool:
+def users_like(known: Directory, identity: Identity) -> list[Contact]:
+    """Return the users with a record's email that may be the record's: Intercom may name any of them in a 409."""
+    return [contact for contact in _with_email(known, identity) if contact.role == "user"]
+
+
+def _lets_go(entry: Entry, contact: Contact, known: Stage, links: RecordLinks) -> bool:
     """Check whether a record means another contact than the one that it is linked to.
 
     An external_id, or Intercom id, that is another contact's says so; where other records hold the contact, too, any
     other external_id does, and of a lead any other email.
     """
     identity = entry.draft.identity
-    user = None if identity.external_id is None else known.user_of(identity.external_id)
+    user = known.user_of(identity.external_id)
     if user is not None and user.id != contact.id:
         return True
-    named = None if identity.id is None else with_id(known, identity.id, identity, follow_merge=True)
+    named = with_id(known, identity.id, identity, follow_merge=True)
     if isinstance(named, Found) and named.contact.id != contact.id:
         return True
-    if identity.external_id is not None or (contact.role == "lead" and identity.email is not None):
-        # A record before this one may give it another external_id, or make a user of a lead.
-        asked.append(contact.id)
-    return _names_another(identity, contact) and links.are_shared(contact.id, entry.key)
+    if not _names_another(identity, contact):
+        return False
+    known.asked.add(contact.id)
+    return links.are_shared(contact.id, entry.key)
 
 
 def _names_another(identity: Identity, contact: Contact) -> bool:
@@ -248,11 +223,14 @@ def _names_another(identity: Identity, contact: Contact) -> bool:
     return identity.external_id is not None and identity.external_id != contact.external_id
 
 
-def _with_email(known: Directory, identity: Identity, email: str) -> list[Contact]:
-    """Return the contacts with an email that may be a record's: none that is another person (docs/identity.md)."""
+def _with_email(known: Directory, identity: Identity) -> list[Contact]:
+    """Return the contacts with a record's email that may be its: none that is another person (docs/identity.md)."""
+    email = identity.email
+    if email is None:
+        return []
     if identity.external_id is None:
         return known.named(MatchBy.EMAIL, email)
-    same = known.named(MatchBy.EXTERNAL_ID, identity.external_id)
+    same = known.users_of(identity.external_id)
     return [*known.without_external_id(email), *(contact for contact in same if contact.email == email)]
 
 
@@ -269,18 +247,14 @@ def _decide(hits: Sequence[Contact]) -> Match:
             return Ambiguous(tuple(contact.id for contact in candidates))
 
 
-def _in_the_way(draft: ContactDraft, known: Directory, asked: list[Name]) -> Found | NotFound:
+def _in_the_way(draft: ContactDraft, known: Directory) -> Found | NotFound:
     """Return the user that Intercom would name in a 409 if a user was made, unless it is another person.
 
     If several users have the email, only the answer of Intercom names the one.
     """
     identity = draft.identity
-    user = None if identity.external_id is None else known.user_of(identity.external_id)
-    if user is not None:
-        return Found(user)
-    if identity.email is not None:
-        asked.extend(_names_of(identity, MatchBy.EMAIL, identity.email))
-    users = list(users_like(known, identity))
+    user = known.user_of(identity.external_id)
+    users = users_like(known, identity) if user is None else [user]
     return Found(users[0]) if len(users) == 1 else NotFound()
 
 
@@ -288,5 +262,5 @@ def _unless_taken(
     match: Found, contact: Contact, external_id: ExternalId | None, known: Directory
 ) -> Found | Ambiguous:
     """Return a match, unless another user has the external_id: Intercom refuses the update; a mark is unclear."""
-    user = None if external_id is None else known.user_of(external_id)
+    user = known.user_of(external_id)
     return match if user is None or user.id == contact.id else Ambiguous((contact.id, user.id))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import typing as t
 from collections import defaultdict
 
-from target_intercom.model import Ambiguous, Found, Identity, MatchBy
-from target_intercom.sync.matching.whose import by_identifiers
+from target_intercom.model import ContactId, Found, MatchBy
+from target_intercom.sync.matching.directory import names_of
+from target_intercom.sync.matching.roles import after, newborn, role_of
+from target_intercom.sync.matching.whose import candidates
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
-    from target_intercom.model import Contact, ContactId, Entry, Match, Name, RecordKey
+    from target_intercom.model import Contact, Entry, Match, Name, RecordKey
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.matching.directory import Directory
 
@@ -21,10 +24,13 @@ class Decided(t.NamedTuple):
 
     entry: Entry
     match: Match
-    asked: Sequence[Name]
-    is_by_link: bool
+    asked: AbstractSet[Name]
     linked: ContactId | None
     """The contact that the record is linked to, by the ledger or by a record before it."""
+
+    def links(self) -> set[Name]:
+        """Return the record's key, and the contact that it is linked to: others may hold that alone now."""
+        return {name for name in (self.entry.key, self.linked) if name is not None}
 
 
 class Alternatives:
@@ -35,57 +41,67 @@ class Alternatives:
         self._stage = stage
         self._config = config
         self._left: dict[RecordKey, set[ContactId]] = defaultdict(set)
-        self.moved: set[ContactId] = set()
-        """The contacts whose identifiers a write changes."""
 
     def leave(self, key: RecordKey, contact: ContactId) -> None:
         """Add a contact that the records of a key are planned to let go of."""
         self._left[key].add(contact)
 
+    def newborn(self, entry: Entry) -> tuple[Contact, set[Name], bool]:
+        """Return the contact that a record makes, its names, and whether Intercom may refuse it: a user has its email.
+
+        That user is there whatever becomes of this one, so that others need not wait for this one to know it.
+        """
+        # Intercom's ids have no such form.
+        stand_in = ContactId(f"new {entry.received.number}")
+        contact = newborn(entry.draft, role_of(entry.draft, self._config.creation_mode), stand_in)
+        if contact.role == "user" and contact.email is not None and self._stage.has_user(contact.email):
+            return contact, all_names(contact) - {("user", contact.email)}, True
+        return contact, all_names(contact), False
+
     def asked(self, decided: Decided) -> set[Name]:
         """Return the names by which a record may come to be decided."""
-        identity, match = decided.entry.draft.identity, self._by_identifiers(decided)
-        names: set[Name] = {*decided.asked, *identity.identifiers(), *(one.id for one in self._contacts(decided))}
-        if identity.email is not None:
-            names.add(("nameless", identity.email))
-            if identity.external_id is not None and isinstance(match, Found) and match.contact.id not in self.moved:
-                # It will make nobody: it does not matter to it which other persons have its email.
-                names.discard((MatchBy.EMAIL, identity.email))
+        identity = decided.entry.draft.identity
+        names = {*decided.asked, *identity.identifiers()}
+        for contact in self._contacts(decided):
+            names |= {contact.id, (MatchBy.ID, contact.id)}
+        if identity.email is not None and identity.external_id is not None:
+            # Other persons may have its email: what matters is whether any user has it, or a contact that is nobody's.
+            names.discard((MatchBy.EMAIL, identity.email))
+            names |= {("nameless", identity.email), ("user", identity.email)}
         return names
 
-    def touched(self, decided: Decided) -> set[Name]:
+    def moved(self, decided: Decided) -> set[Name]:
         """Return the names that a record may come to move."""
-        names: set[Name] = {*keys_of(decided.entry), *decided.entry.draft.identity.identifiers()}
-        return names.union(*map(names_of, self._contacts(decided)))
+        entry = decided.entry
+        _, names, _ = self.newborn(entry)
+        names |= decided.links()
+        for contact in self._contacts(decided):
+            names |= {
+                contact.id,
+                *all_names(contact),
+                *names_of(after(contact, entry.draft, self._config.creation_mode)),
+            }
+        return names
 
-    def _contacts(self, decided: Decided) -> list[Contact]:
-        """Return the contacts that may come to be a record's: by its links and by its identifiers."""
-        ids = {one for key in keys_of(decided.entry) for one in self._left[key]}
-        if decided.linked is not None:
-            ids.add(decided.linked)
-        for match in (decided.match, self._by_identifiers(decided)):
-            if isinstance(match, Found):
-                ids.add(match.contact.id)
-            elif isinstance(match, Ambiguous):
-                ids.update(match.contacts)
-        return [contact for one in ids if (contact := self._stage.get(one)) is not None]
-
-    def _by_identifiers(self, decided: Decided) -> Match:
-        """Return the contact of a record's identifiers, whatever contact it is linked to."""
-        if not decided.is_by_link:
-            return decided.match
-        return by_identifiers(decided.entry, None, self._stage, self._config, [])
+    def _contacts(self, decided: Decided) -> Iterator[Contact]:
+        """Yield the contacts that may come to be a record's: by its links and by any of its identifiers."""
+        entry = decided.entry
+        ids = set() if decided.linked is None else {decided.linked}
+        if entry.key is not None:
+            ids |= self._left[entry.key]
+        if isinstance(decided.match, Found):
+            ids.add(decided.match.contact.id)
+        ids.update(one.id for one in candidates(self._stage, entry.draft.identity))
+        for one in ids:
+            if (contact := self._stage.get(one)) is not None:
+                yield contact
 
 
-def keys_of(entry: Entry) -> tuple[RecordKey, ...]:
+def keys_of(entry: Entry) -> set[Name]:
     """Return the key of a record, if it has one."""
-    return () if entry.key is None else (entry.key,)
+    return set() if entry.key is None else {entry.key}
 
 
-def names_of(contact: Contact) -> set[Name]:
-    """Return the names of a contact."""
-    identity = Identity.of(contact)
-    names: set[Name] = {contact.id, *identity.identifiers()}
-    if identity.external_id is None and identity.email is not None:
-        names.add(("nameless", identity.email))
-    return names
+def all_names(contact: Contact) -> set[Name]:
+    """Return the names by which a contact is found."""
+    return {(MatchBy.ID, contact.id), *names_of(contact)}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import typing as t
-from collections import defaultdict
-from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from target_intercom.model import Contact, ContactId, ContactRecords, Entry, Identity, Name, RecordKey
+    from target_intercom.model import ContactRecords, Name
+
+    _Last: t.TypeAlias = tuple[int, ContactRecords | None]
+    """The last round of those who moved a name, or were decided by it; the write, where it is a single one."""
 
 
 class Order:
@@ -17,87 +18,39 @@ class Order:
 
     A record is decided by names: its key, identifiers, the contact that it is linked to. A write moves names: it gives
     or takes identifiers, and links records. A record that is decided by a name comes after the writes that move it; a
-    write comes after the records that were decided by a name that it touches.
+    write comes after the records that were decided by a name that it moves.
     """
 
     def __init__(self) -> None:
         """Nothing is decided yet."""
-        self._moved: dict[Name, _Last] = defaultdict(_Last)
-        self._asked: dict[Name, _Last] = defaultdict(_Last)
+        self._moved: dict[Name, _Last] = {}
+        self._asked: dict[Name, _Last] = {}
 
-    def first(self, asked: Iterable[Name], touched: Iterable[Name] = (), but: ContactRecords | None = None) -> int:
-        """Return the first round for a record that is decided by names, and for its write, which touches names.
+    def first(self, asked: Iterable[Name], moved: Iterable[Name] = ()) -> int:
+        """Return the first round for a record that is decided by names, and for its write, which moves names."""
+        return 1 + max((turn for turn, _ in self._before(asked, moved)), default=-1)
 
-        `but`: the write that the record is to join.
-        """
-        before = [self._moved[name].turn_without(but) for name in asked if name in self._moved]
-        before += [self._asked[name].turn_without(but) for name in touched if name in self._asked]
-        return 1 + max(before, default=-1)
+    def may_join(self, write: ContactRecords, asked: Iterable[Name], moved: Iterable[Name]) -> bool:
+        """Check whether a record may go into an earlier write: nothing but that is in its way."""
+        return all(turn < write.turn or other is write for turn, other in self._before(asked, moved))
 
     def decide(self, asked: Iterable[Name], turn: int, write: ContactRecords | None) -> None:
         """Add a record that was decided by names and goes in a round, into a write."""
-        for name in asked:
-            self._asked[name].add(turn, write)
+        _add(self._asked, asked, turn, write)
 
     def move(self, names: Iterable[Name], turn: int, write: ContactRecords | None) -> None:
         """Add a write that moves names."""
-        for name in names:
-            self._moved[name].add(turn, write)
+        _add(self._moved, names, turn, write)
+
+    def _before(self, asked: Iterable[Name], moved: Iterable[Name]) -> Iterator[_Last]:
+        yield from (self._moved[name] for name in asked if name in self._moved)
+        yield from (self._asked[name] for name in moved if name in self._asked)
 
 
-@dataclass(slots=True)
-class _Last:
-    """The last round of some writes, with and without any one of them."""
-
-    turn: int = -1
-    write: ContactRecords | None = None
-    """The only one of them that goes in that round; None: several do."""
-    before: int = -1
-
-    def add(self, turn: int, write: ContactRecords | None) -> None:
-        if turn > self.turn:
-            self.turn, self.write, self.before = turn, write, max(self.before, self.turn)
-        elif write is not self.write:
-            self.before = max(self.before, turn)
-            if turn == self.turn:
-                self.write = None
-
-    def turn_without(self, write: ContactRecords | None) -> int:
-        return self.before if write is not None and write is self.write else self.turn
-
-
-class UncertainCreates:
-    """Contacts to be made that Intercom may refuse, by what leads to them."""
-
-    def __init__(self) -> None:
-        """There is none yet."""
-        self._keys: set[RecordKey] = set()
-        self._external_ids: dict[str, str | None] = {}
-        """With their emails."""
-        self._emails: dict[str, bool] = {}
-        """Whether one of those with an email has no external_id."""
-        self._linked: set[ContactId] = set()
-        """The contacts that their records are linked to, or may come to be."""
-
-    def add(self, contact: Contact, key: RecordKey | None, others: Iterable[ContactId | None]) -> None:
-        """Add a contact, with the key of its record, and the contacts that this is linked to, or may come to be."""
-        if key is not None:
-            self._keys.add(key)
-        self._linked.update(other for other in others if other is not None)
-        if contact.external_id is not None:
-            self._external_ids[contact.external_id] = contact.email
-        if contact.email is not None:
-            self._emails[contact.email] = self._emails.get(contact.email, False) or contact.external_id is None
-
-    def has(self, identity: Identity) -> bool:
-        """Check whether one of these has both identifiers of a record."""
-        external_id = identity.external_id
-        return external_id is not None and self._external_ids.get(external_id, "") == identity.email
-
-    def may_be(self, entry: Entry, linked: ContactId | None, *, by_email: bool) -> bool:
-        """Check whether one of these decides a record (`whose`); `linked` is the contact that this is linked to."""
-        identity = entry.draft.identity
-        if entry.key in self._keys or identity.external_id in self._external_ids or linked in self._linked:
-            return True
-        has_nameless = self._emails.get(identity.email) if by_email and identity.email is not None else None
-        return has_nameless is not None and (has_nameless or identity.external_id is None)
+def _add(last: dict[Name, _Last], names: Iterable[Name], turn: int, write: ContactRecords | None) -> None:
+    for name in names:
+        latest, its_write = last.get(name, (-1, None))
+        if turn > latest:
+            last[name] = turn, write
+        elif turn == latest and write is not its_write:
+            last[name] = turn, None

@@ -6,21 +6,21 @@ waits only for the writes that it depends on; all others go beside each other.
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from target_intercom.model import Ambiguous, ContactRecords, Found, Identity, MatchBy, MergedAway, NotFound, Unanswered
-from target_intercom.sync.matching.directory import Source
+from target_intercom.model import ContactRecords, Found, Identity, MatchBy, NotFound
+from target_intercom.sync.matching.directory import Source, Stage
 from target_intercom.sync.matching.roles import after
-from target_intercom.sync.matching.whose import Decision, users_like, whose
-from target_intercom.sync.planning.alternatives import Alternatives, Decided, keys_of, names_of
-from target_intercom.sync.planning.order import Order, UncertainCreates
-from target_intercom.sync.planning.wanted import creates, folded, newborn
+from target_intercom.sync.matching.whose import users_like, whose
+from target_intercom.sync.planning.alternatives import Alternatives, Decided, all_names, keys_of
+from target_intercom.sync.planning.order import Order
+from target_intercom.sync.planning.wanted import creates, folded
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
-    from collections.abc import Set as AbstractSet
 
     from target_intercom.model import Contact, ContactId, Entry, Match, Name, RecordKey
     from target_intercom.settings.config import StreamConfig
@@ -46,11 +46,11 @@ class Unwritten:
 class BatchPlan:
     """What a batch leads to."""
 
+    after: Directory
+    """What is known, as it will be after the batch; where no record is left unwritten, nobody needs that."""
     writes: list[ContactRecords] = field(default_factory=list)
     unwritten: list[Unwritten] = field(default_factory=list)
     """Records that change nothing, are refused, or mark a contact."""
-    later: list[Entry] = field(default_factory=list)
-    """Records whose contact is clear only when Intercom has answered a write of the plan."""
     unasked: list[Entry] = field(default_factory=list)
     """Records that have to be looked up first: then the batch is to be planned anew."""
 
@@ -66,9 +66,9 @@ class BatchPlan:
         return [rounds[turn] for turn in sorted(rounds)]
 
 
-def play(entries: Iterable[Entry], stage: Directory, links: RecordLinks, config: StreamConfig) -> BatchPlan:
-    """Return the plan of a batch; `stage` and `links` end as they will be after it."""
-    return _Play(stage, links, config).run(entries)
+def play(entries: Iterable[Entry], known: Directory, links: RecordLinks, config: StreamConfig) -> BatchPlan:
+    """Return the plan of a batch; `links` end as they will be after it."""
+    return _Play(known, links, config).run(entries)
 
 
 def matters(
@@ -76,107 +76,65 @@ def matters(
 ) -> bool:
     """Check whether a later write or record depends on writes that did not have their planned result."""
     moved = {name for write in failed for name in write.moved}
-    if not moved:
-        return False
-    return any(not moved.isdisjoint(write.asked) for writes in later for write in writes) or any(
-        not moved.isdisjoint(one.asked) for one in unwritten
-    )
+    planned: Iterable[Unwritten | ContactRecords] = itertools.chain(unwritten, *later) if moved else ()
+    return any(not moved.isdisjoint(one.asked) for one in planned)
 
 
 class _Play:
-    def __init__(self, stage: Directory, links: RecordLinks, config: StreamConfig) -> None:
-        self._stage = stage
+    def __init__(self, known: Directory, links: RecordLinks, config: StreamConfig) -> None:
+        self._stage = Stage(known)
         self._links = links
         self._config = config
-        self._plan = BatchPlan()
+        self._plan = BatchPlan(known)
         self._current: dict[ContactId, ContactRecords] = {}
         """The last write of each contact."""
         self._write_of: dict[RecordKey, ContactRecords] = {}
         """The last write of each key."""
-        self._alternatives = Alternatives(stage, config)
+        self._alternatives = Alternatives(self._stage, config)
         self._order = Order()
-        self._uncertain = UncertainCreates()
-        self._asked_later: set[Name] = set()
-        self._moved_later: set[Name] = set()
-        """The names that the records of `later` may ask and move: what touches or asks them goes into `later`, too."""
-        self._kept: set[Name] = set()
-        """Emails that no record may move before those of `later` that go on having them."""
 
     def run(self, entries: Iterable[Entry]) -> BatchPlan:
         for entry in entries:
-            decided = self._decide(entry)
-            identity = entry.draft.identity
-            if not decided.is_by_link and any(identity) and not self._stage.is_asked(identity):
-                self._plan.unasked.append(entry)
-            if self._has_to_wait(decided):
-                self._put_off(decided)
-            elif entry.draft.removed:
-                self._leave(decided)
-            else:
-                self._live(decided)
+            if not self._stays(entry):
+                self._place(self._decide(entry))
+        if self._plan.unwritten:
+            self._plan.after = self._stage
         return self._plan
 
-    def _decide(self, entry: Entry) -> Decided:
-        linked = self._links.of(entry)
-        match, asked, is_by_link = self._untouched(entry) or whose(entry, self._stage, self._links, self._config)
-        if linked is not None and linked in self._alternatives.moved:
-            asked = [*asked, linked]
-        return Decided(entry, match, asked, is_by_link, linked)
-
-    def _untouched(self, entry: Entry) -> Decision | None:
-        """Return the contact of an unchanged record, unless an earlier write is of it: the record stays as it is."""
+    def _stays(self, entry: Entry) -> bool:
+        """Plan an unchanged record to stay as it is, unless an earlier write is of its contact."""
         contact = entry.contact
         if contact is None or not entry.is_in_line or contact.id in self._current:
-            return None
+            return False
         if contact.id != self._links.of(entry):
-            return None
-        return Decision(Found(self._stage.get(contact.id) or contact), keys_of(entry), is_by_link=True)
+            return False
+        match = Found(self._stage.get(contact.id) or contact)
+        self._leave(Decided(entry, match, keys_of(entry), contact.id))
+        return True
 
-    def _has_to_wait(self, decided: Decided) -> bool:
-        entry = decided.entry
-        if self._plan.later:
-            asked, moved = self._alternatives.asked(decided), self._alternatives.touched(decided)
-            if not (self._moved_later.isdisjoint(asked) and self._asked_later.isdisjoint(moved)):
-                return True
-            if isinstance(decided.match, Found) and not self._kept.isdisjoint(moved):
-                return True
-        return self._uncertain.may_be(entry, decided.linked, by_email=not decided.is_by_link)
+    def _decide(self, entry: Entry) -> Decided:
+        self._stage.asked = asked = keys_of(entry)
+        match, is_by_link = whose(entry, self._stage, self._links, self._config)
+        identity = entry.draft.identity
+        if not is_by_link and any(identity) and not self._stage.is_asked(identity):
+            self._plan.unasked.append(entry)
+        return Decided(entry, match, asked.copy(), self._links.of(entry))
 
-    def _put_off(self, decided: Decided) -> None:
-        """Move a record to the next plan, and block its names for the records after it."""
-        self._plan.later.append(decided.entry)
-        asked, moved = self._alternatives.asked(decided), self._alternatives.touched(decided)
-        email = decided.entry.draft.identity.email
-        if email is not None and self._comes_again(decided):
-            asked.discard((MatchBy.EMAIL, email))
-            moved.discard((MatchBy.EMAIL, email))
-            self._kept.add((MatchBy.EMAIL, email))
-        self._asked_later |= asked
-        self._moved_later |= moved
-
-    def _comes_again(self, decided: Decided) -> bool:
-        """Check whether a record waits for the making of its own contact: it may be refused for the same reason.
-
-        Whatever the outcome, its email stays with that person, and with the user who has it, too.
-        """
-        identity = decided.entry.draft.identity
-        is_nobodys = isinstance(decided.match, NotFound) and self._uncertain.has(identity)
-        return is_nobodys and identity.email is not None and self._stage.has_user(identity.email)
-
-    # What becomes of a record.
-
-    def _live(self, decided: Decided) -> None:
+    def _place(self, decided: Decided) -> None:
         entry = decided.entry
         match decided.match:
-            case Found() as found:
+            case Found() as found if not entry.draft.removed:
                 self._change(decided, found)
-            case NotFound() as nobody if not self._is_unidentified(entry):
+            case NotFound() as nobody if not (entry.draft.removed or self._is_unidentified(entry)):
                 if creates(entry.draft, self._config):
                     self._make(decided, nobody)
                 else:
-                    self._pass_over(decided, nobody)
-            case NotFound() | Ambiguous() | MergedAway() | Unanswered():
+                    # It sends nothing: no contact is found, and none can be made.
+                    self._new_write(decided, nobody, ())
+            case _:
                 self._leave(decided)
+
+    # What becomes of a record.
 
     def _leave(self, decided: Decided) -> None:
         """Plan a record without a write: it is unchanged, refused, or marks a contact as deleted."""
@@ -191,13 +149,6 @@ class _Play:
         is_unidentified = isinstance(match, NotFound) and self._is_unidentified(entry)
         self._plan.unwritten.append(Unwritten(entry, match, turn, asked, is_unidentified))
 
-    def _pass_over(self, decided: Decided, match: NotFound) -> None:
-        """Plan a write that sends nothing: no contact is found, and none can be made."""
-        entry, asked = decided.entry, decided.asked
-        turn = self._order.first(asked)
-        self._depend(decided, turn - 1, None)
-        self._plan.writes.append(ContactRecords(match, entry.draft, [entry], turn=turn, asked=set(asked)))
-
     def _is_unidentified(self, entry: Entry) -> bool:
         if entry.again or self._links.of(entry) is not None:
             return False
@@ -206,82 +157,83 @@ class _Play:
         return entry.known is None or not entry.draft.removed
 
     def _make(self, decided: Decided, match: NotFound) -> None:
-        entry, asked = decided.entry, decided.asked
-        contact = newborn(entry.draft, self._config.creation_mode, entry.received.number)
+        contact, names, is_unsure = self._alternatives.newborn(decided.entry)
         self._links.add_new(contact.id)
-        write = ContactRecords(match, entry.draft, [entry])
-        touched = _touched(decided, contact)
-        if contact.role == "user" and contact.email is not None and self._stage.has_user(contact.email):
-            # Intercom may refuse a second user with an email. To others who share it this one does not matter.
-            touched.discard((MatchBy.EMAIL, contact.email))
-            touched.add(("nameless", contact.email))
-            write.turn = self._order.first(asked, touched)
-            self._depend(decided, write.turn - 1, write)
-            others = (user.id for user in users_like(self._stage, entry.draft.identity))
-            self._uncertain.add(contact, entry.key, [decided.linked, *others])
+        if contact.role == "user" and contact.email is not None:
+            decided = decided._replace(asked={*decided.asked, ("user", contact.email)})
+        if is_unsure:
+            # A 409 may name one of these: then that is the record's contact.
+            names |= {(MatchBy.ID, user.id) for user in users_like(self._stage, decided.entry.draft.identity)}
+        write = self._new_write(decided, match, names)
+        if is_unsure:
+            # Planned as if it was refused; if it is not, all that asks for these names is planned anew.
+            self._move(write, names | decided.links())
         else:
-            write.turn = self._order.first(asked, touched)
-            self._depend(decided, write.turn - 1, write)
-            self._put(write, contact, names_of(contact))
-        self._plan.writes.append(write)
+            self._put(write, contact, names)
         self._link(decided, write)
 
     def _change(self, decided: Decided, match: Found) -> None:
         entry, contact, updates = decided.entry, match.contact, self._config.sync_mode.updates
         earlier = self._current.get(contact.id)
-        if entry.is_in_line and earlier is None and decided.is_by_link:
-            # No record has changed its contact since: it says nothing new.
-            self._leave(decided)
-            return
         wanted = after(contact, entry.draft, self._config.creation_mode) if updates else contact
-        moved, touched = _moved(contact, wanted), _touched(decided, contact, wanted)
-        if earlier is not None and not moved and self._may_join(decided, touched, earlier):
+        is_same = contact.role == wanted.role and Identity.of(contact) == Identity.of(wanted)
+        moved: set[Name] = set() if is_same else all_names(contact) | all_names(wanted)
+        if earlier is not None and is_same and self._may_join(decided, earlier):
             # Of several records of a write that is refused each is decided anew.
             self._depend(decided, earlier.turn, earlier)
             earlier.entries.append(entry)
+            earlier.asked |= decided.asked
             if updates:
                 earlier.draft = folded(earlier.draft, entry.draft)
             self._link(decided, earlier)
             return
-        write = ContactRecords(match, entry.draft, [entry], turn=self._order.first(decided.asked, touched))
+        write = self._new_write(decided, match, moved, earlier)
+        self._put(write, wanted, moved)
+        self._link(decided, write)
+
+    def _may_join(self, decided: Decided, write: ContactRecords) -> bool:
+        """Check whether a record may go into an earlier write of its contact."""
+        if decided.entry.alone or write.entries[0].alone:
+            return False
+        return self._order.may_join(write, decided.asked, decided.links())
+
+    def _new_write(
+        self, decided: Decided, match: NotFound | Found, moved: Iterable[Name], earlier: ContactRecords | None = None
+    ) -> ContactRecords:
+        """Add a write of a record to the plan, in the first round in which it may go; `earlier` is of its contact."""
+        entry = decided.entry
+        turn = self._order.first(decided.asked, decided.links().union(moved))
+        write = ContactRecords(match, entry.draft, [entry], turn=turn, asked=decided.asked)
         if earlier is not None:
             earlier.is_followed = True
             write.turn = max(write.turn, earlier.turn + 1)
         self._depend(decided, write.turn - 1, write)
-        self._put(write, wanted, moved)
         self._plan.writes.append(write)
-        self._link(decided, write)
+        return write
 
-    def _may_join(self, decided: Decided, touched: Iterable[Name], write: ContactRecords) -> bool:
-        """Check whether a record may go into an earlier write of its contact."""
-        if decided.entry.alone or write.entries[0].alone:
-            return False
-        return self._order.first(decided.asked, touched, but=write) <= write.turn
-
-    def _put(self, write: ContactRecords, wanted: Contact, moved: AbstractSet[Name]) -> None:
+    def _put(self, write: ContactRecords, wanted: Contact, moved: Iterable[Name]) -> None:
         """Show a contact as a write leaves it."""
         write.contact = wanted.id
         self._current[wanted.id] = write
-        if moved:
-            write.moved |= moved
-            self._alternatives.moved.add(wanted.id)
-        self._order.move(write.moved, write.turn, write)
+        self._move(write, moved)
         if isinstance(write.match, NotFound) or self._config.sync_mode.updates:
             self._stage.learn(wanted, Source.ANSWER)
 
+    def _move(self, write: ContactRecords, names: Iterable[Name]) -> None:
+        write.moved |= set(names)
+        self._order.move(names, write.turn, write)
+
     def _link(self, decided: Decided, write: ContactRecords) -> None:
         """Link a record to the contact of its write, as the ledger will when that is done."""
-        entry, key = decided.entry, decided.entry.key
+        key, before, now = decided.entry.key, decided.linked, write.contact
         self._order.decide(decided.asked, write.turn, write)
-        write.asked |= set(decided.asked)
-        before, now = decided.linked, write.contact
         if before != now:
             if before in self._current:
                 # What it leaves needs an id.
                 self._current[before].is_followed = True
-            moved: set[Name] = {name for name in (key, before, now) if name is not None}
-            self._order.move(moved, write.turn, write)
-            write.moved |= moved
+            self._move(write, decided.links() if now is None else decided.links() | {now})
+            if key is not None and before is not None:
+                self._alternatives.leave(key, before)
         if key is None:
             return
         self._order.move((key,), write.turn, write)
@@ -289,34 +241,11 @@ class _Play:
         if earlier is not None and earlier is not write:
             earlier.replaced |= {key}
         self._write_of[key] = write
-        if before is not None and before != now:
-            self._alternatives.leave(key, before)
         if now is not None:
-            self._links.link(entry, now)
+            self._links.link(decided.entry, now)
 
     def _depend(self, decided: Decided, turn: int, write: ContactRecords | None) -> None:
         """Keep a record's place by all of its names: it is planned again if a write up to a round goes otherwise."""
         if turn >= 0:
             self._order.decide(self._alternatives.asked(decided), turn, write)
-            self._order.move(self._alternatives.touched(decided), turn, write)
-
-
-def _touched(decided: Decided, *contacts: Contact) -> set[Name]:
-    """Return the names that a record touches in changing a contact, given as it was and as it will be.
-
-    They include the contact that the record was linked to: others may hold that alone now.
-    """
-    names: set[Name] = set(keys_of(decided.entry))
-    if decided.linked is not None:
-        names.add(decided.linked)
-    return names.union(*map(names_of, contacts))
-
-
-def _moved(contact: Contact, wanted: Contact) -> set[Name]:
-    """Return the names whose meaning a change moves: none, or all that the contact has and gets.
-
-    A contact that gets an external_id is not found any more by an email alone.
-    """
-    if contact.role == wanted.role and Identity.of(contact) == Identity.of(wanted):
-        return set()
-    return names_of(contact) | names_of(wanted)
+            self._order.move(self._alternatives.moved(decided), turn, write)

@@ -22,16 +22,16 @@ from target_intercom.model import (
     Skip,
     SkipReason,
     Unanswered,
+    Unchanged,
     Update,
 )
-from target_intercom.settings.config import CreationMode
-from target_intercom.sync.matching.roles import role_of
+from target_intercom.sync.matching.roles import after, role_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_intercom.model import ContactRecords, Json, PlannedWrite, Role
-    from target_intercom.settings.config import StreamConfig
+    from target_intercom.settings.config import CreationMode, StreamConfig
 
 _ONLY_SET: t.Final = CONTACTS.names(lambda one: one.only_set)
 _NOT_COMPARED: t.Final = CONTACTS.names(lambda one: not one.compared)
@@ -42,15 +42,18 @@ _OF_TEAMMATES: t.Final = CONTACTS.names(lambda one: one.names_teammate)
 def plan(records: ContactRecords, config: StreamConfig) -> PlannedWrite:
     """Decide what the records of one contact lead to."""
     match records.match:
+        case NotFound() if not config.sync_mode.creates:
+            return Skip(records, SkipReason.NOT_CREATED)
         case NotFound():
-            return _plan_new(records, config)
+            reason, role = cannot_create(records.draft, config), role_of(records.draft, config.creation_mode)
+            return Create(records, role, creation(records.draft, role)) if reason is None else Refuse(records, reason)
+        case Found() if not config.sync_mode.updates:
+            return Skip(records, SkipReason.EXISTS)
         case Found(contact):
-            if not config.sync_mode.updates:
-                return Skip(records, SkipReason.EXISTS)
             differing = changes(records.draft, contact, config.creation_mode)
             if differing and not contact.is_named:
                 return Refuse(records, not_shown())
-            return Update(records, contact, differing) if differing else Skip(records, None)
+            return Update(records, contact, differing) if differing else Unchanged(records, contact)
 
 
 def creates(draft: ContactDraft, config: StreamConfig) -> bool:
@@ -146,42 +149,16 @@ def folded(earlier: ContactDraft, later: ContactDraft) -> ContactDraft:
     return ContactDraft(identity, lay_over(earlier.attributes, later.attributes))
 
 
-def newborn(draft: ContactDraft, mode: CreationMode, number: int) -> Contact:
-    """Return a stand-in for a contact that is to be made; Intercom's ids have no such form."""
-    role = role_of(draft, mode)
-    return Contact(
-        id=ContactId(f"new {number}"),
-        role=role,
-        external_id=draft.identity.external_id if role == "user" else None,
-        email=draft.identity.email,
-        attributes={},
-    )
-
-
-def _plan_new(records: ContactRecords, config: StreamConfig) -> PlannedWrite:
-    if not config.sync_mode.creates:
-        return Skip(records, SkipReason.NOT_CREATED)
-    reason = cannot_create(records.draft, config)
-    if reason is not None:
-        return Refuse(records, reason)
-    role = role_of(records.draft, config.creation_mode)
-    return Create(records, role, creation(records.draft, role))
-
-
 def _identity_changes(
     draft: ContactDraft, contact: Contact, mode: CreationMode, *, with_others: bool
 ) -> Mapping[str, Json]:
-    external_id = draft.identity.external_id
-    if external_id is None:
+    external_id, email = draft.identity.external_id, draft.identity.email or contact.email
+    if external_id is None or after(contact, draft, mode).role == "lead":
         return {}
-    if contact.role == "user":
-        is_sent = contact.external_id != external_id or (with_others and not contact.is_read)
-        return {"external_id": external_id} if is_sent else {}
-    if mode is not CreationMode.LIFECYCLE:
-        return {}
-    email = draft.identity.email or contact.email
-    promotion: dict[str, Json] = {"role": "user", "external_id": external_id}
-    return promotion if email is None else promotion | {"email": email}
+    if contact.role == "lead":
+        return {"role": "user", "external_id": external_id, **({} if email is None else {"email": email})}
+    is_sent = contact.external_id != external_id or (with_others and not contact.is_read)
+    return {"external_id": external_id} if is_sent else {}
 
 
 def same(wanted: Json, live: Json, name: str) -> bool:

@@ -59,7 +59,7 @@ def record_key(
         parts = [first[0].value, first[1], *([] if group is None else [group])]
     # As `json.dumps`, at a third of its time.
     key = f"[{', '.join('null' if part is None else encode_basestring_ascii(part) for part in parts)}]"
-    return RecordKey(key if len(key) <= LONGEST_KEY else json.dumps([f"blake2b:{_hash(key)}"]))
+    return RecordKey(key if len(key) <= LONGEST_KEY else json.dumps([f"blake2b:{text_print(key)}"]))
 
 
 def readable_key(
@@ -115,54 +115,24 @@ def _number(value: Decimal) -> str:
 
 def prints_of(draft: ContactDraft, settings: str, without: Container[str] = ()) -> Hashes:
     """Hash what a record says of its contact; attributes in `without` were not taken by Intercom."""
-    said = {name: value for name, value in _said(draft).items() if name not in without}
     written = {name: value for name, value in draft.attributes.items() if name not in without}
-    return Hashes(_content(draft.identity, said), _shape(said), settings, _single(written))
+    # What a record clears counts, whether the workspace has the attribute yet or not.
+    said = {**written, **{name: None for name in draft.unset if name not in without}}
+    content = _canonical([[draft.identity.external_id, draft.identity.id], said])
+    return Hashes(text_print(content), text_print(_canonical(sorted(said))), settings, single_print(written))
 
 
-def single_print(draft: ContactDraft) -> str:
-    """Hash the part of a record that no bulk job can write to a contact."""
-    return _single(draft.attributes)
-
-
-def _single(attributes: Mapping[str, Json]) -> str:
+def single_print(attributes: Mapping[str, Json]) -> str:
+    """Hash those of a record's attributes that no bulk job can write to a contact."""
     part = single(attributes)
-    return _hash(_canonical(part)) if part else ""
-
-
-def says_the_same(draft: ContactDraft, prints: Hashes) -> bool:
-    """Check whether a record says of its contact what it said before."""
-    return _content(draft.identity, _said(draft)) == prints.content
-
-
-def has_same_shape(draft: ContactDraft, prints: Hashes) -> bool:
-    """Check whether a record names the attributes that it named before."""
-    return _shape(_said(draft)) == prints.shape
-
-
-def _said(draft: ContactDraft) -> Mapping[str, Json]:
-    """Return all that a record says: what it clears counts, whether the workspace has the attribute yet or not."""
-    return {**draft.attributes, **dict.fromkeys(draft.unset)} if draft.unset else draft.attributes
-
-
-def _content(identity: Identity, attributes: Mapping[str, Json]) -> str:
-    return _hash(_canonical([[identity.external_id, identity.id], attributes]))
-
-
-def _shape(attributes: Iterable[str]) -> str:
-    return _hash(_canonical(sorted(attributes)))
-
-
-def text_print(text: str) -> str:
-    """Hash a text."""
-    return _hash(text)
+    return text_print(_canonical(part)) if part else ""
 
 
 def source_print(basis: str, record: Mapping[str, Json], relevant: AbstractSet[str]) -> str:
     """Hash the relevant properties of a record as they came; `basis` stands for all else that decides what it means."""
     if not record.keys() <= relevant:
         record = {name: value for name, value in record.items() if name in relevant}
-    return _hash(f"{basis}{record!r}")
+    return text_print(f"{basis}{record!r}")
 
 
 def lists_print(listed: Mapping[LinkName, Iterable[GroupKey]]) -> str:
@@ -171,7 +141,7 @@ def lists_print(listed: Mapping[LinkName, Iterable[GroupKey]]) -> str:
     The hash of a list of tags alone is as it was when there were no others.
     """
     groups = {kind.value: sorted(some) for kind, some in listed.items()}
-    return _hash(_canonical(groups[LinkName.TAG] if groups.keys() == {LinkName.TAG} else groups))
+    return text_print(_canonical(groups[LinkName.TAG] if groups.keys() == {LinkName.TAG} else groups))
 
 
 def lists_news(entry: Entry, contact: Contact) -> bool:
@@ -187,7 +157,7 @@ def lists_news(entry: Entry, contact: Contact) -> bool:
 def membership_print(identity: Identity, group: GroupKey, match_by: Sequence[MatchBy]) -> str:
     """Hash what a membership says: who is in which group, and how they are found."""
     who = [identity.external_id, identity.email, identity.id]
-    return _hash(_canonical([who, group, [which.value for which in match_by]]))
+    return text_print(_canonical([who, group, [which.value for which in match_by]]))
 
 
 def settings_print(config: StreamConfig) -> str:
@@ -198,12 +168,13 @@ def settings_print(config: StreamConfig) -> str:
         for field in fields(config)
         if field.name not in _WITHOUT_EFFECT and getattr(config, field.name) != getattr(default, field.name)
     }
-    return _hash(_canonical({name: dict(value) if name == "mappings" else value for name, value in own.items()}))
+    return text_print(_canonical({name: dict(value) if name == "mappings" else value for name, value in own.items()}))
 
 
 def _canonical(value: Json) -> str:
     return _ENCODER.encode(value)
 
 
-def _hash(text: str) -> str:
+def text_print(text: str) -> str:
+    """Hash a text."""
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -5,23 +5,20 @@ from __future__ import annotations
 import time
 import typing as t
 from collections import Counter, defaultdict
-from dataclasses import replace
-from functools import cache, partial
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 
 from target_intercom.ledger.interface import UNNOTED, Dropped, EntryState, LedgerEntry, Loaded, Stamp, stamp
 from target_intercom.model import Identity, Known, LedgerVerdict, MatchBy, Update
 from target_intercom.sync.matching.whose import RecordLinks, may_let_go
 from target_intercom.sync.remembering.fingerprints import (
     NO_IDENTITY,
-    has_same_shape,
     lists_news,
     prints_of,
     readable_key,
     record_key,
-    says_the_same,
     settings_print,
     source_print,
-    text_print,
 )
 
 if t.TYPE_CHECKING:
@@ -68,57 +65,41 @@ class Familiar(t.NamedTuple):
         return self.received.number if self.row.contact is None else self.row.contact
 
 
-class Ground(t.NamedTuple):
-    """The inputs of the source hash that do not depend on the record: one for each schema."""
-
-    relevant: AbstractSet[str]
-    """The properties that do; others, as `_sdc_batched_at`, change in every run."""
-    basis: str
-    """All else that does."""
-
-
+@dataclass
 class StreamMemory:
     """What a batch of a stream has of the ledger, and changes of it."""
 
-    def __init__(
-        self,
-        stream: Stream,
-        *,
-        ledger: Ledger,
-        ids: ContactIds | None,
-        repair: bool,
-        sees: bool,
-    ) -> None:
-        """`ids` finds the contacts that bulk jobs have made; None: the id of an object is its key.
+    stream: Stream
+    ledger: Ledger
+    ids: ContactIds | None
+    """Finds the contacts that bulk jobs have made; None: the id of an object is its key."""
+    repair: bool
+    """No record is trusted to be in line."""
+    sees: bool
+    """Unchanged records, too, are written as seen: this run may remove contacts."""
+    _entries: dict[RecordKey, LedgerEntry] = field(default_factory=dict, init=False)
+    _loaded: list[Loaded] = field(default_factory=list, init=False)
+    _loaded_since: float = field(default=0.0, init=False)
+    _new_sources: dict[RecordKey, str] = field(default_factory=dict, init=False)
+    _seen: dict[int | None, set[RecordKey]] = field(default_factory=lambda: defaultdict(set), init=False)
 
-        `repair` trusts no record to be in line. `sees`: unchanged records, too, are written as seen, since this run
-        may remove contacts.
-        """
-        self._stream = stream
-        self._ledger = ledger
-        self._ids = ids
-        self._repair = repair
-        self._sees = sees
-        self._settings = settings_print(stream.settings)
-        self._entries: dict[RecordKey, LedgerEntry] = {}
-        self._loaded: list[Loaded] = []
-        self._loaded_since = 0.0
-        self._new_sources: dict[RecordKey, str] = {}
-        self._seen: dict[int | None, set[RecordKey]] = defaultdict(set)
+    @cached_property
+    def _settings(self) -> str:
+        return settings_print(self.stream.settings)
 
     def key_of(self, received: Received, identity: Identity) -> RecordKey | None:
         """Return the key by which the ledger knows a record; None: it has none, or there is no ledger."""
-        if not self._ledger.remembers:
+        if not self.ledger.remembers:
             return None
-        return record_key(received.record, self._stream.keys, identity, self._stream.settings.match_by)
+        return record_key(received.record, self.stream.keys, identity, self.stream.settings.match_by)
 
     def recall(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return the records with their ledger entries, except records for which the ledger was wrong."""
-        if not self._ledger.remembers:
+        if not self.ledger.remembers:
             return list(entries)
         self.flush()
         keys = {entry.key for entry in entries if entry.key is not None and not entry.again}
-        self._entries |= self._ledger.recall(self._stream.name, sorted(keys))
+        self._entries |= self.ledger.recall(self.stream.name, sorted(keys))
         recalled = [entry if entry.again else self._recalled(entry) for entry in entries]
         changed = iter(self.named([entry for entry in recalled if not entry.is_in_line]))
         return [entry if entry.is_in_line else next(changed) for entry in recalled]
@@ -127,15 +108,15 @@ class StreamMemory:
         """Return which records hold the contacts that records may let go of, and those of `held`."""
         left = {entry.contact.id for entry in entries if entry.contact is not None and may_let_go(entry)}
         contacts = sorted(left.union(held))
-        return RecordLinks(self._stream.name, self._ledger.holders(contacts) if contacts else (), contacts)
+        return RecordLinks(self.stream.name, self.ledger.holders(contacts) if contacts else (), contacts)
 
     def familiar(
-        self, records: Sequence[Received], ground: Callable[[StreamSchema], Ground]
+        self, records: Sequence[Received], ground: Callable[[StreamSchema], tuple[str, AbstractSet[str]]]
     ) -> tuple[list[Familiar], list[Received], dict[int, str]]:
         """Separate unchanged records, whose contacts are in line with them, from the others.
 
         Records are compared by source hash and are not mapped, so a run without changes is cheap. `ground` returns
-        the inputs of that hash for a schema.
+        for a schema what that hash begins with, and the properties that it is of.
 
         Returns:
             The unchanged records, the others, and the source hashes of all records by number.
@@ -143,15 +124,15 @@ class StreamMemory:
         if not self._can_compare_sources():
             return [], list(records), {}
         self.flush()
-        known_by = cache(partial(self._known_by, ground))
+        ground = cache(ground)
         sources: dict[int, str] = {}
         for received in records:
-            on, names = known_by(received.schema)
-            sources[received.number] = source_print(on, received.record, names)
-        keys = [record_key(received.record, self._stream.keys, NO_IDENTITY, ()) for received in records]
+            basis, relevant = ground(received.schema)
+            sources[received.number] = source_print(basis, received.record, relevant)
+        keys = [record_key(received.record, self.stream.keys, NO_IDENTITY, ()) for received in records]
         # Of records that share a key the last one counts: they have to be looked at together.
         once = [key for key, often in Counter(keys).items() if key is not None and often == 1]
-        rows = self._ledger.unchanged(self._stream.name, once)
+        rows = self.ledger.unchanged(self.stream.name, once)
         familiar: list[Familiar] = []
         others: list[Received] = []
         for received, key in zip(records, keys, strict=True):
@@ -163,28 +144,24 @@ class StreamMemory:
             self._see(key, received)
         return familiar, others, sources
 
-    def _known_by(self, ground: Callable[[StreamSchema], Ground], schema: StreamSchema) -> tuple[str, frozenset[str]]:
-        relevant, basis = ground(schema)
-        return text_print(basis), frozenset({*relevant, *self._stream.keys})
-
     def _can_compare_sources(self) -> bool:
-        is_told_by_id = MatchBy.ID in self._stream.settings.match_by
-        updates = self._stream.settings.sync_mode.updates and not self._repair
-        return self._ledger.remembers and updates and bool(self._stream.keys) and not is_told_by_id
+        is_told_by_id = MatchBy.ID in self.stream.settings.match_by
+        updates = self.stream.settings.sync_mode.updates and not self.repair
+        return self.ledger.remembers and updates and bool(self.stream.keys) and not is_told_by_id
 
     def named(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
-        return list(entries) if self._ids is None else self._ids.find_of(entries, self._entries)
+        return list(entries) if self.ids is None else self.ids.find_of(entries, self._entries)
 
     def made(self, contact: Contact) -> None:
         """Remember that a job has made a contact whose id is not known, beside its rows."""
-        if self._ids is not None:
-            self._ids.made(contact)
+        if self.ids is not None:
+            self.ids.made(contact)
 
     def save_source_hashes(self) -> None:
         """Write the source hashes of a batch's records, after everything else of the batch is written."""
         self.flush()
-        self._ledger.save_source_hashes(self._stream.name, self._new_sources)
+        self.ledger.save_source_hashes(self.stream.name, self._new_sources)
 
     def see_refused(self, received: Received, identity: Identity, identifiers: Sequence[MatchBy]) -> RecordKey | None:
         """Write that a record came that could not be loaded: it is not missing from its stream.
@@ -194,22 +171,22 @@ class StreamMemory:
         Returns:
             Its key; None where that cannot be read.
         """
-        if not self._ledger.remembers:
+        if not self.ledger.remembers:
             return None
-        key = readable_key(received.record, self._stream.keys, identity, identifiers)
+        key = readable_key(received.record, self.stream.keys, identity, identifiers)
         if key is not None:
             self._see(key, received)
         return key
 
     def trust(self, contacts: Iterable[ContactId], doubt: Doubt) -> None:
         """Write that Intercom refused to change contacts: they are as they were before they were put in doubt."""
-        self._ledger.trust(sorted(contacts), doubt)
+        self.ledger.trust(sorted(contacts), doubt)
 
     def doubt(self, operations: Sequence[PlannedWrite]) -> Doubt:
         """Write, before contacts are changed, that their state is in doubt: the process may be killed in between."""
-        self._ledger.adopt([one.contact for one in operations if isinstance(one, Update)])
+        self.ledger.adopt([one.contact for one in operations if isinstance(one, Update)])
         changed = {one.contact.id for one in operations if isinstance(one, Update) and one.changes}
-        return self._ledger.doubt(sorted(changed))
+        return self.ledger.doubt(sorted(changed))
 
     def loaded(
         self,
@@ -257,14 +234,14 @@ class StreamMemory:
     def flush(self) -> None:
         """Write down what was learnt."""
         loaded, self._loaded = self._loaded, []
-        self._ledger.remember(self._stream.name, loaded)
+        self.ledger.remember(self.stream.name, loaded)
         for version, keys in self._seen.items():
-            self._ledger.see(self._stream.name, sorted(keys), version)
+            self.ledger.see(self.stream.name, sorted(keys), version)
         self._seen.clear()
 
     def _recalled(self, entry: Entry) -> Entry:
         row = None if entry.key is None else self._entries.get(entry.key)
-        if row is None or (self._stream.settings.orders_removals and any(entry.draft.identity.identifiers())):
+        if row is None or (self.stream.settings.orders_removals and any(entry.draft.identity.identifiers())):
             # An order to remove means the contact that its identifiers find today, not the linked one.
             return entry
         self._see(row.key, entry.received)
@@ -278,16 +255,17 @@ class StreamMemory:
     def _trust(self, entry: Entry, row: LedgerEntry) -> LedgerVerdict:
         if entry.draft.removed:
             return LedgerVerdict.CHANGED
-        if self._repair or (row.hashes is not None and row.hashes.settings != self._settings):
+        if self.repair or (row.hashes is not None and row.hashes.settings != self._settings):
             return LedgerVerdict.UNSURE
-        if not self._stream.settings.sync_mode.updates:
+        if not self.stream.settings.sync_mode.updates:
             return LedgerVerdict.CHANGED
         if row.hashes is None or row.is_doubted:
             return LedgerVerdict.UNSURE
-        if says_the_same(entry.draft, row.hashes):
+        now = prints_of(entry.draft, self._settings)
+        if now.content == row.hashes.content:
             return LedgerVerdict.IN_LINE
         # A new or lost column concerns all records, and may change no contact: a search of many shows that.
-        return LedgerVerdict.CHANGED if has_same_shape(entry.draft, row.hashes) else LedgerVerdict.UNSURE
+        return LedgerVerdict.CHANGED if now.shape == row.hashes.shape else LedgerVerdict.UNSURE
 
     def _dropped(self, entry: Entry, contact: Contact, *, by_merge: bool) -> Dropped | None:
         """Return the previous contact of a record that now names another; None: it has none, or it is gone or merged.
@@ -306,12 +284,12 @@ class StreamMemory:
         return Dropped(earlier, row.written_at, is_missing) if is_missing or is_recent else None
 
     def _tells_missing(self, entry: Entry) -> bool:
-        stream = self._stream
+        stream = self.stream
         return stream.settings.sync_mode.removes and stream.carries_all(stream.version_of(entry.received))
 
     def _has_a_say(self, entry: Entry, records: ContactRecords) -> bool:
         """Check whether a record may change its contact: in `insert` mode only the first record may."""
-        return self._stream.settings.sync_mode.updates or entry is records.entries[0]
+        return self.stream.settings.sync_mode.updates or entry is records.entries[0]
 
     def _written_at(self, key: RecordKey, *, changed: bool) -> Stamp:
         """Return when a record's contact was last written, now if this run `changed` it."""
@@ -324,13 +302,13 @@ class StreamMemory:
         self._entries[row.key] = row
         if not self._loaded:
             self._loaded_since = time.monotonic()
-        self._loaded.append(Loaded(row, self._stream.version_of(received), changed, dropped))
+        self._loaded.append(Loaded(row, self.stream.version_of(received), changed, dropped))
         if len(self._loaded) >= _MOST_UNWRITTEN or time.monotonic() - self._loaded_since >= _LONGEST_UNWRITTEN:
             self.flush()
 
     def _see(self, key: RecordKey, received: Received) -> None:
-        if self._sees:
-            self._seen[self._stream.version_of(received)].add(key)
+        if self.sees:
+            self._seen[self.stream.version_of(received)].add(key)
 
 
 def _still_holds(entry: Entry, records: ContactRecords) -> bool:
@@ -340,12 +318,3 @@ def _still_holds(entry: Entry, records: ContactRecords) -> bool:
     draft, laid = entry.draft, records.draft
     identity = draft.identity.external_id in {None, laid.identity.external_id}
     return identity and all(laid.attributes.get(name) == value for name, value in draft.attributes.items())
-
-
-def in_line(entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:
-    """Part the records that are in line with their contacts from the others."""
-    quiet: list[Entry] = []
-    others: list[Entry] = []
-    for entry in entries:
-        (quiet if entry.is_in_line else others).append(entry)
-    return quiet, others

@@ -6,6 +6,7 @@ import threading
 import typing as t
 from collections import Counter
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 
 from target_intercom.errors import LedgerError, MergedError, NotFoundError, RefusedError, UndoneError, UnreachableError
 from target_intercom.sync.writing.plan_file import Origin
@@ -20,25 +21,21 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.writing.plan_file import Plan
 
 
+@dataclass
 class ArchivedContacts:
     """Reads archived contacts, which Intercom shows only after they are brought back.
 
     The ledger knows of each before it is brought back, so that a run that is cut off leaves it to the next one.
     """
 
-    def __init__(
-        self, client: IntercomClient, in_parallel: InParallel, ledger: Ledger, *, plan: Plan, say: Callable[[str], None]
-    ) -> None:
-        """Nobody is brought back yet."""
-        self._client = client
-        self._in_parallel = in_parallel
-        self._notes = ledger.unarchived
-        self._plan = plan
-        self._say = say
-        self._turn = threading.Condition()
-        self._busy: set[ContactId] = set()
-        self._kept: set[ContactId] = set()
-        self._left: dict[ContactId, str] = {}
+    client: IntercomClient
+    in_parallel: InParallel
+    ledger: Ledger
+    plan: Plan
+    say: Callable[[str], None]
+    _turn: threading.Condition = field(default_factory=threading.Condition, init=False)
+    _busy: set[ContactId] = field(default_factory=set, init=False)
+    _kept: set[ContactId] = field(default_factory=set, init=False)
 
     def read(self, contact: ContactId, stream: str, stays: Callable[[Contact], bool]) -> Contact:
         """Bring a contact back and read it; it is archived again unless it `stays`.
@@ -50,36 +47,33 @@ class ArchivedContacts:
         with self._alone_with(contact):
             if contact in self._kept:
                 # Another record of the run has brought it back for good.
-                return self._client.get_contact(contact)
-            if self._notes is not None:
-                self._notes.note(contact, stream)
+                return self.client.get_contact(contact)
+            self.ledger.unarchived.note(contact, stream)
             read = self._bring_back(contact, stream)
             if stays(read):
                 self._kept.add(contact)
-                self._settled(contact)
+                self.ledger.unarchived.forget(contact)
             else:
                 self._archive(contact, stream)
             return read
 
     def archive_again(self) -> None:
         """Archive what earlier runs had brought back to be looked at, and could not archive again."""
-        left = {} if self._notes is None else self._notes.take_over()
+        left = self.ledger.unarchived.take_over()
         if not left:
             return
-        self._plan.because({contact: Origin(stream) for contact, stream in left.items()})
-        answers = self._in_parallel(lambda one: (one[1], self._try_again(*one)), sorted(left.items()))
+        self.plan.because({contact: Origin(stream) for contact, stream in left.items()})
+        answers = self.in_parallel(lambda one: (one[1], self._try_again(*one)), sorted(left.items()))
         archived = Counter(stream for stream, is_archived in answers if is_archived)
         for stream, count in sorted(archived.items()):
-            self._say(f"Stream '{stream}': contacts that an earlier run had brought back are archived again ({count})")
+            self.say(f"Stream '{stream}': contacts that an earlier run had brought back are archived again ({count})")
 
     def left(self) -> Mapping[str, int]:
         """Count by stream the contacts that are not archived again."""
-        left: Mapping[ContactId, str] = self._left
-        if self._notes is not None:
-            with suppress(LedgerError):
-                # Also those whose look was cut off; not those that a record has brought back since.
-                left = self._notes.left()
-        return Counter(left.values())
+        with suppress(LedgerError):
+            # Also those whose look was cut off; not those that a record has brought back since.
+            return Counter(self.ledger.unarchived.left().values())
+        return {}
 
     @contextmanager
     def _alone_with(self, contact: ContactId) -> Iterator[None]:
@@ -97,37 +91,34 @@ class ArchivedContacts:
     def _bring_back(self, contact: ContactId, stream: str) -> Contact:
         is_back = False
         try:
-            self._client.unarchive_contact(contact)
+            self.client.unarchive_contact(contact)
             is_back = True
-            return self._client.get_contact(contact)
-        except (NotFoundError, MergedError):
-            self._settled(contact)
-            raise
+            return self.client.get_contact(contact)
         except UndoneError as error:
-            if isinstance(error, RefusedError) and not is_back:
+            if isinstance(error, (NotFoundError, MergedError) if is_back else RefusedError):
                 # It was deleted for good, or merged: it stays away.
-                self._settled(contact)
+                self.ledger.unarchived.forget(contact)
             else:
                 self._archive(contact, stream)
             raise
         except BaseException:
-            self._leave(contact, stream)
+            self._say_left(contact, stream)
             raise
 
     def _archive(self, contact: ContactId, stream: str) -> bool:
         """Archive a contact again; what keeps it from being done is said, and left to the next run."""
         try:
-            self._client.archive_contact(contact)
+            self.client.archive_contact(contact)
         except (NotFoundError, MergedError):
-            self._settled(contact)
+            self.ledger.unarchived.forget(contact)
             return False
         except UndoneError:
-            self._leave(contact, stream)
+            self._say_left(contact, stream)
             return False
         except BaseException:
-            self._leave(contact, stream)
+            self._say_left(contact, stream)
             raise
-        self._settled(contact)
+        self.ledger.unarchived.forget(contact)
         return True
 
     def _try_again(self, contact: ContactId, stream: str) -> bool:
@@ -137,22 +128,14 @@ class ArchivedContacts:
             # No record depends on it: an outage ends the run at the next call that a record needs.
             return False
 
-    def _settled(self, contact: ContactId) -> None:
-        with self._turn:
-            self._left.pop(contact, None)
-        if self._notes is not None:
-            self._notes.forget(contact)
-
-    def _leave(self, contact: ContactId, stream: str) -> None:
-        with self._turn:
-            self._left[contact] = stream
-        if self._notes is not None:
-            self._say(
+    def _say_left(self, contact: ContactId, stream: str) -> None:
+        if self.ledger.remembers:
+            self.say(
                 f"Stream '{stream}': contacts were brought back from the archive to be looked at, and could not be "
                 "archived again; the next run tries again"
             )
         else:
-            self._say(
+            self.say(
                 f"Stream '{stream}': contact {contact} was brought back from the archive to be looked at, and could "
                 "not be archived again: archive it in Intercom; without a ledger no run will"
             )

@@ -11,14 +11,11 @@ from functools import partial
 from target_intercom.errors import LeadPendingError
 from target_intercom.model import (
     STAND_IN,
-    Contact,
     ContactId,
     ContactRecords,
     Create,
     Found,
-    Refuse,
     Result,
-    Skip,
     Update,
 )
 from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
@@ -26,11 +23,11 @@ from target_intercom.sync.jobs.lane import JobEnd, Submission
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
-from target_intercom.sync.writing.lost_answers import LeadInDoubt
-from target_intercom.sync.writing.results import Rejected, Saved
+from target_intercom.sync.writing.lost_answers import LeadInDoubt, email_of
+from target_intercom.sync.writing.results import Rejected, Saved, without_calls
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
@@ -42,7 +39,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.workspace.teammates import Teammates
     from target_intercom.sync.writing.conflicts import ExistingContacts
     from target_intercom.sync.writing.one_by_one import DirectWriter
-    from target_intercom.sync.writing.results import Written
+    from target_intercom.sync.writing.results import SavedAs, Written
 
 _PROOFS = 3
 """So often a new attribute is tried with a single contact before all that have it go singly."""
@@ -62,13 +59,10 @@ class _Item:
 class _Sorted:
     """The operations of a batch, sorted by how they are sent."""
 
-    singly: list[PlannedWrite] = field(default_factory=list)
+    singly: list[Create | Update] = field(default_factory=list)
     users: list[_Item] = field(default_factory=list)
     leads: list[_Item] = field(default_factory=list)
     updates: list[_Item] = field(default_factory=list)
-    unread: list[Update] = field(default_factory=list)
-    """Not known yet: they write what no job can, to contacts that were not read."""
-    unchanged: list[Saved] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +81,7 @@ class BulkWriter:
         """See `Writer`."""
         for written in self._write(operations):
             match written:
-                case Saved(contact=Contact() as contact) if contact.id in self.jobs.given_up:
+                case Saved(contact=contact) if contact.id in self.jobs.given_up:
                     yield replace(written, may_change=True)
                 case Rejected(records=ContactRecords(match=Found(contact))) if contact.id in self.jobs.given_up:
                     yield replace(written, is_unchanged=False)
@@ -96,8 +90,9 @@ class BulkWriter:
 
     def _write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written | None]:
         """Write; single calls go first, since they may report what a job would silently ignore."""
-        waiting = list(operations)
-        if not self.jobs.are_there or sum(isinstance(one, (Create, Update)) for one in waiting) < FEWEST:
+        waiting, done = without_calls(operations)
+        yield from done
+        if not self.jobs.are_there or len(waiting) < FEWEST:
             yield from self.direct.write(waiting)
             return
         for _ in range(_PROOFS):
@@ -106,7 +101,6 @@ class BulkWriter:
             waiting = [one for one in waiting if id(one) not in taken]
             yield from self.direct.write(proofs)
         parts = self._sort(waiting)
-        yield from parts.unchanged
         for few in (parts.users, parts.leads, parts.updates):
             if len(few) < FEWEST:
                 parts.singly.extend(item.operation for item in few)
@@ -114,164 +108,143 @@ class BulkWriter:
         yield from self.direct.write(parts.singly)
         if parts.updates or parts.users or parts.leads:
             # All that may be waited for is sent before anything is.
-            begun = self._update(parts.updates), self._create_users(parts.users), self._create_leads(parts.leads)
+            client = self.existing.client
+            updates, creates = (
+                self._run(parts.updates, client.submit_updates),
+                self._run(parts.users, client.submit_creates),
+            )
+            begun = self._settle_updates(updates), self._settle_users(creates), self._create_leads(parts.leads)
             yield None
             yield from itertools.chain.from_iterable(begun)
 
     # What goes which way.
 
-    def _proofs(self, operations: Sequence[PlannedWrite]) -> list[PlannedWrite]:
+    def _proofs(self, operations: Sequence[Create | Update]) -> list[Create | Update]:
         """Choose few operations that show whether Intercom takes the attributes that are new."""
-        proofs: list[PlannedWrite] = []
+        proofs: list[Create | Update] = []
         unproven = set(self.existing.catalog.unproven)
         for operation in operations if unproven else ():
-            if isinstance(operation, (Create, Update)) and not unproven.isdisjoint(_named(operation)):
+            if not unproven.isdisjoint(_named(operation)):
                 proofs.append(operation)
                 unproven -= _named(operation)
         return proofs
 
-    def _sort(self, operations: Iterable[PlannedWrite]) -> _Sorted:
+    def _sort(self, operations: Iterable[Create | Update]) -> _Sorted:
         parts = _Sorted()
-        for operation in operations:
-            match operation:
-                case Skip() | Refuse():
-                    parts.singly.append(operation)
-                case Create() | Update():
-                    self._place(parts, operation)
-        self._look_at_unread(parts)
+        for item in self._compared(map(self._item, operations)):
+            match item.operation:
+                case _ if not self._may_go_in_job(item):
+                    parts.singly.append(item.operation)
+                case Update() if bulk_items.can_update(item.attributes):
+                    parts.updates.append(item)
+                case Create(role="lead") if bulk_items.can_create(item.attributes):
+                    parts.leads.append(item)
+                case Create() if bulk_items.can_create(item.attributes):
+                    parts.users.append(item)
+                case _:
+                    parts.singly.append(item.operation)
         return parts
-
-    def _place(self, parts: _Sorted, operation: Create | Update) -> None:
-        item = self._item(operation)
-        match operation:
-            case _ if not self._may_go_in_job(operation, item.attributes):
-                parts.singly.append(operation)
-            case Update() if bulk_items.can_update(item.attributes):
-                parts.updates.append(item)
-            case Update(contact=contact) if not contact.is_read and bulk_items.may_be_less(item.attributes):
-                parts.unread.append(operation)
-            case Create(role="lead") if bulk_items.can_create(item.attributes):
-                parts.leads.append(item)
-            case Create() if bulk_items.can_create(item.attributes):
-                parts.users.append(item)
-            case _:
-                parts.singly.append(operation)
 
     def _item(self, operation: Create | Update) -> _Item:
         attributes = operation.attributes if isinstance(operation, Create) else operation.changes
         kept, dropped = self.existing.catalog.kept(attributes)
         return _Item(operation, kept, dropped)
 
-    def _may_go_in_job(self, operation: Create | Update, attributes: Mapping[str, Json]) -> bool:
-        """Check whether a job may carry an operation: nothing about it needs the answer of a single call."""
+    def _may_go_in_job(self, item: _Item) -> bool:
+        """Check whether a job may carry an item: nothing about it needs the answer of a single call."""
+        operation, attributes = item.operation, item.attributes
         has_links = isinstance(operation, Update) and bool(operation.links)
         if not (attributes or has_links) or not self.existing.catalog.unproven.isdisjoint(attributes):
             return False
-        if bulk_items.names_owner(attributes) and bulk_items.has_strange_owner(attributes, self.teammates.admins()):
+        owners = bulk_items.owners(attributes).values()
+        if owners and not self.teammates.admins().issuperset(owners):
             return False
         # What follows in the same batch needs the contact's id; a lead that was given up may turn up.
         email = operation.records.draft.identity.email
         is_doubtful = email is not None and self.direct.creates.is_doubtful(email)
         return isinstance(operation, Update) or not (operation.records.is_followed or is_doubtful)
 
-    def _look_at_unread(self, parts: _Sorted) -> None:
-        """See whether contacts differ at all in what no job can write: mostly they do not."""
-        unread, parts.unread = parts.unread, []
+    def _compared(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """Yield items; those that write what no job can to contacts that were not read, with what differs.
+
+        Mostly that is nothing, or what a job can write.
+        """
+        unread: list[Update] = []
+        for item in items:
+            match item.operation:
+                case Update(contact=contact) as update if not contact.is_read and self._may_be_less(item):
+                    unread.append(update)
+                case _:
+                    yield item
         lately = self.existing.matcher.lately() if unread else frozenset()
         view = self.existing.matcher.shown(one.contact.id for one in unread if one.contact.id not in lately)
-        for operation in unread:
-            contact = view.get(operation.contact.id)
-            if contact is not None:
-                differing = changes(operation.records.draft, contact, self.existing.stream.settings.creation_mode)
-                self._place_again(parts, replace(operation, contact=contact, changes=differing))
-            elif operation.contact.id in lately and _has_single_values(operation):
-                self._place_again(parts, replace(operation, changes=bulk_items.carried(operation.changes)))
+        for update in unread:
+            seen = view.get(update.contact.id)
+            if seen is not None:
+                differing = changes(update.records.draft, seen, self.existing.stream.settings.creation_mode)
+                yield self._item(replace(update, contact=seen, changes=differing))
+            elif update.contact.id in lately and _has_single_values(update):
+                yield self._item(replace(update, changes=bulk_items.carried(update.changes)))
             else:
-                parts.singly.append(operation)
+                yield self._item(update)
 
-    def _place_again(self, parts: _Sorted, operation: Update) -> None:
-        if operation.changes or operation.links:
-            self._place(parts, operation)
-        else:
-            parts.unchanged.append(Saved(operation.records, Result.UNCHANGED, operation.contact))
+    def _may_be_less(self, item: _Item) -> bool:
+        """Check whether comparing an item with its contact may show that a job can carry it."""
+        is_too_much = not bulk_items.can_update(item.attributes) and bulk_items.may_be_less(item.attributes)
+        return is_too_much and self._may_go_in_job(item)
 
-    # Updates.
+    # What jobs do.
 
-    def _update(self, items: Sequence[_Item]) -> Iterator[Written]:
-        """Submit updates, and return what becomes of them, as it becomes known."""
-        submissions = [Submission(chunk, partial(self._send_updates, chunk)) for chunk in parted(items)]
-        return self._settle_updates(self.jobs.run(submissions))
+    def _run(self, items: Sequence[_Item], submit: Callable[..., Job]) -> Iterable[Ended[_Item]]:
+        """Submit items, and return what becomes of them, as it becomes known."""
+        return self.jobs.run([Submission(some, partial(self._send, submit, some)) for some in parted(items)])
+
+    def _send(self, submit: Callable[..., Job], items: Sequence[_Item], job: JobId | None) -> Job:
+        return submit([self._body(item) for item in items], job)
 
     def _settle_updates(self, submissions: Iterable[Ended[_Item]]) -> Iterator[Written]:
         for ended in submissions:
             if ended.ending is JobEnd.DONE:
-                yield from map(self._updated, ended.items)
+                yield from map(self._written, ended.items)
             else:
                 if ended.ending is JobEnd.UNKNOWN:
-                    self.jobs.given_up.update(_contact(item) for item in ended.items)
+                    updates = (item.operation for item in ended.items)
+                    self.jobs.given_up.update(one.contact.id for one in updates if isinstance(one, Update))
                 # To write an update twice does no harm, and says what is wrong with it.
                 yield from self.direct.write([item.operation for item in ended.items])
 
-    def _send_updates(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self.existing.client.submit_updates([self._body(item) for item in items], job)
-
-    def _updated(self, item: _Item) -> Written:
-        match item.operation:
-            case Update(records, contact, links=links):
-                result: t.Literal[Result.UPDATED, Result.UNCHANGED] = (
-                    Result.UPDATED if item.attributes else Result.UNCHANGED
-                )
-                saved = bulk_items.updated(contact, item.attributes) if item.attributes else contact
-                for name, change in links.items():
-                    saved = self.links[name].changed(saved, change)
-                return Saved(records, result, saved, item.dropped, links_sent=bool(links))
-            case Create() as create:
-                return self._created(item, create)
-
     def _body(self, item: _Item) -> dict[str, Json]:
         body = bulk_items.item(item.attributes)
+        for name, change in item.operation.links.items():
+            body |= self.links[name].job_item(change)
+        return {"id": item.operation.contact.id, **body} if isinstance(item.operation, Update) else body
+
+    def _written(self, item: _Item) -> Saved:
+        """Return what a job has done with an item."""
+        result: SavedAs
         match item.operation:
-            case Create(links=links):
-                for name, change in links.items():
-                    body |= self.links[name].job_item(change)
-                return body
-            case Update(contact=contact, links=links):
-                for name, change in links.items():
-                    body |= self.links[name].job_item(change)
-                return {"id": contact.id, **body}
-
-    # Creates.
-
-    def _created_by(self, item: _Item) -> Saved:
-        if not isinstance(item.operation, Create):
-            raise TypeError("only a create makes a contact")
-        return self._created(item, item.operation)
-
-    def _created(self, item: _Item, create: Create) -> Saved:
-        id_ = create.stand_in or ContactId(f"{STAND_IN}{next(_STAND_INS)}")
-        contact = bulk_items.made(create.records.draft, item.attributes, id_)
-        for name, change in create.links.items():
-            contact = self.links[name].changed(contact, change)
-        return Saved(create.records, Result.CREATED, contact, item.dropped, links_sent=create.stand_in is not None)
-
-    def _create_users(self, items: Sequence[_Item]) -> Iterator[Written]:
-        """Submit users to be made, and return what becomes of them, as it becomes known."""
-        submissions = [Submission(chunk, partial(self._send_creates, chunk)) for chunk in parted(items)]
-        return self._settle_users(self.jobs.run(submissions))
+            case Update(records, contact, links=links):
+                result = Result.UPDATED if item.attributes else Result.UNCHANGED
+                saved = bulk_items.updated(contact, item.attributes) if item.attributes else contact
+                links_sent = bool(links)
+            case Create(records, links=links, stand_in=stand_in):
+                result, links_sent = Result.CREATED, stand_in is not None
+                id_ = stand_in or ContactId(f"{STAND_IN}{next(_STAND_INS)}")
+                saved = bulk_items.made(records.draft, item.attributes, id_)
+        for name, change in links.items():
+            saved = self.links[name].changed(saved, change)
+        return Saved(records, result, saved, item.dropped, links_sent=links_sent)
 
     def _settle_users(self, submissions: Iterable[Ended[_Item]]) -> Iterator[Written]:
         for ended in submissions:
             operations = [item.operation for item in ended.items]
             match ended.ending:
                 case JobEnd.DONE:
-                    yield from map(self._created_by, ended.items)
+                    yield from map(self._written, ended.items)
                 case JobEnd.FAILED | JobEnd.UNKNOWN:
                     yield from self.direct.creates.settle_users(_creates(operations), ended.since)
                 case JobEnd.NOT_SENT:
                     yield from self.direct.write(operations)
-
-    def _send_creates(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self.existing.client.submit_creates([self._body(item) for item in items], job)
 
     def _create_leads(self, items: Sequence[_Item]) -> Iterator[Written]:
         """Submit leads to be made, and return what becomes of them, as it becomes known.
@@ -281,10 +254,9 @@ class BulkWriter:
         intents = self.existing.ledger.intents.add_all(dict.fromkeys(map(_email, items)), self.jobs.patience_seconds)
         begun = [item for item in items if isinstance(intents[_email(item)], LeadPendingError)]
         items = [item for item in items if not isinstance(intents[_email(item)], LeadPendingError)]
-        submissions = [Submission(chunk, partial(self._send_leads, chunk)) for chunk in parted(items)]
+        submitted = self._run(items, partial(self.existing.client.submit_creates, repeatable=False))
         return itertools.chain(
-            self.direct.write([item.operation for item in begun]),
-            self._settle_leads(self.jobs.run(submissions), intents),
+            self.direct.write([item.operation for item in begun]), self._settle_leads(submitted, intents)
         )
 
     def _settle_leads(
@@ -298,16 +270,13 @@ class BulkWriter:
                     self.existing.ledger.intents.add_all(
                         {email: at for email, at in made.items() if isinstance(at, int)}, 0.0
                     )
-                    yield from map(self._created_by, ended.items)
+                    yield from map(self._written, ended.items)
                 case JobEnd.FAILED | JobEnd.UNKNOWN:
                     doubts.extend(self._doubts(ended, intents))
                 case JobEnd.NOT_SENT:
                     self.existing.ledger.intents.drop([_email(item) for item in ended.items])
                     yield from self.direct.write([item.operation for item in ended.items])
         yield from self.direct.creates.settle_leads(doubts)
-
-    def _send_leads(self, items: Sequence[_Item], job: JobId | None) -> Job:
-        return self.existing.client.submit_creates([self._body(item) for item in items], job, repeatable=False)
 
     def _doubts(self, ended: Ended[_Item], intents: Mapping[Email, Stamp | LeadPendingError]) -> Iterator[LeadInDoubt]:
         """Return leads that may have been made. Where a job is under way, it may make them yet."""
@@ -324,15 +293,9 @@ def _has_single_values(operation: Update) -> bool:
     """Check whether the contact has, by the ledger, what no job can write: search may not show it yet."""
     match operation.records.entries:
         case [entry]:
-            return entry.known is not None and entry.known.single == single_print(entry.draft)
+            return entry.known is not None and entry.known.single == single_print(entry.draft.attributes)
         case _:
             return False
-
-
-def _contact(item: _Item) -> ContactId:
-    if not isinstance(item.operation, Update):
-        raise TypeError("only an update has a contact")
-    return item.operation.contact.id
 
 
 def _creates(operations: Iterable[Create | Update]) -> list[Create]:
@@ -340,10 +303,7 @@ def _creates(operations: Iterable[Create | Update]) -> list[Create]:
 
 
 def _email(item: _Item) -> Email:
-    email = item.operation.records.draft.identity.email
-    if email is None:
-        raise ValueError("a lead is not made without an email")
-    return email
+    return email_of(item.operation)
 
 
 def _named(operation: Create | Update) -> set[str]:

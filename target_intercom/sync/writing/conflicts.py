@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from target_intercom.errors import CallFailedError, ConflictError, Fault, NotFoundError, RefusedError, UndoneError
 from target_intercom.intercom.protocol.ids import ContactId
-from target_intercom.model import Contact, Create, Found, Identity, MatchBy, Refusal, Result, SkipReason
+from target_intercom.model import Contact, Found, Identity, MatchBy, Refusal, Result, SkipReason
 from target_intercom.sync.matching.whose import another_person, match_identity
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.writing.results import Rejected, Saved, SavedAs, Skipped, Surprise
@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from target_intercom.ledger.interface import Ledger
     from target_intercom.model import ContactRecords, Json
     from target_intercom.settings.config import Stream
+    from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.archived import ArchivedContacts
@@ -27,7 +28,6 @@ if t.TYPE_CHECKING:
 
 _CLOCK_STEP = 1
 """Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""
-BY_BOTH: t.Final = (MatchBy.EXTERNAL_ID, MatchBy.EMAIL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,8 @@ class ExistingContacts:
     def bring_up_to_date(self, records: ContactRecords, contact: Contact, unchanged: SavedAs) -> Written:
         """Write what differs from a contact read just now; `unchanged` is the result when nothing does."""
         differing = changes(records.draft, contact, self.stream.settings.creation_mode)
-        if differing and not self.stream.settings.sync_mode.updates:
-            return Skipped(records, SkipReason.EXISTS)
         if not differing:
-            return self.save(records, contact, differing, unchanged)
+            return Saved(records, unchanged, contact)
         # Other records may be of this contact, which was not planned for.
         self.ledger.adopt([contact])
         doubt = self.ledger.doubt([contact.id])
@@ -78,28 +76,30 @@ class ExistingContacts:
         if identity.external_id is not None and self.client.finds_by_external_id:
             with suppress(UndoneError):
                 return self.client.find_user(identity.external_id)
-        match = match_identity(self.matcher.search_one(identity), identity, BY_BOTH)
-        return match.contact if isinstance(match, Found) and match.contact.role == "user" else None
+        return user_in(self.matcher.search_one(identity), identity)
 
-    def adopt(self, operation: Create, contact: Contact, since: int | None = None) -> Written:
-        """Take a contact that turned up after a lost answer for the one that was to be made, and complete it.
+    def adopt(
+        self,
+        records: ContactRecords,
+        contact: Contact,
+        *,
+        is_ours: bool,
+        unchanged: SavedAs = Result.UNCHANGED,
+        fault: Fault | None = None,
+    ) -> Written:
+        """Bring a contact that turned up in line with records that were to make one, unless it is another person's.
 
-        One that was there before is no new one.
+        `is_ours`: it was made for them, by a call or job whose answer was lost. Else it was there before, and
+        `unchanged` is the result when nothing differs. `fault` is that of a 409.
         """
-        is_other, updates = (
-            another_person(operation.records.draft.identity, contact),
-            self.stream.settings.sync_mode.updates,
-        )
-        if not updates and (is_other or _is_older(contact, since)):
-            return Skipped(operation.records, SkipReason.EXISTS)
+        is_other = another_person(records.draft.identity, contact)
+        if not self.stream.settings.sync_mode.updates:
+            # Whatever differs of ours is Intercom's way to write it.
+            is_made = is_ours and not is_other
+            return Saved(records, Result.CREATED, contact) if is_made else Skipped(records, SkipReason.EXISTS)
         if is_other:
-            return Rejected(operation.records, _taken(operation.records.draft.identity, contact))
-        if _is_older(contact, since):
-            return self.bring_up_to_date(operation.records, contact, Result.UNCHANGED)
-        if not updates:
-            # Whatever differs is Intercom's way to write it: what was sent is ours.
-            return Saved(operation.records, Result.CREATED, contact)
-        return self.bring_up_to_date(operation.records, contact, Result.CREATED)
+            return Rejected(records, _taken(records.draft.identity, contact, fault))
+        return self.bring_up_to_date(records, contact, Result.CREATED if is_ours else unchanged)
 
     def after_conflict(
         self, records: ContactRecords, error: ConflictError, *, doubtful: bool, since: int | None = None
@@ -119,13 +119,10 @@ class ExistingContacts:
             return _gone(records, contact_id)
         except CallFailedError as failure:
             return Rejected(records, _not_restorable(contact_id, failure.fault))
-        is_ours = doubtful and not _is_older(contact, since)
-        is_other, updates = another_person(records.draft.identity, contact), self.stream.settings.sync_mode.updates
-        if not updates and (is_other or not is_ours):
-            return Skipped(records, SkipReason.EXISTS)
-        if is_other:
-            return Rejected(records, _taken(records.draft.identity, contact, error.fault))
-        return self.bring_up_to_date(records, contact, _if_nothing_differs(is_ours=is_ours, archived=error.archived))
+        is_ours = doubtful and not error.archived and not is_older(contact, since)
+        # Bringing it back from the archive has changed it.
+        unchanged: SavedAs = Result.UPDATED if error.archived else Result.UNCHANGED
+        return self.adopt(records, contact, is_ours=is_ours, unchanged=unchanged, fault=error.fault)
 
     def _read_conflicting(self, contact: ContactId, identity: Identity, *, archived: bool) -> Contact:
         """Read the contact that a 409 names; an archived one has to be brought back for that."""
@@ -140,19 +137,15 @@ class ExistingContacts:
         return None if found is None else found.id
 
 
-def _is_older(contact: Contact, since: int | None) -> bool:
+def user_in(shown: Directory, identity: Identity) -> Contact | None:
+    """Return the user with an external_id, else with an email, among those that a search has shown."""
+    match = match_identity(shown, identity, (MatchBy.EXTERNAL_ID, MatchBy.EMAIL))
+    return match.contact if isinstance(match, Found) and match.contact.role == "user" else None
+
+
+def is_older(contact: Contact, since: int | None) -> bool:
     """Check whether a contact was surely there before something was sent, in unix seconds of Intercom's clock."""
     return since is not None and contact.created_at is not None and contact.created_at < since - _CLOCK_STEP
-
-
-def _if_nothing_differs(*, is_ours: bool, archived: bool) -> SavedAs:
-    """Name what was done to a contact that a 409 named and that is as the record says.
-
-    Bringing it back from the archive changed it; one that may be our own was made by the create whose answer was lost.
-    """
-    if archived:
-        return Result.UPDATED
-    return Result.CREATED if is_ours else Result.UNCHANGED
 
 
 def _gone(records: ContactRecords, contact: ContactId) -> Surprise:
@@ -160,7 +153,7 @@ def _gone(records: ContactRecords, contact: ContactId) -> Surprise:
     return Surprise(records, Refusal(Result.REJECTED, reason, "contact_gone"), contact)
 
 
-def _taken(identity: Identity, contact: Contact, fault: Fault | None = None) -> Refusal:
+def _taken(identity: Identity, contact: Contact, fault: Fault | None) -> Refusal:
     """Return the refusal of a record of which another person has an identifier; Intercom does not tell which."""
     request_id = None if fault is None else fault.request_id
     theirs = Identity.of(contact)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
 from target_intercom.model import Create, Identity, Update
 from target_intercom.sync.remembering.fingerprints import record_key
@@ -12,52 +13,38 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from target_intercom.intercom.dry_run.client import DryRunClient
-    from target_intercom.ledger.interface import Ledger
     from target_intercom.model import Contact, PlannedWrite
     from target_intercom.settings.config import Stream
-    from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.writing.one_by_one import DirectWriter
     from target_intercom.sync.writing.plan_file import Plan, Subject
     from target_intercom.sync.writing.results import Written
 
 
+@dataclass(frozen=True, slots=True)
 class DryRunWriter:
     """Reads the contacts whose old values a plan needs, many a search, and hands on to a writer whose client is dry."""
 
-    def __init__(
-        self,
-        stream: Stream,
-        *,
-        client: DryRunClient,
-        direct: DirectWriter,
-        matcher: Matcher,
-        ledger: Ledger,
-        plan: Plan,
-    ) -> None:
-        """Plan for one stream."""
-        self._stream = stream
-        self._client = client
-        self._direct = direct
-        self._matcher = matcher
-        self._ledger = ledger
-        self._plan = plan
+    stream: Stream
+    client: DryRunClient
+    direct: DirectWriter
+    plan: Plan
 
     def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
         """See `Writer`."""
         planned = list(operations)
-        self._plan.because({subject: origin for one in planned for subject, origin in self._origins(one)})
+        self.plan.because({subject: origin for one in planned for subject, origin in self._origins(one)})
         read = self._read([one.contact for one in planned if isinstance(one, Update)])
         emails = (one.records.draft.identity.email for one in planned if isinstance(one, Create))
-        holders = self._ledger.users_with(list({email for email in emails if email is not None}))
-        with self._client.expecting(read, holders):
-            yield from self._direct.write(planned)
+        holders = self.direct.existing.ledger.users_with(list({email for email in emails if email is not None}))
+        with self.client.expecting(read, holders):
+            yield from self.direct.write(planned)
 
     def _origins(self, operation: PlannedWrite) -> Iterator[tuple[Subject, Origin]]:
         if not isinstance(operation, (Create, Update)):
             return
         entry, identity = operation.records.entries[-1], operation.records.draft.identity
-        key = record_key(entry.received.record, self._stream.keys, identity, self._stream.settings.match_by)
-        origin = Origin(self._stream.name, key)
+        key = record_key(entry.received.record, self.stream.keys, identity, self.stream.settings.match_by)
+        origin = Origin(self.stream.name, key)
         for identifier in identity.identifiers():
             yield identifier, origin
         if isinstance(operation, Update):
@@ -67,8 +54,9 @@ class DryRunWriter:
 
     def _read(self, contacts: Sequence[Contact]) -> Iterator[Contact]:
         """Return the contacts as they are; what search may show as it was is left to be read singly."""
-        unread = {one.id for one in contacts if not one.is_read} - self._matcher.lately()
-        view = self._matcher.shown(unread)
+        matcher = self.direct.existing.matcher
+        unread = {one.id for one in contacts if not one.is_read} - matcher.lately()
+        view = matcher.shown(unread)
         for one in contacts:
             shown = one if one.is_read else view.get(one.id)
             if shown is not None:

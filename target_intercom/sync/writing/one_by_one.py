@@ -6,10 +6,9 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from target_intercom.errors import ConflictError, MergedError, RefusedError, UndoneError
-from target_intercom.model import Create, Identity, MatchBy, Refusal, Refuse, Result, Skip, Update
+from target_intercom.model import Create, Identity, MatchBy, Refusal, Result, Update
 from target_intercom.sync.matching.whose import another_person
-from target_intercom.sync.writing.lost_answers import LeadInDoubt
-from target_intercom.sync.writing.results import Rejected, Saved, Surprise, without_call
+from target_intercom.sync.writing.results import Rejected, Saved, Surprise, without_calls
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,7 +16,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.model import PlannedWrite
     from target_intercom.sync.writing.conflicts import ExistingContacts
-    from target_intercom.sync.writing.lost_answers import Creates
+    from target_intercom.sync.writing.lost_answers import Creates, LeadInDoubt
     from target_intercom.sync.writing.results import Written
 
 
@@ -31,20 +30,9 @@ class DirectWriter:
 
     def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
         """Write; leads in doubt come last, settled together."""
-        doubts: list[LeadInDoubt] = []
-        calls: list[Create | Update] = []
-        for operation in operations:
-            match operation:
-                case Create() | Update():
-                    calls.append(operation)
-                case Skip() | Refuse():
-                    yield without_call(operation)
-        for written in self.in_parallel(self._call, calls):
-            if isinstance(written, LeadInDoubt):
-                doubts.append(written)
-            else:
-                yield written
-        yield from self.creates.settle_leads(doubts)
+        calls, done = without_calls(operations)
+        yield from done
+        yield from self.creates.settle_leads(self.in_parallel(self._call, calls))
 
     def _call(self, operation: Create | Update) -> Written | LeadInDoubt:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from target_intercom.model import Found, Refuse, Result, Skip
+from target_intercom.model import Create, Refuse, Result, Skip, Unchanged, Update
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ class Saved:
 
     records: ContactRecords
     result: SavedAs
-    contact: Contact | None
+    contact: Contact
     dropped: tuple[str, ...] = ()
     """Attributes that were left out because Intercom does not have them."""
     ignored: tuple[str, ...] = ()
@@ -52,11 +52,6 @@ class Rejected:
     is_unchanged: bool = False
     """Intercom has refused to change the contact."""
 
-    @property
-    def as_before(self) -> ContactId | None:
-        """The contact that Intercom has refused to change; None: there is none, or it may have changed."""
-        return self.records.match.contact.id if self.is_unchanged and isinstance(self.records.match, Found) else None
-
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
@@ -80,14 +75,21 @@ class Surprise:
 Written: t.TypeAlias = Saved | Skipped | Rejected | InDoubt | Surprise
 
 
-def without_call(planned: Skip | Refuse) -> Saved | Skipped | Rejected:
-    """Return what became of records for which nothing is written."""
-    match planned:
-        case Refuse(records, why):
-            return Rejected(records, why)
-        case Skip(records, reason):
-            contact = records.match.contact if isinstance(records.match, Found) else None
-            return Saved(records, Result.UNCHANGED, contact) if reason is None else Skipped(records, reason)
+def without_calls(planned: Iterable[PlannedWrite]) -> tuple[list[Create | Update], list[Written]]:
+    """Return the writes that take a call, and what became of the others."""
+    calls: list[Create | Update] = []
+    done: list[Written] = []
+    for one in planned:
+        match one:
+            case Create() | Update():
+                calls.append(one)
+            case Refuse(records, why):
+                done.append(Rejected(records, why))
+            case Skip(records, reason):
+                done.append(Skipped(records, reason))
+            case Unchanged(records, contact):
+                done.append(Saved(records, Result.UNCHANGED, contact))
+    return calls, done
 
 
 class Writer(t.Protocol):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from target_intercom.intercom.protocol.ids import AdminId
 from target_intercom.kinds.tags import Tags
 from target_intercom.model import Contact, ContactDraft, ContactId, Email, ExternalId, Identity, LinkChange, TagId
 from target_intercom.sandbox import bulk
@@ -98,12 +97,9 @@ def test_what_differs_whenever_it_is_written_is_not_looked_at(name: str) -> None
 # Owners.
 
 
-@pytest.mark.parametrize(
-    ("owner", "is_strange"), [(1000001, False), ("1000001", False), (9, True), ("9", True), (None, False)], ids=repr
-)
-def test_an_owner_is_a_teammate_or_strange(owner: Json, *, is_strange: bool) -> None:
-    assert bulk_items.has_strange_owner({"owner_id": owner}, {AdminId("1000001")}) is is_strange
-    assert bulk_items.names_owner({"owner_id": owner}) is (owner is not None)
+@pytest.mark.parametrize(("owner", "named"), [(1000001, {"1000001"}), ("9", {"9"}), (None, set())], ids=repr)
+def test_an_owner_is_named_as_teammates_are_listed(owner: Json, named: set[str]) -> None:
+    assert set(bulk_items.owners({"owner_id": owner, "name": "Ann"}).values()) == named
 
 
 @pytest.mark.parametrize("owner", [1000001, "1000001"], ids=repr)

@@ -30,6 +30,7 @@ from target_intercom.model import (
     RecordKey,
     Refuse,
     Skip,
+    Unchanged,
     Update,
 )
 from target_intercom.settings.config import CreationMode, StreamConfig, SyncMode
@@ -181,10 +182,12 @@ def test_of_users_who_are_made_with_one_email_the_others_are_tried_beside_each_o
     assert numbers(result.writes[0].entries) == [0]
 
 
-def test_a_record_that_may_be_of_a_user_whom_intercom_may_refuse_comes_later() -> None:
+def test_a_record_that_may_be_of_a_user_whom_intercom_may_refuse_comes_after_its_answer() -> None:
     result = planned([entry(0, "1", "a@x"), entry(1, "2", "a@x"), entry(2, "2", name="B"), entry(3, "3", "c@x")])
-    assert rounds(result) == [[[0], [3]], [[1]]]
-    assert numbers(result.later) == [2]
+    assert rounds(result) == [[[0], [3]], [[1]], [[2]]]
+    made, tried = result.writes[1], result.writes[2]
+    assert (numbers(made.entries), numbers(tried.entries), tried.match) == ([1], [2], NotFound())
+    assert matters([made], [[tried]], [])
 
 
 def test_an_external_id_that_is_given_up_is_taken_in_the_next_round() -> None:
@@ -406,7 +409,9 @@ class World:
             case Refuse():
                 raise RefusedError
             case Skip():
-                return group.match.contact if isinstance(group.match, Found) else None
+                return group.found
+            case Unchanged(_, there):
+                return there
             case Update(_, there, sent):
                 holder = self.holder({"external_id": sent.get("external_id")})
                 if holder is not None and holder.id != there.id:
@@ -467,14 +472,14 @@ def load(entries: Sequence[Entry], world: World, order: random.Random) -> None:
         tries += 1
         assert tries <= 3 * len(entries) + 3, "no end in sight"
         result = world.plan(left)
-        there = [one for write in result.writes for one in write.entries] + result.later
+        there = [one for write in result.writes for one in write.entries]
         there += [one.entry for one in result.unwritten]
         assert sorted(numbers(there)) == sorted(numbers(left)), "each record has one place"
         left = sorted(_carried_out(result, world, order), key=lambda one: one.received.number)
 
 
 def _carried_out(result: BatchPlan, world: World, order: random.Random) -> list[Entry]:
-    again = list(result.later)
+    again: list[Entry] = []
     written: dict[ContactId, Contact] = {}
     end = float("inf")
     turns = result.rounds()
@@ -516,7 +521,7 @@ def _written(group: ContactRecords, world: World, written: dict[ContactId, Conta
         return [], group.contact is not None
     if there is None and isinstance(group.match, NotFound) and len(group.entries) > 1:
         return [replace(one, alone=True) for one in group.entries], True
-    is_surprise = there is None and group.contact is not None
+    is_surprise = (there is None) == (group.contact is not None)
     world.saved(group, there)
     if there is not None and group.contact is not None:
         written[group.contact] = there
@@ -533,7 +538,7 @@ def plans_of(entries: Sequence[Entry], *there: Contact) -> tuple[World, int]:
 def test_people_who_share_an_email_and_come_twice_do_not_wait_for_each_other() -> None:
     rows = [entry(2 * n + row, str(n), "info@x", key=f"{n}-{row}") for n in range(50) for row in (0, 1)]
     _, plans = plans_of(rows)
-    assert plans == 2
+    assert plans == 1
 
 
 def test_known_people_who_share_an_email_and_come_twice_do_not_wait_for_each_other() -> None:
@@ -677,6 +682,19 @@ def test_a_record_keeps_its_contact_only_while_no_record_before_it_makes_another
     world = world_of(there, held_by={"k": "c0", "m": "c0"}, creation_mode=CreationMode.LIFECYCLE)
     assert difference(rows, world, random.Random(1)) is None
     assert world.marks == {}
+
+
+def test_a_record_may_come_to_be_of_the_contact_that_its_next_identifier_finds() -> None:
+    rows = [
+        entry(0, "2", "a@x", "c0", key="l", **POISON),
+        entry(1, "2", "a@x", key="l"),
+        entry(2, "3", key="k", removed=True),
+    ]
+    there = [contact("c0", "user", "4", "b@x"), contact("c3", "user", None, "a@x")]
+    world = world_of(*there, held_by={"k": "c3"}, match_by=(MatchBy.ID, *BY_BOTH))
+    world.is_strict = False
+    assert difference(rows, world, random.Random(1)) is None
+    assert (world.marks, world.links[RecordKey("l")]) == ({}, "c3")
 
 
 EXTERNAL_IDS = ["1", "2", "3", "4"]

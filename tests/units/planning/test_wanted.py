@@ -29,6 +29,7 @@ from target_intercom.model import (
     Skip,
     SkipReason,
     Unanswered,
+    Unchanged,
     Update,
 )
 from target_intercom.settings.config import CreationMode, StreamConfig, SyncMode
@@ -148,10 +149,11 @@ def test_who_is_there_is_updated_by_what_differs(mode: SyncMode, creation_mode: 
 
 
 @pytest.mark.parametrize("mode", [SyncMode.SYNC, SyncMode.ADDITIVE, SyncMode.ENRICH])
-def test_who_is_as_the_record_says_is_left_alone_without_a_reason(mode: SyncMode) -> None:
-    operation = planned(Found(contact("user", "1", "ann@example.com", plan="pro")), ANN, mode)
-    assert isinstance(operation, Skip)
-    assert operation.reason is None
+def test_who_is_as_the_record_says_is_left_alone(mode: SyncMode) -> None:
+    there = contact("user", "1", "ann@example.com", plan="pro")
+    operation = planned(Found(there), ANN, mode)
+    assert isinstance(operation, Unchanged)
+    assert operation.contact is there
 
 
 @pytest.mark.parametrize("mode", [SyncMode.INSERT, SyncMode.REMOVE])
