@@ -93,7 +93,7 @@ def test_a_file_of_something_else_is_no_ledger(
 ) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("Remember the milk.\n" * 100)
-    assert_refused_at_start(load, sandbox, caplog, "notes.txt", "no ledger", ledger_url=f"sqlite:///{notes}")
+    assert_refused_at_start(load, sandbox, caplog, "notes.txt", "is not a ledger", ledger_url=f"sqlite:///{notes}")
     assert notes.read_text() == "Remember the milk.\n" * 100
 
 

@@ -10,7 +10,8 @@ _ATTRIBUTES = "target_intercom/sandbox/objects/attributes.py"
 _CONTACTS = "target_intercom/sandbox/workspace/contacts.py"
 _TAGGING = "target_intercom/sandbox/workspace/tagging.py"
 _BULK = "target_intercom/sandbox/bulk/contacts.py"
-_BULK_JOBS = "target_intercom/sync/writing/bulk_jobs.py"
+_PACE = "target_intercom/sync/jobs/pace.py"
+_LANE = "target_intercom/sync/jobs/lane.py"
 _VALUES = "target_intercom/sync/mapping/values.py"
 _LOST = "target_intercom/sync/writing/lost_answers.py"
 
@@ -126,13 +127,13 @@ CONTACTS = (
         "contacts.15",
         "How long does a job take further tasks, is an old one shown, and in which order are its items done?",
         "it takes one moments after its tasks have ended, unknown jobs are 404, and items are done in their order",
-        (f"{_BULK_JOBS}: _TASKS_A_JOB", "target_intercom/sandbox/jobs/jobs.py: def _begin_next"),
+        (f"{_PACE}: _MOST_TASKS", "target_intercom/sandbox/jobs/jobs.py: def _begin_next"),
     ),
     Unknown(
         "contacts.16",
         "What becomes of an item with an unknown attribute, an unknown tag, or a contact that exists?",
         "the attribute and the contact fail the item, and only it; the tag is skipped; nothing is named",
-        (f"{_BULK_JOBS}: _WITH_ERRORS", f"{_BULK}: def perform"),
+        (f"{_LANE}: _WITH_ERRORS", f"{_BULK}: def perform"),
     ),
     Unknown(
         "contacts.17",
@@ -162,7 +163,7 @@ CONTACTS = (
         "contacts.21",
         "What does a create whose answer was lost leave behind when it is repeated?",
         "for a user a 409, for a lead a second lead: its email is never taken",
-        (f"{_LOST}: class LeadSearch", f"{_CONTACTS}: def _check_identifiers"),
+        (f"{_LOST}: class LeadInDoubt", f"{_CONTACTS}: def _check_identifiers"),
     ),
     Unknown(
         "contacts.22",
@@ -220,7 +221,7 @@ CONTACTS = (
         "contacts.30",
         "Does a lead keep an external_id that is sent for it?",
         "no, it is ignored without a word; the target sends none",
-        ("target_intercom/sync/planning/bulk_items.py: is_lead", f'{_CONTACTS}: changes.pop("external_id"'),
+        ("target_intercom/sync/planning/bulk_items.py: newborn(draft", f'{_CONTACTS}: changes.pop("external_id"'),
     ),
     Unknown(
         "contacts.31",
