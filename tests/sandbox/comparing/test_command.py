@@ -121,7 +121,9 @@ def test_stopped_at_the_question_it_ends(sandbox: SandboxServer, tmp_path: Path)
         while not said.endswith("[y/N] "):
             said += process.stdout.read(1)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=300)
+        # Its input stays open until it has ended: the end of it would be an answer.
+        process.wait(timeout=300)
+        errors = process.stderr.read()
 
     assert process.returncode == FAILED
     assert errors.count("\n") == 2
