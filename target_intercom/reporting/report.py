@@ -139,7 +139,7 @@ class RunReport:
         self._run_id = run_id
         self._started_at = started_at
         self._warnings = warnings
-        self._streams: dict[str, StreamReport] = {}
+        self._streams: defaultdict[str, StreamReport] = defaultdict(StreamReport)
         self._refused = 0
         self._is_saved = False
 
@@ -167,7 +167,6 @@ class RunReport:
 
     def stream(self, name: str) -> StreamReport:
         """Return the counts of a stream."""
-        self.contacts(name)
         return self._streams[name]
 
     def record(self, stream: str, outcome: Outcome) -> None:
@@ -203,7 +202,7 @@ class RunReport:
 
     def contacts(self, stream: str) -> None:
         """Count a stream's records as contacts."""
-        self._streams.setdefault(stream, StreamReport())
+        self.stream(stream)
 
     def companies(self, stream: str) -> None:
         """Count a stream's records as companies."""
