@@ -138,7 +138,7 @@ class ContactParts(SharedParts):
     @cached_property
     def directory(self) -> Directory:
         """What is known of contacts; what a dry run would write shows in its searches at once."""
-        delay = 0 if self.config.dry_run else self.config.search_delay_seconds
+        delay = None if self.config.dry_run else self.config.search_delay_seconds
         return Directory(search_delay_seconds=delay, clock=self.client.clock.monotonic)
 
     @cached_property

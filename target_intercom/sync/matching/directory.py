@@ -68,9 +68,14 @@ class Directory:
     time. A batch adds a layer, and a plan one more, as a stage.
     """
 
-    def __init__(self, *, search_delay_seconds: float = math.inf, clock: Callable[[], float] = lambda: 0.0) -> None:
-        """Begin with no fact; `search_delay_seconds` is the longest that search lags behind, by `clock`, in seconds."""
-        self._keep = search_delay_seconds + _SPARE_SECONDS
+    def __init__(
+        self, *, search_delay_seconds: float | None = math.inf, clock: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """Begin with no fact; `search_delay_seconds` is the longest that search lags behind, by `clock`, in seconds.
+
+        None: it never does, so a new batch begins with no answers.
+        """
+        self._keep = 0.0 if search_delay_seconds is None else search_delay_seconds + _SPARE_SECONDS
         self._clock = clock
         self._count = itertools.count()
         self._top = _Layer()
