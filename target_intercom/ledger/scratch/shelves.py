@@ -165,7 +165,7 @@ class Shelf(MutableMapping[_K, _V]):
         after: int | str = _BEFORE_ALL
         while page := self._shelves.read(following, self._number, after, _PAGE) if self._count else ():
             for key, value in page:
-                yield _decoded(key), pickle.loads(value)  # noqa: S301 - this very process has written the file
+                yield _decoded(key), _loaded(value)
             after = page[-1][0]
 
     def _found(self, key: object) -> Sequence[_V]:
@@ -173,7 +173,7 @@ class Shelf(MutableMapping[_K, _V]):
             return ()
         row = self._number, _encoded(key)
         rows = self._shelves.read("SELECT value FROM items WHERE shelf = ? AND key = ?", *row)
-        return [pickle.loads(value) for (value,) in rows]  # noqa: S301 - as above
+        return [_loaded(value) for (value,) in rows]
 
     def _may_have(self, key: object) -> bool:
         if self._hashes is None:
@@ -213,6 +213,10 @@ def _dumped(value: object) -> bytes:
     pickler.dispatch_table = _REDUCTIONS
     pickler.dump(value)
     return data.getvalue()
+
+
+def _loaded(data: bytes) -> t.Any:
+    return pickle.loads(data)  # noqa: S301 - from a private file that this very process has made and written
 
 
 def _encoded(key: object) -> int | str:
