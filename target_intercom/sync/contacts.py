@@ -50,7 +50,10 @@ class ContactBatch:
     def run(self, records: Sequence[Received]) -> Work:
         """See `Batch`; marked records get their outcomes at the end of the pipe."""
         taken, by_ledger = self._take(records)
-        known = self._look_up(taken.others)
+        known = self._directory()
+        take_in = self.look_ups.ask(taken.others, known)
+        yield by_ledger
+        take_in()
         entries = self._report_unchanged(*taken, known)
         with self.outcomes.batch():
             while entries:
@@ -59,7 +62,8 @@ class ContactBatch:
                 if self.overlap.end_sharing(find_names):
                     # What was looked up has changed since.
                     entries = self.memory.recall(entries)
-                    known = self._look_up(entries)
+                    known = self._directory()
+                    self.look_ups.look_up(entries, known)
                     continue
                 again = yield from self._carry_out(batch, find_names)
                 if again:
@@ -80,10 +84,8 @@ class ContactBatch:
         taken = self.intake.take_again(taken)
         return taken, cache(partial(self._names_of, taken))
 
-    def _look_up(self, entries: Sequence[Entry]) -> Directory:
-        known = self.look_ups.directory.start(self.overlap.began)
-        self.look_ups.look_up(entries, known)
-        return known
+    def _directory(self) -> Directory:
+        return self.look_ups.directory.start(self.overlap.began)
 
     def _names_of(self, taken: Taken) -> frozenset[Hashable]:
         """Return what records may share with those of other batches, by the ledger."""

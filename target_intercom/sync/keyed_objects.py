@@ -46,6 +46,7 @@ class KeyedBatch:
         if self.overlap.end_sharing(find_names):
             taken = self.intake.take_again(taken)
         self.known.directory.start(self.overlap.began)
+        yield find_names
         entries = self._report_unchanged(taken)
         marks = [entry for entry in entries if entry.draft.removed]
         live = [entry for entry in entries if not entry.draft.removed]

@@ -7,6 +7,7 @@ job, and what did not end well is for the caller to settle, item by item.
 from __future__ import annotations
 
 import enum
+import math
 import time
 import typing as t
 from dataclasses import dataclass, field, replace
@@ -99,6 +100,8 @@ class Lane(t.Generic[_Item]):
     _job: JobId | None = None
     _jobs: dict[JobId, Job] = field(default_factory=dict)
     _waiting: list[_Waiting[_Item]] = field(default_factory=list)
+    _sent_at: float = math.inf
+    """When the first submission was answered."""
 
     def settle(
         self, submission: Submission[_Item], ending: JobEnd, fault: Fault | None = None, since: int | None = None
@@ -147,6 +150,7 @@ class Lane(t.Generic[_Item]):
         self._job = job.id
         self._note(job)
         if tasks:
+            self._sent_at = min(self._sent_at, time.monotonic())
             self._waiting.append(_Waiting(submission, job.id, tasks, took))
         else:
             self.settle(submission, JobEnd.UNKNOWN, fault)
@@ -183,8 +187,9 @@ class Lane(t.Generic[_Item]):
 
     def wait(self, patience: float) -> None:
         """Wait for the tasks to end, with growing pauses, until in no job anything has moved for so many seconds."""
+        still_since = time.monotonic()
+        pause = self.pace.pause(sum(len(one.tasks) for one in self._waiting), still_since - self._sent_at)
         self._settle_ended()
-        pause, still_since = self.pace.pause(sum(len(one.tasks) for one in self._waiting)), time.monotonic()
         while self._waiting and time.monotonic() - max(still_since, self.pace.moved_at) < patience:
             self.client.pause(pause)
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)

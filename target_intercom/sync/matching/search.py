@@ -62,6 +62,15 @@ class Matcher:
     """Identifiers that a search asks for."""
 
     def look_up(
+        self, identities: Sequence[Identity], match_by: Sequence[MatchBy], into: Directory, **how: t.Any
+    ) -> None:
+        """Find every contact that has one of these identifiers, and add it to `into`, a layer of the directory.
+
+        `how` is as for `ask`.
+        """
+        self.ask(identities, match_by, into, **how)()
+
+    def ask(
         self,
         identities: Sequence[Identity],
         match_by: Sequence[MatchBy],
@@ -71,8 +80,8 @@ class Matcher:
         also: Iterable[MatchBy] = (),
         everyone: bool = False,
         trusting: bool = False,
-    ) -> None:
-        """Find every contact that has one of these identifiers, and add it to `into`, a layer of the directory.
+    ) -> Callable[[], None]:
+        """Begin to look up, and return what waits for the answers and takes them in.
 
         Args:
             identities: what to look for; not asked for where the run knows the contact, unless `everyone`.
@@ -87,15 +96,20 @@ class Matcher:
         fields = list(dict.fromkeys([*match_by, *also]))
         into.ask(identities)
         unknown = [one for one in identities if everyone or not self._is_known(one, match_by)]
-        hits = self._search_all(unknown, fields)
-        lately = self._noted(identities, hits)
-        hits.learn(into, but=lately)
-        for contact in lately.values() if trusting else ():
-            if any(which is not MatchBy.ID for which, _ in Identity.of(contact).identifiers()):
-                into.learn(contact, Source.NOTED)
-        named = {one.id for one in identities if one.id is not None} if MatchBy.ID in match_by else set()
-        self._ask_for_ids(into, {*named, *known, *lately})
-        _leave_unanswered(into, identities, lately.values())
+        answers = self._ask_all(unknown, fields)
+
+        def take_in() -> None:
+            hits = _Hits.of(answers)
+            lately = self._noted(identities, hits)
+            hits.learn(into, but=lately)
+            for contact in lately.values() if trusting else ():
+                if any(which is not MatchBy.ID for which, _ in Identity.of(contact).identifiers()):
+                    into.learn(contact, Source.NOTED)
+            named = {one.id for one in identities if one.id is not None} if MatchBy.ID in match_by else set()
+            self._ask_for_ids(into, {*named, *known, *lately})
+            _leave_unanswered(into, identities, lately.values())
+
+        return take_in
 
     def lately(self) -> frozenset[ContactId]:
         """Return the contacts that other runs wrote so recently that search may not show the change."""
@@ -167,7 +181,11 @@ class Matcher:
         }
 
     def _search_all(self, identities: Sequence[Identity], fields: Sequence[MatchBy]) -> _Hits:
-        return _Hits.of(self.in_parallel(lambda some: self._search(some, fields), self._chunks(identities, fields)))
+        return _Hits.of(self._ask_all(identities, fields))
+
+    def _ask_all(self, identities: Sequence[Identity], fields: Sequence[MatchBy]) -> Iterable[_Hits]:
+        """Begin to search, and return what is found as it comes."""
+        return self.in_parallel(lambda some: self._search(some, fields), self._chunks(identities, fields))
 
     def _chunks(self, identities: Sequence[Identity], fields: Sequence[MatchBy]) -> Iterator[Sequence[Identity]]:
         """Yield identities in parts that one search can ask for."""
