@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from target_intercom.errors import NoBulkError
@@ -48,48 +48,36 @@ def patience(search_delay_seconds: float) -> float:
     return max(search_delay_seconds, _SHORTEST_PATIENCE)
 
 
+@dataclass
 class BulkJobs:
     """Submits to bulk jobs, and waits for them; shared by a run."""
 
-    def __init__(
-        self,
-        client: IntercomClient,
-        in_parallel: InParallel,
-        *,
-        look: Callable[[JobId], Job],
-        plural: str = "contacts",
-        enabled: bool,
-        patience_seconds: float,
-        say: Callable[[str], None],
-    ) -> None:
-        """A job in which nothing moves for `patience_seconds` is not waited for any longer.
-
-        `look` reads a job; `plural` is how messages call what the jobs write.
-        """
-        self._client = client
-        self._look = look
-        self._plural = plural
-        self._in_parallel = in_parallel
-        self._patience = patience(patience_seconds)
-        self._say = say
-        self._turn = threading.Lock()
-        self._failed = 0
-        self._pace = Pace()
-        self.are_there = enabled
-        """Whether it is worth trying."""
-        self.given_up: set[ContactId] = set()
-        """Contacts that a job may still write to, which was not waited for any longer."""
+    client: IntercomClient
+    in_parallel: InParallel
+    look: Callable[[JobId], Job]
+    """Reads a job."""
+    plural: str
+    """How messages call what the jobs write."""
+    are_there: bool
+    """Whether it is worth trying."""
+    search_delay_seconds: float
+    say: Callable[[str], None]
+    given_up: set[ContactId] = field(default_factory=set, init=False)
+    """Contacts that a job may still write to, which was not waited for any longer."""
+    _failed: int = field(default=0, init=False)
+    _pace: Pace = field(default_factory=Pace, init=False)
+    _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     @property
     def patience_seconds(self) -> float:
         """How long a job may stand still before it is given up."""
-        return self._patience
+        return patience(self.search_delay_seconds)
 
     def run(self, submissions: Sequence[Submission[_Item]]) -> Iterator[Ended[_Item]]:
         """Begin to submit, and return the result of each submission as it comes, in any order."""
         size = self._pace.tasks_a_job
         lanes = [submissions[start : start + size] for start in range(0, len(submissions), size)]
-        return itertools.chain.from_iterable(self._in_parallel(self._carry, lanes))
+        return itertools.chain.from_iterable(self.in_parallel(self._carry, lanes))
 
     def delete(
         self, contacts: Sequence[ContactId], send: Callable[[Sequence[ContactId], JobId | None], Job]
@@ -111,7 +99,7 @@ class BulkJobs:
 
     def _carry(self, submissions: Sequence[Submission[_Item]]) -> list[Ended[_Item]]:
         """Carry out some submissions as one job, as long as it takes them."""
-        lane: Lane[_Item] = Lane(self._client, self._look, self._pace, self._answered)
+        lane: Lane[_Item] = Lane(self.client, self.look, self._pace, self._answered)
         for submission in submissions:
             if not self.are_there:
                 lane.settle(submission, JobEnd.NOT_SENT)
@@ -121,11 +109,11 @@ class BulkJobs:
             except NoBulkError as error:
                 fault = error.fault
                 if self._turns_off():
-                    self._say(
-                        f"Intercom has no bulk jobs for this workspace ({fault}): {self._plural} are written singly"
+                    self.say(
+                        f"Intercom has no bulk jobs for this workspace ({fault}): {self.plural} are written singly"
                     )
                 lane.settle(submission, JobEnd.NOT_SENT)
-        lane.wait(self._patience)
+        lane.wait(self.patience_seconds)
         return lane.ended
 
     def _answered(self, fault: Fault | None) -> None:
@@ -134,7 +122,7 @@ class BulkJobs:
             self._failed = 0 if fault is None else self._failed + 1
             is_enough = self._failed >= _FAILED_IN_A_ROW
         if is_enough and self._turns_off():
-            self._say(f"Intercom's bulk jobs keep failing ({fault}): {self._plural} are written singly")
+            self.say(f"Intercom's bulk jobs keep failing ({fault}): {self.plural} are written singly")
 
     def _turns_off(self) -> bool:
         """Send no more submissions; True for the first that says so."""

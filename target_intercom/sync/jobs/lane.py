@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import time
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from target_intercom.errors import (
     CallFailedError,
@@ -25,9 +25,10 @@ from target_intercom.intercom.protocol.bulk import TaskState
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from target_intercom.intercom.client import IntercomClient
-    from target_intercom.intercom.protocol.bulk import Job
+    from target_intercom.intercom.protocol.bulk import Job, Task
     from target_intercom.intercom.protocol.ids import JobId, TaskId
     from target_intercom.sync.jobs.pace import Pace
 
@@ -81,7 +82,7 @@ class _Waiting(t.Generic[_Item]):
 
     submission: Submission[_Item]
     job: JobId
-    tasks: frozenset[TaskId]
+    tasks: AbstractSet[TaskId]
     took: float
     """Seconds from its first try to the answer."""
 
@@ -97,7 +98,8 @@ class Lane(t.Generic[_Item]):
     """Called after each submission: with None if it was answered, or with the fault of its call."""
     ended: list[Ended[_Item]] = field(default_factory=list)
     _job: JobId | None = None
-    _jobs: dict[JobId, Job] = field(default_factory=dict)
+    _jobs: dict[JobId, dict[TaskId, Task]] = field(default_factory=dict)
+    """What was seen of the tasks of each job: an answer may leave out those of earlier submissions."""
     _waiting: list[_Waiting[_Item]] = field(default_factory=list)
 
     def settle(
@@ -108,17 +110,13 @@ class Lane(t.Generic[_Item]):
 
     def submit(self, submission: Submission[_Item]) -> None:
         """Send a submission; into a job of its own where the last one takes no more."""
-        try:
-            self._send(submission)
-        except (JobClosedError, NotFoundError):
-            self._job = None
-            self._send_anew(submission)
-
-    def _send_anew(self, submission: Submission[_Item]) -> None:
-        try:
-            self._send(submission)
-        except (JobClosedError, NotFoundError) as error:
-            self.settle(submission, JobEnd.FAILED, error.fault)
+        fault: Fault | None = None
+        for _ in range(2):
+            try:
+                return self._send(submission)
+            except (JobClosedError, NotFoundError) as error:
+                self._job, fault = None, error.fault
+        return self.settle(submission, JobEnd.FAILED, fault)
 
     def _send(self, submission: Submission[_Item]) -> None:
         began = time.monotonic()
@@ -131,49 +129,30 @@ class Lane(t.Generic[_Item]):
             self.settle(submission, JobEnd.FAILED, error.fault)
         except CallFailedError as error:
             self.answered(error.fault)
-            self._close()
+            self._job = None
             self.settle(submission, JobEnd.UNKNOWN, error.fault)
         except InDoubtError as error:
-            self._look_for(submission, error.fault, began)
-            self._close()
+            arrived = None if self._job is None else self._look(self._job)
+            if arrived is None:
+                self.settle(submission, JobEnd.UNKNOWN, error.fault)
+            else:
+                self._sent(submission, arrived, error.fault, time.monotonic() - began)
+            # Nothing more goes into the job: what was sent may turn up in it as a task that is nobody else's.
+            self._job = None
         else:
             self.answered(None)
             self._sent(submission, job, _NOT_SHOWN, time.monotonic() - began)
 
     def _sent(self, submission: Submission[_Item], job: Job, fault: Fault, took: float) -> None:
         """Add the tasks that a submission has added to its job; `took`: the seconds of its call."""
-        before = self._jobs.get(job.id)
-        tasks = frozenset(job.tasks) - (frozenset() if before is None else frozenset(before.tasks))
+        known = self._jobs.setdefault(job.id, {})
+        tasks = job.tasks.keys() - known.keys()
         self._job = job.id
-        self._note(job)
+        known.update(job.tasks)
         if tasks:
             self._waiting.append(_Waiting(submission, job.id, tasks, took))
         else:
             self.settle(submission, JobEnd.UNKNOWN, fault)
-
-    def _close(self) -> None:
-        """Put nothing more into the job: what was sent may turn up in it as a task that is nobody else's."""
-        self._job = None
-
-    def _note(self, job: Job) -> None:
-        """Take in what a job shows; an answer may leave out the tasks of earlier submissions."""
-        before = self._jobs.get(job.id)
-        if before is not None:
-            job = replace(
-                job,
-                tasks={**before.tasks, **job.tasks},
-                created_at={**before.created_at, **job.created_at},
-                seconds={**before.seconds, **job.seconds},
-            )
-        self._jobs[job.id] = job
-
-    def _look_for(self, submission: Submission[_Item], fault: Fault, began: float) -> None:
-        """Find out whether a submission arrived whose answer was lost."""
-        job = None if self._job is None else self._look(self._job)
-        if job is None:
-            self.settle(submission, JobEnd.UNKNOWN, fault)
-        else:
-            self._sent(submission, job, fault, time.monotonic() - began)
 
     def _look(self, job: JobId) -> Job | None:
         try:
@@ -188,12 +167,12 @@ class Lane(t.Generic[_Item]):
         while self._waiting and time.monotonic() - max(still_since, self.pace.moved_at) < patience:
             self.client.pause(pause)
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
-            before = {id_: job.tasks for id_, job in self._jobs.items()}
+            before = {id_: dict(tasks) for id_, tasks in self._jobs.items()}
             looked_at = time.monotonic()
             for id_ in {one.job for one in self._waiting}:
                 if (shown := self._look(id_)) is not None:
-                    self._note(shown)
-            if any(job.tasks != before[id_] for id_, job in self._jobs.items()):
+                    self._jobs[id_].update(shown.tasks)
+            if self._jobs != before:
                 self.pace.moved_at = time.monotonic()
             # Time in which the job could not be read does not count.
             still_since = max(still_since, self.pace.moved_at) + time.monotonic() - looked_at
@@ -204,19 +183,20 @@ class Lane(t.Generic[_Item]):
     def _settle_ended(self) -> None:
         waiting, self._waiting = self._waiting, []
         for one in waiting:
-            states = [self._jobs[one.job].tasks.get(task, TaskState.PENDING) for task in one.tasks]
-            if not all(state.has_ended for state in states):
+            tasks = self._tasks(one)
+            if not all(task.state.has_ended for task in tasks):
                 self._waiting.append(one)
                 continue
-            seconds = self._jobs[one.job].seconds
-            self.pace.ended(seconds[task] for task in one.tasks if task in seconds)
-            if TaskState.COMPLETED in states:
+            self.pace.ended(task.seconds for task in tasks if task.seconds is not None)
+            if any(task.state is TaskState.COMPLETED for task in tasks):
                 self.settle(one.submission, JobEnd.DONE, since=self._since(one))
             else:
                 self.settle(one.submission, JobEnd.FAILED, _WITH_ERRORS, self._since(one))
 
+    def _tasks(self, one: _Waiting[_Item]) -> list[Task]:
+        return [self._jobs[one.job][task] for task in one.tasks]
+
     def _since(self, one: _Waiting[_Item]) -> int | None:
         """Return when a submission was first sent: before its tasks were made, where it had to be sent again."""
-        times = [self._jobs[one.job].created_at.get(task) for task in one.tasks]
-        first = min((at for at in times if at is not None), default=None)
+        first = min((task.created_at for task in self._tasks(one) if task.created_at is not None), default=None)
         return None if first is None else first - int(one.took)

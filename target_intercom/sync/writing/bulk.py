@@ -121,7 +121,7 @@ class BulkWriter:
                 unread.append(one)
             else:
                 yield one
-        lately = self.existing.matcher.lately() if unread else frozenset()
+        lately = self.existing.matcher.lately() if unread else {}
         view = self.existing.matcher.shown(one.contact.id for one in unread if one.contact.id not in lately)
         for update in unread:
             seen = view.get(update.contact.id)

@@ -15,7 +15,7 @@ from target_intercom.sync.planning.wanted import changes
 from target_intercom.writes import Rejected, Saved, SavedAs, Skipped, Surprise
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.ledger.interface import Ledger
@@ -29,6 +29,7 @@ if t.TYPE_CHECKING:
 
 _CLOCK_STEP = 1
 """Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""
+_Written = t.TypeVar("_Written")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,14 @@ class ExistingContacts:
             return ContactId(error.contact_id)
         found = self.find_user(identity)
         return None if found is None else found.id
+
+
+def attempt(records: ContactRecords, write: Callable[[], _Written]) -> _Written | Rejected:
+    """Return what became of a write; it is rejected where Intercom refuses it, or keeps failing on it."""
+    try:
+        return write()
+    except UndoneError as error:
+        return Rejected(records, Refusal.by_intercom(error.fault), is_unchanged=isinstance(error, RefusedError))
 
 
 def user_in(shown: Directory, identity: Identity) -> Contact | None:

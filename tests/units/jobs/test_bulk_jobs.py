@@ -16,7 +16,7 @@ from target_intercom.errors import (
     RefusedError,
     UnauthorizedError,
 )
-from target_intercom.intercom.protocol.bulk import Job, TaskState
+from target_intercom.intercom.protocol.bulk import Job, Task, TaskState
 from target_intercom.intercom.protocol.ids import JobId, TaskId
 from target_intercom.sync.jobs import lane
 from target_intercom.sync.jobs.bulk_jobs import ITEMS_A_CALL, BulkJobs, parted
@@ -38,7 +38,7 @@ REFUSED = Fault(status=422, code="parameter_invalid", message="not this one")
 def job(name: str, **tasks: TaskState) -> Job:
     """A job as an answer shows it; its tasks were submitted one second after the other."""
     states = {TaskId(task): state for task, state in tasks.items()}
-    return Job(JobId(name), states, {task: 100 + number for number, task in enumerate(states)})
+    return Job(JobId(name), {task: Task(states[task], 100 + number) for number, task in enumerate(states)})
 
 
 class Client:
@@ -96,8 +96,9 @@ def bulk(client: Client, said: list[str] | None = None, *, enabled: bool = True)
         cast("IntercomClient", client),
         cast("InParallel", one_after_the_other),
         look=client.job,
-        enabled=enabled,
-        patience_seconds=0,
+        plural="contacts",
+        are_there=enabled,
+        search_delay_seconds=0,
         say=heard.append,
     )
 
