@@ -114,6 +114,8 @@ class ContactBatch:
 
         A record is returned, too, if another record of the batch may name its contact: the later record has to win.
         """
+        if not (familiar or quiet):
+            return sorted(others, key=_place)
         around = known.around(identities_of(others))
         involved = {name for contact in around for name in Identity.of(contact).identifiers()}.union(
             *map(_names, others)

@@ -11,6 +11,7 @@ from target_intercom.model import Contact, stand_in
 from target_intercom.outcomes import Result
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.links import ListedGroups, save_lists
+from target_intercom.sync.matching.roles import newborn
 from target_intercom.sync.remembering.fingerprints import lists_news, lists_print, record_key
 from target_intercom.writes import ContactRecords, Create, Saved, Update
 
@@ -108,7 +109,9 @@ class ListedLinks(ContactLinks):
         if keys or key is None or not self._lasts(key, records):
             return
         yield from self._changes_of(
-            [(key, entry) for entry in records.entries], self._newborn(records, key, role), links
+            [(key, entry) for entry in records.entries],
+            newborn(records.draft, role, stand_in(self.stream.name, key), by_job=True),
+            links,
         )
 
     def _lasts(self, key: RecordKey, records: ContactRecords) -> bool:
@@ -126,19 +129,6 @@ class ListedLinks(ContactLinks):
                 earlier = changes[key].groups if self._add_up and key in changes else {}
                 changes[key] = replace(change, groups={**earlier, **change.groups})
         return changes.values()
-
-    def _newborn(self, records: ContactRecords, key: RecordKey, role: Role) -> Contact:
-        identity = records.draft.identity
-        return Contact(
-            id=stand_in(self.stream.name, key),
-            role=role,
-            external_id=identity.external_id,
-            email=identity.email,
-            attributes={},
-            is_named=False,
-            shows_all_tags=True,
-            shows_all_companies=True,
-        )
 
     def confirm(self, records: ContactRecords, contact: Contact) -> None:
         """See `ContactLinks`."""
