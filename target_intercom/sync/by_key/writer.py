@@ -10,8 +10,8 @@ from target_intercom.errors import NotFoundError, RefusedError, UndoneError
 from target_intercom.model import CUSTOM_PREFIX
 from target_intercom.outcomes import Refusal, Result
 from target_intercom.sync.by_key.plan import differing
-from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
-from target_intercom.sync.jobs.lane import JobEnd, Submission
+from target_intercom.sync.jobs.bulk_jobs import FEWEST
+from target_intercom.sync.jobs.lane import JobEnd
 from target_intercom.sync.matching.directory import Gone, Source
 from target_intercom.sync.writing.plan_file import Origin
 from target_intercom.writes import Rejected, Saved, Surprise, Update
@@ -50,7 +50,7 @@ class KeyedWriter:
         singly, in_bulk = self._parted(calls)
         yield from self._write_singly(singly)
         if in_bulk:
-            ended = self.jobs.run([Submission(chunk, partial(self._submit, chunk)) for chunk in parted(in_bulk)])
+            ended = self.jobs.run(in_bulk, self._submit)
             yield None
             yield from self._settle(ended)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from target_intercom.errors import NoBulkError
-from target_intercom.sync.jobs.lane import Ended, JobEnd, Lane, Submission
+from target_intercom.sync.jobs.lane import Ended, JobEnd, Lane, Send
 from target_intercom.sync.jobs.pace import Pace
 
 if t.TYPE_CHECKING:
@@ -73,21 +73,18 @@ class BulkJobs:
         """How long a job may stand still before it is given up."""
         return patience(self.search_delay_seconds)
 
-    def run(self, submissions: Sequence[Submission[_Item]]) -> Iterator[Ended[_Item]]:
-        """Begin to submit, and return the result of each submission as it comes, in any order."""
-        size = self._pace.tasks_a_job
-        lanes = [submissions[start : start + size] for start in range(0, len(submissions), size)]
-        return itertools.chain.from_iterable(self.in_parallel(self._carry, lanes))
+    def run(self, items: Sequence[_Item], send: Send[_Item]) -> Iterator[Ended[_Item]]:
+        """Begin to submit items, and return the result of each submission as it comes, in any order."""
+        lanes = parted(parted(items), self._pace.tasks_a_job)
+        return itertools.chain.from_iterable(self.in_parallel(partial(self._carry, send=send), lanes))
 
-    def delete(
-        self, contacts: Sequence[ContactId], send: Callable[[Sequence[ContactId], JobId | None], Job]
-    ) -> Deletions:
+    def delete(self, contacts: Sequence[ContactId], send: Send[ContactId]) -> Deletions:
         """Delete contacts for good, as far as jobs can; `send` submits some."""
         if not self.are_there or len(contacts) < FEWEST:
             return Deletions()
         done: set[ContactId] = set()
         tried: set[ContactId] = set()
-        for ended in self.run([Submission(chunk, partial(send, chunk)) for chunk in parted(contacts)]):
+        for ended in self.run(contacts, send):
             match ended.ending:
                 case JobEnd.DONE:
                     done.update(ended.items)
@@ -97,22 +94,22 @@ class BulkJobs:
                     pass
         return Deletions(frozenset(done), frozenset(tried))
 
-    def _carry(self, submissions: Sequence[Submission[_Item]]) -> list[Ended[_Item]]:
+    def _carry(self, submissions: Sequence[Sequence[_Item]], send: Send[_Item]) -> list[Ended[_Item]]:
         """Carry out some submissions as one job, as long as it takes them."""
-        lane: Lane[_Item] = Lane(self.client, self.look, self._pace, self._answered)
-        for submission in submissions:
+        lane: Lane[_Item] = Lane(self.client, self.look, send, self._pace, self._answered)
+        for items in submissions:
             if not self.are_there:
-                lane.settle(submission, JobEnd.NOT_SENT)
+                lane.settle(items, JobEnd.NOT_SENT)
                 continue
             try:
-                lane.submit(submission)
+                lane.submit(items)
             except NoBulkError as error:
                 fault = error.fault
                 if self._turns_off():
                     self.say(
                         f"Intercom has no bulk jobs for this workspace ({fault}): {self.plural} are written singly"
                     )
-                lane.settle(submission, JobEnd.NOT_SENT)
+                lane.settle(items, JobEnd.NOT_SENT)
         lane.wait(self.patience_seconds)
         return lane.ended
 
@@ -131,6 +128,6 @@ class BulkJobs:
         return were_there
 
 
-def parted(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
-    """Part items into as many as go into a call."""
-    return (items[start : start + ITEMS_A_CALL] for start in range(0, len(items), ITEMS_A_CALL))
+def parted(items: Sequence[_Item], size: int = ITEMS_A_CALL) -> list[Sequence[_Item]]:
+    """Part items, into as many as go into a call."""
+    return [items[start : start + size] for start in range(0, len(items), size)]

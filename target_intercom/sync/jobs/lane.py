@@ -36,6 +36,8 @@ _LONGEST_PAUSE, _GROWTH = 10.0, 1.5
 """Seconds between two looks at a job, and how they grow."""
 
 _Item = t.TypeVar("_Item")
+Send: t.TypeAlias = "Callable[[Sequence[_Item], JobId | None], Job]"
+"""Submits what goes into one call, as a task more of a job or as a job of its own."""
 
 
 class JobEnd(enum.Enum):
@@ -49,14 +51,6 @@ class JobEnd(enum.Enum):
     """It may have been carried out, or still be."""
     NOT_SENT = enum.auto()
     """There are no bulk jobs here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Submission(t.Generic[_Item]):
-    """What goes into one call; `send` submits it, as a task more of a job or as a job of its own."""
-
-    items: Sequence[_Item]
-    send: Callable[[JobId | None], Job]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +74,7 @@ _TOO_LATE: t.Final = Fault(message="a bulk job did not end in time")
 class _Waiting(t.Generic[_Item]):
     """A submission, the job it went to, and the tasks that came of it: several where it had to be sent again."""
 
-    submission: Submission[_Item]
+    items: Sequence[_Item]
     job: JobId
     tasks: AbstractSet[TaskId]
     took: float
@@ -93,6 +87,7 @@ class Lane(t.Generic[_Item]):
 
     client: IntercomClient
     read: Callable[[JobId], Job]
+    send: Send[_Item]
     pace: Pace
     answered: Callable[[Fault | None], None]
     """Called after each submission: with None if it was answered, or with the fault of its call."""
@@ -103,56 +98,56 @@ class Lane(t.Generic[_Item]):
     _waiting: list[_Waiting[_Item]] = field(default_factory=list)
 
     def settle(
-        self, submission: Submission[_Item], ending: JobEnd, fault: Fault | None = None, since: int | None = None
+        self, items: Sequence[_Item], ending: JobEnd, fault: Fault | None = None, since: int | None = None
     ) -> None:
-        """Add the result of a submission."""
-        self.ended.append(Ended(submission.items, ending, Fault() if fault is None else fault, since))
+        """Add what came of a submission."""
+        self.ended.append(Ended(items, ending, Fault() if fault is None else fault, since))
 
-    def submit(self, submission: Submission[_Item]) -> None:
-        """Send a submission; into a job of its own where the last one takes no more."""
+    def submit(self, items: Sequence[_Item]) -> None:
+        """Send items as a submission; into a job of its own where the last one takes no more."""
         fault: Fault | None = None
         for _ in range(2):
             try:
-                return self._send(submission)
+                return self._send(items)
             except (JobClosedError, NotFoundError) as error:
                 self._job, fault = None, error.fault
-        return self.settle(submission, JobEnd.FAILED, fault)
+        return self.settle(items, JobEnd.FAILED, fault)
 
-    def _send(self, submission: Submission[_Item]) -> None:
+    def _send(self, items: Sequence[_Item]) -> None:
         began = time.monotonic()
         try:
-            job = submission.send(self._job)
+            job = self.send(items, self._job)
         except (JobClosedError, NotFoundError):
             raise
         except RefusedError as error:
             self.answered(None)
-            self.settle(submission, JobEnd.FAILED, error.fault)
+            self.settle(items, JobEnd.FAILED, error.fault)
         except CallFailedError as error:
             self.answered(error.fault)
             self._job = None
-            self.settle(submission, JobEnd.UNKNOWN, error.fault)
+            self.settle(items, JobEnd.UNKNOWN, error.fault)
         except InDoubtError as error:
             arrived = None if self._job is None else self._look(self._job)
             if arrived is None:
-                self.settle(submission, JobEnd.UNKNOWN, error.fault)
+                self.settle(items, JobEnd.UNKNOWN, error.fault)
             else:
-                self._sent(submission, arrived, error.fault, time.monotonic() - began)
+                self._sent(items, arrived, error.fault, time.monotonic() - began)
             # Nothing more goes into the job: what was sent may turn up in it as a task that is nobody else's.
             self._job = None
         else:
             self.answered(None)
-            self._sent(submission, job, _NOT_SHOWN, time.monotonic() - began)
+            self._sent(items, job, _NOT_SHOWN, time.monotonic() - began)
 
-    def _sent(self, submission: Submission[_Item], job: Job, fault: Fault, took: float) -> None:
+    def _sent(self, items: Sequence[_Item], job: Job, fault: Fault, took: float) -> None:
         """Add the tasks that a submission has added to its job; `took`: the seconds of its call."""
         known = self._jobs.setdefault(job.id, {})
         tasks = job.tasks.keys() - known.keys()
         self._job = job.id
         known.update(job.tasks)
         if tasks:
-            self._waiting.append(_Waiting(submission, job.id, tasks, took))
+            self._waiting.append(_Waiting(items, job.id, tasks, took))
         else:
-            self.settle(submission, JobEnd.UNKNOWN, fault)
+            self.settle(items, JobEnd.UNKNOWN, fault)
 
     def _look(self, job: JobId) -> Job | None:
         try:
@@ -178,7 +173,7 @@ class Lane(t.Generic[_Item]):
             still_since = max(still_since, self.pace.moved_at) + time.monotonic() - looked_at
             self._settle_ended()
         for one in self._waiting:
-            self.settle(one.submission, JobEnd.UNKNOWN, _TOO_LATE, self._since(one))
+            self.settle(one.items, JobEnd.UNKNOWN, _TOO_LATE, self._since(one))
 
     def _settle_ended(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -189,9 +184,9 @@ class Lane(t.Generic[_Item]):
                 continue
             self.pace.ended(task.seconds for task in tasks if task.seconds is not None)
             if any(task.state is TaskState.COMPLETED for task in tasks):
-                self.settle(one.submission, JobEnd.DONE, since=self._since(one))
+                self.settle(one.items, JobEnd.DONE, since=self._since(one))
             else:
-                self.settle(one.submission, JobEnd.FAILED, _WITH_ERRORS, self._since(one))
+                self.settle(one.items, JobEnd.FAILED, _WITH_ERRORS, self._since(one))
 
     def _tasks(self, one: _Waiting[_Item]) -> list[Task]:
         return [self._jobs[one.job][task] for task in one.tasks]

@@ -59,30 +59,20 @@ class Alternatives:
             return contact, all_names(contact) - {("user", contact.email)}, True
         return contact, all_names(contact), False
 
-    def asked(self, decided: Decided) -> set[Name]:
-        """Return the names by which a record may come to be decided."""
-        identity = decided.entry.draft.identity
-        names = {*decided.asked, *identity.identifiers()}
+    def of(self, decided: Decided) -> tuple[set[Name], set[Name]]:
+        """Return the names by which a record may come to be decided, and those that it may come to move."""
+        entry, identity = decided.entry, decided.entry.draft.identity
+        asked = {*decided.asked, *identity.identifiers()}
+        moved = self.newborn(entry)[1] | decided.links()
         for contact in self._contacts(decided):
-            names |= {contact.id, (MatchBy.ID, contact.id)}
+            asked |= {contact.id, (MatchBy.ID, contact.id)}
+            wanted = after(contact, entry.draft, self._config.creation_mode)
+            moved |= {contact.id, *all_names(contact), *names_of(wanted)}
         if identity.email is not None and identity.external_id is not None:
             # Other persons may have its email: what matters is whether any user has it, or a contact that is nobody's.
-            names.discard((MatchBy.EMAIL, identity.email))
-            names |= {("nameless", identity.email), ("user", identity.email)}
-        return names
-
-    def moved(self, decided: Decided) -> set[Name]:
-        """Return the names that a record may come to move."""
-        entry = decided.entry
-        _, names, _ = self.newborn(entry)
-        names |= decided.links()
-        for contact in self._contacts(decided):
-            names |= {
-                contact.id,
-                *all_names(contact),
-                *names_of(after(contact, entry.draft, self._config.creation_mode)),
-            }
-        return names
+            asked.discard((MatchBy.EMAIL, identity.email))
+            asked |= {("nameless", identity.email), ("user", identity.email)}
+        return asked, moved
 
     def _contacts(self, decided: Decided) -> Iterator[Contact]:
         """Yield the contacts that may come to be a record's: by its links and by any of its identifiers."""

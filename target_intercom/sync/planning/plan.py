@@ -248,5 +248,6 @@ class _Play:
     def _depend(self, decided: Decided, turn: int, write: ContactRecords | None) -> None:
         """Keep a record's place by all of its names: it is planned again if a write up to a round goes otherwise."""
         if turn >= 0:
-            self._order.decide(self._alternatives.asked(decided), turn, write)
-            self._order.move(self._alternatives.moved(decided), turn, write)
+            asked, moved = self._alternatives.of(decided)
+            self._order.decide(asked, turn, write)
+            self._order.move(moved, turn, write)

@@ -11,8 +11,8 @@ from functools import partial
 
 from target_intercom.model import STAND_IN, ContactId
 from target_intercom.outcomes import Result
-from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
-from target_intercom.sync.jobs.lane import JobEnd, Submission
+from target_intercom.sync.jobs.bulk_jobs import FEWEST
+from target_intercom.sync.jobs.lane import JobEnd
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
@@ -150,19 +150,16 @@ class BulkWriter:
         intents = self.existing.ledger.intents.add_all(dict.fromkeys(map(email_of, leads)), self.jobs.patience_seconds)
         stamps = {email: intent for email, intent in intents.items() if isinstance(intent, int)}
         ended = [
-            self._run(ways.get("update", ()), client.submit_updates),
-            self._run(ways.get("user", ()), client.submit_creates),
-            self._run(
-                [one for one in leads if email_of(one) in stamps], partial(client.submit_creates, repeatable=False)
+            self.jobs.run(ways.get("update", ()), partial(self._send, client.submit_updates)),
+            self.jobs.run(ways.get("user", ()), partial(self._send, client.submit_creates)),
+            self.jobs.run(
+                [one for one in leads if email_of(one) in stamps],
+                partial(self._send, partial(client.submit_creates, repeatable=False)),
             ),
         ]
         yield None
         yield from self._settle(itertools.chain.from_iterable(ended), stamps)
         yield from self.direct.write([one for one in leads if email_of(one) not in stamps])
-
-    def _run(self, calls: Sequence[Call], submit: Callable[..., Job]) -> Iterable[Ended[Call]]:
-        """Submit calls, and return what becomes of them, as it becomes known."""
-        return self.jobs.run([Submission(some, partial(self._send, submit, some)) for some in parted(calls)])
 
     def _send(self, submit: Callable[..., Job], calls: Sequence[Call], job: JobId | None) -> Job:
         return submit([self._item(one) for one in calls], job)
