@@ -49,7 +49,8 @@ class ContactBatch:
 
     def run(self, records: Sequence[Received]) -> Work:
         """See `Batch`; marked records get their outcomes at the end of the pipe."""
-        taken, by_ledger = self._take(records)
+        taken = self.intake.take(records)
+        taken, by_ledger = self.overlap.apart(taken, self._names_of, self.intake.take_again)
         known = self._look_up(taken.others)
         entries = self._report_unchanged(*taken, known)
         with self.outcomes.batch():
@@ -67,18 +68,6 @@ class ContactBatch:
                     self.overlap.end_all()
                 entries = self.memory.recall(again)
                 self.look_ups.look_up([entry for entry in entries if entry.again], known)
-
-    def _take(self, records: Sequence[Received]) -> tuple[Taken, Callable[[], Names]]:
-        """Read a batch, after the others that it shares something with have ended; returns how to find its names, too.
-
-        They are those that the ledger tells.
-        """
-        taken = self.intake.take(records)
-        find_names = cache(partial(self._names_of, taken))
-        if not self.overlap.end_sharing(find_names):
-            return taken, find_names
-        taken = self.intake.take_again(taken)
-        return taken, cache(partial(self._names_of, taken))
 
     def _look_up(self, entries: Sequence[Entry]) -> Directory:
         known = self.look_ups.directory.start(self.overlap.began)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
-from functools import cache, partial
 
 from target_intercom.model import Found, NotFound, Unanswered
 from target_intercom.settings.config import SyncMode
@@ -42,9 +41,7 @@ class KeyedBatch:
     def run(self, records: Sequence[Received]) -> Work:
         """See `Batch`; marked records get their outcomes at the end of the pipe."""
         taken = self.intake.take(records)
-        find_names = cache(partial(self._names, taken))
-        if self.overlap.end_sharing(find_names):
-            taken = self.intake.take_again(taken)
+        taken, find_names = self.overlap.apart(taken, self._names, self.intake.take_again)
         self.known.directory.start(self.overlap.began)
         entries = self._report_unchanged(taken)
         marks = [entry for entry in entries if entry.draft.removed]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from functools import cache, partial
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -20,6 +21,7 @@ if t.TYPE_CHECKING:
 MOST_RECORDS: t.Final = 9_600
 """Records of the batches under way, at most, but for a single larger batch: some 4 kB of memory each."""
 
+_Read = t.TypeVar("_Read")
 Names: t.TypeAlias = "frozenset[Hashable]"
 """What a batch may share with others: record keys, identifiers, ids of contacts."""
 Work: t.TypeAlias = "Iterator[Callable[[], Names]]"
@@ -81,6 +83,16 @@ class Overlap:
         for _ in range(max(sharing, default=0)):
             self._end_oldest()
         return bool(sharing)
+
+    def apart(
+        self, read: _Read, names_of: Callable[[_Read], Names], again: Callable[[_Read], _Read]
+    ) -> tuple[_Read, Callable[[], Names]]:
+        """Return what was read of a batch, `again` after those that share a name with it; and how to find its names."""
+        find_names = cache(partial(names_of, read))
+        if not self.end_sharing(find_names):
+            return read, find_names
+        read = again(read)
+        return read, cache(partial(names_of, read))
 
     def end_all(self) -> None:
         """End all other batches."""

@@ -204,15 +204,13 @@ class StreamMemory:
                     contact,
                     hashes=None if may_change else prints_of(entry.draft, self._settings, left_out),
                     state=EntryState.SYNCED,
-                    written_at=self._written_at(entry.key, changed=changed),
+                    written_at=stamp(time.time()) if changed else self._written_at(entry.key),
                     groups=UNNOTED if self._has_a_say(entry, records) and lists_news(entry, contact) else None,
                     source=None if may_change or left_out else entry.source,
                     merged=by_merge or entry.is_linked_by_merge(contact.id),
                     overruled_by=None if _still_holds(entry, records) else records.entries[-1].key,
                 )
-                self._add(
-                    row, entry.received, changed=changed, dropped=self._dropped(entry, contact, by_merge=by_merge)
-                )
+                self._add(row, entry, None if by_merge else self._dropped(entry, contact), changed=changed)
 
     def found(self, records: ContactRecords, contact: Contact) -> None:
         """Remember that a contact was there already and was left alone."""
@@ -222,8 +220,7 @@ class StreamMemory:
                 is_ours = earlier is not None and earlier.state is EntryState.SYNCED
                 state = EntryState.SYNCED if is_ours else EntryState.FOUND
                 hashes = prints_of(entry.draft, self._settings)
-                written_at = self._written_at(entry.key, changed=False)
-                self._add(LedgerEntry(entry.key, contact, hashes, state, written_at), entry.received, changed=False)
+                self._add(LedgerEntry(entry.key, contact, hashes, state, self._written_at(entry.key)), entry)
 
     def flush(self) -> None:
         """Write down what was learnt."""
@@ -261,13 +258,13 @@ class StreamMemory:
         # A new or lost column concerns all records, and may change no contact: a search of many shows that.
         return LedgerVerdict.CHANGED if now.shape == row.hashes.shape else LedgerVerdict.UNSURE
 
-    def _dropped(self, entry: Entry, contact: Contact, *, by_merge: bool) -> Dropped | None:
-        """Return the previous contact of a record that now names another; None: it has none, or it is gone or merged.
+    def _dropped(self, entry: Entry, contact: Contact) -> Dropped | None:
+        """Return the previous contact of a record that now names another; None: it has none, or it is gone.
 
         It is missing where the stream may tell which contacts are; elsewhere it is kept while search may not show it.
         """
         row = self._entries.get(entry.key) if entry.key is not None else None
-        if row is None or entry.again or by_merge:
+        if row is None or entry.again:
             return None
         # A record of the batch may have changed what is known; that has no id yet where a bulk job made the contact.
         earlier = row.contact if row.contact is not None and row.contact.is_named else entry.contact
@@ -285,18 +282,16 @@ class StreamMemory:
         """Check whether a record may change its contact: in `insert` mode only the first record may."""
         return self.stream.settings.sync_mode.updates or entry is records.entries[0]
 
-    def _written_at(self, key: RecordKey, *, changed: bool) -> Stamp:
-        """Return when a record's contact was last written, now if this run `changed` it."""
-        if changed:
-            return stamp(time.time())
+    def _written_at(self, key: RecordKey) -> Stamp:
+        """Return when a record last changed its contact."""
         earlier = self._entries.get(key)
         return Stamp(0) if earlier is None else earlier.written_at
 
-    def _add(self, row: LedgerEntry, received: Received, *, changed: bool, dropped: Dropped | None = None) -> None:
+    def _add(self, row: LedgerEntry, entry: Entry, dropped: Dropped | None = None, *, changed: bool = False) -> None:
         self._entries[row.key] = row
         if not self._loaded:
             self._loaded_since = time.monotonic()
-        self._loaded.append(Loaded(row, self.stream.version_of(received), changed, dropped))
+        self._loaded.append(Loaded(row, self.stream.version_of(entry.received), changed, dropped))
         if len(self._loaded) >= _MOST_UNWRITTEN or time.monotonic() - self._loaded_since >= _LONGEST_UNWRITTEN:
             self.flush()
 

@@ -47,12 +47,10 @@ class ExistingContacts:
         self, records: ContactRecords, contact: Contact, differing: Mapping[str, Json], unchanged: SavedAs
     ) -> Written:
         """Update a contact; nothing is sent when no attribute is left."""
-
-        def update(attributes: Mapping[str, Json]) -> Contact | None:
-            return self.client.update_contact(contact.id, attributes) if attributes else None
-
         try:
-            saved, dropped = self.catalog.sending(update, differing)
+            saved, dropped = self.catalog.sending(
+                lambda kept: self.client.update_contact(contact.id, kept) if kept else None, differing
+            )
         except NotFoundError:
             return _gone(records, contact.id)
         if saved is None:
