@@ -119,6 +119,8 @@ class Skipped:
 
     records: ContactRecords
     reason: SkipReason
+    contact: Contact | None = None
+    """The contact of the records, where only a call about it has shown that it is there."""
 
 
 @dataclass(frozen=True, slots=True)

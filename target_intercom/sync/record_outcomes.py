@@ -102,8 +102,8 @@ class RecordOutcomes:
         match written:
             case Saved():
                 self._saved(written)
-            case Skipped(records, reason):
-                self._skipped(records, reason)
+            case Skipped():
+                self._skipped(written)
             case Rejected(records, why) | InDoubt(records, why):
                 self.refuse(records.entries, why)
             case Surprise():
@@ -129,10 +129,11 @@ class RecordOutcomes:
             self.links.confirm(records, contact)
         self._done(records, contact, saved.result)
 
-    def _skipped(self, records: ContactRecords, reason: SkipReason) -> None:
-        if records.found is not None:
-            self.memory.found(records, records.found)
-        self._done(records, records.found, Result.SKIPPED, reason)
+    def _skipped(self, skipped: Skipped) -> None:
+        records, contact = skipped.records, skipped.contact or skipped.records.found
+        if contact is not None:
+            self.memory.found(records, contact)
+        self._done(records, contact, Result.SKIPPED, skipped.reason)
 
     def _done(
         self, records: ContactRecords, contact: Contact | None, result: Result, reason: SkipReason | None = None

@@ -204,7 +204,7 @@ class StreamMemory:
                     contact,
                     hashes=None if may_change else prints_of(entry.draft, self._settings, left_out),
                     state=EntryState.SYNCED,
-                    written_at=stamp(time.time()) if changed else self._written_at(entry.key),
+                    written_at=self._written_at(entry.key, is_news=changed or contact is not records.found),
                     groups=UNNOTED if self._has_a_say(entry, records) and lists_news(entry, contact) else None,
                     source=None if may_change or left_out else entry.source,
                     merged=by_merge or entry.is_linked_by_merge(contact.id),
@@ -220,7 +220,8 @@ class StreamMemory:
                 is_ours = earlier is not None and earlier.state is EntryState.SYNCED
                 state = EntryState.SYNCED if is_ours else EntryState.FOUND
                 hashes = prints_of(entry.draft, self._settings)
-                self._add(LedgerEntry(entry.key, contact, hashes, state, self._written_at(entry.key)), entry)
+                written_at = self._written_at(entry.key, is_news=contact is not records.found)
+                self._add(LedgerEntry(entry.key, contact, hashes, state, written_at), entry)
 
     def flush(self) -> None:
         """Write down what was learnt."""
@@ -282,8 +283,14 @@ class StreamMemory:
         """Check whether a record may change its contact: in `insert` mode only the first record may."""
         return self.stream.settings.sync_mode.updates or entry is records.entries[0]
 
-    def _written_at(self, key: RecordKey) -> Stamp:
-        """Return when a record last changed its contact."""
+    def _written_at(self, key: RecordKey, *, is_news: bool) -> Stamp:
+        """Return when a record's contact was last written; now if it `is_news`, which search may not show.
+
+        That is what this run has changed, and what only an answer of Intercom about the contact itself has told:
+        a run that was cut off may have made it a moment ago.
+        """
+        if is_news:
+            return stamp(time.time())
         earlier = self._entries.get(key)
         return Stamp(0) if earlier is None else earlier.written_at
 

@@ -96,7 +96,9 @@ class ExistingContacts:
         if not self.stream.settings.sync_mode.updates:
             # Whatever differs of ours is Intercom's way to write it.
             is_made = is_ours and not is_other
-            return Saved(records, Result.CREATED, contact) if is_made else Skipped(records, SkipReason.EXISTS)
+            if is_made:
+                return Saved(records, Result.CREATED, contact)
+            return Skipped(records, SkipReason.EXISTS, None if is_other else contact)
         if is_other:
             return Rejected(records, _taken(records.draft.identity, contact, fault))
         return self.bring_up_to_date(records, contact, Result.CREATED if is_ours else unchanged)
@@ -109,7 +111,7 @@ class ExistingContacts:
         `doubtful`: it may be our own, if it is not older than `since` (unix seconds of Intercom's clock).
         """
         if not self.stream.settings.sync_mode.updates and (error.archived or not doubtful):
-            return Skipped(records, SkipReason.EXISTS)
+            return Skipped(records, SkipReason.EXISTS, None if error.archived else self._named_by(records, error))
         contact_id = self._in_the_way(records.draft.identity, error)
         if contact_id is None:
             return Rejected(records, Refusal.by_intercom(error.fault))
@@ -129,6 +131,13 @@ class ExistingContacts:
         if not archived:
             return self.client.get_contact(contact)
         return self.archived.read(contact, self.stream.name, lambda read: not another_person(identity, read))
+
+    def _named_by(self, records: ContactRecords, error: ConflictError) -> Contact | None:
+        """Return the contact that a 409 names; None: it is another person's, or cannot be read."""
+        contact = None
+        with suppress(UndoneError):
+            contact = None if error.contact_id is None else self.client.get_contact(ContactId(error.contact_id))
+        return None if contact is None or another_person(records.draft.identity, contact) else contact
 
     def _in_the_way(self, identity: Identity, error: ConflictError) -> ContactId | None:
         if error.contact_id is not None:
