@@ -12,7 +12,6 @@ from target_intercom.sync.matching.whose import candidates
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
-    from collections.abc import Set as AbstractSet
 
     from target_intercom.model import Contact, Entry, Match, Name, RecordKey
     from target_intercom.settings.config import StreamConfig
@@ -24,7 +23,7 @@ class Decided(t.NamedTuple):
 
     entry: Entry
     match: Match
-    asked: AbstractSet[Name]
+    asked: set[Name]
     linked: ContactId | None
     """The contact that the record is linked to, by the ledger or by a record before it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from target_intercom.model import Name
     from target_intercom.writes import ContactRecords
@@ -29,7 +29,8 @@ class Order:
 
     def first(self, asked: Iterable[Name], moved: Iterable[Name] = ()) -> int:
         """Return the first round for a record that is decided by names, and for its write, which moves names."""
-        return 1 + max((turn for turn, _ in self._before(asked, moved)), default=-1)
+        before = self._before(asked, moved)
+        return 1 + max(turn for turn, _ in before) if before else 0
 
     def may_join(self, write: ContactRecords, asked: Iterable[Name], moved: Iterable[Name]) -> bool:
         """Check whether a record may go into an earlier write: nothing but that is in its way."""
@@ -43,9 +44,10 @@ class Order:
         """Add a write that moves names."""
         _add(self._moved, names, turn, write)
 
-    def _before(self, asked: Iterable[Name], moved: Iterable[Name]) -> Iterator[_Last]:
-        yield from (self._moved[name] for name in asked if name in self._moved)
-        yield from (self._asked[name] for name in moved if name in self._asked)
+    def _before(self, asked: Iterable[Name], moved: Iterable[Name]) -> list[_Last]:
+        before = [self._moved[name] for name in asked if name in self._moved]
+        before += [self._asked[name] for name in moved if name in self._asked]
+        return before
 
 
 def _add(last: dict[Name, _Last], names: Iterable[Name], turn: int, write: ContactRecords | None) -> None:

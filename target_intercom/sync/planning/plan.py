@@ -116,10 +116,12 @@ class _Play:
     def _decide(self, entry: Entry) -> Decided:
         self._stage.asked = asked = keys_of(entry)
         match, is_by_link = whose(entry, self._stage, self._links, self._config)
+        # What is asked from here on does not decide its contact.
+        self._stage.asked = set()
         identity = entry.draft.identity
         if not is_by_link and any(identity) and not self._stage.is_asked(identity):
             self._plan.unasked.append(entry)
-        return Decided(entry, match, asked.copy(), self._links.of(entry))
+        return Decided(entry, match, asked, self._links.of(entry))
 
     def _place(self, decided: Decided) -> None:
         entry = decided.entry
@@ -161,7 +163,7 @@ class _Play:
         contact, names, is_unsure = self._alternatives.newborn(decided.entry)
         self._links.add_new(contact.id)
         if contact.role == "user" and contact.email is not None:
-            decided = decided._replace(asked={*decided.asked, ("user", contact.email)})
+            decided.asked.add(("user", contact.email))
         if is_unsure:
             # A 409 may name one of these: then that is the record's contact.
             names |= {(MatchBy.ID, user.id) for user in users_like(self._stage, decided.entry.draft.identity)}
