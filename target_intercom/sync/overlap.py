@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 
     from target_intercom.model import Received, StreamSchema
     from target_intercom.sync.mapping.mappers import Mappers
@@ -26,6 +26,11 @@ Names: t.TypeAlias = "frozenset[Hashable]"
 """What a batch may share with others: record keys, identifiers, ids of contacts."""
 Work: t.TypeAlias = "Iterator[Callable[[], Names]]"
 """The work on a batch. Wherever it would wait for jobs, it yields what returns its names: they may not be asked for."""
+
+
+_Result = t.TypeVar("_Result")
+Step: t.TypeAlias = "Generator[Callable[[], Names], None, _Result]"
+"""A part of that work, with what it returns."""
 
 
 class Batch(t.Protocol):
@@ -102,7 +107,7 @@ class Overlap:
     def close(self) -> None:
         """Leave all batches as they are: their records have no outcome yet."""
         for one in self._under_way:
-            t.cast("t.Generator[object, None, None]", one.work).close()
+            t.cast("Step[None]", one.work).close()
         self._under_way.clear()
 
     def _end_oldest(self) -> None:
