@@ -15,8 +15,7 @@ from functools import partial
 from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.memberships.states import LinkState
 from target_intercom.model import STAND_IN
-from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
-from target_intercom.sync.jobs.lane import JobEnd
+from target_intercom.sync.jobs.bulk_jobs import FEWEST, JobEnd, parted
 from target_intercom.writes import LinkChange
 
 if t.TYPE_CHECKING:

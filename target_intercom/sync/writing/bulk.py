@@ -11,8 +11,7 @@ from functools import partial
 
 from target_intercom.model import STAND_IN, ContactId
 from target_intercom.outcomes import Result
-from target_intercom.sync.jobs.bulk_jobs import FEWEST
-from target_intercom.sync.jobs.lane import JobEnd
+from target_intercom.sync.jobs.bulk_jobs import FEWEST, JobEnd
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
@@ -27,8 +26,7 @@ if t.TYPE_CHECKING:
     from target_intercom.kinds.link import LinkKind
     from target_intercom.ledger.interface import Stamp
     from target_intercom.model import Email, Json, LinkName
-    from target_intercom.sync.jobs.bulk_jobs import BulkJobs
-    from target_intercom.sync.jobs.lane import Ended
+    from target_intercom.sync.jobs.bulk_jobs import BulkJobs, Ended
     from target_intercom.sync.workspace.teammates import Teammates
     from target_intercom.sync.writing.conflicts import ExistingContacts
     from target_intercom.sync.writing.one_by_one import DirectWriter
@@ -58,10 +56,9 @@ class BulkWriter:
             yield from self.direct.write(calls)
             return
         for _ in range(_PROOFS):
-            proofs = self._proofs(calls)
-            taken = {id(one) for one in proofs}
-            calls = [one for one in calls if id(one) not in taken]
-            yield from self.direct.write(proofs)
+            proofs = [*self.existing.catalog.proofs(one.attributes for one in calls)]
+            yield from self.direct.write([one for one, is_proof in zip(calls, proofs, strict=True) if is_proof])
+            calls = [one for one, is_proof in zip(calls, proofs, strict=True) if not is_proof]
         ways: dict[_Way, list[Call]] = defaultdict(list)
         for one in self._compared(calls):
             ways[self._way(one)].append(one)
@@ -73,17 +70,6 @@ class BulkWriter:
             yield from self._write_in_jobs(ways)
 
     # What goes which way.
-
-    def _proofs(self, calls: Sequence[Call]) -> list[Call]:
-        """Choose few calls that show whether Intercom takes the attributes that are new."""
-        proofs: list[Call] = []
-        unproven = set(self.existing.catalog.unproven)
-        for one in calls if unproven else ():
-            named = {name for name, value in one.attributes.items() if value is not None}
-            if not unproven.isdisjoint(named):
-                proofs.append(one)
-                unproven -= named
-        return proofs
 
     def _way(self, call: Call) -> _Way:
         """Return how a call goes: singly, or in a job of some sort."""

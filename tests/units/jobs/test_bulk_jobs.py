@@ -18,9 +18,8 @@ from target_intercom.errors import (
 )
 from target_intercom.intercom.protocol.bulk import Job, Task, TaskState
 from target_intercom.intercom.protocol.ids import JobId, TaskId
-from target_intercom.sync.jobs import lane
-from target_intercom.sync.jobs.bulk_jobs import ITEMS_A_CALL, BulkJobs, parted
-from target_intercom.sync.jobs.lane import Ended, JobEnd
+from target_intercom.sync.jobs import bulk_jobs
+from target_intercom.sync.jobs.bulk_jobs import ITEMS_A_CALL, BulkJobs, Ended, JobEnd, parted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -262,7 +261,7 @@ def test_looks_that_fail_in_between_do_no_harm() -> None:
 
 
 def waited(monkeypatch: pytest.MonkeyPatch, client: Client, **tasks: TaskState) -> Ended[int]:
-    monkeypatch.setattr(lane, "time", client)
+    monkeypatch.setattr(bulk_jobs, "time", client)
     (ended,) = run(client, Script(job("j", **tasks)), 1)
     return ended
 
