@@ -147,7 +147,9 @@ class ContactIds:
         Returns:
             The contacts that are found, by their stand-ins.
         """
-        due = {contact.id: self._due(made_at) for contact, made_at in wanted}
+        # Search must show what was written long ago; and what was written in the future no later than what is now.
+        now, seconds = time.monotonic(), time.time()
+        due = {one.id: now + self.search_delay_seconds - max(0.0, seconds - at / 1000) for one, at in wanted}
         known = {contact.id: self.directory.found_id(contact) for contact, _ in wanted}
         found = {id_: contact for id_, contact in known.items() if contact is not None}
         missing = {contact.id: contact for contact, _ in wanted if contact.id not in found}
@@ -179,10 +181,6 @@ class ContactIds:
             if contact.id in found:
                 self.directory.learn_id(contact, found[contact.id])
         return found
-
-    def _due(self, written_at: Stamp) -> float:
-        """Return when search must show what was written then; never later than for what is written now."""
-        return time.monotonic() + self.search_delay_seconds - max(0.0, time.time() - written_at / 1000)
 
     def _ask_for(self, user: tuple[ContactId, ExternalId]) -> tuple[ContactId, Contact | None]:
         contact, external_id = user

@@ -115,7 +115,9 @@ class StreamMemory:
         Returns:
             The unchanged records, the others, and the source hashes of all records by number.
         """
-        if not self._can_compare_sources():
+        settings = self.stream.settings
+        updates = settings.sync_mode.updates and not self.repair
+        if not (self.ledger.remembers and updates and self.stream.keys) or MatchBy.ID in settings.match_by:
             return [], list(records), {}
         self.flush()
         ground = cache(ground)
@@ -130,18 +132,12 @@ class StreamMemory:
         familiar: list[Familiar] = []
         others: list[Received] = []
         for received, key in zip(records, keys, strict=True):
-            row = None if key is None else rows.get(key)
-            if key is None or row is None or row.source != sources[received.number]:
+            if key is not None and key in rows and rows[key].source == sources[received.number]:
+                familiar.append(Familiar(received, key, rows[key]))
+                self._see(key, received)
+            else:
                 others.append(received)
-                continue
-            familiar.append(Familiar(received, key, row))
-            self._see(key, received)
         return familiar, others, sources
-
-    def _can_compare_sources(self) -> bool:
-        is_told_by_id = MatchBy.ID in self.stream.settings.match_by
-        updates = self.stream.settings.sync_mode.updates and not self.repair
-        return self.ledger.remembers and updates and bool(self.stream.keys) and not is_told_by_id
 
     def named(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
@@ -197,6 +193,8 @@ class StreamMemory:
         """
         # It is compared when the record comes again.
         may_change = contact.id in self.given_up
+        # In `insert` mode only the first record may change its contact.
+        updates, first = self.stream.settings.sync_mode.updates, records.entries[0]
         for entry in records.entries:
             if entry.key is not None:
                 row = LedgerEntry(
@@ -205,7 +203,7 @@ class StreamMemory:
                     hashes=None if may_change else prints_of(entry.draft, self._settings, left_out),
                     state=EntryState.SYNCED,
                     written_at=self._written_at(entry.key, is_news=changed or contact is not records.found),
-                    groups=UNNOTED if self._has_a_say(entry, records) and lists_news(entry, contact) else None,
+                    groups=UNNOTED if (updates or entry is first) and lists_news(entry, contact) else None,
                     source=None if may_change or left_out else entry.source,
                     merged=by_merge or entry.is_linked_by_merge(contact.id),
                     overruled_by=None if _still_holds(entry, records) else records.entries[-1].key,
@@ -278,10 +276,6 @@ class StreamMemory:
     def _tells_missing(self, entry: Entry) -> bool:
         stream = self.stream
         return stream.settings.sync_mode.removes and stream.carries_all(stream.version_of(entry.received))
-
-    def _has_a_say(self, entry: Entry, records: ContactRecords) -> bool:
-        """Check whether a record may change its contact: in `insert` mode only the first record may."""
-        return self.stream.settings.sync_mode.updates or entry is records.entries[0]
 
     def _written_at(self, key: RecordKey, *, is_news: bool) -> Stamp:
         """Return when a record's contact was last written; now if it `is_news`, which search may not show.

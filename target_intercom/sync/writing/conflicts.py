@@ -116,7 +116,13 @@ class ExistingContacts:
         if contact_id is None:
             return Rejected(records, Refusal.by_intercom(error.fault))
         try:
-            contact = self._read_conflicting(contact_id, records.draft.identity, archived=error.archived)
+            if error.archived:
+                # Only then Intercom shows it.
+                contact = self.archived.read(
+                    contact_id, self.stream.name, lambda read: not another_person(records.draft.identity, read)
+                )
+            else:
+                contact = self.client.get_contact(contact_id)
         except NotFoundError:
             return _gone(records, contact_id)
         except CallFailedError as failure:
@@ -125,12 +131,6 @@ class ExistingContacts:
         # Bringing it back from the archive has changed it.
         unchanged: SavedAs = Result.UPDATED if error.archived else Result.UNCHANGED
         return self.adopt(records, contact, is_ours=is_ours, unchanged=unchanged, fault=error.fault)
-
-    def _read_conflicting(self, contact: ContactId, identity: Identity, *, archived: bool) -> Contact:
-        """Read the contact that a 409 names; an archived one has to be brought back for that."""
-        if not archived:
-            return self.client.get_contact(contact)
-        return self.archived.read(contact, self.stream.name, lambda read: not another_person(identity, read))
 
     def _named_by(self, records: ContactRecords, error: ConflictError) -> Contact | None:
         """Return the contact that a 409 names; None: it is another person's, or cannot be read."""
