@@ -22,6 +22,7 @@ from target_intercom.sync.matching.directory import Directory
 from target_intercom.sync.matching.search import Matcher
 from target_intercom.sync.overlap import Overlap
 from target_intercom.sync.remembering.stream_memory import StreamMemory
+from target_intercom.sync.workspace.attributes import KnownAttributes
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -102,6 +103,11 @@ class SharedParts:
     def overlap(self) -> Overlap:
         """The batches that are under way."""
         return Overlap(self.client.clock.monotonic)
+
+    @cached_property
+    def known_attributes(self) -> KnownAttributes:
+        """The custom attributes that the run has read, of contacts and of companies."""
+        return KnownAttributes()
 
     @cached_property
     def shelves(self) -> Shelves:
