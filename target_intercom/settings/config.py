@@ -175,6 +175,11 @@ class StreamConfig:
         """Whether its records may remove contacts, or end memberships."""
         return self.orders_removals or self.is_limited
 
+    @property
+    def takes_links_off(self) -> bool:
+        """Whether links are taken off that its memberships, or its lists, no longer name; lists have no limit."""
+        return self.may_remove if self.is_memberships else self.sync_mode is SyncMode.SYNC
+
 
 def carries_all(settings: StreamConfig, sources: Iterable[TapStream], version: int | None) -> bool:
     """Check whether each run of a stream carries its complete table: only then a record that does not come is missing.

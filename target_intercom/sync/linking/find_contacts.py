@@ -105,7 +105,7 @@ class FindContacts:
     def _unchanged(self, batch: MembershipBatch, one: WaitingMembership) -> Membership | None:
         """Return the membership that an equal earlier record of the key made; None: the record is new or changed."""
         rows = [row for row in batch.of_key(one.stream, one.key) if row.state not in ENDED]
-        if self.links.config.repair or (len(rows) > 1 and self.links.ends_memberships(one.stream)):
+        if self.links.config.repair or (len(rows) > 1 and self.links.takes_off(one.stream)):
             # Other memberships of the key, left by a mode that ends none, are to be ended.
             return None
         for row in rows:
@@ -145,7 +145,7 @@ class FindContacts:
             key=one.key,
             contact=contact,
             groups={one.group: one.name},
-            releases=self.links.ends_memberships(one.stream),
+            releases=self.links.takes_off(one.stream),
             is_doubtful=self.links.config.repair,
             content=one.content,
             place=one.place,
@@ -159,7 +159,7 @@ class FindContacts:
 
     def _end(self, batch: MembershipBatch, one: WaitingMembership) -> None:
         """Mark the memberships of a deleted record; their links are taken off later, unless a record wants them."""
-        if not self.links.ends_memberships(one.stream):
+        if not self.links.takes_off(one.stream):
             self._count(one, Result.SKIPPED, SkipReason.NOT_REMOVED)
             return
         rows = [row for row in batch.of_key(one.stream, one.key) if row.state is not LinkState.OFF]
