@@ -56,11 +56,6 @@ class SyncMode(str, enum.Enum):
         """Whether contacts that are there are changed."""
         return self in {SyncMode.SYNC, SyncMode.ADDITIVE, SyncMode.ENRICH}
 
-    @property
-    def removes(self) -> bool:
-        """Whether contacts are removed."""
-        return self in {SyncMode.SYNC, SyncMode.REMOVE}
-
 
 class CreationMode(str, enum.Enum):
     """Role of contacts that are made."""

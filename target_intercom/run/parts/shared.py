@@ -129,8 +129,7 @@ class SharedParts:
 
     def memory(self, stream: Stream, ledger: Ledger, ids: ContactIds | None) -> StreamMemory:
         """Return what a batch of a stream has of a ledger."""
-        sees = stream.settings.sync_mode.removes or self.config.removes
-        return StreamMemory(stream, ledger, ids, repair=self.config.repair, sees=sees)
+        return StreamMemory(stream, ledger, ids, repair=self.config.repair, sees=self.config.removes)
 
     def say_ignored(self, stream: str, attributes: Iterable[str]) -> None:
         """Say, once for each attribute, that Intercom did not take its values."""

@@ -18,7 +18,6 @@ from target_intercom.model import (
     SkipReason,
     Unanswered,
 )
-from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.changes import ENDED, MembershipChange
 from target_intercom.sync.matching.whose import match_identity
 from target_intercom.sync.planning.wanted import refusal
@@ -188,8 +187,7 @@ class FindContacts:
         for one in waiting:
             keys[one.stream, one.version].add(one.key)
         for (stream, version), some in keys.items():
-            if self.links.config.stream(stream).sync_mode is SyncMode.SYNC:
-                self.links.memberships.see(stream, some, version)
+            self.links.memberships.see(stream, some, version)
 
     def _count(self, one: WaitingMembership, result: Result, reason: SkipReason | None = None) -> None:
         self.outcomes.report.count(one.stream, result, reason)

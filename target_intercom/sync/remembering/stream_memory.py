@@ -10,6 +10,7 @@ from functools import cache, cached_property
 
 from target_intercom.ledger.interface import UNNOTED, Dropped, EntryState, LedgerEntry, Loaded, Stamp, stamp
 from target_intercom.model import Identity, Known, LedgerVerdict, MatchBy, Update
+from target_intercom.settings.config import SyncMode
 from target_intercom.sync.matching.whose import RecordLinks, may_let_go
 from target_intercom.sync.remembering.fingerprints import (
     NO_IDENTITY,
@@ -76,7 +77,7 @@ class StreamMemory:
     repair: bool
     """No record is trusted to be in line."""
     sees: bool
-    """Unchanged records, too, are written as seen: this run may remove contacts."""
+    """Unchanged records, too, are written as seen: this run may remove objects."""
     _entries: dict[RecordKey, LedgerEntry] = field(default_factory=dict, init=False)
     _loaded: list[Loaded] = field(default_factory=list, init=False)
     _loaded_since: float = field(default=0.0, init=False)
@@ -284,8 +285,9 @@ class StreamMemory:
         return Dropped(earlier, row.written_at, is_missing) if is_missing or is_recent else None
 
     def _tells_missing(self, entry: Entry) -> bool:
+        """Check whether the stream tells what is missing from it; a later run may remove more than this one."""
         stream = self.stream
-        return stream.settings.sync_mode.removes and stream.carries_all(stream.version_of(entry.received))
+        return stream.settings.sync_mode is SyncMode.SYNC and stream.carries_all(stream.version_of(entry.received))
 
     def _has_a_say(self, entry: Entry, records: ContactRecords) -> bool:
         """Check whether a record may change its contact: in `insert` mode only the first record may."""
@@ -307,8 +309,10 @@ class StreamMemory:
             self.flush()
 
     def _see(self, key: RecordKey, received: Received) -> None:
-        if self.sees:
-            self._seen[self.stream.version_of(received)].add(key)
+        version = self.stream.version_of(received)
+        # By its version a later run, in whatever mode, may tell that a record is not missing.
+        if self.sees or version is not None:
+            self._seen[version].add(key)
 
 
 def _still_holds(entry: Entry, records: ContactRecords) -> bool:
