@@ -77,6 +77,8 @@ class Shape:
     """Several streams have contacts, maybe the same ones; and each run may compare them with what its records say."""
     orders: bool = True
     """Streams of mode `remove` come beside others, which bring back whom they name; each is undone by turns."""
+    inserts_list: bool = True
+    """Records of mode `insert` list groups and companies; a run that is killed may leave them out (docs/groups.md)."""
     pauses: tuple[float, ...] = (5.0, 5.0, 3600.0)
     """Seconds between two runs."""
 
@@ -293,6 +295,8 @@ class _Author:
         }
         if self.shape.companies and self.chance(0.6):
             settings["companies_property"] = "account"
+        if mode == "insert" and not self.shape.inserts_list:
+            settings |= {"tags_property": None, "companies_property": None}
         stream = _Stream(name, key, kind, settings)
         mappings = {column: target for column, target in MAPPINGS.items() if column in stream.columns}
         return replace(stream, settings={**settings, "mappings": mappings})

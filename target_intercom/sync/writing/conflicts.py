@@ -8,23 +8,24 @@ from dataclasses import dataclass
 
 from target_intercom.errors import CallFailedError, ConflictError, Fault, NotFoundError, RefusedError, UndoneError
 from target_intercom.intercom.protocol.ids import ContactId
-from target_intercom.model import Contact, Found, Identity, MatchBy, Refusal, Result, SkipReason
+from target_intercom.model import Contact, Found, Identity, MatchBy
+from target_intercom.outcomes import Refusal, Result, SkipReason
 from target_intercom.sync.matching.whose import another_person, match_identity
 from target_intercom.sync.planning.wanted import changes
-from target_intercom.sync.writing.results import Rejected, Saved, SavedAs, Skipped, Surprise
+from target_intercom.writes import Rejected, Saved, SavedAs, Skipped, Surprise
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.ledger.interface import Ledger
-    from target_intercom.model import ContactRecords, Json
+    from target_intercom.model import Json
     from target_intercom.settings.config import Stream
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.archived import ArchivedContacts
-    from target_intercom.sync.writing.results import Written
+    from target_intercom.writes import ContactRecords, Written
 
 _CLOCK_STEP = 1
 """Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""
@@ -96,7 +97,9 @@ class ExistingContacts:
         if not self.stream.settings.sync_mode.updates:
             # Whatever differs of ours is Intercom's way to write it.
             is_made = is_ours and not is_other
-            return Saved(records, Result.CREATED, contact) if is_made else Skipped(records, SkipReason.EXISTS)
+            if is_made:
+                return Saved(records, Result.CREATED, contact)
+            return Skipped(records, SkipReason.EXISTS, None if is_other else contact)
         if is_other:
             return Rejected(records, _taken(records.draft.identity, contact, fault))
         return self.bring_up_to_date(records, contact, Result.CREATED if is_ours else unchanged)
@@ -109,7 +112,7 @@ class ExistingContacts:
         `doubtful`: it may be our own, if it is not older than `since` (unix seconds of Intercom's clock).
         """
         if not self.stream.settings.sync_mode.updates and (error.archived or not doubtful):
-            return Skipped(records, SkipReason.EXISTS)
+            return Skipped(records, SkipReason.EXISTS, None if error.archived else self._named_by(records, error))
         contact_id = self._in_the_way(records.draft.identity, error)
         if contact_id is None:
             return Rejected(records, Refusal.by_intercom(error.fault))
@@ -129,6 +132,13 @@ class ExistingContacts:
         if not archived:
             return self.client.get_contact(contact)
         return self.archived.read(contact, self.stream.name, lambda read: not another_person(identity, read))
+
+    def _named_by(self, records: ContactRecords, error: ConflictError) -> Contact | None:
+        """Return the contact that a 409 names; None: it is another person's, or cannot be read."""
+        contact = None
+        with suppress(UndoneError):
+            contact = None if error.contact_id is None else self.client.get_contact(ContactId(error.contact_id))
+        return None if contact is None or another_person(records.draft.identity, contact) else contact
 
     def _in_the_way(self, identity: Identity, error: ConflictError) -> ContactId | None:
         if error.contact_id is not None:
