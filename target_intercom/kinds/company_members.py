@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from target_intercom.errors import Fault, NotFoundError, RefusedError
 from target_intercom.kinds.link import GroupNames, LinkedContacts, LinkKind, short
-from target_intercom.model import GroupKey, LinkName, Result, SkipReason
+from target_intercom.model import GroupKey, LinkName
+from target_intercom.outcomes import Result, SkipReason
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,8 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.ids import CompanyId
     from target_intercom.json_lines import Json
     from target_intercom.kinds.link import Linked
-    from target_intercom.model import Contact, ContactId, LinkChange, LinkedId
+    from target_intercom.model import Contact, ContactId, LinkedId
+    from target_intercom.writes import LinkChange
 
 _PREFIX: t.Final = " company:"
 """No group of tags begins with a blank."""

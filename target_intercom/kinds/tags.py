@@ -6,7 +6,8 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from target_intercom.kinds.link import GroupNames, LinkedContacts, LinkKind, short
-from target_intercom.model import GroupKey, LinkName, Result, SkipReason
+from target_intercom.model import GroupKey, LinkName
+from target_intercom.outcomes import Result, SkipReason
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,8 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.workspace import Tag, Tagged
     from target_intercom.json_lines import Json
     from target_intercom.kinds.link import Linked
-    from target_intercom.model import Contact, ContactId, LinkChange, TagId
+    from target_intercom.model import Contact, ContactId, TagId
+    from target_intercom.writes import LinkChange
 
 
 def group_key(name: str) -> GroupKey:

@@ -8,14 +8,15 @@ from collections import Counter, defaultdict
 
 from target_intercom.errors import redact
 from target_intercom.json_lines import json_line
-from target_intercom.model import CONTACT_RESULTS, MEMBERSHIP_RESULTS, LinkName, Result
+from target_intercom.outcomes import CONTACT_RESULTS, MEMBERSHIP_RESULTS, Result
 from target_intercom.private_files import LineFile, replace
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from target_intercom.model import Json, Outcome, Received, Refusal, SkipReason
+    from target_intercom.model import Json, LinkName, Received
+    from target_intercom.outcomes import Outcome, Refusal, SkipReason
     from target_intercom.reporting.log import Warnings
 
 Status: t.TypeAlias = t.Literal["running", "succeeded", "failed"]

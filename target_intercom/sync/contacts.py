@@ -6,24 +6,15 @@ import typing as t
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
-from target_intercom.model import (
-    Ambiguous,
-    ContactRecords,
-    Entry,
-    Found,
-    Identity,
-    MergedAway,
-    NotFound,
-    Result,
-    Unanswered,
-)
+from target_intercom.model import Ambiguous, Entry, Found, Identity, MergedAway, NotFound, Unanswered
+from target_intercom.outcomes import Result
 from target_intercom.sync.mapping.identifiers import no_identifier
 from target_intercom.sync.matching.directory import Source
 from target_intercom.sync.matching.look_ups import identities_of
 from target_intercom.sync.planning.plan import matters, play
 from target_intercom.sync.planning.wanted import plan, refusal
 from target_intercom.sync.record_outcomes import contact_or_place
-from target_intercom.sync.writing.results import Saved, Skipped
+from target_intercom.writes import ContactRecords, Saved, Skipped
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
@@ -38,7 +29,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.planning.plan import BatchPlan, Unwritten
     from target_intercom.sync.record_outcomes import RecordOutcomes
     from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
-    from target_intercom.sync.writing.results import Writer, Written
+    from target_intercom.writes import Writer, Written
 
 
 _NEVER: t.Final = float("inf")
@@ -123,6 +114,8 @@ class ContactBatch:
 
         A record is returned, too, if another record of the batch may name its contact: the later record has to win.
         """
+        if not (familiar or quiet):
+            return sorted(others, key=_place)
         around = known.around(identities_of(others))
         involved = {name for contact in around for name in Identity.of(contact).identifiers()}.union(
             *map(_names, others)

@@ -82,8 +82,9 @@ class Intake:
                 except InvalidRecordError as error:
                     self.outcomes.invalid(received, error)
                     continue
-                self.outcomes.report.cut(self.stream.name, mapped.cut)
-                self.outcomes.report.left_out(self.stream.name, mapped.left_out)
+                if mapped.cut or mapped.left_out:
+                    self.outcomes.report.cut(self.stream.name, mapped.cut)
+                    self.outcomes.report.left_out(self.stream.name, mapped.left_out)
                 source = sources.get(received.number) if mapper.says_all(mapped, received.record) else None
                 key = self.memory.key_of(received, mapped.draft.identity)
                 entries.append(Entry(received, mapped.draft, key, source=source))

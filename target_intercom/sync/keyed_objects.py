@@ -10,12 +10,12 @@ from target_intercom.model import Found, NotFound, Unanswered
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.by_key.plan import key_of, known_of, plan, rounds
 from target_intercom.sync.planning.wanted import refusal
-from target_intercom.sync.writing.results import Surprise
+from target_intercom.writes import Surprise
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 
-    from target_intercom.model import ContactId, ContactRecords, Entry, Received
+    from target_intercom.model import ContactId, Entry, Received
     from target_intercom.settings.config import Stream
     from target_intercom.sync.by_key.known import KeyMatch, KnownObjects
     from target_intercom.sync.by_key.writer import KeyedWriter
@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.overlap import Names, Overlap, Work
     from target_intercom.sync.record_outcomes import RecordOutcomes
     from target_intercom.sync.remembering.stream_memory import StreamMemory
+    from target_intercom.writes import ContactRecords
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from target_intercom.errors import InvalidRecordError
-from target_intercom.model import Outcome, Refusal, Result
+from target_intercom.outcomes import Outcome, Refusal, Result
 from target_intercom.sync.linking.waiting import WaitingMembership
 from target_intercom.sync.mapping.identifiers import no_identifier
 from target_intercom.sync.remembering.fingerprints import NO_IDENTITY, membership_print, readable_key, record_key

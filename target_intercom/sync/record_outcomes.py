@@ -5,19 +5,22 @@ from __future__ import annotations
 import typing as t
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from target_intercom.errors import LedgerError
-from target_intercom.model import Entry, Found, Outcome, Refusal, Result
+from target_intercom.model import Entry, Found
+from target_intercom.outcomes import Outcome, Refusal, Result
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.matching.directory import Gone, Source
-from target_intercom.sync.writing.results import InDoubt, Rejected, Saved, Skipped, Surprise
+from target_intercom.writes import Create, InDoubt, Rejected, Saved, Skipped, Surprise, Update
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from target_intercom.errors import InvalidRecordError
     from target_intercom.intercom.protocol.ids import ContactId
-    from target_intercom.model import Contact, ContactRecords, PlannedWrite, Received, RecordKey, SkipReason
+    from target_intercom.model import Contact, Received, RecordKey
+    from target_intercom.outcomes import SkipReason
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Stream
     from target_intercom.sync.linking.listed import ContactLinks
@@ -26,7 +29,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
     from target_intercom.sync.removing.marked import StreamMarks
-    from target_intercom.sync.writing.results import Writer, Written
+    from target_intercom.writes import ContactRecords, PlannedWrite, Writer, Written
 
 
 @dataclass
@@ -76,9 +79,11 @@ class RecordOutcomes:
 
         None: see `Writer`.
         """
-        doubt = self.memory.doubt(writes)
+        calls = [one for one in writes if isinstance(one, (Create, Update))]
+        known = (one for one in writes if not isinstance(one, (Create, Update)))
+        doubt = self.memory.doubt(calls)
         unchanged: set[ContactId] = set()
-        for written in writer.write(writes):
+        for written in chain(known, writer.write(calls)):
             if written is None:
                 yield None
                 continue
@@ -118,7 +123,6 @@ class RecordOutcomes:
             contact,
             changed=saved.result is not Result.UNCHANGED,
             left_out=saved.dropped,
-            may_change=saved.may_change,
             by_merge=contact.id in self._survivors,
         )
         if saved.links_sent:

@@ -56,7 +56,7 @@ class KeyedParts:
         self, stream: Stream, mappers: Mappers[RecordMapper], writer: KeyedWriter, custom: dict[str, t.Any]
     ) -> KeyedBatch:
         shared = self.shared
-        memory = shared.memory(stream, self.ledger, None)
+        memory = shared.memory(stream, self.ledger, None, self._jobs)
         marks = StreamMarks(stream, self._marks)
         outcomes = RecordOutcomes(
             stream, shared.report, mappers, self.known.directory, memory, ContactLinks(), marks, shared.say_ignored

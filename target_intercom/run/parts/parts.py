@@ -37,7 +37,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.mapping.memberships import MembershipMapper
     from target_intercom.sync.mapping.records import RecordMapper
-    from target_intercom.sync.writing.results import Writer
+    from target_intercom.writes import Writer
 
 
 class Parts(ContactParts):
@@ -52,7 +52,7 @@ class Parts(ContactParts):
     def _contact_batch(
         self, stream: Stream, mappers: Mappers[RecordMapper], writer: Writer, custom: dict[str, t.Any]
     ) -> ContactBatch:
-        memory = self.memory(stream, self.ledger, self.ids)
+        memory = self.memory(stream, self.ledger, self.ids, self.contact_jobs)
         outcomes = RecordOutcomes(
             stream,
             self.report,

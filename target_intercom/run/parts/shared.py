@@ -121,10 +121,10 @@ class SharedParts:
             say=self.warn,
         )
 
-    def memory(self, stream: Stream, ledger: Ledger, ids: ContactIds | None) -> StreamMemory:
+    def memory(self, stream: Stream, ledger: Ledger, ids: ContactIds | None, jobs: BulkJobs) -> StreamMemory:
         """Return what a batch of a stream has of a ledger."""
         sees = stream.settings.sync_mode.removes or self.config.removes
-        return StreamMemory(stream, ledger, ids, repair=self.config.repair, sees=sees)
+        return StreamMemory(stream, ledger, ids, repair=self.config.repair, sees=sees, given_up=jobs.given_up)
 
     def say_ignored(self, stream: str, attributes: Iterable[str]) -> None:
         """Say, once for each attribute, that Intercom did not take its values."""

@@ -8,16 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from target_intercom.ledger.memberships.states import LinkState
-from target_intercom.model import (
-    Ambiguous,
-    Found,
-    MergedAway,
-    NotFound,
-    Refusal,
-    Result,
-    SkipReason,
-    Unanswered,
-)
+from target_intercom.model import Ambiguous, Found, MergedAway, NotFound, Unanswered
+from target_intercom.outcomes import Refusal, Result, SkipReason
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.changes import ENDED, MembershipChange
 from target_intercom.sync.matching.whose import match_identity

@@ -14,9 +14,10 @@ from functools import partial
 
 from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.memberships.states import LinkState
-from target_intercom.model import STAND_IN, LinkChange
+from target_intercom.model import STAND_IN
 from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
 from target_intercom.sync.jobs.lane import JobEnd, Submission
+from target_intercom.writes import LinkChange
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

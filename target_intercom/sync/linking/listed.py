@@ -7,21 +7,25 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from target_intercom.ledger.interface import UNNOTED
-from target_intercom.model import Contact, ContactRecords, Create, Result, Unchanged, Update, stand_in
+from target_intercom.model import Contact, stand_in
+from target_intercom.outcomes import Result
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.links import ListedGroups, save_lists
+from target_intercom.sync.matching.roles import newborn
 from target_intercom.sync.remembering.fingerprints import lists_news, lists_print, record_key
+from target_intercom.writes import ContactRecords, Create, Saved, Update
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.ledger.memberships.written import Memberships
-    from target_intercom.model import ContactId, Entry, LinkChange, LinkName, PlannedWrite, RecordKey, Role
+    from target_intercom.model import ContactId, Entry, LinkName, RecordKey, Role
     from target_intercom.settings.config import Stream
     from target_intercom.sync.linking.changes import MembershipChange
     from target_intercom.sync.linking.in_bulk import LinksWithContacts
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.linking.waiting import UnnamedLists
+    from target_intercom.writes import LinkChange, PlannedWrite
 
 
 class ContactLinks:
@@ -87,7 +91,7 @@ class ListedLinks(ContactLinks):
     def _changes(self, write: PlannedWrite, links: Links) -> Iterator[MembershipChange]:
         """Yield what the records of a contact list of one kind, where a job may carry it and it is news."""
         match write:
-            case Update(records, contact) | Unchanged(records, contact) if contact.is_named:
+            case Update(records, contact) | Saved(records, contact=contact) if contact.is_named:
                 keys = ((self._key_of(entry), entry) for entry in records.entries)
                 keyed = [(key, entry) for key, entry in keys if key is not None and self._lasts(key, records)]
                 news = {key for key, entry in keyed if lists_news(entry, contact)}
@@ -105,7 +109,9 @@ class ListedLinks(ContactLinks):
         if keys or key is None or not self._lasts(key, records):
             return
         yield from self._changes_of(
-            [(key, entry) for entry in records.entries], self._newborn(records, key, role), links
+            [(key, entry) for entry in records.entries],
+            newborn(records.draft, role, stand_in(self.stream.name, key), by_job=True),
+            links,
         )
 
     def _lasts(self, key: RecordKey, records: ContactRecords) -> bool:
@@ -123,19 +129,6 @@ class ListedLinks(ContactLinks):
                 earlier = changes[key].groups if self._add_up and key in changes else {}
                 changes[key] = replace(change, groups={**earlier, **change.groups})
         return changes.values()
-
-    def _newborn(self, records: ContactRecords, key: RecordKey, role: Role) -> Contact:
-        identity = records.draft.identity
-        return Contact(
-            id=stand_in(self.stream.name, key),
-            role=role,
-            external_id=identity.external_id,
-            email=identity.email,
-            attributes={},
-            is_named=False,
-            shows_all_tags=True,
-            shows_all_companies=True,
-        )
 
     def confirm(self, records: ContactRecords, contact: Contact) -> None:
         """See `ContactLinks`."""
@@ -296,7 +289,7 @@ def _with_change(
     match write:
         case Update(contact=contact) if contact.id in changes:
             return replace(write, links={**write.links, kind: changes[contact.id]})
-        case Unchanged(records, contact) if contact.id in changes:
+        case Saved(records, contact=contact) if contact.id in changes:
             return Update(records, contact, MappingProxyType({}), {kind: changes[contact.id]})
         case Create(records) if (id_ := next((one for one in stand_ins(records) if one in changes), None)) is not None:
             return replace(write, links={**write.links, kind: changes[id_]}, stand_in=id_)

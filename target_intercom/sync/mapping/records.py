@@ -169,7 +169,7 @@ class RecordMapper:
         if mapped.cut or mapped.left_out:
             return False
         unknown = self._properties.read(record).keys() - self._properties.named.keys()
-        return all(self._layout.targets[name] is None for name in unknown)
+        return not unknown or all(self._layout.targets[name] is None for name in unknown)
 
     # The steps.
 

@@ -33,7 +33,8 @@ _ASKS = 2
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 """Seconds between two searches."""
 _AT_ONCE = 2000
-_BITS: t.Final = 1 << 24
+_BITS_OF_A_PLACE: t.Final = 24
+_BITS: t.Final = 1 << _BITS_OF_A_PLACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,11 @@ class MadeNames:
         if now - self._turned_at > self.seconds:
             self._lately, self._before = bytearray(_BITS // 8), self._lately
             self._turned_at = now
+        bits = self._lately
         for name in Identity.of(contact).identifiers():
-            for place in _places(name):
-                self._lately[place >> 3] |= 1 << (place & 7)
+            first, second = _places(name)
+            bits[first >> 3] |= 1 << (first & 7)
+            bits[second >> 3] |= 1 << (second & 7)
 
     def meant(self, identities: Iterable[Identity]) -> list[Identity]:
         """Return the identities that have an identifier which a contact that was made may have."""
@@ -84,7 +87,7 @@ class MadeNames:
 def _places(name: Identifier) -> tuple[int, int]:
     """Return the bits that stand for an identifier."""
     number = hash(name)
-    return number % _BITS, number // _BITS % _BITS
+    return number & _BITS - 1, number >> _BITS_OF_A_PLACE & _BITS - 1
 
 
 @dataclass

@@ -177,7 +177,7 @@ class Directory:
     def has_user(self, email: str) -> bool:
         """Check whether a user has an email."""
         name: Name = ("user", email)
-        return any(self._has(one, name) is not None for layer in self._layers for one in layer.named(name))
+        return any(self._has(one, name) is not None for one in self._ids(name))
 
     def around(self, identities: Collection[Identity]) -> list[Contact]:
         """Return the contacts that were looked up last, and all that have an identifier of these."""
@@ -218,8 +218,12 @@ class Directory:
         return known.fact if known is not None and name in known.names and isinstance(known.fact, Contact) else None
 
     def _with(self, name: Name) -> list[Contact]:
-        ids = {one for layer in self._layers for one in layer.named(name)}
-        return [contact for one in sorted(ids) if (contact := self._has(one, name)) is not None]
+        return [contact for one in sorted(self._ids(name)) if (contact := self._has(one, name)) is not None]
+
+    def _ids(self, name: Name) -> Collection[ContactId]:
+        """Return the contacts that any layer finds by a name."""
+        found = [layer for layer in self._layers if name in layer.index]
+        return {one for layer in found for one in layer.named(name)} if found else ()
 
 
 class _Layer:

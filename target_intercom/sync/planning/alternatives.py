@@ -30,7 +30,8 @@ class Decided(t.NamedTuple):
 
     def links(self) -> set[Name]:
         """Return the record's key, and the contact that it is linked to: others may hold that alone now."""
-        return {name for name in (self.entry.key, self.linked) if name is not None}
+        links = keys_of(self.entry)
+        return links if self.linked is None else {*links, self.linked}
 
 
 class Alternatives:

@@ -31,7 +31,7 @@ _UNKNOWN: t.Final = object()
 
 def can_create(attributes: Mapping[str, Json]) -> bool:
     """Check whether a job can make a contact with these attributes."""
-    return all(_is_known(name, value, _CREATABLE) for name, value in attributes.items())
+    return not _single(attributes, _CREATABLE)
 
 
 def can_update(attributes: Mapping[str, Json]) -> bool:
@@ -52,7 +52,7 @@ def carried(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
 
 def single(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
     """Return the attributes that only a single call can write to a contact."""
-    return {name: value for name, value in attributes.items() if not _is_known(name, value, _UPDATABLE)}
+    return _single(attributes, _UPDATABLE)
 
 
 def owners(attributes: Mapping[str, Json]) -> dict[str, AdminId]:
@@ -71,8 +71,7 @@ def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactI
 
     The contact is searched before it is compared with anything, so its attributes are not kept.
     """
-    contact = newborn(draft, "lead" if attributes.get("role") == "lead" else "user", stand_in)
-    return replace(contact, is_named=False, shows_all_tags=True, shows_all_companies=True)
+    return newborn(draft, "lead" if attributes.get("role") == "lead" else "user", stand_in, by_job=True)
 
 
 def updated(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
@@ -99,6 +98,10 @@ def _known_after(contact: Contact, attributes: dict[str, Json]) -> Mapping[str, 
     return MappingProxyType(attributes) if is_known else _AsSent(attributes)
 
 
-def _is_known(name: str, value: Json, known: Container[str]) -> bool:
-    """Check whether a job takes an attribute; the description has no null for standard ones."""
-    return name.startswith(CUSTOM_PREFIX) or (name in known and value is not None)
+def _single(attributes: Mapping[str, Json], known: Container[str]) -> Mapping[str, Json]:
+    """Return the attributes that no job takes; the description has no null for standard ones."""
+    return {
+        name: value
+        for name, value in attributes.items()
+        if (value is None or name not in known) and not name.startswith(CUSTOM_PREFIX)
+    }

@@ -7,7 +7,8 @@ import typing as t
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from target_intercom.model import ContactRecords, Name
+    from target_intercom.model import Name
+    from target_intercom.writes import ContactRecords
 
     _Last: t.TypeAlias = tuple[int, ContactRecords | None]
     """The last round of those who moved a name, or were decided by it; the write, where it is a single one."""

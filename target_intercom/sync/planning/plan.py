@@ -11,13 +11,14 @@ import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from target_intercom.model import ContactRecords, Found, Identity, MatchBy, NotFound
+from target_intercom.model import Found, Identity, MatchBy, NotFound
 from target_intercom.sync.matching.directory import Source, Stage
 from target_intercom.sync.matching.roles import after
 from target_intercom.sync.matching.whose import users_like, whose
 from target_intercom.sync.planning.alternatives import Alternatives, Decided, all_names, keys_of
 from target_intercom.sync.planning.order import Order
 from target_intercom.sync.planning.wanted import creates, folded
+from target_intercom.writes import ContactRecords
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

@@ -8,6 +8,7 @@ import math
 import typing as t
 from dataclasses import fields
 from decimal import Decimal
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 
 from target_intercom.ledger.interface import Hashes
@@ -119,7 +120,12 @@ def prints_of(draft: ContactDraft, settings: str, without: Container[str] = ()) 
     # What a record clears counts, whether the workspace has the attribute yet or not.
     said = {**written, **{name: None for name in draft.unset if name not in without}}
     content = _canonical([[draft.identity.external_id, draft.identity.id], said])
-    return Hashes(text_print(content), text_print(_canonical(sorted(said))), settings, single_print(written))
+    return Hashes(text_print(content), _shape(tuple(sorted(said))), settings, single_print(written))
+
+
+@lru_cache(maxsize=100)  # most records of a stream have the same
+def _shape(names: tuple[str, ...]) -> str:
+    return text_print(_canonical(names))
 
 
 def single_print(attributes: Mapping[str, Json]) -> str:

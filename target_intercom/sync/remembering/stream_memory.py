@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
 from target_intercom.ledger.interface import UNNOTED, Dropped, EntryState, LedgerEntry, Loaded, Stamp, stamp
-from target_intercom.model import Identity, Known, LedgerVerdict, MatchBy, Update
+from target_intercom.model import Identity, Known, LedgerVerdict, MatchBy
 from target_intercom.sync.matching.whose import RecordLinks, may_let_go
 from target_intercom.sync.remembering.fingerprints import (
     NO_IDENTITY,
@@ -20,25 +20,17 @@ from target_intercom.sync.remembering.fingerprints import (
     settings_print,
     source_print,
 )
+from target_intercom.writes import Update
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from target_intercom.ledger.interface import Doubt, Ledger, UnchangedRow
-    from target_intercom.model import (
-        Contact,
-        ContactId,
-        ContactRecords,
-        Entry,
-        Identifier,
-        PlannedWrite,
-        Received,
-        RecordKey,
-        StreamSchema,
-    )
+    from target_intercom.model import Contact, ContactId, Entry, Identifier, Received, RecordKey, StreamSchema
     from target_intercom.settings.config import Stream
     from target_intercom.sync.matching.contact_ids import ContactIds
+    from target_intercom.writes import Call, ContactRecords
 
 _MOST_UNWRITTEN = 200
 _LONGEST_UNWRITTEN = 1.0
@@ -77,6 +69,8 @@ class StreamMemory:
     """No record is trusted to be in line."""
     sees: bool
     """Unchanged records, too, are written as seen: this run may remove contacts."""
+    given_up: Collection[ContactId]
+    """Contacts to which a job that was given up may still write older values."""
     _entries: dict[RecordKey, LedgerEntry] = field(default_factory=dict, init=False)
     _loaded: list[Loaded] = field(default_factory=list, init=False)
     _loaded_since: float = field(default=0.0, init=False)
@@ -180,13 +174,13 @@ class StreamMemory:
 
     def trust(self, contacts: Iterable[ContactId], doubt: Doubt) -> None:
         """Write that Intercom refused to change contacts: they are as they were before they were put in doubt."""
-        self.ledger.trust(sorted(contacts), doubt)
+        self.ledger.trust(sorted(set(contacts).difference(self.given_up)), doubt)
 
-    def doubt(self, operations: Sequence[PlannedWrite]) -> Doubt:
+    def doubt(self, calls: Sequence[Call]) -> Doubt:
         """Write, before contacts are changed, that their state is in doubt: the process may be killed in between."""
-        self.ledger.adopt([one.contact for one in operations if isinstance(one, Update)])
-        changed = {one.contact.id for one in operations if isinstance(one, Update) and one.changes}
-        return self.ledger.doubt(sorted(changed))
+        updates = [one for one in calls if isinstance(one, Update)]
+        self.ledger.adopt([one.contact for one in updates])
+        return self.ledger.doubt(sorted({one.contact.id for one in updates if one.attributes}))
 
     def loaded(
         self,
@@ -195,14 +189,14 @@ class StreamMemory:
         *,
         changed: bool,
         left_out: Collection[str],
-        may_change: bool = False,
         by_merge: bool = False,
     ) -> None:
         """Remember the records of a contact that are in line with it now; `left_out` names what it did not take.
 
-        One that `may_change`, since a job may still write older values, is compared when the record comes again.
         `by_merge`: the contact is the survivor of a merge.
         """
+        # It is compared when the record comes again.
+        may_change = contact.id in self.given_up
         for entry in records.entries:
             if entry.key is not None:
                 row = LedgerEntry(

@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import islice
 
-from target_intercom.model import Identity, Outcome, Refusal, Result, SkipReason
+from target_intercom.model import Identity
+from target_intercom.outcomes import Outcome, Refusal, Result, SkipReason
 from target_intercom.settings.config import RemovalMode
 from target_intercom.settings.warnings import (
     contacts_of_merges,

@@ -152,9 +152,9 @@ class AttributeCatalog:
 
     def kept(self, attributes: Mapping[str, Json]) -> tuple[Mapping[str, Json], tuple[str, ...]]:
         """Part attributes into those that can be sent, and the names of those that are dropped."""
-        dropped = tuple(name for name in attributes if name in self._refused)
-        if not dropped:
+        if self._refused.isdisjoint(attributes):
             return attributes, ()
+        dropped = tuple(name for name in attributes if name in self._refused)
         return {name: value for name, value in attributes.items() if name not in dropped}, dropped
 
     def _provide(self, name: str, type_: ValueType | None, *, create: bool) -> AttributeType | None:

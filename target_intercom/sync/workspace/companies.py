@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from target_intercom.errors import UndoneError
 from target_intercom.kinds.company_members import COMPANY_NAMES, CompanyIds
 from target_intercom.kinds.link import LinkCatalog
-from target_intercom.model import LinkedId, Refusal, Result
+from target_intercom.model import LinkedId
+from target_intercom.outcomes import Refusal, Result
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

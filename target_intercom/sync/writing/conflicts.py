@@ -8,23 +8,24 @@ from dataclasses import dataclass
 
 from target_intercom.errors import CallFailedError, ConflictError, Fault, NotFoundError, RefusedError, UndoneError
 from target_intercom.intercom.protocol.ids import ContactId
-from target_intercom.model import Contact, Found, Identity, MatchBy, Refusal, Result, SkipReason
+from target_intercom.model import Contact, Found, Identity, MatchBy
+from target_intercom.outcomes import Refusal, Result, SkipReason
 from target_intercom.sync.matching.whose import another_person, match_identity
 from target_intercom.sync.planning.wanted import changes
-from target_intercom.sync.writing.results import Rejected, Saved, SavedAs, Skipped, Surprise
+from target_intercom.writes import Rejected, Saved, SavedAs, Skipped, Surprise
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.ledger.interface import Ledger
-    from target_intercom.model import ContactRecords, Json
+    from target_intercom.model import Json
     from target_intercom.settings.config import Stream
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.archived import ArchivedContacts
-    from target_intercom.sync.writing.results import Written
+    from target_intercom.writes import ContactRecords, Written
 
 _CLOCK_STEP = 1
 """Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""

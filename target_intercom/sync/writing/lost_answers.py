@@ -14,21 +14,22 @@ from functools import partial
 from target_intercom.errors import CallFailedError, ConflictError, Fault, InDoubtError, LeadPendingError, UndoneError
 from target_intercom.intercom.outages import Tries
 from target_intercom.ledger.interface import Stamp
-from target_intercom.model import Ambiguous, Found, NotFound, Refusal, Result
+from target_intercom.model import Ambiguous, Found, NotFound
+from target_intercom.outcomes import Refusal, Result
 from target_intercom.sync.jobs.bulk_jobs import patience
 from target_intercom.sync.matching.whose import match_identity
 from target_intercom.sync.planning.wanted import refusal
 from target_intercom.sync.writing.conflicts import is_older, user_in
-from target_intercom.sync.writing.results import InDoubt, Rejected, Saved
+from target_intercom.writes import InDoubt, Rejected, Saved
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from target_intercom.intercom.parallel import InParallel
-    from target_intercom.model import Create, Email, Match, Update
+    from target_intercom.model import Email, Match
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.writing.conflicts import ExistingContacts
-    from target_intercom.sync.writing.results import Written
+    from target_intercom.writes import Create, Update, Written
 
 _LOOKS = 8
 """Searches, spread over the time the index may lag."""

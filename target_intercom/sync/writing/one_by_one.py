@@ -6,18 +6,18 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from target_intercom.errors import ConflictError, MergedError, RefusedError, UndoneError
-from target_intercom.model import Create, Identity, MatchBy, Refusal, Result, Update
+from target_intercom.model import Identity, MatchBy
+from target_intercom.outcomes import Refusal, Result
 from target_intercom.sync.matching.whose import another_person
-from target_intercom.sync.writing.results import Rejected, Saved, Surprise, without_calls
+from target_intercom.writes import Create, Rejected, Saved, Surprise, Update
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from target_intercom.intercom.parallel import InParallel
-    from target_intercom.model import PlannedWrite
     from target_intercom.sync.writing.conflicts import ExistingContacts
     from target_intercom.sync.writing.lost_answers import Creates, LeadInDoubt
-    from target_intercom.sync.writing.results import Written
+    from target_intercom.writes import Call, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,11 @@ class DirectWriter:
     existing: ExistingContacts
     in_parallel: InParallel
 
-    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
+    def write(self, calls: Sequence[Call]) -> Iterator[Written]:
         """Write; leads in doubt come last, settled together."""
-        calls, done = without_calls(operations)
-        yield from done
         yield from self.creates.settle_leads(self.in_parallel(self._call, calls))
 
-    def _call(self, operation: Create | Update) -> Written | LeadInDoubt:
+    def _call(self, operation: Call) -> Written | LeadInDoubt:
         try:
             match operation:
                 case Create():
@@ -48,7 +46,7 @@ class DirectWriter:
     def _update(self, operation: Update) -> Written:
         records = operation.records
         try:
-            return self.existing.save(records, operation.contact, operation.changes, Result.UNCHANGED)
+            return self.existing.save(records, operation.contact, operation.attributes, Result.UNCHANGED)
         except ConflictError as error:
             if any(entry.contact is not None for entry in records.entries):
                 return Surprise(records, Refusal.by_intercom(error.fault))
