@@ -10,6 +10,7 @@ from functools import cache, cached_property
 
 from target_intercom.ledger.interface import UNNOTED, Dropped, EntryState, LedgerEntry, Loaded, Stamp, stamp
 from target_intercom.model import Identity, Known, LedgerVerdict, MatchBy
+from target_intercom.settings.config import SyncMode
 from target_intercom.sync.matching.whose import RecordLinks, may_let_go
 from target_intercom.sync.remembering.fingerprints import (
     NO_IDENTITY,
@@ -68,7 +69,7 @@ class StreamMemory:
     repair: bool
     """No record is trusted to be in line."""
     sees: bool
-    """Unchanged records, too, are written as seen: this run may remove contacts."""
+    """Unchanged records, too, are written as seen: this run may remove objects."""
     given_up: Collection[ContactId]
     """Contacts to which a job that was given up may still write older values."""
     _entries: dict[RecordKey, LedgerEntry] = field(default_factory=dict, init=False)
@@ -274,8 +275,9 @@ class StreamMemory:
         return Dropped(earlier, row.written_at, is_missing) if is_missing or is_recent else None
 
     def _tells_missing(self, entry: Entry) -> bool:
+        """Check whether the stream tells what is missing from it; a later run may remove more than this one."""
         stream = self.stream
-        return stream.settings.sync_mode.removes and stream.carries_all(stream.version_of(entry.received))
+        return stream.settings.sync_mode is SyncMode.SYNC and stream.carries_all(stream.version_of(entry.received))
 
     def _written_at(self, key: RecordKey, *, is_news: bool) -> Stamp:
         """Return when a record's contact was last written; now if it `is_news`, which search may not show.
@@ -297,8 +299,10 @@ class StreamMemory:
             self.flush()
 
     def _see(self, key: RecordKey, received: Received) -> None:
-        if self.sees:
-            self._seen[self.stream.version_of(received)].add(key)
+        version = self.stream.version_of(received)
+        # By its version a later run, in whatever mode, may tell that a record is not missing.
+        if self.sees or version is not None:
+            self._seen[version].add(key)
 
 
 def _still_holds(entry: Entry, records: ContactRecords) -> bool:
