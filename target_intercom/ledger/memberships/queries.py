@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from sqlalchemy import and_, false, func, or_, select, tuple_
 
-from target_intercom.ledger.interface import UNNOTED, stamp
 from target_intercom.ledger.memberships.states import LinkState, Membership
+from target_intercom.ledger.remembered import UNNOTED, stamp
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import ENTRIES, IS_OF_COMPANY, IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS

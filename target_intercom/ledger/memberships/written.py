@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import bindparam, delete, false, or_, select, update
 
-from target_intercom.ledger.interface import UNNOTED, EntryState, stamp
 from target_intercom.ledger.memberships.forgotten import forget_contacts
 from target_intercom.ledger.memberships.queries import ENDING, IS_LEFT, MAY_BE_ON, WANTED, MembershipQueries
 from target_intercom.ledger.memberships.states import NOBODY, LinkState, Membership
+from target_intercom.ledger.remembered import UNNOTED, EntryState, stamp
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.tables import ENTRIES, IS_NOT_ON, IS_ON, IS_OPEN, MEMBERSHIPS, OF_CONTACTS
 

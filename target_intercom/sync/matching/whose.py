@@ -23,7 +23,7 @@ from target_intercom.sync.matching.roles import after, role_of
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from target_intercom.ledger.interface import Holder
+    from target_intercom.ledger.remembered import Holder
     from target_intercom.model import ContactDraft, Entry, ExternalId, Match, RecordKey
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.matching.directory import Directory, Stage

@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.link import LinkKind
-    from target_intercom.ledger.interface import Stamp
+    from target_intercom.ledger.remembered import Stamp
     from target_intercom.model import Email, Json, LinkName
     from target_intercom.sync.jobs.bulk_jobs import BulkJobs, Ended
     from target_intercom.sync.workspace.teammates import Teammates

@@ -13,7 +13,7 @@ from functools import partial
 
 from target_intercom.errors import CallFailedError, ConflictError, Fault, InDoubtError, LeadPendingError, UndoneError
 from target_intercom.intercom.outages import Tries
-from target_intercom.ledger.interface import Stamp
+from target_intercom.ledger.remembered import Stamp
 from target_intercom.model import Ambiguous, Found, NotFound
 from target_intercom.outcomes import Refusal, Result
 from target_intercom.sync.jobs.bulk_jobs import patience
