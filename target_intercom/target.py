@@ -297,7 +297,7 @@ class TargetIntercom(Command):
         stream = message_dict["stream"]
         self.run.tap_streams.activate_version(stream, message_dict["version"])
         for route in self._routes.of(stream) or ():
-            self.run.lock(route.schema.stream, stream)
+            self.run.lock(route.schema.stream)
 
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
         super()._process_state_message(message_dict)

@@ -28,12 +28,12 @@ from target_intercom.sync.mapping.properties import Meant, Properties, meant
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from target_intercom.check.mappings import KnownAttributes
     from target_intercom.kinds.entity import Attribute, EntityKind
     from target_intercom.model import Json, StreamSchema
     from target_intercom.settings.config import Config
     from target_intercom.singer.schemas import Values
     from target_intercom.sync.mapping.attribute_values import AttributeType
+    from target_intercom.sync.workspace.attributes import KnownAttributes
 
 
 @dataclass(frozen=True, slots=True)

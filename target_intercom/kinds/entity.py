@@ -57,8 +57,6 @@ class Attribute:
     """The value that null stands for; None: null clears the attribute."""
     most: int | None = None
     """The largest number that it takes, without its decimals, which Intercom cuts; None: any number of its type."""
-    may_be_escaped: bool = False
-    """Intercom may show its text HTML-escaped."""
 
     # When an update writes it.
     compared: bool = True
@@ -93,6 +91,8 @@ class EntityKind:
     """The names of all other standard attributes."""
     key: str | None = None
     """The attribute by which an object is known, and nothing else; None: objects are found by several identifiers."""
+    may_be_escaped: frozenset[str] = frozenset()
+    """The names of the attributes whose texts Intercom may show HTML-escaped."""
 
     @property
     def other_noun(self) -> str:
@@ -118,11 +118,6 @@ class EntityKind:
     def only_upserted(self) -> frozenset[str]:
         """The names of the attributes that an update by Intercom's id does not write."""
         return self.names(lambda one: one.only_upserted)
-
-    @cached_property
-    def may_be_escaped(self) -> frozenset[str]:
-        """The names of the attributes whose texts Intercom may show HTML-escaped."""
-        return self.names(lambda one: one.may_be_escaped)
 
     @cached_property
     def writable(self) -> Mapping[str, Attribute]:

@@ -139,14 +139,14 @@ class Run:
         if self._session is not None:
             self._session.add_source(stream, source)
 
-    def lock(self, stream: str, tap_stream: str) -> None:
+    def lock(self, stream: str) -> None:
         """Keep other runs off a stream that its tap versions: what is missing from it may be removed.
 
         Raises:
             StreamBusyError: another run works on it.
         """
         if self._session is not None:
-            self._session.lock(stream, self.tap_streams.stream(tap_stream))
+            self._session.lock(stream)
 
     def _stream(self, name: str, schema: StreamSchema, keys: Sequence[str]) -> Stream:
         tap_streams = [schema.tap_stream, *sorted(self.config.aliases.get(name, ()))]

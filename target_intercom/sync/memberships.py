@@ -80,10 +80,8 @@ class MembershipSync:
 
     def _key(self, received: Received, draft: MembershipDraft, group: GroupKey | None) -> RecordKey | None:
         """Return a record's key; None: it has no key property, and names no contact or no group."""
-        keys = self.stream.keys
-        if group is None and all(received.record.get(name) is None for name in keys):
-            return None
-        return record_key(received.record, keys, draft.identity, self.stream.settings.match_by, group)
+        identity = NO_IDENTITY if group is None else draft.identity
+        return record_key(received.record, self.stream.keys, identity, self.stream.settings.match_by, group)
 
     def _refuse(self, received: Received, error: InvalidRecordError) -> None:
         """Report a record that cannot be loaded; it is not missing from its stream.

@@ -103,7 +103,8 @@ class KeyedParts:
 
     @cached_property
     def _catalog(self) -> AttributeCatalog:
-        return AttributeCatalog(self.shared.client, self.kind.kind, self.shared.warn, beside_others=True)
+        shared = self.shared
+        return AttributeCatalog(shared.client, self.kind.kind, shared.warn, shared.known_attributes, beside_others=True)
 
     @cached_property
     def _jobs(self) -> BulkJobs:

@@ -126,7 +126,8 @@ class Parts(ContactParts):
 
     @cached_property
     def _catalog(self) -> AttributeCatalog:
-        return AttributeCatalog(self.client, CONTACTS, self.warn, beside_others=self.config.has_companies)
+        beside_companies = self.config.has_companies
+        return AttributeCatalog(self.client, CONTACTS, self.warn, self.known_attributes, beside_others=beside_companies)
 
     @cached_property
     def _teammates(self) -> Teammates:

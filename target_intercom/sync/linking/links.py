@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from target_intercom.ledger.interface import Stamp, stamp
 from target_intercom.ledger.memberships.states import LinkState
 from target_intercom.model import stand_in
-from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.changes import MembershipChange, ShownLinks, decide, waiting_for_outcome
 from target_intercom.sync.remembering.fingerprints import lists_print
 
@@ -80,18 +79,9 @@ class Links:
         """Check whether a stream of this run has contact records, which list their groups."""
         return stream in self.streams and self.config.stream(stream).links is None
 
-    def ends_memberships(self, stream: str) -> bool:
-        """Check whether a groups stream's records may end memberships."""
-        return self.config.stream(stream).may_remove
-
-    def releases(self, stream: str) -> bool:
-        """Check whether a contact stream takes off the links of groups that its records no longer list."""
-        return self.config.stream(stream).sync_mode is SyncMode.SYNC
-
     def takes_off(self, stream: str) -> bool:
-        """Check whether links are taken off because of a stream."""
-        lists = self.config.stream(stream).links is None
-        return self.releases(stream) if lists else self.ends_memberships(stream)
+        """Check whether links are taken off that a stream's records no longer name."""
+        return self.config.stream(stream).takes_links_off
 
 
 _CLOCKS_DIFFER = 2.0
@@ -124,7 +114,7 @@ class ListedGroups:
             key=self.key,
             contact=self.contact,
             groups=groups,
-            releases=links.releases(self.stream),
+            releases=links.takes_off(self.stream),
             is_doubtful=links.config.repair,
         )
 

@@ -116,7 +116,7 @@ class ListedLinks(ContactLinks):
 
     def _lasts(self, key: RecordKey, records: ContactRecords) -> bool:
         """Check whether what records list counts, also where a later write has another list of the key."""
-        return self._add_up or key not in records.replaced
+        return not self._takes_off or key not in records.replaced
 
     def _changes_of(
         self, entries: Iterable[tuple[RecordKey, Entry]], contact: Contact, links: Links
@@ -126,7 +126,7 @@ class ListedLinks(ContactLinks):
         for key, entry in entries:
             change = self._list(key, entry, contact).change(links)
             if change is not None:
-                earlier = changes[key].groups if self._add_up and key in changes else {}
+                earlier = changes[key].groups if key in changes and not self._takes_off else {}
                 changes[key] = replace(change, groups={**earlier, **change.groups})
         return changes.values()
 
@@ -222,7 +222,7 @@ class ListedLinks(ContactLinks):
         if earlier is None or key is None or not lists_news(*earlier):
             return
         one, later = self._list(key, *earlier), entry.draft.listed
-        if not self._add_up:
+        if self._takes_off:
             # What the later record says nothing of stays with the contact of the earlier one.
             is_same = earlier[1].id == contact.id
             silent = {} if is_same else {kind: some for kind, some in one.listed.items() if kind not in later}
@@ -232,7 +232,7 @@ class ListedLinks(ContactLinks):
 
     def _supersede_unnamed(self, key: RecordKey, entry: Entry) -> None:
         """Drop what waits of earlier records of a key, unless it counts as well."""
-        if not self._add_up:
+        if self._takes_off:
             self.unnamed.supersede(self.stream.name, key, entry.draft.listed.keys(), entry.received.number)
 
     def gone(self, contact: ContactId) -> None:
@@ -261,9 +261,9 @@ class ListedLinks(ContactLinks):
             save_lists(self.memberships, self.kinds, [*earlier, *news])
 
     @property
-    def _add_up(self) -> bool:
-        """Whether all lists of a record count, as over several runs: the mode takes no link off."""
-        return self.stream.settings.sync_mode is not SyncMode.SYNC
+    def _takes_off(self) -> bool:
+        """Whether links are taken off; elsewhere all lists of a record count, as over several runs."""
+        return self.stream.settings.takes_links_off
 
     @property
     def _inserts(self) -> bool:

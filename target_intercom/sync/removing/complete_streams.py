@@ -68,6 +68,11 @@ class CompleteStreams:
         if table is not None and tap_stream not in table.sources:
             table.sources.append(tap_stream)
 
+    def may_tell(self, stream: str) -> bool:
+        """Check whether, as far as its tap has said, a stream may tell which records are missing from it."""
+        table = self._tables.get(stream)
+        return table is not None and table.carries_all
+
     def decide(self, unclear: Collection[str]) -> None:
         """Decide which streams are complete, at the end of the pipe.
 
