@@ -224,6 +224,11 @@ class Entry:
         """The contact that the ledger says the record is of."""
         return None if self.known is None else self.known.contact
 
+    def names(self) -> set[Identifier]:
+        """Return the identifiers of the record and of its known contact, which other records may share."""
+        names = set(self.draft.identity.identifiers())
+        return names if self.contact is None else names.union(Identity.of(self.contact).identifiers())
+
     def is_linked_by_merge(self, contact: ContactId) -> bool:
         """Check whether nothing but a merge in Intercom made a contact the record's."""
         return self.known is not None and self.known.merged and self.contact is not None and self.contact.id == contact

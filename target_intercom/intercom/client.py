@@ -120,7 +120,9 @@ class IntercomClient(CompanyCalls):
                 raise
 
     def find_user(self, external_id: ExternalId) -> Contact | None:
-        """`GET /contacts/find_by_external_id/{id}`: a live user, or None (from API version 2.13)."""
+        """`GET /contacts/find_by_external_id/{id}`: a live user, or None; before API version 2.13 always None."""
+        if not self.finds_by_external_id:
+            return None
         try:
             return self._request("GET", "/contacts/find_by_external_id/{id}", Contact.from_json, ids=(external_id,))
         except NotFoundError:

@@ -119,12 +119,12 @@ class SharedParts:
         return BulkJobs(
             self.client,
             self.in_parallel,
-            look=look,
-            plural=plural,
+            look,
+            plural,
             # What is written is the same, however it travels.
-            enabled=self.config.bulk_writes and not self.config.dry_run,
-            patience_seconds=self.config.search_delay_seconds,
-            say=self.warn,
+            self.config.bulk_writes and not self.config.dry_run,
+            self.config.search_delay_seconds,
+            self.warn,
         )
 
     def memory(self, stream: Stream, ledger: Ledger, ids: ContactIds | None, jobs: BulkJobs) -> StreamMemory:

@@ -10,8 +10,7 @@ from target_intercom.errors import NotFoundError, RefusedError, UndoneError
 from target_intercom.model import CUSTOM_PREFIX
 from target_intercom.outcomes import Refusal, Result
 from target_intercom.sync.by_key.plan import differing
-from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
-from target_intercom.sync.jobs.lane import JobEnd, Submission
+from target_intercom.sync.jobs.bulk_jobs import FEWEST, JobEnd
 from target_intercom.sync.matching.directory import Gone, Source
 from target_intercom.sync.writing.plan_file import Origin
 from target_intercom.writes import Rejected, Saved, Surprise, Update
@@ -25,8 +24,7 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Contact, ContactId, Json
     from target_intercom.settings.config import Stream
     from target_intercom.sync.by_key.known import KnownObjects
-    from target_intercom.sync.jobs.bulk_jobs import BulkJobs
-    from target_intercom.sync.jobs.lane import Ended
+    from target_intercom.sync.jobs.bulk_jobs import BulkJobs, Ended
     from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.plan_file import Plan
     from target_intercom.writes import Call, SavedAs, Written
@@ -50,7 +48,7 @@ class KeyedWriter:
         singly, in_bulk = self._parted(calls)
         yield from self._write_singly(singly)
         if in_bulk:
-            ended = self.jobs.run([Submission(chunk, partial(self._submit, chunk)) for chunk in parted(in_bulk)])
+            ended = self.jobs.run(in_bulk, self._submit)
             yield None
             yield from self._settle(ended)
 
@@ -62,14 +60,11 @@ class KeyedWriter:
         """
         if not self.jobs.are_there:
             return list(calls), []
-        unproven = set(self.catalog.unproven)
         singly: list[Call] = []
         in_bulk: list[Call] = []
-        for one in calls:
-            set_ = {name for name, value in one.attributes.items() if value is not None}
-            has_news = not unproven.isdisjoint(set_)
-            unproven -= set_
-            (singly if has_news or _clears_standard(one.attributes) else in_bulk).append(one)
+        proofs = self.catalog.proofs(one.attributes for one in calls)
+        for one, is_proof in zip(calls, proofs, strict=True):
+            (singly if is_proof or _clears_standard(one.attributes) else in_bulk).append(one)
         return (singly, in_bulk) if len(in_bulk) >= FEWEST else (list(calls), [])
 
     # Singly.

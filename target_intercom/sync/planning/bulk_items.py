@@ -77,11 +77,13 @@ def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactI
 def updated(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
     """Return a contact as a job has left it whose item had these attributes."""
     external_id, email = attributes.get("external_id"), attributes.get("email")
+    is_known = contact.is_read and not isinstance(contact.attributes, _AsSent)
+    written = {**contact.attributes, **attributes}
     return replace(
         contact,
         external_id=contact.external_id if external_id is None else ExternalId(str(external_id)),
         email=contact.email if email is None else normal_email(str(email)),
-        attributes=_known_after(contact, {**contact.attributes, **attributes}),
+        attributes=MappingProxyType(written) if is_known else _AsSent(written),
         is_read=True,
     )
 
@@ -91,11 +93,6 @@ class _AsSent(UserDict[str, t.Any]):
 
     def get(self, key: str, default: t.Any = _UNKNOWN) -> t.Any:
         return self.data.get(key, default)
-
-
-def _known_after(contact: Contact, attributes: dict[str, Json]) -> Mapping[str, Json]:
-    is_known = contact.is_read and not isinstance(contact.attributes, _AsSent)
-    return MappingProxyType(attributes) if is_known else _AsSent(attributes)
 
 
 def _single(attributes: Mapping[str, Json], known: Container[str]) -> Mapping[str, Json]:

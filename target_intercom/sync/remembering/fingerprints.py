@@ -64,10 +64,7 @@ def record_key(
 
 
 def readable_key(
-    record: Mapping[str, Json],
-    key_properties: Sequence[str],
-    identity: Identity,
-    match_by: Sequence[MatchBy],
+    record: Mapping[str, Json], key_properties: Sequence[str], identity: Identity, match_by: Sequence[MatchBy]
 ) -> RecordKey | None:
     """Return the key of a record that cannot be loaded; None where it is not sure to be the one that it had before.
 

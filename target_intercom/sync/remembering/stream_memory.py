@@ -116,7 +116,9 @@ class StreamMemory:
         Returns:
             The unchanged records, the others, and the source hashes of all records by number.
         """
-        if not self._can_compare_sources():
+        settings = self.stream.settings
+        updates = settings.sync_mode.updates and not self.repair
+        if not (self.ledger.remembers and updates and self.stream.keys) or MatchBy.ID in settings.match_by:
             return [], list(records), {}
         self.flush()
         ground = cache(ground)
@@ -131,18 +133,12 @@ class StreamMemory:
         familiar: list[Familiar] = []
         others: list[Received] = []
         for received, key in zip(records, keys, strict=True):
-            row = None if key is None else rows.get(key)
-            if key is None or row is None or row.source != sources[received.number]:
+            if key is not None and key in rows and rows[key].source == sources[received.number]:
+                familiar.append(Familiar(received, key, rows[key]))
+                self._see(key, received)
+            else:
                 others.append(received)
-                continue
-            familiar.append(Familiar(received, key, row))
-            self._see(key, received)
         return familiar, others, sources
-
-    def _can_compare_sources(self) -> bool:
-        is_told_by_id = MatchBy.ID in self.stream.settings.match_by
-        updates = self.stream.settings.sync_mode.updates and not self.repair
-        return self.ledger.remembers and updates and bool(self.stream.keys) and not is_told_by_id
 
     def named(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
@@ -198,6 +194,8 @@ class StreamMemory:
         """
         # It is compared when the record comes again.
         may_change = contact.id in self.given_up
+        # In `insert` mode only the first record may change its contact.
+        updates, first = self.stream.settings.sync_mode.updates, records.entries[0]
         for entry in records.entries:
             if entry.key is not None:
                 row = LedgerEntry(
@@ -206,14 +204,12 @@ class StreamMemory:
                     hashes=None if may_change else prints_of(entry.draft, self._settings, left_out),
                     state=EntryState.SYNCED,
                     written_at=self._written_at(entry.key, is_news=changed or contact is not records.found),
-                    groups=UNNOTED if self._has_a_say(entry, records) and lists_news(entry, contact) else None,
+                    groups=UNNOTED if (updates or entry is first) and lists_news(entry, contact) else None,
                     source=None if may_change or left_out else entry.source,
                     merged=by_merge or entry.is_linked_by_merge(contact.id),
                     overruled_by=None if _still_holds(entry, records) else records.entries[-1].key,
                 )
-                self._add(
-                    row, entry.received, changed=changed, dropped=self._dropped(entry, contact, by_merge=by_merge)
-                )
+                self._add(row, entry, None if by_merge else self._dropped(entry, contact), changed=changed)
 
     def found(self, records: ContactRecords, contact: Contact) -> None:
         """Remember that a contact was there already and was left alone."""
@@ -224,7 +220,7 @@ class StreamMemory:
                 state = EntryState.SYNCED if is_ours else EntryState.FOUND
                 hashes = prints_of(entry.draft, self._settings)
                 written_at = self._written_at(entry.key, is_news=contact is not records.found)
-                self._add(LedgerEntry(entry.key, contact, hashes, state, written_at), entry.received, changed=False)
+                self._add(LedgerEntry(entry.key, contact, hashes, state, written_at), entry)
 
     def flush(self) -> None:
         """Write down what was learnt."""
@@ -262,13 +258,13 @@ class StreamMemory:
         # A new or lost column concerns all records, and may change no contact: a search of many shows that.
         return LedgerVerdict.CHANGED if now.shape == row.hashes.shape else LedgerVerdict.UNSURE
 
-    def _dropped(self, entry: Entry, contact: Contact, *, by_merge: bool) -> Dropped | None:
-        """Return the previous contact of a record that now names another; None: it has none, or it is gone or merged.
+    def _dropped(self, entry: Entry, contact: Contact) -> Dropped | None:
+        """Return the previous contact of a record that now names another; None: it has none, or it is gone.
 
         It is missing where the stream may tell which contacts are; elsewhere it is kept while search may not show it.
         """
         row = self._entries.get(entry.key) if entry.key is not None else None
-        if row is None or entry.again or by_merge:
+        if row is None or entry.again:
             return None
         # A record of the batch may have changed what is known; that has no id yet where a bulk job made the contact.
         earlier = row.contact if row.contact is not None and row.contact.is_named else entry.contact
@@ -283,10 +279,6 @@ class StreamMemory:
         stream = self.stream
         return stream.settings.sync_mode is SyncMode.SYNC and stream.carries_all(stream.version_of(entry.received))
 
-    def _has_a_say(self, entry: Entry, records: ContactRecords) -> bool:
-        """Check whether a record may change its contact: in `insert` mode only the first record may."""
-        return self.stream.settings.sync_mode.updates or entry is records.entries[0]
-
     def _written_at(self, key: RecordKey, *, is_news: bool) -> Stamp:
         """Return when a record's contact was last written; now if it `is_news`, which search may not show.
 
@@ -298,11 +290,11 @@ class StreamMemory:
         earlier = self._entries.get(key)
         return Stamp(0) if earlier is None else earlier.written_at
 
-    def _add(self, row: LedgerEntry, received: Received, *, changed: bool, dropped: Dropped | None = None) -> None:
+    def _add(self, row: LedgerEntry, entry: Entry, dropped: Dropped | None = None, *, changed: bool = False) -> None:
         self._entries[row.key] = row
         if not self._loaded:
             self._loaded_since = time.monotonic()
-        self._loaded.append(Loaded(row, self.stream.version_of(received), changed, dropped))
+        self._loaded.append(Loaded(row, self.stream.version_of(entry.received), changed, dropped))
         if len(self._loaded) >= _MOST_UNWRITTEN or time.monotonic() - self._loaded_since >= _LONGEST_UNWRITTEN:
             self.flush()
 

@@ -12,7 +12,7 @@ from target_intercom.settings.warnings import missing_attribute, unwritten_attri
 from target_intercom.sync.mapping.attribute_values import AttributeType
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.protocol.workspace import DataAttribute
@@ -186,6 +186,17 @@ class AttributeCatalog:
             return attributes, ()
         dropped = tuple(name for name in attributes if name in self._refused)
         return {name: value for name, value in attributes.items() if name not in dropped}, dropped
+
+    def proofs(self, written: Iterable[Mapping[str, Json]]) -> Iterator[bool]:
+        """Yield for each write, by its attributes, whether it shows that Intercom takes an attribute that is new.
+
+        Each new attribute needs one such write.
+        """
+        unproven = set(self.unproven)
+        for attributes in written:
+            named = {name for name, value in attributes.items() if value is not None} if unproven else unproven
+            yield not unproven.isdisjoint(named)
+            unproven -= named
 
     def _provide(self, name: str, type_: ValueType | None, *, create: bool) -> AttributeType | None:
         if name in self._refused:

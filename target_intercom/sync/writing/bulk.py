@@ -11,8 +11,7 @@ from functools import partial
 
 from target_intercom.model import STAND_IN, ContactId
 from target_intercom.outcomes import Result
-from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
-from target_intercom.sync.jobs.lane import JobEnd, Submission
+from target_intercom.sync.jobs.bulk_jobs import FEWEST, JobEnd
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
@@ -27,8 +26,7 @@ if t.TYPE_CHECKING:
     from target_intercom.kinds.link import LinkKind
     from target_intercom.ledger.interface import Stamp
     from target_intercom.model import Email, Json, LinkName
-    from target_intercom.sync.jobs.bulk_jobs import BulkJobs
-    from target_intercom.sync.jobs.lane import Ended
+    from target_intercom.sync.jobs.bulk_jobs import BulkJobs, Ended
     from target_intercom.sync.workspace.teammates import Teammates
     from target_intercom.sync.writing.conflicts import ExistingContacts
     from target_intercom.sync.writing.one_by_one import DirectWriter
@@ -58,10 +56,9 @@ class BulkWriter:
             yield from self.direct.write(calls)
             return
         for _ in range(_PROOFS):
-            proofs = self._proofs(calls)
-            taken = {id(one) for one in proofs}
-            calls = [one for one in calls if id(one) not in taken]
-            yield from self.direct.write(proofs)
+            proofs = [*self.existing.catalog.proofs(one.attributes for one in calls)]
+            yield from self.direct.write([one for one, is_proof in zip(calls, proofs, strict=True) if is_proof])
+            calls = [one for one, is_proof in zip(calls, proofs, strict=True) if not is_proof]
         ways: dict[_Way, list[Call]] = defaultdict(list)
         for one in self._compared(calls):
             ways[self._way(one)].append(one)
@@ -73,17 +70,6 @@ class BulkWriter:
             yield from self._write_in_jobs(ways)
 
     # What goes which way.
-
-    def _proofs(self, calls: Sequence[Call]) -> list[Call]:
-        """Choose few calls that show whether Intercom takes the attributes that are new."""
-        proofs: list[Call] = []
-        unproven = set(self.existing.catalog.unproven)
-        for one in calls if unproven else ():
-            named = {name for name, value in one.attributes.items() if value is not None}
-            if not unproven.isdisjoint(named):
-                proofs.append(one)
-                unproven -= named
-        return proofs
 
     def _way(self, call: Call) -> _Way:
         """Return how a call goes: singly, or in a job of some sort."""
@@ -121,7 +107,7 @@ class BulkWriter:
                 unread.append(one)
             else:
                 yield one
-        lately = self.existing.matcher.lately() if unread else frozenset()
+        lately = self.existing.matcher.lately() if unread else {}
         view = self.existing.matcher.shown(one.contact.id for one in unread if one.contact.id not in lately)
         for update in unread:
             seen = view.get(update.contact.id)
@@ -150,19 +136,16 @@ class BulkWriter:
         intents = self.existing.ledger.intents.add_all(dict.fromkeys(map(email_of, leads)), self.jobs.patience_seconds)
         stamps = {email: intent for email, intent in intents.items() if isinstance(intent, int)}
         ended = [
-            self._run(ways.get("update", ()), client.submit_updates),
-            self._run(ways.get("user", ()), client.submit_creates),
-            self._run(
-                [one for one in leads if email_of(one) in stamps], partial(client.submit_creates, repeatable=False)
+            self.jobs.run(ways.get("update", ()), partial(self._send, client.submit_updates)),
+            self.jobs.run(ways.get("user", ()), partial(self._send, client.submit_creates)),
+            self.jobs.run(
+                [one for one in leads if email_of(one) in stamps],
+                partial(self._send, partial(client.submit_creates, repeatable=False)),
             ),
         ]
         yield None
         yield from self._settle(itertools.chain.from_iterable(ended), stamps)
         yield from self.direct.write([one for one in leads if email_of(one) not in stamps])
-
-    def _run(self, calls: Sequence[Call], submit: Callable[..., Job]) -> Iterable[Ended[Call]]:
-        """Submit calls, and return what becomes of them, as it becomes known."""
-        return self.jobs.run([Submission(some, partial(self._send, submit, some)) for some in parted(calls)])
 
     def _send(self, submit: Callable[..., Job], calls: Sequence[Call], job: JobId | None) -> Job:
         return submit([self._item(one) for one in calls], job)

@@ -15,7 +15,7 @@ from target_intercom.sync.planning.wanted import changes
 from target_intercom.writes import Rejected, Saved, SavedAs, Skipped, Surprise
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.ledger.interface import Ledger
@@ -29,6 +29,7 @@ if t.TYPE_CHECKING:
 
 _CLOCK_STEP = 1
 """Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""
+_Written = t.TypeVar("_Written")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,10 @@ class ExistingContacts:
         self, records: ContactRecords, contact: Contact, differing: Mapping[str, Json], unchanged: SavedAs
     ) -> Written:
         """Update a contact; nothing is sent when no attribute is left."""
-
-        def update(attributes: Mapping[str, Json]) -> Contact | None:
-            return self.client.update_contact(contact.id, attributes) if attributes else None
-
         try:
-            saved, dropped = self.catalog.sending(update, differing)
+            saved, dropped = self.catalog.sending(
+                lambda kept: self.client.update_contact(contact.id, kept) if kept else None, differing
+            )
         except NotFoundError:
             return _gone(records, contact.id)
         if saved is None:
@@ -117,7 +116,13 @@ class ExistingContacts:
         if contact_id is None:
             return Rejected(records, Refusal.by_intercom(error.fault))
         try:
-            contact = self._read_conflicting(contact_id, records.draft.identity, archived=error.archived)
+            if error.archived:
+                # Only then Intercom shows it.
+                contact = self.archived.read(
+                    contact_id, self.stream.name, lambda read: not another_person(records.draft.identity, read)
+                )
+            else:
+                contact = self.client.get_contact(contact_id)
         except NotFoundError:
             return _gone(records, contact_id)
         except CallFailedError as failure:
@@ -126,12 +131,6 @@ class ExistingContacts:
         # Bringing it back from the archive has changed it.
         unchanged: SavedAs = Result.UPDATED if error.archived else Result.UNCHANGED
         return self.adopt(records, contact, is_ours=is_ours, unchanged=unchanged, fault=error.fault)
-
-    def _read_conflicting(self, contact: ContactId, identity: Identity, *, archived: bool) -> Contact:
-        """Read the contact that a 409 names; an archived one has to be brought back for that."""
-        if not archived:
-            return self.client.get_contact(contact)
-        return self.archived.read(contact, self.stream.name, lambda read: not another_person(identity, read))
 
     def _named_by(self, records: ContactRecords, error: ConflictError) -> Contact | None:
         """Return the contact that a 409 names; None: it is another person's, or cannot be read."""
@@ -145,6 +144,14 @@ class ExistingContacts:
             return ContactId(error.contact_id)
         found = self.find_user(identity)
         return None if found is None else found.id
+
+
+def attempt(records: ContactRecords, write: Callable[[], _Written]) -> _Written | Rejected:
+    """Return what became of a write; it is rejected where Intercom refuses it, or keeps failing on it."""
+    try:
+        return write()
+    except UndoneError as error:
+        return Rejected(records, Refusal.by_intercom(error.fault), is_unchanged=isinstance(error, RefusedError))
 
 
 def user_in(shown: Directory, identity: Identity) -> Contact | None:

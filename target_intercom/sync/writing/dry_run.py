@@ -53,7 +53,7 @@ class DryRunWriter:
     def _read(self, contacts: Sequence[Contact]) -> Iterator[Contact]:
         """Return the contacts as they are; what search may show as it was is left to be read singly."""
         matcher = self.direct.existing.matcher
-        unread = {one.id for one in contacts if not one.is_read} - matcher.lately()
+        unread = {one.id for one in contacts if not one.is_read} - matcher.lately().keys()
         view = matcher.shown(unread)
         for one in contacts:
             shown = one if one.is_read else view.get(one.id)

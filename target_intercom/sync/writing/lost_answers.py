@@ -19,23 +19,21 @@ from target_intercom.outcomes import Refusal, Result
 from target_intercom.sync.jobs.bulk_jobs import patience
 from target_intercom.sync.matching.whose import match_identity
 from target_intercom.sync.planning.wanted import refusal
-from target_intercom.sync.writing.conflicts import is_older, user_in
+from target_intercom.sync.writing.conflicts import attempt, is_older, user_in
 from target_intercom.writes import InDoubt, Rejected, Saved
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from target_intercom.intercom.parallel import InParallel
-    from target_intercom.model import Email, Match
-    from target_intercom.sync.matching.directory import Directory
+    from target_intercom.model import Contact, Email, Match
     from target_intercom.sync.writing.conflicts import ExistingContacts
-    from target_intercom.writes import Create, Update, Written
+    from target_intercom.writes import Call, Create, Written
 
 _LOOKS = 8
 """Searches, spread over the time the index may lag."""
 _SHORTEST_PAUSE = 0.1
 """Between two searches, in seconds."""
-
 
 _BEGUN: t.Final = Fault(message="a run that was cut off, or another one, began to create it")
 
@@ -103,20 +101,21 @@ class Creates:
         ahead = since / 1000 - time.time()
         return time.monotonic() + (ahead if ahead <= patience(self.search_delay_seconds) else 0.0)
 
-    def _post(self, operation: Create, before: Callable[[], object], tries: Tries) -> Saved:
+    def _post(self, operation: Create, before: Callable[[], object] | None, tries: Tries) -> Saved:
         create = partial(self.existing.client.create_contact, before=before, again=operation.again, tries=tries)
         contact, dropped = self.existing.catalog.sending(create, operation.attributes)
         return Saved(operation.records, Result.CREATED, contact, dropped)
 
-    def _create_user(self, operation: Create, since: int | None = None) -> Written:
-        """Make a user; one whose answer is lost is looked for before it is sent again, which a 409 may tell, too.
+    def _create_user(self, operation: Create, found: Contact | None = None, since: int | None = None) -> Written:
+        """Make a user that was not `found`; one whose answer is lost is looked for before it is sent again.
 
-        `since`: when a job that may have made it got it, in unix seconds of Intercom's clock.
+        A 409 may tell, too, that it was made. `since`: when a job that may have made it got it, in unix seconds of
+        Intercom's clock; the job did not make an older contact.
         """
         records, tries, is_lost = operation.records, Tries(), False
-        while True:
+        while found is None:
             try:
-                return self._post(operation, _nothing, tries)
+                return self._post(operation, None, tries)
             except ConflictError as error:
                 return self.existing.after_conflict(records, error, doubtful=operation.again, since=since)
             except (InDoubtError, CallFailedError) as error:
@@ -124,35 +123,25 @@ class Creates:
                 if failed and not is_lost:
                     raise
                 found = self.existing.find_user(records.draft.identity)
-                if found is not None:
-                    return self.existing.adopt(records, found, is_ours=not is_older(found, since))
-                if failed:
+                if found is None and failed:
                     return InDoubt(records, _doubt(error.fault))
                 operation, is_lost = replace(operation, again=True), True
+        return self.existing.adopt(records, found, is_ours=not is_older(found, since))
 
     # Users and leads that a job, or a call, may have made.
 
-    def settle_users(self, operations: Iterable[Create], since: int | None) -> Iterator[Written]:
-        """Find out about users that a job was to make, and make those that are not there.
+    def settle_users(self, operations: Sequence[Create], since: int | None) -> Iterator[Written]:
+        """Find out about users that a job was to make, and make those that are not there; `since`: see above."""
+        shown = self.existing.matcher.search_index([operation.records.draft.identity for operation in operations])
 
-        `since`: when the job got them, in unix seconds of Intercom's clock; the job did not make an older contact.
-        """
-        wanted = [replace(operation, again=True) for operation in operations]
-        shown = self.existing.matcher.search_index([operation.records.draft.identity for operation in wanted])
-        yield from self.in_parallel(lambda operation: self._settle_user(operation, shown, since), wanted)
+        def settle(operation: Create) -> Written:
+            identity = operation.records.draft.identity
+            found = user_in(shown, identity)
+            if found is None and identity.external_id is not None:
+                found = self.existing.client.find_user(identity.external_id)
+            return self._create_user(replace(operation, again=True), found, since)
 
-    def _settle_user(self, operation: Create, shown: Directory, since: int | None) -> Written:
-        records, client = operation.records, self.existing.client
-        identity = records.draft.identity
-        try:
-            contact = user_in(shown, identity)
-            if contact is None and identity.external_id is not None and client.finds_by_external_id:
-                contact = client.find_user(identity.external_id)
-            if contact is None:
-                return self._create_user(operation, since)
-            return self.existing.adopt(records, contact, is_ours=not is_older(contact, since))
-        except UndoneError as error:
-            return Rejected(records, Refusal.by_intercom(error.fault))
+        yield from self.in_parallel(lambda one: attempt(one.records, partial(settle, one)), operations)
 
     def settle_leads(self, written: Iterable[Written | LeadInDoubt]) -> Iterator[Written]:
         """Yield what became of writes; leads in doubt, all at once, are looked for before they are repeated.
@@ -170,12 +159,10 @@ class Creates:
                 return
             missing: list[LeadInDoubt] = []
             for doubt, match in self._look_for(doubts):
-                if isinstance(match, (Found, Ambiguous)):
-                    yield self._found_lead(doubt, match)
-                elif doubt.may_come or not isinstance(match, NotFound):
-                    yield self._left_in_doubt(doubt)
-                else:
+                if isinstance(match, NotFound) and not doubt.may_come:
                     missing.append(doubt)
+                else:
+                    yield self._settled(doubt, match)
             written = self.in_parallel(self._repeat, missing)
 
     def _look_for(self, missing: list[LeadInDoubt]) -> Iterator[tuple[LeadInDoubt, Match]]:
@@ -196,6 +183,16 @@ class Creates:
             if missing:
                 self.existing.client.pause(min(pause, max(due - time.monotonic(), 0.0)))
 
+    def _settled(self, doubt: LeadInDoubt, match: Match) -> Written:
+        records = doubt.operation.records
+        match match:
+            case Found(contact):
+                return attempt(records, partial(self.existing.adopt, records, contact, is_ours=True))
+            case Ambiguous():
+                return Rejected(records, refusal(match))
+            case _:
+                return self._left_in_doubt(doubt)
+
     def is_doubtful(self, email: Email) -> bool:
         """Check whether a lead with this email was given up by this run, and may turn up."""
         return email in self._doubtful
@@ -207,30 +204,15 @@ class Creates:
 
     def _repeat(self, doubt: LeadInDoubt) -> Written | LeadInDoubt:
         operation = replace(doubt.operation, again=True)
-        try:
-            return self._create_lead(operation, doubt.intent, doubt.tries)
-        except UndoneError as error:
-            return Rejected(operation.records, Refusal.by_intercom(error.fault))
-
-    def _found_lead(self, doubt: LeadInDoubt, match: Found | Ambiguous) -> Written:
-        if isinstance(match, Ambiguous):
-            return Rejected(doubt.operation.records, refusal(match))
-        try:
-            return self.existing.adopt(doubt.operation.records, match.contact, is_ours=True)
-        except UndoneError as error:
-            return Rejected(doubt.operation.records, Refusal.by_intercom(error.fault))
+        return attempt(operation.records, partial(self._create_lead, operation, doubt.intent, doubt.tries))
 
 
-def email_of(operation: Create | Update) -> Email:
+def email_of(operation: Call) -> Email:
     """Return the email of a lead: none is made without."""
     email = operation.records.draft.identity.email
     if email is None:
         raise ValueError("a lead is not made without an email")
     return email
-
-
-def _nothing() -> None:
-    """Nothing is to be done before a user is sent: Intercom refuses a second one."""
 
 
 def _doubt(fault: Fault) -> Refusal:

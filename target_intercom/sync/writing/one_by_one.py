@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, replace
+from functools import partial
 
-from target_intercom.errors import ConflictError, MergedError, RefusedError, UndoneError
+from target_intercom.errors import ConflictError, MergedError
 from target_intercom.model import Identity, MatchBy
 from target_intercom.outcomes import Refusal, Result
 from target_intercom.sync.matching.whose import another_person
-from target_intercom.writes import Create, Rejected, Saved, Surprise, Update
+from target_intercom.sync.writing.conflicts import attempt
+from target_intercom.writes import Rejected, Saved, Surprise, Update
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,16 +34,9 @@ class DirectWriter:
         """Write; leads in doubt come last, settled together."""
         yield from self.creates.settle_leads(self.in_parallel(self._call, calls))
 
-    def _call(self, operation: Call) -> Written | LeadInDoubt:
-        try:
-            match operation:
-                case Create():
-                    return self.creates.create(operation)
-                case Update():
-                    return self._update(operation)
-        except UndoneError as error:
-            refusal = Refusal.by_intercom(error.fault)
-            return Rejected(operation.records, refusal, is_unchanged=isinstance(error, RefusedError))
+    def _call(self, call: Call) -> Written | LeadInDoubt:
+        write = partial(self._update, call) if isinstance(call, Update) else partial(self.creates.create, call)
+        return attempt(call.records, write)
 
     def _update(self, operation: Update) -> Written:
         records = operation.records

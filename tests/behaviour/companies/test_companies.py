@@ -420,6 +420,21 @@ def test_calls_of_archiving_in_bulk(load: Loader, sandbox: SandboxServer) -> Non
     assert companies(sandbox) == {}
 
 
+@pytest.mark.parametrize(("bulk", "repairing", "enriching"), [(False, 110, 210), (True, 110, 125)])
+def test_calls_where_each_company_is_asked_for(
+    load: Loader, sandbox: SandboxServer, bulk: bool, repairing: int, enriching: int
+) -> None:
+    sandbox.conditions.change({"bulk_seconds": 0})
+    load(many(range(100)), **ACCOUNTS)
+    repaired = load(many(range(100)), bulk_writes=bulk, repair=True, **ACCOUNTS)
+    assert (repaired.results("accounts"), repaired.writes) == ({"unchanged": 100}, 0)
+    assert total(repaired.calls) <= repairing
+    forgotten = {"ledger_url": "none", **settings(sync_mode="enrich")}
+    enriched = load(many(range(100), plan="pro"), bulk_writes=bulk, **forgotten)
+    assert enriched.results("accounts") == {"updated": 100}
+    assert total(enriched.calls) <= enriching
+
+
 def test_a_job_that_fails_is_settled_one_by_one(load: Loader, sandbox: SandboxServer) -> None:
     sandbox.conditions.change({"bulk_seconds": 0, "bulk_item_fault_rate": 0.5})
     done = load(many(range(50)), bulk_writes=True, **ACCOUNTS)

@@ -568,4 +568,4 @@ def test_a_token_is_taken_out_of_whatever_an_error_says() -> None:
 @pytest.mark.parametrize("state", ["failed", "queued", None, ["running"]])
 def test_a_task_in_a_state_that_nobody_knows_has_not_ended(state: Any) -> None:
     job = Job.from_json({"id": "j", "tasks": [{"id": "a", "state": state}, {"id": "b", "state": "completed"}]})
-    assert {task: state.has_ended for task, state in job.tasks.items()} == {"a": False, "b": True}
+    assert {id_: task.state.has_ended for id_, task in job.tasks.items()} == {"a": False, "b": True}
