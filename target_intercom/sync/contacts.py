@@ -48,14 +48,17 @@ class ContactBatch:
     outcomes: RecordOutcomes
     overlap: Overlap
     _find_names: Callable[[], Names] = field(init=False)
-    """Returns what the records that are planned may share with those of other batches."""
+    """Returns what the records that are planned may share with those of other batches.
+
+    It does not lead back to the batch, whose records would stay in memory until Python looks for such circles.
+    """
     _written: dict[ContactId | None, Contact] = field(init=False)
     """The contacts as the writes of the plan have left them."""
 
     def run(self, records: Sequence[Received]) -> Work:
         """See `Batch`; marked records get their outcomes at the end of the pipe."""
         taken = self.intake.take(records)
-        taken, by_ledger = self.overlap.apart(taken, self._names_of, self.intake.take_again)
+        taken, by_ledger = self.overlap.apart(taken, partial(_names_of, self.stream.name), self.intake.take_again)
         take_in = self.look_ups.begin(taken.others, self.overlap.began)
         yield by_ledger
         take_in()
@@ -63,7 +66,7 @@ class ContactBatch:
         with self.outcomes.batch():
             while entries:
                 batch = self._plan(entries)
-                self._find_names = cache(partial(self._names_around, entries, by_ledger))
+                self._find_names = cache(partial(_names_around, self.look_ups.known, entries, by_ledger))
                 if self.overlap.end_sharing(self._find_names):
                     # What was looked up has changed since.
                     entries = self.memory.recall(entries)
@@ -75,18 +78,6 @@ class ContactBatch:
                     self.overlap.end_all()
                 entries = self.memory.recall(again)
                 self.look_ups.look_up([entry for entry in entries if entry.again])
-
-    def _names_of(self, taken: Taken) -> frozenset[Hashable]:
-        """Return what records may share with those of other batches, by the ledger."""
-        entries = [*taken.quiet, *taken.others]
-        keys = [*(one.key for one in taken.familiar), *(entry.key for entry in entries if entry.key is not None)]
-        names = (*(one.names() for one in taken.familiar), *(entry.names() for entry in entries))
-        return frozenset[t.Hashable]().union(((self.stream.name, key) for key in keys), *names)
-
-    def _names_around(self, entries: Iterable[Entry], by_ledger: Callable[[], Names]) -> Names:
-        """Return what records may share with those of other batches, by the ledger and by what was looked up."""
-        contacts = self.look_ups.known.around(identities_of(entries))
-        return by_ledger().union(*(Identity.of(contact).identifiers() for contact in contacts))
 
     def _plan(self, entries: Sequence[Entry]) -> BatchPlan:
         """Plan a batch, and look up the contacts that the plan needs."""
@@ -211,3 +202,17 @@ def _is_foretold(written: Written) -> bool:
 
 def _place(entry: Entry) -> int:
     return entry.received.number
+
+
+def _names_of(stream: str, taken: Taken) -> frozenset[Hashable]:
+    """Return what records may share with those of other batches, by the ledger."""
+    entries = [*taken.quiet, *taken.others]
+    keys = [*(one.key for one in taken.familiar), *(entry.key for entry in entries if entry.key is not None)]
+    names = (*(one.names() for one in taken.familiar), *(entry.names() for entry in entries))
+    return frozenset[t.Hashable]().union(((stream, key) for key in keys), *names)
+
+
+def _names_around(known: Directory, entries: Iterable[Entry], by_ledger: Callable[[], Names]) -> Names:
+    """Return what records may share with those of other batches, by the ledger and by what was looked up."""
+    contacts = known.around(identities_of(entries))
+    return by_ledger().union(*(Identity.of(contact).identifiers() for contact in contacts))
