@@ -162,7 +162,7 @@ class TargetIntercom(Command):
         self.run.finish()
         self.run.check_refused()
         super().process_endofpipe()
-        self.run.warn_of_unused_mappings()
+        self.run.warn_of_unused_names()
         self.run.warn_of_missing_streams()
         self.run.end(Ending())
         self.display.end()

@@ -157,6 +157,12 @@ class Ledger:
         del contacts
         return Doubt("")
 
+    def begin(self, stream: str, keys: Sequence[RecordKey]) -> None:
+        """Write, before it is done, that contacts are made for records that the ledger does not know."""
+
+    def take_back(self, stream: str, keys: Sequence[RecordKey]) -> None:
+        """Write that no contacts were made for records, whichever run began to."""
+
     def trust(self, contacts: Sequence[ContactId], doubt: Doubt) -> None:
         """Write that Intercom refused to change contacts: what only this doubt has put in doubt holds again."""
 

@@ -32,7 +32,8 @@ class EntryState(str, enum.Enum):
     MISSING = "missing"
     """The record is missing; its contact stays for a record of an earlier run, or for a refused record."""
     REMOVED = "removed"
-    """It was removed, or the record names it no more; only the record's key, and a removed contact's id, are kept."""
+    """It was removed, or not made yet, or is named no more; only the record's key and a removed contact's id are kept.
+    """
     DROPPED = "dropped"
     """It was written lately, and its record names another since: no record names it, and search may not show it yet."""
 
@@ -84,6 +85,11 @@ class LedgerEntry:
     """The contact may be otherwise than the record says: another record changed it, or a write that may have failed."""
     overruled_by: RecordKey | None = None
     """The record of the same stream that came later and changed the contact."""
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a run began to make its contact (`Ledger.begin`), and was cut off: `written_at` tells when."""
+        return self.contact is None and self.groups == UNNOTED
 
 
 @dataclass(frozen=True, slots=True)
