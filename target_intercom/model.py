@@ -122,9 +122,8 @@ class Identity(t.NamedTuple):
 
     @classmethod
     def of(cls, contact: Contact) -> Identity:
-        """Return a contact's identifiers; a lead's generated external_id is none (fact sheet section 3.3)."""
-        external_id = contact.external_id if contact.role == "user" else None
-        return cls(external_id, contact.email, contact.id)
+        """Return a contact's identifiers; a lead's generated external_id is none."""
+        return cls(contact.own_external_id, contact.email, contact.id)
 
 
 @dataclass(frozen=True, slots=True)

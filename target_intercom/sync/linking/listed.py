@@ -9,7 +9,6 @@ from types import MappingProxyType
 from target_intercom.ledger.remembered import UNNOTED
 from target_intercom.model import Contact, stand_in
 from target_intercom.outcomes import Result
-from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.links import ListedGroups, save_lists
 from target_intercom.sync.matching.roles import newborn
 from target_intercom.sync.remembering.fingerprints import lists_news, lists_print, record_key
@@ -269,7 +268,7 @@ class ListedLinks(ContactLinks):
 
     @property
     def _inserts(self) -> bool:
-        return self.stream.settings.sync_mode is SyncMode.INSERT
+        return self.stream.settings.sync_mode.first_wins
 
     def _list(self, key: RecordKey, entry: Entry, contact: Contact) -> ListedGroups:
         return ListedGroups(self.stream.name, key, contact, entry.draft.listed)

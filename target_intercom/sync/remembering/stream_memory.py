@@ -208,8 +208,7 @@ class StreamMemory:
         """
         # It is compared when the record comes again.
         may_change = contact.id in self.given_up
-        # In `insert` mode only the first record may change its contact.
-        updates, first = self.stream.settings.sync_mode.updates, records.entries[0]
+        first, first_wins = records.entries[0], self.stream.settings.sync_mode.first_wins
         for entry in records.entries:
             if entry.key is not None:
                 row = LedgerEntry(
@@ -218,7 +217,7 @@ class StreamMemory:
                     hashes=None if may_change else prints_of(entry.draft, self._settings, left_out),
                     state=EntryState.SYNCED,
                     written_at=self._written_at(entry.key, is_news=changed or contact is not records.found),
-                    groups=UNNOTED if (updates or entry is first) and lists_news(entry, contact) else None,
+                    groups=UNNOTED if (entry is first or not first_wins) and lists_news(entry, contact) else None,
                     source=None if may_change or left_out else entry.source,
                     merged=by_merge or entry.is_linked_by_merge(contact.id),
                     overruled_by=None if _still_holds(entry, records) else records.entries[-1].key,
