@@ -56,7 +56,9 @@ class ContactBatch:
         """See `Batch`; marked records get their outcomes at the end of the pipe."""
         taken = self.intake.take(records)
         taken, by_ledger = self.overlap.apart(taken, partial(_names_of, self.stream.name), self.intake.take_again)
-        self.look_ups.begin(taken.others, self.overlap.began)
+        take_in = self.look_ups.begin(taken.others, self.overlap.began)
+        yield by_ledger
+        take_in()
         entries = self._report_unchanged(*taken)
         with self.outcomes.batch():
             while entries:
@@ -65,7 +67,7 @@ class ContactBatch:
                 if self.overlap.end_sharing(self._find_names):
                     # What was looked up has changed since.
                     entries = self.memory.recall(entries)
-                    self.look_ups.begin(entries, self.overlap.began)
+                    self.look_ups.begin(entries, self.overlap.began)()
                     continue
                 again = yield from self._carry_out(batch)
                 if again:
