@@ -195,6 +195,9 @@ class Matcher:
         unseen = sorted(one for one in set(ids) if not (into.is_answered(one) or self.directory.is_answered(one)))
         for contact, fact, survivor in self.in_parallel(self._ask_for, unseen):
             into.learn_fact(contact, fact)
+            if isinstance(fact, (Gone, Merged)):
+                # The rest of the run, which may trust the ledger, is to know it as well.
+                self.directory.learn_fact(contact, fact)
             if survivor is not None:
                 into.learn(survivor, Source.ANSWER)
 
