@@ -216,10 +216,6 @@ def fate_of(table: MappingTable, prop: str, name: str, known: KnownAttributes) -
     """Return what becomes of a property that goes into a custom attribute, mapped or not, with the findings."""
     attributes = known.of_kind(table.kind) or CustomAttributes(())
     is_mapped, entry = prop in table.own.mappings, attributes.entries.get(name)
-    bare = name.removeprefix(CUSTOM_PREFIX)
-    if entry is None and bare in table.kind.standard_names:
-        message = f"Intercom takes no custom attribute named like a standard one ('{bare}'): give '{prop}' another name"
-        return Fate.LEFT_OUT, [table.wrong(message)]
     warning = attributes.warning(name, create=table.own.create_attributes)
     if entry is None and warning is None and known.is_taken(name, table.kind):
         taken = unwritten_attribute(name, taken_name(name, table.kind))

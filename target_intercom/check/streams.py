@@ -130,10 +130,8 @@ def _verdict(
 
 def _object_findings(stream: CheckedStream, known: Mapping[str, str]) -> Iterator[Finding]:
     """Yield that the ledger has the stream's records as something else, in the words of a run."""
-    given = stream.own.object.value
-    before = known.get(stream.name, given)
-    if before != given:
-        error = changed_object(stream.name, before, given)
+    error = changed_object(stream.name, known.get(stream.name), stream.own.object.value)
+    if error is not None:
         yield Finding(Level.ERROR, f"streams.{stream.name}.object", str(error))
 
 

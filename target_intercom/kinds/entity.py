@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
+from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX
 from target_intercom.intercom.protocol.headers import version_at_least
 
 if t.TYPE_CHECKING:
@@ -126,8 +127,12 @@ class EntityKind:
 
     @cached_property
     def standard_names(self) -> frozenset[str]:
-        """The names of all standard attributes: Intercom takes no custom attribute of such a name."""
+        """The names of all standard attributes."""
         return self.other_names.union(one.name for one in self.attributes)
+
+    def is_standard(self, name: str) -> bool:
+        """Check whether a custom attribute's full name is that of a standard one: Intercom takes no such attribute."""
+        return name.removeprefix(CUSTOM_PREFIX) in self.standard_names
 
     def names(self, applies: Callable[[Attribute], object]) -> frozenset[str]:
         """Return the names of the attributes to which something applies."""

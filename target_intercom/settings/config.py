@@ -56,6 +56,11 @@ class SyncMode(str, enum.Enum):
         """Whether contacts that are there are changed."""
         return self in {SyncMode.SYNC, SyncMode.ADDITIVE, SyncMode.ENRICH}
 
+    @property
+    def first_wins(self) -> bool:
+        """Whether of several records of a contact the first counts, and not the last."""
+        return self is SyncMode.INSERT
+
 
 class CreationMode(str, enum.Enum):
     """Role of contacts that are made."""

@@ -88,8 +88,10 @@ def no_earlier_run(streams: Collection[str], config: Config) -> str | None:
     )
 
 
-def changed_object(stream: str, known: str, given: str) -> StreamRefusedError:
-    """Return the error that a stream's records are of another object than those that the ledger has of it."""
+def changed_object(stream: str, known: str | None, given: str) -> StreamRefusedError | None:
+    """Return the error that a stream's records are of another object than those that the ledger has of it, if any."""
+    if known in {None, given}:
+        return None
     message = (
         f"Stream '{stream}': 'object' is '{given}', and the ledger has it as '{known}'. Correct it in 'streams'; or "
         f"make the ledger forget the stream: python -m target_intercom.ledger forget {shlex.quote(stream)}"

@@ -10,7 +10,6 @@ from itertools import chain
 from target_intercom.errors import LedgerError
 from target_intercom.model import Entry, Found
 from target_intercom.outcomes import Outcome, Refusal, Result
-from target_intercom.settings.config import SyncMode
 from target_intercom.sync.matching.directory import Gone, Source
 from target_intercom.writes import Create, InDoubt, Rejected, Saved, Skipped, Surprise, Update
 
@@ -97,6 +96,7 @@ class RecordOutcomes:
         if not isinstance(written, (Saved, InDoubt)):
             # What is in doubt may have been made, with its links.
             self.links.cancel(written.records)
+            self.memory.take_back(written.records)
         if _are_to_part(written):
             return [replace(entry, alone=True) for entry in written.records.entries]
         match written:
@@ -143,8 +143,7 @@ class RecordOutcomes:
             if contact.is_read and records.found is not contact:
                 self._learn(contact, records)
             self.links.saved(records, contact, result)
-        first_wins = self.stream.settings.sync_mode is SyncMode.INSERT
-        winner = records.entries[0] if first_wins else records.entries[-1]
+        winner = records.entries[0 if self.stream.settings.sync_mode.first_wins else -1]
         for entry in records.entries:
             became = (result, reason) if entry is winner else (Result.MERGED, None)
             self.report.record(self.stream.name, Outcome(entry.received, *became))

@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX, Contact
+from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX, Contact, attributes_body
 from target_intercom.intercom.protocol.ids import CompanyId, ContactId, ExternalId, entries_of, id_of, seconds_of
 
 if t.TYPE_CHECKING:
@@ -72,12 +72,8 @@ def unescaped(name: str, value: Json) -> Json:
 
 def company_body(company_id: str | None, attributes: Mapping[str, Json]) -> dict[str, Json]:
     """Return the body of a write, from flat attributes; `company_id` None: an update by Intercom's id."""
-    body = {name: value for name, value in attributes.items() if not name.startswith(CUSTOM_PREFIX)}
-    custom = {
-        name.removeprefix(CUSTOM_PREFIX): value for name, value in attributes.items() if name.startswith(CUSTOM_PREFIX)
-    }
     own = {} if company_id is None else {"company_id": company_id}
-    return {**own, **body, **({"custom_attributes": custom} if custom else {})}
+    return {**own, **attributes_body(attributes)}
 
 
 def companies_of(page: Mapping[str, Json]) -> list[Company]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from sqlalchemy import func, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from target_intercom.ledger.interface import stamp
+from target_intercom.ledger.remembered import stamp
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.many import execute_many
 
@@ -83,6 +83,10 @@ class Rows:
         """Write a row where there is none of its key; returns whether there was none."""
         attempt = self._insert(self._table).values(row).on_conflict_do_nothing()
         return bool(connection.execute(attempt.execution_options(preserve_rowcount=True)).rowcount)
+
+    def add_all(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+        """Write rows where there are none of their keys."""
+        connection.execute(self._insert(self._table).on_conflict_do_nothing(), rows)
 
     def put(
         self,

@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 from target_intercom.model import Found, NotFound
 from target_intercom.outcomes import Result, SkipReason
-from target_intercom.settings.config import SyncMode
 from target_intercom.sync.planning.wanted import folded, same
 from target_intercom.writes import ContactRecords, Create, Saved, Skipped, Update
 
@@ -17,7 +16,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.kinds.entity import EntityKind
     from target_intercom.model import Contact, ContactDraft, ContactId, Entry, Json
-    from target_intercom.settings.config import StreamConfig
+    from target_intercom.settings.config import StreamConfig, SyncMode
     from target_intercom.sync.by_key.known import KeyMatch
     from target_intercom.writes import PlannedWrite
 
@@ -50,8 +49,8 @@ def rounds(
         if of_key and not entry.alone:
             records = of_key[-1]
             records.entries.append(entry)
-            # In `insert` mode the first record counts.
-            records.draft = records.draft if mode is SyncMode.INSERT else folded(records.draft, entry.draft)
+            if not mode.first_wins:
+                records.draft = folded(records.draft, entry.draft)
         else:
             of_key.append(ContactRecords(match, entry.draft, [entry]))
     most = max(map(len, writes.values()), default=0)

@@ -308,7 +308,7 @@ class Stage(Directory):
 
 def names_of(contact: Contact) -> tuple[Name, ...]:
     """Return the names by which a contact is found, besides its id."""
-    external_id = contact.external_id if contact.role == "user" else None
+    external_id = contact.own_external_id
     names: tuple[Name, ...] = () if external_id is None else ((MatchBy.EXTERNAL_ID, external_id),)
     if contact.email is None:
         return names

@@ -11,7 +11,7 @@ from collections import UserDict
 from dataclasses import replace
 from types import MappingProxyType
 
-from target_intercom.intercom.protocol.contacts import contact_body
+from target_intercom.intercom.protocol.contacts import attributes_body
 from target_intercom.intercom.protocol.ids import AdminId, normal_email
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX, ExternalId
@@ -63,7 +63,7 @@ def owners(attributes: Mapping[str, Json]) -> dict[str, AdminId]:
 
 def item(attributes: Mapping[str, Json]) -> dict[str, Json]:
     """Return a contact's item: what a job is to write."""
-    return contact_body({**attributes, **owners(attributes)})
+    return attributes_body({**attributes, **owners(attributes)})
 
 
 def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactId) -> Contact:

@@ -184,7 +184,7 @@ class _Play:
             self._order.depend(decided, earlier.turn, earlier)
             earlier.entries.append(entry)
             earlier.asked |= decided.asked
-            if updates:
+            if not self._config.sync_mode.first_wins:
                 earlier.draft = folded(earlier.draft, entry.draft)
             self._link(decided, earlier)
             return

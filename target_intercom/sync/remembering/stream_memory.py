@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
-from target_intercom.ledger.interface import UNNOTED, Dropped, EntryState, LedgerEntry, Loaded, Stamp, stamp
+from target_intercom.ledger.remembered import UNNOTED, Dropped, EntryState, LedgerEntry, Loaded, Stamp, stamp
 from target_intercom.model import Identity, Known, LedgerVerdict, MatchBy
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.matching.whose import RecordLinks, may_let_go
@@ -21,13 +21,14 @@ from target_intercom.sync.remembering.fingerprints import (
     settings_print,
     source_print,
 )
-from target_intercom.writes import Update
+from target_intercom.writes import Create, Update
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from target_intercom.ledger.interface import Doubt, Ledger, UnchangedRow
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.ledger.remembered import Doubt, UnchangedRow
     from target_intercom.model import Contact, ContactId, Entry, Identifier, Received, RecordKey, StreamSchema
     from target_intercom.settings.config import Stream
     from target_intercom.sync.matching.contact_ids import ContactIds
@@ -174,10 +175,23 @@ class StreamMemory:
         self.ledger.trust(sorted(set(contacts).difference(self.given_up)), doubt)
 
     def doubt(self, calls: Sequence[Call]) -> Doubt:
-        """Write, before contacts are changed, that their state is in doubt: the process may be killed in between."""
+        """Write, before contacts are made and changed, that their state is in doubt: the process may be killed."""
+        made = [one.records for one in calls if isinstance(one, Create)]
+        self.ledger.begin(self.stream.name, [key for records in made for key in self._linked_if_made(records)])
         updates = [one for one in calls if isinstance(one, Update)]
         self.ledger.adopt([one.contact for one in updates])
         return self.ledger.doubt(sorted({one.contact.id for one in updates if one.attributes}))
+
+    def take_back(self, records: ContactRecords) -> None:
+        """Write that no contact was made for records."""
+        if records.found is None:
+            self.ledger.take_back(self.stream.name, list(self._linked_if_made(records)))
+
+    def _linked_if_made(self, records: ContactRecords) -> Iterator[RecordKey]:
+        """Yield the key of the record whose groups count only if its contact is made: in `insert` mode."""
+        first = records.entries[0]
+        if not self.stream.settings.sync_mode.updates and first.draft.listed and first.key is not None:
+            yield first.key
 
     def loaded(
         self,
@@ -194,8 +208,7 @@ class StreamMemory:
         """
         # It is compared when the record comes again.
         may_change = contact.id in self.given_up
-        # In `insert` mode only the first record may change its contact.
-        updates, first = self.stream.settings.sync_mode.updates, records.entries[0]
+        first, first_wins = records.entries[0], self.stream.settings.sync_mode.first_wins
         for entry in records.entries:
             if entry.key is not None:
                 row = LedgerEntry(
@@ -204,7 +217,7 @@ class StreamMemory:
                     hashes=None if may_change else prints_of(entry.draft, self._settings, left_out),
                     state=EntryState.SYNCED,
                     written_at=self._written_at(entry.key, is_news=changed or contact is not records.found),
-                    groups=UNNOTED if (updates or entry is first) and lists_news(entry, contact) else None,
+                    groups=UNNOTED if (entry is first or not first_wins) and lists_news(entry, contact) else None,
                     source=None if may_change or left_out else entry.source,
                     merged=by_merge or entry.is_linked_by_merge(contact.id),
                     overruled_by=None if _still_holds(entry, records) else records.entries[-1].key,
@@ -216,11 +229,13 @@ class StreamMemory:
         for entry in records.entries:
             if entry.key is not None:
                 earlier = self._entries.get(entry.key)
-                is_ours = earlier is not None and earlier.state is EntryState.SYNCED
+                is_made = entry.may_have_made(contact)
+                is_ours = is_made or (earlier is not None and earlier.state is EntryState.SYNCED)
                 state = EntryState.SYNCED if is_ours else EntryState.FOUND
                 hashes = prints_of(entry.draft, self._settings)
                 written_at = self._written_at(entry.key, is_news=contact is not records.found)
-                self._add(LedgerEntry(entry.key, contact, hashes, state, written_at), entry)
+                row = LedgerEntry(entry.key, contact, hashes, state, written_at, UNNOTED if is_made else None)
+                self._add(row, entry)
 
     def flush(self) -> None:
         """Write down what was learnt."""
@@ -241,7 +256,8 @@ class StreamMemory:
         if trust is LedgerVerdict.IN_LINE and entry.source is not None and entry.source != row.source:
             self._new_sources[row.key] = entry.source
         single = None if row.hashes is None or row.is_doubted or row.overruled_by else row.hashes.single
-        return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged))
+        begun = row.written_at / 1000 if row.is_begun else None
+        return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged, begun))
 
     def _trust(self, entry: Entry, row: LedgerEntry) -> LedgerVerdict:
         if entry.draft.removed:
