@@ -42,6 +42,7 @@ class Load:
     accounts: tuple[Row, ...] = ()
     customers: tuple[Row, ...] = ()
     mode: str = "sync"
+    repair: bool = False
     forgets: bool = False
     """The ledger is deleted before."""
     is_bulk: bool | None = None
@@ -61,6 +62,7 @@ class Load:
         return {
             "access_token": TOKEN,
             "sync_mode": self.mode,
+            "repair": self.repair,
             "mappings": {"id": "external_id"},
             "companies_property": "account",
             "max_removal_percent": 100,
@@ -126,6 +128,13 @@ CASES: t.Final = (
         15,
         15,
     ),
+    Case(
+        "companies, mode enrich, not in the ledger",
+        (Load(_accounts(), is_bulk=False), Load(_accounts(plan="pro"), mode="enrich", forgets=True)),
+        2010,
+        1025,
+    ),
+    Case("companies, repair, nothing changed", (Load(_accounts()), Load(_accounts(), repair=True)), 1010, 1010),
     Case(
         "companies archived, ids known", (Load(_accounts(), is_bulk=False), Load(_accounts(), mode="remove")), 1010, 25
     ),

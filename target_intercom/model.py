@@ -12,21 +12,16 @@ from target_intercom.json_lines import Json
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
-    from collections.abc import Set as AbstractSet
 
     from target_intercom.errors import Fault, InvalidRecordError
 
 __all__ = [
-    "CONTACT_RESULTS",
     "CUSTOM_PREFIX",
-    "MEMBERSHIP_RESULTS",
     "STAND_IN",
     "Ambiguous",
     "Contact",
     "ContactDraft",
     "ContactId",
-    "ContactRecords",
-    "Create",
     "Email",
     "Entry",
     "ExternalId",
@@ -37,7 +32,6 @@ __all__ = [
     "Json",
     "Known",
     "LedgerVerdict",
-    "LinkChange",
     "LinkName",
     "LinkedId",
     "Match",
@@ -45,22 +39,13 @@ __all__ = [
     "MergedAway",
     "Name",
     "NotFound",
-    "Outcome",
     "Pair",
-    "PlannedWrite",
     "Received",
     "RecordKey",
-    "Refusal",
-    "Refuse",
-    "Result",
     "Role",
-    "Skip",
-    "SkipReason",
     "StreamSchema",
     "TagId",
     "Unanswered",
-    "Unchanged",
-    "Update",
     "stand_in",
 ]
 
@@ -137,9 +122,8 @@ class Identity(t.NamedTuple):
 
     @classmethod
     def of(cls, contact: Contact) -> Identity:
-        """Return a contact's identifiers; a lead's generated external_id is none (fact sheet section 3.3)."""
-        external_id = contact.external_id if contact.role == "user" else None
-        return cls(external_id, contact.email, contact.id)
+        """Return a contact's identifiers; a lead's generated external_id is none."""
+        return cls(contact.own_external_id, contact.email, contact.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +199,8 @@ class Known:
     """Hash of what the contact has that no bulk job can write; None: not known."""
     merged: bool = False
     """The contact is the survivor of a merge, not the one that the record was loaded into."""
+    begun: float | None = None
+    """When a run that was cut off began to make a contact, in unix seconds; None: none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +225,23 @@ class Entry:
         """The contact that the ledger says the record is of."""
         return None if self.known is None else self.known.contact
 
+    def names(self) -> set[Identifier]:
+        """Return the identifiers of the record and of its known contact, which other records may share."""
+        names = set(self.draft.identity.identifiers())
+        return names if self.contact is None else names.union(Identity.of(self.contact).identifiers())
+
     def is_linked_by_merge(self, contact: ContactId) -> bool:
         """Check whether nothing but a merge in Intercom made a contact the record's."""
         return self.known is not None and self.known.merged and self.contact is not None and self.contact.id == contact
+
+    def may_have_made(self, contact: Contact) -> bool:
+        """Check whether a run that was cut off may have made a contact for this record."""
+        return self.begun is not None and contact.was_made_since(self.begun)
+
+    @property
+    def begun(self) -> float | None:
+        """When a run that was cut off began to make the record's contact; see `Known`."""
+        return None if self.known is None else self.known.begun
 
     @property
     def is_in_line(self) -> bool:
@@ -293,182 +293,3 @@ class Unanswered:
 
 
 Match: t.TypeAlias = NotFound | Found | MergedAway | Ambiguous | Unanswered
-
-
-@dataclass(slots=True)
-class ContactRecords:
-    """The records of one contact in a batch, laid over each other."""
-
-    match: NotFound | Found
-    draft: ContactDraft
-    entries: list[Entry]
-    contact: ContactId | None = None
-    """The contact, or a stand-in for one that is to be made; None: nothing is changed for sure."""
-    turn: int = 0
-    """The round in which it goes."""
-    replaced: AbstractSet[RecordKey] = frozenset()
-    """Keys that come again in a later write of the batch: what their records list here does not last."""
-    is_followed: bool = False
-    """Another write or a mark of the batch is about the contact after this."""
-    asked: AbstractSet[Name] = frozenset()
-    """All by which its records were decided: keys, identifiers and contacts."""
-    moved: AbstractSet[Name] = frozenset()
-    """All that it changes of that: what is decided by it is planned on its success."""
-
-    @property
-    def found(self) -> Contact | None:
-        """The contact that is there; None: one is to be made."""
-        return self.match.contact if isinstance(self.match, Found) else None
-
-
-# What is to be done, and what came of it.
-
-
-class SkipReason(str, enum.Enum):
-    """Why a record was left undone although nothing is wrong with it."""
-
-    NOT_CREATED = "not_created"
-    """There is no such contact and the sync mode creates none."""
-    EXISTS = "exists"
-    """The contact exists and the sync mode does not update."""
-    NOT_REMOVED = "not_removed"
-    """The record is marked as deleted and the sync mode removes nothing."""
-    NOT_THERE = "not_there"
-    """There is no such contact to remove; an archived one cannot be seen."""
-    LIVE_AGAIN = "live_again"
-    """A later record of the same key was live."""
-    STILL_NAMED = "still_named"
-    """The contact stays, because another record names it."""
-    CONTACT_MERGED = "contact_merged"
-    """The record's contact was merged into another, which nobody asked to remove."""
-    HAS_PEOPLE = "has_people"
-    """The company stays, because people are in it that this target did not put there."""
-    NOT_TAGGED = "not_tagged"
-    """This target did not put the tag on for this record, so it does not take it off."""
-    NOT_ATTACHED = "not_attached"
-    """This target did not put the contact into the company for this record, so it does not take it out."""
-    STILL_WANTED = "still_wanted"
-    """The tag, or the company, stays, because another record or stream has the contact in the group."""
-
-
-class Result(str, enum.Enum):
-    """What became of a record; each has exactly one."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    MERGED = "merged"
-    SKIPPED = "skipped"
-    ARCHIVED = "archived"
-    DELETED = "deleted"
-    TAGGED = "tagged"
-    UNTAGGED = "untagged"
-    ATTACHED = "attached"
-    DETACHED = "detached"
-    INVALID = "invalid"
-    REJECTED = "rejected"
-
-
-_LINK_RESULTS: t.Final = {
-    LinkName.TAG: (Result.TAGGED, Result.UNTAGGED),
-    LinkName.COMPANY: (Result.ATTACHED, Result.DETACHED),
-}
-"""What can become of a link: it is put on, or taken off."""
-CONTACT_RESULTS: t.Final = tuple(one for one in Result if not any(one in results for results in _LINK_RESULTS.values()))
-"""What can become of a contact's record."""
-MEMBERSHIP_RESULTS: t.Final = {
-    kind: (*results, Result.UNCHANGED, Result.MERGED, Result.SKIPPED, Result.INVALID, Result.REJECTED)
-    for kind, results in _LINK_RESULTS.items()
-}
-"""What can become of a membership's record, by kind of link."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a record was refused: the `rejected` object of the rejected-records file."""
-
-    result: t.Literal[Result.INVALID, Result.REJECTED]
-    reason: str
-    code: str | None = None
-    field: str | None = None
-    request_id: str | None = None
-    quotes_intercom: bool = False
-    """The reason quotes Intercom, which may quote the record: not for a log."""
-
-    @classmethod
-    def by_intercom(cls, fault: Fault) -> Refusal:
-        """Word a refusal with Intercom's own reason."""
-        status = None if fault.status is None else f"Intercom answered {fault.status}"
-        reason = ": ".join(part for part in (status, fault.message) if part is not None)
-        return cls(Result.REJECTED, reason, fault.code, fault.field, fault.request_id, quotes_intercom=True)
-
-
-@dataclass(frozen=True, slots=True)
-class LinkChange:
-    """Links that a contact is to get, and to lose."""
-
-    add: frozenset[LinkedId]
-    remove: frozenset[LinkedId]
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Make a new contact."""
-
-    records: ContactRecords
-    role: Role
-    attributes: Mapping[str, Json]
-    again: bool = False
-    """It was sent before and surely did not arrive."""
-    links: Mapping[LinkName, LinkChange] = field(default_factory=dict)
-    """What may go along in a bulk job, as of an `Update`."""
-    stand_in: ContactId | None = None
-    """The contact's id as long as Intercom's is not known, where links go along (`stand_in`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """Change a contact: `changes` holds what differs; it is empty only where nothing but links is to be changed."""
-
-    records: ContactRecords
-    contact: Contact
-    changes: Mapping[str, Json]
-    links: Mapping[LinkName, LinkChange] = field(default_factory=dict)
-    """What may go along in a bulk job, by kind of link; single writes leave it to the end of the pipe."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """Write nothing: the contact is as the records say."""
-
-    records: ContactRecords
-    contact: Contact
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Write nothing: the mode does not allow it."""
-
-    records: ContactRecords
-    reason: SkipReason
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """Write nothing: the record cannot be loaded."""
-
-    records: ContactRecords
-    refusal: Refusal
-
-
-PlannedWrite: t.TypeAlias = Create | Update | Unchanged | Skip | Refuse
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one record, for the report and the rejected-records file."""
-
-    received: Received
-    result: Result
-    reason: SkipReason | None = None
-    refusal: Refusal | None = None

@@ -11,7 +11,7 @@ import pytest
 
 from docs import attributes_table, meanings_tables, settings_table
 from target_intercom import errors
-from target_intercom.model import Result, SkipReason
+from target_intercom.outcomes import Result, SkipReason
 from target_intercom.sandbox import routes
 from target_intercom.sandbox.__main__ import main
 from target_intercom.sandbox.compare import main as compare

@@ -12,7 +12,7 @@ from singer_sdk.exceptions import SingerSDKError
 from target_intercom.check import findings
 from target_intercom.check.catalog import CatalogError, read_catalog, schema_trouble
 from target_intercom.check.found import Checked, Finding, Level
-from target_intercom.check.mappings import KnownAttributes, Verdict, attribute_rows, mapping_verdict, room_findings
+from target_intercom.check.mappings import Verdict, attribute_rows, mapping_verdict, room_findings
 from target_intercom.check.probing import KINDS, probe
 from target_intercom.check.showing import as_json, as_text
 from target_intercom.check.streams import CheckedStream, stream_verdict
@@ -24,6 +24,7 @@ from target_intercom.reporting.output import UsageError, echo, put_out
 from target_intercom.reporting.text import explained
 from target_intercom.settings.parsing import parse_config, unknown_settings
 from target_intercom.singer.routes import Routes
+from target_intercom.sync.workspace.attributes import CustomAttributes, KnownAttributes
 from target_intercom.target import TargetIntercom
 
 if t.TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _mapping_findings(
     known: Mapping[str, str],
 ) -> Iterator[Finding]:
     """Check the mappings, or the tap's streams where they are known, against the workspace and the ledger."""
-    attributes = KnownAttributes.of(probed)
+    attributes = KnownAttributes({noun: CustomAttributes(listed) for noun, listed in probed.attributes.items()})
     streams, wrong = _streams(target, settings, offered)
     verdict = Verdict()
     if streams is not None:

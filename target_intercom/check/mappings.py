@@ -6,10 +6,11 @@ import difflib
 import enum
 import typing as t
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from target_intercom.check.found import AttributeRow, Finding, Level
 from target_intercom.intercom.protocol.workspace import DataAttribute
+from target_intercom.kinds.companies import COMPANIES
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX
 from target_intercom.settings.objects import rules_of
@@ -18,14 +19,15 @@ from target_intercom.sync.mapping.layout import mapped_to
 from target_intercom.sync.workspace.attributes import (
     MOST_ATTRIBUTES,
     CustomAttributes,
+    KnownAttributes,
+    free_name,
     obstacle,
     taken_name,
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
-    from target_intercom.check.found import Probed
     from target_intercom.kinds.entity import EntityKind
     from target_intercom.settings.config import Config, StreamConfig
 
@@ -73,27 +75,6 @@ class Verdict:
         every = list(verdicts)
         findings = tuple(finding for one in every for finding in one.findings)
         return cls(findings, frozenset(made for one in every for made in one.to_make))
-
-
-@dataclass(frozen=True)
-class KnownAttributes:
-    """The custom attributes of the workspace, as far as they could be read."""
-
-    by_noun: Mapping[str, CustomAttributes] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, probed: Probed) -> KnownAttributes:
-        """Return the attributes that Intercom listed."""
-        return cls({noun: CustomAttributes(listed) for noun, listed in probed.attributes.items()})
-
-    def of_kind(self, kind: EntityKind) -> CustomAttributes | None:
-        """Return the attributes of a kind; None: they are not known."""
-        return self.by_noun.get(kind.noun)
-
-    def is_taken(self, name: str, kind: EntityKind) -> bool:
-        """Check whether the other kind has an attribute of a name, so that this kind cannot have one."""
-        others = self.by_noun.get(kind.other_noun)
-        return others is not None and name in others.entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,27 +165,27 @@ def room_findings(attributes: KnownAttributes, to_make: Collection[tuple[str, st
     for name in sorted(names):
         if len({noun for noun, made in to_make if made == name}) > 1:
             yield Finding(Level.WARNING, "create_attributes", _wanted_twice(name))
-    each = {noun: known.live for noun, known in attributes.by_noun.items()}
-    live, new = sum(each.values()), len(names)
-    if len(each) > 1:
+    live, new = attributes.live, len(names)
+    if len(attributes.by_noun) > 1:
         counted = f"{live} of {MOST_ATTRIBUTES} custom attributes are there, contacts' and companies' together"
     else:
         counted = (
             f"contacts have {live} of {MOST_ATTRIBUTES} custom attributes (companies' count, too, and are not seen)"
         )
-    room = max(0, MOST_ATTRIBUTES - live)
-    if new > room:
-        message = f"{counted}, and {new} would be made: {new - room} will be left out; archive some in Intercom"
+    if new > attributes.room:
+        message = (
+            f"{counted}, and {new} would be made: {new - attributes.room} will be left out; archive some in Intercom"
+        )
         yield Finding(Level.ERROR, "create_attributes", message)
     elif live + new >= _NEARLY_FULL * MOST_ATTRIBUTES:
         yield Finding(Level.WARNING, "create_attributes", f"{counted}, and {new} would be made")
 
 
 def _wanted_twice(name: str) -> str:
-    other = f"{CUSTOM_PREFIX}company_{name.removeprefix(CUSTOM_PREFIX)}"
     return (
         f"Contacts and companies would both make '{name}', and a name is for one of them: whichever comes first has "
-        f"it, and the other's values are left out. Map one of them to another, for example '{other}'"
+        "it, and the other's values are left out. Map one of them to another, for example "
+        f"'{free_name(name, COMPANIES)}'"
     )
 
 
@@ -235,10 +216,6 @@ def fate_of(table: MappingTable, prop: str, name: str, known: KnownAttributes) -
     """Return what becomes of a property that goes into a custom attribute, mapped or not, with the findings."""
     attributes = known.of_kind(table.kind) or CustomAttributes(())
     is_mapped, entry = prop in table.own.mappings, attributes.entries.get(name)
-    bare = name.removeprefix(CUSTOM_PREFIX)
-    if entry is None and bare in table.kind.standard_names:
-        message = f"Intercom takes no custom attribute named like a standard one ('{bare}'): give '{prop}' another name"
-        return Fate.LEFT_OUT, [table.wrong(message)]
     warning = attributes.warning(name, create=table.own.create_attributes)
     if entry is None and warning is None and known.is_taken(name, table.kind):
         taken = unwritten_attribute(name, taken_name(name, table.kind))

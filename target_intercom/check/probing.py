@@ -174,7 +174,7 @@ def _removes(config: Config, how: RemovalMode) -> bool:
 def _detaches(config: Config) -> bool:
     """Check whether any stream may take contacts out of companies."""
     members = [one for one in config.every if one.object is StreamObject.COMPANY_MEMBERS or one.companies_property]
-    return any(one.sync_mode.removes for one in members)
+    return any(one.takes_links_off for one in members)
 
 
 def _is_writing(stream: StreamConfig) -> bool:

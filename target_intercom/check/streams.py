@@ -20,7 +20,7 @@ from target_intercom.settings.warnings import (
     idle_snapshot,
     incremental_snapshot,
     removals_turned_off,
-    unused_mapping,
+    unused_name,
 )
 from target_intercom.singer.schemas import is_open
 from target_intercom.sync.mapping.properties import Meant, Properties, meant
@@ -28,12 +28,12 @@ from target_intercom.sync.mapping.properties import Meant, Properties, meant
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from target_intercom.check.mappings import KnownAttributes
     from target_intercom.kinds.entity import Attribute, EntityKind
     from target_intercom.model import Json, StreamSchema
     from target_intercom.settings.config import Config
     from target_intercom.singer.schemas import Values
     from target_intercom.sync.mapping.attribute_values import AttributeType
+    from target_intercom.sync.workspace.attributes import KnownAttributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class CheckedStream:
 
     def mappers(self, said: list[str | None]) -> MapperFactory:
         """Return what makes its mappers, as in a run; `said` takes their messages."""
-        return MapperFactory(self.config, said.append, set[str]().update)
+        return MapperFactory(self.config, said.append)
 
 
 def stream_verdict(
@@ -130,10 +130,8 @@ def _verdict(
 
 def _object_findings(stream: CheckedStream, known: Mapping[str, str]) -> Iterator[Finding]:
     """Yield that the ledger has the stream's records as something else, in the words of a run."""
-    given = stream.own.object.value
-    before = known.get(stream.name, given)
-    if before != given:
-        error = changed_object(stream.name, before, given)
+    error = changed_object(stream.name, known.get(stream.name), stream.own.object.value)
+    if error is not None:
         yield Finding(Level.ERROR, f"streams.{stream.name}.object", str(error))
 
 
@@ -316,7 +314,7 @@ def _property_findings(config: Config, streams: Sequence[CheckedStream]) -> Iter
     """Yield a warning for each mapped property that no stream has, in the words of a run."""
     for prop in sorted(config.general.mappings):
         if not any(stream.has(prop) for stream in streams):
-            yield Finding(Level.WARNING, "mappings", unused_mapping(prop))
+            yield Finding(Level.WARNING, "mappings", unused_name("mappings", prop))
     for stream in streams:
         if config.has_own_mappings(stream.name):
             setting = f"streams.{stream.name}.mappings"

@@ -6,7 +6,7 @@ import typing as t
 
 from target_intercom.errors import NotFoundError, RefusedError, UnreachableError
 from target_intercom.intercom.calls.companies import CompanyCalls
-from target_intercom.intercom.protocol.contacts import Contact, contact_body, contacts_of
+from target_intercom.intercom.protocol.contacts import Contact, attributes_body, contacts_of
 from target_intercom.intercom.protocol.headers import version_at_least
 from target_intercom.intercom.protocol.ids import AdminId, ContactId, ExternalId, TagId, entries_of, id_of
 from target_intercom.intercom.protocol.searches import (
@@ -70,7 +70,7 @@ class IntercomClient(CompanyCalls):
             "POST",
             "/contacts",
             Contact.from_json,
-            body=contact_body(attributes),
+            body=attributes_body(attributes),
             repeatable=False,
             before=before,
             subject=(attributes.get("external_id"), attributes.get("email")),
@@ -93,7 +93,9 @@ class IntercomClient(CompanyCalls):
             NotFoundError, MergedError: as for `get_contact`.
             ConflictError: another contact has one of the new identifiers.
         """
-        return self._request("PUT", "/contacts/{id}", Contact.from_json, ids=(contact,), body=contact_body(attributes))
+        return self._request(
+            "PUT", "/contacts/{id}", Contact.from_json, ids=(contact,), body=attributes_body(attributes)
+        )
 
     def archive_contact(self, contact: ContactId) -> None:
         """`POST /contacts/{id}/archive`. Repeating it is harmless (recorded)."""
@@ -120,7 +122,9 @@ class IntercomClient(CompanyCalls):
                 raise
 
     def find_user(self, external_id: ExternalId) -> Contact | None:
-        """`GET /contacts/find_by_external_id/{id}`: a live user, or None (from API version 2.13)."""
+        """`GET /contacts/find_by_external_id/{id}`: a live user, or None; before API version 2.13 always None."""
+        if not self.finds_by_external_id:
+            return None
         try:
             return self._request("GET", "/contacts/find_by_external_id/{id}", Contact.from_json, ids=(external_id,))
         except NotFoundError:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import typing as t
 from dataclasses import dataclass, field
+from functools import cached_property
+from urllib.parse import urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -17,6 +20,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from requests import PreparedRequest
+
+    from target_intercom.json_lines import Json
 
 _TIMEOUT = (10.0, 20.0)
 """Seconds to connect and to wait for an answer; the slowest recorded answer took 1.8 s (fact sheet section 13)."""
@@ -47,37 +52,63 @@ class Call:
 
     def headers(self) -> dict[str, str]:
         """Return the headers that not every call has."""
-        headers = {} if self.body is None else {"Content-Type": "application/json"}
-        return headers if self.version is None else {**headers, "Intercom-Version": self.version}
+        headers: dict[str, str] = {} if self.version is None else {"Intercom-Version": self.version}
+        if self.body is not None:
+            headers["Content-Type"] = "application/json"
+        if self.method != "GET":
+            headers["Content-Length"] = str(len(self.body or b""))
+        return headers
+
+    def kept_failing(self) -> str:
+        """Say that it kept failing while others of its operation were answered."""
+        return f"{self.operation} failed {self.tries.failures} times, while others were answered: {self.fault}"
 
 
-class _BearerAuth(requests.auth.AuthBase):
-    """Sets the token on each request, so that no netrc file can replace it."""
+def content_of(body: Json) -> bytes:
+    """Return a body as it is sent."""
+    return json.dumps(body, allow_nan=False).encode()
 
-    def __init__(self, token: str) -> None:
-        self._token = token
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+class _Adapter(HTTPAdapter):
+    """Keeps connections open to one address, by the same settings for every call: so they are looked for once."""
+
+    _pool: t.Any = None
+    _verified: t.Any = None
+
+    def get_connection_with_tls_context(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """Return the pool of connections."""
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
+        return self._pool
+
+    def cert_verify(self, conn: t.Any, *args: t.Any) -> None:
+        """Look for the certificates of a pool, which knows them then."""
+        if self._verified is not conn:
+            super().cert_verify(conn, *args)  # type: ignore[no-untyped-call] # its stub has no types
+            self._verified = conn
 
 
 class Connection:
     """Connections to one address, kept open and used again.
 
-    Of what requests does for every call, proxies and certificates are looked for once, and there are no cookies; nor
-    are redirects followed: a redirected write may lose its body (fact sheet section 1).
+    Of what requests does for every call, the address is read, and proxies and certificates are looked for, once; there
+    are no cookies; nor are redirects followed: a redirected write may lose its body (fact sheet section 1).
     """
 
     def __init__(self, url: str, token: str, version: str, max_connections: int) -> None:
         """Connect to nothing yet; the token leaves this object in the `Authorization` header only."""
         self._url = url
         session = requests.Session()
-        session.mount(url, HTTPAdapter(pool_maxsize=max_connections, max_retries=0, pool_block=True))
+        session.mount(url, _Adapter(pool_maxsize=max_connections, max_retries=0, pool_block=True))
         self._adapter = session.get_adapter(url)
         self._settings: dict[str, t.Any] = dict(session.merge_environment_settings(url, {}, None, None, None))
-        self._headers = {**session.headers, "Accept": "application/json", "Intercom-Version": version}
-        self._auth = _BearerAuth(token)
+        self._headers = {
+            **session.headers,
+            "Accept": "application/json",
+            "Intercom-Version": version,
+            # Here, no netrc file can replace it.
+            "Authorization": f"Bearer {token}",
+        }
         _hush()
 
     def send(self, call: Call) -> requests.Response:
@@ -87,16 +118,7 @@ class Connection:
             ConnectionLostError: no answer came.
         """
         try:
-            request = requests.PreparedRequest()
-            request.prepare(
-                method=call.method,
-                url=self._url + call.path,
-                headers={**self._headers, **call.headers()},
-                data=call.body,
-                params=call.params,
-                auth=self._auth,
-            )
-            response = self._adapter.send(request, timeout=_TIMEOUT, **self._settings)
+            response = self._adapter.send(self._prepared(call), timeout=_TIMEOUT, **self._settings)
             # Read whole, so that the connection is free again.
             _ = response.content
         except requests.RequestException as error:
@@ -104,6 +126,19 @@ class Connection:
             fault = Fault(message=f"{_cause(error)} at {self._url}")
             raise ConnectionLostError(fault, sent=not _never_connected(error)) from None
         return response
+
+    def _prepared(self, call: Call) -> PreparedRequest:
+        """Return a call as requests would prepare it; its path needs no more quoting."""
+        query = "" if call.params is None else f"?{urlencode(call.params)}"
+        request = requests.PreparedRequest()
+        request.method, request.url = call.method, f"{self._address}{call.path}{query}"
+        request.headers = self._headers | call.headers()  # type: ignore[assignment] # urllib3 takes any mapping
+        request.body = call.body
+        return request
+
+    @cached_property
+    def _address(self) -> str:
+        return str(requests.Request("GET", self._url).prepare().url).rstrip("/")
 
     def close(self) -> None:
         """Close all connections."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from target_intercom.errors import CallFailedError, ForbiddenError, NotFoundError, RefusedError, VersionError
-from target_intercom.intercom.protocol.companies import Company, company_body
+from target_intercom.intercom.protocol.companies import MAY_BE_ESCAPED, Company, company_body
 from target_intercom.kinds.entity import Attribute, EntityKind, ValueType
 from target_intercom.kinds.keyed import KeyedKind
 
@@ -29,8 +29,8 @@ COMPANIES: t.Final = EntityKind(
     plural="companies",
     key="company_id",
     attributes=(
-        _attribute("company_id", identifies=True, may_be_escaped=True),
-        _attribute("name", may_be_escaped=True),
+        _attribute("company_id", identifies=True),
+        _attribute("name"),
         _attribute("plan"),
         _attribute("size", ValueType.INTEGER),
         _attribute("website", trimmed=True),
@@ -39,6 +39,7 @@ COMPANIES: t.Final = EntityKind(
         _attribute("monthly_spend", ValueType.INTEGER, most=2**31 - 1, null_means=0),
         _attribute("remote_created_at", ValueType.DATETIME, only_upserted=True),
     ),
+    may_be_escaped=MAY_BE_ESCAPED,
     # `creation_source` is a custom attribute that Intercom sets by itself (Airbyte's recorded companies).
     other_names=frozenset(
         [

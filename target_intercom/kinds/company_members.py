@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from target_intercom.errors import Fault, NotFoundError, RefusedError
 from target_intercom.kinds.link import GroupNames, LinkedContacts, LinkKind, short
-from target_intercom.model import GroupKey, LinkName, Result, SkipReason
+from target_intercom.model import GroupKey, LinkName
+from target_intercom.outcomes import Result, SkipReason
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,17 +20,25 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.ids import CompanyId
     from target_intercom.json_lines import Json
     from target_intercom.kinds.link import Linked
-    from target_intercom.model import Contact, ContactId, LinkChange, LinkedId
+    from target_intercom.model import Contact, ContactId, LinkedId
+    from target_intercom.writes import LinkChange
 
 _PREFIX: t.Final = " company:"
 """No group of tags begins with a blank."""
-_NO_COMPANY: t.Final = "company_not_found"
+NO_COMPANY: t.Final = "no_company"
+"""Our code of a record whose company does not exist."""
+_NOT_FOUND: t.Final = "company_not_found"
 """Intercom's code of a 404 that is not about the contact."""
 
 
 def company_key(company_id: str) -> GroupKey:
     """Return the group of a company's people; Intercom compares a company_id exactly, as far as is known."""
     return GroupKey(_PREFIX + short(company_id.strip()))
+
+
+def no_company(company_id: str) -> Fault:
+    """Return why a contact is not put into a company that does not exist."""
+    return Fault(code=NO_COMPANY, message=f"There is no company '{company_id}': memberships create none")
 
 
 COMPANY_NAMES: t.Final = GroupNames(
@@ -76,7 +85,7 @@ class CompanyMembers(LinkKind):
 
     names = COMPANY_NAMES
     in_creates = True
-    not_made = "no_company"
+    not_made = NO_COMPANY
     no_contact = "there is no contact to put into the company; memberships create none"
     left_out = "companies are left out: they do not exist, or did not take the contact"
     plural = "companies"
@@ -122,29 +131,26 @@ class CompanyMembers(LinkKind):
         """See `LinkKind`."""
         own = self.ids.own_id(linked)
         if own is None:
-            raise self._no_company(linked)
+            raise RefusedError(no_company(linked))
         try:
             self.client.attach_company(contact, own)
         except NotFoundError as error:
-            if error.fault.code != _NO_COMPANY:
+            if error.fault.code != _NOT_FOUND:
                 raise
             anew = self.ids.asked_again(linked, own)
             if anew is None:
-                raise self._no_company(linked) from None
+                raise RefusedError(no_company(linked)) from None
             self.client.attach_company(contact, anew)
-
-    def _no_company(self, linked: LinkedId) -> RefusedError:
-        return RefusedError(Fault(code=self.not_made, message=f"there is no company '{linked}'"))
 
     def take_off(self, contact: ContactId, linked: LinkedId) -> None:
         """See `LinkKind`."""
         own = self.ids.own_id(linked)
         if own is None:
-            raise NotFoundError(Fault(message=f"there is no company '{linked}'"))
+            raise NotFoundError(no_company(linked))
         try:
             self.client.detach_company(contact, own)
         except NotFoundError as error:
-            anew = self.ids.asked_again(linked, own) if error.fault.code == _NO_COMPANY else None
+            anew = self.ids.asked_again(linked, own) if error.fault.code == _NOT_FOUND else None
             if anew is None:
                 raise
             self.client.detach_company(contact, anew)

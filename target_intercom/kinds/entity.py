@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
+from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX
 from target_intercom.intercom.protocol.headers import version_at_least
 
 if t.TYPE_CHECKING:
@@ -57,8 +58,6 @@ class Attribute:
     """The value that null stands for; None: null clears the attribute."""
     most: int | None = None
     """The largest number that it takes, without its decimals, which Intercom cuts; None: any number of its type."""
-    may_be_escaped: bool = False
-    """Intercom may show its text HTML-escaped."""
 
     # When an update writes it.
     compared: bool = True
@@ -93,6 +92,8 @@ class EntityKind:
     """The names of all other standard attributes."""
     key: str | None = None
     """The attribute by which an object is known, and nothing else; None: objects are found by several identifiers."""
+    may_be_escaped: frozenset[str] = frozenset()
+    """The names of the attributes whose texts Intercom may show HTML-escaped."""
 
     @property
     def other_noun(self) -> str:
@@ -120,19 +121,18 @@ class EntityKind:
         return self.names(lambda one: one.only_upserted)
 
     @cached_property
-    def may_be_escaped(self) -> frozenset[str]:
-        """The names of the attributes whose texts Intercom may show HTML-escaped."""
-        return self.names(lambda one: one.may_be_escaped)
-
-    @cached_property
     def writable(self) -> Mapping[str, Attribute]:
         """The attributes that records write, by name."""
         return MappingProxyType({name: one for name, one in self.mappable.items() if one.writable})
 
     @cached_property
     def standard_names(self) -> frozenset[str]:
-        """The names of all standard attributes: Intercom takes no custom attribute of such a name."""
+        """The names of all standard attributes."""
         return self.other_names.union(one.name for one in self.attributes)
+
+    def is_standard(self, name: str) -> bool:
+        """Check whether a custom attribute's full name is that of a standard one: Intercom takes no such attribute."""
+        return name.removeprefix(CUSTOM_PREFIX) in self.standard_names
 
     def names(self, applies: Callable[[Attribute], object]) -> frozenset[str]:
         """Return the names of the attributes to which something applies."""

@@ -13,17 +13,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from target_intercom.json_lines import Json
-    from target_intercom.model import (
-        Contact,
-        ContactId,
-        GroupKey,
-        LinkChange,
-        LinkedId,
-        LinkName,
-        Refusal,
-        Result,
-        SkipReason,
-    )
+    from target_intercom.model import Contact, ContactId, GroupKey, LinkedId, LinkName
+    from target_intercom.outcomes import Refusal, Result, SkipReason
+    from target_intercom.writes import LinkChange
 
 _LONGEST_KEY: t.Final = 200
 """Characters; a longer name stands as its hash, since databases limit what they index."""

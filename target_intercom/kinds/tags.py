@@ -5,8 +5,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
+from target_intercom.intercom.protocol.workspace import tag_key
 from target_intercom.kinds.link import GroupNames, LinkedContacts, LinkKind, short
-from target_intercom.model import GroupKey, LinkName, Result, SkipReason
+from target_intercom.model import GroupKey, LinkName
+from target_intercom.outcomes import Result, SkipReason
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,15 +16,13 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.workspace import Tag, Tagged
     from target_intercom.json_lines import Json
     from target_intercom.kinds.link import Linked
-    from target_intercom.model import Contact, ContactId, LinkChange, TagId
+    from target_intercom.model import Contact, ContactId, TagId
+    from target_intercom.writes import LinkChange
 
 
 def group_key(name: str) -> GroupKey:
-    """Return what names of one group have in common: Intercom compares tags without case (OAS-2.16 POST /tags).
-
-    In small letters, not casefolded: no more is known, and "Maße" is another word than "Masse".
-    """
-    return GroupKey(short(name.strip().lower()))
+    """Return what names of one group have in common: those of its tag, and blanks around them do not count."""
+    return GroupKey(short(tag_key(name.strip())))
 
 
 TAG_NAMES: t.Final = GroupNames(

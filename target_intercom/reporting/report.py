@@ -8,26 +8,27 @@ from collections import Counter, defaultdict
 
 from target_intercom.errors import redact
 from target_intercom.json_lines import json_line
-from target_intercom.model import CONTACT_RESULTS, MEMBERSHIP_RESULTS, LinkName, Result
+from target_intercom.outcomes import CONTACT_RESULTS, MEMBERSHIP_RESULTS, Result
 from target_intercom.private_files import LineFile, replace
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from target_intercom.model import Json, Outcome, Received, Refusal, SkipReason
+    from target_intercom.model import Json, LinkName, Received
+    from target_intercom.outcomes import Outcome, Refusal, SkipReason
     from target_intercom.reporting.log import Warnings
 
 Status: t.TypeAlias = t.Literal["running", "succeeded", "failed"]
 
-_BESIDE: t.Final = {
+BESIDE: t.Final = {
     Result.TAGGED: "tags put on",
     Result.UNTAGGED: "tags taken off",
     Result.ATTACHED: "companies attached",
     Result.DETACHED: "companies detached",
 }
 """Counted beside the outcomes of contact records."""
-_WRITTEN: t.Final = frozenset({Result.CREATED, Result.UPDATED, Result.ARCHIVED, Result.DELETED, *_BESIDE})
+_WRITTEN: t.Final = frozenset({Result.CREATED, Result.UPDATED, Result.ARCHIVED, Result.DELETED, *BESIDE})
 """Something was changed in Intercom."""
 READABLE: t.Final = 0o666
 """The report has no personal data: its readers are as the umask says."""
@@ -98,7 +99,7 @@ class StreamReport:
             "read": self.results.total(),
             **{result.value: self.results[result] for result in self.outcomes},
             "left": self.left,
-            **({result.value: self.beside[result] for result in _BESIDE} if self.is_of_contacts else {}),
+            **({result.value: self.beside[result] for result in BESIDE} if self.is_of_contacts else {}),
             **({"unarchived": self.unarchived} if self.is_of_contacts else {}),
             "reasons": {result.value: _sorted(counts) for result, counts in sorted(self.reasons.items())},
             "cut": _sorted(self.cut),
@@ -113,7 +114,7 @@ class StreamReport:
         """Return the results in a line."""
         counts = [f"{self.results[result]} {result.value}" for result in self.outcomes if self.results[result]]
         beside = [f"{self.left} removed because they left"] if self.left else []
-        beside += [f"{self.beside[result]} {words}" for result, words in _BESIDE.items() if self.beside[result]]
+        beside += [f"{self.beside[result]} {words}" for result, words in BESIDE.items() if self.beside[result]]
         beside += [f"{self.unarchived} left unarchived"] if self.unarchived else []
         read = f"{self.results.total()} read" + (f": {', '.join(counts)}" if counts else "")
         return "; ".join([read, *beside])

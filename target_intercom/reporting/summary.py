@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from target_intercom.model import Result
+from target_intercom.outcomes import Result
 from target_intercom.reporting.text import Lines, columns
 
 if t.TYPE_CHECKING:

@@ -33,13 +33,14 @@ class Session:
         """Begin to work on a stream, once, and keep other runs off it where what is missing from it is removed."""
         parts, settings = self.parts, stream.settings
         if stream.name not in self._streams:
-            alone = settings.is_limited and stream.carries_all(stream.source.version)
+            complete = self._complete(stream.name)
+            if settings.is_limited:
+                complete.add(stream)
+            alone = complete.may_tell(stream.name)
             parts.ledger.streams.enter(
                 stream.name, stream.keys, alone=alone, removes=settings.is_limited, object_=settings.object.value
             )
             self._streams[stream.name] = stream
-            if settings.is_limited:
-                self._complete(stream.name).add(stream)
             parts.warn(removals_turned_off(stream.name, parts.config))
         if settings.is_companies:
             parts.companies.removals.streams.add(stream.name)
@@ -64,10 +65,10 @@ class Session:
             return links.kinds[settings.links].complete
         return self.parts.complete_streams
 
-    def lock(self, stream: str, source: TapStream) -> None:
+    def lock(self, stream: str) -> None:
         """Keep other runs off a stream that its tap versions, where missing contacts may be removed."""
         entered = self._streams.get(stream)
-        if entered is not None and entered.settings.is_limited and not source.is_incremental:
+        if entered is not None and self._complete(stream).may_tell(stream):
             object_ = entered.settings.object.value
             self.parts.ledger.streams.enter(stream, entered.keys, alone=True, object_=object_)
 

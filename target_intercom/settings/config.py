@@ -57,9 +57,9 @@ class SyncMode(str, enum.Enum):
         return self in {SyncMode.SYNC, SyncMode.ADDITIVE, SyncMode.ENRICH}
 
     @property
-    def removes(self) -> bool:
-        """Whether contacts are removed."""
-        return self in {SyncMode.SYNC, SyncMode.REMOVE}
+    def first_wins(self) -> bool:
+        """Whether of several records of a contact the first counts, and not the last."""
+        return self is SyncMode.INSERT
 
 
 class CreationMode(str, enum.Enum):
@@ -174,6 +174,11 @@ class StreamConfig:
     def may_remove(self) -> bool:
         """Whether its records may remove contacts, or end memberships."""
         return self.orders_removals or self.is_limited
+
+    @property
+    def takes_links_off(self) -> bool:
+        """Whether links are taken off that its memberships, or its lists, no longer name; lists have no limit."""
+        return self.may_remove if self.is_memberships else self.sync_mode is SyncMode.SYNC
 
 
 def carries_all(settings: StreamConfig, sources: Iterable[TapStream], version: int | None) -> bool:

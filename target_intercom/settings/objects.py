@@ -6,6 +6,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from target_intercom.kinds.attribute_names import custom_name
 from target_intercom.kinds.companies import COMPANIES
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX, MatchBy
@@ -154,7 +155,9 @@ def _not_taken(attribute: Json, rules: ObjectRules, *, of_groups: bool) -> str |
         return None
     if isinstance(attribute, str) and rules.kind is not None:
         kind, custom = rules.kind, attribute.removeprefix(CUSTOM_PREFIX)
-        if attribute in kind.mappable or (custom != attribute and custom.strip() not in {"", *kind.standard_names}):
+        if attribute in kind.mappable or (
+            custom != attribute and custom.strip() and not kind.is_standard(custom_name(custom))
+        ):
             return None
         if (hint := _hint(attribute, custom, kind)) is not None:
             return hint
@@ -170,6 +173,6 @@ def _hint(attribute: str, custom: str, kind: EntityKind) -> str | None:
         return "that is for groups streams ('groups_stream'); 'tags_property' names the groups of a contact"
     if kind is CONTACTS and attribute == COMPANY_ID:
         return "that is for companies and their members; 'companies_property' names the companies of a contact"
-    if custom != attribute and custom.strip() in kind.standard_names:
+    if custom != attribute and kind.is_standard(custom_name(custom)):
         return "give another name: Intercom takes no custom attribute named like a standard one"
     return None

@@ -88,8 +88,10 @@ def no_earlier_run(streams: Collection[str], config: Config) -> str | None:
     )
 
 
-def changed_object(stream: str, known: str, given: str) -> StreamRefusedError:
-    """Return the error that a stream's records are of another object than those that the ledger has of it."""
+def changed_object(stream: str, known: str | None, given: str) -> StreamRefusedError | None:
+    """Return the error that a stream's records are of another object than those that the ledger has of it, if any."""
+    if known in {None, given}:
+        return None
     message = (
         f"Stream '{stream}': 'object' is '{given}', and the ledger has it as '{known}'. Correct it in 'streams'; or "
         f"make the ledger forget the stream: python -m target_intercom.ledger forget {shlex.quote(stream)}"
@@ -217,9 +219,9 @@ def removal_refused(stream: str, plural: str = "contacts") -> str:
     return f"Stream '{stream}': {plural} that are missing from it could not be removed; the next run tries again"
 
 
-def unused_mapping(prop: str) -> str:
-    """Return the warning that no stream has a mapped property."""
-    return f"Setting 'mappings' names the property '{prop}', which no stream has"
+def unused_name(setting: str, prop: str) -> str:
+    """Return the warning that no stream has the property that a setting names."""
+    return f"Setting '{setting}' names the property '{prop}', which no stream has"
 
 
 def no_streams() -> str:

@@ -12,7 +12,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.ledger.memberships.written import Memberships
-    from target_intercom.model import LinkName, Outcome
+    from target_intercom.model import LinkName
+    from target_intercom.outcomes import Outcome
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config
     from target_intercom.sync.linking.find_contacts import FindContacts

@@ -48,17 +48,24 @@ class Intake:
 
     def take(self, records: Sequence[Received]) -> Taken:
         """Read a batch; records that cannot be loaded are reported at once."""
-        records = self._refuse_troubled(records)
-        for mapper, some in self.mappers.parted(records):
+        for received in records:
+            if received.trouble is not None:
+                self.outcomes.invalid(received, received.trouble)
+        sound = [received for received in records if received.trouble is None]
+        for mapper, some in self.mappers.parted(sound):
             mapper.learn([received.record for received in some])
-        familiar, others, sources = self.memory.familiar(records, self._ground)
-        return _taken(familiar, self.recall(others, sources))
+        return self._take(sound, [])
 
     def take_again(self, taken: Taken) -> Taken:
         """Return a batch by what the ledger knows now: other batches have ended since it was read."""
-        familiar, others, sources = self.memory.familiar([one.received for one in taken.familiar], self._ground)
-        entries = [*self.recall(others, sources), *self.memory.recall([*taken.quiet, *taken.others])]
-        return _taken(familiar, sorted(entries, key=lambda entry: entry.received.number))
+        return self._take([one.received for one in taken.familiar], [*taken.quiet, *taken.others])
+
+    def _take(self, records: Sequence[Received], mapped: Sequence[Entry]) -> Taken:
+        familiar, others, sources = self.memory.familiar(records, self._ground)
+        entries = [*self.recall(others, sources), *(self.memory.recall(mapped) if mapped else ())]
+        entries.sort(key=lambda entry: entry.received.number)
+        quiet = [entry for entry in entries if entry.is_in_line]
+        return Taken(familiar, quiet, [entry for entry in entries if not entry.is_in_line])
 
     def recall(self, records: Sequence[Received], sources: Mapping[int, str]) -> list[Entry]:
         """Map records, and recall what the ledger knows of them; `sources` has their source hashes by number."""
@@ -82,8 +89,9 @@ class Intake:
                 except InvalidRecordError as error:
                     self.outcomes.invalid(received, error)
                     continue
-                self.outcomes.report.cut(self.stream.name, mapped.cut)
-                self.outcomes.report.left_out(self.stream.name, mapped.left_out)
+                if mapped.cut or mapped.left_out:
+                    self.outcomes.report.cut(self.stream.name, mapped.cut)
+                    self.outcomes.report.left_out(self.stream.name, mapped.left_out)
                 source = sources.get(received.number) if mapper.says_all(mapped, received.record) else None
                 key = self.memory.key_of(received, mapped.draft.identity)
                 entries.append(Entry(received, mapped.draft, key, source=source))
@@ -95,15 +103,3 @@ class Intake:
         for mapper, some in self.mappers.runs(records):
             mapper.want((one.record for one in some if not mapper.removes(one.record)), wanted)
         self.custom |= self.catalog.provide(wanted.types(), create=self.stream.settings.create_attributes)
-
-    def _refuse_troubled(self, records: Sequence[Received]) -> list[Received]:
-        """Report the records that are known to be invalid, and return the others."""
-        for received in records:
-            if received.trouble is not None:
-                self.outcomes.invalid(received, received.trouble)
-        return [received for received in records if received.trouble is None]
-
-
-def _taken(familiar: list[Familiar], entries: Sequence[Entry]) -> Taken:
-    quiet = [entry for entry in entries if entry.is_in_line]
-    return Taken(familiar, quiet, [entry for entry in entries if not entry.is_in_line])

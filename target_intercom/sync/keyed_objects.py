@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
-from functools import cache, partial
 
 from target_intercom.model import Found, NotFound, Unanswered
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.by_key.plan import key_of, known_of, plan, rounds
 from target_intercom.sync.planning.wanted import refusal
-from target_intercom.sync.writing.results import Surprise
+from target_intercom.writes import Surprise
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
-    from target_intercom.model import ContactId, ContactRecords, Entry, Received
+    from target_intercom.model import ContactId, Entry, Received
     from target_intercom.settings.config import Stream
     from target_intercom.sync.by_key.known import KeyMatch, KnownObjects
     from target_intercom.sync.by_key.writer import KeyedWriter
     from target_intercom.sync.intake import Intake, Taken
-    from target_intercom.sync.overlap import Names, Overlap, Work
+    from target_intercom.sync.overlap import Names, Overlap, Step, Work
     from target_intercom.sync.record_outcomes import RecordOutcomes
     from target_intercom.sync.remembering.stream_memory import StreamMemory
+    from target_intercom.writes import ContactRecords
 
 
 @dataclass
@@ -41,9 +41,7 @@ class KeyedBatch:
     def run(self, records: Sequence[Received]) -> Work:
         """See `Batch`; marked records get their outcomes at the end of the pipe."""
         taken = self.intake.take(records)
-        find_names = cache(partial(self._names, taken))
-        if self.overlap.end_sharing(find_names):
-            taken = self.intake.take_again(taken)
+        taken, find_names = self.overlap.apart(taken, self._names, self.intake.take_again)
         self.known.directory.start(self.overlap.began)
         entries = self._report_unchanged(taken)
         marks = [entry for entry in entries if entry.draft.removed]
@@ -78,9 +76,7 @@ class KeyedBatch:
         ]
         return frozenset[t.Hashable]().union(((self.stream.name, key) for key in keys), objects) - {None}
 
-    def _carry_out(
-        self, entries: Sequence[Entry], find_names: Callable[[], Names]
-    ) -> Generator[Callable[[], Names], None, list[Entry]]:
+    def _carry_out(self, entries: Sequence[Entry], find_names: Callable[[], Names]) -> Step[list[Entry]]:
         """Write objects; returns the records that have to be planned anew, in their order."""
         matches = self._find(entries)
         for entry in entries:
@@ -109,9 +105,7 @@ class KeyedBatch:
         # Another stream, or an earlier batch, may have made an object that is new to this one.
         return {**dict.fromkeys(keys, NotFound()), **self.known.remembered(keys - known.keys()), **found}
 
-    def _write(
-        self, writes: Sequence[ContactRecords], find_names: Callable[[], Names]
-    ) -> Generator[Callable[[], Names], None, list[Entry]]:
+    def _write(self, writes: Sequence[ContactRecords], find_names: Callable[[], Names]) -> Step[list[Entry]]:
         operations = [plan(write, self.stream.settings, self.known.kind.kind) for write in writes]
         again: list[Entry] = []
         for one in self.outcomes.carry_out(operations, self.writer):

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from target_intercom.errors import InvalidRecordError
-from target_intercom.model import Outcome, Refusal, Result
+from target_intercom.outcomes import Outcome, Refusal, Result
 from target_intercom.sync.linking.waiting import WaitingMembership
 from target_intercom.sync.mapping.identifiers import no_identifier
 from target_intercom.sync.remembering.fingerprints import NO_IDENTITY, membership_print, readable_key, record_key
@@ -80,10 +80,8 @@ class MembershipSync:
 
     def _key(self, received: Received, draft: MembershipDraft, group: GroupKey | None) -> RecordKey | None:
         """Return a record's key; None: it has no key property, and names no contact or no group."""
-        keys = self.stream.keys
-        if group is None and all(received.record.get(name) is None for name in keys):
-            return None
-        return record_key(received.record, keys, draft.identity, self.stream.settings.match_by, group)
+        identity = NO_IDENTITY if group is None else draft.identity
+        return record_key(received.record, self.stream.keys, identity, self.stream.settings.match_by, group)
 
     def _refuse(self, received: Received, error: InvalidRecordError) -> None:
         """Report a record that cannot be loaded; it is not missing from its stream.

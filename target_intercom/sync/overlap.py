@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from functools import cache, partial
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 
     from target_intercom.model import Received, StreamSchema
     from target_intercom.sync.mapping.mappers import Mappers
@@ -20,10 +21,16 @@ if t.TYPE_CHECKING:
 MOST_RECORDS: t.Final = 9_600
 """Records of the batches under way, at most, but for a single larger batch: some 4 kB of memory each."""
 
+_Read = t.TypeVar("_Read")
 Names: t.TypeAlias = "frozenset[Hashable]"
 """What a batch may share with others: record keys, identifiers, ids of contacts."""
 Work: t.TypeAlias = "Iterator[Callable[[], Names]]"
 """The work on a batch. Wherever it would wait for jobs, it yields what returns its names: they may not be asked for."""
+
+
+_Result = t.TypeVar("_Result")
+Step: t.TypeAlias = "Generator[Callable[[], Names], None, _Result]"
+"""A part of that work, with what it returns."""
 
 
 class Batch(t.Protocol):
@@ -82,6 +89,16 @@ class Overlap:
             self._end_oldest()
         return bool(sharing)
 
+    def apart(
+        self, read: _Read, names_of: Callable[[_Read], Names], again: Callable[[_Read], _Read]
+    ) -> tuple[_Read, Callable[[], Names]]:
+        """Return what was read of a batch, `again` after those that share a name with it; and how to find its names."""
+        find_names = cache(partial(names_of, read))
+        if not self.end_sharing(find_names):
+            return read, find_names
+        read = again(read)
+        return read, cache(partial(names_of, read))
+
     def end_all(self) -> None:
         """End all other batches."""
         while self._under_way:
@@ -90,7 +107,7 @@ class Overlap:
     def close(self) -> None:
         """Leave all batches as they are: their records have no outcome yet."""
         for one in self._under_way:
-            t.cast("t.Generator[object, None, None]", one.work).close()
+            t.cast("Step[None]", one.work).close()
         self._under_way.clear()
 
     def _end_oldest(self) -> None:

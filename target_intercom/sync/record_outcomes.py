@@ -5,19 +5,21 @@ from __future__ import annotations
 import typing as t
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from target_intercom.errors import LedgerError
-from target_intercom.model import Entry, Found, Outcome, Refusal, Result
-from target_intercom.settings.config import SyncMode
+from target_intercom.model import Entry, Found
+from target_intercom.outcomes import Outcome, Refusal, Result
 from target_intercom.sync.matching.directory import Gone, Source
-from target_intercom.sync.writing.results import InDoubt, Rejected, Saved, Skipped, Surprise
+from target_intercom.writes import Create, InDoubt, Rejected, Saved, Skipped, Surprise, Update
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from target_intercom.errors import InvalidRecordError
     from target_intercom.intercom.protocol.ids import ContactId
-    from target_intercom.model import Contact, ContactRecords, PlannedWrite, Received, RecordKey, SkipReason
+    from target_intercom.model import Contact, Received, RecordKey
+    from target_intercom.outcomes import SkipReason
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Stream
     from target_intercom.sync.linking.listed import ContactLinks
@@ -26,7 +28,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.remembering.stream_memory import Familiar, StreamMemory
     from target_intercom.sync.removing.marked import StreamMarks
-    from target_intercom.sync.writing.results import Writer, Written
+    from target_intercom.writes import ContactRecords, PlannedWrite, Writer, Written
 
 
 @dataclass
@@ -76,9 +78,11 @@ class RecordOutcomes:
 
         None: see `Writer`.
         """
-        doubt = self.memory.doubt(writes)
+        calls = [one for one in writes if isinstance(one, (Create, Update))]
+        known = (one for one in writes if not isinstance(one, (Create, Update)))
+        doubt = self.memory.doubt(calls)
         unchanged: set[ContactId] = set()
-        for written in writer.write(writes):
+        for written in chain(known, writer.write(calls)):
             if written is None:
                 yield None
                 continue
@@ -92,13 +96,14 @@ class RecordOutcomes:
         if not isinstance(written, (Saved, InDoubt)):
             # What is in doubt may have been made, with its links.
             self.links.cancel(written.records)
+            self.memory.take_back(written.records)
         if _are_to_part(written):
             return [replace(entry, alone=True) for entry in written.records.entries]
         match written:
             case Saved():
                 self._saved(written)
-            case Skipped(records, reason):
-                self._skipped(records, reason)
+            case Skipped():
+                self._skipped(written)
             case Rejected(records, why) | InDoubt(records, why):
                 self.refuse(records.entries, why)
             case Surprise():
@@ -118,17 +123,17 @@ class RecordOutcomes:
             contact,
             changed=saved.result is not Result.UNCHANGED,
             left_out=saved.dropped,
-            may_change=saved.may_change,
             by_merge=contact.id in self._survivors,
         )
         if saved.links_sent:
             self.links.confirm(records, contact)
         self._done(records, contact, saved.result)
 
-    def _skipped(self, records: ContactRecords, reason: SkipReason) -> None:
-        if records.found is not None:
-            self.memory.found(records, records.found)
-        self._done(records, records.found, Result.SKIPPED, reason)
+    def _skipped(self, skipped: Skipped) -> None:
+        records, contact = skipped.records, skipped.contact or skipped.records.found
+        if contact is not None:
+            self.memory.found(records, contact)
+        self._done(records, contact, Result.SKIPPED, skipped.reason)
 
     def _done(
         self, records: ContactRecords, contact: Contact | None, result: Result, reason: SkipReason | None = None
@@ -138,8 +143,7 @@ class RecordOutcomes:
             if contact.is_read and records.found is not contact:
                 self._learn(contact, records)
             self.links.saved(records, contact, result)
-        first_wins = self.stream.settings.sync_mode is SyncMode.INSERT
-        winner = records.entries[0] if first_wins else records.entries[-1]
+        winner = records.entries[0 if self.stream.settings.sync_mode.first_wins else -1]
         for entry in records.entries:
             became = (result, reason) if entry is winner else (Result.MERGED, None)
             self.report.record(self.stream.name, Outcome(entry.received, *became))

@@ -10,7 +10,7 @@ import pytest
 from tests.support.companies import ACCOUNTS, accounts
 from tests.support.grouping import add_people
 from tests.support.loading import send_before
-from tests.support.membering import LISTS, add_companies, all_companies, attach_by_hand, working
+from tests.support.membering import LISTS, SEATS, add_companies, all_companies, attach_by_hand, seat, seats, working
 
 if TYPE_CHECKING:
     from target_intercom.sandbox import SandboxServer
@@ -98,3 +98,24 @@ def test_people_whose_records_do_not_come_again_are_put_into_a_new_company_thoug
     done = load(company, **settings)
     assert (done.exit_code, done.refusals) == (0, [])
     assert all_companies(people) == {**{str(n): {"acme"} for n in OURS}, "other": {"acme"}}
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize("are_together", [True, False])
+@pytest.mark.parametrize("mode", ["sync", "insert"])
+def test_a_user_whom_a_killed_run_has_made_is_put_into_a_company_though_search_lags(
+    load: Loader, people: People, sandbox: SandboxServer, mode: str, are_together: bool, bulk: bool
+) -> None:
+    """The ledger does not know the user; a 409 tells, and search does not. The memberships come with it, or later."""
+    add_companies(people, "acme")
+    sandbox.conditions.search_lag = 3600
+    settings = {**SEATS, "search_delay_seconds": 3600, "sync_mode": mode, "bulk_writes": bulk}
+    row = {"id": "7", "email": "ann@example.com", "name": "Ann"}
+    people.call("POST", "/contacts", {"external_id": "7", "email": "ann@example.com", "name": "Ann"})
+    streams = [working(row, stream="customers"), seats(seat(7, "acme"))]
+    if are_together:
+        runs = [load([*streams[0], *streams[1]], **settings)]
+    else:
+        runs = [load(messages, **settings) for messages in streams]
+    assert [(done.exit_code, done.refusals) for done in runs] == [(0, [])] * len(runs)
+    assert all_companies(people) == {"7": {"acme"}}

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 from sqlalchemy import event
 
-from target_intercom.ledger.interface import Doubt, Stamp
 from target_intercom.ledger.memberships.states import LinkState, Membership
 from target_intercom.ledger.memberships.written import Memberships
 from target_intercom.ledger.records import SqlLedger
+from target_intercom.ledger.remembered import Doubt, Stamp
 from target_intercom.ledger.runs.lead_intents import SqlLeadIntents
 from target_intercom.ledger.runs.stamps import mend_stamps
 from target_intercom.ledger.runs.streams import SqlStreams
@@ -63,6 +63,8 @@ ASKED_OF_FEW: dict[str, Ask] = {
     "save_source_hashes": lambda ledger: ledger.save_source_hashes(S, {KEYS[0]: "hash"}),
     "adopt": lambda ledger: ledger.adopt([contact("c1", "user", "x1", "ann@example.com")]),
     "doubt": lambda ledger: ledger.doubt([C1]),
+    "begin": lambda ledger: ledger.begin(S, KEYS),
+    "take_back": lambda ledger: ledger.take_back(S, KEYS),
     "trust": lambda ledger: ledger.trust([C1], Doubt("r2 sends 1")),
     "remember": lambda ledger: ledger.remember(S, [loaded("1", "c1", changed=True)]),
     "see": lambda ledger: ledger.see(S, KEYS, 3),

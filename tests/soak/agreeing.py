@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from target_intercom.model import Result
+from target_intercom.outcomes import Result
 from tests.soak.worlds import happen
 
 if TYPE_CHECKING:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 URL = "http://intercom.test"
 A_CALL = 0.05
 """Seconds that a call takes."""
+ACCEPTED = 202
 BAD_REQUEST = 400
 TOO_MANY = 429
 NOBODY = "0" * 24
@@ -75,8 +76,8 @@ class Intercom(BaseAdapter):
             self._clock.pass_by(A_CALL)
             asked = _request(request)
             answer = self._answer(asked)
-            self.note(asked, answer.status)
             until(self._is_idle)
+            self.note(asked, answer)
         if answer.fate is Fate.RESET:
             raise requests.ConnectionError("reset", request=request)
         if answer.fate is Fate.HELD:
@@ -84,12 +85,20 @@ class Intercom(BaseAdapter):
             raise requests.ReadTimeout("held", request=request)
         return _response(request, answer)
 
-    def note(self, asked: Request, status: int) -> None:
-        """Record what a call changed, or that it was refused."""
-        if BAD_REQUEST <= status < TOO_MANY:
+    def note(self, asked: Request, answer: Response) -> None:
+        """Record what a call changed, or that it was refused, as a job is all of whose items were."""
+        if BAD_REQUEST <= answer.status < TOO_MANY:
             self.has_refused |= not asked.path.endswith((NOBODY, "/companies"))
-        elif _is_write(asked) and status < BAD_REQUEST:
+        elif _is_write(asked) and answer.status < BAD_REQUEST and self._is_done(answer):
             self.changes.append(f"{asked.method} {asked.path} {asked.body.decode()}")
+
+    def _is_done(self, answer: Response) -> bool:
+        """Check whether a call had an effect; of a job, whether an item of what was submitted last had one."""
+        if answer.status != ACCEPTED:
+            return True
+        tasks = {task["id"]: task for job in self.sandbox.workspace.jobs.everything() for task in job["tasks"]}
+        submitted = tasks[answer.json["tasks"][-1]["id"]]
+        return any(item["result"] == "done" for item in submitted["items"])
 
     def _is_idle(self) -> bool:
         """Check whether bulk jobs are done: how far they are is not left to chance."""

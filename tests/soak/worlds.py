@@ -84,7 +84,15 @@ class After:
     @property
     def rejected(self) -> int:
         """How many records Intercom, or what is known of it, refused."""
-        return sum(counts["rejected"] for counts in self.outcomes.values())
+        return self._count("rejected")
+
+    @property
+    def removes(self) -> bool:
+        """Whether the run removed contacts or companies that its records mark."""
+        return self._count("archived") + self._count("deleted") > 0
+
+    def _count(self, result: str) -> int:
+        return sum(counts.get(result, 0) for counts in self.outcomes.values())
 
 
 def happen(history: History, world: World) -> list[After]:
@@ -120,6 +128,8 @@ class _Happening:
             self._clock.pass_by(INDEXED)
         if self._world.loses_ledger:
             _lose(self._folder / "ledger.db")
+        emails = [contact["email"] for contact in self._intercom.live() if contact["email"]]
+        share_emails = len(emails) > len(set(emails))
         conditions = self._intercom.sandbox.conditions
         conditions.change(self._world.conditions)
         kills = self._world.kills
@@ -131,19 +141,22 @@ class _Happening:
                 self.load(run, settings)
             after = self.load(run, settings)
         if self._world.comes_again:
-            after = self.load_until_all_is_said(number, run, settings, after)
+            after = self.load_until_all_is_said(number, run, settings, after, share_emails=share_emails)
         return after
 
-    def load_until_all_is_said(self, number: int, run: Run, settings: Mapping[str, Any], after: After) -> After:
+    def load_until_all_is_said(
+        self, number: int, run: Run, settings: Mapping[str, Any], after: After, *, share_emails: bool
+    ) -> After:
         """Run the target until nothing is left to it; return what the run did that has nothing left.
 
-        What was refused may go through the next time, as others have moved; and where rows changed, of those of one
-        contact another may have the word a run later (docs/identity.md, "Records that disagree").
+        What was refused may go through the next time, as others have moved; where rows changed, of those of one
+        contact another may have the word a run later (docs/identity.md, "Records that disagree"); and where contacts
+        `share_emails`, a mark that is sent again finds the next of them (docs/removals.md).
         """
         if number > 0:
             after = self.load(run, settings)
         before, after = after, self.load(run, settings)
-        while after.rejected < before.rejected:
+        while after.rejected < before.rejected or (share_emails and after.removes):
             before, after = after, self.load(run, settings)
         return after
 

@@ -21,7 +21,8 @@ from click.testing import CliRunner
 
 from target_intercom.intercom.outages import RetryLimits
 from target_intercom.intercom.transport import Transport
-from target_intercom.model import Received, Result, StreamSchema
+from target_intercom.model import Received, StreamSchema
+from target_intercom.outcomes import Result
 from target_intercom.sandbox import Fault, TargetedFault
 from target_intercom.target import TargetIntercom
 from tests.support.processes import run, start

@@ -12,7 +12,7 @@ from target_intercom.intercom.dry_run.planned import PLANNED_PREFIX, Operation, 
 from target_intercom.intercom.dry_run.workspace import PlannedWorkspace, after_write
 from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX, Contact
 from target_intercom.intercom.protocol.ids import ContactId, ExternalId, TagId
-from target_intercom.intercom.protocol.workspace import DataAttribute, Tag, Tagged
+from target_intercom.intercom.protocol.workspace import DataAttribute, Tag, Tagged, tag_key
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -189,11 +189,11 @@ class DryRunClient(DryRunCompanyCalls):
     def create_tag(self, name: str) -> Tag:
         """See `IntercomClient`."""
         with self._turn:
-            known = self._planned.new_tags.get(name.lower())
+            known = self._planned.new_tags.get(tag_key(name))
             if known is not None:
                 return known
             tag = Tag(TagId(self._stand_in()), name)
-            self._planned.new_tags[name.lower()] = self._known_tags()[tag.id] = tag
+            self._planned.new_tags[tag_key(name)] = self._known_tags()[tag.id] = tag
             self._note(Planned(Operation.CREATE_TAG, tag=name))
             return tag
 
@@ -202,7 +202,7 @@ class DryRunClient(DryRunCompanyCalls):
     ) -> Tagged:
         """See `IntercomClient`."""
         del others
-        named = (tag for tag in self._known_tags().values() if tag.name.lower() == name.lower())
+        named = (tag for tag in self._known_tags().values() if tag_key(tag.name) == tag_key(name))
         tag = next(named, None) or self.create_tag(name)
         there = {one.id: one for one in self.search_contacts({"id": contacts})}
         done = frozenset(one for one in contacts if one in there)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import threading
 import typing as t
 from dataclasses import replace
@@ -12,7 +11,7 @@ from types import MappingProxyType
 from target_intercom.errors import Fault, NotFoundError
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.dry_run.planned import PLANNED_PREFIX, Operation, Planned
-from target_intercom.intercom.protocol.companies import Company
+from target_intercom.intercom.protocol.companies import Company, unescaped
 from target_intercom.intercom.protocol.ids import CompanyId
 
 if t.TYPE_CHECKING:
@@ -125,9 +124,8 @@ class DryRunCompanyCalls(IntercomClient):
 
 
 def old_value(company: Company, name: str) -> Json:
-    """Return what a company shows of an attribute; its name may be HTML-escaped."""
-    value = company.attributes.get(name)
-    return html.unescape(value) if name == "name" and isinstance(value, str) else value
+    """Return what a company shows of an attribute, as it was written."""
+    return unescaped(name, company.attributes.get(name))
 
 
 def _after(company: Company, attributes: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from target_intercom.intercom.protocol.ids import JobId, TaskId, id_of, seconds_of
 
@@ -36,16 +36,29 @@ class TaskState(str, enum.Enum):
             return cls.RUNNING
 
 
+class Task(t.NamedTuple):
+    """A task of a bulk job."""
+
+    state: TaskState
+    created_at: int | None
+    """When it was submitted, in unix seconds of Intercom's clock."""
+    seconds: int | None = None
+    """How long Intercom has worked on it, in whole seconds of its clock; None until it has ended."""
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Json]) -> Task:
+        """Read a task; see `Job`."""
+        began, ended = seconds_of(body.get("started_at")), seconds_of(body.get("completed_at"))
+        took = None if began is None or ended is None else max(0, ended - began)
+        return cls(TaskState.of(body["state"]), seconds_of(body.get("created_at")), took)
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A bulk job and its tasks. Its own state says nothing: it may go on running when all tasks have ended."""
 
     id: JobId
-    tasks: Mapping[TaskId, TaskState]
-    created_at: Mapping[TaskId, int | None]
-    """When each task was submitted, in unix seconds of Intercom's clock."""
-    seconds: Mapping[TaskId, int] = field(default_factory=dict)
-    """How long Intercom has worked on each task that has ended, in whole seconds of its clock."""
+    tasks: Mapping[TaskId, Task]
 
     @classmethod
     def from_json(cls, body: Mapping[str, Json]) -> Job:
@@ -54,15 +67,4 @@ class Job:
         Raises:
             KeyError, TypeError: the body is no such job.
         """
-        tasks = {TaskId(id_of(task)): task for task in body["tasks"]}
-        return cls(
-            id=JobId(id_of(body)),
-            tasks={id_: TaskState.of(task["state"]) for id_, task in tasks.items()},
-            created_at={id_: seconds_of(task.get("created_at")) for id_, task in tasks.items()},
-            seconds={id_: took for id_, task in tasks.items() if (took := _took(task)) is not None},
-        )
-
-
-def _took(task: Mapping[str, Json]) -> int | None:
-    began, ended = seconds_of(task.get("started_at")), seconds_of(task.get("completed_at"))
-    return None if began is None or ended is None else max(0, ended - began)
+        return cls(JobId(id_of(body)), {TaskId(id_of(task)): Task.from_json(task) for task in body["tasks"]})

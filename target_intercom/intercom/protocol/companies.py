@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX, Contact
+from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX, Contact, attributes_body
 from target_intercom.intercom.protocol.ids import CompanyId, ContactId, ExternalId, entries_of, id_of, seconds_of
 
 if t.TYPE_CHECKING:
@@ -15,6 +15,8 @@ if t.TYPE_CHECKING:
 
     from target_intercom.json_lines import Json
 
+MAY_BE_ESCAPED: t.Final = frozenset(["company_id", "name"])
+"""Attributes whose texts Intercom may show HTML-escaped: it does from version 2.17 on."""
 _READABLE = ("name", "size", "website", "industry", "monthly_spend", "remote_created_at")
 
 
@@ -49,8 +51,8 @@ class Company(Contact):
         attributes["plan"] = (body.get("plan") or {}).get("name")
         for name, value in (body.get("custom_attributes") or {}).items():
             attributes[CUSTOM_PREFIX + name] = value
-        # From 2.17 on texts are HTML-escaped; who asks by company_id knows it as it is.
-        own = ExternalId(html.unescape(str(body["company_id"])))
+        # Who asks by company_id knows it as it is.
+        own = ExternalId(unescaped("company_id", str(body["company_id"])))
         return cls(
             id=ContactId(own),
             role="user",
@@ -63,14 +65,15 @@ class Company(Contact):
         )
 
 
+def unescaped(name: str, value: Json) -> Json:
+    """Return what an attribute's value may stand for, where Intercom may show it HTML-escaped."""
+    return html.unescape(value) if name in MAY_BE_ESCAPED and isinstance(value, str) else value
+
+
 def company_body(company_id: str | None, attributes: Mapping[str, Json]) -> dict[str, Json]:
     """Return the body of a write, from flat attributes; `company_id` None: an update by Intercom's id."""
-    body = {name: value for name, value in attributes.items() if not name.startswith(CUSTOM_PREFIX)}
-    custom = {
-        name.removeprefix(CUSTOM_PREFIX): value for name, value in attributes.items() if name.startswith(CUSTOM_PREFIX)
-    }
     own = {} if company_id is None else {"company_id": company_id}
-    return {**own, **body, **({"custom_attributes": custom} if custom else {})}
+    return {**own, **attributes_body(attributes)}
 
 
 def companies_of(page: Mapping[str, Json]) -> list[Company]:

@@ -36,6 +36,9 @@ _READABLE = (
     "unsubscribed_from_emails",
 )
 
+_CLOCKS_DIFFER = 2.0
+"""Seconds by which Intercom's clock, which counts whole ones, may be behind."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contact:
@@ -64,6 +67,15 @@ class Contact:
     """The companies that it shows, by Intercom's ids."""
     shows_all_companies: bool = False
     """As of tags."""
+
+    def was_made_since(self, moment: float) -> bool:
+        """Check whether it may have been made since a moment, in unix seconds of our clock."""
+        return self.created_at is not None and self.created_at >= moment - _CLOCKS_DIFFER
+
+    @property
+    def own_external_id(self) -> ExternalId | None:
+        """Its external_id, as the source knows it: Intercom generates a lead's (fact sheet section 3.3)."""
+        return self.external_id if self.role == "user" else None
 
     @classmethod
     def from_json(cls, body: Mapping[str, Json]) -> Contact:
@@ -108,7 +120,7 @@ def _shown(name: str, shown: Json) -> dict[str, Json]:
     return {name: ids, f"shows_all_{name}": is_all and more is not True}
 
 
-def contact_body(attributes: Mapping[str, Json]) -> dict[str, Json]:
+def attributes_body(attributes: Mapping[str, Json]) -> dict[str, Json]:
     """Return the body of a write, from flat attributes: custom ones go into an object of their own."""
     body = {name: value for name, value in attributes.items() if not name.startswith(CUSTOM_PREFIX)}
     custom = {

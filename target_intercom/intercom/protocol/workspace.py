@@ -45,6 +45,14 @@ class DataAttribute:
         )
 
 
+def tag_key(name: str) -> str:
+    """Return what names of one tag have in common: Intercom compares them without case (OAS-2.16 POST /tags).
+
+    In small letters, not casefolded: no more is known, and "Maße" is another word than "Masse".
+    """
+    return name.lower()
+
+
 @dataclass(frozen=True, slots=True)
 class Tag:
     """A tag of the workspace."""

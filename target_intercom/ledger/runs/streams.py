@@ -98,8 +98,9 @@ class SqlStreams(Streams):
         """Check that a stream's records are what they were: a company's key must not be read as a contact's."""
         with self.database.reading() as connection:
             known = connection.scalar(select(_S.object).where(*self._this(stream), _IS_KNOWN))
-        if known not in {None, object_}:
-            raise changed_object(stream, known, object_)
+        error = changed_object(stream, known, object_)
+        if error is not None:
+            raise error
 
     def _write(self, stream: str, keys: Sequence[str], object_: str) -> None:
         """Write that this run works on a stream, once."""

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import time
 import typing as t
+from functools import lru_cache
 
 from sqlalchemy import func, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from target_intercom.ledger.interface import stamp
+from target_intercom.ledger.remembered import stamp
 from target_intercom.ledger.store.chunks import chunks
+from target_intercom.ledger.store.many import execute_many
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from sqlalchemy import ColumnCollection, ColumnElement, Connection, FromClause, Table
+    from sqlalchemy import ColumnCollection, ColumnElement, Connection, FromClause, Insert, Table
 
     from target_intercom.ledger.store.database import Database
     from target_intercom.model import RecordKey
 
     Columns: t.TypeAlias = ColumnCollection[str, t.Any]
+    _NewInsert: t.TypeAlias = Callable[[Table], sqlite.Insert | postgresql.Insert]
 
 
 class Rows:
@@ -31,7 +34,7 @@ class Rows:
         self._workspace = workspace
         self._run = run
         self._table = table
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        self._insert: _NewInsert = sqlite.insert if database.is_sqlite else postgresql.insert
 
     def seen(self) -> dict[str, object]:
         """Return the columns of a record that came, in this run and now."""
@@ -81,6 +84,10 @@ class Rows:
         attempt = self._insert(self._table).values(row).on_conflict_do_nothing()
         return bool(connection.execute(attempt.execution_options(preserve_rowcount=True)).rowcount)
 
+    def add_all(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+        """Write rows where there are none of their keys."""
+        connection.execute(self._insert(self._table).on_conflict_do_nothing(), rows)
+
     def put(
         self,
         connection: Connection,
@@ -92,12 +99,23 @@ class Rows:
 
         `decided` returns the new value of a column, from the row that is to be written.
         """
-        if not rows:
-            return
-        insert = self._insert(self._table)
-        changes: dict[str, ColumnElement[t.Any]] = {name: insert.excluded[name] for name in changing}
-        if "version" in changes:
-            # A run that ends before its tap names the version must not lose the one that was named before.
-            changes["version"] = func.coalesce(insert.excluded.version, self._table.c.version)
-        changes |= {name: decide(insert.excluded) for name, decide in decided.items()}
-        connection.execute(insert.on_conflict_do_update(index_elements=self._table.primary_key, set_=changes), rows)
+        if rows:
+            upsert = _upsert(self._insert, self._table, tuple(changing), tuple(decided.items()))
+            execute_many(connection, upsert, rows)
+
+
+@lru_cache(maxsize=100)
+def _upsert(
+    new: _NewInsert,
+    table: Table,
+    changing: tuple[str, ...],
+    decided: tuple[tuple[str, Callable[[Columns], ColumnElement[t.Any]]], ...],
+) -> Insert:
+    """Return the statement of `Rows.put`, the same one each time: so it is compiled once."""
+    insert = new(table)
+    changes: dict[str, ColumnElement[t.Any]] = {name: insert.excluded[name] for name in changing}
+    if "version" in changes:
+        # A run that ends before its tap names the version must not lose the one that was named before.
+        changes["version"] = func.coalesce(insert.excluded.version, table.c.version)
+    changes |= {name: decide(insert.excluded) for name, decide in decided}
+    return insert.on_conflict_do_update(index_elements=table.primary_key, set_=changes)

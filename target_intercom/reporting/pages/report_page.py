@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from target_intercom.reporting.pages.charts import Bar, CallsChart, calls_chart, columns, duration, stacked
 from target_intercom.reporting.pages.meanings import explanation_of, meaning_of
+from target_intercom.reporting.report import BESIDE
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,10 +42,7 @@ KINDS: t.Final = {
 _IN_WORDS: t.Final = {
     "left": "removed, missing from the source",
     "unarchived": "left unarchived",
-    "tagged": "tags put on",
-    "untagged": "tags taken off",
-    "attached": "companies attached",
-    "detached": "companies detached",
+    **{result.value: words for result, words in BESIDE.items()},
 }
 """Counts beside the sum, which are not of records."""
 

@@ -56,7 +56,7 @@ class KeyedParts:
         self, stream: Stream, mappers: Mappers[RecordMapper], writer: KeyedWriter, custom: dict[str, t.Any]
     ) -> KeyedBatch:
         shared = self.shared
-        memory = shared.memory(stream, self.ledger, None)
+        memory = shared.memory(stream, self.ledger, None, self._jobs)
         marks = StreamMarks(stream, self._marks)
         outcomes = RecordOutcomes(
             stream, shared.report, mappers, self.known.directory, memory, ContactLinks(), marks, shared.say_ignored
@@ -103,7 +103,8 @@ class KeyedParts:
 
     @cached_property
     def _catalog(self) -> AttributeCatalog:
-        return AttributeCatalog(self.shared.client, self.kind.kind, self.shared.warn, beside_others=True)
+        shared = self.shared
+        return AttributeCatalog(shared.client, self.kind.kind, shared.warn, shared.known_attributes, beside_others=True)
 
     @cached_property
     def _jobs(self) -> BulkJobs:

@@ -55,7 +55,7 @@ class LinkParts:
         ]
         return AllLinks(
             {one.kind.names.kind: self._at_end(one) for one in kinds},
-            UnnamedLists(shared.shelves.shelf, shared.ids, shared.config.search_delay_seconds),
+            UnnamedLists(shared.shelves.shelf, shared.ids),
             memberships,
         )
 

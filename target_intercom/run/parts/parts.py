@@ -29,7 +29,6 @@ from target_intercom.sync.writing.archived import ArchivedContacts
 from target_intercom.sync.writing.bulk import BulkWriter
 from target_intercom.sync.writing.conflicts import ExistingContacts
 from target_intercom.sync.writing.dry_run import DryRunWriter
-from target_intercom.sync.writing.lost_answers import Creates
 from target_intercom.sync.writing.one_by_one import DirectWriter
 
 if t.TYPE_CHECKING:
@@ -37,7 +36,7 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.mapping.mappers import Mappers
     from target_intercom.sync.mapping.memberships import MembershipMapper
     from target_intercom.sync.mapping.records import RecordMapper
-    from target_intercom.sync.writing.results import Writer
+    from target_intercom.writes import Writer
 
 
 class Parts(ContactParts):
@@ -52,7 +51,7 @@ class Parts(ContactParts):
     def _contact_batch(
         self, stream: Stream, mappers: Mappers[RecordMapper], writer: Writer, custom: dict[str, t.Any]
     ) -> ContactBatch:
-        memory = self.memory(stream, self.ledger, self.ids)
+        memory = self.memory(stream, self.ledger, self.ids, self.contact_jobs)
         outcomes = RecordOutcomes(
             stream,
             self.report,
@@ -126,7 +125,8 @@ class Parts(ContactParts):
 
     @cached_property
     def _catalog(self) -> AttributeCatalog:
-        return AttributeCatalog(self.client, CONTACTS, self.warn, beside_others=self.config.has_companies)
+        beside_companies = self.config.has_companies
+        return AttributeCatalog(self.client, CONTACTS, self.warn, self.known_attributes, beside_others=beside_companies)
 
     @cached_property
     def _teammates(self) -> Teammates:
@@ -136,8 +136,7 @@ class Parts(ContactParts):
         existing = ExistingContacts(
             self.client, self.matcher, self._catalog, self.ledger, archived=self.archived, stream=stream
         )
-        creates = Creates(existing, self.in_parallel, self.config.search_delay_seconds)
-        direct = DirectWriter(creates, existing, self.in_parallel)
+        direct = DirectWriter(existing, self.in_parallel, self.config.search_delay_seconds)
         if isinstance(self.client, DryRunClient):
             return DryRunWriter(stream, self.client, direct, self.plan)
         if not self.config.bulk_writes:

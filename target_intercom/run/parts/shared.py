@@ -10,8 +10,9 @@ from target_intercom.errors import LedgerError
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.dry_run.client import DryRunClient
 from target_intercom.intercom.parallel import InParallel
-from target_intercom.ledger.interface import Ledger, stamp
+from target_intercom.ledger.interface import Ledger
 from target_intercom.ledger.records import SqlLedger
+from target_intercom.ledger.remembered import stamp
 from target_intercom.ledger.scratch.database import ScratchDatabase
 from target_intercom.ledger.scratch.shelves import Shelves
 from target_intercom.ledger.store.database import Database
@@ -22,6 +23,7 @@ from target_intercom.sync.matching.directory import Directory
 from target_intercom.sync.matching.search import Matcher
 from target_intercom.sync.overlap import Overlap
 from target_intercom.sync.remembering.stream_memory import StreamMemory
+from target_intercom.sync.workspace.attributes import KnownAttributes
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -104,6 +106,11 @@ class SharedParts:
         return Overlap(self.client.clock.monotonic)
 
     @cached_property
+    def known_attributes(self) -> KnownAttributes:
+        """The custom attributes that the run has read, of contacts and of companies."""
+        return KnownAttributes()
+
+    @cached_property
     def shelves(self) -> Shelves:
         """Dictionaries on disk."""
         return Shelves(self.config.data_dir)
@@ -113,18 +120,19 @@ class SharedParts:
         return BulkJobs(
             self.client,
             self.in_parallel,
-            look=look,
-            plural=plural,
+            look,
+            plural,
             # What is written is the same, however it travels.
-            enabled=self.config.bulk_writes and not self.config.dry_run,
-            patience_seconds=self.config.search_delay_seconds,
-            say=self.warn,
+            self.config.bulk_writes and not self.config.dry_run,
+            self.config.search_delay_seconds,
+            self.warn,
         )
 
-    def memory(self, stream: Stream, ledger: Ledger, ids: ContactIds | None) -> StreamMemory:
+    def memory(self, stream: Stream, ledger: Ledger, ids: ContactIds | None, jobs: BulkJobs) -> StreamMemory:
         """Return what a batch of a stream has of a ledger."""
-        sees = stream.settings.sync_mode.removes or self.config.removes
-        return StreamMemory(stream, ledger, ids, repair=self.config.repair, sees=sees)
+        return StreamMemory(
+            stream, ledger, ids, repair=self.config.repair, sees=self.config.removes, given_up=jobs.given_up
+        )
 
     def say_ignored(self, stream: str, attributes: Iterable[str]) -> None:
         """Say, once for each attribute, that Intercom did not take its values."""

@@ -6,17 +6,19 @@ import html
 import typing as t
 from types import MappingProxyType
 
-from target_intercom.model import ContactRecords, Create, Found, NotFound, Skip, SkipReason, Unchanged, Update
-from target_intercom.settings.config import SyncMode
+from target_intercom.model import Found, NotFound
+from target_intercom.outcomes import Result, SkipReason
 from target_intercom.sync.planning.wanted import folded, same
+from target_intercom.writes import ContactRecords, Create, Saved, Skipped, Update
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from target_intercom.kinds.entity import EntityKind
-    from target_intercom.model import Contact, ContactDraft, ContactId, Entry, Json, PlannedWrite
-    from target_intercom.settings.config import StreamConfig
+    from target_intercom.model import Contact, ContactDraft, ContactId, Entry, Json
+    from target_intercom.settings.config import StreamConfig, SyncMode
     from target_intercom.sync.by_key.known import KeyMatch
+    from target_intercom.writes import PlannedWrite
 
 
 def key_of(entry: Entry) -> ContactId | None:
@@ -47,8 +49,8 @@ def rounds(
         if of_key and not entry.alone:
             records = of_key[-1]
             records.entries.append(entry)
-            # In `insert` mode the first record counts.
-            records.draft = records.draft if mode is SyncMode.INSERT else folded(records.draft, entry.draft)
+            if not mode.first_wins:
+                records.draft = folded(records.draft, entry.draft)
         else:
             of_key.append(ContactRecords(match, entry.draft, [entry]))
     most = max(map(len, writes.values()), default=0)
@@ -60,15 +62,15 @@ def plan(records: ContactRecords, config: StreamConfig, kind: EntityKind) -> Pla
     match records.match:
         case NotFound():
             if not config.sync_mode.creates:
-                return Skip(records, SkipReason.NOT_CREATED)
+                return Skipped(records, SkipReason.NOT_CREATED)
             # Also its nulls: an object that the ledger does not know may be there.
             return Create(records, "user", MappingProxyType(dict(records.draft.attributes)))
         case Found(contact):
             if not config.sync_mode.updates:
-                return Skip(records, SkipReason.EXISTS)
+                return Skipped(records, SkipReason.EXISTS)
             changes = differing(records.draft, contact, kind)
             if not changes and contact.is_read:
-                return Unchanged(records, contact)
+                return Saved(records, Result.UNCHANGED, contact)
             return Update(records, contact, MappingProxyType(changes))
 
 

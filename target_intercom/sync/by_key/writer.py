@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from target_intercom.errors import NotFoundError, RefusedError, UndoneError
-from target_intercom.model import CUSTOM_PREFIX, Create, Refusal, Result, Update
+from target_intercom.model import CUSTOM_PREFIX
+from target_intercom.outcomes import Refusal, Result
 from target_intercom.sync.by_key.plan import differing
-from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
-from target_intercom.sync.jobs.lane import JobEnd, Submission
+from target_intercom.sync.jobs.bulk_jobs import FEWEST, JobEnd
 from target_intercom.sync.matching.directory import Gone, Source
 from target_intercom.sync.writing.plan_file import Origin
-from target_intercom.sync.writing.results import Rejected, Saved, Surprise, without_calls
+from target_intercom.writes import Rejected, Saved, Surprise, Update
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,14 +21,13 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.entity import EntityKind
-    from target_intercom.model import Contact, ContactId, Json, PlannedWrite
+    from target_intercom.model import Contact, ContactId, Json
     from target_intercom.settings.config import Stream
     from target_intercom.sync.by_key.known import KnownObjects
-    from target_intercom.sync.jobs.bulk_jobs import BulkJobs
-    from target_intercom.sync.jobs.lane import Ended
+    from target_intercom.sync.jobs.bulk_jobs import BulkJobs, Ended
     from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.plan_file import Plan
-    from target_intercom.sync.writing.results import SavedAs, Written
+    from target_intercom.writes import Call, SavedAs, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +42,17 @@ class KeyedWriter:
     since: Callable[[], float]
     """Returns when the run began, in unix seconds of Intercom's clock: what was made before is not new."""
 
-    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written | None]:
+    def write(self, calls: Sequence[Call]) -> Iterator[Written | None]:
         """See `Writer`."""
-        calls, done = without_calls(operations)
-        yield from done
         self.plan.because({_key(one): Origin(self.stream.name, one.records.entries[-1].key) for one in calls})
         singly, in_bulk = self._parted(calls)
         yield from self._write_singly(singly)
         if in_bulk:
-            ended = self.jobs.run([Submission(chunk, partial(self._submit, chunk)) for chunk in parted(in_bulk)])
+            ended = self.jobs.run(in_bulk, self._submit)
             yield None
             yield from self._settle(ended)
 
-    def _parted(self, calls: Sequence[Create | Update]) -> tuple[list[Create | Update], list[Create | Update]]:
+    def _parted(self, calls: Sequence[Call]) -> tuple[list[Call], list[Call]]:
         """Part writes into those that go singly, and those that a job may carry.
 
         Jobs have no null for a standard attribute, and do not say that an attribute does not exist: a new attribute is
@@ -63,26 +60,23 @@ class KeyedWriter:
         """
         if not self.jobs.are_there:
             return list(calls), []
-        unproven = set(self.catalog.unproven)
-        singly: list[Create | Update] = []
-        in_bulk: list[Create | Update] = []
-        for one in calls:
-            set_ = {name for name, value in _attributes(one).items() if value is not None}
-            has_news = not unproven.isdisjoint(set_)
-            unproven -= set_
-            (singly if has_news or _clears_standard(_attributes(one)) else in_bulk).append(one)
+        singly: list[Call] = []
+        in_bulk: list[Call] = []
+        proofs = self.catalog.proofs(one.attributes for one in calls)
+        for one, is_proof in zip(calls, proofs, strict=True):
+            (singly if is_proof or _clears_standard(one.attributes) else in_bulk).append(one)
         return (singly, in_bulk) if len(in_bulk) >= FEWEST else (list(calls), [])
 
     # Singly.
 
-    def _write_singly(self, calls: Sequence[Create | Update]) -> Iterator[Written]:
+    def _write_singly(self, calls: Sequence[Call]) -> Iterator[Written]:
         yield from self.known.in_parallel(self._call, list(calls))
 
-    def _call(self, one: Create | Update) -> Written:
+    def _call(self, one: Call) -> Written:
         known = one.contact if isinstance(one, Update) else None
         was_missing = isinstance(self.known.directory.fact(_key(one)), Gone)
         try:
-            saved, dropped = self.catalog.sending(partial(self._send, _key(one), known), _attributes(one))
+            saved, dropped = self.catalog.sending(partial(self._send, _key(one), known), one.attributes)
         except NotFoundError as error:
             return Surprise(one.records, Refusal.by_intercom(error.fault), _key(one))
         except UndoneError as error:
@@ -110,27 +104,25 @@ class KeyedWriter:
 
     # In bulk.
 
-    def _settle(self, submissions: Iterable[Ended[Create | Update]]) -> Iterator[Written]:
+    def _settle(self, submissions: Iterable[Ended[Call]]) -> Iterator[Written]:
         for ended in submissions:
             if ended.ending is JobEnd.DONE:
                 yield from map(self._done, ended.items)
                 continue
             if ended.ending is JobEnd.UNKNOWN:
                 self.jobs.given_up.update(map(_key, ended.items))
-            for written in self._write_singly(ended.items):
-                may_change = ended.ending is JobEnd.UNKNOWN and isinstance(written, Saved)
-                yield replace(written, may_change=True) if isinstance(written, Saved) and may_change else written
+            yield from self._write_singly(ended.items)
 
-    def _submit(self, calls: Sequence[Create | Update], job: JobId | None) -> Job:
-        kept = [(one, self.catalog.kept(_attributes(one))[0]) for one in calls]
+    def _submit(self, calls: Sequence[Call], job: JobId | None) -> Job:
+        kept = [(one, self.catalog.kept(one.attributes)[0]) for one in calls]
         if self.stream.settings.sync_mode.creates:
             return self.known.kind.submit([(_key(one), attributes) for one, attributes in kept], job)
         updates = [(one.contact, attributes) for one, attributes in kept if isinstance(one, Update)]
         return self.known.kind.submit_updates(updates, job)
 
-    def _done(self, one: Create | Update) -> Saved:
+    def _done(self, one: Call) -> Saved:
         known = one.contact if isinstance(one, Update) else None
-        attributes, dropped = self.catalog.kept(_attributes(one))
+        attributes, dropped = self.catalog.kept(one.attributes)
         saved = self.known.kind.new(_key(one), attributes, known)
         self.known.directory.learn(saved, Source.ANSWER)
         return Saved(one.records, Result.CREATED if known is None else Result.UPDATED, saved, dropped)
@@ -140,13 +132,9 @@ class KeyedWriter:
         return self.known.kind.kind
 
 
-def _key(operation: Create | Update) -> ContactId:
+def _key(operation: Call) -> ContactId:
     """Return the key of an object: of a record that is written it is known."""
     return t.cast("ContactId", operation.records.draft.identity.external_id)
-
-
-def _attributes(operation: Create | Update) -> Mapping[str, Json]:
-    return operation.attributes if isinstance(operation, Create) else operation.changes
 
 
 def _clears_standard(attributes: Mapping[str, Json]) -> bool:

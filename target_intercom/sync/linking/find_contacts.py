@@ -8,17 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from target_intercom.ledger.memberships.states import LinkState
-from target_intercom.model import (
-    Ambiguous,
-    Found,
-    MergedAway,
-    NotFound,
-    Refusal,
-    Result,
-    SkipReason,
-    Unanswered,
-)
-from target_intercom.settings.config import SyncMode
+from target_intercom.model import Ambiguous, Found, MergedAway, NotFound, Unanswered
+from target_intercom.outcomes import Refusal, Result, SkipReason
 from target_intercom.sync.linking.changes import ENDED, MembershipChange
 from target_intercom.sync.matching.whose import match_identity
 from target_intercom.sync.planning.wanted import refusal
@@ -105,7 +96,7 @@ class FindContacts:
     def _unchanged(self, batch: MembershipBatch, one: WaitingMembership) -> Membership | None:
         """Return the membership that an equal earlier record of the key made; None: the record is new or changed."""
         rows = [row for row in batch.of_key(one.stream, one.key) if row.state not in ENDED]
-        if self.links.config.repair or (len(rows) > 1 and self.links.ends_memberships(one.stream)):
+        if self.links.config.repair or (len(rows) > 1 and self.links.takes_off(one.stream)):
             # Other memberships of the key, left by a mode that ends none, are to be ended.
             return None
         for row in rows:
@@ -145,7 +136,7 @@ class FindContacts:
             key=one.key,
             contact=contact,
             groups={one.group: one.name},
-            releases=self.links.ends_memberships(one.stream),
+            releases=self.links.takes_off(one.stream),
             is_doubtful=self.links.config.repair,
             content=one.content,
             place=one.place,
@@ -159,7 +150,7 @@ class FindContacts:
 
     def _end(self, batch: MembershipBatch, one: WaitingMembership) -> None:
         """Mark the memberships of a deleted record; their links are taken off later, unless a record wants them."""
-        if not self.links.ends_memberships(one.stream):
+        if not self.links.takes_off(one.stream):
             self._count(one, Result.SKIPPED, SkipReason.NOT_REMOVED)
             return
         rows = [row for row in batch.of_key(one.stream, one.key) if row.state is not LinkState.OFF]
@@ -188,8 +179,7 @@ class FindContacts:
         for one in waiting:
             keys[one.stream, one.version].add(one.key)
         for (stream, version), some in keys.items():
-            if self.links.config.stream(stream).sync_mode is SyncMode.SYNC:
-                self.links.memberships.see(stream, some, version)
+            self.links.memberships.see(stream, some, version)
 
     def _count(self, one: WaitingMembership, result: Result, reason: SkipReason | None = None) -> None:
         self.outcomes.report.count(one.stream, result, reason)

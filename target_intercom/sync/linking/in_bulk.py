@@ -12,11 +12,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.memberships.states import LinkState
-from target_intercom.model import STAND_IN, LinkChange
-from target_intercom.sync.jobs.bulk_jobs import FEWEST, parted
-from target_intercom.sync.jobs.lane import JobEnd, Submission
+from target_intercom.ledger.remembered import stamp
+from target_intercom.model import STAND_IN
+from target_intercom.sync.jobs.bulk_jobs import FEWEST, JobEnd, parted
+from target_intercom.writes import LinkChange
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -55,13 +55,13 @@ class LinkJobs:
         Of the other contacts nothing is known: to put a link on or take it off again does no harm.
         """
         contacts = sorted(changes)
-        submissions = [Submission(chunk, partial(self._send, chunk, changes)) for chunk in parted(contacts)]
-        if not self.are_available or len(contacts) < FEWEST or len(submissions) + _LOOKS >= calls:
+        if not self.are_available or len(contacts) < FEWEST or len(parted(contacts)) + _LOOKS >= calls:
             return frozenset()
-        done = (ended.items for ended in self.jobs.run(submissions) if ended.ending is JobEnd.DONE)
+        ended = self.jobs.run(contacts, partial(self._send, changes))
+        done = (one.items for one in ended if one.ending is JobEnd.DONE)
         return frozenset(contact for items in done for contact in items)
 
-    def _send(self, contacts: Sequence[ContactId], changes: Mapping[ContactId, LinkChange], job: JobId | None) -> Job:
+    def _send(self, changes: Mapping[ContactId, LinkChange], contacts: Sequence[ContactId], job: JobId | None) -> Job:
         return self.client.submit_updates([{"id": one, **self.kind.job_item(changes[one])} for one in contacts], job)
 
 

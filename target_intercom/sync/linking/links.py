@@ -7,10 +7,9 @@ import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from target_intercom.ledger.interface import Stamp, stamp
 from target_intercom.ledger.memberships.states import LinkState
+from target_intercom.ledger.remembered import Stamp, stamp
 from target_intercom.model import stand_in
-from target_intercom.settings.config import SyncMode
 from target_intercom.sync.linking.changes import MembershipChange, ShownLinks, decide, waiting_for_outcome
 from target_intercom.sync.remembering.fingerprints import lists_print
 
@@ -80,27 +79,9 @@ class Links:
         """Check whether a stream of this run has contact records, which list their groups."""
         return stream in self.streams and self.config.stream(stream).links is None
 
-    def ends_memberships(self, stream: str) -> bool:
-        """Check whether a groups stream's records may end memberships."""
-        return self.config.stream(stream).may_remove
-
-    def releases(self, stream: str) -> bool:
-        """Check whether a contact stream takes off the links of groups that its records no longer list."""
-        return self.config.stream(stream).sync_mode is SyncMode.SYNC
-
     def takes_off(self, stream: str) -> bool:
-        """Check whether links are taken off because of a stream."""
-        lists = self.config.stream(stream).links is None
-        return self.releases(stream) if lists else self.ends_memberships(stream)
-
-
-_CLOCKS_DIFFER = 2.0
-"""Seconds by which Intercom's clock, which counts whole ones, may be behind."""
-
-
-def _may_have_been_made_by(one: Membership, contact: Contact) -> bool:
-    """Check whether the job that was to make a membership's contact may have made this one."""
-    return contact.created_at is not None and stamp(contact.created_at + _CLOCKS_DIFFER) >= one.written_at
+        """Check whether links are taken off that a stream's records no longer name."""
+        return self.config.stream(stream).takes_links_off
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +105,7 @@ class ListedGroups:
             key=self.key,
             contact=self.contact,
             groups=groups,
-            releases=links.releases(self.stream),
+            releases=links.takes_off(self.stream),
             is_doubtful=links.config.repair,
         )
 
@@ -223,7 +204,7 @@ class MembershipBatch:
         for one in self.of_key(change.stream, change.key):
             if one.contact == stand_in(one.stream, one.key):
                 self.drop([one])
-                if _may_have_been_made_by(one, contact):
+                if contact.was_made_since(one.written_at / 1000):
                     is_mine = one.state is LinkState.WANTED
                     state, at = (one.state, Stamp(0)) if is_mine else (LinkState.UNCLEAR, one.written_at)
                     self.put([replace(one, contact=contact.id, state=state, written_at=at)])

@@ -6,22 +6,25 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from target_intercom.ledger.interface import UNNOTED
-from target_intercom.model import Contact, ContactRecords, Create, Result, Unchanged, Update, stand_in
-from target_intercom.settings.config import SyncMode
+from target_intercom.ledger.remembered import UNNOTED
+from target_intercom.model import Contact, stand_in
+from target_intercom.outcomes import Result
 from target_intercom.sync.linking.links import ListedGroups, save_lists
+from target_intercom.sync.matching.roles import newborn
 from target_intercom.sync.remembering.fingerprints import lists_news, lists_print, record_key
+from target_intercom.writes import ContactRecords, Create, Saved, Update
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from target_intercom.ledger.memberships.written import Memberships
-    from target_intercom.model import ContactId, Entry, LinkChange, LinkName, PlannedWrite, RecordKey, Role
+    from target_intercom.model import ContactId, Entry, LinkName, RecordKey, Role
     from target_intercom.settings.config import Stream
     from target_intercom.sync.linking.changes import MembershipChange
     from target_intercom.sync.linking.in_bulk import LinksWithContacts
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.linking.waiting import UnnamedLists
+    from target_intercom.writes import LinkChange, PlannedWrite
 
 
 class ContactLinks:
@@ -87,7 +90,7 @@ class ListedLinks(ContactLinks):
     def _changes(self, write: PlannedWrite, links: Links) -> Iterator[MembershipChange]:
         """Yield what the records of a contact list of one kind, where a job may carry it and it is news."""
         match write:
-            case Update(records, contact) | Unchanged(records, contact) if contact.is_named:
+            case Update(records, contact) | Saved(records, contact=contact) if contact.is_named:
                 keys = ((self._key_of(entry), entry) for entry in records.entries)
                 keyed = [(key, entry) for key, entry in keys if key is not None and self._lasts(key, records)]
                 news = {key for key, entry in keyed if lists_news(entry, contact)}
@@ -105,12 +108,14 @@ class ListedLinks(ContactLinks):
         if keys or key is None or not self._lasts(key, records):
             return
         yield from self._changes_of(
-            [(key, entry) for entry in records.entries], self._newborn(records, key, role), links
+            [(key, entry) for entry in records.entries],
+            newborn(records.draft, role, stand_in(self.stream.name, key), by_job=True),
+            links,
         )
 
     def _lasts(self, key: RecordKey, records: ContactRecords) -> bool:
         """Check whether what records list counts, also where a later write has another list of the key."""
-        return self._add_up or key not in records.replaced
+        return not self._takes_off or key not in records.replaced
 
     def _changes_of(
         self, entries: Iterable[tuple[RecordKey, Entry]], contact: Contact, links: Links
@@ -120,22 +125,9 @@ class ListedLinks(ContactLinks):
         for key, entry in entries:
             change = self._list(key, entry, contact).change(links)
             if change is not None:
-                earlier = changes[key].groups if self._add_up and key in changes else {}
+                earlier = changes[key].groups if key in changes and not self._takes_off else {}
                 changes[key] = replace(change, groups={**earlier, **change.groups})
         return changes.values()
-
-    def _newborn(self, records: ContactRecords, key: RecordKey, role: Role) -> Contact:
-        identity = records.draft.identity
-        return Contact(
-            id=stand_in(self.stream.name, key),
-            role=role,
-            external_id=identity.external_id,
-            email=identity.email,
-            attributes={},
-            is_named=False,
-            shows_all_tags=True,
-            shows_all_companies=True,
-        )
 
     def confirm(self, records: ContactRecords, contact: Contact) -> None:
         """See `ContactLinks`."""
@@ -182,7 +174,7 @@ class ListedLinks(ContactLinks):
         elif self._inserts:
             # What is there already stays as it is, unless a run was cut off; of several records the first counts.
             first = records.entries[0]
-            if result is Result.CREATED or self._was_cut_off(first):
+            if result is Result.CREATED or self._was_cut_off(first, contact):
                 self.unchanged(first, contact)
         else:
             if result is Result.UPDATED and records.found is None:
@@ -216,9 +208,11 @@ class ListedLinks(ContactLinks):
             # The list is empty and the record is new: no link changes, so the Intercom id is not needed.
             self._hashes[stream, key] = lists_print(listed)
 
-    def _was_cut_off(self, entry: Entry) -> bool:
+    def _was_cut_off(self, entry: Entry, contact: Contact) -> bool:
         """Check whether a run that was cut off has made a record's contact, and not saved what it lists."""
         if entry.known is None or entry.known.groups != UNNOTED:
+            return False
+        if entry.begun is not None and not entry.may_have_made(contact):
             return False
         key = self._key_of(entry)
         return key is not None and key not in self._lists and not self.unnamed.waits(self.stream.name, key)
@@ -229,7 +223,7 @@ class ListedLinks(ContactLinks):
         if earlier is None or key is None or not lists_news(*earlier):
             return
         one, later = self._list(key, *earlier), entry.draft.listed
-        if not self._add_up:
+        if self._takes_off:
             # What the later record says nothing of stays with the contact of the earlier one.
             is_same = earlier[1].id == contact.id
             silent = {} if is_same else {kind: some for kind, some in one.listed.items() if kind not in later}
@@ -239,7 +233,7 @@ class ListedLinks(ContactLinks):
 
     def _supersede_unnamed(self, key: RecordKey, entry: Entry) -> None:
         """Drop what waits of earlier records of a key, unless it counts as well."""
-        if not self._add_up:
+        if self._takes_off:
             self.unnamed.supersede(self.stream.name, key, entry.draft.listed.keys(), entry.received.number)
 
     def gone(self, contact: ContactId) -> None:
@@ -268,13 +262,13 @@ class ListedLinks(ContactLinks):
             save_lists(self.memberships, self.kinds, [*earlier, *news])
 
     @property
-    def _add_up(self) -> bool:
-        """Whether all lists of a record count, as over several runs: the mode takes no link off."""
-        return self.stream.settings.sync_mode is not SyncMode.SYNC
+    def _takes_off(self) -> bool:
+        """Whether links are taken off; elsewhere all lists of a record count, as over several runs."""
+        return self.stream.settings.takes_links_off
 
     @property
     def _inserts(self) -> bool:
-        return self.stream.settings.sync_mode is SyncMode.INSERT
+        return self.stream.settings.sync_mode.first_wins
 
     def _list(self, key: RecordKey, entry: Entry, contact: Contact) -> ListedGroups:
         return ListedGroups(self.stream.name, key, contact, entry.draft.listed)
@@ -296,7 +290,7 @@ def _with_change(
     match write:
         case Update(contact=contact) if contact.id in changes:
             return replace(write, links={**write.links, kind: changes[contact.id]})
-        case Unchanged(records, contact) if contact.id in changes:
+        case Saved(records, contact=contact) if contact.id in changes:
             return Update(records, contact, MappingProxyType({}), {kind: changes[contact.id]})
         case Create(records) if (id_ := next((one for one in stand_ins(records) if one in changes), None)) is not None:
             return replace(write, links={**write.links, kind: changes[id_]}, stand_in=id_)

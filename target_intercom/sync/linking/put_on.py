@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from target_intercom.errors import CallFailedError, Fault, RefusedError, UndoneError
 from target_intercom.intercom.protocol.searches import halves
 from target_intercom.ledger.memberships.states import LinkState
-from target_intercom.model import Contact, LinkChange, Refusal
+from target_intercom.model import Contact
+from target_intercom.outcomes import Refusal
 from target_intercom.sync.linking.outcomes import by_pair, contact_gone, of_records, why_refused
 from target_intercom.sync.writing.plan_file import Origin
+from target_intercom.writes import LinkChange
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from target_intercom.errors import MergedError, NotFoundError, UndoneError
 from target_intercom.ledger.memberships.states import NOBODY
-from target_intercom.model import LinkChange, Refusal
+from target_intercom.outcomes import Refusal
 from target_intercom.settings.warnings import links_stay_for_old_records
 from target_intercom.sync.linking.outcomes import by_pair
 from target_intercom.sync.linking.put_on import complete_pairs, origins
+from target_intercom.writes import LinkChange
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,15 +7,16 @@ import typing as t
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from target_intercom.ledger.remembered import stamp
 from target_intercom.sync.linking.links import ListedGroups, save_lists
-from target_intercom.sync.matching.contact_ids import Unnamed
 from target_intercom.sync.remembering.kept_records import KeptRecords
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 
     from target_intercom.ledger.memberships.written import Memberships
-    from target_intercom.model import GroupKey, Identity, LinkName, Received, RecordKey
+    from target_intercom.ledger.remembered import Stamp
+    from target_intercom.model import Contact, GroupKey, Identity, LinkName, Received, RecordKey
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.matching.contact_ids import ContactIds
 
@@ -91,7 +92,8 @@ class _List:
 
     stream: str
     key: RecordKey
-    contact: Unnamed
+    contact: Contact
+    made_at: Stamp
     listed: Mapping[LinkName, Mapping[GroupKey, str]]
     number: int
 
@@ -99,14 +101,13 @@ class _List:
 class UnnamedLists:
     """The lists of contacts that bulk jobs have made: they wait until the contacts' Intercom ids are found."""
 
-    def __init__(self, shelf: _Shelf, ids: ContactIds, search_delay_seconds: float) -> None:
-        """`shelf` makes dictionaries on disk; search shows every contact after `search_delay_seconds`."""
+    def __init__(self, shelf: _Shelf, ids: ContactIds) -> None:
+        """`shelf` makes dictionaries on disk."""
         self._lists: MutableMapping[int, _List] = shelf()
         """In the order in which they came."""
         self._keys: MutableMapping[tuple[str, RecordKey], None] = shelf()
         """Of the records that they are of."""
         self._ids = ids
-        self._delay = search_delay_seconds
         self._newest: MutableMapping[tuple[str, RecordKey, LinkName], int] = shelf()
         """The place in the pipe of the last list of a record that did not wait, while others do."""
 
@@ -121,9 +122,9 @@ class UnnamedLists:
 
     def add(self, one: ListedGroups, number: int) -> None:
         """Add the list of a record; `number` is the record's place in the pipe."""
-        unnamed = Unnamed(replace(one.contact, attributes={}), time.monotonic() + self._delay)
+        unnamed, now = replace(one.contact, attributes={}), stamp(time.time())
         listed = {kind: dict(groups) for kind, groups in one.listed.items()}
-        self._lists[len(self._lists)] = _List(one.stream, one.key, unnamed, listed, number)
+        self._lists[len(self._lists)] = _List(one.stream, one.key, unnamed, now, listed, number)
         self._keys[one.stream, one.key] = None
 
     def supersede(self, stream: str, key: RecordKey, kinds: Collection[LinkName], number: int) -> None:
@@ -139,10 +140,10 @@ class UnnamedLists:
         waiting = iter(self._lists.values())
         while some := list(islice(waiting, _LISTS_AT_ONCE)):
             lists = [newest for one in some if (newest := self._newest_of(one)) is not None]
-            found = self._ids.find([one.contact for one in lists])
+            found = self._ids.find([(one.contact, one.made_at) for one in lists])
             named: list[ListedGroups] = []
             for one in lists:
-                contact = found.get(one.contact.contact.id)
+                contact = found.get(one.contact.id)
                 if contact is None:
                     yield from ((one.stream, kind) for kind in one.listed)
                 else:

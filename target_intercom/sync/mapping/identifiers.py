@@ -32,16 +32,10 @@ def read_identity(
     Raises:
         InvalidRecordError: a value cannot be an identifier.
     """
-    values: dict[MatchBy, str | None] = {}
-    for which in MatchBy:
-        try:
-            values[which] = _identifier(record, sources.get(which.value), which)
-        except InvalidRecordError:
-            if not lenient:
-                raise
-            values[which] = None
-    email = values[MatchBy.EMAIL]
-    external_id, contact_id = values[MatchBy.EXTERNAL_ID], values[MatchBy.ID]
+    read = _identifier if not lenient else _identifier_if_valid
+    external_id = read(record, sources.get("external_id"), MatchBy.EXTERNAL_ID)
+    email = read(record, sources.get("email"), MatchBy.EMAIL)
+    contact_id = read(record, sources.get("id"), MatchBy.ID)
     return Identity(
         external_id=None if external_id is None else ExternalId(external_id),
         email=None if email is None else normal_email(email),
@@ -55,13 +49,16 @@ def read_key(record: Mapping[str, Json], name: str | None, *, lenient: bool) -> 
     Raises:
         InvalidRecordError: the value cannot be an identifier.
     """
-    try:
-        value = _identifier(record, name, MatchBy.EXTERNAL_ID)
-    except InvalidRecordError:
-        if not lenient:
-            raise
-        value = None
+    read = _identifier if not lenient else _identifier_if_valid
+    value = read(record, name, MatchBy.EXTERNAL_ID)
     return Identity() if value is None else Identity(external_id=ExternalId(value))
+
+
+def _identifier_if_valid(record: Mapping[str, Json], name: str | None, which: MatchBy) -> str | None:
+    try:
+        return _identifier(record, name, which)
+    except InvalidRecordError:
+        return None
 
 
 def _identifier(record: Mapping[str, Json], name: str | None, which: MatchBy) -> str | None:

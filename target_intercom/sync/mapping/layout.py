@@ -7,8 +7,8 @@ are not mapped are compared with the names of standard attributes, and with name
 from __future__ import annotations
 
 import typing as t
-import unicodedata
 
+from target_intercom.kinds.attribute_names import allowed, custom_name
 from target_intercom.model import CUSTOM_PREFIX
 from target_intercom.settings.config import TAG, Unmapped
 from target_intercom.settings.warnings import ambiguous_property, nearly_named_property
@@ -113,13 +113,21 @@ class Layout:
         if self._properties.is_custom(name):
             return CUSTOM
         if name.startswith(CUSTOM_PREFIX):
-            return custom_name(name.removeprefix(CUSTOM_PREFIX))
+            return self._custom(name)
         standard = self._kind.writable.get(bare)
         if standard is not None and not standard.only_when_mapped:
             return self._standard(bare, alike)
         if self._kind.standard_names.isdisjoint((bare, allowed(bare))):
             return custom_name(name)
         self._say_standard(name, bare)
+        return None
+
+    def _custom(self, name: str) -> str | None:
+        """Return the custom attribute that a property names."""
+        attribute = custom_name(name.removeprefix(CUSTOM_PREFIX))
+        if not self._kind.is_standard(attribute):
+            return attribute
+        self._leave_out(name, "Intercom takes no custom attribute named like a standard one; map it to another name")
         return None
 
     def _standard(self, attribute: str, alike: Sequence[str]) -> str | None:
@@ -165,20 +173,6 @@ def mapped_to(attribute: str | None) -> str | None:
     if attribute is None or attribute == TAG:
         return None
     return custom_name(attribute.removeprefix(CUSTOM_PREFIX)) if attribute.startswith(CUSTOM_PREFIX) else attribute
-
-
-def custom_name(name: str) -> str:
-    """Return the full name of a custom attribute; characters that Intercom does not allow are replaced."""
-    return CUSTOM_PREFIX + (allowed(name) or "_")
-
-
-def allowed(name: str) -> str:
-    """Replace the characters that Intercom does not allow in attribute names (fact sheet sections 3.4 and 8)."""
-    return "".join(char if _is_allowed(char) else "_" for char in name.strip())
-
-
-def _is_allowed(char: str) -> bool:
-    return char.isalnum() or char in "_- " or (char != "$" and unicodedata.category(char) == "Sc")
 
 
 def _since(attribute: Attribute) -> str:

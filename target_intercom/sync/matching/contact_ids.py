@@ -9,11 +9,12 @@ import math
 import time
 import typing as t
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from target_intercom.errors import UndoneError
-from target_intercom.ledger.interface import Stamp, stamp
+from target_intercom.ledger.remembered import stamp
 from target_intercom.model import Identity
 from target_intercom.sync.matching.directory import Source
 
@@ -22,7 +23,8 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
-    from target_intercom.ledger.interface import Ledger, LedgerEntry, Stamp
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.ledger.remembered import LedgerEntry, Stamp
     from target_intercom.model import Contact, ContactId, Entry, ExternalId, Identifier, RecordKey
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.search import Matcher
@@ -33,15 +35,8 @@ _ASKS = 2
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 """Seconds between two searches."""
 _AT_ONCE = 2000
-_BITS: t.Final = 1 << 24
-
-
-@dataclass(frozen=True, slots=True)
-class Unnamed:
-    """A contact without an Intercom id; search must show it at `due`, on the monotonic clock."""
-
-    contact: Contact
-    due: float
+_BITS_OF_A_PLACE: t.Final = 24
+_BITS: t.Final = 1 << _BITS_OF_A_PLACE
 
 
 @dataclass
@@ -63,9 +58,11 @@ class MadeNames:
         if now - self._turned_at > self.seconds:
             self._lately, self._before = bytearray(_BITS // 8), self._lately
             self._turned_at = now
+        bits = self._lately
         for name in Identity.of(contact).identifiers():
-            for place in _places(name):
-                self._lately[place >> 3] |= 1 << (place & 7)
+            first, second = _places(name)
+            bits[first >> 3] |= 1 << (first & 7)
+            bits[second >> 3] |= 1 << (second & 7)
 
     def meant(self, identities: Iterable[Identity]) -> list[Identity]:
         """Return the identities that have an identifier which a contact that was made may have."""
@@ -84,7 +81,7 @@ class MadeNames:
 def _places(name: Identifier) -> tuple[int, int]:
     """Return the bits that stand for an identifier."""
     number = hash(name)
-    return number % _BITS, number // _BITS % _BITS
+    return number & _BITS - 1, number >> _BITS_OF_A_PLACE & _BITS - 1
 
 
 @dataclass
@@ -111,90 +108,86 @@ class ContactIds:
 
     def find_for(self, identities: Collection[Identity]) -> None:
         """Find the ids of contacts that this run has made and that have an identifier of these."""
-        dues: dict[ContactId, float] = {}
         shared = self._made.meant(identities)
-        for contact, written_at in self.ledger.unnamed_with(shared, self._began) if shared else ():
+        made = self.ledger.unnamed_with(shared, self._began) if shared else ()
+        for contact, _ in made:
             self.directory.learn(contact, Source.ANSWER)
-            dues[contact.id] = self._due(written_at)
+        written_at = {contact.id: at for contact, at in made}
+        started = time.time() - time.monotonic()
         unnamed = self.directory.unnamed(identities)
-        delay = self.search_delay_seconds
-        self._find_named([Unnamed(one, dues.get(one.id, made_at + delay)) for one, made_at in unnamed])
+        self._find_named([(one, written_at.get(one.id, stamp(started + learnt_at))) for one, learnt_at in unnamed])
 
     def find_of(self, entries: Sequence[Entry], rows: Mapping[RecordKey, LedgerEntry]) -> list[Entry]:
         """Return records with their contacts' ids found; the ledger does not know a contact whose id is not found."""
-        wanted = [
-            Unnamed(entry.contact, self._due(rows[entry.key].written_at))
-            for entry in entries
-            if entry.contact is not None and entry.key is not None and not entry.contact.is_named
-        ]
-        found = self._find_named(wanted)
+        found = self._find_named(
+            [
+                (entry.contact, rows[entry.key].written_at)
+                for entry in entries
+                if entry.contact is not None and entry.key is not None and not entry.contact.is_named
+            ]
+        )
         return [_named(entry, found) for entry in entries]
 
     def find_all(self) -> None:
         """Find the ids of all contacts that the ledger knows: removals go by them."""
         rows = iter(self.ledger.unnamed())
         while page := list(islice(rows, _AT_ONCE)):
-            self.find([Unnamed(contact, self._due(written_at)) for contact, written_at in page])
+            self.find(page)
 
     def find_records(self, records: Collection[tuple[str, RecordKey]]) -> None:
         """Find the ids of the contacts of some records, given with their streams."""
         for stream in sorted({stream for stream, _ in records}):
             rows = self.ledger.recall(stream, sorted(key for of, key in records if of == stream)).values()
-            contacts = [(row.contact, row.written_at) for row in rows]
-            self.find([Unnamed(one, self._due(at)) for one, at in contacts if one is not None and not one.is_named])
+            self.find([(one, row.written_at) for row in rows if (one := row.contact) is not None and not one.is_named])
 
-    def find(self, wanted: Sequence[Unnamed]) -> Mapping[ContactId, Contact]:
-        """Find contacts, and write their ids into the ledger; returns them by their stand-ins.
+    def find(self, wanted: Sequence[tuple[Contact, Stamp]]) -> Mapping[ContactId, Contact]:
+        """Find contacts, given with when they were made, and write their ids into the ledger.
 
         One search for many, again and again until the index must show them; the last few users are asked for.
+
+        Returns:
+            The contacts that are found, by their stand-ins.
         """
-        known = {one.contact.id: self.directory.found_id(one.contact) for one in wanted}
+        # Search must show what was written long ago; and what was written in the future no later than what is now.
+        now, seconds = time.monotonic(), time.time()
+        due = {one.id: now + self.search_delay_seconds - max(0.0, seconds - at / 1000) for one, at in wanted}
+        known = {contact.id: self.directory.found_id(contact) for contact, _ in wanted}
         found = {id_: contact for id_, contact in known.items() if contact is not None}
-        missing = {one.contact.id: one for one in wanted if one.contact.id not in found}
+        missing = {contact.id: contact for contact, _ in wanted if contact.id not in found}
         asked: Counter[ContactId] = Counter()
         pause = _FIRST_PAUSE
         while missing:
-            shown = self.matcher.search_index([_sought(one.contact) for one in missing.values()])
-            found.update((id_, hit) for id_, one in missing.items() if (hit := _pick(shown, one.contact)) is not None)
-            rest = max(one.due for one in missing.values()) - time.monotonic()
+            shown = self.matcher.search_index([_sought(one) for one in missing.values()])
+            found.update((id_, hit) for id_, one in missing.items() if (hit := _pick(shown, one)) is not None)
+            rest = max(due[id_] for id_ in missing) - time.monotonic()
             missing = {id_: one for id_, one in missing.items() if id_ not in found}
             if len(missing) <= _FEW:
-                asked.update(id_ for id_, one in missing.items() if one.contact.external_id is not None)
-                found.update(self._asked_for(list(missing.values())))
+                users = {id_: one.external_id for id_, one in missing.items() if one.external_id is not None}
+                asked.update(users.keys())
+                answers = self.in_parallel(self._ask_for, users.items())
+                found.update((id_, contact) for id_, contact in answers if contact is not None)
                 # A user who is not there twice is gone.
                 missing = {id_: one for id_, one in missing.items() if id_ not in found and asked[id_] < _ASKS}
             if rest <= 0 or not missing:
                 break
             self.client.pause(min(pause, rest))
             pause = min(pause * 2, _LONGEST_PAUSE)
-        self.ledger.name([(one.contact, found[one.contact.id]) for one in wanted if one.contact.id in found])
+        self.ledger.name([(contact, found[contact.id]) for contact, _ in wanted if contact.id in found])
         return found
 
-    def _find_named(self, wanted: Sequence[Unnamed]) -> Mapping[ContactId, Contact]:
+    def _find_named(self, wanted: Sequence[tuple[Contact, Stamp]]) -> Mapping[ContactId, Contact]:
         """Find contacts that records name, and keep them: the records may change what they are found by."""
         found = self.find(wanted) if wanted else {}
-        for one in wanted:
-            if one.contact.id in found:
-                self.directory.learn_id(one.contact, found[one.contact.id])
+        for contact, _ in wanted:
+            if contact.id in found:
+                self.directory.learn_id(contact, found[contact.id])
         return found
 
-    def _due(self, written_at: Stamp) -> float:
-        """Return when search must show what was written then; never later than for what is written now."""
-        return time.monotonic() + self.search_delay_seconds - max(0.0, time.time() - written_at / 1000)
-
-    def _asked_for(self, wanted: Sequence[Unnamed]) -> dict[ContactId, Contact]:
-        if not self.client.finds_by_external_id:
-            return {}
-        users = [(one.contact.id, one.contact.external_id) for one in wanted]
-        known = [(contact, external_id) for contact, external_id in users if external_id is not None]
-        answers = self.in_parallel(lambda user: self._ask_for(*user), known)
-        return {id_: contact for id_, contact in answers if contact is not None}
-
-    def _ask_for(self, contact: ContactId, external_id: ExternalId) -> tuple[ContactId, Contact | None]:
-        try:
+    def _ask_for(self, user: tuple[ContactId, ExternalId]) -> tuple[ContactId, Contact | None]:
+        contact, external_id = user
+        with suppress(UndoneError):
             return contact, self.client.find_user(external_id)
-        except UndoneError:
-            return contact, None
+        return contact, None
 
 
 def _named(entry: Entry, found: Mapping[ContactId, Contact]) -> Entry:

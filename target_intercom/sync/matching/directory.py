@@ -55,6 +55,8 @@ class _Known(t.NamedTuple):
     source: Source
     number: int
     """Later facts have higher ones."""
+    at: float
+    """When it was learnt, by the clock."""
     fact: Fact
     names: tuple[Name, ...]
     """The names that find the contact; none by the ledger: its identifiers may be outdated."""
@@ -177,7 +179,7 @@ class Directory:
     def has_user(self, email: str) -> bool:
         """Check whether a user has an email."""
         name: Name = ("user", email)
-        return any(self._has(one, name) is not None for layer in self._layers for one in layer.named(name))
+        return any(self._has(one, name) is not None for one in self._ids(name))
 
     def around(self, identities: Collection[Identity]) -> list[Contact]:
         """Return the contacts that were looked up last, and all that have an identifier of these."""
@@ -193,7 +195,7 @@ class Directory:
         if not top.unnamed:
             return []
         ids = {contact for one in identities for name in one.identifiers() for contact in top.named(name)}
-        found = ((self.get(one), top.learnt_at[one]) for one in sorted(ids & top.unnamed))
+        found = ((self.get(one), top.facts[one].at) for one in sorted(ids & top.unnamed))
         return [(contact, learnt_at) for contact, learnt_at in found if contact is not None]
 
     def found_id(self, unnamed: Contact) -> Contact | None:
@@ -202,7 +204,7 @@ class Directory:
 
     def _put(self, contact: ContactId, source: Source, fact: Fact) -> None:
         names = names_of(fact) if isinstance(fact, Contact) and source is not Source.LEDGER else ()
-        self._top.put(contact, _Known(source, next(self._count), fact, names), self._clock())
+        self._top.put(contact, _Known(source, next(self._count), self._clock(), fact, names))
 
     def _known(self, contact: ContactId) -> _Known | None:
         freshest: _Known | None = None
@@ -218,8 +220,12 @@ class Directory:
         return known.fact if known is not None and name in known.names and isinstance(known.fact, Contact) else None
 
     def _with(self, name: Name) -> list[Contact]:
-        ids = {one for layer in self._layers for one in layer.named(name)}
-        return [contact for one in sorted(ids) if (contact := self._has(one, name)) is not None]
+        return [contact for one in sorted(self._ids(name)) if (contact := self._has(one, name)) is not None]
+
+    def _ids(self, name: Name) -> Collection[ContactId]:
+        """Return the contacts that any layer finds by a name."""
+        found = [layer for layer in self._layers if name in layer.index]
+        return {one for layer in found for one in layer.named(name)} if found else ()
 
 
 class _Layer:
@@ -228,7 +234,6 @@ class _Layer:
     def __init__(self) -> None:
         """Begin with no fact."""
         self.facts: dict[ContactId, _Known] = {}
-        self.learnt_at: dict[ContactId, float] = {}
         """The oldest first."""
         self.unnamed: set[ContactId] = set()
         self.asked: set[Identity] = set()
@@ -236,7 +241,7 @@ class _Layer:
         self.index: dict[Name, ContactId | set[ContactId]] = {}
         """Nearly always it is one contact, which is kept without a set around it."""
 
-    def put(self, contact: ContactId, known: _Known, now: float) -> None:
+    def put(self, contact: ContactId, known: _Known) -> None:
         """Add a fact, unless there is one from a fresher source."""
         earlier = self.facts.get(contact)
         if earlier is not None:
@@ -244,7 +249,6 @@ class _Layer:
                 return
             self.drop(contact)
         self.facts[contact] = known
-        self.learnt_at[contact] = now
         for name in known.names:
             self._add(name, contact)
         if isinstance(known.fact, Contact) and not known.fact.is_named:
@@ -254,12 +258,11 @@ class _Layer:
         """Remove what is known of an id."""
         for name in self.facts.pop(contact).names:
             self._remove(name, contact)
-        del self.learnt_at[contact]
         self.unnamed.discard(contact)
 
     def forget(self, before: float) -> None:
         """Remove what was learnt before a moment."""
-        for contact in list(itertools.takewhile(lambda one: self.learnt_at[one] < before, self.learnt_at)):
+        for contact in list(itertools.takewhile(lambda one: self.facts[one].at < before, self.facts)):
             self.drop(contact)
 
     def named(self, name: Name) -> Collection[ContactId]:
@@ -305,7 +308,7 @@ class Stage(Directory):
 
 def names_of(contact: Contact) -> tuple[Name, ...]:
     """Return the names by which a contact is found, besides its id."""
-    external_id = contact.external_id if contact.role == "user" else None
+    external_id = contact.own_external_id
     names: tuple[Name, ...] = () if external_id is None else ((MatchBy.EXTERNAL_ID, external_id),)
     if contact.email is None:
         return names

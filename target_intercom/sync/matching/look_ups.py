@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from target_intercom.model import Identity, MatchBy
 from target_intercom.sync.matching.whose import may_let_go
@@ -18,17 +18,24 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.matching.search import Matcher
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class LookUps:
-    """Asks Intercom for the contacts of the records of one stream."""
+    """Asks Intercom for the contacts of a batch of records of one stream."""
 
     stream: Stream
     directory: Directory
     """The run's: it knows the answers to all calls that search may not show yet."""
     matcher: Matcher
     ids: ContactIds
+    known: Directory = field(init=False)
+    """What is known to the batch."""
 
-    def look_up(self, entries: Sequence[Entry], known: Directory) -> None:
+    def begin(self, entries: Sequence[Entry], since: float) -> None:
+        """Forget what was looked up, and look up records; `since`: when the oldest batch under way began."""
+        self.known = self.directory.start(since)
+        self.look_up(entries)
+
+    def look_up(self, entries: Sequence[Entry]) -> None:
         """Ask Intercom for the contacts of records; where the ledger knows them it is not asked, unless in doubt.
 
         Records that may let go of their contacts are looked up, too: their identifiers may be another contact's.
@@ -37,29 +44,29 @@ class LookUps:
         moving = [entry for entry in entries if not (entry.contact is None or entry.is_unsure) and may_let_go(entry)]
         removes = self.stream.settings.orders_removals
         unsure = {entry.contact.id for entry in asked if entry.contact is not None}
-        self.look_up_identities(asked, known, known=unsure, everyone=removes)
+        self.look_up_identities(asked, known=unsure, everyone=removes)
         if moving:
-            self.look_up_identities(moving, known, trusting=True)
+            self.look_up_identities(moving, trusting=True)
         if removes and entries:
-            self._look_up_leads(entries, known)
+            self._look_up_leads(entries)
 
-    def look_up_identities(self, entries: Iterable[Entry], into: Directory, **how: t.Any) -> None:
+    def look_up_identities(self, entries: Iterable[Entry], **how: t.Any) -> None:
         """Look up the identifiers of records, whatever the ledger says; `how` is as for `Matcher.look_up`."""
         # A removal means the leads with an email, too; what is written must not be another contact's.
         also = [MatchBy.EMAIL] if self.stream.settings.orders_removals else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
         identities = identities_of(entries)
         self.ids.find_for(identities)
-        self.matcher.look_up(identities, self.stream.settings.match_by, into, also=also, **how)
+        self.matcher.look_up(identities, self.stream.settings.match_by, self.known, also=also, **how)
 
-    def _look_up_leads(self, entries: Sequence[Entry], known: Directory) -> None:
+    def _look_up_leads(self, entries: Sequence[Entry]) -> None:
         """Ask Intercom for all contacts with the emails of those that orders to remove find: they mean the person."""
         identities = identities_of(entries)
         linked = (entry.contact for entry in entries if entry.contact is not None)
-        emails = {contact.email for contact in (*known.around(identities), *linked) if contact.email is not None}
+        emails = {contact.email for contact in (*self.known.around(identities), *linked) if contact.email is not None}
         emails -= {identity.email for identity in identities if identity.email is not None}
         wanted = [Identity(email=email) for email in sorted(emails)]
         self.ids.find_for(wanted)
-        self.matcher.look_up(wanted, [MatchBy.EMAIL], known, everyone=True)
+        self.matcher.look_up(wanted, [MatchBy.EMAIL], self.known, everyone=True)
 
 
 def identities_of(entries: Iterable[Entry]) -> list[Identity]:

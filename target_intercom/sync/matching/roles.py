@@ -23,10 +23,22 @@ def role_of(draft: ContactDraft, mode: CreationMode) -> Role:
             return "lead" if draft.identity.external_id is None else "user"
 
 
-def newborn(draft: ContactDraft, role: Role, stand_in: ContactId) -> Contact:
-    """Return the contact that is made from a draft, with a stand-in for its id, which is not known yet."""
+def newborn(draft: ContactDraft, role: Role, stand_in: ContactId, *, by_job: bool = False) -> Contact:
+    """Return the contact that is made from a draft, with a stand-in for its id, which is not known yet.
+
+    Of one that is made `by_job` it will not be known before it is looked for; but what it is in is known.
+    """
     external_id = draft.identity.external_id if role == "user" else None
-    return Contact(stand_in, role, external_id, draft.identity.email, {})
+    return Contact(
+        id=stand_in,
+        role=role,
+        external_id=external_id,
+        email=draft.identity.email,
+        attributes={},
+        is_named=not by_job,
+        shows_all_tags=by_job,
+        shows_all_companies=by_job,
+    )
 
 
 def after(contact: Contact, draft: ContactDraft, mode: CreationMode) -> Contact:

@@ -25,27 +25,8 @@ _MERGE_HOPS: t.Final = 3
 """A merged contact leads to its survivor in at most so many steps (official description, GET contact)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Hits:
-    """What a search found, and the identities on which it failed."""
-
-    contacts: Sequence[Contact] = ()
-    failed: Sequence[tuple[Identity, Fault]] = ()
-
-    @classmethod
-    def of(cls, answers: Iterable[_Hits]) -> _Hits:
-        """Return what several searches found."""
-        every = list(answers)
-        return cls([hit for one in every for hit in one.contacts], [pair for one in every for pair in one.failed])
-
-    def learn(self, into: Directory, but: Collection[ContactId] = ()) -> Directory:
-        """Add all contacts `but` some to a directory, and return it."""
-        for identity, fault in self.failed:
-            into.learn_fault(identity, fault)
-        for hit in self.contacts:
-            if hit.id not in but:
-                into.learn(hit, Source.SEARCH)
-        return into
+_Hits: t.TypeAlias = "list[Contact | tuple[Identity, Fault]]"
+"""What a search found, and the identities on which it failed."""
 
 
 @dataclass
@@ -89,7 +70,7 @@ class Matcher:
         unknown = [one for one in identities if everyone or not self._is_known(one, match_by)]
         hits = self._search_all(unknown, fields)
         lately = self._noted(identities, hits)
-        hits.learn(into, but=lately)
+        _learn(hits, into, but=lately)
         for contact in lately.values() if trusting else ():
             if any(which is not MatchBy.ID for which, _ in Identity.of(contact).identifiers()):
                 into.learn(contact, Source.NOTED)
@@ -97,9 +78,9 @@ class Matcher:
         self._ask_for_ids(into, {*named, *known, *lately})
         _leave_unanswered(into, identities, lately.values())
 
-    def lately(self) -> frozenset[ContactId]:
-        """Return the contacts that other runs wrote so recently that search may not show the change."""
-        return frozenset(one.id for one in self.written_lately() if not self.directory.is_answered(one.id))
+    def lately(self) -> dict[ContactId, Contact]:
+        """Return by id the contacts that other runs wrote so recently that search may not show the change."""
+        return {one.id: one for one in self.written_lately() if not self.directory.is_answered(one.id)}
 
     def shown(self, contacts: Iterable[ContactId], indexed: Iterable[ContactId] = ()) -> Directory:
         """Read contacts by their Intercom ids: many a search, and by GET what search does not show.
@@ -109,13 +90,13 @@ class Matcher:
         layer = self.directory.layer()
         named = {one for one in contacts if not layer.is_answered(one)}
         wanted = sorted(named.union(one for one in indexed if not layer.is_answered(one)))
-        self._search_all([Identity(id=one) for one in wanted], (MatchBy.ID,)).learn(layer)
+        _learn(self._search_all([Identity(id=one) for one in wanted], (MatchBy.ID,)), layer)
         self._ask_for_ids(layer, named)
         return layer
 
     def search_one(self, identity: Identity) -> Directory:
         """Search the index for one contact whose creation is in doubt, in the thread of the caller."""
-        return self._search([identity], _UNIQUE).learn(Directory())
+        return _learn(self._search([identity], _UNIQUE), Directory())
 
     def search_index(self, identities: Sequence[Identity]) -> Directory:
         """Search by external_id and email, whatever this run knows: for contacts whose creation is in doubt.
@@ -125,8 +106,8 @@ class Matcher:
         hits = self._search_all(identities, _UNIQUE)
         # What another run has made since this one looked is in the ledger before it is in the index.
         lately = self._noted(identities, hits)
-        newest = (self.directory.fact(hit.id) or hit for hit in hits.contacts)
-        found = _Hits([one for one in newest if isinstance(one, Contact)], hits.failed).learn(Directory(), but=lately)
+        newest = [(self.directory.fact(hit.id) or hit) if isinstance(hit, Contact) else hit for hit in hits]
+        found = _learn([one for one in newest if isinstance(one, (Contact, tuple))], Directory(), but=lately)
         self._ask_for_ids(found, lately)
         return found
 
@@ -155,19 +136,17 @@ class Matcher:
 
     def _noted(self, identities: Iterable[Identity], hits: _Hits) -> dict[ContactId, Contact]:
         """Return the contacts that were written lately, and that hits show, or that have one of these identifiers."""
-        shown = {hit.id for hit in hits.contacts}
         names = {name for identity in identities for name in identity.identifiers()}
-        if not names:
-            return {}
+        shown = {hit.id for hit in hits if isinstance(hit, Contact)}
         return {
-            contact.id: contact
-            for contact in self.written_lately()
-            if not self.directory.is_answered(contact.id)
-            and (contact.id in shown or not names.isdisjoint(Identity.of(contact).identifiers()))
+            id_: contact
+            for id_, contact in (self.lately() if names else {}).items()
+            if id_ in shown or not names.isdisjoint(Identity.of(contact).identifiers())
         }
 
     def _search_all(self, identities: Sequence[Identity], fields: Sequence[MatchBy]) -> _Hits:
-        return _Hits.of(self.in_parallel(lambda some: self._search(some, fields), self._chunks(identities, fields)))
+        answers = self.in_parallel(lambda some: self._search(some, fields), self._chunks(identities, fields))
+        return [hit for hits in answers for hit in hits]
 
     def _chunks(self, identities: Sequence[Identity], fields: Sequence[MatchBy]) -> Iterator[Sequence[Identity]]:
         """Yield identities in parts that one search can ask for."""
@@ -181,18 +160,18 @@ class Matcher:
             for which in fields
         }
         if not any(wanted.values()):
-            return _Hits()
+            return []
         try:
-            return _Hits(self.client.search_contacts(wanted))
+            return [*self.client.search_contacts(wanted)]
         except UndoneError as error:
             if len(chunk) == 1:
-                return _Hits(failed=[(chunk[0], error.fault)])
+                return [(chunk[0], error.fault)]
             is_too_large = isinstance(error, RefusedError)
         middle = len(chunk) // 2
-        halves = self._search(chunk[:middle], fields), self._search(chunk[middle:], fields)
-        if is_too_large and not any(half.failed for half in halves):
+        hits = [*self._search(chunk[:middle], fields), *self._search(chunk[middle:], fields)]
+        if is_too_large and all(isinstance(hit, Contact) for hit in hits):
             self._size = min(self._size, middle * _asked(chunk, fields))
-        return _Hits.of(halves)
+        return hits
 
     def _ask_for_ids(self, into: Directory, ids: Iterable[ContactId]) -> None:
         """Ask by GET for the Intercom ids of which nothing but the ledger tells (docs/identity.md)."""
@@ -213,6 +192,16 @@ class Matcher:
             return contact, Merged(None if survivor is None else survivor.id), survivor
         except UndoneError as error:
             return contact, error.fault, None
+
+
+def _learn(hits: _Hits, into: Directory, but: Collection[ContactId] = ()) -> Directory:
+    """Add what was found, `but` some contacts, to a directory, and return it."""
+    for hit in hits:
+        if not isinstance(hit, Contact):
+            into.learn_fault(*hit)
+        elif hit.id not in but:
+            into.learn(hit, Source.SEARCH)
+    return into
 
 
 def _leave_unanswered(known: Directory, identities: Iterable[Identity], lately: Iterable[Contact]) -> None:

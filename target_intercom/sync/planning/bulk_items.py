@@ -11,7 +11,7 @@ from collections import UserDict
 from dataclasses import replace
 from types import MappingProxyType
 
-from target_intercom.intercom.protocol.contacts import contact_body
+from target_intercom.intercom.protocol.contacts import attributes_body
 from target_intercom.intercom.protocol.ids import AdminId, normal_email
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX, ExternalId
@@ -31,7 +31,7 @@ _UNKNOWN: t.Final = object()
 
 def can_create(attributes: Mapping[str, Json]) -> bool:
     """Check whether a job can make a contact with these attributes."""
-    return all(_is_known(name, value, _CREATABLE) for name, value in attributes.items())
+    return not _single(attributes, _CREATABLE)
 
 
 def can_update(attributes: Mapping[str, Json]) -> bool:
@@ -52,7 +52,7 @@ def carried(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
 
 def single(attributes: Mapping[str, Json]) -> Mapping[str, Json]:
     """Return the attributes that only a single call can write to a contact."""
-    return {name: value for name, value in attributes.items() if not _is_known(name, value, _UPDATABLE)}
+    return _single(attributes, _UPDATABLE)
 
 
 def owners(attributes: Mapping[str, Json]) -> dict[str, AdminId]:
@@ -63,7 +63,7 @@ def owners(attributes: Mapping[str, Json]) -> dict[str, AdminId]:
 
 def item(attributes: Mapping[str, Json]) -> dict[str, Json]:
     """Return a contact's item: what a job is to write."""
-    return contact_body({**attributes, **owners(attributes)})
+    return attributes_body({**attributes, **owners(attributes)})
 
 
 def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactId) -> Contact:
@@ -71,18 +71,19 @@ def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactI
 
     The contact is searched before it is compared with anything, so its attributes are not kept.
     """
-    contact = newborn(draft, "lead" if attributes.get("role") == "lead" else "user", stand_in)
-    return replace(contact, is_named=False, shows_all_tags=True, shows_all_companies=True)
+    return newborn(draft, "lead" if attributes.get("role") == "lead" else "user", stand_in, by_job=True)
 
 
 def updated(contact: Contact, attributes: Mapping[str, Json]) -> Contact:
     """Return a contact as a job has left it whose item had these attributes."""
     external_id, email = attributes.get("external_id"), attributes.get("email")
+    is_known = contact.is_read and not isinstance(contact.attributes, _AsSent)
+    written = {**contact.attributes, **attributes}
     return replace(
         contact,
         external_id=contact.external_id if external_id is None else ExternalId(str(external_id)),
         email=contact.email if email is None else normal_email(str(email)),
-        attributes=_known_after(contact, {**contact.attributes, **attributes}),
+        attributes=MappingProxyType(written) if is_known else _AsSent(written),
         is_read=True,
     )
 
@@ -94,11 +95,10 @@ class _AsSent(UserDict[str, t.Any]):
         return self.data.get(key, default)
 
 
-def _known_after(contact: Contact, attributes: dict[str, Json]) -> Mapping[str, Json]:
-    is_known = contact.is_read and not isinstance(contact.attributes, _AsSent)
-    return MappingProxyType(attributes) if is_known else _AsSent(attributes)
-
-
-def _is_known(name: str, value: Json, known: Container[str]) -> bool:
-    """Check whether a job takes an attribute; the description has no null for standard ones."""
-    return name.startswith(CUSTOM_PREFIX) or (name in known and value is not None)
+def _single(attributes: Mapping[str, Json], known: Container[str]) -> Mapping[str, Json]:
+    """Return the attributes that no job takes; the description has no null for standard ones."""
+    return {
+        name: value
+        for name, value in attributes.items()
+        if (value is None or name not in known) and not name.startswith(CUSTOM_PREFIX)
+    }

@@ -11,13 +11,13 @@ import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from target_intercom.model import ContactRecords, Found, Identity, MatchBy, NotFound
+from target_intercom.model import Found, Identity, MatchBy, NotFound
 from target_intercom.sync.matching.directory import Source, Stage
 from target_intercom.sync.matching.roles import after
 from target_intercom.sync.matching.whose import users_like, whose
-from target_intercom.sync.planning.alternatives import Alternatives, Decided, all_names, keys_of
-from target_intercom.sync.planning.order import Order
+from target_intercom.sync.planning.order import Decided, Order, all_names, keys_of
 from target_intercom.sync.planning.wanted import creates, folded
+from target_intercom.writes import ContactRecords
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -90,8 +90,7 @@ class _Play:
         """The last write of each contact."""
         self._write_of: dict[RecordKey, ContactRecords] = {}
         """The last write of each key."""
-        self._alternatives = Alternatives(self._stage, config)
-        self._order = Order()
+        self._order = Order(self._stage, config)
 
     def run(self, entries: Iterable[Entry]) -> BatchPlan:
         for entry in entries:
@@ -115,10 +114,12 @@ class _Play:
     def _decide(self, entry: Entry) -> Decided:
         self._stage.asked = asked = keys_of(entry)
         match, is_by_link = whose(entry, self._stage, self._links, self._config)
+        # What is asked from here on does not decide its contact.
+        self._stage.asked = set()
         identity = entry.draft.identity
         if not is_by_link and any(identity) and not self._stage.is_asked(identity):
             self._plan.unasked.append(entry)
-        return Decided(entry, match, asked.copy(), self._links.of(entry))
+        return Decided(entry, match, asked, self._links.of(entry))
 
     def _place(self, decided: Decided) -> None:
         entry = decided.entry
@@ -145,7 +146,7 @@ class _Play:
             # The mark is of the contact that the write leaves.
             write.is_followed = True
             turn = max(turn, write.turn + 1)
-        self._depend(decided, turn - 1, None)
+        self._order.depend(decided, turn - 1, None)
         is_unidentified = isinstance(match, NotFound) and self._is_unidentified(entry)
         self._plan.unwritten.append(Unwritten(entry, match, turn, asked, is_unidentified))
 
@@ -157,10 +158,10 @@ class _Play:
         return entry.known is None or not entry.draft.removed
 
     def _make(self, decided: Decided, match: NotFound) -> None:
-        contact, names, is_unsure = self._alternatives.newborn(decided.entry)
+        contact, names, is_unsure = self._order.newborn(decided.entry)
         self._links.add_new(contact.id)
         if contact.role == "user" and contact.email is not None:
-            decided = decided._replace(asked={*decided.asked, ("user", contact.email)})
+            decided.asked.add(("user", contact.email))
         if is_unsure:
             # A 409 may name one of these: then that is the record's contact.
             names |= {(MatchBy.ID, user.id) for user in users_like(self._stage, decided.entry.draft.identity)}
@@ -178,24 +179,18 @@ class _Play:
         wanted = after(contact, entry.draft, self._config.creation_mode) if updates else contact
         is_same = contact.role == wanted.role and Identity.of(contact) == Identity.of(wanted)
         moved: set[Name] = set() if is_same else all_names(contact) | all_names(wanted)
-        if earlier is not None and is_same and self._may_join(decided, earlier):
+        if earlier is not None and is_same and self._order.may_join(earlier, decided):
             # Of several records of a write that is refused each is decided anew.
-            self._depend(decided, earlier.turn, earlier)
+            self._order.depend(decided, earlier.turn, earlier)
             earlier.entries.append(entry)
             earlier.asked |= decided.asked
-            if updates:
+            if not self._config.sync_mode.first_wins:
                 earlier.draft = folded(earlier.draft, entry.draft)
             self._link(decided, earlier)
             return
         write = self._new_write(decided, match, moved, earlier)
         self._put(write, wanted, moved)
         self._link(decided, write)
-
-    def _may_join(self, decided: Decided, write: ContactRecords) -> bool:
-        """Check whether a record may go into an earlier write of its contact."""
-        if decided.entry.alone or write.entries[0].alone:
-            return False
-        return self._order.may_join(write, decided.asked, decided.links())
 
     def _new_write(
         self, decided: Decided, match: NotFound | Found, moved: Iterable[Name], earlier: ContactRecords | None = None
@@ -207,7 +202,7 @@ class _Play:
         if earlier is not None:
             earlier.is_followed = True
             write.turn = max(write.turn, earlier.turn + 1)
-        self._depend(decided, write.turn - 1, write)
+        self._order.depend(decided, write.turn - 1, write)
         self._plan.writes.append(write)
         return write
 
@@ -233,7 +228,7 @@ class _Play:
                 self._current[before].is_followed = True
             self._move(write, decided.links() if now is None else decided.links() | {now})
             if key is not None and before is not None:
-                self._alternatives.leave(key, before)
+                self._order.left[key].add(before)
         if key is None:
             return
         self._order.move((key,), write.turn, write)
@@ -243,9 +238,3 @@ class _Play:
         self._write_of[key] = write
         if now is not None:
             self._links.link(decided.entry, now)
-
-    def _depend(self, decided: Decided, turn: int, write: ContactRecords | None) -> None:
-        """Keep a record's place by all of its names: it is planned again if a write up to a round goes otherwise."""
-        if turn >= 0:
-            self._order.decide(self._alternatives.asked(decided), turn, write)
-            self._order.move(self._alternatives.moved(decided), turn, write)

@@ -11,27 +11,22 @@ from target_intercom.model import (
     Contact,
     ContactDraft,
     ContactId,
-    Create,
     Found,
     Identity,
     MergedAway,
     NotFound,
-    Refusal,
-    Refuse,
-    Result,
-    Skip,
-    SkipReason,
     Unanswered,
-    Unchanged,
-    Update,
 )
+from target_intercom.outcomes import Refusal, Result, SkipReason
 from target_intercom.sync.matching.roles import after, role_of
+from target_intercom.writes import Create, Rejected, Saved, Skipped, Update
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_intercom.model import ContactRecords, Json, PlannedWrite, Role
+    from target_intercom.model import Json, Role
     from target_intercom.settings.config import CreationMode, StreamConfig
+    from target_intercom.writes import ContactRecords, PlannedWrite
 
 _ONLY_SET: t.Final = CONTACTS.names(lambda one: one.only_set)
 _NOT_COMPARED: t.Final = CONTACTS.names(lambda one: not one.compared)
@@ -43,17 +38,17 @@ def plan(records: ContactRecords, config: StreamConfig) -> PlannedWrite:
     """Decide what the records of one contact lead to."""
     match records.match:
         case NotFound() if not config.sync_mode.creates:
-            return Skip(records, SkipReason.NOT_CREATED)
+            return Skipped(records, SkipReason.NOT_CREATED)
         case NotFound():
             reason, role = cannot_create(records.draft, config), role_of(records.draft, config.creation_mode)
-            return Create(records, role, creation(records.draft, role)) if reason is None else Refuse(records, reason)
+            return Create(records, role, creation(records.draft, role)) if reason is None else Rejected(records, reason)
         case Found() if not config.sync_mode.updates:
-            return Skip(records, SkipReason.EXISTS)
+            return Skipped(records, SkipReason.EXISTS)
         case Found(contact):
             differing = changes(records.draft, contact, config.creation_mode)
             if differing and not contact.is_named:
-                return Refuse(records, not_shown())
-            return Update(records, contact, differing) if differing else Unchanged(records, contact)
+                return Rejected(records, not_shown())
+            return Update(records, contact, differing) if differing else Saved(records, Result.UNCHANGED, contact)
 
 
 def creates(draft: ContactDraft, config: StreamConfig) -> bool:

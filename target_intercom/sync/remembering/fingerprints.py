@@ -8,9 +8,10 @@ import math
 import typing as t
 from dataclasses import fields
 from decimal import Decimal
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 
-from target_intercom.ledger.interface import Hashes
+from target_intercom.ledger.remembered import Hashes
 from target_intercom.model import Identity, LinkName, RecordKey
 from target_intercom.settings.config import StreamConfig
 from target_intercom.sync.planning.bulk_items import single
@@ -63,10 +64,7 @@ def record_key(
 
 
 def readable_key(
-    record: Mapping[str, Json],
-    key_properties: Sequence[str],
-    identity: Identity,
-    match_by: Sequence[MatchBy],
+    record: Mapping[str, Json], key_properties: Sequence[str], identity: Identity, match_by: Sequence[MatchBy]
 ) -> RecordKey | None:
     """Return the key of a record that cannot be loaded; None where it is not sure to be the one that it had before.
 
@@ -119,7 +117,12 @@ def prints_of(draft: ContactDraft, settings: str, without: Container[str] = ()) 
     # What a record clears counts, whether the workspace has the attribute yet or not.
     said = {**written, **{name: None for name in draft.unset if name not in without}}
     content = _canonical([[draft.identity.external_id, draft.identity.id], said])
-    return Hashes(text_print(content), text_print(_canonical(sorted(said))), settings, single_print(written))
+    return Hashes(text_print(content), _shape(tuple(sorted(said))), settings, single_print(written))
+
+
+@lru_cache(maxsize=100)  # most records of a stream have the same
+def _shape(names: tuple[str, ...]) -> str:
+    return text_print(_canonical(names))
 
 
 def single_print(attributes: Mapping[str, Json]) -> str:

@@ -8,8 +8,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
-from target_intercom.ledger.interface import UNNOTED, Dropped, EntryState, LedgerEntry, Loaded, Stamp, stamp
-from target_intercom.model import Identity, Known, LedgerVerdict, MatchBy, Update
+from target_intercom.ledger.remembered import UNNOTED, Dropped, EntryState, LedgerEntry, Loaded, Stamp, stamp
+from target_intercom.model import Identity, Known, LedgerVerdict, MatchBy
+from target_intercom.settings.config import SyncMode
 from target_intercom.sync.matching.whose import RecordLinks, may_let_go
 from target_intercom.sync.remembering.fingerprints import (
     NO_IDENTITY,
@@ -20,25 +21,18 @@ from target_intercom.sync.remembering.fingerprints import (
     settings_print,
     source_print,
 )
+from target_intercom.writes import Create, Update
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from target_intercom.ledger.interface import Doubt, Ledger, UnchangedRow
-    from target_intercom.model import (
-        Contact,
-        ContactId,
-        ContactRecords,
-        Entry,
-        Identifier,
-        PlannedWrite,
-        Received,
-        RecordKey,
-        StreamSchema,
-    )
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.ledger.remembered import Doubt, UnchangedRow
+    from target_intercom.model import Contact, ContactId, Entry, Identifier, Received, RecordKey, StreamSchema
     from target_intercom.settings.config import Stream
     from target_intercom.sync.matching.contact_ids import ContactIds
+    from target_intercom.writes import Call, ContactRecords
 
 _MOST_UNWRITTEN = 200
 _LONGEST_UNWRITTEN = 1.0
@@ -76,7 +70,9 @@ class StreamMemory:
     repair: bool
     """No record is trusted to be in line."""
     sees: bool
-    """Unchanged records, too, are written as seen: this run may remove contacts."""
+    """Unchanged records, too, are written as seen: this run may remove objects."""
+    given_up: Collection[ContactId]
+    """Contacts to which a job that was given up may still write older values."""
     _entries: dict[RecordKey, LedgerEntry] = field(default_factory=dict, init=False)
     _loaded: list[Loaded] = field(default_factory=list, init=False)
     _loaded_since: float = field(default=0.0, init=False)
@@ -121,7 +117,9 @@ class StreamMemory:
         Returns:
             The unchanged records, the others, and the source hashes of all records by number.
         """
-        if not self._can_compare_sources():
+        settings = self.stream.settings
+        updates = settings.sync_mode.updates and not self.repair
+        if not (self.ledger.remembers and updates and self.stream.keys) or MatchBy.ID in settings.match_by:
             return [], list(records), {}
         self.flush()
         ground = cache(ground)
@@ -136,18 +134,12 @@ class StreamMemory:
         familiar: list[Familiar] = []
         others: list[Received] = []
         for received, key in zip(records, keys, strict=True):
-            row = None if key is None else rows.get(key)
-            if key is None or row is None or row.source != sources[received.number]:
+            if key is not None and key in rows and rows[key].source == sources[received.number]:
+                familiar.append(Familiar(received, key, rows[key]))
+                self._see(key, received)
+            else:
                 others.append(received)
-                continue
-            familiar.append(Familiar(received, key, row))
-            self._see(key, received)
         return familiar, others, sources
-
-    def _can_compare_sources(self) -> bool:
-        is_told_by_id = MatchBy.ID in self.stream.settings.match_by
-        updates = self.stream.settings.sync_mode.updates and not self.repair
-        return self.ledger.remembers and updates and bool(self.stream.keys) and not is_told_by_id
 
     def named(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return records with the Intercom ids of their contacts, also of those that bulk jobs have made."""
@@ -180,13 +172,26 @@ class StreamMemory:
 
     def trust(self, contacts: Iterable[ContactId], doubt: Doubt) -> None:
         """Write that Intercom refused to change contacts: they are as they were before they were put in doubt."""
-        self.ledger.trust(sorted(contacts), doubt)
+        self.ledger.trust(sorted(set(contacts).difference(self.given_up)), doubt)
 
-    def doubt(self, operations: Sequence[PlannedWrite]) -> Doubt:
-        """Write, before contacts are changed, that their state is in doubt: the process may be killed in between."""
-        self.ledger.adopt([one.contact for one in operations if isinstance(one, Update)])
-        changed = {one.contact.id for one in operations if isinstance(one, Update) and one.changes}
-        return self.ledger.doubt(sorted(changed))
+    def doubt(self, calls: Sequence[Call]) -> Doubt:
+        """Write, before contacts are made and changed, that their state is in doubt: the process may be killed."""
+        made = [one.records for one in calls if isinstance(one, Create)]
+        self.ledger.begin(self.stream.name, [key for records in made for key in self._linked_if_made(records)])
+        updates = [one for one in calls if isinstance(one, Update)]
+        self.ledger.adopt([one.contact for one in updates])
+        return self.ledger.doubt(sorted({one.contact.id for one in updates if one.attributes}))
+
+    def take_back(self, records: ContactRecords) -> None:
+        """Write that no contact was made for records."""
+        if records.found is None:
+            self.ledger.take_back(self.stream.name, list(self._linked_if_made(records)))
+
+    def _linked_if_made(self, records: ContactRecords) -> Iterator[RecordKey]:
+        """Yield the key of the record whose groups count only if its contact is made: in `insert` mode."""
+        first = records.entries[0]
+        if not self.stream.settings.sync_mode.updates and first.draft.listed and first.key is not None:
+            yield first.key
 
     def loaded(
         self,
@@ -195,14 +200,15 @@ class StreamMemory:
         *,
         changed: bool,
         left_out: Collection[str],
-        may_change: bool = False,
         by_merge: bool = False,
     ) -> None:
         """Remember the records of a contact that are in line with it now; `left_out` names what it did not take.
 
-        One that `may_change`, since a job may still write older values, is compared when the record comes again.
         `by_merge`: the contact is the survivor of a merge.
         """
+        # It is compared when the record comes again.
+        may_change = contact.id in self.given_up
+        first, first_wins = records.entries[0], self.stream.settings.sync_mode.first_wins
         for entry in records.entries:
             if entry.key is not None:
                 row = LedgerEntry(
@@ -210,26 +216,26 @@ class StreamMemory:
                     contact,
                     hashes=None if may_change else prints_of(entry.draft, self._settings, left_out),
                     state=EntryState.SYNCED,
-                    written_at=self._written_at(entry.key, changed=changed),
-                    groups=UNNOTED if self._has_a_say(entry, records) and lists_news(entry, contact) else None,
+                    written_at=self._written_at(entry.key, is_news=changed or contact is not records.found),
+                    groups=UNNOTED if (entry is first or not first_wins) and lists_news(entry, contact) else None,
                     source=None if may_change or left_out else entry.source,
                     merged=by_merge or entry.is_linked_by_merge(contact.id),
                     overruled_by=None if _still_holds(entry, records) else records.entries[-1].key,
                 )
-                self._add(
-                    row, entry.received, changed=changed, dropped=self._dropped(entry, contact, by_merge=by_merge)
-                )
+                self._add(row, entry, None if by_merge else self._dropped(entry, contact), changed=changed)
 
     def found(self, records: ContactRecords, contact: Contact) -> None:
         """Remember that a contact was there already and was left alone."""
         for entry in records.entries:
             if entry.key is not None:
                 earlier = self._entries.get(entry.key)
-                is_ours = earlier is not None and earlier.state is EntryState.SYNCED
+                is_made = entry.may_have_made(contact)
+                is_ours = is_made or (earlier is not None and earlier.state is EntryState.SYNCED)
                 state = EntryState.SYNCED if is_ours else EntryState.FOUND
                 hashes = prints_of(entry.draft, self._settings)
-                written_at = self._written_at(entry.key, changed=False)
-                self._add(LedgerEntry(entry.key, contact, hashes, state, written_at), entry.received, changed=False)
+                written_at = self._written_at(entry.key, is_news=contact is not records.found)
+                row = LedgerEntry(entry.key, contact, hashes, state, written_at, UNNOTED if is_made else None)
+                self._add(row, entry)
 
     def flush(self) -> None:
         """Write down what was learnt."""
@@ -250,7 +256,8 @@ class StreamMemory:
         if trust is LedgerVerdict.IN_LINE and entry.source is not None and entry.source != row.source:
             self._new_sources[row.key] = entry.source
         single = None if row.hashes is None or row.is_doubted or row.overruled_by else row.hashes.single
-        return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged))
+        begun = row.written_at / 1000 if row.is_begun else None
+        return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged, begun))
 
     def _trust(self, entry: Entry, row: LedgerEntry) -> LedgerVerdict:
         if entry.draft.removed:
@@ -267,13 +274,13 @@ class StreamMemory:
         # A new or lost column concerns all records, and may change no contact: a search of many shows that.
         return LedgerVerdict.CHANGED if now.shape == row.hashes.shape else LedgerVerdict.UNSURE
 
-    def _dropped(self, entry: Entry, contact: Contact, *, by_merge: bool) -> Dropped | None:
-        """Return the previous contact of a record that now names another; None: it has none, or it is gone or merged.
+    def _dropped(self, entry: Entry, contact: Contact) -> Dropped | None:
+        """Return the previous contact of a record that now names another; None: it has none, or it is gone.
 
         It is missing where the stream may tell which contacts are; elsewhere it is kept while search may not show it.
         """
         row = self._entries.get(entry.key) if entry.key is not None else None
-        if row is None or entry.again or by_merge:
+        if row is None or entry.again:
             return None
         # A record of the batch may have changed what is known; that has no id yet where a bulk job made the contact.
         earlier = row.contact if row.contact is not None and row.contact.is_named else entry.contact
@@ -284,31 +291,34 @@ class StreamMemory:
         return Dropped(earlier, row.written_at, is_missing) if is_missing or is_recent else None
 
     def _tells_missing(self, entry: Entry) -> bool:
+        """Check whether the stream tells what is missing from it; a later run may remove more than this one."""
         stream = self.stream
-        return stream.settings.sync_mode.removes and stream.carries_all(stream.version_of(entry.received))
+        return stream.settings.sync_mode is SyncMode.SYNC and stream.carries_all(stream.version_of(entry.received))
 
-    def _has_a_say(self, entry: Entry, records: ContactRecords) -> bool:
-        """Check whether a record may change its contact: in `insert` mode only the first record may."""
-        return self.stream.settings.sync_mode.updates or entry is records.entries[0]
+    def _written_at(self, key: RecordKey, *, is_news: bool) -> Stamp:
+        """Return when a record's contact was last written; now if it `is_news`, which search may not show.
 
-    def _written_at(self, key: RecordKey, *, changed: bool) -> Stamp:
-        """Return when a record's contact was last written, now if this run `changed` it."""
-        if changed:
+        That is what this run has changed, and what only an answer of Intercom about the contact itself has told:
+        a run that was cut off may have made it a moment ago.
+        """
+        if is_news:
             return stamp(time.time())
         earlier = self._entries.get(key)
         return Stamp(0) if earlier is None else earlier.written_at
 
-    def _add(self, row: LedgerEntry, received: Received, *, changed: bool, dropped: Dropped | None = None) -> None:
+    def _add(self, row: LedgerEntry, entry: Entry, dropped: Dropped | None = None, *, changed: bool = False) -> None:
         self._entries[row.key] = row
         if not self._loaded:
             self._loaded_since = time.monotonic()
-        self._loaded.append(Loaded(row, self.stream.version_of(received), changed, dropped))
+        self._loaded.append(Loaded(row, self.stream.version_of(entry.received), changed, dropped))
         if len(self._loaded) >= _MOST_UNWRITTEN or time.monotonic() - self._loaded_since >= _LONGEST_UNWRITTEN:
             self.flush()
 
     def _see(self, key: RecordKey, received: Received) -> None:
-        if self.sees:
-            self._seen[self.stream.version_of(received)].add(key)
+        version = self.stream.version_of(received)
+        # By its version a later run, in whatever mode, may tell that a record is not missing.
+        if self.sees or version is not None:
+            self._seen[version].add(key)
 
 
 def _still_holds(entry: Entry, records: ContactRecords) -> bool:

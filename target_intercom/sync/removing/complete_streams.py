@@ -11,7 +11,8 @@ from target_intercom.settings.warnings import incremental_bookmark, maybe_incomp
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from target_intercom.ledger.interface import Holder, Ledger
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.ledger.remembered import Holder
     from target_intercom.settings.config import Stream, StreamConfig
     from target_intercom.singer.tap_streams import TapStream
 
@@ -67,6 +68,11 @@ class CompleteStreams:
         table = self._tables.get(stream)
         if table is not None and tap_stream not in table.sources:
             table.sources.append(tap_stream)
+
+    def may_tell(self, stream: str) -> bool:
+        """Check whether, as far as its tap has said, a stream may tell which records are missing from it."""
+        table = self._tables.get(stream)
+        return table is not None and table.carries_all
 
     def decide(self, unclear: Collection[str]) -> None:
         """Decide which streams are complete, at the end of the pipe.

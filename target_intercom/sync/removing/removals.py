@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import islice
 
-from target_intercom.model import Identity, Outcome, Refusal, Result, SkipReason
+from target_intercom.model import Identity
+from target_intercom.outcomes import Outcome, Refusal, Result, SkipReason
 from target_intercom.settings.config import RemovalMode
 from target_intercom.settings.warnings import (
     contacts_of_merges,
@@ -27,7 +28,8 @@ from target_intercom.sync.writing.plan_file import Origin
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 
-    from target_intercom.ledger.interface import Holder, Ledger
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.ledger.remembered import Holder
     from target_intercom.model import ContactId, Received, RecordKey
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.removing.complete_streams import CompleteStreams

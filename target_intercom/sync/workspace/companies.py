@@ -11,9 +11,10 @@ import typing as t
 from dataclasses import dataclass
 
 from target_intercom.errors import UndoneError
-from target_intercom.kinds.company_members import COMPANY_NAMES, CompanyIds
+from target_intercom.kinds.company_members import COMPANY_NAMES, NO_COMPANY, CompanyIds, no_company
 from target_intercom.kinds.link import LinkCatalog
-from target_intercom.model import LinkedId, Refusal, Result
+from target_intercom.model import LinkedId
+from target_intercom.outcomes import Refusal, Result
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -139,5 +140,4 @@ class CompanyCatalog(LinkCatalog, CompanyIds):
 
 
 def _no_company(name: str) -> Refusal:
-    reason = f"There is no company '{name}': memberships create none"
-    return Refusal(Result.REJECTED, reason, "no_company", COMPANY_NAMES.target)
+    return Refusal(Result.REJECTED, str(no_company(name).message), NO_COMPANY, COMPANY_NAMES.target)

@@ -11,7 +11,7 @@ import typing as t
 from target_intercom.errors import CallFailedError, RefusedError, UnreachableError
 from target_intercom.kinds.link import LinkCatalog
 from target_intercom.kinds.tags import group_key
-from target_intercom.model import Refusal
+from target_intercom.outcomes import Refusal
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import typing as t
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from target_intercom.errors import LedgerError, MergedError, NotFoundError, RefusedError, UndoneError, UnreachableError
 from target_intercom.sync.writing.plan_file import Origin
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
@@ -33,8 +33,8 @@ class ArchivedContacts:
     ledger: Ledger
     plan: Plan
     say: Callable[[str], None]
-    _turn: threading.Condition = field(default_factory=threading.Condition, init=False)
-    _busy: set[ContactId] = field(default_factory=set, init=False)
+    _turns: dict[ContactId, threading.Lock] = field(default_factory=dict, init=False)
+    """Two records in whose way a contact is would archive it for each other."""
     _kept: set[ContactId] = field(default_factory=set, init=False)
 
     def read(self, contact: ContactId, stream: str, stays: Callable[[Contact], bool]) -> Contact:
@@ -44,7 +44,7 @@ class ArchivedContacts:
             NotFoundError: it is not there any more.
             UndoneError: it cannot be brought back or read.
         """
-        with self._alone_with(contact):
+        with self._turns.setdefault(contact, threading.Lock()):
             if contact in self._kept:
                 # Another record of the run has brought it back for good.
                 return self.client.get_contact(contact)
@@ -74,19 +74,6 @@ class ArchivedContacts:
             # Also those whose look was cut off; not those that a record has brought back since.
             return Counter(self.ledger.unarchived.left().values())
         return {}
-
-    @contextmanager
-    def _alone_with(self, contact: ContactId) -> Iterator[None]:
-        """Keep the other threads from a contact: two records in whose way it is would archive it for each other."""
-        with self._turn:
-            self._turn.wait_for(lambda: contact not in self._busy)
-            self._busy.add(contact)
-        try:
-            yield
-        finally:
-            with self._turn:
-                self._busy.discard(contact)
-                self._turn.notify_all()
 
     def _bring_back(self, contact: ContactId, stream: str) -> Contact:
         is_back = False

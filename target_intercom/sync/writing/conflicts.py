@@ -4,30 +4,41 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from target_intercom.errors import CallFailedError, ConflictError, Fault, NotFoundError, RefusedError, UndoneError
+from target_intercom.errors import (
+    CallFailedError,
+    ConflictError,
+    Fault,
+    MergedError,
+    NotFoundError,
+    RefusedError,
+    UndoneError,
+)
 from target_intercom.intercom.protocol.ids import ContactId
-from target_intercom.model import Contact, Found, Identity, MatchBy, Refusal, Result, SkipReason
+from target_intercom.model import Contact, Found, Identity, MatchBy
+from target_intercom.outcomes import Refusal, Result, SkipReason
 from target_intercom.sync.matching.whose import another_person, match_identity
 from target_intercom.sync.planning.wanted import changes
-from target_intercom.sync.writing.results import Rejected, Saved, SavedAs, Skipped, Surprise
+from target_intercom.writes import Rejected, Saved, SavedAs, Skipped, Surprise
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.ledger.interface import Ledger
-    from target_intercom.model import ContactRecords, Json
+    from target_intercom.model import Json
     from target_intercom.settings.config import Stream
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.archived import ArchivedContacts
-    from target_intercom.sync.writing.results import Written
+    from target_intercom.writes import ContactRecords, Update, Written
 
 _CLOCK_STEP = 1
 """Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""
+_Written = t.TypeVar("_Written")
+_P = t.ParamSpec("_P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +52,40 @@ class ExistingContacts:
     archived: ArchivedContacts
     stream: Stream
 
+    def update(self, operation: Update) -> Written:
+        """Update a contact as planned, or the one that Intercom names in its place."""
+        records = operation.records
+        try:
+            return self.save(records, operation.contact, operation.attributes, Result.UNCHANGED)
+        except ConflictError as error:
+            if any(entry.contact is not None for entry in records.entries):
+                return Surprise(records, Refusal.by_intercom(error.fault))
+            if len(records.entries) > 1 or not self._goes_by_external_id(records.draft.identity):
+                raise
+            return self.after_conflict(records, error, doubtful=False)
+        except MergedError as error:
+            survivor = self.matcher.survivor(error)
+            if survivor is None or another_person(records.draft.identity, survivor):
+                return Rejected(records, Refusal.by_intercom(error.fault))
+            written = self.bring_up_to_date(records, survivor, Result.UNCHANGED)
+            return replace(written, by_merge=True) if isinstance(written, Saved) else written
+
+    def _goes_by_external_id(self, identity: Identity) -> bool:
+        """Check whether who has a record's external_id is meant, before whom its other identifiers find.
+
+        Search may not show that user: it is archived, or was made a moment ago.
+        """
+        given = (which for which in self.stream.settings.match_by if identity.get(which) is not None)
+        return next(given, None) is MatchBy.EXTERNAL_ID
+
     def save(
         self, records: ContactRecords, contact: Contact, differing: Mapping[str, Json], unchanged: SavedAs
     ) -> Written:
         """Update a contact; nothing is sent when no attribute is left."""
-
-        def update(attributes: Mapping[str, Json]) -> Contact | None:
-            return self.client.update_contact(contact.id, attributes) if attributes else None
-
         try:
-            saved, dropped = self.catalog.sending(update, differing)
+            saved, dropped = self.catalog.sending(
+                lambda kept: self.client.update_contact(contact.id, kept) if kept else None, differing
+            )
         except NotFoundError:
             return _gone(records, contact.id)
         if saved is None:
@@ -96,7 +131,9 @@ class ExistingContacts:
         if not self.stream.settings.sync_mode.updates:
             # Whatever differs of ours is Intercom's way to write it.
             is_made = is_ours and not is_other
-            return Saved(records, Result.CREATED, contact) if is_made else Skipped(records, SkipReason.EXISTS)
+            if is_made:
+                return Saved(records, Result.CREATED, contact)
+            return Skipped(records, SkipReason.EXISTS, None if is_other else contact)
         if is_other:
             return Rejected(records, _taken(records.draft.identity, contact, fault))
         return self.bring_up_to_date(records, contact, Result.CREATED if is_ours else unchanged)
@@ -109,12 +146,18 @@ class ExistingContacts:
         `doubtful`: it may be our own, if it is not older than `since` (unix seconds of Intercom's clock).
         """
         if not self.stream.settings.sync_mode.updates and (error.archived or not doubtful):
-            return Skipped(records, SkipReason.EXISTS)
+            return Skipped(records, SkipReason.EXISTS, None if error.archived else self._named_by(records, error))
         contact_id = self._in_the_way(records.draft.identity, error)
         if contact_id is None:
             return Rejected(records, Refusal.by_intercom(error.fault))
         try:
-            contact = self._read_conflicting(contact_id, records.draft.identity, archived=error.archived)
+            if error.archived:
+                # Only then Intercom shows it.
+                contact = self.archived.read(
+                    contact_id, self.stream.name, lambda read: not another_person(records.draft.identity, read)
+                )
+            else:
+                contact = self.client.get_contact(contact_id)
         except NotFoundError:
             return _gone(records, contact_id)
         except CallFailedError as failure:
@@ -124,17 +167,28 @@ class ExistingContacts:
         unchanged: SavedAs = Result.UPDATED if error.archived else Result.UNCHANGED
         return self.adopt(records, contact, is_ours=is_ours, unchanged=unchanged, fault=error.fault)
 
-    def _read_conflicting(self, contact: ContactId, identity: Identity, *, archived: bool) -> Contact:
-        """Read the contact that a 409 names; an archived one has to be brought back for that."""
-        if not archived:
-            return self.client.get_contact(contact)
-        return self.archived.read(contact, self.stream.name, lambda read: not another_person(identity, read))
+    def _named_by(self, records: ContactRecords, error: ConflictError) -> Contact | None:
+        """Return the contact that a 409 names; None: it is another person's, or cannot be read."""
+        contact = None
+        with suppress(UndoneError):
+            contact = None if error.contact_id is None else self.client.get_contact(ContactId(error.contact_id))
+        return None if contact is None or another_person(records.draft.identity, contact) else contact
 
     def _in_the_way(self, identity: Identity, error: ConflictError) -> ContactId | None:
         if error.contact_id is not None:
             return ContactId(error.contact_id)
         found = self.find_user(identity)
         return None if found is None else found.id
+
+
+def attempt(
+    records: ContactRecords, write: Callable[_P, _Written], *args: _P.args, **kwargs: _P.kwargs
+) -> _Written | Rejected:
+    """Return what became of a write; it is rejected where Intercom refuses it, or keeps failing on it."""
+    try:
+        return write(*args, **kwargs)
+    except UndoneError as error:
+        return Rejected(records, Refusal.by_intercom(error.fault), is_unchanged=isinstance(error, RefusedError))
 
 
 def user_in(shown: Directory, identity: Identity) -> Contact | None:

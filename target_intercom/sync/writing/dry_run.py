@@ -5,19 +5,20 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from target_intercom.model import Create, Identity, Update
+from target_intercom.model import Identity
 from target_intercom.sync.remembering.fingerprints import record_key
 from target_intercom.sync.writing.plan_file import Origin
+from target_intercom.writes import Create, Update
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from target_intercom.intercom.dry_run.client import DryRunClient
-    from target_intercom.model import Contact, PlannedWrite
+    from target_intercom.model import Contact
     from target_intercom.settings.config import Stream
     from target_intercom.sync.writing.one_by_one import DirectWriter
     from target_intercom.sync.writing.plan_file import Plan, Subject
-    from target_intercom.sync.writing.results import Written
+    from target_intercom.writes import Call, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +30,16 @@ class DryRunWriter:
     direct: DirectWriter
     plan: Plan
 
-    def write(self, operations: Iterable[PlannedWrite]) -> Iterator[Written]:
+    def write(self, calls: Sequence[Call]) -> Iterator[Written]:
         """See `Writer`."""
-        planned = list(operations)
-        self.plan.because({subject: origin for one in planned for subject, origin in self._origins(one)})
-        read = self._read([one.contact for one in planned if isinstance(one, Update)])
-        emails = (one.records.draft.identity.email for one in planned if isinstance(one, Create))
+        self.plan.because({subject: origin for one in calls for subject, origin in self._origins(one)})
+        read = self._read([one.contact for one in calls if isinstance(one, Update)])
+        emails = (one.records.draft.identity.email for one in calls if isinstance(one, Create))
         holders = self.direct.existing.ledger.users_with(list({email for email in emails if email is not None}))
         with self.client.expecting(read, holders):
-            yield from self.direct.write(planned)
+            yield from self.direct.write(calls)
 
-    def _origins(self, operation: PlannedWrite) -> Iterator[tuple[Subject, Origin]]:
-        if not isinstance(operation, (Create, Update)):
-            return
+    def _origins(self, operation: Call) -> Iterator[tuple[Subject, Origin]]:
         entry, identity = operation.records.entries[-1], operation.records.draft.identity
         key = record_key(entry.received.record, self.stream.keys, identity, self.stream.settings.match_by)
         origin = Origin(self.stream.name, key)
@@ -55,7 +53,7 @@ class DryRunWriter:
     def _read(self, contacts: Sequence[Contact]) -> Iterator[Contact]:
         """Return the contacts as they are; what search may show as it was is left to be read singly."""
         matcher = self.direct.existing.matcher
-        unread = {one.id for one in contacts if not one.is_read} - matcher.lately()
+        unread = {one.id for one in contacts if not one.is_read} - matcher.lately().keys()
         view = matcher.shown(unread)
         for one in contacts:
             shown = one if one.is_read else view.get(one.id)

@@ -13,7 +13,7 @@ from target_intercom.json_lines import json_line
 from target_intercom.kinds.company_members import company_key
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.kinds.tags import group_key
-from target_intercom.model import Identity
+from target_intercom.model import Identity, Json
 from target_intercom.private_files import LineFile
 from target_intercom.sync.planning.wanted import same
 
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from target_intercom.intercom.dry_run.planned import Planned
-    from target_intercom.model import Contact, ContactId, GroupKey, Identifier, Json, RecordKey
+    from target_intercom.model import Contact, ContactId, GroupKey, Identifier, RecordKey
 
 _NOT_COMPARED: t.Final = CONTACTS.names(lambda one: not one.compared)
 _MOST_NAMED: t.Final = 10
@@ -74,8 +74,10 @@ class PlanFile(Plan):
 
     def note(self, planned: Planned) -> None:
         """Append what would be written."""
-        origin = self._origin(planned)
-        line = {"operation": planned.operation.value, **_origin_fields(origin), **_fields(planned)}
+        origin, by = self._origin(planned), dict[str, Json]()
+        if origin is not None:
+            by = {"stream": origin.stream, "key": None if origin.key is None else json.loads(origin.key)}
+        line = {"operation": planned.operation.value, **by, **_fields(planned)}
         self.open().append(json_line(line))
         if planned.operation is Operation.UPDATE:
             self._changed.update(list(line["changes"]))
@@ -112,12 +114,6 @@ class PlanFile(Plan):
         links = [(contact.id, group) for group in groups]
         subjects: tuple[Subject, ...] = (*links, contact.id, *Identity.of(contact).identifiers())
         return next((self._origins[one] for one in subjects if one in self._origins), None)
-
-
-def _origin_fields(origin: Origin | None) -> dict[str, Json]:
-    if origin is None:
-        return {}
-    return {"stream": origin.stream, "key": None if origin.key is None else json.loads(origin.key)}
 
 
 def _fields(planned: Planned) -> dict[str, Json]:

@@ -342,7 +342,7 @@ def test_characters_that_are_replaced_are_shown_with_what_becomes_of_them(check:
 
 def test_a_name_that_collides_once_its_characters_are_replaced_is_an_error(check: Checker) -> None:
     done = check(**mapped("created.at"))
-    assert "named like a standard one ('created_at')" in done.messages("error", "mappings")[0]
+    assert any("named like a standard one" in one for one in done.messages("error"))
     both = check(mappings={**IDS, "x": "custom_attributes.a.b", "y": "custom_attributes.a_b"})
     assert "go into 'custom_attributes.a_b', which takes one of them" in both.messages("error", "mappings")[0]
 

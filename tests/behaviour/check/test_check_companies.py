@@ -100,6 +100,22 @@ def test_who_puts_contacts_into_companies_has_to_read_them(
     assert "write companies" not in found
 
 
+@pytest.mark.parametrize(
+    ("own", "detaches"),
+    [
+        ({"streams": {"seats": {"object": "company_members", "sync_mode": "sync"}}}, False),
+        ({"streams": {"seats": {"object": "company_members", "sync_mode": "remove"}}}, True),
+        ({"companies_property": "account", "sync_mode": "sync"}, True),
+        ({"companies_property": "account", "sync_mode": "remove"}, False),
+    ],
+)
+def test_contacts_are_detached_as_a_run_without_removals_does(
+    check: Checker, own: dict[str, Any], *, detaches: bool
+) -> None:
+    found = permissions(check(max_removal_percent=0, **own))
+    assert found["detach companies"] == (detaches, "not asked")
+
+
 def test_a_stream_of_members_is_held_against_the_rules_for_members(check: Checker) -> None:
     seats: dict[str, Any] = {"mappings": {}, "streams": {"seats": {"object": "company_members"}}}
     good = check(catalog(offered("seats", external_id="text", company_id="text")), **seats)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_intercom.sandbox.objects.attributes import MAX_CUSTOM
+from target_intercom.sandbox.versions import Version
 from tests.support.companies import ACCOUNTS, accounts, companies, join, many, settings
 from tests.support.loading import record, schema
 
@@ -175,6 +177,36 @@ def test_an_attribute_that_contacts_have_is_left_out_with_the_name_to_map(load: 
     assert done.results("accounts") == {"created": 1}
     assert done.stream("accounts")["left_out"] == {"custom_attributes.tier": 1}
     assert "custom_attributes.company_tier" in done.log
+
+
+def test_contacts_attributes_count_towards_the_limit_of_companies(
+    load: Loader, sandbox: SandboxServer, people: People
+) -> None:
+    for number in range(MAX_CUSTOM):
+        body = {"name": f"attribute {number}", "model": "contact", "data_type": "string"}
+        sandbox.workspace.create_attribute(body, Version.parse("2.16"))
+    done = load.pipe(accounts(ACME), **ACCOUNTS)
+    assert done.stream("accounts")["left_out"] == {"custom_attributes.tier": 1}
+    assert "the workspace has 250 custom attributes already" in done.log
+    assert "POST /data_attributes" not in done.calls
+
+
+def test_what_a_run_makes_for_contacts_counts_towards_the_limit_of_companies(
+    load: Loader, sandbox: SandboxServer
+) -> None:
+    for number in range(MAX_CUSTOM - 1):
+        model = "company" if number % 2 else "contact"
+        body = {"name": f"attribute {number}", "model": model, "data_type": "string"}
+        sandbox.workspace.create_attribute(body, Version.parse("2.16"))
+    customers = [
+        schema("customers", ("external_id",), external_id="text", plan="text"),
+        record("customers", external_id="1", plan="pro"),
+    ]
+    done = load.pipe([*customers, *accounts(ACME)], **ACCOUNTS)
+    assert done.stream("customers")["left_out"] == {}
+    assert done.stream("accounts")["left_out"] == {"custom_attributes.tier": 1}
+    assert "the workspace has 250 custom attributes already" in done.log
+    assert done.calls["POST /data_attributes"] == 1
 
 
 def test_an_attribute_that_intercom_sets_by_itself_is_left_out(load: Loader, sandbox: SandboxServer) -> None:
@@ -386,6 +418,21 @@ def test_calls_of_archiving_in_bulk(load: Loader, sandbox: SandboxServer) -> Non
     assert done.results("accounts") == {"archived": 1000}
     assert total(done.calls) <= 25
     assert companies(sandbox) == {}
+
+
+@pytest.mark.parametrize(("bulk", "repairing", "enriching"), [(False, 110, 210), (True, 110, 125)])
+def test_calls_where_each_company_is_asked_for(
+    load: Loader, sandbox: SandboxServer, bulk: bool, repairing: int, enriching: int
+) -> None:
+    sandbox.conditions.change({"bulk_seconds": 0})
+    load(many(range(100)), **ACCOUNTS)
+    repaired = load(many(range(100)), bulk_writes=bulk, repair=True, **ACCOUNTS)
+    assert (repaired.results("accounts"), repaired.writes) == ({"unchanged": 100}, 0)
+    assert total(repaired.calls) <= repairing
+    forgotten = {"ledger_url": "none", **settings(sync_mode="enrich")}
+    enriched = load(many(range(100), plan="pro"), bulk_writes=bulk, **forgotten)
+    assert enriched.results("accounts") == {"updated": 100}
+    assert total(enriched.calls) <= enriching
 
 
 def test_a_job_that_fails_is_settled_one_by_one(load: Loader, sandbox: SandboxServer) -> None:

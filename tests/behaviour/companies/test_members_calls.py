@@ -89,7 +89,7 @@ def test_a_thousand_known_users_are_put_into_one_company_each(
     assert calls(again) <= 3
 
 
-def test_ten_thousand_memberships_unchanged_cost_a_call(load: Loader, people: People) -> None:
+def test_a_thousand_memberships_unchanged_cost_a_call(load: Loader, people: People) -> None:
     add_people(people, map(str, range(20)))
     own = add_companies(people, *IDS)
     rows = seats(*(seat(n % 20, IDS[n // 20 % COMPANIES], row=n) for n in range(1000)), keys=["row"])

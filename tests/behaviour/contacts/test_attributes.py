@@ -263,6 +263,16 @@ def test_an_attribute_that_cannot_be_written_is_left_out_said_once_and_counted(
     assert sum("custom_attributes.plan" in message for message in caplog.messages) == 1
 
 
+def test_a_custom_attribute_named_like_a_standard_one_is_left_out_unasked(
+    load: Loader, people: People, caplog: pytest.LogCaptureFixture
+) -> None:
+    members = {"created_at": "2024", "plan": "pro"}
+    done = load(customers({"custom_attributes": "object"}, {"custom_attributes": members}))
+    assert custom(people) == {"plan": "pro"}
+    assert done.calls["POST /data_attributes"] == 1
+    assert sum("named like a standard one" in message for message in caplog.messages) == 1
+
+
 def test_an_attribute_of_a_full_workspace_that_exists_is_written(
     load: Loader, people: People, sandbox: SandboxServer
 ) -> None:

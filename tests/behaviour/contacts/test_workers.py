@@ -10,12 +10,14 @@ import pytest
 from demo.database import running_database
 from target_intercom.sandbox import SandboxServer
 from target_intercom.sandbox.conditions import Conditions
+from tests.support.front import Front
 from tests.support.loading import Loader, People, record, schema, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from target_intercom.sandbox import Request
     from tests.support.loading import Loaded
 
 PEOPLE = schema("people", id="integer", email="text", name="text")
@@ -95,6 +97,30 @@ def test_two_workers_may_share_an_sqlite_ledger_too(tmp_path: Path) -> None:
         side_by_side(sandbox, tmp_path, halves, ledger_url=url)
         done = side_by_side(sandbox, tmp_path, halves, ledger_url=url)
     assert [one.results("people") for one in done] == [{"unchanged": 150}] * 2
+
+
+def test_workers_share_a_stream_of_which_nobody_can_be_missing(
+    load: Loader, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    """The tap versions one of the two that the stream is made of, and the other is incremental."""
+    settings = {
+        "ledger_url": f"sqlite:///{tmp_path / 'shared.db'}",
+        "stream_maps": {name: {"__alias__": "people"} for name in ("eu", "us")},
+        "sync_mode": "sync",
+    }
+    described = {**schema("us", id="integer", email="text", name="text"), "bookmark_properties": ["id"]}
+    whole = {"type": "ACTIVATE_VERSION", "stream": "eu", "version": 7}
+    eu = [schema("eu", id="integer", email="text", name="text"), *rows([1], "eu"), whole]
+    others = iter([Loader(sandbox.url, tmp_path / "other")])
+    done: list[Loaded] = []
+
+    def beside(request: Request) -> None:
+        if request.path == "/contacts" and (other := next(others, None)) is not None:
+            done.append(other.finish(other.begin([described, *eu, *rows([2], "us")], **settings)))
+
+    with Front(sandbox, beside) as front:
+        load([described, *eu, *rows([3], "us")], api_url=front.url, **settings)
+    assert [one.exit_code for one in done] == [0], done[0].log
 
 
 @pytest.mark.parametrize("halves_of", ["one stream", "two streams"])

@@ -203,6 +203,17 @@ def test_the_same_version_removes_nobody_either_after_a_run_that_died_before_it_
     assert gone(people) == set()
 
 
+@pytest.mark.parametrize("before", [{"sync_mode": "additive"}, {"max_removal_percent": 0}])
+def test_the_same_version_removes_nobody_where_it_began_in_a_run_that_removes_nothing(
+    load: Loader, people: People, before: Row
+) -> None:
+    load.settings["snapshot"] = False
+    load(versioned(1, 1, 2, 3, 4, 5), **before)
+    load(versioned(2, 1, 2, 3, 4, 5), **before)
+    assert load(versioned(2, 1, 2, 3)).exit_code == 0
+    assert gone(people) == set()
+
+
 def test_a_version_that_comes_back_keeps_who_was_last_seen_with_it(load: Loader, people: People) -> None:
     load(versioned(1, 1, 2, 3, 4, 5), snapshot=False)
     load([CUSTOMERS, activate(2), *rows(1, 2, 3, 4, version=2)], snapshot=False)
@@ -449,6 +460,24 @@ def test_a_stream_whose_key_properties_change_removes_nobody(load: Loader, peopl
 def test_a_key_is_the_same_as_text_and_as_a_number(load: Loader, people: People, key: object) -> None:
     load(whole(1, 2, 3))
     load(whole({"id": key, "email": "c1@example.com"}, 2))
+    assert gone(people) == {"3"}
+
+
+def test_a_contact_that_its_record_left_while_nothing_was_removed_is_missing_afterwards(
+    load: Loader, people: People
+) -> None:
+    """As one whose record is gone: the percentage decides what a run removes, not what is missing."""
+    keyed = schema("customers", keys=["row"], row="integer", id="integer", email="text")
+    mappings = {"id": "external_id", "row": None}
+
+    def run(percent: int, **whose: int) -> None:
+        all_rows = (record("customers", row=int(key[1:]), **person(number)) for key, number in whose.items())
+        load([keyed, *all_rows, DONE], mappings=mappings, max_removal_percent=percent)
+
+    run(100, r1=1, r2=2, r3=3)
+    run(0, r1=1, r2=2, r3=1)
+    assert gone(people) == set()
+    run(100, r1=1, r2=2, r3=1)
     assert gone(people) == {"3"}
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.model import Refusal, Result
+from target_intercom.outcomes import Refusal, Result
 from target_intercom.reporting.report import RejectedRecords
 from target_intercom.sync.writing.plan_file import PlanFile
 from tests.support.loading import feed, lines, received, record, schema, state, until

@@ -907,6 +907,16 @@ def test_a_mark_without_a_key_that_does_not_say_which_membership_is_refused(load
     assert tags_of(people) == {"VIP"}
 
 
+@pytest.mark.parametrize("blank", ["", " ", None])
+def test_a_mark_with_a_blank_key_and_no_group_is_refused(load: Loader, people: People, blank: str | None) -> None:
+    add_people(people, [1])
+    described = schema("members", ROW, row="text", external_id="text", tag="text", _sdc_deleted_at="datetime")
+    load([described, record("members", row=blank, external_id="1", tag="VIP")], **SYNC)
+    done = load([described, record("members", row=blank, external_id="1", _sdc_deleted_at=WHEN)], **SYNC)
+    assert reasons(done) == {"invalid": {"no_identifier": 1}}
+    assert tags_of(people) == {"VIP"}
+
+
 # Modes.
 
 

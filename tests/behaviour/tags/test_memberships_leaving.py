@@ -204,6 +204,17 @@ def test_the_same_version_takes_nothing_off_either_after_a_run_that_died_before_
     assert there(people) == {1, 2, 3, 4}
 
 
+@pytest.mark.parametrize("before", [{"sync_mode": "additive"}, {"max_removal_percent": 0}])
+def test_the_same_version_takes_nothing_off_where_it_began_in_a_run_that_takes_nothing_off(
+    load: Loader, people: People, before: Row
+) -> None:
+    load.settings["snapshot"] = False
+    load(versioned(1, 1, 2, 3, 4, 5), **before)
+    load(versioned(2, 1, 2, 3, 4, 5), **before)
+    assert load(versioned(2, 1, 2, 3)).exit_code == 0
+    assert there(people) == {1, 2, 3, 4, 5}
+
+
 def test_a_version_that_comes_back_keeps_who_was_last_seen_with_it(load: Loader, people: People) -> None:
     load(versioned(1, 1, 2, 3, 4, 5), snapshot=False)
     load([MEMBERS, activate(2), *rows(1, 2, 3, 4, version=2)], snapshot=False)

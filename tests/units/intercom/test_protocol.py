@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from target_intercom import errors
 from target_intercom.intercom.protocol.answers import decipher
 from target_intercom.intercom.protocol.bulk import Job
-from target_intercom.intercom.protocol.contacts import Contact, contact_body, contacts_of
+from target_intercom.intercom.protocol.contacts import Contact, attributes_body, contacts_of
 from target_intercom.intercom.protocol.headers import RateLimit, version_at_least
 from target_intercom.intercom.protocol.ids import normal_email
 from target_intercom.intercom.protocol.searches import next_cursor, search_body, search_query
@@ -399,11 +399,11 @@ def test_a_page_gives_its_contacts_in_order() -> None:
 
 
 def test_custom_attributes_go_into_their_own_object() -> None:
-    body = contact_body(
+    body = attributes_body(
         {"name": None, "custom_attributes.plan": "pro", "custom_attributes.a.b": None, "email": "a@b.c"}
     )
     assert body == {"name": None, "email": "a@b.c", "custom_attributes": {"plan": "pro", "a.b": None}}
-    assert contact_body({"name": "Ann"}) == {"name": "Ann"}
+    assert attributes_body({"name": "Ann"}) == {"name": "Ann"}
 
 
 RECORDED = {
@@ -568,4 +568,4 @@ def test_a_token_is_taken_out_of_whatever_an_error_says() -> None:
 @pytest.mark.parametrize("state", ["failed", "queued", None, ["running"]])
 def test_a_task_in_a_state_that_nobody_knows_has_not_ended(state: Any) -> None:
     job = Job.from_json({"id": "j", "tasks": [{"id": "a", "state": state}, {"id": "b", "state": "completed"}]})
-    assert {task: state.has_ended for task, state in job.tasks.items()} == {"a": False, "b": True}
+    assert {id_: task.state.has_ended for id_, task in job.tasks.items()} == {"a": False, "b": True}

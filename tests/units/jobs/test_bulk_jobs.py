@@ -16,11 +16,10 @@ from target_intercom.errors import (
     RefusedError,
     UnauthorizedError,
 )
-from target_intercom.intercom.protocol.bulk import Job, TaskState
+from target_intercom.intercom.protocol.bulk import Job, Task, TaskState
 from target_intercom.intercom.protocol.ids import JobId, TaskId
-from target_intercom.sync.jobs import lane
-from target_intercom.sync.jobs.bulk_jobs import ITEMS_A_CALL, BulkJobs, parted
-from target_intercom.sync.jobs.lane import Ended, JobEnd, Submission
+from target_intercom.sync.jobs import bulk_jobs
+from target_intercom.sync.jobs.bulk_jobs import ITEMS_A_CALL, BulkJobs, Ended, JobEnd, parted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,7 +37,7 @@ REFUSED = Fault(status=422, code="parameter_invalid", message="not this one")
 def job(name: str, **tasks: TaskState) -> Job:
     """A job as an answer shows it; its tasks were submitted one second after the other."""
     states = {TaskId(task): state for task, state in tasks.items()}
-    return Job(JobId(name), states, {task: 100 + number for number, task in enumerate(states)})
+    return Job(JobId(name), {task: Task(states[task], 100 + number) for number, task in enumerate(states)})
 
 
 class Client:
@@ -74,10 +73,7 @@ class Script:
         self._answers = iter(answers)
         self.sent_to: list[JobId | None] = []
 
-    def submissions(self, count: int) -> list[Submission[int]]:
-        return [Submission([number], self._send) for number in range(count)]
-
-    def _send(self, into: JobId | None) -> Job:
+    def send(self, _: Sequence[int], into: JobId | None) -> Job:
         self.sent_to.append(into)
         answer = next(self._answers)
         if isinstance(answer, Exception):
@@ -89,6 +85,11 @@ def one_after_the_other(function: Callable[[T], R], items: Iterable[T]) -> Itera
     return map(function, items)
 
 
+def some(submissions: int) -> Sequence[int]:
+    """Items for so many submissions."""
+    return range(ITEMS_A_CALL * submissions)
+
+
 def bulk(client: Client, said: list[str] | None = None, *, enabled: bool = True) -> BulkJobs:
     """Bulk jobs with the shortest patience there is."""
     heard: list[str] = [] if said is None else said
@@ -96,15 +97,16 @@ def bulk(client: Client, said: list[str] | None = None, *, enabled: bool = True)
         cast("IntercomClient", client),
         cast("InParallel", one_after_the_other),
         look=client.job,
-        enabled=enabled,
-        patience_seconds=0,
+        plural="contacts",
+        are_there=enabled,
+        search_delay_seconds=0,
         say=heard.append,
     )
 
 
 def run(client: Client, script: Script, count: int) -> list[Ended[int]]:
     """What came of the submissions, in their order."""
-    return sorted(bulk(client).run(script.submissions(count)), key=lambda ended: ended.items[0])
+    return sorted(bulk(client).run(some(count), script.send), key=lambda ended: ended.items[0])
 
 
 def endings(client: Client, script: Script, count: int) -> list[JobEnd]:
@@ -169,14 +171,14 @@ def test_a_submission_that_was_sent_again_has_several_tasks(
 def test_many_submissions_go_into_several_jobs() -> None:
     sent: list[JobId | None] = []
 
-    def send(into: JobId | None) -> Job:
+    def send(_: Sequence[int], into: JobId | None) -> Job:
         sent.append(into)
         return job(into or f"j{len(sent)}", **{f"t{len(sent)}": COMPLETED})
 
     client = Client(job("any", **{f"t{number}": COMPLETED for number in range(1, 61)}))
-    ended = list(bulk(client).run([Submission([number], send) for number in range(60)]))
+    ended = list(bulk(client).run(some(60), send))
     assert {one.ending for one in ended} == {JobEnd.DONE}
-    assert sorted(one.items[0] for one in ended) == list(range(60))
+    assert sorted(number for one in ended for number in one.items) == list(some(60))
     assert sent.count(None) == 20
 
 
@@ -210,21 +212,21 @@ def test_where_there_are_no_bulk_jobs_it_is_said_once_and_never_tried_again() ->
     said: list[str] = []
     script = Script(NoBulkError(Fault(status=404)))
     jobs = bulk(Client(CallFailedError(Fault())), said)
-    assert [one.ending for one in jobs.run(script.submissions(3))] == [JobEnd.NOT_SENT] * 3
-    assert [one.ending for one in jobs.run(script.submissions(2))] == [JobEnd.NOT_SENT] * 2
+    assert [one.ending for one in jobs.run(some(3), script.send)] == [JobEnd.NOT_SENT] * 3
+    assert [one.ending for one in jobs.run(some(2), script.send)] == [JobEnd.NOT_SENT] * 2
     assert (jobs.are_there, len(script.sent_to), len(said)) == (False, 1, 1)
 
 
 def test_where_they_are_not_wanted_none_is_sent() -> None:
     script = Script()
     jobs = bulk(Client(CallFailedError(Fault())), enabled=False)
-    assert [one.ending for one in jobs.run(script.submissions(2))] == [JobEnd.NOT_SENT] * 2
+    assert [one.ending for one in jobs.run(some(2), script.send)] == [JobEnd.NOT_SENT] * 2
     assert script.sent_to == []
 
 
 def test_what_is_fatal_is_raised() -> None:
     with pytest.raises(UnauthorizedError):
-        list(bulk(Client(UnauthorizedError(Fault()))).run(Script(job("j", a=PENDING)).submissions(1)))
+        list(bulk(Client(UnauthorizedError(Fault()))).run(some(1), Script(job("j", a=PENDING)).send))
 
 
 # Lost answers.
@@ -259,7 +261,7 @@ def test_looks_that_fail_in_between_do_no_harm() -> None:
 
 
 def waited(monkeypatch: pytest.MonkeyPatch, client: Client, **tasks: TaskState) -> Ended[int]:
-    monkeypatch.setattr(lane, "time", client)
+    monkeypatch.setattr(bulk_jobs, "time", client)
     (ended,) = run(client, Script(job("j", **tasks)), 1)
     return ended
 
@@ -317,13 +319,13 @@ def test_after_two_submissions_in_a_row_that_keep_failing_no_other_is_sent() -> 
     failed = CallFailedError(Fault(status=500))
     script = Script(job("j", a=COMPLETED), failed, failed)
     jobs = bulk(Client(job("j", a=COMPLETED)), said)
-    ended = sorted(jobs.run(script.submissions(5)), key=lambda one: one.items[0])
+    ended = sorted(jobs.run(some(5), script.send), key=lambda one: one.items[0])
     assert [one.ending for one in ended] == [
         JobEnd.DONE,
         *[JobEnd.UNKNOWN] * 2,
         *[JobEnd.NOT_SENT] * 2,
     ]
-    assert [one.ending for one in jobs.run(script.submissions(1))] == [JobEnd.NOT_SENT]
+    assert [one.ending for one in jobs.run(some(1), script.send)] == [JobEnd.NOT_SENT]
     assert (jobs.are_there, len(script.sent_to), len(said)) == (False, 3, 1)
     assert said[0].startswith("Intercom's bulk jobs keep failing (500): contacts are written singly")
 
@@ -332,7 +334,7 @@ def test_submissions_that_keep_failing_between_others_turn_nothing_off() -> None
     failed = CallFailedError(Fault(status=500))
     script = Script(failed, job("j", a=COMPLETED), failed, RefusedError(REFUSED), failed, job("k", b=COMPLETED))
     jobs = bulk(Client(job("j", a=COMPLETED)))
-    ended = sorted(jobs.run(script.submissions(6)), key=lambda one: one.items[0])
+    ended = sorted(jobs.run(some(6), script.send), key=lambda one: one.items[0])
     assert [one.ending for one in ended] == [
         JobEnd.UNKNOWN,
         JobEnd.DONE,

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from target_intercom.kinds.tags import Tags
-from target_intercom.model import Contact, ContactDraft, ContactId, Email, ExternalId, Identity, LinkChange, TagId
+from target_intercom.model import Contact, ContactDraft, ContactId, Email, ExternalId, Identity, TagId
 from target_intercom.sandbox import bulk
 from target_intercom.sync.planning import bulk_items
+from target_intercom.writes import LinkChange
 
 if TYPE_CHECKING:
     from target_intercom.model import Json, Role

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.ledger.interface import Holder
+from target_intercom.ledger.remembered import Holder
 from target_intercom.model import (
     Ambiguous,
     Contact,
     ContactDraft,
     ContactId,
-    ContactRecords,
-    Create,
     Email,
     Entry,
     ExternalId,
@@ -28,16 +26,13 @@ from target_intercom.model import (
     MatchBy,
     NotFound,
     RecordKey,
-    Refuse,
-    Skip,
-    Unchanged,
-    Update,
 )
 from target_intercom.settings.config import CreationMode, StreamConfig, SyncMode
 from target_intercom.sync.matching.directory import Directory, Source
 from target_intercom.sync.matching.whose import RecordLinks, another_person, may_let_go, users_like
 from target_intercom.sync.planning.plan import matters, play
 from target_intercom.sync.planning.wanted import changes, plan
+from target_intercom.writes import ContactRecords, Create, Rejected, Saved, Skipped, Update
 from tests.support.loading import received, record
 
 if TYPE_CHECKING:
@@ -406,11 +401,11 @@ class World:
     def write(self, group: ContactRecords) -> Contact | None:
         operation = plan(group, self.config)
         match operation:
-            case Refuse():
+            case Rejected():
                 raise RefusedError
-            case Skip():
+            case Skipped():
                 return group.found
-            case Unchanged(_, there):
+            case Saved(_, _, there):
                 return there
             case Update(_, there, sent):
                 holder = self.holder({"external_id": sent.get("external_id")})

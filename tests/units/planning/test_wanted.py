@@ -15,8 +15,6 @@ from target_intercom.model import (
     Contact,
     ContactDraft,
     ContactId,
-    ContactRecords,
-    Create,
     Email,
     Entry,
     ExternalId,
@@ -24,23 +22,20 @@ from target_intercom.model import (
     Identity,
     MergedAway,
     NotFound,
-    Refuse,
-    Result,
-    Skip,
-    SkipReason,
     Unanswered,
-    Unchanged,
-    Update,
 )
+from target_intercom.outcomes import Result, SkipReason
 from target_intercom.settings.config import CreationMode, StreamConfig, SyncMode
 from target_intercom.sync.planning.wanted import changes, creates, creation, lay_over, plan, refusal
+from target_intercom.writes import ContactRecords, Create, Rejected, Saved, Skipped, Update
 from tests.support.identities import identity
 from tests.support.loading import received, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_intercom.model import PlannedWrite, Role
+    from target_intercom.model import Role
+    from target_intercom.writes import PlannedWrite
 
 USER, LEAD, LIFECYCLE = CreationMode.USER, CreationMode.LEAD, CreationMode.LIFECYCLE
 PLAN, CONSENT = "custom_attributes.plan", "unsubscribed_from_emails"
@@ -114,7 +109,7 @@ def test_who_is_not_there_is_created_in_the_role_of_the_creation_mode(
 def test_a_lead_without_an_email_is_never_made(mode: SyncMode, creation_mode: CreationMode) -> None:
     nobody = BY_EXTERNAL_ID if creation_mode is LEAD else NAMELESS
     operation = planned(NotFound(), nobody, mode, creation_mode)
-    assert isinstance(operation, Refuse)
+    assert isinstance(operation, Rejected)
     assert operation.refusal.result is (Result.INVALID if creation_mode is LEAD else Result.REJECTED)
     assert not creates(nobody, StreamConfig(sync_mode=mode, creation_mode=creation_mode))
 
@@ -123,7 +118,7 @@ def test_a_lead_without_an_email_is_never_made(mode: SyncMode, creation_mode: Cr
 @pytest.mark.parametrize("creation_mode", list(CreationMode))
 def test_nobody_is_made_of_an_intercom_id_alone(mode: SyncMode, creation_mode: CreationMode) -> None:
     operation = planned(NotFound(), NAMELESS, mode, creation_mode)
-    assert isinstance(operation, Refuse)
+    assert isinstance(operation, Rejected)
     assert operation.refusal.result is Result.REJECTED
 
 
@@ -134,7 +129,7 @@ def test_modes_that_create_nobody_skip_who_is_not_there(
     mode: SyncMode, creation_mode: CreationMode, wanted: ContactDraft
 ) -> None:
     operation = planned(NotFound(), wanted, mode, creation_mode)
-    assert isinstance(operation, Skip)
+    assert isinstance(operation, Skipped)
     assert operation.reason is SkipReason.NOT_CREATED
 
 
@@ -145,14 +140,14 @@ def test_who_is_there_is_updated_by_what_differs(mode: SyncMode, creation_mode: 
     operation = planned(Found(there), ANN, mode, creation_mode)
     assert isinstance(operation, Update)
     assert operation.contact is there
-    assert dict(operation.changes) == {PLAN: "pro"}
+    assert dict(operation.attributes) == {PLAN: "pro"}
 
 
 @pytest.mark.parametrize("mode", [SyncMode.SYNC, SyncMode.ADDITIVE, SyncMode.ENRICH])
 def test_who_is_as_the_record_says_is_left_alone(mode: SyncMode) -> None:
     there = contact("user", "1", "ann@example.com", plan="pro")
     operation = planned(Found(there), ANN, mode)
-    assert isinstance(operation, Unchanged)
+    assert isinstance(operation, Saved)
     assert operation.contact is there
 
 
@@ -160,7 +155,7 @@ def test_who_is_as_the_record_says_is_left_alone(mode: SyncMode) -> None:
 @pytest.mark.parametrize("plan_there", ["pro", "free"])
 def test_modes_that_do_not_update_skip_who_is_there(mode: SyncMode, plan_there: str) -> None:
     operation = planned(Found(contact("user", "1", "ann@example.com", plan=plan_there)), ANN, mode)
-    assert isinstance(operation, Skip)
+    assert isinstance(operation, Skipped)
     assert operation.reason is SkipReason.EXISTS
 
 

@@ -13,13 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_intercom.model import CONTACT_RESULTS, Outcome, Received, Refusal, Result, SkipReason
+from target_intercom.outcomes import CONTACT_RESULTS, Outcome, Refusal, Result, SkipReason
 from target_intercom.reporting.log import Warnings
 from target_intercom.reporting.report import RejectedRecords, RunReport
 from tests.support.loading import received, record, schema
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from target_intercom.model import Received
 
 SCHEMA = schema("customers", id="integer", email="text")
 REFUSAL = Refusal(Result.REJECTED, "no such owner", "parameter_invalid", "owner", "req1")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from target_intercom.model import CONTACT_RESULTS, MEMBERSHIP_RESULTS, LinkName, Result
+from target_intercom.model import LinkName
+from target_intercom.outcomes import CONTACT_RESULTS, MEMBERSHIP_RESULTS, Result
 from target_intercom.reporting.report import StreamReport
 from target_intercom.reporting.summary import DRY_RUN, last_word
 

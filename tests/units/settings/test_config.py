@@ -201,6 +201,7 @@ WRONG: dict[str, list[Any]] = {
         {"a": "custom_attributes. "},
         {"a": "custom_attributes.email"},
         {"a": "custom_attributes.created_at"},
+        {"a": "custom_attributes.created.at"},
         {"a": ""},
         {"a": 5},
         {"a": ["email"]},

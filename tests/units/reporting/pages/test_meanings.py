@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from target_intercom.errors import ConfigValidationError
-from target_intercom.model import SkipReason
+from target_intercom.outcomes import SkipReason
 from target_intercom.reporting.pages.meanings import explanation_of, meaning_of, messages
 from target_intercom.reporting.pages.rendering import marked
 
