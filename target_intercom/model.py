@@ -199,6 +199,8 @@ class Known:
     """Hash of what the contact has that no bulk job can write; None: not known."""
     merged: bool = False
     """The contact is the survivor of a merge, not the one that the record was loaded into."""
+    begun: float | None = None
+    """When a run that was cut off began to make a contact, in unix seconds; None: none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,15 @@ class Entry:
     def is_linked_by_merge(self, contact: ContactId) -> bool:
         """Check whether nothing but a merge in Intercom made a contact the record's."""
         return self.known is not None and self.known.merged and self.contact is not None and self.contact.id == contact
+
+    def may_have_made(self, contact: Contact) -> bool:
+        """Check whether a run that was cut off may have made a contact for this record."""
+        return self.begun is not None and contact.was_made_since(self.begun)
+
+    @property
+    def begun(self) -> float | None:
+        """When a run that was cut off began to make the record's contact; see `Known`."""
+        return None if self.known is None else self.known.begun
 
     @property
     def is_in_line(self) -> bool:

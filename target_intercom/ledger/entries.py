@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from target_intercom.ledger.interface import Dropped, Loaded
     from target_intercom.ledger.store.database import Database
     from target_intercom.ledger.store.rows import Columns
+    from target_intercom.model import RecordKey
 
 _E = ENTRIES.c
 
@@ -47,6 +48,9 @@ IS_UNNAMED: t.Final = _E.contact_id.is_(None) & _E.role.is_not(None)
 
 IS_MISSABLE: t.Final = _E.standing.in_((EntryState.SYNCED.value, EntryState.MISSING.value))
 """The row's contact is removed when the record is missing."""
+
+IS_BEGUN: t.Final = (_E.standing == EntryState.REMOVED.value) & (_E.groups_print == UNNOTED)
+"""A run began to make the record's contact, and it is not known whether it has."""
 
 _OTHER: t.Final = ENTRIES.alias()
 IS_IN_LINE: t.Final = _E.doubt.is_(None) & or_(
@@ -167,6 +171,11 @@ class EntryRows(Rows):
             "groups_print": entry.groups,
             "source": entry.source,
         }
+
+    def of_begun(self, stream: str, key: RecordKey) -> dict[str, object]:
+        """Return the row of a record whose contact is about to be made."""
+        of = {"workspace": self._workspace, "stream": stream, "key": key, "object": self.object}
+        return {**NOTHING, **of, **self.seen(), "written_at": stamp(time.time()), "groups_print": UNNOTED}
 
     def of_dropped(self, stream: str, dropped: Dropped) -> dict[str, object]:
         """Return the row of a contact that a record named before it named another."""

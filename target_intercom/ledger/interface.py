@@ -43,7 +43,8 @@ class EntryState(str, enum.Enum):
     MISSING = "missing"
     """The record is missing; its contact stays for a record of an earlier run, or for a refused record."""
     REMOVED = "removed"
-    """It was removed, or the record names it no more; only the record's key, and a removed contact's id, are kept."""
+    """It was removed, or not made yet, or is named no more; only the record's key and a removed contact's id are kept.
+    """
     DROPPED = "dropped"
     """It was written lately, and its record names another since: no record names it, and search may not show it yet."""
 
@@ -95,6 +96,11 @@ class LedgerEntry:
     """The contact may be otherwise than the record says: another record changed it, or a write that may have failed."""
     overruled_by: RecordKey | None = None
     """The record of the same stream that came later and changed the contact."""
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a run began to make its contact (`Ledger.begin`), and was cut off: `written_at` tells when."""
+        return self.contact is None and self.groups == UNNOTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +300,12 @@ class Ledger:
         """
         del contacts
         return Doubt("")
+
+    def begin(self, stream: str, keys: Sequence[RecordKey]) -> None:
+        """Write, before it is done, that contacts are made for records that the ledger does not know."""
+
+    def take_back(self, stream: str, keys: Sequence[RecordKey]) -> None:
+        """Write that no contacts were made for records, whichever run began to."""
 
     def trust(self, contacts: Sequence[ContactId], doubt: Doubt) -> None:
         """Write that Intercom refused to change contacts: what only this doubt has put in doubt holds again."""

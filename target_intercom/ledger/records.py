@@ -14,6 +14,7 @@ from target_intercom.kinds.company_members import company_key
 from target_intercom.ledger import unnamed
 from target_intercom.ledger.entries import (
     CHANGING,
+    IS_BEGUN,
     IS_MISSABLE,
     NOTHING,
     EntryRows,
@@ -146,6 +147,23 @@ class SqlLedger(RecordQueries):
         now = case((_E.doubt.is_(None), doubt), (_E.doubt == self._run, doubt + _OVERRULED), else_=UNCONFIRMED)
         self._set_doubt(contacts, true(), now)
         return doubt
+
+    def begin(self, stream: str, keys: Sequence[RecordKey]) -> None:
+        """See `Ledger`."""
+        rows = [self._entries.of_begun(stream, key) for key in sorted(keys)]
+        if rows:
+            self._database.write(lambda connection: self._entries.add_all(connection, rows))
+
+    def take_back(self, stream: str, keys: Sequence[RecordKey]) -> None:
+        """See `Ledger`."""
+
+        def work(connection: Connection) -> None:
+            for chunk in chunks(sorted(keys)):
+                where = (*self._entries.of(stream), _E.key.in_(chunk), IS_BEGUN)
+                connection.execute(delete(ENTRIES).where(*where))
+
+        if keys:
+            self._database.write(work)
 
     def trust(self, contacts: Sequence[ContactId], doubt: Doubt) -> None:
         """See `Ledger`."""

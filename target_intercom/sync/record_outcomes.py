@@ -96,6 +96,7 @@ class RecordOutcomes:
         if not isinstance(written, (Saved, InDoubt)):
             # What is in doubt may have been made, with its links.
             self.links.cancel(written.records)
+            self.memory.take_back(written.records)
         if _are_to_part(written):
             return [replace(entry, alone=True) for entry in written.records.entries]
         match written:

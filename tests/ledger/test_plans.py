@@ -63,6 +63,8 @@ ASKED_OF_FEW: dict[str, Ask] = {
     "save_source_hashes": lambda ledger: ledger.save_source_hashes(S, {KEYS[0]: "hash"}),
     "adopt": lambda ledger: ledger.adopt([contact("c1", "user", "x1", "ann@example.com")]),
     "doubt": lambda ledger: ledger.doubt([C1]),
+    "begin": lambda ledger: ledger.begin(S, KEYS),
+    "take_back": lambda ledger: ledger.take_back(S, KEYS),
     "trust": lambda ledger: ledger.trust([C1], Doubt("r2 sends 1")),
     "remember": lambda ledger: ledger.remember(S, [loaded("1", "c1", changed=True)]),
     "see": lambda ledger: ledger.see(S, KEYS, 3),

@@ -72,13 +72,14 @@ class Shape:
     repeats: bool = True
     """A key comes several times in a run; never where identifiers stay."""
     shares: bool = True
-    """Several keys of a stream may be about one contact; else, where identifiers stay, each is about somebody else."""
+    """Several keys of a stream may be about one contact; else, where identifiers stay, each is about somebody else.
+
+    Nobody is a lead of one stream and a user of another then.
+    """
     disagrees: bool = True
     """Several streams have contacts, maybe the same ones; and each run may compare them with what its records say."""
     orders: bool = True
     """Streams of mode `remove` come beside others, which bring back whom they name; each is undone by turns."""
-    inserts_list: bool = True
-    """Records of mode `insert` list groups and companies; a run that is killed may leave them out (docs/groups.md)."""
     pauses: tuple[float, ...] = (5.0, 5.0, 3600.0)
     """Seconds between two runs."""
 
@@ -181,6 +182,17 @@ class _Stream:
         return [self.key] if self.key else []
 
 
+def _of_one_role(streams: Sequence[_Stream]) -> list[_Stream]:
+    """Return streams of which none makes leads of those whom another makes users."""
+    if len({one.settings.get("creation_mode") for one in streams}) == 1:
+        return list(streams)
+    user: dict[str, Any] = {"creation_mode": "user"}
+    return [
+        replace(one, settings={**one.settings, **user}) if one.settings.get("creation_mode") == "lead" else one
+        for one in streams
+    ]
+
+
 class _Author:
     def __init__(self, any_: random.Random, shape: Shape) -> None:
         self.any = any_
@@ -199,6 +211,8 @@ class _Author:
 
     def history(self) -> History:
         streams = list(self.streams())
+        if not self.shape.shares:
+            streams = _of_one_role(streams)
         there = tuple(self.somebody() for _ in range(self.any.randint(0, 4)))
         settings = {
             "clear_nulls": not self.chance(0.15),
@@ -295,8 +309,6 @@ class _Author:
         }
         if self.shape.companies and self.chance(0.6):
             settings["companies_property"] = "account"
-        if mode == "insert" and not self.shape.inserts_list:
-            settings |= {"tags_property": None, "companies_property": None}
         stream = _Stream(name, key, kind, settings)
         mappings = {column: target for column, target in MAPPINGS.items() if column in stream.columns}
         return replace(stream, settings={**settings, "mappings": mappings})

@@ -130,7 +130,7 @@ def _longest(happens: History) -> int:
     return max(counts, default=0)
 
 
-STEADY = Shape(moves=False, orders=False, inserts_list=False)
+STEADY = Shape(moves=False, orders=False)
 """Runs that a part of, and then all of, ends as all of: no record depends on what was there before it."""
 TABLES = Shape(repeats=False, disagrees=False)
 """Runs that come again as they are, and then change nothing: nobody undoes what another record of them says."""

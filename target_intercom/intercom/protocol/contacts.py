@@ -36,6 +36,9 @@ _READABLE = (
     "unsubscribed_from_emails",
 )
 
+_CLOCKS_DIFFER = 2.0
+"""Seconds by which Intercom's clock, which counts whole ones, may be behind."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contact:
@@ -69,6 +72,10 @@ class Contact:
     def own_external_id(self) -> ExternalId | None:
         """Its external_id, as the source knows it: Intercom generates a lead's (fact sheet section 3.3)."""
         return self.external_id if self.role == "user" else None
+
+    def was_made_since(self, moment: float) -> bool:
+        """Check whether it may have been made since a moment, in unix seconds of our clock."""
+        return self.created_at is not None and self.created_at >= moment - _CLOCKS_DIFFER
 
     @classmethod
     def from_json(cls, body: Mapping[str, Json]) -> Contact:

@@ -84,6 +84,10 @@ class Rows:
         attempt = self._insert(self._table).values(row).on_conflict_do_nothing()
         return bool(connection.execute(attempt.execution_options(preserve_rowcount=True)).rowcount)
 
+    def add_all(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+        """Write rows where there are none of their keys."""
+        connection.execute(self._insert(self._table).on_conflict_do_nothing(), rows)
+
     def put(
         self,
         connection: Connection,

@@ -84,15 +84,6 @@ class Links:
         return self.config.stream(stream).takes_links_off
 
 
-_CLOCKS_DIFFER = 2.0
-"""Seconds by which Intercom's clock, which counts whole ones, may be behind."""
-
-
-def _may_have_been_made_by(one: Membership, contact: Contact) -> bool:
-    """Check whether the job that was to make a membership's contact may have made this one."""
-    return contact.created_at is not None and stamp(contact.created_at + _CLOCKS_DIFFER) >= one.written_at
-
-
 @dataclass(frozen=True, slots=True)
 class ListedGroups:
     """The groups that a contact's record lists, by kind of link."""
@@ -213,7 +204,7 @@ class MembershipBatch:
         for one in self.of_key(change.stream, change.key):
             if one.contact == stand_in(one.stream, one.key):
                 self.drop([one])
-                if _may_have_been_made_by(one, contact):
+                if contact.was_made_since(one.written_at / 1000):
                     is_mine = one.state is LinkState.WANTED
                     state, at = (one.state, Stamp(0)) if is_mine else (LinkState.UNCLEAR, one.written_at)
                     self.put([replace(one, contact=contact.id, state=state, written_at=at)])

@@ -174,7 +174,7 @@ class ListedLinks(ContactLinks):
         elif self._inserts:
             # What is there already stays as it is, unless a run was cut off; of several records the first counts.
             first = records.entries[0]
-            if result is Result.CREATED or self._was_cut_off(first):
+            if result is Result.CREATED or self._was_cut_off(first, contact):
                 self.unchanged(first, contact)
         else:
             if result is Result.UPDATED and records.found is None:
@@ -208,9 +208,11 @@ class ListedLinks(ContactLinks):
             # The list is empty and the record is new: no link changes, so the Intercom id is not needed.
             self._hashes[stream, key] = lists_print(listed)
 
-    def _was_cut_off(self, entry: Entry) -> bool:
+    def _was_cut_off(self, entry: Entry, contact: Contact) -> bool:
         """Check whether a run that was cut off has made a record's contact, and not saved what it lists."""
         if entry.known is None or entry.known.groups != UNNOTED:
+            return False
+        if entry.begun is not None and not entry.may_have_made(contact):
             return False
         key = self._key_of(entry)
         return key is not None and key not in self._lists and not self.unnamed.waits(self.stream.name, key)

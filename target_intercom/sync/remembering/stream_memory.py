@@ -21,10 +21,10 @@ from target_intercom.sync.remembering.fingerprints import (
     settings_print,
     source_print,
 )
-from target_intercom.writes import Update
+from target_intercom.writes import Create, Update
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from target_intercom.ledger.interface import Doubt, Ledger, UnchangedRow
@@ -174,10 +174,23 @@ class StreamMemory:
         self.ledger.trust(sorted(set(contacts).difference(self.given_up)), doubt)
 
     def doubt(self, calls: Sequence[Call]) -> Doubt:
-        """Write, before contacts are changed, that their state is in doubt: the process may be killed in between."""
+        """Write, before contacts are made and changed, that their state is in doubt: the process may be killed."""
+        made = [one.records for one in calls if isinstance(one, Create)]
+        self.ledger.begin(self.stream.name, [key for records in made for key in self._linked_if_made(records)])
         updates = [one for one in calls if isinstance(one, Update)]
         self.ledger.adopt([one.contact for one in updates])
         return self.ledger.doubt(sorted({one.contact.id for one in updates if one.attributes}))
+
+    def take_back(self, records: ContactRecords) -> None:
+        """Write that no contact was made for records."""
+        if records.found is None:
+            self.ledger.take_back(self.stream.name, list(self._linked_if_made(records)))
+
+    def _linked_if_made(self, records: ContactRecords) -> Iterator[RecordKey]:
+        """Yield the key of the record whose groups count only if its contact is made: in `insert` mode."""
+        first = records.entries[0]
+        if not self.stream.settings.sync_mode.updates and first.draft.listed and first.key is not None:
+            yield first.key
 
     def loaded(
         self,
@@ -215,11 +228,13 @@ class StreamMemory:
         for entry in records.entries:
             if entry.key is not None:
                 earlier = self._entries.get(entry.key)
-                is_ours = earlier is not None and earlier.state is EntryState.SYNCED
+                is_made = entry.may_have_made(contact)
+                is_ours = is_made or (earlier is not None and earlier.state is EntryState.SYNCED)
                 state = EntryState.SYNCED if is_ours else EntryState.FOUND
                 hashes = prints_of(entry.draft, self._settings)
                 written_at = self._written_at(entry.key, is_news=contact is not records.found)
-                self._add(LedgerEntry(entry.key, contact, hashes, state, written_at), entry)
+                row = LedgerEntry(entry.key, contact, hashes, state, written_at, UNNOTED if is_made else None)
+                self._add(row, entry)
 
     def flush(self) -> None:
         """Write down what was learnt."""
@@ -240,7 +255,8 @@ class StreamMemory:
         if trust is LedgerVerdict.IN_LINE and entry.source is not None and entry.source != row.source:
             self._new_sources[row.key] = entry.source
         single = None if row.hashes is None or row.is_doubted or row.overruled_by else row.hashes.single
-        return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged))
+        begun = row.written_at / 1000 if row.is_begun else None
+        return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged, begun))
 
     def _trust(self, entry: Entry, row: LedgerEntry) -> LedgerVerdict:
         if entry.draft.removed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.sandbox import Fault, TargetedFault
+from tests.support.grouping import all_tags
 from tests.support.loading import hurry, record, schema, until
 from tests.support.remembering import (
     BY_ROW,
@@ -165,6 +167,49 @@ def test_without_a_delay_the_index_is_trusted_at_once(load: Loader) -> None:
     load(customers(ANN), search_delay_seconds=0)
     done = load(shop(ANN), search_delay_seconds=0)
     assert (done.calls[SEARCH], done.calls.get(GET, 0)) == (1, 0)
+
+
+# Groups of who was made a moment ago, where they count for new contacts alone.
+
+
+CLOCKS_DIFFER = 3
+"""Seconds by which a contact is surely older than what comes after it."""
+INSERT: Row = {"sync_mode": "insert", "tags_property": "groups", "max_connections": 4}
+
+
+def grouped(*values: Row) -> list[Row]:
+    return customers(*({"groups": ["VIP"], **row} for row in values), groups="array")
+
+
+@pytest.mark.parametrize("lag", [0, LAG], ids=["search shows them", "a 409 shows them"])
+@pytest.mark.parametrize("bulk", [False, True], ids=["singly", "in bulk"])
+def test_users_that_a_killed_run_has_made_get_their_groups(
+    load: Loader, people: People, sandbox: SandboxServer, lag: int, bulk: bool
+) -> None:
+    sandbox.conditions.search_lag = lag
+    both = grouped(ANN, person(2))
+    killed_with_its_creates(load, people, sandbox, both, 2, **INSERT)
+    done = load(both, **INSERT, search_delay_seconds=lag, bulk_writes=bulk)
+    assert (done.exit_code, done.refusals) == (0, [])
+    assert all_tags(people) == {"1": {"VIP"}, "2": {"VIP"}}
+    assert load(both, **INSERT, search_delay_seconds=lag).writes == 0
+
+
+def test_who_was_there_before_a_killed_run_gets_no_groups(load: Loader, people: People, sandbox: SandboxServer) -> None:
+    people.add(external_id="9", email=B)
+    sandbox.calls.clear()
+    time.sleep(CLOCKS_DIFFER)
+    killed_with_its_creates(load, people, sandbox, grouped(ANN), 1, A, **INSERT)
+    assert load(grouped({**ANN, "id": "9", "email": B}), **INSERT).results() == {"skipped": 1}
+    assert all_tags(people) == {"9": set()}
+
+
+def test_a_user_who_was_refused_is_not_taken_for_one_that_a_run_has_made(load: Loader, people: People) -> None:
+    load.settings |= {**INSERT, "mappings": {**BY_ROW, "plan": "owner_id"}}
+    assert load(grouped({**ANN, "plan": "7"})).results() == {"rejected": 1}
+    people.add(external_id="1", email=A)
+    assert load(grouped(ANN)).results() == {"skipped": 1}
+    assert all_tags(people) == {"1": set()}
 
 
 # Leads in doubt.
