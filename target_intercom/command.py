@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import signal
 import typing as t
 from functools import cache
 
@@ -21,6 +22,7 @@ from target_intercom.settings.table import json_schema
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
     from singer_sdk.plugin_base import _ConfigInput
     from typing_extensions import Self
@@ -70,6 +72,18 @@ class Command(Target):
         if slips and raise_errors:
             raise ConfigValidationError("; ".join(slips), errors=slips)
         return slips or super()._validate_config(raise_errors=raise_errors)
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """End the run on a signal, without a STATE.
+
+        The SDK would drain here, inside a batch that may be running. Meltano sends SIGTERM right after Ctrl-C's
+        SIGINT: the second must not interrupt the clean-up.
+        """
+        del frame
+        for name in (signal.SIGINT, signal.SIGTERM):
+            # Not SIG_IGN: Python complains in the log about a signal that came just before it was ignored.
+            signal.signal(name, lambda _signum, _frame: None)
+        raise SystemExit(128 + signum)
 
     @plugin_cli
     def cli(cls) -> click.Command:  # noqa: N805 - the decorator makes it the class's

@@ -175,9 +175,14 @@ def way_out(stream: str) -> str:
 class RetriableError(ApiError, RetriableAPIError):
     """The call failed in a way that may pass."""
 
+    sent = True
+    """Whether Intercom may have acted on the request."""
+
 
 class RateLimitedError(RetriableError):
     """429: the window is full."""
+
+    sent = False
 
 
 class ServerError(RetriableError):
@@ -189,7 +194,7 @@ class GarbledAnswerError(RetriableError):
 
 
 class ConnectionLostError(RetriableError):
-    """The connection broke or timed out; `sent` tells whether the request may have arrived."""
+    """The connection broke or timed out; before the request was `sent`, or after."""
 
     def __init__(self, fault: Fault, *, sent: bool) -> None:
         """Keep the fault and whether Intercom may have seen the request."""

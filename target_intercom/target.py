@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import importlib
 import os
-import signal
 import sys
 import typing as t
 from contextlib import suppress
@@ -36,7 +35,6 @@ from target_intercom.singer.sinks import IntercomSink
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from types import FrameType
 
     from singer_sdk.sinks import Sink
 
@@ -164,7 +162,7 @@ class TargetIntercom(Command):
         self.run.finish()
         self.run.check_refused()
         super().process_endofpipe()
-        self.run.warn_of_unused_mappings()
+        self.run.warn_of_unused_names()
         self.run.warn_of_missing_streams()
         self.run.end(Ending())
         self.display.end()
@@ -186,8 +184,7 @@ class TargetIntercom(Command):
     def _begin_batches(self, sink_list: Iterable[Sink]) -> None:
         """Drain sinks, the one whose first record waits longest before the others.
 
-        So no record waits long behind those of another stream, and it stays known which of a contact's records was
-        the last.
+        So no record waits long behind those of another stream, and the last of a contact's records stays known.
         """
         self.is_due = False
         for sink in sorted(t.cast("Iterable[IntercomSink]", sink_list), key=lambda sink: sink.oldest):
@@ -319,18 +316,6 @@ class TargetIntercom(Command):
             put_out("STATE", json_line(state))
 
     # The process.
-
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """End the run on a signal, without a STATE.
-
-        The SDK would drain here, inside a batch that may be running. Meltano sends SIGTERM right after Ctrl-C's
-        SIGINT: the second must not interrupt the clean-up.
-        """
-        del frame
-        for name in (signal.SIGINT, signal.SIGTERM):
-            # Not SIG_IGN: Python complains in the log about a signal that came just before it was ignored.
-            signal.signal(name, lambda _signum, _frame: None)
-        raise SystemExit(128 + signum)
 
     @classmethod
     def invoke(  # type: ignore[override] # as the SDK's own targets do

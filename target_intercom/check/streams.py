@@ -20,7 +20,7 @@ from target_intercom.settings.warnings import (
     idle_snapshot,
     incremental_snapshot,
     removals_turned_off,
-    unused_mapping,
+    unused_name,
 )
 from target_intercom.singer.schemas import is_open
 from target_intercom.sync.mapping.properties import Meant, Properties, meant
@@ -92,7 +92,7 @@ class CheckedStream:
 
     def mappers(self, said: list[str | None]) -> MapperFactory:
         """Return what makes its mappers, as in a run; `said` takes their messages."""
-        return MapperFactory(self.config, said.append, set[str]().update)
+        return MapperFactory(self.config, said.append)
 
 
 def stream_verdict(
@@ -314,7 +314,7 @@ def _property_findings(config: Config, streams: Sequence[CheckedStream]) -> Iter
     """Yield a warning for each mapped property that no stream has, in the words of a run."""
     for prop in sorted(config.general.mappings):
         if not any(stream.has(prop) for stream in streams):
-            yield Finding(Level.WARNING, "mappings", unused_mapping(prop))
+            yield Finding(Level.WARNING, "mappings", unused_name("mappings", prop))
     for stream in streams:
         if config.has_own_mappings(stream.name):
             setting = f"streams.{stream.name}.mappings"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import typing as t
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from requests import PreparedRequest
+
+    from target_intercom.json_lines import Json
 
 _TIMEOUT = (10.0, 20.0)
 """Seconds to connect and to wait for an answer; the slowest recorded answer took 1.8 s (fact sheet section 13)."""
@@ -55,6 +58,15 @@ class Call:
         if self.method != "GET":
             headers["Content-Length"] = str(len(self.body or b""))
         return headers
+
+    def kept_failing(self) -> str:
+        """Say that it kept failing while others of its operation were answered."""
+        return f"{self.operation} failed {self.tries.failures} times, while others were answered: {self.fault}"
+
+
+def content_of(body: Json) -> bytes:
+    """Return a body as it is sent."""
+    return json.dumps(body, allow_nan=False).encode()
 
 
 class _Adapter(HTTPAdapter):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import typing as t
@@ -15,10 +14,8 @@ import requests
 from target_intercom.errors import (
     ApiError,
     CallFailedError,
-    ConnectionLostError,
     Fault,
     ForbiddenError,
-    GarbledAnswerError,
     InDoubtError,
     NotFoundError,
     RateLimitedError,
@@ -30,10 +27,10 @@ from target_intercom.errors import (
     UnreachableError,
 )
 from target_intercom.intercom.clock import MACHINE, Clock
-from target_intercom.intercom.connection import Call, Connection
+from target_intercom.intercom.connection import Call, Connection, content_of
 from target_intercom.intercom.limiter import RateLimiter
 from target_intercom.intercom.outages import AfterFailure, Outages, RetryLimits, Tries, Turn, about
-from target_intercom.intercom.protocol.answers import decipher
+from target_intercom.intercom.protocol.answers import read_answer
 from target_intercom.intercom.protocol.headers import RateLimit
 from target_intercom.intercom.traffic import Traffic
 
@@ -192,16 +189,16 @@ class Transport:
         """
         values = iter(ids)
         path = _PLACEHOLDER.sub(lambda _match: quote(next(values), safe=""), template)
-        content = None if body is None else _json(body)
+        content = None if body is None else content_of(body)
         call = Call(f"{method} {template}", method, path, content, params, before, version, optional)
         call.tries, call.subject = Tries() if tries is None else tries, subject or ids or (content,)
         call.is_harmless = reads or method == "GET"
-        stand_ins = [(path, _json(one)) for one in (*parts, *others)]
+        stand_ins = [(path, content_of(one)) for one in (*parts, *others)]
         while True:
             self._wait_again(call)
             try:
                 if self._ask_instead(call, read, stand_ins) and parts:
-                    raise CallFailedError(call.fault, _kept_failing(call))
+                    raise CallFailedError(call.fault, call.kept_failing())
                 return self._unlimited(call, read)
             except RetriableError as error:
                 self._check(call, error, many=bool(parts))
@@ -251,7 +248,7 @@ class Transport:
                     sent_at = self.clock.monotonic()
                     call.tries.paced += sent_at - asked_at
                     response = self._sent(call, granted_at)
-                value = _read(response, read, self._token)
+                value = read_answer(response.status_code, response.headers, response.content, read, token=self._token)
             except RateLimitedError:
                 raise
             except RetriableError:
@@ -299,7 +296,7 @@ class Transport:
             CallFailedError: the call kept failing while others of its operation were answered.
         """
         fault = error.fault
-        call.maybe_sent = call.maybe_sent or _maybe_sent(error)
+        call.maybe_sent = call.maybe_sent or error.sent
         if isinstance(error, RateLimitedError):
             message = f"Intercom's rate limit is reached: {call.operation} got nothing but 429 ({fault})"
             raise UnreachableError(fault, message) from None
@@ -307,7 +304,7 @@ class Transport:
         call.tries.about = call.tries.about or about(call.operation, *call.subject)
         match self._outages.judge(call.operation, call.tries, many=many):
             case AfterFailure.GIVE_UP:
-                raise CallFailedError(fault, _kept_failing(call)) from None
+                raise CallFailedError(fault, call.kept_failing()) from None
             case AfterFailure.OUTAGE:
                 raise UnreachableError(fault, self._unreachable(call, fault)) from None
             case AfterFailure.AGAIN:
@@ -347,30 +344,5 @@ class Transport:
             self._warn("Intercom's rate limit is reached: calls wait for the next window")
 
 
-def _kept_failing(call: Call) -> str:
-    return f"{call.operation} failed {call.tries.failures} times, while others were answered: {call.fault}"
-
-
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes"
-
-
-def _read(response: requests.Response, read: Callable[[Json], _T], token: str) -> _T:
-    """Decipher an answer and read its value; a value that cannot be read is a garbled answer."""
-    value = decipher(response.status_code, response.headers, response.content, token=token)
-    try:
-        return read(value)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        fault = Fault(status=response.status_code, message="the answer is not what the API describes")
-        raise GarbledAnswerError(fault) from None
-
-
-def _json(body: Json) -> bytes:
-    return json.dumps(body, allow_nan=False).encode()
-
-
-def _maybe_sent(error: RetriableError) -> bool:
-    """Check whether Intercom may have acted on the request that failed so."""
-    if isinstance(error, ConnectionLostError):
-        return error.sent
-    return not isinstance(error, RateLimitedError)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from sqlalchemy import case, delete, exists, func, or_, select
 
 from target_intercom.intercom.protocol.companies import Company
-from target_intercom.ledger.interface import UNNOTED, EntryState, Hashes, Holder, LedgerEntry, Stamp, stamp
+from target_intercom.ledger.remembered import UNNOTED, EntryState, Hashes, Holder, LedgerEntry, Stamp, stamp
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import ENTRIES, IS_REMOVED, OF_COMPANIES
 from target_intercom.model import Contact, ContactId, Identity, stand_in
@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
 
     from sqlalchemy import Column, ColumnElement, Connection, FromClause, Row
 
-    from target_intercom.ledger.interface import Dropped, Loaded
+    from target_intercom.ledger.remembered import Dropped, Loaded
     from target_intercom.ledger.store.database import Database
     from target_intercom.ledger.store.rows import Columns
     from target_intercom.model import RecordKey

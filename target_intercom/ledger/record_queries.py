@@ -16,7 +16,8 @@ from target_intercom.ledger.entries import (
     contact_of,
     storable,
 )
-from target_intercom.ledger.interface import UNNOTED, EntryState, Ledger, UnchangedRow
+from target_intercom.ledger.interface import Ledger
+from target_intercom.ledger.remembered import UNNOTED, EntryState, UnchangedRow
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.tables import ENTRIES, OF_CONTACTS
 
@@ -25,7 +26,7 @@ if t.TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from target_intercom.ledger.interface import Holder, LedgerEntry, Stamp
+    from target_intercom.ledger.remembered import Holder, LedgerEntry, Stamp
     from target_intercom.ledger.store.database import Database
     from target_intercom.model import Contact, ContactId, Email, Identity, RecordKey
 

@@ -21,7 +21,6 @@ from target_intercom.ledger.entries import (
     columns_of,
     groups_print,
 )
-from target_intercom.ledger.interface import UNCONFIRMED, UNNOTED, Doubt, EntryState, stamp
 from target_intercom.ledger.memberships.forgotten import (
     forget_contacts,
     forget_groups,
@@ -30,6 +29,7 @@ from target_intercom.ledger.memberships.forgotten import (
 )
 from target_intercom.ledger.memberships.written import Memberships
 from target_intercom.ledger.record_queries import RecordQueries
+from target_intercom.ledger.remembered import UNCONFIRMED, UNNOTED, Doubt, EntryState, stamp
 from target_intercom.ledger.runs import failures, last_runs
 from target_intercom.ledger.runs.lead_intents import SqlLeadIntents
 from target_intercom.ledger.runs.stamps import mend_stamps
@@ -44,7 +44,7 @@ if t.TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from target_intercom.ledger.interface import Loaded
+    from target_intercom.ledger.remembered import Loaded
     from target_intercom.ledger.store.database import Database
     from target_intercom.model import Contact, ContactId, RecordKey
     from target_intercom.reporting.ended_run import EndedRun

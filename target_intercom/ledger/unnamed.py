@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from target_intercom.ledger.interface import Stamp
+    from target_intercom.ledger.remembered import Stamp
     from target_intercom.ledger.store.database import Database
     from target_intercom.model import Contact, Identity
 

@@ -25,12 +25,12 @@ from target_intercom.run.parts.mappers import MapperFactory
 from target_intercom.run.parts.parts import Parts
 from target_intercom.run.parts.shared import GRACE_SECONDS, ledger_of, new_client, open_database
 from target_intercom.run.session import Session
+from target_intercom.run.unused_names import UnusedNames
 from target_intercom.settings.config import Stream
 from target_intercom.settings.contact_streams import ContactStreams
 from target_intercom.settings.warnings import (
     idle_snapshot,
     incremental_snapshot,
-    unused_mapping,
     unwritable_folder,
     wrong_region,
 )
@@ -69,8 +69,8 @@ class Run:
         self._said: dict[str, None] = {}
         """In the order in which it was said."""
         self._warnings = Warnings(lambda text: logger.warning("%s", text))
-        self._unused_mappings = set(config.general.mappings)
-        self._mappers = MapperFactory(config, self._warn, self._unused_mappings.difference_update)
+        self._unused_names = UnusedNames(config)
+        self._mappers = MapperFactory(config, self._warn, self._unused_names.meet)
         self._rejected = RejectedRecords(config.data_dir / f"rejected-{self.id}.jsonl")
         self.report = RunReport(
             config.data_dir / "report.json",
@@ -243,10 +243,10 @@ class Run:
 
     # Warnings.
 
-    def warn_of_unused_mappings(self) -> None:
-        """Warn of mapped properties that no stream had: with a typing error in its name, nothing is loaded."""
-        for name in sorted(self._unused_mappings):
-            self._warn(unused_mapping(name))
+    def warn_of_unused_names(self) -> None:
+        """Warn of properties that settings name and no stream had."""
+        for warning in self._unused_names.warnings():
+            self._warn(warning)
 
     def warn_of_missing_streams(self) -> None:
         """Warn of names in `streams` and `groups_stream` that no stream had."""

@@ -219,9 +219,9 @@ def removal_refused(stream: str, plural: str = "contacts") -> str:
     return f"Stream '{stream}': {plural} that are missing from it could not be removed; the next run tries again"
 
 
-def unused_mapping(prop: str) -> str:
-    """Return the warning that no stream has a mapped property."""
-    return f"Setting 'mappings' names the property '{prop}', which no stream has"
+def unused_name(setting: str, prop: str) -> str:
+    """Return the warning that no stream has the property that a setting names."""
+    return f"Setting '{setting}' names the property '{prop}', which no stream has"
 
 
 def no_streams() -> str:

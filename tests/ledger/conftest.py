@@ -16,8 +16,8 @@ from sqlalchemy import create_engine, make_url, select, text
 
 from demo.database import Database as Server
 from demo.database import running_database
-from target_intercom.ledger.interface import EntryState, Hashes, LedgerEntry, Loaded, Stamp
 from target_intercom.ledger.records import SqlLedger
+from target_intercom.ledger.remembered import EntryState, Hashes, LedgerEntry, Loaded, Stamp
 from target_intercom.ledger.store.database import Database
 from target_intercom.model import Contact, ContactId, Email, ExternalId, RecordKey
 

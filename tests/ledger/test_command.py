@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, insert, make_url
 
 from demo.processes import free_port
 from target_intercom.ledger.__main__ import main
-from target_intercom.ledger.interface import EntryState, Loaded
+from target_intercom.ledger.remembered import EntryState, Loaded
 from target_intercom.ledger.store.migrations import STEPS, check_steps
 from target_intercom.ledger.store.tables import MIGRATIONS
 from target_intercom.model import ContactId, Email, ExternalId, Identity

@@ -12,8 +12,8 @@ import pytest
 
 from target_intercom.errors import StreamBusyError
 from target_intercom.ledger.command.forgetting import Held, forget, held
-from target_intercom.ledger.interface import Dropped, Stamp
 from target_intercom.ledger.memberships.states import NOBODY, LinkState
+from target_intercom.ledger.remembered import Dropped, Stamp
 from target_intercom.ledger.store.database import Database
 from target_intercom.model import LinkedId
 

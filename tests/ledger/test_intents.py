@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_intercom.errors import LeadPendingError
-from target_intercom.ledger.interface import Stamp, stamp
+from target_intercom.ledger.remembered import Stamp, stamp
 from target_intercom.model import ContactId, Email
 
 from .conftest import contact, gone, key, loaded

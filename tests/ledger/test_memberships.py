@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.ledger.interface import UNNOTED, Stamp
 from target_intercom.ledger.memberships.states import LinkState, Membership
+from target_intercom.ledger.remembered import UNNOTED, Stamp
 from target_intercom.model import ContactId, GroupKey, LinkedId, LinkName
 
 from .conftest import contact, gone, key, loaded

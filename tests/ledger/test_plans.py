@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 from sqlalchemy import event
 
-from target_intercom.ledger.interface import Doubt, Stamp
 from target_intercom.ledger.memberships.states import LinkState, Membership
 from target_intercom.ledger.memberships.written import Memberships
 from target_intercom.ledger.records import SqlLedger
+from target_intercom.ledger.remembered import Doubt, Stamp
 from target_intercom.ledger.runs.lead_intents import SqlLeadIntents
 from target_intercom.ledger.runs.stamps import mend_stamps
 from target_intercom.ledger.runs.streams import SqlStreams

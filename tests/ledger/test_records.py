@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_intercom.ledger.command.summaries import contact_ids, summaries
-from target_intercom.ledger.interface import Dropped, EntryState, Hashes, Holder, Ledger, Loaded, Stamp, stamp
+from target_intercom.ledger.interface import Ledger
+from target_intercom.ledger.remembered import Dropped, EntryState, Hashes, Holder, Loaded, Stamp, stamp
 from target_intercom.ledger.store.read_only import ReadOnlyLedger
 from target_intercom.model import ContactId, Email, Identity, RecordKey
 from target_intercom.settings.config import StreamConfig
@@ -22,8 +23,8 @@ from .conftest import contact, entry, gone, key, loaded
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from target_intercom.ledger.interface import LedgerEntry
     from target_intercom.ledger.records import SqlLedger
+    from target_intercom.ledger.remembered import LedgerEntry
 
     from .conftest import Ledgers
 

@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, update
 
-from target_intercom.ledger.interface import Stamp
 from target_intercom.ledger.records import SqlLedger
+from target_intercom.ledger.remembered import Stamp
 from target_intercom.ledger.store.database import Database
 from target_intercom.ledger.store.migrations import STEPS
 from target_intercom.ledger.store.tables import ENTRIES

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import Column, MetaData, Table, create_engine, insert, make_url
 
 from target_intercom.errors import LeadPendingError
-from target_intercom.ledger.interface import EntryState, Ledger, Stamp, stamp
+from target_intercom.ledger.interface import Ledger
+from target_intercom.ledger.remembered import EntryState, Stamp, stamp
 from target_intercom.ledger.store.migrations import STEPS
 from target_intercom.ledger.store.tables import MIGRATIONS
 from target_intercom.model import Contact, ContactId, Email, ExternalId, Identity
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from target_intercom.ledger.interface import LedgerEntry
     from target_intercom.ledger.records import SqlLedger
+    from target_intercom.ledger.remembered import LedgerEntry
     from target_intercom.model import Role
 
     from .conftest import Ledgers

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 
 from target_intercom.ledger.__main__ import main
 from target_intercom.ledger.command.vacuuming import vacuum
-from target_intercom.ledger.interface import stamp
+from target_intercom.ledger.remembered import stamp
 from target_intercom.ledger.store.locks import FileLocks, lock_name, sweep_files
 from target_intercom.model import ContactId
 from tests.support.loading import record, schema

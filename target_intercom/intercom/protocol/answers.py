@@ -31,15 +31,28 @@ from target_intercom.errors import (
 from target_intercom.intercom.protocol.ids import text_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from target_intercom.json_lines import Json
 
+_T = t.TypeVar("_T")
 
 _CONTACT_IN_TEXT = re.compile(r"\bid=([0-9a-f]{24})\b", re.IGNORECASE)
 _UNKNOWN_ATTRIBUTE = re.compile(r"custom attribute '(?P<name>.+)' does not exist", re.IGNORECASE)
 _JOB_IS_CLOSED = re.compile(r"\bjob \S+ is closed\b", re.IGNORECASE)
 _CANONICAL_LINK = re.compile(r"</contacts/(?P<id>[^>/]+)>")
+
+
+def read_answer(
+    status: int, headers: Mapping[str, str], body: bytes, read: Callable[[Json], _T], *, token: str | None = None
+) -> _T:
+    """Decipher an answer and `read` its value; a value that cannot be read is a garbled answer."""
+    value = decipher(status, headers, body, token=token)
+    try:
+        return read(value)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        fault = Fault(status=status, message="the answer is not what the API describes")
+        raise GarbledAnswerError(fault) from None
 
 
 def decipher(status: int, headers: Mapping[str, str], body: bytes, *, token: str | None = None) -> Json:

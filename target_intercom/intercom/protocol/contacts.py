@@ -68,14 +68,14 @@ class Contact:
     shows_all_companies: bool = False
     """As of tags."""
 
+    def was_made_since(self, moment: float) -> bool:
+        """Check whether it may have been made since a moment, in unix seconds of our clock."""
+        return self.created_at is not None and self.created_at >= moment - _CLOCKS_DIFFER
+
     @property
     def own_external_id(self) -> ExternalId | None:
         """Its external_id, as the source knows it: Intercom generates a lead's (fact sheet section 3.3)."""
         return self.external_id if self.role == "user" else None
-
-    def was_made_since(self, moment: float) -> bool:
-        """Check whether it may have been made since a moment, in unix seconds of our clock."""
-        return self.created_at is not None and self.created_at >= moment - _CLOCKS_DIFFER
 
     @classmethod
     def from_json(cls, body: Mapping[str, Json]) -> Contact:

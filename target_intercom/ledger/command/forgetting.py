@@ -11,8 +11,8 @@ from sqlalchemy import delete, func, select
 
 from target_intercom.errors import StreamBusyError
 from target_intercom.ledger.entries import names_contact
-from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.memberships.forgotten import keep_links_of_stream, links_of_stream_alone
+from target_intercom.ledger.remembered import stamp
 from target_intercom.ledger.store.locks import lock_name, locks_of
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, STREAMS
 

@@ -10,8 +10,8 @@ from functools import partial
 from sqlalchemy import case, func, select
 
 from target_intercom.ledger.entries import IS_RECORD
-from target_intercom.ledger.interface import EntryState
 from target_intercom.ledger.memberships.states import LinkState
+from target_intercom.ledger.remembered import EntryState
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS, OF_COMPANIES, STREAMS
 
 if t.TYPE_CHECKING:

@@ -8,9 +8,9 @@ import typing as t
 from sqlalchemy import bindparam, case, func, literal, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from target_intercom.ledger.interface import UNNOTED, stamp
 from target_intercom.ledger.memberships.queries import ENDING, MAY_BE_ON
 from target_intercom.ledger.memberships.states import NOBODY, LinkState
+from target_intercom.ledger.remembered import UNNOTED, stamp
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.tables import ENTRIES, IS_OF_COMPANY, MEMBERSHIPS, OF_CONTACTS
 

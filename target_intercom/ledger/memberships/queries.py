@@ -7,17 +7,17 @@ import typing as t
 from collections import Counter, defaultdict
 from dataclasses import replace
 
-from sqlalchemy import and_, false, func, or_, select, tuple_
+from sqlalchemy import and_, bindparam, false, func, or_, select, tuple_
 
-from target_intercom.ledger.interface import UNNOTED, stamp
 from target_intercom.ledger.memberships.states import LinkState, Membership
+from target_intercom.ledger.remembered import UNNOTED, stamp
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import ENTRIES, IS_OF_COMPANY, IS_ON, IS_OPEN, MAY_END, MEMBERSHIPS
 from target_intercom.model import STAND_IN, LinkName
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
 
@@ -267,3 +267,29 @@ def _seen_by_another_run(one: Membership) -> LinkState:
     if one.state is LinkState.WANTED or (one.state is LinkState.MARKED and one.linked is None):
         return LinkState.UNCLEAR
     return LinkState.ON if one.state is LinkState.MARKED else one.state
+
+
+def of_pair(workspace: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition for all records of one contact and group."""
+    return _M.workspace == workspace, _M.contact_id == bindparam("who"), _M.group_key == bindparam("where")
+
+
+def is_one_of(states: Iterable[str]) -> ColumnElement[bool]:
+    """Return the condition on a state, in a form that also a statement for many rows can have."""
+    return or_(*(_M.holding == state for state in states))
+
+
+def by_key(workspace: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition for one membership, by its `key_of`."""
+    return (
+        _M.workspace == workspace,
+        _M.stream == bindparam("of"),
+        _M.key == bindparam("which"),
+        _M.contact_id == bindparam("who"),
+        _M.group_key == bindparam("where"),
+    )
+
+
+def key_of(one: Membership) -> dict[str, object]:
+    """Return what `by_key` asks for."""
+    return {"of": one.stream, "which": one.key, "who": one.contact, "where": one.group}

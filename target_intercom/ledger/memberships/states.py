@@ -6,7 +6,7 @@ import enum
 import typing as t
 from dataclasses import dataclass
 
-from target_intercom.ledger.interface import Stamp
+from target_intercom.ledger.remembered import Stamp
 
 if t.TYPE_CHECKING:
     from target_intercom.model import ContactId, GroupKey, LinkedId, LinkName, Pair, RecordKey

@@ -9,17 +9,27 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import bindparam, delete, false, or_, select, update
 
-from target_intercom.ledger.interface import UNNOTED, EntryState, stamp
 from target_intercom.ledger.memberships.forgotten import forget_contacts
-from target_intercom.ledger.memberships.queries import ENDING, IS_LEFT, MAY_BE_ON, WANTED, MembershipQueries
+from target_intercom.ledger.memberships.queries import (
+    ENDING,
+    IS_LEFT,
+    MAY_BE_ON,
+    WANTED,
+    MembershipQueries,
+    by_key,
+    is_one_of,
+    key_of,
+    of_pair,
+)
 from target_intercom.ledger.memberships.states import NOBODY, LinkState, Membership
+from target_intercom.ledger.remembered import UNNOTED, EntryState, stamp
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.tables import ENTRIES, IS_NOT_ON, IS_ON, IS_OPEN, MEMBERSHIPS, OF_CONTACTS
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Update
+    from sqlalchemy import Connection, Update
 
     from target_intercom.ledger.store.database import Database
     from target_intercom.model import ContactId, GroupKey, LinkedId, LinkName, Pair, RecordKey
@@ -239,7 +249,7 @@ class Memberships(MembershipQueries):
     def save_off(self, pairs: Collection[Pair]) -> None:
         """Write that links were taken off, for every record whose membership has ended, and for forgotten streams."""
         off = {"holding": LinkState.OFF.value, "ours": False, "written_at": stamp(time.time())}
-        ended = (*_of_pair(self._workspace), _is_one_of([*ENDING, LinkState.OFF.value]))
+        ended = (*of_pair(self._workspace), is_one_of([*ENDING, LinkState.OFF.value]))
         if pairs:
             values = [{"who": contact, "where": group} for contact, group in sorted(pairs)]
             statement = update(MEMBERSHIPS).where(*ended).values(off)
@@ -268,12 +278,12 @@ class Memberships(MembershipQueries):
         kept = [one for one in rows if (one.contact, one.linked) in wanted]
         heirs = [heir for one in kept if one.ours for heir in wanted[one.contact, one.linked]]
         for heir in heirs:
-            connection.execute(update(MEMBERSHIPS).where(*_by_key(self._workspace)).values(ours=True), _key_of(heir))
+            connection.execute(update(MEMBERSHIPS).where(*by_key(self._workspace)).values(ours=True), key_of(heir))
         return {one.pair for one in kept}
 
     def _save_states(self, connection: Connection, rows: Sequence[Membership]) -> None:
         values = [
-            {**_key_of(one), "to": one.state.value, "id": one.linked, "us": one.ours, "at": one.written_at}
+            {**key_of(one), "to": one.state.value, "id": one.linked, "us": one.ours, "at": one.written_at}
             for one in rows
         ]
         changes: dict[str, t.Any] = {
@@ -283,19 +293,19 @@ class Memberships(MembershipQueries):
             "written_at": bindparam("at"),
         }
         if values:
-            connection.execute(update(MEMBERSHIPS).where(*_by_key(self._workspace)).values(changes), values)
+            connection.execute(update(MEMBERSHIPS).where(*by_key(self._workspace)).values(changes), values)
 
     def _share(self, connection: Connection, rows: Sequence[Membership]) -> None:
         ids = {one.pair: one.linked for one in rows if one.linked is not None}
         ours = {"tag_id": bindparam("id"), "ours": True}
-        statement = update(MEMBERSHIPS).where(*_of_pair(self._workspace), _is_one_of(MAY_BE_ON)).values(ours)
+        statement = update(MEMBERSHIPS).where(*of_pair(self._workspace), is_one_of(MAY_BE_ON)).values(ours)
         values = [{"who": contact, "where": group, "id": linked} for (contact, group), linked in sorted(ids.items())]
         if values:
             connection.execute(statement, values)
 
     def _delete(self, connection: Connection, rows: Sequence[Membership]) -> None:
         if rows:
-            connection.execute(delete(MEMBERSHIPS).where(*_by_key(self._workspace)), list(map(_key_of, rows)))
+            connection.execute(delete(MEMBERSHIPS).where(*by_key(self._workspace)), list(map(key_of, rows)))
 
     def _row(self, one: Membership) -> dict[str, object]:
         return {
@@ -324,16 +334,6 @@ def _ending(one: Membership) -> Membership:
     return replace(one, state=state, written_at=stamp(time.time()))
 
 
-def _of_pair(workspace: str) -> tuple[ColumnElement[bool], ...]:
-    """Return the condition for all records of one contact and group."""
-    return _M.workspace == workspace, _M.contact_id == bindparam("who"), _M.group_key == bindparam("where")
-
-
-def _is_one_of(states: Iterable[str]) -> ColumnElement[bool]:
-    """Return the condition on a state, in a form that also a statement for many rows can have."""
-    return or_(*(_M.holding == state for state in states))
-
-
 def _save_lists(workspace: str) -> Update:
     """Return the statement that writes the hashes of what contact records list."""
     of = (
@@ -342,18 +342,3 @@ def _save_lists(workspace: str) -> Update:
         ENTRIES.c.key == bindparam("which"),
     )
     return update(ENTRIES).where(*of).values(groups_print=bindparam("print"), groups_run=bindparam("by"))
-
-
-def _by_key(workspace: str) -> tuple[ColumnElement[bool], ...]:
-    """Return the condition for one membership, by its `_key_of`."""
-    return (
-        _M.workspace == workspace,
-        _M.stream == bindparam("of"),
-        _M.key == bindparam("which"),
-        _M.contact_id == bindparam("who"),
-        _M.group_key == bindparam("where"),
-    )
-
-
-def _key_of(one: Membership) -> dict[str, object]:
-    return {"of": one.stream, "which": one.key, "who": one.contact, "where": one.group}

@@ -7,7 +7,7 @@ import typing as t
 
 from sqlalchemy import delete, insert, select
 
-from target_intercom.ledger.interface import stamp
+from target_intercom.ledger.remembered import stamp
 from target_intercom.ledger.store.tables import FAILURES
 
 if t.TYPE_CHECKING:

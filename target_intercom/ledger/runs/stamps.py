@@ -7,7 +7,7 @@ import typing as t
 
 from sqlalchemy import exists, select, update
 
-from target_intercom.ledger.interface import stamp
+from target_intercom.ledger.remembered import stamp
 from target_intercom.ledger.store.tables import ENTRIES, IS_NOT_ON, MEMBERSHIPS
 
 if t.TYPE_CHECKING:

@@ -9,7 +9,8 @@ from functools import partial
 
 from sqlalchemy import delete, select
 
-from target_intercom.ledger.interface import UnarchivedContacts, stamp
+from target_intercom.ledger.interface import UnarchivedContacts
+from target_intercom.ledger.remembered import stamp
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.locks import lock_name
 from target_intercom.ledger.store.rows import Rows

@@ -9,7 +9,7 @@ from functools import lru_cache
 from sqlalchemy import func, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from target_intercom.ledger.interface import stamp
+from target_intercom.ledger.remembered import stamp
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.many import execute_many
 

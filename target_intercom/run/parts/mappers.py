@@ -14,7 +14,7 @@ from target_intercom.sync.mapping.memberships import MembershipMapper
 from target_intercom.sync.mapping.records import RecordMapper
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
 
     from target_intercom.kinds.entity import EntityKind
     from target_intercom.model import StreamSchema
@@ -27,7 +27,7 @@ class MapperFactory:
 
     config: Config
     warn: Callable[[str | None], None]
-    add_properties: Callable[[Iterable[str]], object]
+    add_properties: Callable[[str, Collection[str]], object] = lambda _stream, _names: None
     """Takes the names of properties that a stream has."""
 
     def of(self, kind: EntityKind) -> Mappers[RecordMapper]:
@@ -48,7 +48,7 @@ class MapperFactory:
             api_version=self.config.api_version,
             say=self.warn,
             is_open=is_open(schema.plain),
-            met=self.add_properties,
+            met=partial(self.add_properties, schema.stream),
         )
 
     def _membership_mapper(self, schema: StreamSchema) -> MembershipMapper:
@@ -64,7 +64,7 @@ class MapperFactory:
             has_own_mappings=self.config.has_own_mappings(schema.stream),
             say=self.warn,
             is_open=is_open(schema.plain),
-            met=self.add_properties,
+            met=partial(self.add_properties, schema.stream),
         )
 
     def _check_names(self, schema: StreamSchema) -> None:

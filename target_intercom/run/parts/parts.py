@@ -29,7 +29,6 @@ from target_intercom.sync.writing.archived import ArchivedContacts
 from target_intercom.sync.writing.bulk import BulkWriter
 from target_intercom.sync.writing.conflicts import ExistingContacts
 from target_intercom.sync.writing.dry_run import DryRunWriter
-from target_intercom.sync.writing.lost_answers import Creates
 from target_intercom.sync.writing.one_by_one import DirectWriter
 
 if t.TYPE_CHECKING:
@@ -137,8 +136,7 @@ class Parts(ContactParts):
         existing = ExistingContacts(
             self.client, self.matcher, self._catalog, self.ledger, archived=self.archived, stream=stream
         )
-        creates = Creates(existing, self.in_parallel, self.config.search_delay_seconds)
-        direct = DirectWriter(creates, existing, self.in_parallel)
+        direct = DirectWriter(existing, self.in_parallel, self.config.search_delay_seconds)
         if isinstance(self.client, DryRunClient):
             return DryRunWriter(stream, self.client, direct, self.plan)
         if not self.config.bulk_writes:

@@ -10,8 +10,9 @@ from target_intercom.errors import LedgerError
 from target_intercom.intercom.client import IntercomClient
 from target_intercom.intercom.dry_run.client import DryRunClient
 from target_intercom.intercom.parallel import InParallel
-from target_intercom.ledger.interface import Ledger, stamp
+from target_intercom.ledger.interface import Ledger
 from target_intercom.ledger.records import SqlLedger
+from target_intercom.ledger.remembered import stamp
 from target_intercom.ledger.scratch.database import ScratchDatabase
 from target_intercom.ledger.scratch.shelves import Shelves
 from target_intercom.ledger.store.database import Database

@@ -6,8 +6,8 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from target_intercom.errors import UndoneError
-from target_intercom.ledger.interface import Stamp
 from target_intercom.ledger.memberships.states import LinkState, Membership
+from target_intercom.ledger.remembered import Stamp
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

@@ -12,8 +12,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.memberships.states import LinkState
+from target_intercom.ledger.remembered import stamp
 from target_intercom.model import STAND_IN
 from target_intercom.sync.jobs.bulk_jobs import FEWEST, JobEnd, parted
 from target_intercom.writes import LinkChange

@@ -7,8 +7,8 @@ import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from target_intercom.ledger.interface import Stamp, stamp
 from target_intercom.ledger.memberships.states import LinkState
+from target_intercom.ledger.remembered import Stamp, stamp
 from target_intercom.model import stand_in
 from target_intercom.sync.linking.changes import MembershipChange, ShownLinks, decide, waiting_for_outcome
 from target_intercom.sync.remembering.fingerprints import lists_print

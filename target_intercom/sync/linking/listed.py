@@ -6,7 +6,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from target_intercom.ledger.interface import UNNOTED
+from target_intercom.ledger.remembered import UNNOTED
 from target_intercom.model import Contact, stand_in
 from target_intercom.outcomes import Result
 from target_intercom.sync.linking.links import ListedGroups, save_lists

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from target_intercom.errors import MergedError, NotFoundError
-from target_intercom.ledger.interface import stamp
 from target_intercom.ledger.memberships.states import NOBODY, LinkState
+from target_intercom.ledger.remembered import stamp
 from target_intercom.outcomes import Outcome, Refusal, Result, SkipReason
 
 if t.TYPE_CHECKING:

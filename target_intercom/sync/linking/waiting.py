@@ -7,15 +7,15 @@ import typing as t
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from target_intercom.ledger.interface import stamp
+from target_intercom.ledger.remembered import stamp
 from target_intercom.sync.linking.links import ListedGroups, save_lists
 from target_intercom.sync.remembering.kept_records import KeptRecords
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 
-    from target_intercom.ledger.interface import Stamp
     from target_intercom.ledger.memberships.written import Memberships
+    from target_intercom.ledger.remembered import Stamp
     from target_intercom.model import Contact, GroupKey, Identity, LinkName, Received, RecordKey
     from target_intercom.sync.linking.links import Links
     from target_intercom.sync.matching.contact_ids import ContactIds

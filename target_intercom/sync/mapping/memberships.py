@@ -14,7 +14,7 @@ from target_intercom.sync.mapping.properties import Properties, asks_to_remove, 
 from target_intercom.sync.mapping.values import UncoercibleError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from target_intercom.kinds.link import GroupNames
     from target_intercom.model import Identity, Json
@@ -49,7 +49,7 @@ class MembershipMapper:
         has_own_mappings: bool,
         say: Callable[[str], None],
         is_open: bool = False,
-        met: Callable[[Iterable[str]], object] | None = None,
+        met: Callable[[Collection[str]], object] | None = None,
     ) -> None:
         """Find the properties that name the contact and the group.
 

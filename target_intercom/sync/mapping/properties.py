@@ -17,7 +17,7 @@ from target_intercom.singer.schemas import ANY, Values, values_of
 from target_intercom.sync.mapping.values import is_set
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from target_intercom.model import Json
     from target_intercom.settings.config import StreamConfig
@@ -70,7 +70,7 @@ class Properties:
         mapped: Iterable[str] = (),
         *,
         is_open: bool = False,
-        met: Callable[[Iterable[str]], object] | None = None,
+        met: Callable[[Collection[str]], object] | None = None,
     ) -> None:
         """Read the properties' JSON schemas.
 

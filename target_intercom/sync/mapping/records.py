@@ -16,7 +16,7 @@ from target_intercom.sync.mapping.properties import CUSTOM, Properties, asks_to_
 from target_intercom.sync.mapping.values import UncoercibleError, is_null
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from target_intercom.kinds.entity import EntityKind
     from target_intercom.model import GroupKey, Identity, Json, LinkName, Received
@@ -47,7 +47,7 @@ class RecordMapper:
         api_version: str,
         say: Callable[[str], None],
         is_open: bool = False,
-        met: Callable[[Iterable[str]], object] | None = None,
+        met: Callable[[Collection[str]], object] | None = None,
     ) -> None:
         """Lay out where each property of the schema goes.
 
@@ -72,7 +72,8 @@ class RecordMapper:
         self._say = say
         self._types = standard_types(kind, api_version)
         self._readers = standard_readers(kind, self._types)
-        self._properties = Properties(properties, config.mappings, is_open=is_open, met=met)
+        named = [*config.mappings, *(name for _, name in config.lists.values())]
+        self._properties = Properties(properties, named, is_open=is_open, met=met)
         self._layout = self._lay_out()
         refuse_without_identifier(stream, self._properties, self._layout.sources, config, kind.key)
 
@@ -152,8 +153,9 @@ class RecordMapper:
 
     def relevant(self) -> set[str]:
         """Return the properties that decide what a record means; others, as `_sdc_batched_at`, change in every run."""
-        named = {name for name in (self._layout.deleted, *self._layout.lists.values()) if name is not None}
-        return named.union(self._properties.column(name) for name, to in self._layout.targets.items() if to is not None)
+        named = {name for name, to in self._layout.targets.items() if to is not None}
+        named.update(name for name in (self._layout.deleted, *self._layout.lists.values()) if name is not None)
+        return set(map(self._properties.column, named))
 
     def basis(self, describe: Callable[[Sequence[str]], Json]) -> str:
         """Return a text of all that decides what a record of this stream means, beside the record itself.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from target_intercom.errors import UndoneError
-from target_intercom.ledger.interface import stamp
+from target_intercom.ledger.remembered import stamp
 from target_intercom.model import Identity
 from target_intercom.sync.matching.directory import Source
 
@@ -23,7 +23,8 @@ if t.TYPE_CHECKING:
 
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
-    from target_intercom.ledger.interface import Ledger, LedgerEntry, Stamp
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.ledger.remembered import LedgerEntry, Stamp
     from target_intercom.model import Contact, ContactId, Entry, ExternalId, Identifier, RecordKey
     from target_intercom.sync.matching.directory import Directory
     from target_intercom.sync.matching.search import Matcher

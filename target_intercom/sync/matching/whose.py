@@ -23,7 +23,7 @@ from target_intercom.sync.matching.roles import after, role_of
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from target_intercom.ledger.interface import Holder
+    from target_intercom.ledger.remembered import Holder
     from target_intercom.model import ContactDraft, Entry, ExternalId, Match, RecordKey
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.matching.directory import Directory, Stage
@@ -138,26 +138,22 @@ def match_identity(
     if fault is not None:
         return Unanswered(fault)
     for which in match_by:
-        match = _with_identifier(known, identity, which, follow_merge=follow_merge)
-        if not isinstance(match, NotFound):
-            return match
+        match which:
+            case MatchBy.ID:
+                found = with_id(known, identity.id, identity, follow_merge=follow_merge)
+            case MatchBy.EMAIL:
+                found = _decide(_with_email(known, identity))
+            case MatchBy.EXTERNAL_ID:
+                found = _decide(known.users_of(identity.external_id))
+        if not isinstance(found, NotFound):
+            return found
     if makes_lead and identity.email is not None:
         return _decide(known.leads_with(identity.email))
     return NotFound()
 
 
-def _with_identifier(known: Directory, identity: Identity, which: MatchBy, *, follow_merge: bool) -> Match:
-    match which:
-        case MatchBy.ID:
-            return with_id(known, identity.id, identity, follow_merge=follow_merge) or NotFound()
-        case MatchBy.EMAIL:
-            return _decide(_with_email(known, identity))
-        case MatchBy.EXTERNAL_ID:
-            return _decide(known.users_of(identity.external_id))
-
-
-def with_id(known: Directory, contact: ContactId | None, identity: Identity, *, follow_merge: bool) -> Match | None:
-    """Return the contact of an Intercom id; None where there is none."""
+def with_id(known: Directory, contact: ContactId | None, identity: Identity, *, follow_merge: bool) -> Match:
+    """Return the contact of an Intercom id."""
     match None if contact is None else known.fact(contact):
         case Contact() as found:
             return Found(found)
@@ -169,7 +165,7 @@ def with_id(known: Directory, contact: ContactId | None, identity: Identity, *, 
                 return MergedAway(survivor)
             return Found(contact_left, by_merge=True)
         case _:
-            return None
+            return NotFound()
 
 
 def another_person(identity: Identity, contact: Contact) -> bool:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 
-from target_intercom.ledger.interface import Hashes
+from target_intercom.ledger.remembered import Hashes
 from target_intercom.model import Identity, LinkName, RecordKey
 from target_intercom.settings.config import StreamConfig
 from target_intercom.sync.planning.bulk_items import single

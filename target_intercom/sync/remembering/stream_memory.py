@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
-from target_intercom.ledger.interface import UNNOTED, Dropped, EntryState, LedgerEntry, Loaded, Stamp, stamp
+from target_intercom.ledger.remembered import UNNOTED, Dropped, EntryState, LedgerEntry, Loaded, Stamp, stamp
 from target_intercom.model import Identity, Known, LedgerVerdict, MatchBy
 from target_intercom.settings.config import SyncMode
 from target_intercom.sync.matching.whose import RecordLinks, may_let_go
@@ -27,7 +27,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from target_intercom.ledger.interface import Doubt, Ledger, UnchangedRow
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.ledger.remembered import Doubt, UnchangedRow
     from target_intercom.model import Contact, ContactId, Entry, Identifier, Received, RecordKey, StreamSchema
     from target_intercom.settings.config import Stream
     from target_intercom.sync.matching.contact_ids import ContactIds

@@ -11,7 +11,8 @@ from target_intercom.settings.warnings import incremental_bookmark, maybe_incomp
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from target_intercom.ledger.interface import Holder, Ledger
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.ledger.remembered import Holder
     from target_intercom.settings.config import Stream, StreamConfig
     from target_intercom.singer.tap_streams import TapStream
 

@@ -12,7 +12,8 @@ from target_intercom.settings.warnings import contacts_of_old_records
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from target_intercom.ledger.interface import Holder, Ledger
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.ledger.remembered import Holder
     from target_intercom.model import ContactId
     from target_intercom.sync.removing.complete_streams import CompleteStreams
     from target_intercom.sync.removing.marked import Marks

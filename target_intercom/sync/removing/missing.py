@@ -10,7 +10,8 @@ from operator import attrgetter
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
-    from target_intercom.ledger.interface import Holder, Ledger
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.ledger.remembered import Holder
     from target_intercom.model import ContactId, RecordKey
     from target_intercom.sync.removing.complete_streams import CompleteStreams
     from target_intercom.sync.removing.live_records import LiveRecords

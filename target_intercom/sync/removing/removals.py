@@ -28,7 +28,8 @@ from target_intercom.sync.writing.plan_file import Origin
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 
-    from target_intercom.ledger.interface import Holder, Ledger
+    from target_intercom.ledger.interface import Ledger
+    from target_intercom.ledger.remembered import Holder
     from target_intercom.model import ContactId, Received, RecordKey
     from target_intercom.settings.config import StreamConfig
     from target_intercom.sync.removing.complete_streams import CompleteStreams

@@ -15,7 +15,7 @@ from target_intercom.sync.jobs.bulk_jobs import FEWEST, JobEnd
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
-from target_intercom.sync.writing.lost_answers import LeadInDoubt, email_of
+from target_intercom.sync.writing.one_by_one import LeadInDoubt, email_of
 from target_intercom.writes import Create, Saved, Update
 
 if t.TYPE_CHECKING:
@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.protocol.bulk import Job
     from target_intercom.intercom.protocol.ids import JobId
     from target_intercom.kinds.link import LinkKind
-    from target_intercom.ledger.interface import Stamp
+    from target_intercom.ledger.remembered import Stamp
     from target_intercom.model import Email, Json, LinkName
     from target_intercom.sync.jobs.bulk_jobs import BulkJobs, Ended
     from target_intercom.sync.workspace.teammates import Teammates
@@ -93,7 +93,7 @@ class BulkWriter:
             return False
         # What follows in the same batch needs the contact's id; a lead that was given up may turn up.
         email = call.records.draft.identity.email
-        is_doubtful = email is not None and self.direct.creates.is_doubtful(email)
+        is_doubtful = email is not None and self.direct.is_doubtful(email)
         return isinstance(call, Update) or not (call.records.is_followed or is_doubtful)
 
     def _compared(self, calls: Iterable[Call]) -> Iterator[Call]:
@@ -178,14 +178,14 @@ class BulkWriter:
                         self.jobs.given_up.update(one.contact.id for one in updates)
                     # To write an update twice does no harm, and says what is wrong with it.
                     yield from self.direct.write(updates)
-                    yield from self.direct.creates.settle_users(users, ended.since)
+                    yield from self.direct.settle_users(users, ended.since)
                     # A job that is under way may make leads yet.
                     sent_at = time.monotonic() + (0.0 if is_known or not is_open else self.jobs.patience_seconds)
                     doubts.extend(
                         LeadInDoubt(one, ended.fault, sent_at, stamps[email], may_come=is_open and is_known)
                         for email, one in leads.items()
                     )
-        yield from self.direct.creates.settle_leads(doubts)
+        yield from self.direct.settle_leads(doubts)
 
     def _written(self, call: Call) -> Saved:
         """Return what a job has done with a call."""

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from target_intercom.errors import CallFailedError, ConflictError, Fault, NotFoundError, RefusedError, UndoneError
+from target_intercom.errors import (
+    CallFailedError,
+    ConflictError,
+    Fault,
+    MergedError,
+    NotFoundError,
+    RefusedError,
+    UndoneError,
+)
 from target_intercom.intercom.protocol.ids import ContactId
 from target_intercom.model import Contact, Found, Identity, MatchBy
 from target_intercom.outcomes import Refusal, Result, SkipReason
@@ -25,11 +33,12 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.matching.search import Matcher
     from target_intercom.sync.workspace.attributes import AttributeCatalog
     from target_intercom.sync.writing.archived import ArchivedContacts
-    from target_intercom.writes import ContactRecords, Written
+    from target_intercom.writes import ContactRecords, Update, Written
 
 _CLOCK_STEP = 1
 """Seconds by which Intercom's own times may differ (fact sheet section 3.1)."""
 _Written = t.TypeVar("_Written")
+_P = t.ParamSpec("_P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,32 @@ class ExistingContacts:
     ledger: Ledger
     archived: ArchivedContacts
     stream: Stream
+
+    def update(self, operation: Update) -> Written:
+        """Update a contact as planned, or the one that Intercom names in its place."""
+        records = operation.records
+        try:
+            return self.save(records, operation.contact, operation.attributes, Result.UNCHANGED)
+        except ConflictError as error:
+            if any(entry.contact is not None for entry in records.entries):
+                return Surprise(records, Refusal.by_intercom(error.fault))
+            if len(records.entries) > 1 or not self._goes_by_external_id(records.draft.identity):
+                raise
+            return self.after_conflict(records, error, doubtful=False)
+        except MergedError as error:
+            survivor = self.matcher.survivor(error)
+            if survivor is None or another_person(records.draft.identity, survivor):
+                return Rejected(records, Refusal.by_intercom(error.fault))
+            written = self.bring_up_to_date(records, survivor, Result.UNCHANGED)
+            return replace(written, by_merge=True) if isinstance(written, Saved) else written
+
+    def _goes_by_external_id(self, identity: Identity) -> bool:
+        """Check whether who has a record's external_id is meant, before whom its other identifiers find.
+
+        Search may not show that user: it is archived, or was made a moment ago.
+        """
+        given = (which for which in self.stream.settings.match_by if identity.get(which) is not None)
+        return next(given, None) is MatchBy.EXTERNAL_ID
 
     def save(
         self, records: ContactRecords, contact: Contact, differing: Mapping[str, Json], unchanged: SavedAs
@@ -146,10 +181,12 @@ class ExistingContacts:
         return None if found is None else found.id
 
 
-def attempt(records: ContactRecords, write: Callable[[], _Written]) -> _Written | Rejected:
+def attempt(
+    records: ContactRecords, write: Callable[_P, _Written], *args: _P.args, **kwargs: _P.kwargs
+) -> _Written | Rejected:
     """Return what became of a write; it is rejected where Intercom refuses it, or keeps failing on it."""
     try:
-        return write()
+        return write(*args, **kwargs)
     except UndoneError as error:
         return Rejected(records, Refusal.by_intercom(error.fault), is_unchanged=isinstance(error, RefusedError))
 

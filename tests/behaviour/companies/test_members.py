@@ -9,6 +9,7 @@ import pytest
 from target_intercom.sandbox import errors
 from target_intercom.sandbox.messages import Response
 from tests.support.grouping import add_people
+from tests.support.loading import record, schema
 from tests.support.membering import (
     ATTACH,
     DETACH,
@@ -72,6 +73,49 @@ def test_a_whole_number_is_a_company_id(load: Loader, people: People) -> None:
     add_companies(people, "17")
     assert moved(load(working({"id": "1", "account_id": 17}), **LISTS)) == (1, 0)
     assert companies_of(people, external_id="1") == {"17"}
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_path_names_a_member_of_an_object(
+    load: Loader, people: People, companies: dict[str, str], is_open: bool
+) -> None:
+    """Its object goes into no attribute where it is mapped to none; a schema may name it or not."""
+    account = {"type": ["object", "null"], "properties": {"key": {"type": "string"}}}
+    described = schema("customers", id="text") if is_open else schema("customers", id="text", account=account)
+    described["schema"]["additionalProperties"] = True
+    settings = {**SYNC, "companies_property": "account.key", "tags_property": "account.groups"}
+    settings["mappings"] = {"id": "external_id", "account": None}
+    for one, groups in (("acme", ["VIP"]), ("bolt", [])):
+        done = load([described, record("customers", id="1", account={"key": one, "groups": groups})], **settings)
+        assert (done.exit_code, done.refusals) == (0, [])
+        assert companies_of(people, external_id="1") == {one}
+        assert people.one(external_id="1")["tags"] == groups
+        assert people.one(external_id="1")["custom_attributes"] == {}
+    again = load([described, record("customers", id="1", account={"key": "bolt", "groups": []})], **settings)
+    assert again.writes == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"companies_property": "acount_id"}, ["Setting 'companies_property' names the property 'acount_id'"]),
+        (
+            {"companies_property": "ACCOUNT_ID", "tags_property": "vip"},
+            ["Setting 'tags_property' names the property 'vip'"],
+        ),
+        (
+            {"streams": {"customers": {"companies_property": "x.y"}, "others": {}}, "companies_property": "account_id"},
+            ["Setting 'streams.customers.companies_property' names the property 'x.y'"],
+        ),
+        ({"streams": {"customers": {}, "others": {"companies_property": "x"}}}, []),
+    ],
+)
+def test_a_property_that_no_stream_has_is_told(
+    load: Loader, caplog: pytest.LogCaptureFixture, settings: dict[str, Any], named: list[str]
+) -> None:
+    assert load(working({"id": "1", "account_id": None}), **settings).exit_code == 0
+    said = [message for message in caplog.messages if "which no stream has" in message]
+    assert said == [f"{one}, which no stream has" for one in named]
 
 
 def test_company_ids_are_compared_as_they_are(load: Loader, people: People, companies: dict[str, str]) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from target_intercom.intercom.protocol.contacts import Contact
 from target_intercom.intercom.protocol.ids import ContactId, TagId
-from target_intercom.ledger.interface import Stamp
 from target_intercom.ledger.memberships.states import LinkState, Membership
+from target_intercom.ledger.remembered import Stamp
 from target_intercom.model import GroupKey, LinkName, RecordKey
 from target_intercom.sync.linking.changes import (
     ChangedMemberships,

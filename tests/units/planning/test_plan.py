@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_intercom.ledger.interface import Holder
+from target_intercom.ledger.remembered import Holder
 from target_intercom.model import (
     Ambiguous,
     Contact,
