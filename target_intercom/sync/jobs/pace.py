@@ -19,7 +19,7 @@ _A_JOB: t.Final = 3.0
 _REMEMBERED: t.Final = 100
 """Tasks by which the pace is told, about: of older ones the half is forgotten."""
 _SHORTEST_PAUSE: t.Final = 0.4
-_LONGEST_PAUSE: t.Final = 10.0
+LONGEST_PAUSE: t.Final = 10.0
 """Seconds before a look."""
 
 
@@ -53,7 +53,7 @@ class Pace:
 
     def pause(self, tasks: int) -> float:
         """Return after how many seconds so many tasks of a job should have ended, as far as is known."""
-        return max(_SHORTEST_PAUSE, min(_LONGEST_PAUSE, tasks * self._a_task))
+        return max(_SHORTEST_PAUSE, min(LONGEST_PAUSE, tasks * self._a_task))
 
     @property
     def _a_task(self) -> float:
