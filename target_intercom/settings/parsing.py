@@ -52,6 +52,10 @@ def parse_config(raw: Mapping[str, Json]) -> Config:
         given = {**given, groups_stream: given.get(groups_stream, {})}
     streams = _streams(given, general, groups_stream, errors)
     errors.extend(_contradictions(given, general, streams, groups_stream))
+    rows = raw.get("batch_size_rows")
+    if isinstance(rows, int) and rows < 1:
+        # The SDK's setting, which takes any number.
+        errors.append(f"Setting 'batch_size_rows' does not take {rows}: give a whole number from 1")
     if values.get("ledger_url") == NO_LEDGER:
         errors.extend(_snapshots_without_ledger(general, streams))
     if errors:
