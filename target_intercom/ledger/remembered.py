@@ -18,8 +18,6 @@ def stamp(seconds: float) -> Stamp:
     return Stamp(int(seconds * 1000))
 
 
-SEARCH_SHOWS_ALL: t.Final = 86_400.0
-"""Seconds after which Intercom's search surely shows what was written, and not what was removed."""
 Doubt = t.NewType("Doubt", str)
 """Names one time that contacts were put in doubt."""
 

@@ -22,7 +22,8 @@ from target_intercom.ledger.memberships.queries import (
     of_pair,
 )
 from target_intercom.ledger.memberships.states import NOBODY, LinkState, Membership
-from target_intercom.ledger.remembered import SEARCH_SHOWS_ALL, UNNOTED, EntryState, stamp
+from target_intercom.ledger.remembered import UNNOTED, EntryState, stamp
+from target_intercom.ledger.retention import SEARCH_SHOWS_ALL
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.tables import ENTRIES, IS_NOT_ON, IS_ON, IS_OPEN, MEMBERSHIPS, OF_CONTACTS
 

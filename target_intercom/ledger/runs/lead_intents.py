@@ -12,7 +12,8 @@ from sqlalchemy import delete, select, update
 
 from target_intercom.errors import LeadPendingError, LedgerError
 from target_intercom.ledger.interface import LeadIntents
-from target_intercom.ledger.remembered import SEARCH_SHOWS_ALL, Stamp, stamp
+from target_intercom.ledger.remembered import Stamp, stamp
+from target_intercom.ledger.retention import SEARCH_SHOWS_ALL
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import INTENTS
