@@ -78,9 +78,6 @@ class Command(Target):
             parse_config(self.config)
         except ConfigValidationError as error:
             slips = [*error.errors, *slips]
-        rows = self.config.get("batch_size_rows")
-        if isinstance(rows, int) and rows < 1:
-            slips = [*slips, f"Setting 'batch_size_rows' does not take {rows}: give a whole number from 1"]
         if slips and raise_errors:
             raise ConfigValidationError("; ".join(slips), errors=slips)
         return slips or super()._validate_config(raise_errors=raise_errors)

@@ -12,8 +12,9 @@ from target_intercom.outcomes import Result
 from target_intercom.sync.mapping.identifiers import no_identifier
 from target_intercom.sync.matching.directory import Source
 from target_intercom.sync.matching.look_ups import identities_of
-from target_intercom.sync.planning.plan import matters, play
-from target_intercom.sync.planning.wanted import plan, refusal
+from target_intercom.sync.planning.plan import matters, plan
+from target_intercom.sync.planning.refusals import refusal
+from target_intercom.sync.planning.wanted import planned_write
 from target_intercom.sync.record_outcomes import contact_or_place
 from target_intercom.writes import ContactRecords, Saved, Skipped
 
@@ -85,7 +86,7 @@ class ContactBatch:
                 known.learn(entry.contact, Source.LEDGER)
         while True:
             links = self.memory.links(entries, held)
-            batch = play(entries, known, links, self.stream.settings)
+            batch = plan(entries, known, links, self.stream.settings)
             if not (batch.unasked or links.unknown):
                 return batch
             held |= links.unknown
@@ -142,7 +143,7 @@ class ContactBatch:
         """
         for write in writes:
             write.match = self._as_written(write.match)
-        operations = self.outcomes.links.plan([plan(write, self.stream.settings) for write in writes])
+        operations = self.outcomes.links.plan([planned_write(write, self.stream.settings) for write in writes])
         again: list[Entry] = []
         failed: list[ContactRecords] = []
         for one in self.outcomes.carry_out(operations, self.writer):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from target_intercom.errors import Fault, MergedError, NotFoundError, RefusedError, UndoneError
+from target_intercom.intercom.protocol.searches import SEARCH_PAGE
 from target_intercom.model import Contact, ContactId, Identity, MatchBy
 from target_intercom.sync.matching.directory import Directory, Gone, Merged, Source
 
@@ -16,9 +17,6 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.sync.matching.directory import Fact
-
-SEARCH_SIZE: t.Final = 150
-"""Identifiers a search asks for at once: where all of them hit, that many contacts fit on a page."""
 
 _UNIQUE: t.Final = (MatchBy.EXTERNAL_ID, MatchBy.EMAIL)
 
@@ -41,7 +39,7 @@ class Matcher:
     """Runs calls beside each other."""
     written_lately: Callable[[], Iterable[Contact]] = tuple
     """Returns what the index may not show, of any run."""
-    _size: int = field(default=SEARCH_SIZE, init=False)
+    _size: int = field(default=SEARCH_PAGE, init=False)
     """Identifiers that a search asks for."""
 
     def look_up(

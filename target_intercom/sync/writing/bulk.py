@@ -16,6 +16,7 @@ from target_intercom.sync.matching.roles import newborn
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
+from target_intercom.sync.workspace.attributes import MOST_PROOFS
 from target_intercom.sync.writing.one_by_one import LeadInDoubt, email_of
 from target_intercom.writes import Create, Saved, Update
 
@@ -33,8 +34,6 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.writing.one_by_one import DirectWriter
     from target_intercom.writes import Call, SavedAs, Written
 
-_PROOFS = 3
-"""So often a new attribute is tried with a single contact before all that have it go singly."""
 _STAND_INS = itertools.count()
 _Way: t.TypeAlias = t.Literal["singly", "update", "user", "lead"]
 
@@ -56,7 +55,7 @@ class BulkWriter:
         if not self.jobs.are_there or len(calls) < FEWEST:
             yield from self.direct.write(calls)
             return
-        for _ in range(_PROOFS):
+        for _ in range(MOST_PROOFS):
             proofs = [*self.existing.catalog.proofs(one.attributes for one in calls)]
             yield from self.direct.write([one for one, is_proof in zip(calls, proofs, strict=True) if is_proof])
             calls = [one for one, is_proof in zip(calls, proofs, strict=True) if not is_proof]
