@@ -141,12 +141,9 @@ class ContactIds:
             self.find([(one, row.written_at) for row in rows if (one := row.contact) is not None and not one.is_named])
 
     def find(self, wanted: Sequence[tuple[Contact, Stamp]]) -> Mapping[ContactId, Contact]:
-        """Find contacts, given with when they were made, and write their ids into the ledger.
+        """Find contacts, given with when they were made, and write their ids; returns those found by their stand-ins.
 
         One search for many, again and again until the index must show them; the last few users are asked for.
-
-        Returns:
-            The contacts that are found, by their stand-ins.
         """
         # Search must show what was written long ago; and what was written in the future no later than what is now.
         now, seconds = time.monotonic(), time.time()
