@@ -57,6 +57,18 @@ class Command(Target):
         cls.append_builtin_config(schema)
         return schema
 
+    @classmethod
+    @cache
+    def get_plugin_version(cls) -> str:
+        """Return our version; the package's files are read once."""
+        return super().get_plugin_version()
+
+    @classmethod
+    @cache
+    def get_sdk_version(cls) -> str:
+        """Return the SDK's version; the package's files are read once."""
+        return super().get_sdk_version()
+
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check our own settings, with messages that never quote the token, then the SDK's."""
         slips, unknown = unknown_settings(self.config, self.offered_schema()["properties"])

@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 import typing as t
+from functools import cache
 
 from target_intercom.settings.parsing import CLOSE
 
@@ -181,7 +182,7 @@ def unread_variables(
     by_meltano = is_of_meltano(given, environment)
     unread, warnings, errors = [], [], []
     for variable, value in sorted(environment.items()):
-        meant = _meant(variable, prefix, [*names, _LOGLEVEL], by_meltano=by_meltano)
+        meant = _meant(variable, prefix, (*names, _LOGLEVEL), by_meltano=by_meltano)
         if meant is None or value == "" or (variable == prefix + meant and (are_read or meant == _LOGLEVEL)):
             continue
         if meant == _DRY_RUN and given.get("dry_run") is not True and value.strip().lower() not in _FALSE:
@@ -201,7 +202,8 @@ def unread_variables(
     return Unread(warnings, errors)
 
 
-def _meant(variable: str, prefix: str, names: list[str], *, by_meltano: bool) -> str | None:
+@cache
+def _meant(variable: str, prefix: str, names: tuple[str, ...], *, by_meltano: bool) -> str | None:
     """Return the setting, in capitals, that a variable is meant for; None: it is meant for no setting."""
     written = re.sub(r"\W", "_", variable.upper())
     if not written.startswith(prefix):

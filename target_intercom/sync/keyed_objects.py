@@ -43,6 +43,7 @@ class KeyedBatch:
         taken = self.intake.take(records)
         taken, find_names = self.overlap.apart(taken, self._names, self.intake.take_again)
         self.known.directory.start(self.overlap.began)
+        yield find_names
         entries = self._report_unchanged(taken)
         marks = [entry for entry in entries if entry.draft.removed]
         live = [entry for entry in entries if not entry.draft.removed]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import itertools
+import math
 import threading
 import time
 import typing as t
@@ -181,6 +182,8 @@ class _Lane(t.Generic[_Item]):
     _jobs: dict[JobId, dict[TaskId, Task]] = field(default_factory=dict)
     """What was seen of the tasks of each job: an answer may leave out those of earlier submissions."""
     _waiting: list[_Waiting[_Item]] = field(default_factory=list)
+    _sent_at: float = math.inf
+    """When the first of them was answered."""
 
     def run(self, submissions: Sequence[Sequence[_Item]]) -> list[Ended[_Item]]:
         """Carry out some submissions as one job, as long as it takes them."""
@@ -242,6 +245,7 @@ class _Lane(t.Generic[_Item]):
         self._job = job.id
         known.update(job.tasks)
         if tasks:
+            self._sent_at = min(self._sent_at, time.monotonic())
             self._waiting.append(_Waiting(items, job.id, tasks, took))
         else:
             self._settle(items, JobEnd.UNKNOWN, fault)
@@ -254,9 +258,9 @@ class _Lane(t.Generic[_Item]):
 
     def _wait(self) -> None:
         """Wait for the tasks to end, with growing pauses, while in any job something moves."""
-        pace = self.jobs.pace
+        pace, still_since = self.jobs.pace, time.monotonic()
+        pause = pace.pause(sum(len(one.tasks) for one in self._waiting), still_since - self._sent_at)
         self._settle_ended()
-        pause, still_since = pace.pause(sum(len(one.tasks) for one in self._waiting)), time.monotonic()
         while self._waiting and time.monotonic() - max(still_since, pace.moved_at) < self.jobs.patience_seconds:
             self.jobs.client.pause(pause)
             pause = min(pause * _GROWTH, LONGEST_PAUSE)

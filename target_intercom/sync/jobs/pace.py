@@ -51,9 +51,12 @@ class Pace:
                 if self._tasks > _REMEMBERED:
                     self._tasks, self._seconds = self._tasks / 2, self._seconds / 2
 
-    def pause(self, tasks: int) -> float:
-        """Return after how many seconds so many tasks of a job should have ended, as far as is known."""
-        return max(_SHORTEST_PAUSE, min(LONGEST_PAUSE, tasks * self._a_task))
+    def pause(self, tasks: int, passed: float) -> float:
+        """Return after how many seconds so many tasks of a job should have ended, as far as is known.
+
+        `passed`: for how many seconds the first of them may have been worked on.
+        """
+        return max(_SHORTEST_PAUSE, min(LONGEST_PAUSE, tasks * self._a_task - passed))
 
     @property
     def _a_task(self) -> float:

@@ -12,6 +12,7 @@ from functools import partial
 from target_intercom.model import STAND_IN, ContactId
 from target_intercom.outcomes import Result
 from target_intercom.sync.jobs.bulk_jobs import FEWEST, JobEnd
+from target_intercom.sync.matching.roles import newborn
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
@@ -195,10 +196,11 @@ class BulkWriter:
                 result = Result.UPDATED if attributes else Result.UNCHANGED
                 saved = bulk_items.updated(contact, attributes) if attributes else contact
                 links_sent = bool(links)
-            case Create(records, links=links, stand_in=stand_in):
+            case Create(records, role, links=links, stand_in=stand_in):
                 result, links_sent = Result.CREATED, stand_in is not None
                 id_ = stand_in or ContactId(f"{STAND_IN}{next(_STAND_INS)}")
-                saved = bulk_items.made(records.draft, attributes, id_)
+                # It is searched before it is compared with anything, so its attributes are not kept.
+                saved = newborn(records.draft, role, id_, by_job=True)
         for name, change in links.items():
             saved = self.links[name].changed(saved, change)
         return Saved(records, result, saved, dropped, links_sent=links_sent)
