@@ -165,7 +165,11 @@ def with_id(known: Directory, contact: ContactId | None, identity: Identity, *, 
 
 
 def another_person(identity: Identity, contact: Contact) -> bool:
-    """Check whether an email match must not count: both have external_ids, and different ones."""
+    """Check whether an email match must not count: both have external_ids, and different ones.
+
+    The same is asked of many at once, by what is at hand: `Directory.without_external_id`, `Names.has`, and in SQL
+    `holds` of the ledger.
+    """
     theirs = Identity.of(contact).external_id
     return identity.external_id is not None and theirs is not None and identity.external_id != theirs
 
