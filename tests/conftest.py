@@ -43,7 +43,7 @@ LONGEST = (
     "test_workers",
     "test_leaving",
     "test_moments_ago",
-    "test_limit",
+    "test_fuse",
     "test_variables",
     "test_outages",
     "test_bulk_tags",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from sqlalchemy import false, func, or_, select, true, tuple_
+from sqlalchemy import bindparam, false, func, or_, select, true, tuple_
 
 from target_intercom.ledger import unnamed
 from target_intercom.ledger.entries import (
@@ -64,11 +64,12 @@ class RecordQueries(Ledger):
         has_its_tags = or_(_E.groups_print.is_(None), (_E.groups_print != UNNOTED) & _E.groups_run.is_(None))
         is_unchanged = (_E.source.is_not(None), _E.content.is_not(None), IS_IN_LINE, _E.role == "user", has_its_tags)
         query = select(_E.key, _E.source, _E.contact_id, _E.external_id, _E.email)
-        query = query.where(*self._entries.of(stream), _E.standing == EntryState.SYNCED, *is_unchanged)
+        some = _E.key.in_(bindparam("some", expanding=True))
+        query = query.where(*self._entries.of(stream), _E.standing == EntryState.SYNCED, *is_unchanged, some)
         with self._database.reading() as connection:
             for chunk in chunks(keys):
-                for key, *rest in connection.execute(query.where(_E.key.in_(chunk))):
-                    found[key] = UnchangedRow(*rest)
+                rows = connection.execute(query, {"some": chunk}).all()
+                found.update({row[0]: UnchangedRow(*row[1:]) for row in rows})
         return found
 
     def written_since(self, since: Stamp) -> Iterable[Contact]:

@@ -12,13 +12,14 @@ from target_intercom.outcomes import Result
 from target_intercom.sync.mapping.identifiers import no_identifier
 from target_intercom.sync.matching.directory import Source
 from target_intercom.sync.matching.look_ups import identities_of
-from target_intercom.sync.planning.plan import matters, play
-from target_intercom.sync.planning.wanted import plan, refusal
+from target_intercom.sync.planning.plan import matters, plan
+from target_intercom.sync.planning.refusals import refusal
+from target_intercom.sync.planning.wanted import planned_write
 from target_intercom.sync.record_outcomes import contact_or_place
 from target_intercom.writes import ContactRecords, Saved, Skipped
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from target_intercom.model import Contact, Identifier, Match, Received
     from target_intercom.settings.config import Stream
@@ -55,17 +56,19 @@ class ContactBatch:
     def run(self, records: Sequence[Received]) -> Work:
         """See `Batch`; marked records get their outcomes at the end of the pipe."""
         taken = self.intake.take(records)
-        taken, by_ledger = self.overlap.apart(taken, self._names_of, self.intake.take_again)
-        self.look_ups.begin(taken.others, self.overlap.began)
+        taken, by_ledger = self.overlap.apart(taken, partial(_names_of, self.stream.name), self.intake.take_again)
+        take_in = self.look_ups.begin(taken.others, self.overlap.began)
+        yield by_ledger
+        take_in()
         entries = self._report_unchanged(*taken)
         with self.outcomes.batch():
             while entries:
                 batch = self._plan(entries)
-                self._find_names = cache(partial(self._names_around, entries, by_ledger))
+                self._find_names = cache(partial(_names_around, entries, self.look_ups.known, by_ledger))
                 if self.overlap.end_sharing(self._find_names):
                     # What was looked up has changed since.
                     entries = self.memory.recall(entries)
-                    self.look_ups.begin(entries, self.overlap.began)
+                    self.look_ups.begin(entries, self.overlap.began)()
                     continue
                 again = yield from self._carry_out(batch)
                 if again:
@@ -73,18 +76,6 @@ class ContactBatch:
                     self.overlap.end_all()
                 entries = self.memory.recall(again)
                 self.look_ups.look_up([entry for entry in entries if entry.again])
-
-    def _names_of(self, taken: Taken) -> frozenset[Hashable]:
-        """Return what records may share with those of other batches, by the ledger."""
-        entries = [*taken.quiet, *taken.others]
-        keys = [*(one.key for one in taken.familiar), *(entry.key for entry in entries if entry.key is not None)]
-        names = (*(one.names() for one in taken.familiar), *(entry.names() for entry in entries))
-        return frozenset[t.Hashable]().union(((self.stream.name, key) for key in keys), *names)
-
-    def _names_around(self, entries: Iterable[Entry], by_ledger: Callable[[], Names]) -> Names:
-        """Return what records may share with those of other batches, by the ledger and by what was looked up."""
-        contacts = self.look_ups.known.around(identities_of(entries))
-        return by_ledger().union(*(Identity.of(contact).identifiers() for contact in contacts))
 
     def _plan(self, entries: Sequence[Entry]) -> BatchPlan:
         """Plan a batch, and look up the contacts that the plan needs."""
@@ -95,7 +86,7 @@ class ContactBatch:
                 known.learn(entry.contact, Source.LEDGER)
         while True:
             links = self.memory.links(entries, held)
-            batch = play(entries, known, links, self.stream.settings)
+            batch = plan(entries, known, links, self.stream.settings)
             if not (batch.unasked or links.unknown):
                 return batch
             held |= links.unknown
@@ -152,7 +143,7 @@ class ContactBatch:
         """
         for write in writes:
             write.match = self._as_written(write.match)
-        operations = self.outcomes.links.plan([plan(write, self.stream.settings) for write in writes])
+        operations = self.outcomes.links.plan([planned_write(write, self.stream.settings) for write in writes])
         again: list[Entry] = []
         failed: list[ContactRecords] = []
         for one in self.outcomes.carry_out(operations, self.writer):
@@ -209,3 +200,20 @@ def _is_foretold(written: Written) -> bool:
 
 def _place(entry: Entry) -> int:
     return entry.received.number
+
+
+# No part of a batch refers to the batch: in a circle its records would stay in memory until Python looks for it.
+
+
+def _names_of(stream: str, taken: Taken) -> Names:
+    """Return what records may share with those of other batches, by the ledger."""
+    entries = [*taken.quiet, *taken.others]
+    keys = [*(one.key for one in taken.familiar), *(entry.key for entry in entries if entry.key is not None)]
+    names = (*(one.names() for one in taken.familiar), *(entry.names() for entry in entries))
+    return frozenset[t.Hashable]().union(((stream, key) for key in keys), *names)
+
+
+def _names_around(entries: Iterable[Entry], known: Directory, by_ledger: Callable[[], Names]) -> Names:
+    """Return what records may share with those of other batches, by the ledger and by what was looked up."""
+    contacts = known.around(identities_of(entries))
+    return by_ledger().union(*(Identity.of(contact).identifiers() for contact in contacts))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from target_intercom.model import Found, NotFound, Unanswered
 from target_intercom.settings.config import SyncMode
-from target_intercom.sync.by_key.plan import key_of, known_of, plan, rounds
-from target_intercom.sync.planning.wanted import refusal
+from target_intercom.sync.by_key.plan import key_of, known_of, planned_write, rounds
+from target_intercom.sync.planning.refusals import refusal
 from target_intercom.writes import Surprise
 
 if t.TYPE_CHECKING:
@@ -46,6 +46,7 @@ class KeyedBatch:
         taken = self.intake.take(records)
         taken, find_names = self.overlap.apart(taken, self._names, self.intake.take_again)
         self.known.directory.start(self.overlap.began)
+        yield find_names
         entries = self._report_unchanged(taken)
         marks = [entry for entry in entries if entry.draft.removed]
         live = [entry for entry in entries if not entry.draft.removed]
@@ -122,7 +123,7 @@ class KeyedBatch:
         return self.known.find(keys, ask=ask) if is_cheaper else self.known.find(keys - ask)
 
     def _write(self, writes: Sequence[ContactRecords], find_names: Callable[[], Names]) -> Step[list[Entry]]:
-        operations = [plan(write, self.stream.settings, self.known.kind.kind) for write in writes]
+        operations = [planned_write(write, self.stream.settings, self.known.kind.kind) for write in writes]
         again: list[Entry] = []
         for one in self.outcomes.carry_out(operations, self.writer):
             if one is None:

@@ -19,13 +19,17 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.mapping.mappers import Mappers
 
 MOST_RECORDS: t.Final = 9_600
-"""Records of the batches under way, at most, but for a single larger batch: some 4 kB of memory each."""
+"""Records of the batches under way, at most, but for a single larger batch: some 4 kB of memory each.
+
+Four batches of a run with jobs (`IntercomSink.max_size_in_bulk`).
+"""
 
 _Read = t.TypeVar("_Read")
 Names: t.TypeAlias = "frozenset[Hashable]"
 """What a batch may share with others: record keys, identifiers, ids of contacts."""
 Work: t.TypeAlias = "Iterator[Callable[[], Names]]"
-"""The work on a batch. Wherever it would wait for jobs, it yields what returns its names: they may not be asked for."""
+"""The work on a batch. First it is read, and what Intercom knows of it is asked for; then, and wherever it would wait
+for jobs, it yields what returns its names: they may not be asked for."""
 
 
 _Result = t.TypeVar("_Result")
@@ -70,13 +74,17 @@ class Overlap:
     def begin(self, work: Work, kind: str, records: int) -> None:
         """Begin with a batch, and leave it when it waits for jobs; older ones end where there is no room for it.
 
+        They do so while Intercom answers what it has asked. That is as if search lagged behind them: what the run knows
+        by then counts above what search shows.
+
         Batches of different kinds of objects do not overlap: those of contacts look for companies.
         """
         if any(one.kind != kind for one in self._under_way):
             self.end_all()
+        began = self._clock()
+        next(work)
         while self._under_way and sum(one.records for one in self._under_way) + records > MOST_RECORDS:
             self._end_oldest()
-        began = self._clock()
         find_names = next(work, None)
         if find_names is not None:
             self._under_way.append(_UnderWay(work, kind, records, began, find_names))

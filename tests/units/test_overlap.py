@@ -21,6 +21,8 @@ class Diary:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.before: dict[str, list[str]] = {}
+        """What had been done when a batch had asked Intercom what it needs to know."""
         self.overlap = Overlap(lambda: float(len(self.lines)))
 
     def begin(self, name: str, names: str = "", *, records: int = 1, kind: str = CONTACTS, waits: int = 1) -> None:
@@ -29,6 +31,8 @@ class Diary:
 
     def _work(self, name: str, names: Names, waits: int) -> Work:
         self.overlap.end_sharing(lambda: names)
+        self.before[name] = list(self.lines)
+        yield lambda: names
         self.lines.append(f"{name} is sent")
         for _ in range(waits):
             yield lambda: names
@@ -73,6 +77,8 @@ def test_there_are_no_more_records_under_way_than_memory_is_meant_for(diary: Dia
     assert diary.lines == ["first is sent", "second is sent"]
     diary.begin("third", "c", records=1)
     assert diary.lines[2:] == ["first ends", "third is sent"]
+    # While it waits for answers, there is something to do.
+    assert diary.before["third"] == ["first is sent", "second is sent"]
     diary.begin("huge", "d", records=2 * MOST_RECORDS)
     assert diary.lines[4:] == ["second ends", "third ends", "huge is sent"]
     diary.begin("last", "e", records=1)
@@ -101,6 +107,7 @@ def test_names_are_asked_for_only_if_there_are_others(diary: Diary) -> None:
     def work(name: str) -> Work:
         diary.overlap.end_sharing(names(name))
         yield names(name)
+        yield names(name)
 
     diary.overlap.begin(work("first"), CONTACTS, 1)
     assert asked == []
@@ -111,12 +118,14 @@ def test_names_are_asked_for_only_if_there_are_others(diary: Diary) -> None:
 def test_what_a_batch_fails_on_ends_the_run_and_the_others_stay_as_they_are(diary: Diary) -> None:
     def failing() -> Iterator[Callable[[], Names]]:
         yield lambda: frozenset("a")
+        yield lambda: frozenset("a")
         raise RuntimeError("broken")
 
     left: list[str] = []
 
     def waiting() -> Iterator[Callable[[], Names]]:
         try:
+            yield lambda: frozenset("b")
             yield lambda: frozenset("b")
         finally:
             left.append("left")

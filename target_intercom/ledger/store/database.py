@@ -29,7 +29,7 @@ if t.TYPE_CHECKING:
 
 _T = t.TypeVar("_T")
 
-_LOCKED_SECONDS = 20
+LOCKED_SECONDS: t.Final = 20.0
 """How long a write waits for another process that writes to the same SQLite file."""
 _CONNECT_SECONDS = 10
 _MIGRATION_LOCK = 7_240_139_585
@@ -186,7 +186,7 @@ def engine_of(url: URL) -> Engine:
     """Return the engine of a ledger."""
     # Parameters are record keys and identifiers: personal data, which no error may quote.
     if url.get_backend_name() == "sqlite":
-        waits = {} if "timeout" in url.query else {"timeout": _LOCKED_SECONDS}
+        waits = {} if "timeout" in url.query else {"timeout": LOCKED_SECONDS}
         engine = create_engine(url, hide_parameters=True, connect_args=waits)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -216,7 +216,7 @@ def _prepare_sqlite(connection: t.Any, _record: object) -> None:
     connection.isolation_level = None
     connection.execute("PRAGMA synchronous = FULL")
     # Unlike everything else, the change to WAL does not wait for others that open the same new file.
-    deadline = time.monotonic() + _LOCKED_SECONDS
+    deadline = time.monotonic() + LOCKED_SECONDS
     while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -58,7 +58,7 @@ def rounds(
     return [[of_key[turn] for of_key in writes.values() if len(of_key) > turn] for turn in range(most)]
 
 
-def plan(records: ContactRecords, config: StreamConfig, kind: EntityKind) -> PlannedWrite:
+def planned_write(records: ContactRecords, config: StreamConfig, kind: EntityKind) -> PlannedWrite:
     """Decide what the records of one object lead to."""
     match records.match:
         case NotFound():

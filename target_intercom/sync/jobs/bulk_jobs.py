@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import itertools
+import math
 import threading
 import time
 import typing as t
@@ -25,7 +26,7 @@ from target_intercom.errors import (
     UndoneError,
 )
 from target_intercom.intercom.protocol.bulk import TaskState
-from target_intercom.sync.jobs.pace import Pace
+from target_intercom.sync.jobs.pace import LONGEST_PAUSE, Pace
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,8 +46,8 @@ _FAILED_IN_A_ROW = 2
 """So many submissions whose calls keep failing, one after the other, show that it is not what is in them."""
 _SHORTEST_PATIENCE = 5.0
 """Seconds that a job is given at least."""
-_LONGEST_PAUSE, _GROWTH = 10.0, 1.5
-"""Seconds between two looks at a job, and how they grow."""
+_GROWTH = 1.5
+"""How the pauses between two looks at a job grow."""
 
 _Item = t.TypeVar("_Item")
 Send: t.TypeAlias = "Callable[[Sequence[_Item], JobId | None], Job]"
@@ -181,6 +182,8 @@ class _Lane(t.Generic[_Item]):
     _jobs: dict[JobId, dict[TaskId, Task]] = field(default_factory=dict)
     """What was seen of the tasks of each job: an answer may leave out those of earlier submissions."""
     _waiting: list[_Waiting[_Item]] = field(default_factory=list)
+    _sent_at: float = math.inf
+    """When the first of them was answered."""
 
     def run(self, submissions: Sequence[Sequence[_Item]]) -> list[Ended[_Item]]:
         """Carry out some submissions as one job, as long as it takes them."""
@@ -242,6 +245,7 @@ class _Lane(t.Generic[_Item]):
         self._job = job.id
         known.update(job.tasks)
         if tasks:
+            self._sent_at = min(self._sent_at, time.monotonic())
             self._waiting.append(_Waiting(items, job.id, tasks, took))
         else:
             self._settle(items, JobEnd.UNKNOWN, fault)
@@ -254,12 +258,12 @@ class _Lane(t.Generic[_Item]):
 
     def _wait(self) -> None:
         """Wait for the tasks to end, with growing pauses, while in any job something moves."""
-        pace = self.jobs.pace
+        pace, still_since = self.jobs.pace, time.monotonic()
+        pause = pace.pause(sum(len(one.tasks) for one in self._waiting), still_since - self._sent_at)
         self._settle_ended()
-        pause, still_since = pace.pause(sum(len(one.tasks) for one in self._waiting)), time.monotonic()
         while self._waiting and time.monotonic() - max(still_since, pace.moved_at) < self.jobs.patience_seconds:
             self.jobs.client.pause(pause)
-            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+            pause = min(pause * _GROWTH, LONGEST_PAUSE)
             before = {id_: dict(tasks) for id_, tasks in self._jobs.items()}
             looked_at = time.monotonic()
             for id_ in {one.job for one in self._waiting}:

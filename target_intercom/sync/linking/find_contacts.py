@@ -12,7 +12,7 @@ from target_intercom.model import Ambiguous, Found, MergedAway, NotFound, Unansw
 from target_intercom.outcomes import Refusal, Result, SkipReason
 from target_intercom.sync.linking.changes import ENDED, MembershipChange
 from target_intercom.sync.matching.whose import match_identity
-from target_intercom.sync.planning.wanted import refusal
+from target_intercom.sync.planning.refusals import refusal
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

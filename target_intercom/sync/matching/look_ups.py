@@ -9,7 +9,7 @@ from target_intercom.model import Identity, MatchBy
 from target_intercom.sync.matching.whose import may_let_go
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from target_intercom.model import Entry
     from target_intercom.settings.config import Stream
@@ -30,12 +30,19 @@ class LookUps:
     known: Directory = field(init=False)
     """What is known to the batch."""
 
-    def begin(self, entries: Sequence[Entry], since: float) -> None:
-        """Forget what was looked up, and look up records; `since`: when the oldest batch under way began."""
+    def begin(self, entries: Sequence[Entry], since: float) -> Callable[[], None]:
+        """Forget what was looked up, and ask for the contacts of records; returns what waits for the answers.
+
+        `since`: when the oldest batch under way began.
+        """
         self.known = self.directory.start(since)
-        self.look_up(entries)
+        return self._ask(entries)
 
     def look_up(self, entries: Sequence[Entry]) -> None:
+        """Look up the contacts of records."""
+        self._ask(entries)()
+
+    def _ask(self, entries: Sequence[Entry]) -> Callable[[], None]:
         """Ask Intercom for the contacts of records; where the ledger knows them it is not asked, unless in doubt.
 
         Records that may let go of their contacts are looked up, too: their identifiers may be another contact's.
@@ -44,19 +51,27 @@ class LookUps:
         moving = [entry for entry in entries if not (entry.contact is None or entry.is_unsure) and may_let_go(entry)]
         removes = self.stream.settings.orders_removals
         unsure = {entry.contact.id for entry in asked if entry.contact is not None}
-        self.look_up_identities(asked, known=unsure, everyone=removes)
-        if moving:
-            self.look_up_identities(moving, trusting=True)
-        if removes and entries:
-            self._look_up_leads(entries)
+        take_in = self._ask_identities(asked, known=unsure, everyone=removes)
+
+        def finish() -> None:
+            take_in()
+            if moving:
+                self.look_up_identities(moving, trusting=True)
+            if removes and entries:
+                self._look_up_leads(entries)
+
+        return finish
 
     def look_up_identities(self, entries: Iterable[Entry], **how: t.Any) -> None:
-        """Look up the identifiers of records, whatever the ledger says; `how` is as for `Matcher.look_up`."""
+        """Look up the identifiers of records, whatever the ledger says; `how` is as for `Matcher.ask`."""
+        self._ask_identities(entries, **how)()
+
+    def _ask_identities(self, entries: Iterable[Entry], **how: t.Any) -> Callable[[], None]:
         # A removal means the leads with an email, too; what is written must not be another contact's.
         also = [MatchBy.EMAIL] if self.stream.settings.orders_removals else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
         identities = identities_of(entries)
         self.ids.find_for(identities)
-        self.matcher.look_up(identities, self.stream.settings.match_by, self.known, also=also, **how)
+        return self.matcher.ask(identities, self.stream.settings.match_by, self.known, also=also, **how)
 
     def _look_up_leads(self, entries: Sequence[Entry]) -> None:
         """Ask Intercom for all contacts with the emails of those that orders to remove find: they mean the person."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
+from itertools import chain
 
 from target_intercom.errors import Fault, MergedError, NotFoundError, RefusedError, UndoneError
+from target_intercom.intercom.protocol.searches import SEARCH_PAGE
 from target_intercom.model import Contact, ContactId, Identity, MatchBy
 from target_intercom.sync.matching.directory import Directory, Gone, Merged, Source
 
@@ -16,16 +18,14 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.sync.matching.directory import Fact
 
-SEARCH_SIZE: t.Final = 150
-"""Identifiers a search asks for at once: where all of them hit, that many contacts fit on a page."""
-
 _UNIQUE: t.Final = (MatchBy.EXTERNAL_ID, MatchBy.EMAIL)
 
 _MERGE_HOPS: t.Final = 3
 """A merged contact leads to its survivor in at most so many steps (official description, GET contact)."""
 
 
-_Hits: t.TypeAlias = "list[Contact | tuple[Identity, Fault]]"
+_Hit: t.TypeAlias = "Contact | tuple[Identity, Fault]"
+_Hits: t.TypeAlias = "list[_Hit]"
 """What a search found, and the identities on which it failed."""
 
 
@@ -39,10 +39,19 @@ class Matcher:
     """Runs calls beside each other."""
     written_lately: Callable[[], Iterable[Contact]] = tuple
     """Returns what the index may not show, of any run."""
-    _size: int = field(default=SEARCH_SIZE, init=False)
+    _size: int = field(default=SEARCH_PAGE, init=False)
     """Identifiers that a search asks for."""
 
     def look_up(
+        self, identities: Sequence[Identity], match_by: Sequence[MatchBy], into: Directory, **how: t.Any
+    ) -> None:
+        """Find every contact that has one of these identifiers, and add it to `into`, a layer of the directory.
+
+        `how` is as for `ask`.
+        """
+        self.ask(identities, match_by, into, **how)()
+
+    def ask(
         self,
         identities: Sequence[Identity],
         match_by: Sequence[MatchBy],
@@ -52,8 +61,8 @@ class Matcher:
         also: Iterable[MatchBy] = (),
         everyone: bool = False,
         trusting: bool = False,
-    ) -> None:
-        """Find every contact that has one of these identifiers, and add it to `into`, a layer of the directory.
+    ) -> Callable[[], None]:
+        """Begin to look up, and return what waits for the answers and takes them in.
 
         Args:
             identities: what to look for; not asked for where the run knows the contact, unless `everyone`.
@@ -68,15 +77,20 @@ class Matcher:
         fields = list(dict.fromkeys([*match_by, *also]))
         into.ask(identities)
         unknown = [one for one in identities if everyone or not self._is_known(one, match_by)]
-        hits = self._search_all(unknown, fields)
-        lately = self._noted(identities, hits)
-        _learn(hits, into, but=lately)
-        for contact in lately.values() if trusting else ():
-            if any(which is not MatchBy.ID for which, _ in Identity.of(contact).identifiers()):
-                into.learn(contact, Source.NOTED)
-        named = {one.id for one in identities if one.id is not None} if MatchBy.ID in match_by else set()
-        self._ask_for_ids(into, {*named, *known, *lately})
-        _leave_unanswered(into, identities, lately.values())
+        answers = self._ask_all(unknown, fields)
+
+        def take_in() -> None:
+            hits = [*answers]
+            lately = self._noted(identities, hits)
+            _learn(hits, into, but=lately)
+            for contact in lately.values() if trusting else ():
+                if any(which is not MatchBy.ID for which, _ in Identity.of(contact).identifiers()):
+                    into.learn(contact, Source.NOTED)
+            named = {one.id for one in identities if one.id is not None} if MatchBy.ID in match_by else set()
+            self._ask_for_ids(into, {*named, *known, *lately})
+            _leave_unanswered(into, identities, lately.values())
+
+        return take_in
 
     def lately(self) -> dict[ContactId, Contact]:
         """Return by id the contacts that other runs wrote so recently that search may not show the change."""
@@ -90,7 +104,7 @@ class Matcher:
         layer = self.directory.layer()
         named = {one for one in contacts if not layer.is_answered(one)}
         wanted = sorted(named.union(one for one in indexed if not layer.is_answered(one)))
-        _learn(self._search_all([Identity(id=one) for one in wanted], (MatchBy.ID,)), layer)
+        _learn([*self._ask_all([Identity(id=one) for one in wanted], (MatchBy.ID,))], layer)
         self._ask_for_ids(layer, named)
         return layer
 
@@ -103,7 +117,7 @@ class Matcher:
 
         Hits that the run knows better are shown as it knows them.
         """
-        hits = self._search_all(identities, _UNIQUE)
+        hits = [*self._ask_all(identities, _UNIQUE)]
         # What another run has made since this one looked is in the ledger before it is in the index.
         lately = self._noted(identities, hits)
         newest = [(self.directory.fact(hit.id) or hit) if isinstance(hit, Contact) else hit for hit in hits]
@@ -144,9 +158,10 @@ class Matcher:
             if id_ in shown or not names.isdisjoint(Identity.of(contact).identifiers())
         }
 
-    def _search_all(self, identities: Sequence[Identity], fields: Sequence[MatchBy]) -> _Hits:
+    def _ask_all(self, identities: Sequence[Identity], fields: Sequence[MatchBy]) -> Iterator[_Hit]:
+        """Begin to search, and return what is found, as it comes."""
         answers = self.in_parallel(lambda some: self._search(some, fields), self._chunks(identities, fields))
-        return [hit for hits in answers for hit in hits]
+        return chain.from_iterable(answers)
 
     def _chunks(self, identities: Sequence[Identity], fields: Sequence[MatchBy]) -> Iterator[Sequence[Identity]]:
         """Yield identities in parts that one search can ask for."""
@@ -178,6 +193,9 @@ class Matcher:
         unseen = sorted(one for one in set(ids) if not (into.is_answered(one) or self.directory.is_answered(one)))
         for contact, fact, survivor in self.in_parallel(self._ask_for, unseen):
             into.learn_fact(contact, fact)
+            if isinstance(fact, (Gone, Merged)):
+                # The rest of the run, which may trust the ledger, is to know it as well.
+                self.directory.learn_fact(contact, fact)
             if survivor is not None:
                 into.learn(survivor, Source.ANSWER)
 

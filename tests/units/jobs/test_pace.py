@@ -17,7 +17,7 @@ def pace(*seconds: int) -> Pace:
 
 
 def test_before_a_task_has_ended_jobs_are_short_and_looked_at_soon() -> None:
-    assert (Pace().tasks_a_job, Pace().pause(3)) == (3, 0.4)
+    assert (Pace().tasks_a_job, Pace().pause(3, 0.0)) == (3, 0.4)
 
 
 @pytest.mark.parametrize(
@@ -28,9 +28,21 @@ def test_the_longer_tasks_take_the_fewer_go_into_a_job(seconds: list[int], tasks
     assert pace(*seconds).tasks_a_job == tasks
 
 
-@pytest.mark.parametrize(("seconds", "tasks", "pause"), [([0], 8, 0.4), ([1], 3, 3.0), ([5], 1, 5.0), ([60], 1, 10.0)])
-def test_a_job_is_looked_at_when_its_tasks_should_have_ended(seconds: list[int], tasks: int, pause: float) -> None:
-    assert pace(*seconds).pause(tasks) == pause
+@pytest.mark.parametrize(
+    ("seconds", "tasks", "passed", "pause"),
+    [
+        ([0], 8, 0.0, 0.4),
+        ([1], 3, 0.0, 3.0),
+        ([1], 3, 1.5, 1.5),
+        ([1], 3, 7.0, 0.4),
+        ([5], 1, 0.0, 5.0),
+        ([60], 1, 0.0, 10.0),
+    ],
+)
+def test_a_job_is_looked_at_when_its_tasks_should_have_ended(
+    seconds: list[int], tasks: int, passed: float, pause: float
+) -> None:
+    assert pace(*seconds).pause(tasks, passed) == pause
 
 
 def test_a_change_of_pace_is_noticed() -> None:
