@@ -108,8 +108,15 @@ class ContactIds:
 
     def find_for(self, identities: Collection[Identity]) -> None:
         """Find the ids of contacts that this run has made and that have an identifier of these."""
-        shared = self._made.meant(identities)
-        made = self.ledger.unnamed_with(shared, self._began) if shared else ()
+        self._find_made(identities, self._made.meant(identities), self._began)
+
+    def find_missing(self, identities: Collection[Identity]) -> None:
+        """Find the ids of contacts that search does not show, and that any run has made lately."""
+        self._find_made(identities, identities, stamp(time.time() - self.search_delay_seconds))
+
+    def _find_made(self, identities: Collection[Identity], shared: Collection[Identity], since: Stamp) -> None:
+        """Find the ids of contacts with an identifier of these; those of the `shared` ones the ledger may have."""
+        made = self.ledger.unnamed_with(shared, since) if shared else ()
         for contact, _ in made:
             self.directory.learn(contact, Source.ANSWER)
         written_at = {contact.id: at for contact, at in made}

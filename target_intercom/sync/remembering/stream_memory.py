@@ -253,6 +253,11 @@ class StreamMemory:
         begun = row.written_at / 1000 if row.is_begun else None
         return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged, begun))
 
+    def says_the_same(self, entry: Entry) -> bool:
+        """Check whether a record says what it said when it was last written, whatever others have written since."""
+        row = None if entry.key is None else self._entries.get(entry.key)
+        return row is not None and row.hashes == prints_of(entry.draft, self._settings)
+
     def _trust(self, entry: Entry, row: LedgerEntry) -> LedgerVerdict:
         if entry.draft.removed:
             return LedgerVerdict.CHANGED
