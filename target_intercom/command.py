@@ -57,6 +57,18 @@ class Command(Target):
         cls.append_builtin_config(schema)
         return schema
 
+    @classmethod
+    @cache
+    def get_plugin_version(cls) -> str:
+        """Return our version; the package's files are read once."""
+        return super().get_plugin_version()
+
+    @classmethod
+    @cache
+    def get_sdk_version(cls) -> str:
+        """Return the SDK's version; the package's files are read once."""
+        return super().get_sdk_version()
+
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check our own settings, with messages that never quote the token, then the SDK's."""
         slips, unknown = unknown_settings(self.config, self.offered_schema()["properties"])
@@ -66,9 +78,6 @@ class Command(Target):
             parse_config(self.config)
         except ConfigValidationError as error:
             slips = [*error.errors, *slips]
-        rows = self.config.get("batch_size_rows")
-        if isinstance(rows, int) and rows < 1:
-            slips = [*slips, f"Setting 'batch_size_rows' does not take {rows}: give a whole number from 1"]
         if slips and raise_errors:
             raise ConfigValidationError("; ".join(slips), errors=slips)
         return slips or super()._validate_config(raise_errors=raise_errors)

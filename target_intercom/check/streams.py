@@ -23,7 +23,7 @@ from target_intercom.settings.warnings import (
     unused_name,
 )
 from target_intercom.singer.schemas import is_open
-from target_intercom.sync.mapping.properties import Meant, Properties, meant
+from target_intercom.sync.mapping.properties import Meant, Properties
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -292,7 +292,8 @@ def _name_findings(config: Config, streams: Sequence[CheckedStream]) -> Iterator
         for where, wanted, among in _wanted(config, streams, setting):
             if wanted is None or wanted == default or any(one.is_open for one in among):
                 continue
-            if all(meant(wanted, one.properties) == Meant() for one in among):
+            paths = () if setting == "deleted_property" else (wanted,)
+            if all(Properties(one.properties, paths).find(wanted) == Meant() for one in among):
                 yield Finding(Level.WARNING, where, f"No stream has the property '{wanted}'")
 
 

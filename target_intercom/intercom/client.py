@@ -7,7 +7,6 @@ import typing as t
 from target_intercom.errors import NotFoundError, RefusedError, UnreachableError
 from target_intercom.intercom.calls.companies import CompanyCalls
 from target_intercom.intercom.protocol.contacts import Contact, attributes_body, contacts_of
-from target_intercom.intercom.protocol.headers import version_at_least
 from target_intercom.intercom.protocol.ids import AdminId, ContactId, ExternalId, TagId, entries_of, id_of
 from target_intercom.intercom.protocol.searches import (
     halves,
@@ -17,6 +16,7 @@ from target_intercom.intercom.protocol.searches import (
     search_halves,
     search_query,
 )
+from target_intercom.intercom.protocol.versions import version_at_least
 from target_intercom.intercom.protocol.workspace import DataAttribute, Tag, Tagged, Workspace
 
 if t.TYPE_CHECKING:

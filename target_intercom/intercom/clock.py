@@ -9,6 +9,10 @@ if t.TYPE_CHECKING:
     import threading
 
 
+LONGEST_SLEEP: t.Final = 1.0
+"""A waiting thread looks again after so many seconds, whatever it waits for."""
+
+
 class Clock:
     """The clock of the machine; tests give `Transport` another one, which need not be waited for."""
 

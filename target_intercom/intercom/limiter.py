@@ -11,7 +11,7 @@ import threading
 import typing as t
 from contextlib import contextmanager
 
-from target_intercom.intercom.clock import MACHINE
+from target_intercom.intercom.clock import LONGEST_SLEEP, MACHINE
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,8 +26,6 @@ _STALE_PAUSES = (0.25, 0.5, 1.0)
 """Pauses between questions while Intercom still answers with a window that should be over, in seconds."""
 _BLIND_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Pauses after 429s that say nothing about the window, in seconds."""
-_LONGEST_SLEEP = 1.0
-"""A waiting thread looks again after so many seconds, whatever it waits for."""
 _CLOCK_SKEW = 2.0
 """Clocks that differ by less are taken to agree: `Date` has whole seconds."""
 
@@ -210,7 +208,7 @@ class RateLimiter:
             while not self._stopped.is_set() and (wait := self._window.wait(self._clock(), self._in_flight)) > 0:
                 if math.isfinite(wait):
                     self._on_wait(wait)
-                self._wait(self._turn, min(wait, _LONGEST_SLEEP))
+                self._wait(self._turn, min(wait, LONGEST_SLEEP))
             if self._stopped.is_set():
                 raise stopped()
             self._in_flight += 1

@@ -18,7 +18,7 @@ from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from target_intercom.intercom.clock import MACHINE
+from target_intercom.intercom.clock import LONGEST_SLEEP, MACHINE
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -27,8 +27,6 @@ _FAILURES: t.Final = 5
 """Failures after which a call may be to blame itself."""
 _FAILURES_OF_MANY: t.Final = 3
 """The same of a call about many things: what it asks for is asked in parts then."""
-_LONGEST_SLEEP: t.Final = 1.0
-"""A waiting thread looks again after so many seconds, whatever it waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +245,7 @@ class Outages:
             while not self._is_stopped and (wait := operation.wait(self._clock())) > 0:
                 if math.isfinite(wait):
                     self._on_wait(name, wait)
-                self._wait(self._turn, min(wait, _LONGEST_SLEEP))
+                self._wait(self._turn, min(wait, LONGEST_SLEEP))
             if self._is_stopped:
                 raise stopped()
             probe = operation.send()

@@ -8,6 +8,7 @@ from functools import partial
 
 from target_intercom.errors import CallFailedError, ForbiddenError, NotFoundError, RefusedError, VersionError
 from target_intercom.intercom.protocol.companies import MAY_BE_ESCAPED, Company, company_body
+from target_intercom.intercom.protocol.searches import SEARCH_PAGE
 from target_intercom.kinds.entity import Attribute, EntityKind, ValueType
 from target_intercom.kinds.keyed import KeyedKind
 
@@ -60,8 +61,6 @@ COMPANIES: t.Final = EntityKind(
 
 _FEW: t.Final = 100
 """So many companies are asked for one by one, which does not lag; of more, a search shows first which have people."""
-_SEARCHED: t.Final = 150
-"""Companies that one search asks for: so many fit on a page."""
 
 
 class CompanyClient(t.Protocol):
@@ -173,7 +172,7 @@ class Companies(KeyedKind):
 
     def _with_people(self, keys: Sequence[ContactId]) -> set[ContactId] | None:
         """Return the companies that search shows, each with people; None: there is no such search here."""
-        chunks = [keys[start : start + _SEARCHED] for start in range(0, len(keys), _SEARCHED)]
+        chunks = [keys[start : start + SEARCH_PAGE] for start in range(0, len(keys), SEARCH_PAGE)]
         try:
             return {one.id for some in self.in_parallel(self.client.search_companies, chunks) for one in some}
         except (CallFailedError, ForbiddenError, RefusedError, VersionError):

@@ -9,7 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from target_intercom.intercom.protocol.contacts import CUSTOM_PREFIX
-from target_intercom.intercom.protocol.headers import version_at_least
+from target_intercom.intercom.protocol.versions import version_at_least
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,16 @@ from types import MappingProxyType
 from sqlalchemy import case, delete, exists, func, or_, select
 
 from target_intercom.intercom.protocol.companies import Company
-from target_intercom.ledger.remembered import UNNOTED, EntryState, Hashes, Holder, LedgerEntry, Stamp, stamp
+from target_intercom.ledger.remembered import (
+    UNNOTED,
+    EntryState,
+    Hashes,
+    Holder,
+    LedgerEntry,
+    Stamp,
+    stamp,
+)
+from target_intercom.ledger.retention import REMOVED_KEPT, SEARCH_SHOWS_ALL
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import ENTRIES, IS_REMOVED, OF_COMPANIES
 from target_intercom.model import Contact, ContactId, Identity, stand_in
@@ -101,12 +110,6 @@ HOLDER_COLUMNS: t.Final[tuple[Column[t.Any], ...]] = (
     _E.merged,
 )
 """The columns that `EntryRows.holder` reads."""
-
-_GONE_KEPT: t.Final = 86_400.0
-"""Seconds after which search no longer shows a removed contact for sure."""
-
-_REMOVED_KEPT: t.Final = 90 * 86_400.0
-"""Seconds for which the key of a record is kept whose contact was removed, and that did not come again."""
 
 _FEW: t.Final = 20_000
 """So many rows of a stream are read in the order of their keys."""
@@ -199,9 +202,9 @@ class EntryRows(Rows):
         Returns how many keys were deleted.
         """
         now = time.time()
-        mine, shown = _E.workspace == self._workspace, _E.written_at < stamp(now - _GONE_KEPT)
+        mine, shown = _E.workspace == self._workspace, _E.written_at < stamp(now - SEARCH_SHOWS_ALL)
         connection.execute(delete(ENTRIES).where(mine, shown, IS_GONE))
-        long_ago = stamp(now - _REMOVED_KEPT)
+        long_ago = stamp(now - REMOVED_KEPT)
         old = (mine, IS_REMOVED, _E.seen_at < long_ago, _E.written_at < long_ago, IS_RECORD)
         return connection.execute(delete(ENTRIES).where(*old)).rowcount
 

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, select, tuple_, update
 from target_intercom.ledger.entries import IS_UNNAMED, contact_of, storable
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.tables import ENTRIES, MEMBERSHIPS
-from target_intercom.model import ContactId, stand_in
+from target_intercom.model import ContactId, Identity, stand_in
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
     from target_intercom.ledger.remembered import Stamp
     from target_intercom.ledger.store.database import Database
-    from target_intercom.model import Contact, Identity
+    from target_intercom.model import Contact
 
 _PAGE = 5000
 """Rows that are in memory at once."""
@@ -27,7 +27,10 @@ _E, _M = ENTRIES.c, MEMBERSHIPS.c
 
 
 def adopt(database: Database, workspace: str, contacts: Sequence[Contact]) -> None:
-    """Write the ids of contacts into unnamed records with their identifiers."""
+    """Write the ids of contacts into unnamed records with their identifiers.
+
+    A user with an external_id may have got the email of one who was made without: that is somebody else's record.
+    """
     of = (_E.workspace == workspace, IS_UNNAMED)
     with database.reading() as connection:
         if not contacts or connection.scalar(select(_E.key).where(*of).limit(1)) is None:
@@ -40,7 +43,7 @@ def adopt(database: Database, workspace: str, contacts: Sequence[Contact]) -> No
     mails = [
         {"by": email, "as": contact.role, "id": contact.id}
         for contact in contacts
-        if (email := storable(contact.email)) is not None
+        if (email := storable(contact.email)) is not None and Identity.of(contact).external_id is None
     ]
     named = update(ENTRIES).where(*of).values(contact_id=bindparam("id"))
     by_external_id = named.where(_E.role == "user", _E.external_id == bindparam("by"))

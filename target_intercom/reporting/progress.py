@@ -59,7 +59,7 @@ def progress_text(figures: Figures) -> str:
     )
 
 
-def is_live(stream: t.TextIO | None, environ: Mapping[str, str]) -> bool:
+def has_live_line(stream: t.TextIO | None, environ: Mapping[str, str]) -> bool:
     """Check whether a live line can be drawn on a stream: it is a terminal, not a dumb one, and wide enough.
 
     A closed stream is None.
@@ -110,7 +110,7 @@ class Progress:
 
     def start(self) -> None:
         """Show the progress from now on."""
-        if is_live(sys.stderr, os.environ):
+        if has_live_line(sys.stderr, os.environ):
             # Runs without a terminal need not wait for the import.
             line: type[LiveLine] = importlib.import_module("target_intercom.reporting.terminal").LiveLine
             self._line = line(sys.stderr)

@@ -16,6 +16,8 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.traffic import Traffic
     from target_intercom.reporting.report import RunReport, Status
 
+GRACE_SECONDS: t.Final = 5.0
+"""How long a run that ends early waits for calls in flight: a supervisor kills after some 10 to 30 seconds."""
 STOPPED: t.Final = "Stopped by a signal: no STATE is printed for what is not done"
 
 

@@ -19,11 +19,11 @@ from target_intercom.ledger.scratch.folder import sweep
 from target_intercom.reporting.log import Warnings
 from target_intercom.reporting.pages.report_page import RunFacts
 from target_intercom.reporting.report import RejectedRecords, RunReport
-from target_intercom.run.ending import ended_run
+from target_intercom.run.ending import GRACE_SECONDS, ended_run
 from target_intercom.run.pages import NoPagesError, Pages
 from target_intercom.run.parts.mappers import MapperFactory
 from target_intercom.run.parts.parts import Parts
-from target_intercom.run.parts.shared import GRACE_SECONDS, ledger_of, new_client, open_database
+from target_intercom.run.parts.shared import ledger_of, new_client, open_database
 from target_intercom.run.session import Session
 from target_intercom.run.unused_names import UnusedNames
 from target_intercom.settings.config import Stream

@@ -6,6 +6,9 @@ import difflib
 import json
 import re
 import typing as t
+from functools import cache
+
+from target_intercom.settings.parsing import CLOSE
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -35,8 +38,6 @@ def environment_errors(
 _NESTED: t.Final = ("mappings", "stream_maps", "streams")
 _MELTANO: t.Final = "MELTANO_LOAD_"
 """The prefix of variables in which Meltano gives a loader its settings, whatever the loader is called."""
-_CLOSE: t.Final = 0.85
-"""How alike two names are, of which one is taken for a typing error of the other; as in a config file."""
 _SEPARATOR = re.compile(r"(?<!\\)\.")
 
 
@@ -102,7 +103,7 @@ def settings_of_meltano(environment: Mapping[str, str], settings: Mapping[str, M
             continue
         words = name.split("_")
         nested = ("_".join(words[:count]) for count in range(1, len(words)))
-        slip = next((one for one in nested if difflib.get_close_matches(one, objects, n=1, cutoff=_CLOSE)), None)
+        slip = next((one for one in nested if difflib.get_close_matches(one, objects, n=1, cutoff=CLOSE)), None)
         found[slip or name] = value if slip is None else {}
     return found
 
@@ -181,7 +182,7 @@ def unread_variables(
     by_meltano = is_of_meltano(given, environment)
     unread, warnings, errors = [], [], []
     for variable, value in sorted(environment.items()):
-        meant = _meant(variable, prefix, [*names, _LOGLEVEL], by_meltano=by_meltano)
+        meant = _meant(variable, prefix, (*names, _LOGLEVEL), by_meltano=by_meltano)
         if meant is None or value == "" or (variable == prefix + meant and (are_read or meant == _LOGLEVEL)):
             continue
         if meant == _DRY_RUN and given.get("dry_run") is not True and value.strip().lower() not in _FALSE:
@@ -201,7 +202,8 @@ def unread_variables(
     return Unread(warnings, errors)
 
 
-def _meant(variable: str, prefix: str, names: list[str], *, by_meltano: bool) -> str | None:
+@cache
+def _meant(variable: str, prefix: str, names: tuple[str, ...], *, by_meltano: bool) -> str | None:
     """Return the setting, in capitals, that a variable is meant for; None: it is meant for no setting."""
     written = re.sub(r"\W", "_", variable.upper())
     if not written.startswith(prefix):
@@ -216,7 +218,7 @@ def _meant(variable: str, prefix: str, names: list[str], *, by_meltano: bool) ->
         return _DRY_RUN if not by_meltano and _ANY_DRY_RUN.fullmatch(rest) else None
     if _ANY_DRY_RUN.fullmatch(rest):
         return _DRY_RUN
-    return next(iter(difflib.get_close_matches(rest, names, n=1, cutoff=_CLOSE)), None)
+    return next(iter(difflib.get_close_matches(rest, names, n=1, cutoff=CLOSE)), None)
 
 
 def _folded(name: str) -> str:

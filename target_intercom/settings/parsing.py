@@ -52,6 +52,10 @@ def parse_config(raw: Mapping[str, Json]) -> Config:
         given = {**given, groups_stream: given.get(groups_stream, {})}
     streams = _streams(given, general, groups_stream, errors)
     errors.extend(_contradictions(given, general, streams, groups_stream))
+    rows = raw.get("batch_size_rows")
+    if isinstance(rows, int) and rows < 1:
+        # The SDK's setting, which takes any number.
+        errors.append(f"Setting 'batch_size_rows' does not take {rows}: give a whole number from 1")
     if values.get("ledger_url") == NO_LEDGER:
         errors.extend(_snapshots_without_ledger(general, streams))
     if errors:
@@ -106,6 +110,10 @@ def _snapshots_without_ledger(general: StreamConfig, streams: Mapping[str, Strea
             yield f"Setting '{name}' needs a ledger, to know what is missing: take 'ledger_url': \"none\" out"
 
 
+CLOSE: t.Final = 0.85
+"""How alike two names are, of which one is taken for a typing error of the other."""
+
+
 def unknown_settings(raw: Mapping[str, Json], known: Iterable[str]) -> tuple[list[str], list[str]]:
     """Find names that are no settings.
 
@@ -115,7 +123,7 @@ def unknown_settings(raw: Mapping[str, Json], known: Iterable[str]) -> tuple[lis
     names = sorted({*known, *_VALUES})
     slips, others = [], []
     for name in sorted(set(raw) - set(names)):
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.85)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=CLOSE)
         if near:
             slips.append(f"Setting '{name}' is unknown: did you mean '{near[0]}'?")
         else:

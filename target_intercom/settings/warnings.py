@@ -1,4 +1,4 @@
-"""Sentences about settings that do not fit a workspace or a stream; a run and its check share them. Pure."""
+"""Warnings and refusals that a run and its check share: when settings do not fit a workspace or stream. Pure."""
 
 from __future__ import annotations
 

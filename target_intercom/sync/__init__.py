@@ -1,5 +1,6 @@
 """A sync: records in, a workspace out.
 
-`contacts` and `memberships` tell the story of a batch; the rooms are its steps, in the order of the data flow: mapping,
-matching, planning, workspace, remembering, writing, linking, removing.
+`contacts`, `keyed_objects` (companies) and `memberships` tell the story of a batch, and `end_of_pipe` what follows; the
+rooms are their steps, in the order of the data flow: mapping, matching, planning, workspace, remembering, jobs,
+writing, linking, removing.
 """

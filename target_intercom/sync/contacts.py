@@ -12,13 +12,14 @@ from target_intercom.outcomes import Result
 from target_intercom.sync.mapping.identifiers import no_identifier
 from target_intercom.sync.matching.directory import Source
 from target_intercom.sync.matching.look_ups import identities_of
-from target_intercom.sync.planning.plan import matters, play
-from target_intercom.sync.planning.wanted import plan, refusal
+from target_intercom.sync.planning.plan import matters, plan
+from target_intercom.sync.planning.refusals import refusal
+from target_intercom.sync.planning.wanted import planned_write
 from target_intercom.sync.record_outcomes import contact_or_place
 from target_intercom.writes import ContactRecords, Saved, Skipped
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from target_intercom.model import Contact, Identifier, Match, Received
     from target_intercom.settings.config import Stream
@@ -48,10 +49,7 @@ class ContactBatch:
     outcomes: RecordOutcomes
     overlap: Overlap
     _find_names: Callable[[], Names] = field(init=False)
-    """Returns what the records that are planned may share with those of other batches.
-
-    It does not lead back to the batch, whose records would stay in memory until Python looks for such circles.
-    """
+    """Returns what the records that are planned may share with those of other batches."""
     _written: dict[ContactId | None, Contact] = field(init=False)
     """The contacts as the writes of the plan have left them."""
 
@@ -66,7 +64,7 @@ class ContactBatch:
         with self.outcomes.batch():
             while entries:
                 batch = self._plan(entries)
-                self._find_names = cache(partial(_names_around, self.look_ups.known, entries, by_ledger))
+                self._find_names = cache(partial(_names_around, entries, self.look_ups.known, by_ledger))
                 if self.overlap.end_sharing(self._find_names):
                     # What was looked up has changed since.
                     entries = self.memory.recall(entries)
@@ -77,7 +75,7 @@ class ContactBatch:
                     # What Intercom did not do as planned may be about the contacts of other batches, too.
                     self.overlap.end_all()
                 entries = self.memory.recall(again)
-                self.look_ups.look_up([entry for entry in entries if entry.again])
+                self.look_ups.ask([entry for entry in entries if entry.again])()
 
     def _plan(self, entries: Sequence[Entry]) -> BatchPlan:
         """Plan a batch, and look up the contacts that the plan needs."""
@@ -88,11 +86,11 @@ class ContactBatch:
                 known.learn(entry.contact, Source.LEDGER)
         while True:
             links = self.memory.links(entries, held)
-            batch = play(entries, known, links, self.stream.settings)
+            batch = plan(entries, known, links, self.stream.settings)
             if not (batch.unasked or links.unknown):
                 return batch
             held |= links.unknown
-            self.look_ups.look_up_identities(batch.unasked, trusting=True)
+            self.look_ups.ask_identities(batch.unasked, trusting=True)()
 
     def _report_unchanged(
         self, familiar: Sequence[Familiar], quiet: Sequence[Entry], others: Sequence[Entry]
@@ -138,14 +136,10 @@ class ContactBatch:
         return sorted(again, key=_place)
 
     def _write(self, writes: Sequence[ContactRecords]) -> Step[tuple[list[Entry], list[ContactRecords]]]:
-        """Write contacts in parallel.
-
-        Returns:
-            The records to plan again, and the writes without their planned result.
-        """
+        """Write contacts; returns the records to plan again, and the writes without their planned result."""
         for write in writes:
             write.match = self._as_written(write.match)
-        operations = self.outcomes.links.plan([plan(write, self.stream.settings) for write in writes])
+        operations = self.outcomes.links.plan([planned_write(write, self.stream.settings) for write in writes])
         again: list[Entry] = []
         failed: list[ContactRecords] = []
         for one in self.outcomes.carry_out(operations, self.writer):
@@ -204,7 +198,10 @@ def _place(entry: Entry) -> int:
     return entry.received.number
 
 
-def _names_of(stream: str, taken: Taken) -> frozenset[Hashable]:
+# No part of a batch refers to the batch: in a circle its records would stay in memory until Python looks for it.
+
+
+def _names_of(stream: str, taken: Taken) -> Names:
     """Return what records may share with those of other batches, by the ledger."""
     entries = [*taken.quiet, *taken.others]
     keys = [*(one.key for one in taken.familiar), *(entry.key for entry in entries if entry.key is not None)]
@@ -212,7 +209,7 @@ def _names_of(stream: str, taken: Taken) -> frozenset[Hashable]:
     return frozenset[t.Hashable]().union(((stream, key) for key in keys), *names)
 
 
-def _names_around(known: Directory, entries: Iterable[Entry], by_ledger: Callable[[], Names]) -> Names:
+def _names_around(entries: Iterable[Entry], known: Directory, by_ledger: Callable[[], Names]) -> Names:
     """Return what records may share with those of other batches, by the ledger and by what was looked up."""
     contacts = known.around(identities_of(entries))
     return by_ledger().union(*(Identity.of(contact).identifiers() for contact in contacts))

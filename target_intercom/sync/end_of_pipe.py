@@ -6,7 +6,7 @@ import typing as t
 from dataclasses import dataclass
 
 from target_intercom.errors import TooManyRemovalsError
-from target_intercom.sync.removing.limit import Share, too_many
+from target_intercom.sync.removing.fuse import Share, too_many
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

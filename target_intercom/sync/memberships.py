@@ -1,4 +1,4 @@
-"""A groups stream, batch by batch: map, and wait for the end of the pipe, when the contacts are there."""
+"""Memberships of groups or companies, batch by batch: map, and wait for the end of the pipe, when contacts exist."""
 
 from __future__ import annotations
 

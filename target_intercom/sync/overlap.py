@@ -19,7 +19,10 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.mapping.mappers import Mappers
 
 MOST_RECORDS: t.Final = 9_600
-"""Records of the batches under way, at most, but for a single larger batch: some 4 kB of memory each."""
+"""Records of the batches under way, at most, but for a single larger batch: some 4 kB of memory each.
+
+Four batches of a run with jobs (`IntercomSink.max_size_in_bulk`).
+"""
 
 _Read = t.TypeVar("_Read")
 Names: t.TypeAlias = "frozenset[Hashable]"

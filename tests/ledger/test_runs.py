@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from target_intercom.ledger.interface import Ledger
-from target_intercom.ledger.runs.last_runs import KEPT
+from target_intercom.ledger.retention import RUNS_KEPT
 from tests.units.reporting.pages.facts import ENDED
 
 from .test_command import looked
@@ -46,11 +46,11 @@ def test_a_run_that_ends_twice_is_kept_as_it_ended_last(ledger: SqlLedger) -> No
 def test_the_last_hundred_runs_of_a_workspace_are_kept(ledgers: Ledgers) -> None:
     ledger, other = ledgers(), ledgers(workspace="w2")
     other.note_run(RUN)
-    for number in range(KEPT + 3):
+    for number in range(RUNS_KEPT + 3):
         ledger.note_run(later(number))
 
-    assert [run.run for run in ledger.last_runs()] == [f"r{number}" for number in range(3, KEPT + 3)]
-    assert len(ledgers.rows("runs")) == KEPT
+    assert [run.run for run in ledger.last_runs()] == [f"r{number}" for number in range(3, RUNS_KEPT + 3)]
+    assert len(ledgers.rows("runs")) == RUNS_KEPT
     assert other.last_runs() == [RUN]
 
 

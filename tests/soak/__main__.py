@@ -77,7 +77,7 @@ def _told(names: Sequence[str], counts: Sequence[Counts], seconds: float) -> int
     total = happened.total()
     _say(f"{total} histories in {seconds:.0f} s, {total / max(seconds, 0.001):.1f} a second")
     for name in names:
-        left = f", {excused[name]} after Intercom refused something" if excused[name] else ""
+        left = f", {excused[name]} excused" if excused[name] else ""
         _say(f"{name}: {happened[name]} histories, {differ[name]} differ{left}")
     return 1 if differ else 0
 

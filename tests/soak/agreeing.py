@@ -29,7 +29,7 @@ class Difference:
     worlds: tuple[World, ...]
     text: str
     is_excused: bool = False
-    """It comes of what Intercom tells only when asked (docs/identity.md, "Left to Intercom")."""
+    """It comes of what Intercom tells only when asked, or keeps failing on (docs/identity.md, "Left to Intercom")."""
 
 
 def difference(history: History, worlds: Sequence[World]) -> Difference | None:
@@ -44,8 +44,7 @@ def difference(history: History, worlds: Sequence[World]) -> Difference | None:
             return Difference((first, other), f"{other.name}: {wrong}")
         text = "\n".join(_told(first, other, here, there))
         if text:
-            is_excused = other.must_foretell and _first_surprise(here, there) <= _first_difference(here, there)
-            return Difference((first, other), text, is_excused)
+            return Difference((first, other), text, _is_excused(other, here, there))
     return None
 
 
@@ -67,9 +66,14 @@ def _first_difference(here: Sequence[After], there: Sequence[After]) -> int:
     return (*ends, False).index(False)
 
 
-def _first_surprise(*ends: Sequence[After]) -> int:
-    """Return the first run in which Intercom refused something in one of the worlds; the number of runs: none."""
-    return min((*(after.is_surprised for after in one), True).index(True) for one in ends)
+def _is_excused(world: World, here: Sequence[After], there: Sequence[After]) -> bool:
+    """Check whether any end is right in a world after what happened in it, or in the first one."""
+    for one, two in list(zip(here, there, strict=True))[: _first_difference(here, there) + 1]:
+        if world.must_foretell and (one.is_surprised or two.is_surprised):
+            return True
+        if world.may_give_up and (one.has_given_up or two.has_given_up):
+            return True
+    return False
 
 
 def _miscounted(history: History, ends: Sequence[After]) -> str | None:

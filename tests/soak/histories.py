@@ -175,6 +175,12 @@ class _Stream:
         named = {"external_id": row.get("id"), "email": (row.get("email") or "").strip().lower()}
         return next(((name, named[name]) for name in self.settings["match_by"] if named[name]), ())
 
+    def is_remembered(self, row: Row) -> bool:
+        """Check whether the ledger can know a row again: by its key, else by an identifier of `match_by`."""
+        named = {"external_id": row.get("id"), "email": row.get("email"), "id": row.get("contact")}
+        by = [row.get(name) for name in self.keys]
+        return any(by) or any(named[name] for name in self.settings.get("match_by", ()))
+
     @property
     def keys(self) -> list[str]:
         if self.object in LINKS:
@@ -413,6 +419,9 @@ class _Author:
         if not (self.shape.moves and self.shape.repeats):
             # A key comes once, or what it ends as depends on where a run was cut, and a run that is repeated undoes it.
             stream.rows = list({stream.key_of(row): row for row in stream.rows}.values())
+        if not self.shape.repeats:
+            # Of a record without key and identifier nothing is remembered: it undoes what others say of its lead.
+            stream.rows = [row for row in stream.rows if stream.is_remembered(row)] or [self.row(stream)]
         if self.chance(0.4):
             self.any.shuffle(stream.rows)
         return list(stream.rows)

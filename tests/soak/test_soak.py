@@ -87,6 +87,18 @@ def test_what_intercom_tells_only_when_asked_is_excused_where_it_may_be() -> Non
     assert not found.is_excused
 
 
+def test_who_comes_later_since_intercom_kept_failing_is_excused_where_it_may_be() -> None:
+    rows = [record("customers", id=id_, email=f"{name}@example.com") for id_, name in ("0x", "1y", "2y")]
+    rivalry = replace(THREE, there=(), runs=(Run((THREE.runs[0].messages[0], *rows)),))
+    # A seed with which Intercom makes the first user, and fails often enough on the second.
+    poison = {"fault_rate": 0.65, "faults": ["503_html"], "fault_seed": 23}
+    for may_give_up in (False, True):
+        storm = replace(PLAIN, name="storm", conditions=poison, comes_twice=True, may_give_up=may_give_up)
+        found = difference(rivalry, [PLAIN, storm])
+        assert found is not None
+        assert found.is_excused == may_give_up
+
+
 def test_a_difference_is_made_as_small_as_it_can_be() -> None:
     large = next(one for one in (history(seed, Shape()) for seed in range(100)) if one.records > 30)
     named = max(_names(large))

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tests.soak.histories import Hand, History, Message, Run
 
 CALLS_A_WINDOW = 10**6
+GIVEN_UP = frozenset({"other", "in_doubt", "server_error"})
+"""Reasons of records on which Intercom kept failing (docs/report.md)."""
 _SIGNALLED = 128
 INDEXED = 3600.0
 """Seconds after which search shows everything."""
@@ -51,6 +53,8 @@ class World:
     """Each run is followed by itself, as it was, until it has to change nothing, and does not."""
     must_foretell: bool = False
     """Once Intercom refused something, or had somebody archived, that it tells only when asked: any end is right."""
+    may_give_up: bool = False
+    """Once a record was refused since Intercom kept failing on it, it comes after the others: any end is right."""
     kills: tuple[tuple[int, bool, bool], ...] = ()
     """By run: the call at which it is killed, whether only writes count, whether that is done. It may end before."""
     loses_ledger: bool = False
@@ -73,6 +77,8 @@ class After:
     """By stream."""
     changes: tuple[str, ...] = ()
     """The calls of the run that changed something, in their order."""
+    has_given_up: bool = False
+    """A record was refused so far since Intercom kept failing on it."""
     is_surprised: bool = False
     """Intercom has refused something so far, or did not have somebody who was asked for."""
 
@@ -112,6 +118,7 @@ class _Happening:
         self._folder = folder
         self._ids: list[str] = []
         """Of the contacts that were there first."""
+        self._has_given_up = False
 
     def all_of(self, history: History) -> list[After]:
         for contact in history.there:
@@ -187,8 +194,18 @@ class _Happening:
         intercom = self._intercom
         contacts = tuple(sorted(map(_shown, intercom.live())))
         companies = tuple(sorted(_company(one, intercom.live()) for one in intercom.companies()))
+        reasons = {
+            why for counts in report["streams"].values() for why in counts.get("reasons", {}).get("rejected", ())
+        }
+        self._has_given_up |= not GIVEN_UP.isdisjoint(reasons)
         return After(
-            code, contacts, companies, report["streams"], tuple(intercom.changes), is_surprised=intercom.has_refused
+            code,
+            contacts,
+            companies,
+            report["streams"],
+            tuple(intercom.changes),
+            has_given_up=self._has_given_up,
+            is_surprised=intercom.has_refused,
         )
 
     def named(self, message: Message) -> Message:

@@ -11,7 +11,7 @@ DIVISIBLE = frozenset(
         "test_following.py",
         "test_groups.py",
         "test_leaving.py",
-        "test_limit.py",
+        "test_fuse.py",
         "test_memberships.py",
         "test_memberships_leaving.py",
         "test_memory.py",

@@ -1,4 +1,4 @@
-"""Headers of calls and answers: the API version, and the rate-limit window."""
+"""Headers of answers: the rate-limit window."""
 
 from __future__ import annotations
 
@@ -10,14 +10,6 @@ from functools import lru_cache
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-def version_at_least(version: str, major: int, minor: int) -> bool:
-    """Check whether an `Intercom-Version` is this one or newer; Preview is newer than any number."""
-    numbers = version.split(".")
-    if not all(number.isdigit() for number in numbers):
-        return True
-    return [int(number) for number in numbers] >= [major, minor]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ if t.TYPE_CHECKING:
 
 _Item = t.TypeVar("_Item")
 _FEWEST_PARTED: t.Final = 2
-_PAGE: t.Final = 150
-"""The largest `per_page` of a contact search (developers.intercom.com, pagination)."""
+SEARCH_PAGE: t.Final = 150
+"""The largest `per_page` of a search (developers.intercom.com, pagination): what one search asks for fits on a page."""
 
 
 def search_query(wanted: Mapping[str, Sequence[str]]) -> Json:
@@ -46,7 +46,7 @@ def halves(items: Sequence[_Item]) -> list[Sequence[_Item]]:
 
 def search_body(query: Json, starting_after: str | None) -> Json:
     """Return the body of a call for a page of a search; the cursor only works in the body (fact sheet section 5)."""
-    pagination: dict[str, Json] = {"per_page": _PAGE}
+    pagination: dict[str, Json] = {"per_page": SEARCH_PAGE}
     if starting_after is not None:
         pagination["starting_after"] = starting_after
     return {"query": query, "pagination": pagination}

@@ -23,6 +23,7 @@ from target_intercom.ledger.memberships.queries import (
 )
 from target_intercom.ledger.memberships.states import NOBODY, LinkState, Membership
 from target_intercom.ledger.remembered import UNNOTED, EntryState, stamp
+from target_intercom.ledger.retention import SEARCH_SHOWS_ALL
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.tables import ENTRIES, IS_NOT_ON, IS_ON, IS_OPEN, MEMBERSHIPS, OF_CONTACTS
 
@@ -33,9 +34,6 @@ if t.TYPE_CHECKING:
 
     from target_intercom.ledger.store.database import Database
     from target_intercom.model import ContactId, GroupKey, LinkedId, LinkName, Pair, RecordKey
-
-_KEPT = 86_400.0
-"""Seconds for which a link that was taken off is remembered: search has caught up long before."""
 
 _M = MEMBERSHIPS.c
 _KEY = tuple(column.name for column in MEMBERSHIPS.primary_key)
@@ -257,7 +255,12 @@ class Memberships(MembershipQueries):
 
     def delete_old(self, connection: Connection) -> None:
         """Delete what was taken off long ago."""
-        old = (_M.holding == LinkState.OFF.value, ~_M.ours, _M.written_at < stamp(time.time() - _KEPT), IS_NOT_ON)
+        old = (
+            _M.holding == LinkState.OFF.value,
+            ~_M.ours,
+            _M.written_at < stamp(time.time() - SEARCH_SHOWS_ALL),
+            IS_NOT_ON,
+        )
         connection.execute(delete(MEMBERSHIPS).where(_M.workspace == self._workspace, *old))
 
     # Rows.

@@ -8,6 +8,7 @@ import typing as t
 from sqlalchemy import delete, insert, select
 
 from target_intercom.ledger.remembered import stamp
+from target_intercom.ledger.retention import FAILURES_KEPT
 from target_intercom.ledger.store.tables import FAILURES
 
 if t.TYPE_CHECKING:
@@ -17,15 +18,12 @@ if t.TYPE_CHECKING:
 
     from target_intercom.ledger.store.database import Database
 
-_KEPT = 30 * 86_400.0
-"""Seconds after which a failure says nothing any more of the next."""
-
 _F = FAILURES.c
 
 
 def read(database: Database, workspace: str) -> Mapping[str, int]:
     """See `Ledger.failures`."""
-    recent = (_F.workspace == workspace, _F.failed_at > stamp(time.time() - _KEPT))
+    recent = (_F.workspace == workspace, _F.failed_at > stamp(time.time() - FAILURES_KEPT))
     with database.reading() as connection:
         return {row.about: row.runs for row in connection.execute(select(FAILURES).where(*recent))}
 
@@ -47,5 +45,5 @@ def write(database: Database, workspace: str, ended_by: str | None, worked: Coll
 
 def delete_old(connection: Connection, workspace: str) -> None:
     """Delete the failures that say nothing any more."""
-    old = (_F.workspace == workspace, _F.failed_at <= stamp(time.time() - _KEPT))
+    old = (_F.workspace == workspace, _F.failed_at <= stamp(time.time() - FAILURES_KEPT))
     connection.execute(delete(FAILURES).where(*old))

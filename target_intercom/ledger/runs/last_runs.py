@@ -7,6 +7,7 @@ import typing as t
 
 from sqlalchemy import delete, select
 
+from target_intercom.ledger.retention import RUNS_KEPT
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import RUNS
 from target_intercom.reporting.ended_run import EndedRun
@@ -18,16 +19,13 @@ if t.TYPE_CHECKING:
 
     from target_intercom.ledger.store.database import Database
 
-KEPT: t.Final = 100
-"""Runs that are kept of each workspace."""
-
 _R = RUNS.c
 _LATEST_FIRST: t.Final = (_R.started_at.desc(), _R.run.desc())
 
 
 def read(connection: Connection, workspace: str) -> Sequence[EndedRun]:
     """See `Ledger.last_runs`."""
-    query = select(RUNS).where(_R.workspace == workspace).order_by(*_LATEST_FIRST).limit(KEPT)
+    query = select(RUNS).where(_R.workspace == workspace).order_by(*_LATEST_FIRST).limit(RUNS_KEPT)
     return [_run(row) for row in connection.execute(query)][::-1]
 
 
@@ -38,7 +36,7 @@ def read_all(connection: Connection) -> Sequence[tuple[str, EndedRun]]:
 
 
 def write(database: Database, workspace: str, run: EndedRun) -> None:
-    """Write a run, and delete those of its workspace before the last `KEPT`."""
+    """Write a run, and delete those of its workspace before the last `RUNS_KEPT`."""
     row = {
         "workspace": workspace,
         "run": run.run,
@@ -56,7 +54,7 @@ def write(database: Database, workspace: str, run: EndedRun) -> None:
         "outcomes": json.dumps(dict(run.outcomes)),
     }
     changing = [name for name in row if name not in {"workspace", "run"}]
-    old = select(_R.run).where(_R.workspace == workspace).order_by(*_LATEST_FIRST).offset(KEPT)
+    old = select(_R.run).where(_R.workspace == workspace).order_by(*_LATEST_FIRST).offset(RUNS_KEPT)
 
     def work(connection: Connection) -> None:
         Rows(database, workspace, run.run, RUNS).put(connection, [row], changing)

@@ -13,6 +13,7 @@ from sqlalchemy import delete, select, update
 from target_intercom.errors import LeadPendingError, LedgerError
 from target_intercom.ledger.interface import LeadIntents
 from target_intercom.ledger.remembered import Stamp, stamp
+from target_intercom.ledger.retention import SEARCH_SHOWS_ALL
 from target_intercom.ledger.store.chunks import chunks
 from target_intercom.ledger.store.rows import Rows
 from target_intercom.ledger.store.tables import INTENTS
@@ -26,8 +27,6 @@ if t.TYPE_CHECKING:
     from target_intercom.model import Email
 
 _LONGEST_EMAIL = 500
-_KEPT = 86_400.0
-"""Seconds after which search shows every lead for sure: its intent is of no use any more."""
 
 _NEVER: t.Final = Stamp(0)
 _I = INTENTS.c
@@ -91,7 +90,7 @@ class SqlLeadIntents(LeadIntents):
 
     def delete_old(self, connection: Connection) -> None:
         """Delete the intents of leads that search shows by now."""
-        yesterday = stamp(time.time() - _KEPT)
+        yesterday = stamp(time.time() - SEARCH_SHOWS_ALL)
         connection.execute(delete(INTENTS).where(_I.workspace == self.workspace, _I.sent_at < yesterday))
 
     def _write_waiting(self) -> None:

@@ -29,7 +29,7 @@ if t.TYPE_CHECKING:
 
 _T = t.TypeVar("_T")
 
-_LOCKED_SECONDS = 20
+LOCKED_SECONDS: t.Final = 20.0
 """How long a write waits for another process that writes to the same SQLite file."""
 _CONNECT_SECONDS = 10
 _MIGRATION_LOCK = 7_240_139_585
@@ -72,7 +72,7 @@ class Database:
         except BaseException:
             self.engine.dispose()
             raise
-        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reading = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -86,6 +86,9 @@ class Database:
         @backoff.on_exception(backoff.expo, _CollisionError, max_tries=_MOST_TRIES, factor=_FIRST_PAUSE, logger=None)
         def attempt() -> _T:
             with self.errors(), self.engine.begin() as connection:
+                if self.is_sqlite:
+                    # Not the deferred BEGIN: a transaction that turns from reading to writing would not wait its turn.
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
                 return work(connection)
 
         with self._turn if self.is_sqlite else nullcontext():
@@ -186,10 +189,9 @@ def engine_of(url: URL) -> Engine:
     """Return the engine of a ledger."""
     # Parameters are record keys and identifiers: personal data, which no error may quote.
     if url.get_backend_name() == "sqlite":
-        waits = {} if "timeout" in url.query else {"timeout": _LOCKED_SECONDS}
+        waits = {} if "timeout" in url.query else {"timeout": LOCKED_SECONDS}
         engine = create_engine(url, hide_parameters=True, connect_args=waits)
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
         return create_engine(
@@ -211,12 +213,14 @@ def engine_of(url: URL) -> Engine:
 def _prepare_sqlite(connection: t.Any, _record: object) -> None:
     """Take transactions into our own hands (the driver would begin none before DDL), and make them safe.
 
+    A connection that only reads begins none: SQLAlchemy's AUTOCOMMIT would hand them back to the driver after a read.
+
     With WAL, readers do not wait for a writer; FULL, a commit is on disk when it returns: an intent has to be.
     """
     connection.isolation_level = None
     connection.execute("PRAGMA synchronous = FULL")
     # Unlike everything else, the change to WAL does not wait for others that open the same new file.
-    deadline = time.monotonic() + _LOCKED_SECONDS
+    deadline = time.monotonic() + LOCKED_SECONDS
     while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -224,12 +228,6 @@ def _prepare_sqlite(connection: t.Any, _record: object) -> None:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(0.01, 0.05))
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        # Not the deferred BEGIN: a transaction that turns from reading to writing would not wait for its turn.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _own(path: Path, shown: str) -> None:

@@ -15,6 +15,7 @@ from target_intercom.errors import LedgerError
 from target_intercom.ledger.store.database import (
     CANNOT_BE_OPENED,
     LOCKED,
+    LOCKED_SECONDS,
     check_whole,
     engine_of,
     errors_of,
@@ -29,8 +30,6 @@ if t.TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
 _T = t.TypeVar("_T")
-
-_BUSY_SECONDS = 20.0
 
 
 class ReadOnlyLedger:
@@ -71,7 +70,7 @@ class ReadOnlyLedger:
         Raises:
             LedgerError: the ledger cannot be reached or read; the message is a run's.
         """
-        deadline = time.monotonic() + _BUSY_SECONDS
+        deadline = time.monotonic() + LOCKED_SECONDS
         while time.monotonic() < deadline:
             before = self._traces()
             try:
@@ -116,7 +115,7 @@ class ReadOnlyLedger:
             raise sqlite3.OperationalError("unable to open database file")
         self._had_lock = _is_open(self.file)
         uri = f"{self.file.absolute().as_uri()}?mode=ro{'' if self._had_lock else '&immutable=1'}"
-        return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)
+        return sqlite3.connect(uri, uri=True, timeout=LOCKED_SECONDS)
 
     def _check(self, connection: Connection) -> None:
         check_whole(connection, self.shown)

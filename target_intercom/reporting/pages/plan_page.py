@@ -36,8 +36,6 @@ _WORDS: t.Final = {
     "create_attribute": ("attribute would be made", "attributes would be made"),
     "attach": ("company would be attached", "companies would be attached"),
     "detach": ("company would be detached", "companies would be detached"),
-    "merge": ("lead would be merged", "leads would be merged"),
-    "send_event": ("event would be sent", "events would be sent"),
 }
 _KNOWN: t.Final = ("operation", "stream", "key", "contact", "role", "external_id", "email", "changes")
 _NAMED_BY: t.Final = ("email", "external_id", "company_id", "tag", "attribute", "event", "company", "contact")

@@ -16,6 +16,7 @@ from target_intercom.ledger.remembered import stamp
 from target_intercom.ledger.scratch.database import ScratchDatabase
 from target_intercom.ledger.scratch.shelves import Shelves
 from target_intercom.ledger.store.database import Database
+from target_intercom.run.ending import GRACE_SECONDS
 from target_intercom.settings.warnings import ignored_values, nameless_workspace
 from target_intercom.sync.jobs.bulk_jobs import BulkJobs
 from target_intercom.sync.matching.contact_ids import ContactIds
@@ -35,9 +36,6 @@ if t.TYPE_CHECKING:
     from target_intercom.reporting.report import RunReport
     from target_intercom.settings.config import Config, Stream
     from target_intercom.sync.writing.plan_file import Plan, PlanFile
-
-GRACE_SECONDS: t.Final = 5.0
-"""How long a run that ends early waits for calls in flight: a supervisor kills after some 10 to 30 seconds."""
 
 
 def new_client(config: Config, plan: PlanFile | None, warn: Callable[[str], None]) -> IntercomClient:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import typing as t
+from functools import reduce
 from types import MappingProxyType
 
 from target_intercom.model import Found, NotFound
@@ -57,7 +58,7 @@ def rounds(
     return [[of_key[turn] for of_key in writes.values() if len(of_key) > turn] for turn in range(most)]
 
 
-def plan(records: ContactRecords, config: StreamConfig, kind: EntityKind) -> PlannedWrite:
+def planned_write(records: ContactRecords, config: StreamConfig, kind: EntityKind) -> PlannedWrite:
     """Decide what the records of one object lead to."""
     match records.match:
         case NotFound():
@@ -69,9 +70,16 @@ def plan(records: ContactRecords, config: StreamConfig, kind: EntityKind) -> Pla
             if not config.sync_mode.updates:
                 return Skipped(records, SkipReason.EXISTS)
             changes = differing(records.draft, contact, kind)
-            if not changes and contact.is_read:
+            if not changes if contact.is_read else _are_in_line(records):
                 return Saved(records, Result.UNCHANGED, contact)
             return Update(records, contact, MappingProxyType(changes))
+
+
+def _are_in_line(records: ContactRecords) -> bool:
+    """Check whether records say no more than the last ones of their keys, which are as the ledger has them."""
+    last = {entry.key: entry for entry in records.entries}
+    said = reduce(folded, (entry.draft for entry in records.entries if last[entry.key] is entry))
+    return all(entry.is_in_line for entry in last.values()) and said.attributes == records.draft.attributes
 
 
 def differing(draft: ContactDraft, contact: Contact, kind: EntityKind) -> Mapping[str, Json]:

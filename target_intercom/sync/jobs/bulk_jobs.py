@@ -26,7 +26,7 @@ from target_intercom.errors import (
     UndoneError,
 )
 from target_intercom.intercom.protocol.bulk import TaskState
-from target_intercom.sync.jobs.pace import Pace
+from target_intercom.sync.jobs.pace import LONGEST_PAUSE, Pace
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,8 +46,8 @@ _FAILED_IN_A_ROW = 2
 """So many submissions whose calls keep failing, one after the other, show that it is not what is in them."""
 _SHORTEST_PATIENCE = 5.0
 """Seconds that a job is given at least."""
-_LONGEST_PAUSE, _GROWTH = 10.0, 1.5
-"""Seconds between two looks at a job, and how they grow."""
+_GROWTH = 1.5
+"""How the pauses between two looks at a job grow."""
 
 _Item = t.TypeVar("_Item")
 Send: t.TypeAlias = "Callable[[Sequence[_Item], JobId | None], Job]"
@@ -263,7 +263,7 @@ class _Lane(t.Generic[_Item]):
         self._settle_ended()
         while self._waiting and time.monotonic() - max(still_since, pace.moved_at) < self.jobs.patience_seconds:
             self.jobs.client.pause(pause)
-            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+            pause = min(pause * _GROWTH, LONGEST_PAUSE)
             before = {id_: dict(tasks) for id_, tasks in self._jobs.items()}
             looked_at = time.monotonic()
             for id_ in {one.job for one in self._waiting}:

@@ -19,7 +19,7 @@ _A_JOB: t.Final = 3.0
 _REMEMBERED: t.Final = 100
 """Tasks by which the pace is told, about: of older ones the half is forgotten."""
 _SHORTEST_PAUSE: t.Final = 0.4
-_LONGEST_PAUSE: t.Final = 10.0
+LONGEST_PAUSE: t.Final = 10.0
 """Seconds before a look."""
 
 
@@ -56,7 +56,7 @@ class Pace:
 
         `passed`: for how many seconds the first of them may have been worked on.
         """
-        return max(_SHORTEST_PAUSE, min(_LONGEST_PAUSE, tasks * self._a_task - passed))
+        return max(_SHORTEST_PAUSE, min(LONGEST_PAUSE, tasks * self._a_task - passed))
 
     @property
     def _a_task(self) -> float:

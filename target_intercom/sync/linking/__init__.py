@@ -1,1 +1,1 @@
-"""Contacts and what they are linked to: tags."""
+"""Contacts and what they are linked to: tags, and companies."""

@@ -12,7 +12,7 @@ from target_intercom.model import Ambiguous, Found, MergedAway, NotFound, Unansw
 from target_intercom.outcomes import Refusal, Result, SkipReason
 from target_intercom.sync.linking.changes import ENDED, MembershipChange
 from target_intercom.sync.matching.whose import match_identity
-from target_intercom.sync.planning.wanted import refusal
+from target_intercom.sync.planning.refusals import refusal
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -90,6 +90,8 @@ class FindContacts:
             known = self.directory.start()
             self.ids.find_for(identities)
             self.matcher.look_up(identities, match_by, known, trusting=True)
+            missing = [one for one in identities if isinstance(match_identity(known, one, match_by), NotFound)]
+            self.ids.find_missing(missing)
             found.update((one.place, match_identity(known, one.identity, match_by)) for one in ones)
         return found
 

@@ -1,4 +1,4 @@
-"""Records of a groups stream into memberships: which properties name the contact and the group. Pure."""
+"""Records into memberships: which properties name the contact, and the group or company. Pure."""
 
 from __future__ import annotations
 

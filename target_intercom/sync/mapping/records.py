@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 
 from target_intercom.errors import InvalidRecordError
@@ -23,6 +24,8 @@ if t.TYPE_CHECKING:
     from target_intercom.settings.config import StreamConfig
     from target_intercom.singer.schemas import Values
     from target_intercom.sync.mapping.attribute_values import AttributeType, WantedAttributes
+
+_version = cache(version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,7 @@ class RecordMapper:
         `describe` returns, for attributes, how Intercom has them.
         """
         attributes = sorted({to for name in self._properties.named if (to := self._layout.targets[name]) is not None})
-        parts = (version("target-intercom"), self._config, self._types, self._schemas, describe(attributes))
+        parts = (_version("target-intercom"), self._config, self._types, self._schemas, describe(attributes))
         return repr(parts)
 
     def says_all(self, mapped: Mapped, record: Mapping[str, Json]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from target_intercom.errors import Fault, MergedError, NotFoundError, RefusedError, UndoneError
+from target_intercom.intercom.protocol.searches import SEARCH_PAGE
 from target_intercom.model import Contact, ContactId, Identity, MatchBy
 from target_intercom.sync.matching.directory import Directory, Gone, Merged, Source
 
@@ -16,9 +17,6 @@ if t.TYPE_CHECKING:
     from target_intercom.intercom.client import IntercomClient
     from target_intercom.intercom.parallel import InParallel
     from target_intercom.sync.matching.directory import Fact
-
-SEARCH_SIZE: t.Final = 150
-"""Identifiers a search asks for at once: where all of them hit, that many contacts fit on a page."""
 
 _UNIQUE: t.Final = (MatchBy.EXTERNAL_ID, MatchBy.EMAIL)
 
@@ -41,7 +39,7 @@ class Matcher:
     """Runs calls beside each other."""
     written_lately: Callable[[], Iterable[Contact]] = tuple
     """Returns what the index may not show, of any run."""
-    _size: int = field(default=SEARCH_SIZE, init=False)
+    _size: int = field(default=SEARCH_PAGE, init=False)
     """Identifiers that a search asks for."""
 
     def look_up(
@@ -66,15 +64,9 @@ class Matcher:
     ) -> Callable[[], None]:
         """Begin to look up, and return what waits for the answers and takes them in.
 
-        Args:
-            identities: what to look for; not asked for where the run knows the contact, unless `everyone`.
-            match_by: the identifiers that count.
-            into: gets the contacts.
-            known: contacts to look at whatever their identifiers are.
-            also: identifiers to ask for besides those of `match_by`.
-            everyone: asks also where the contact is known.
-            trusting: takes contacts that were written moments ago as they were written, in place of a call for each:
-                for writes that say themselves when a contact is gone.
+        It asks for the identifiers of `match_by`, and `also` others, unless the run knows the contact; for `everyone`
+        also then; and for the contacts `known`, whatever their identifiers are. `trusting`: contacts that were written
+        moments ago count as they were written, in place of a call for each: writes say themselves that one is gone.
         """
         fields = list(dict.fromkeys([*match_by, *also]))
         into.ask(identities)
@@ -142,10 +134,7 @@ class Matcher:
         return None
 
     def _is_known(self, identity: Identity, match_by: Sequence[MatchBy]) -> bool:
-        """Check whether the run knows a record's contact by its first identifier, and no other can have that.
-
-        An email says nothing: a contact that this run has not met may have it, too.
-        """
+        """Check whether the run knows a record's contact by its first identifier: an email others may have, too."""
         given = ((which, value) for which in match_by if (value := identity.get(which)) is not None)
         which, value = next(given, (MatchBy.EMAIL, None))
         return which is not MatchBy.EMAIL and value is not None and bool(self.directory.named(which, value))
@@ -195,6 +184,9 @@ class Matcher:
         unseen = sorted(one for one in set(ids) if not (into.is_answered(one) or self.directory.is_answered(one)))
         for contact, fact, survivor in self.in_parallel(self._ask_for, unseen):
             into.learn_fact(contact, fact)
+            if isinstance(fact, (Gone, Merged)):
+                # The rest of the run, which may trust the ledger, is to know it as well.
+                self.directory.learn_fact(contact, fact)
             if survivor is not None:
                 into.learn(survivor, Source.ANSWER)
 

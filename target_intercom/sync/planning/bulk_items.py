@@ -15,12 +15,11 @@ from target_intercom.intercom.protocol.contacts import attributes_body
 from target_intercom.intercom.protocol.ids import AdminId, normal_email
 from target_intercom.kinds.contacts import CONTACTS
 from target_intercom.model import CUSTOM_PREFIX, ExternalId
-from target_intercom.sync.matching.roles import newborn
 
 if t.TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from target_intercom.model import Contact, ContactDraft, ContactId, Json
+    from target_intercom.model import Contact, Json
 
 _CREATABLE: t.Final = CONTACTS.names(lambda one: one.in_bulk_creates)
 _UPDATABLE: t.Final = CONTACTS.names(lambda one: one.in_bulk_updates)
@@ -64,14 +63,6 @@ def owners(attributes: Mapping[str, Json]) -> dict[str, AdminId]:
 def item(attributes: Mapping[str, Json]) -> dict[str, Json]:
     """Return a contact's item: what a job is to write."""
     return attributes_body({**attributes, **owners(attributes)})
-
-
-def made(draft: ContactDraft, attributes: Mapping[str, Json], stand_in: ContactId) -> Contact:
-    """Return the contact that a job has made, with a stand-in for its id, which the job does not tell.
-
-    The contact is searched before it is compared with anything, so its attributes are not kept.
-    """
-    return newborn(draft, "lead" if attributes.get("role") == "lead" else "user", stand_in, by_job=True)
 
 
 def updated(contact: Contact, attributes: Mapping[str, Json]) -> Contact:

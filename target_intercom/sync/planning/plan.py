@@ -66,7 +66,7 @@ class BatchPlan:
         return [rounds[turn] for turn in sorted(rounds)]
 
 
-def play(entries: Iterable[Entry], known: Directory, links: RecordLinks, config: StreamConfig) -> BatchPlan:
+def plan(entries: Iterable[Entry], known: Directory, links: RecordLinks, config: StreamConfig) -> BatchPlan:
     """Return the plan of a batch; `links` end as they will be after it."""
     return _Play(known, links, config).run(entries)
 

@@ -1,4 +1,4 @@
-"""Decides what is written to a contact: create, update, skip or refuse, and which attributes. Pure and total."""
+"""Decides what is written to a contact: create, update or skip, and which attributes. Pure and total."""
 
 from __future__ import annotations
 
@@ -6,19 +6,10 @@ import typing as t
 from types import MappingProxyType
 
 from target_intercom.kinds.contacts import CONTACTS
-from target_intercom.model import (
-    Ambiguous,
-    Contact,
-    ContactDraft,
-    ContactId,
-    Found,
-    Identity,
-    MergedAway,
-    NotFound,
-    Unanswered,
-)
-from target_intercom.outcomes import Refusal, Result, SkipReason
+from target_intercom.model import Contact, ContactDraft, Found, Identity, NotFound
+from target_intercom.outcomes import Result, SkipReason
 from target_intercom.sync.matching.roles import after, role_of
+from target_intercom.sync.planning.refusals import cannot_create, not_shown
 from target_intercom.writes import Create, Rejected, Saved, Skipped, Update
 
 if t.TYPE_CHECKING:
@@ -34,7 +25,7 @@ _WITH_EMAIL: t.Final = CONTACTS.names(lambda one: one.needs_email)
 _OF_TEAMMATES: t.Final = CONTACTS.names(lambda one: one.names_teammate)
 
 
-def plan(records: ContactRecords, config: StreamConfig) -> PlannedWrite:
+def planned_write(records: ContactRecords, config: StreamConfig) -> PlannedWrite:
     """Decide what the records of one contact lead to."""
     match records.match:
         case NotFound() if not config.sync_mode.creates:
@@ -54,44 +45,6 @@ def plan(records: ContactRecords, config: StreamConfig) -> PlannedWrite:
 def creates(draft: ContactDraft, config: StreamConfig) -> bool:
     """Check whether a record without a contact creates one."""
     return config.sync_mode.creates and cannot_create(draft, config) is None
-
-
-def cannot_create(draft: ContactDraft, config: StreamConfig) -> Refusal | None:
-    """Return why no contact can be made from a draft; None where it can."""
-    identity = draft.identity
-    if identity.external_id is None and identity.email is None:
-        return Refusal(
-            Result.REJECTED, "no contact has this Intercom id, and the record has no other identifier", "contact_gone"
-        )
-    if role_of(draft, config.creation_mode) == "lead" and identity.email is None:
-        return Refusal(
-            Result.INVALID, "a lead without an email could never be found again", "lead_without_email", "email"
-        )
-    return None
-
-
-def not_shown() -> Refusal:
-    """Return the refusal of a record whose contact is known by nothing but its identifiers."""
-    reason = "a bulk job made the contact, and Intercom does not show it yet; send the record again later"
-    return Refusal(Result.REJECTED, reason, "not_shown")
-
-
-def refusal(match: MergedAway | Ambiguous | Unanswered) -> Refusal:
-    """Return the refusal of a record whose contact is not clear."""
-    match match:
-        case Ambiguous(contacts):
-            return Refusal(Result.REJECTED, f"several contacts match: {', '.join(contacts)}", "ambiguous")
-        case MergedAway(survivor):
-            return merged_away(survivor)
-        case Unanswered(fault):
-            reason = f"the contact could not be looked up: {fault}"
-            return Refusal(Result.REJECTED, reason, fault.code, fault.field, fault.request_id, quotes_intercom=True)
-
-
-def merged_away(survivor: ContactId | None) -> Refusal:
-    """Return the refusal of a record whose contact was merged into another."""
-    into = "" if survivor is None else f" into {survivor}, which is somebody else or not to be removed"
-    return Refusal(Result.REJECTED, f"the contact was merged{into}", "contact_merged")
 
 
 def changes(draft: ContactDraft, contact: Contact, mode: CreationMode) -> Mapping[str, Json]:
@@ -135,10 +88,7 @@ def lay_over(earlier: Mapping[str, Json], later: Mapping[str, Json]) -> Mapping[
 
 
 def folded(earlier: ContactDraft, later: ContactDraft) -> ContactDraft:
-    """Return what two records of one contact say together, the later one on top.
-
-    Their identifiers are the same, or missing from one of them.
-    """
+    """Return what two records of one contact say together; their identifiers are the same, or missing from one."""
     first, last = earlier.identity, later.identity
     identity = Identity(last.external_id or first.external_id, last.email or first.email, last.id or first.id)
     return ContactDraft(identity, lay_over(earlier.attributes, later.attributes))

@@ -62,11 +62,12 @@ class LiveRecords:
         found: dict[ContactId, list[Holder]] = defaultdict(list)
         waiting = iter(sorted(contacts))
         while page := list(islice(waiting, _AT_ONCE)):
-            for record in filter(self._is_live, self.ledger.holders(page)):
+            for record in filter(self._keeps_contact, self.ledger.holders(page)):
                 found[record.contact].append(record)
         return found
 
-    def _is_live(self, record: Holder) -> bool:
+    def _keeps_contact(self, record: Holder) -> bool:
+        """Check whether a record keeps the contact that it names from being removed."""
         return (
             record.synced
             and (record.stream, record.key) not in self.marks

@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from target_intercom.model import Ambiguous, Found, Identity, MatchBy, MergedAway, NotFound, Unanswered
 from target_intercom.outcomes import Outcome, Refusal, Result, SkipReason
-from target_intercom.sync.planning.wanted import not_shown, refusal
+from target_intercom.sync.planning.refusals import not_shown, refusal
 from target_intercom.sync.remembering.kept_records import KeptRecords
 from target_intercom.sync.removing.refused import RefusedRecords
 

@@ -17,8 +17,8 @@ from target_intercom.settings.warnings import (
     removal_refused,
     removes_named_contacts,
 )
-from target_intercom.sync.planning.wanted import merged_away
-from target_intercom.sync.removing.limit import Share
+from target_intercom.sync.planning.refusals import merged_away
+from target_intercom.sync.removing.fuse import Share
 from target_intercom.sync.removing.live_records import LiveRecords, OldRecords
 from target_intercom.sync.removing.missing import Missing
 from target_intercom.sync.removing.refused import Names

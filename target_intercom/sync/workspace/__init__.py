@@ -1,1 +1,1 @@
-"""What the workspace has: its data attributes and tags."""
+"""What the workspace has: its attributes, tags, companies and teammates."""

@@ -22,6 +22,9 @@ if t.TYPE_CHECKING:
 MOST_ATTRIBUTES: t.Final = 250
 """Custom attributes a workspace may have; archived ones do not count (intercom.com/help, article 179)."""
 
+MOST_PROOFS: t.Final = 3
+"""So often a new attribute is tried with a single contact before all that have it go singly."""
+
 _NEW_ATTRIBUTE_PAUSES = (0.5, 1.0, 2.0)
 """Pauses, in seconds, for Intercom to accept an attribute made a moment ago (fact sheet section 14, 32)."""
 

@@ -12,9 +12,11 @@ from functools import partial
 from target_intercom.model import STAND_IN, ContactId
 from target_intercom.outcomes import Result
 from target_intercom.sync.jobs.bulk_jobs import FEWEST, JobEnd
+from target_intercom.sync.matching.roles import newborn
 from target_intercom.sync.planning import bulk_items
 from target_intercom.sync.planning.wanted import changes
 from target_intercom.sync.remembering.fingerprints import single_print
+from target_intercom.sync.workspace.attributes import MOST_PROOFS
 from target_intercom.sync.writing.one_by_one import LeadInDoubt, email_of
 from target_intercom.writes import Create, Saved, Update
 
@@ -32,8 +34,6 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.writing.one_by_one import DirectWriter
     from target_intercom.writes import Call, SavedAs, Written
 
-_PROOFS = 3
-"""So often a new attribute is tried with a single contact before all that have it go singly."""
 _STAND_INS = itertools.count()
 _Way: t.TypeAlias = t.Literal["singly", "update", "user", "lead"]
 
@@ -55,7 +55,7 @@ class BulkWriter:
         if not self.jobs.are_there or len(calls) < FEWEST:
             yield from self.direct.write(calls)
             return
-        for _ in range(_PROOFS):
+        for _ in range(MOST_PROOFS):
             proofs = [*self.existing.catalog.proofs(one.attributes for one in calls)]
             yield from self.direct.write([one for one, is_proof in zip(calls, proofs, strict=True) if is_proof])
             calls = [one for one, is_proof in zip(calls, proofs, strict=True) if not is_proof]
@@ -97,10 +97,7 @@ class BulkWriter:
         return isinstance(call, Update) or not (call.records.is_followed or is_doubtful)
 
     def _compared(self, calls: Iterable[Call]) -> Iterator[Call]:
-        """Yield calls; those that write what no job can to contacts that were not read, with what differs.
-
-        Mostly that is nothing, or what a job can write.
-        """
+        """Yield calls; of those to contacts that were not read, what differs: mostly that is what a job can write."""
         unread: list[Update] = []
         for one in calls:
             if isinstance(one, Update) and not one.contact.is_read and self._may_be_less(one):
@@ -196,10 +193,11 @@ class BulkWriter:
                 result = Result.UPDATED if attributes else Result.UNCHANGED
                 saved = bulk_items.updated(contact, attributes) if attributes else contact
                 links_sent = bool(links)
-            case Create(records, links=links, stand_in=stand_in):
+            case Create(records, role, links=links, stand_in=stand_in):
                 result, links_sent = Result.CREATED, stand_in is not None
                 id_ = stand_in or ContactId(f"{STAND_IN}{next(_STAND_INS)}")
-                saved = bulk_items.made(records.draft, attributes, id_)
+                # It is searched before it is compared with anything, so its attributes are not kept.
+                saved = newborn(records.draft, role, id_, by_job=True)
         for name, change in links.items():
             saved = self.links[name].changed(saved, change)
         return Saved(records, result, saved, dropped, links_sent=links_sent)

@@ -18,7 +18,7 @@ from target_intercom.model import Ambiguous, Found, NotFound
 from target_intercom.outcomes import Refusal, Result
 from target_intercom.sync.jobs.bulk_jobs import patience
 from target_intercom.sync.matching.whose import match_identity
-from target_intercom.sync.planning.wanted import refusal
+from target_intercom.sync.planning.refusals import refusal
 from target_intercom.sync.writing.conflicts import attempt, is_older, user_in
 from target_intercom.writes import InDoubt, Rejected, Saved, Update
 

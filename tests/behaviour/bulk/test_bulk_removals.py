@@ -209,3 +209,26 @@ def test_jobs_remove_whom_single_writes_remove_and_say_the_same(
             said = {name: (done.results(name), one["left"]) for name, one in done.report["streams"].items()}
             ends[-1].append((standing(people), said))
     assert ends[0] == ends[1]
+
+
+def test_a_record_keeps_the_contact_that_a_job_made_though_another_person_gets_its_email(
+    load: Loader, people: People
+) -> None:
+    """The job told no id, and the record does not come again; a mark means its contact."""
+    load.settings["removal_mode"] = "archive"
+    streams = {"customers": {"match_by": ["email"], "sync_mode": "additive"}, "news": {}}
+    ann, theirs = "ann@example.com", "bob@example.com"
+    load(
+        rows("customers", *({"row": n, "email": f"p{n}@example.com"} for n in range(3)), {"row": 9, "email": ann}),
+        streams=streams,
+    )
+    people.call("POST", "/contacts", {"external_id": "19", "email": theirs, "name": "Bob"})
+    news = rows(
+        "news",
+        {"row": 2, "email": ann, "_sdc_deleted_at": WHEN},
+        {"row": 3, "id": "19", "email": ann},
+        {"row": 3, "id": "19", "email": theirs, "name": "Bobby"},
+    )
+    done = load(news, streams=streams, batch_size_rows=1)
+    assert done.stream("news")["reasons"] == {"skipped": {"still_named": 1}}
+    assert people.one(email=ann)["external_id"] is None

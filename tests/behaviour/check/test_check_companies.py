@@ -39,6 +39,15 @@ def test_a_stream_of_companies_that_is_well_is_said_to_be(check: Checker, sandbo
     assert sandbox.workspace.all_companies() == []
 
 
+@pytest.mark.parametrize(("named", "warned"), [("account.id", []), ("account.key", ["account.key"])])
+def test_a_path_to_the_companies_of_contacts_is_looked_for(check: Checker, named: str, warned: list[str]) -> None:
+    customers = offered("customers", id="integer", email="text")
+    account = {"type": ["object", "null"], "properties": {"id": {"type": "integer"}}}
+    customers["schema"]["properties"]["account"] = account
+    done = check(catalog(customers), mappings={"id": "external_id", "account": None}, companies_property=named)
+    assert done.messages("warning") == [f"No stream has the property '{one}'" for one in warned]
+
+
 def test_without_companies_nothing_is_asked_of_them(check: Checker, sandbox: SandboxServer) -> None:
     del sandbox.calls[:]
     done = check(catalog(CUSTOMERS), mappings={"id": "external_id"})

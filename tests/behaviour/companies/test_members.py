@@ -180,6 +180,25 @@ def test_memberships_of_others_survive(load: Loader, people: People, companies: 
     assert all_companies(people) == {"1": {"acme"}, "2": {"acme"}}
 
 
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize("mode", ["additive", "enrich", "insert", "remove", "sync"])
+def test_memberships_of_others_survive_every_mode(
+    load: Loader, people: People, companies: dict[str, str], mode: str, bulk: bool
+) -> None:
+    """Named by records or not, marked, missing, or ordered to end; in mode `remove` contacts leave themselves."""
+    attach_by_hand(people, companies["acme"], add_people(people, ["1", "2"]).values())
+    seats_of = {"seats": {"object": "company_members", "sync_mode": mode, "snapshot": mode == "sync"}}
+    settings = {"bulk_writes": bulk, "max_removal_percent": 100, "streams": {**seats_of, "customers": {}}}
+    for ended in (None, WHEN):
+        named = [seat(one, company) for one in (1, 2) for company in ("acme", "bolt")]
+        load(seats(*({**one, "_sdc_deleted_at": ended} for one in named)), **settings)
+    load(seats(seat(2, "bolt")), **settings)
+    if mode != "remove":
+        for account in (["acme", "bolt"], ["core"], None):
+            load(working({"id": "1", "account_id": account}), sync_mode=mode, **LISTS, **settings)
+    assert all("acme" in some for some in all_companies(people).values())
+
+
 def test_who_is_in_more_companies_than_a_contact_shows_is_looked_at(load: Loader, people: People) -> None:
     ids = add_people(people, ["1"])
     own = add_companies(people, *(f"c{n}" for n in range(12)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.loading import People
-from tests.support.remembering import PUT, WHEN, Row, assert_quiet, customers, log_based, person
+from tests.support.remembering import PUT, WHEN, Row, assert_quiet, customers, log_based, person, rows
 
 if TYPE_CHECKING:
     from target_intercom.sandbox import SandboxServer
@@ -49,6 +49,17 @@ def test_an_unchanged_record_of_a_merged_lead_stays_quiet(load: Loader, people: 
     before = people.everyone()
     assert_quiet(load(customers(LEAD), creation_mode="lead"))
     assert people.everyone() == before
+
+
+def test_a_contact_that_one_stream_finds_gone_is_gone_for_the_next(load: Loader, people: People) -> None:
+    """Mode `insert` trusts the ledger, until the run knows better."""
+    shop = {"sync_mode": "insert", "creation_mode": "lead"}
+    both = [*customers(ANN), *rows("shop", {**ANN, "name": "In the shop"})]
+    load(both, streams={"shop": shop})
+    people.delete(people.one(external_id="1")["id"])
+    done = load(both, streams={"shop": shop, "customers": {"clear_nulls": False}})
+    assert (done.results(), done.results("shop")) == ({"rejected": 1}, {"created": 1})
+    assert live(people) == [(A, "In the shop")]
 
 
 # Changed records: archived.

@@ -13,9 +13,10 @@ from target_intercom import errors
 from target_intercom.intercom.protocol.answers import decipher
 from target_intercom.intercom.protocol.bulk import Job
 from target_intercom.intercom.protocol.contacts import Contact, attributes_body, contacts_of
-from target_intercom.intercom.protocol.headers import RateLimit, version_at_least
+from target_intercom.intercom.protocol.headers import RateLimit
 from target_intercom.intercom.protocol.ids import normal_email
 from target_intercom.intercom.protocol.searches import next_cursor, search_body, search_query
+from target_intercom.intercom.protocol.versions import version_at_least
 from target_intercom.intercom.protocol.workspace import DataAttribute, Workspace
 
 HEX = "63a07ddf05a32042dffac965"

@@ -9,6 +9,7 @@ import pytest
 from target_intercom.kinds.tags import Tags
 from target_intercom.model import Contact, ContactDraft, ContactId, Email, ExternalId, Identity, TagId
 from target_intercom.sandbox import bulk
+from target_intercom.sync.matching.roles import newborn
 from target_intercom.sync.planning import bulk_items
 from target_intercom.writes import LinkChange
 
@@ -134,14 +135,14 @@ def test_tags_go_by_their_ids(change: LinkChange, tags: Json) -> None:
 
 
 def test_a_user_that_a_job_has_made_has_its_identifiers_and_no_id() -> None:
-    made = bulk_items.made(draft(), CREATED, ContactId("stand-in"))
+    made = newborn(draft(), "user", ContactId("stand-in"), by_job=True)
     assert (made.id, made.is_named, made.role) == ("stand-in", False, "user")
     assert (made.external_id, made.email) == ("1", "ann@example.com")
     assert made.attributes == {}
 
 
 def test_a_lead_that_a_job_has_made_has_no_external_id() -> None:
-    made = bulk_items.made(draft(), {"role": "lead", "email": "ann@example.com"}, ContactId("stand-in"))
+    made = newborn(draft(), "lead", ContactId("stand-in"), by_job=True)
     assert (made.role, made.external_id, made.email, made.is_named) == ("lead", None, "ann@example.com", False)
 
 

@@ -30,8 +30,8 @@ from target_intercom.model import (
 from target_intercom.settings.config import CreationMode, StreamConfig, SyncMode
 from target_intercom.sync.matching.directory import Directory, Source
 from target_intercom.sync.matching.whose import RecordLinks, another_person, may_let_go, users_like
-from target_intercom.sync.planning.plan import matters, play
-from target_intercom.sync.planning.wanted import changes, plan
+from target_intercom.sync.planning.plan import matters, plan
+from target_intercom.sync.planning.wanted import changes, planned_write
 from target_intercom.writes import ContactRecords, Create, Rejected, Saved, Skipped, Update
 from tests.support.loading import received, record
 
@@ -91,7 +91,7 @@ def linked(one: Entry, there: Contact, trust: LedgerVerdict = LedgerVerdict.CHAN
 
 def planned(entries: Iterable[Entry], *there: Contact, holders: Iterable[Holder] = (), **config: Any) -> BatchPlan:
     entries = list(entries)
-    return play(entries, everybody(entries, there), links(entries, holders), StreamConfig(**config))
+    return plan(entries, everybody(entries, there), links(entries, holders), StreamConfig(**config))
 
 
 def links(entries: Iterable[Entry], holders: Iterable[Holder] = ()) -> RecordLinks:
@@ -231,7 +231,7 @@ def test_a_record_that_finds_nobody_and_makes_nobody_stands_by_itself() -> None:
 def test_a_record_that_lets_go_of_its_contact_has_to_be_looked_up() -> None:
     ann, bob = contact("c1", "user", "1", "a@x"), contact("c2", "user", "2", "b@x")
     entries = [linked(entry(0, "2", key="k"), ann), linked(entry(1, "1", "a@x", key="l"), ann)]
-    result = play(entries, everybody([], [ann, bob]), links(entries, holds("k", "l")), StreamConfig())
+    result = plan(entries, everybody([], [ann, bob]), links(entries, holds("k", "l")), StreamConfig())
     assert numbers(result.unasked) == [0]
     assert not planned(entries, ann, bob, holders=holds("k", "l")).unasked
 
@@ -347,7 +347,7 @@ class World:
         held = {one.contact.id for one in known if one.contact is not None and may_let_go(one)}
         while True:
             which = self._links(held)
-            result = play(known, everybody(known, self.contacts.values()), which, self.config)
+            result = plan(known, everybody(known, self.contacts.values()), which, self.config)
             if not which.unknown:
                 return result
             held |= which.unknown
@@ -399,7 +399,7 @@ class World:
         return new
 
     def write(self, group: ContactRecords) -> Contact | None:
-        operation = plan(group, self.config)
+        operation = planned_write(group, self.config)
         match operation:
             case Rejected():
                 raise RefusedError

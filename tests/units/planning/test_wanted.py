@@ -26,7 +26,8 @@ from target_intercom.model import (
 )
 from target_intercom.outcomes import Result, SkipReason
 from target_intercom.settings.config import CreationMode, StreamConfig, SyncMode
-from target_intercom.sync.planning.wanted import changes, creates, creation, lay_over, plan, refusal
+from target_intercom.sync.planning.refusals import refusal
+from target_intercom.sync.planning.wanted import changes, creates, creation, lay_over, planned_write
 from target_intercom.writes import ContactRecords, Create, Rejected, Saved, Skipped, Update
 from tests.support.identities import identity
 from tests.support.loading import received, record
@@ -65,7 +66,9 @@ def planned(
     match: NotFound | Found, wanted: ContactDraft, mode: SyncMode, creation_mode: CreationMode = USER
 ) -> PlannedWrite:
     entry = Entry(received=received(record("people")), draft=wanted)
-    return plan(ContactRecords(match, wanted, [entry]), StreamConfig(sync_mode=mode, creation_mode=creation_mode))
+    return planned_write(
+        ContactRecords(match, wanted, [entry]), StreamConfig(sync_mode=mode, creation_mode=creation_mode)
+    )
 
 
 ANN = draft("1", "ann@example.com", plan="pro")
@@ -399,7 +402,7 @@ def test_an_update_sends_nothing_that_is_there_already(
 @given(wanted=drafts(), mode=MODES)
 def test_nothing_differs_from_a_contact_made_of_the_same_record(wanted: ContactDraft, mode: CreationMode) -> None:
     group = ContactRecords(NotFound(), wanted, [Entry(received=received(record("people")), draft=wanted)])
-    operation = plan(group, StreamConfig(creation_mode=mode))
+    operation = planned_write(group, StreamConfig(creation_mode=mode))
     if isinstance(operation, Create):
         body = operation.attributes
         made = Contact(

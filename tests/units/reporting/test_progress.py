@@ -15,7 +15,7 @@ import pytest
 
 from docs.terminal import LOGGING
 from target_intercom.reporting.metrics import Metric
-from target_intercom.reporting.progress import Figures, is_live, progress_text
+from target_intercom.reporting.progress import Figures, has_live_line, progress_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,14 +56,14 @@ def size(terminal: io.TextIOWrapper, columns: int) -> None:
 
 
 def test_a_live_line_needs_a_terminal_that_is_not_dumb_and_has_a_width(terminal: io.TextIOWrapper) -> None:
-    assert not is_live(terminal, {"TERM": "xterm"})
+    assert not has_live_line(terminal, {"TERM": "xterm"})
     size(terminal, 80)
-    assert is_live(terminal, {"TERM": "xterm"})
-    assert is_live(terminal, {"TERM": "xterm", "NO_COLOR": "1"})
-    assert is_live(terminal, {})
-    assert not is_live(terminal, {"TERM": "dumb"})
-    assert not is_live(io.StringIO(), {"TERM": "xterm"})
-    assert not is_live(None, {"TERM": "xterm"})
+    assert has_live_line(terminal, {"TERM": "xterm"})
+    assert has_live_line(terminal, {"TERM": "xterm", "NO_COLOR": "1"})
+    assert has_live_line(terminal, {})
+    assert not has_live_line(terminal, {"TERM": "dumb"})
+    assert not has_live_line(io.StringIO(), {"TERM": "xterm"})
+    assert not has_live_line(None, {"TERM": "xterm"})
 
 
 @pytest.mark.parametrize("metric", list(Metric))

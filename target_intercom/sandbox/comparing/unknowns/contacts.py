@@ -27,7 +27,7 @@ CONTACTS = (
         "How many values does the IN of a search take?",
         "a thousand at least; the target sends 150 and halves a search that is refused",
         (
-            "target_intercom/sync/matching/search.py: SEARCH_SIZE",
+            "target_intercom/intercom/protocol/searches.py: SEARCH_PAGE",
             "target_intercom/intercom/protocol/searches.py: search_halves",
         ),
     ),

@@ -1,4 +1,4 @@
-"""The limit: how many of a stream's contacts one run may remove (docs/removals.md)."""
+"""The fuse: how many of a stream's contacts one run may remove (docs/removals.md)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FEW: t.Final = 20
 HALF: t.Final = 50
 """The percentage of the known contacts that may be missing: more looks like a broken source, however few they are."""
 ALL: t.Final = 100
-"""The percentage at which there is no limit."""
+"""The percentage at which there is no fuse."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_intercom.sync.removing.limit import FEW, HALF, Share, too_many
+from target_intercom.sync.removing.fuse import FEW, HALF, Share, too_many
 
 
 def blows(marked: int, missing: int, known: int | None, percent: int) -> bool:
