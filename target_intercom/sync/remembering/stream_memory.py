@@ -257,7 +257,8 @@ class StreamMemory:
             self._new_sources[row.key] = entry.source
         single = None if row.hashes is None or row.is_doubted or row.overruled_by else row.hashes.single
         begun = row.written_at / 1000 if row.is_begun else None
-        return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged, begun))
+        known = Known(row.contact, trust, row.groups, single, row.merged, row.overruled_by, begun)
+        return replace(entry, known=known)
 
     def _trust(self, entry: Entry, row: LedgerEntry) -> LedgerVerdict:
         if entry.draft.removed:
