@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +18,6 @@ from tests.support.selection import ByFile
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-    from pathlib import Path
 
     from xdist.remote import Producer  # type: ignore[import-untyped]
 
@@ -64,8 +65,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile 
     return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own there
+ROOM = 2 * 10**9
+"""Bytes that the files of the tests may take there: they are deleted with the test that made them, unless it failed."""
+
+
 def pytest_configure() -> None:
+    """Share what SQLAlchemy compiles, and let nothing wait for a disk: each run saves its ledger some ten times."""
     use_one_dialect()
+    if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -70,7 +70,10 @@ def content_of(body: Json) -> bytes:
 
 
 class _Adapter(HTTPAdapter):
-    """Keeps connections open to one address, by the same settings for every call: so they are looked for once."""
+    """Keeps connections open to one address, by the same settings for every call: so they are looked for once.
+
+    Nor is anything made of an answer that nobody asks for, such as its cookies.
+    """
 
     _pool: t.Any = None
     _verified: t.Any = None
@@ -86,6 +89,13 @@ class _Adapter(HTTPAdapter):
         if self._verified is not conn:
             super().cert_verify(conn, *args)  # type: ignore[no-untyped-call] # its stub has no types
             self._verified = conn
+
+    def build_response(self, req: PreparedRequest, resp: t.Any) -> requests.Response:
+        """Return an answer: its status, headers and body."""
+        response = requests.Response()
+        response.request, response.raw = req, resp
+        response.status_code, response.headers = resp.status, resp.headers
+        return response
 
 
 class Connection:

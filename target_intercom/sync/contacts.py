@@ -75,7 +75,7 @@ class ContactBatch:
                     # What Intercom did not do as planned may be about the contacts of other batches, too.
                     self.overlap.end_all()
                 entries = self.memory.recall(again)
-                self.look_ups.look_up([entry for entry in entries if entry.again])
+                self.look_ups.ask([entry for entry in entries if entry.again])()
 
     def _plan(self, entries: Sequence[Entry]) -> BatchPlan:
         """Plan a batch, and look up the contacts that the plan needs."""
@@ -90,7 +90,7 @@ class ContactBatch:
             if not (batch.unasked or links.unknown):
                 return batch
             held |= links.unknown
-            self.look_ups.look_up_identities(batch.unasked, trusting=True)
+            self.look_ups.ask_identities(batch.unasked, trusting=True)()
 
     def _report_unchanged(
         self, familiar: Sequence[Familiar], quiet: Sequence[Entry], others: Sequence[Entry]
@@ -136,11 +136,7 @@ class ContactBatch:
         return sorted(again, key=_place)
 
     def _write(self, writes: Sequence[ContactRecords]) -> Step[tuple[list[Entry], list[ContactRecords]]]:
-        """Write contacts in parallel.
-
-        Returns:
-            The records to plan again, and the writes without their planned result.
-        """
+        """Write contacts; returns the records to plan again, and the writes without their planned result."""
         for write in writes:
             write.match = self._as_written(write.match)
         operations = self.outcomes.links.plan([planned_write(write, self.stream.settings) for write in writes])

@@ -24,6 +24,9 @@ if t.TYPE_CHECKING:
     from target_intercom.sync.remembering.stream_memory import StreamMemory
     from target_intercom.writes import ContactRecords
 
+_FEW: t.Final = 100
+"""So many objects are read one by one, though a job would write them with few calls."""
+
 
 @dataclass
 class KeyedBatch:
@@ -95,16 +98,29 @@ class KeyedBatch:
         keys = {_named(entry) for entry in entries}
         mode = self.stream.settings.sync_mode
         found: dict[ContactId, KeyMatch] = {key: Found(contact) for key, contact in known.items()}
-        if self.repair and mode.updates:
-            asked = self.known.find(keys, ask=keys)
-            self.known.forget([key for key in known if isinstance(asked[key], NotFound)], self.stream.name)
-            return asked
+        asked: dict[ContactId, KeyMatch] = {}
+        if mode.updates:
+            asked = self.known.find(keys, ask=keys) if self.repair else self._overwritten(entries)
+        self.known.forget([key for key in known if isinstance(asked.get(key), NotFound)], self.stream.name)
+        found.update(asked)
         if mode is SyncMode.ENRICH:
-            return self.known.find_with_ids(keys)
+            return {**self.known.find_with_ids(keys - asked.keys()), **asked}
         if mode is SyncMode.INSERT:
             return {**self.known.find(keys - known.keys()), **found}
         # Another stream, or an earlier batch, may have made an object that is new to this one.
         return {**dict.fromkeys(keys, NotFound()), **self.known.remembered(keys - known.keys()), **found}
+
+    def _overwritten(self, entries: Iterable[Entry]) -> dict[ContactId, KeyMatch]:
+        """Read the objects that other records have changed since theirs, which are as before, were written.
+
+        What is read may show that the others wrote other attributes; written again, it would be in doubt for them, run
+        after run. Where jobs write a hundred a call, many are not read.
+        """
+        keys = {_named(entry) for entry in entries if entry.is_unsure and self.memory.says_the_same(entry)}
+        contacts = {key: self.known.directory.get(key) for key in keys}
+        ask = {key for key, contact in contacts.items() if contact is None or not contact.is_read}
+        is_cheaper = len(ask) <= _FEW or not self.writer.jobs.are_there
+        return self.known.find(keys, ask=ask) if is_cheaper else self.known.find(keys - ask)
 
     def _write(self, writes: Sequence[ContactRecords], find_names: Callable[[], Names]) -> Step[list[Entry]]:
         operations = [planned_write(write, self.stream.settings, self.known.kind.kind) for write in writes]

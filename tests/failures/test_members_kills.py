@@ -119,3 +119,20 @@ def test_a_user_whom_a_killed_run_has_made_is_put_into_a_company_though_search_l
         runs = [load(messages, **settings) for messages in streams]
     assert [(done.exit_code, done.refusals) for done in runs] == [(0, [])] * len(runs)
     assert all_companies(people) == {"7": {"acme"}}
+
+
+@pytest.mark.parametrize("object_", ["company_members", "groups"])
+def test_users_whom_a_job_has_just_made_are_found_by_the_next_run_though_search_lags(
+    load: Loader, people: People, sandbox: SandboxServer, object_: str
+) -> None:
+    """The job told no ids, and no record of theirs comes again."""
+    add_companies(people, "acme")
+    sandbox.conditions.change({"search_lag": 3600, "bulk_seconds": 0})
+    settings = {"search_delay_seconds": 3600, "bulk_writes": True}
+    load(working(*({"id": str(n), "email": f"p{n}@example.com"} for n in OURS)), **settings)
+    rows = seats(*(seat(n, "acme") for n in [*OURS, "nobody"]))
+    mappings = {"external_id": "external_id", "company_id": "tag" if object_ == "groups" else "company_id"}
+    done = load(rows, streams={"seats": {"object": object_, "mappings": mappings}}, **settings)
+    assert (done.exit_code, [one["code"] for one in done.refusals]) == (0, ["no_contact"])
+    held = "tags" if object_ == "groups" else "companies"
+    assert [one[held] for one in people.live()] == [["acme"]] * len(OURS)

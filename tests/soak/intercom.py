@@ -7,7 +7,6 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
@@ -15,6 +14,7 @@ from requests.adapters import BaseAdapter
 from target_intercom.sandbox import Conditions, Request, Sandbox
 from target_intercom.sandbox.messages import Fate
 from tests.support.loading import until
+from tests.support.nearby import request_of, response_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -74,7 +74,7 @@ class Intercom(BaseAdapter):
         """
         with self._turn:
             self._clock.pass_by(A_CALL)
-            asked = _request(request)
+            asked = request_of(request)
             answer = self._answer(asked)
             until(self._is_idle)
             self.note(asked, answer)
@@ -83,7 +83,7 @@ class Intercom(BaseAdapter):
         if answer.fate is Fate.HELD:
             self._clock.pass_by(answer.hold_seconds)
             raise requests.ReadTimeout("held", request=request)
-        return _response(request, answer)
+        return response_of(request, answer)
 
     def note(self, asked: Request, answer: Response) -> None:
         """Record what a call changed, or that it was refused, as a job is all of whose items were."""
@@ -152,25 +152,3 @@ def all_sent_to(intercom: Intercom) -> Iterator[None]:
 
 def _is_write(request: Request) -> bool:
     return request.method != "GET" and not request.path.endswith("/search")
-
-
-def _request(sent: requests.PreparedRequest) -> Request:
-    address = urlsplit(sent.url or "")
-    headers = {name.lower(): value for name, value in sent.headers.items()}
-    body = sent.body or b""
-    return Request(
-        sent.method or "",
-        str(address.path),
-        str(address.query),
-        headers,
-        body.encode() if isinstance(body, str) else body,
-    )
-
-
-def _response(sent: requests.PreparedRequest, answer: Response) -> requests.Response:
-    response = requests.Response()
-    response.status_code = answer.status
-    response.headers.update(answer.headers)
-    response._content = answer.body  # noqa: SLF001 - it has no other way in that is not a socket
-    response.request, response.url = sent, sent.url or ""
-    return response

@@ -72,7 +72,7 @@ class Database:
         except BaseException:
             self.engine.dispose()
             raise
-        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reading = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -86,6 +86,9 @@ class Database:
         @backoff.on_exception(backoff.expo, _CollisionError, max_tries=_MOST_TRIES, factor=_FIRST_PAUSE, logger=None)
         def attempt() -> _T:
             with self.errors(), self.engine.begin() as connection:
+                if self.is_sqlite:
+                    # Not the deferred BEGIN: a transaction that turns from reading to writing would not wait its turn.
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
                 return work(connection)
 
         with self._turn if self.is_sqlite else nullcontext():
@@ -189,7 +192,6 @@ def engine_of(url: URL) -> Engine:
         waits = {} if "timeout" in url.query else {"timeout": LOCKED_SECONDS}
         engine = create_engine(url, hide_parameters=True, connect_args=waits)
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
         return create_engine(
@@ -211,6 +213,8 @@ def engine_of(url: URL) -> Engine:
 def _prepare_sqlite(connection: t.Any, _record: object) -> None:
     """Take transactions into our own hands (the driver would begin none before DDL), and make them safe.
 
+    A connection that only reads begins none: SQLAlchemy's AUTOCOMMIT would hand them back to the driver after a read.
+
     With WAL, readers do not wait for a writer; FULL, a commit is on disk when it returns: an intent has to be.
     """
     connection.isolation_level = None
@@ -224,12 +228,6 @@ def _prepare_sqlite(connection: t.Any, _record: object) -> None:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(0.01, 0.05))
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        # Not the deferred BEGIN: a transaction that turns from reading to writing would not wait for its turn.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _own(path: Path, shown: str) -> None:

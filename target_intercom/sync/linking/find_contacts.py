@@ -90,6 +90,8 @@ class FindContacts:
             known = self.directory.start()
             self.ids.find_for(identities)
             self.matcher.look_up(identities, match_by, known, trusting=True)
+            missing = [one for one in identities if isinstance(match_identity(known, one, match_by), NotFound)]
+            self.ids.find_missing(missing)
             found.update((one.place, match_identity(known, one.identity, match_by)) for one in ones)
         return found
 

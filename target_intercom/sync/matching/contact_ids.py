@@ -108,8 +108,15 @@ class ContactIds:
 
     def find_for(self, identities: Collection[Identity]) -> None:
         """Find the ids of contacts that this run has made and that have an identifier of these."""
-        shared = self._made.meant(identities)
-        made = self.ledger.unnamed_with(shared, self._began) if shared else ()
+        self._find_made(identities, self._made.meant(identities), self._began)
+
+    def find_missing(self, identities: Collection[Identity]) -> None:
+        """Find the ids of contacts that search does not show, and that any run has made lately."""
+        self._find_made(identities, identities, stamp(time.time() - self.search_delay_seconds))
+
+    def _find_made(self, identities: Collection[Identity], shared: Collection[Identity], since: Stamp) -> None:
+        """Find the ids of contacts with an identifier of these; those of the `shared` ones the ledger may have."""
+        made = self.ledger.unnamed_with(shared, since) if shared else ()
         for contact, _ in made:
             self.directory.learn(contact, Source.ANSWER)
         written_at = {contact.id: at for contact, at in made}
@@ -141,12 +148,9 @@ class ContactIds:
             self.find([(one, row.written_at) for row in rows if (one := row.contact) is not None and not one.is_named])
 
     def find(self, wanted: Sequence[tuple[Contact, Stamp]]) -> Mapping[ContactId, Contact]:
-        """Find contacts, given with when they were made, and write their ids into the ledger.
+        """Find contacts, given with when they were made, and write their ids; returns those found by their stand-ins.
 
         One search for many, again and again until the index must show them; the last few users are asked for.
-
-        Returns:
-            The contacts that are found, by their stand-ins.
         """
         # Search must show what was written long ago; and what was written in the future no later than what is now.
         now, seconds = time.monotonic(), time.time()

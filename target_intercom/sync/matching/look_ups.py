@@ -31,42 +31,33 @@ class LookUps:
     """What is known to the batch."""
 
     def begin(self, entries: Sequence[Entry], since: float) -> Callable[[], None]:
-        """Forget what was looked up, and ask for the contacts of records; returns what waits for the answers.
-
-        `since`: when the oldest batch under way began.
-        """
+        """Forget what was looked up, and `ask`; `since`: when the oldest batch under way began."""
         self.known = self.directory.start(since)
-        return self._ask(entries)
+        return self.ask(entries)
 
-    def look_up(self, entries: Sequence[Entry]) -> None:
-        """Look up the contacts of records."""
-        self._ask(entries)()
+    def ask(self, entries: Sequence[Entry]) -> Callable[[], None]:
+        """Ask Intercom for the contacts of records; returns what waits for the answers and takes them in.
 
-    def _ask(self, entries: Sequence[Entry]) -> Callable[[], None]:
-        """Ask Intercom for the contacts of records; where the ledger knows them it is not asked, unless in doubt.
-
-        Records that may let go of their contacts are looked up, too: their identifiers may be another contact's.
+        Where the ledger knows a contact, Intercom is not asked, unless in doubt, or where the record may let go of it:
+        its identifiers may be another contact's.
         """
         asked = [entry for entry in entries if entry.contact is None or entry.is_unsure]
         moving = [entry for entry in entries if not (entry.contact is None or entry.is_unsure) and may_let_go(entry)]
         removes = self.stream.settings.orders_removals
         unsure = {entry.contact.id for entry in asked if entry.contact is not None}
-        take_in = self._ask_identities(asked, known=unsure, everyone=removes)
+        take_in = self.ask_identities(asked, known=unsure, everyone=removes)
 
         def finish() -> None:
             take_in()
             if moving:
-                self.look_up_identities(moving, trusting=True)
+                self.ask_identities(moving, trusting=True)()
             if removes and entries:
                 self._look_up_leads(entries)
 
         return finish
 
-    def look_up_identities(self, entries: Iterable[Entry], **how: t.Any) -> None:
-        """Look up the identifiers of records, whatever the ledger says; `how` is as for `Matcher.ask`."""
-        self._ask_identities(entries, **how)()
-
-    def _ask_identities(self, entries: Iterable[Entry], **how: t.Any) -> Callable[[], None]:
+    def ask_identities(self, entries: Iterable[Entry], **how: t.Any) -> Callable[[], None]:
+        """Ask for the identifiers of records, whatever the ledger says; `how` is as for `Matcher.ask`."""
         # A removal means the leads with an email, too; what is written must not be another contact's.
         also = [MatchBy.EMAIL] if self.stream.settings.orders_removals else [MatchBy.EXTERNAL_ID, MatchBy.EMAIL]
         identities = identities_of(entries)

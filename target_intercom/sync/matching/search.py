@@ -64,15 +64,9 @@ class Matcher:
     ) -> Callable[[], None]:
         """Begin to look up, and return what waits for the answers and takes them in.
 
-        Args:
-            identities: what to look for; not asked for where the run knows the contact, unless `everyone`.
-            match_by: the identifiers that count.
-            into: gets the contacts.
-            known: contacts to look at whatever their identifiers are.
-            also: identifiers to ask for besides those of `match_by`.
-            everyone: asks also where the contact is known.
-            trusting: takes contacts that were written moments ago as they were written, in place of a call for each:
-                for writes that say themselves when a contact is gone.
+        It asks for the identifiers of `match_by`, and `also` others, unless the run knows the contact; for `everyone`
+        also then; and for the contacts `known`, whatever their identifiers are. `trusting`: contacts that were written
+        moments ago count as they were written, in place of a call for each: writes say themselves that one is gone.
         """
         fields = list(dict.fromkeys([*match_by, *also]))
         into.ask(identities)
@@ -140,10 +134,7 @@ class Matcher:
         return None
 
     def _is_known(self, identity: Identity, match_by: Sequence[MatchBy]) -> bool:
-        """Check whether the run knows a record's contact by its first identifier, and no other can have that.
-
-        An email says nothing: a contact that this run has not met may have it, too.
-        """
+        """Check whether the run knows a record's contact by its first identifier: an email others may have, too."""
         given = ((which, value) for which in match_by if (value := identity.get(which)) is not None)
         which, value = next(given, (MatchBy.EMAIL, None))
         return which is not MatchBy.EMAIL and value is not None and bool(self.directory.named(which, value))

@@ -128,15 +128,11 @@ def match_identity(
     follow_merge: bool = True,
     makes_lead: bool = False,
 ) -> Match:
-    """Return the contact of identifiers, tried in the order of `match_by` (docs/identity.md).
+    """Return the contact of identifiers that were looked up, tried in the order of `match_by` (docs/identity.md).
 
-    Args:
-        known: has been asked for the identity.
-        identity: the identifiers of a record.
-        match_by: which of them count.
-        follow_merge: takes the survivor of a merge for the contact; a removal must not: nobody asked to remove that.
-        makes_lead: the record makes a lead where nobody is found, so it finds the leads with its email whatever
-            `match_by` says: Intercom would take a second one.
+    `follow_merge`: the survivor of a merge counts as the contact; not for a removal: nobody asked to remove that.
+    `makes_lead`: a lead is made where nobody is found, so the leads with its email count whatever `match_by` says:
+    Intercom would take a second one.
     """
     fault = known.fault_of(identity)
     if fault is not None:
@@ -173,7 +169,11 @@ def with_id(known: Directory, contact: ContactId | None, identity: Identity, *, 
 
 
 def another_person(identity: Identity, contact: Contact) -> bool:
-    """Check whether an email match must not count: both have external_ids, and different ones."""
+    """Check whether an email match must not count: both have external_ids, and different ones.
+
+    The same is asked of many at once, by what is at hand: `Directory.without_external_id`, `Names.has`, and in SQL
+    `holds` of the ledger.
+    """
     theirs = Identity.of(contact).external_id
     return identity.external_id is not None and theirs is not None and identity.external_id != theirs
 

@@ -88,10 +88,7 @@ def lay_over(earlier: Mapping[str, Json], later: Mapping[str, Json]) -> Mapping[
 
 
 def folded(earlier: ContactDraft, later: ContactDraft) -> ContactDraft:
-    """Return what two records of one contact say together, the later one on top.
-
-    Their identifiers are the same, or missing from one of them.
-    """
+    """Return what two records of one contact say together; their identifiers are the same, or missing from one."""
     first, last = earlier.identity, later.identity
     identity = Identity(last.external_id or first.external_id, last.email or first.email, last.id or first.id)
     return ContactDraft(identity, lay_over(earlier.attributes, later.attributes))

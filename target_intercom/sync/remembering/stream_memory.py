@@ -109,13 +109,10 @@ class StreamMemory:
     def familiar(
         self, records: Sequence[Received], ground: Callable[[StreamSchema], tuple[str, AbstractSet[str]]]
     ) -> tuple[list[Familiar], list[Received], dict[int, str]]:
-        """Separate unchanged records, whose contacts are in line with them, from the others.
+        """Return the records that are unchanged and in line, the others, and the source hashes of all by number.
 
         Records are compared by source hash and are not mapped, so a run without changes is cheap. `ground` returns
         for a schema what that hash begins with, and the properties that it is of.
-
-        Returns:
-            The unchanged records, the others, and the source hashes of all records by number.
         """
         settings = self.stream.settings
         updates = settings.sync_mode.updates and not self.repair
@@ -156,12 +153,9 @@ class StreamMemory:
         self.ledger.save_source_hashes(self.stream.name, self._new_sources)
 
     def see_refused(self, received: Received, identity: Identity, identifiers: Sequence[MatchBy]) -> RecordKey | None:
-        """Write that a record came that could not be loaded: it is not missing from its stream.
+        """Write that a record came that could not be loaded; returns its key, None where that cannot be read.
 
-        `identifiers` are those that the stream has.
-
-        Returns:
-            Its key; None where that cannot be read.
+        So it is not missing from its stream. `identifiers` are those that the stream has.
         """
         if not self.ledger.remembers:
             return None
@@ -259,6 +253,11 @@ class StreamMemory:
         begun = row.written_at / 1000 if row.is_begun else None
         known = Known(row.contact, trust, row.groups, single, row.merged, row.overruled_by, begun)
         return replace(entry, known=known)
+
+    def says_the_same(self, entry: Entry) -> bool:
+        """Check whether a record says what it said when it was last written, whatever others have written since."""
+        row = None if entry.key is None else self._entries.get(entry.key)
+        return row is not None and row.hashes == prints_of(entry.draft, self._settings)
 
     def _trust(self, entry: Entry, row: LedgerEntry) -> LedgerVerdict:
         if entry.draft.removed:

@@ -97,10 +97,7 @@ class BulkWriter:
         return isinstance(call, Update) or not (call.records.is_followed or is_doubtful)
 
     def _compared(self, calls: Iterable[Call]) -> Iterator[Call]:
-        """Yield calls; those that write what no job can to contacts that were not read, with what differs.
-
-        Mostly that is nothing, or what a job can write.
-        """
+        """Yield calls; of those to contacts that were not read, what differs: mostly that is what a job can write."""
         unread: list[Update] = []
         for one in calls:
             if isinstance(one, Update) and not one.contact.is_read and self._may_be_less(one):

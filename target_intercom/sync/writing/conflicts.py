@@ -71,10 +71,7 @@ class ExistingContacts:
             return replace(written, by_merge=True) if isinstance(written, Saved) else written
 
     def _goes_by_external_id(self, identity: Identity) -> bool:
-        """Check whether who has a record's external_id is meant, before whom its other identifiers find.
-
-        Search may not show that user: it is archived, or was made a moment ago.
-        """
+        """Check whether a record's external_id counts first; search may not show its user: an archived or a new one."""
         given = (which for which in self.stream.settings.match_by if identity.get(which) is not None)
         return next(given, None) is MatchBy.EXTERNAL_ID
 

@@ -160,6 +160,25 @@ def test_records_of_one_company_that_come_again_write_nothing(load: Loader, sand
     assert marked.writes == 0
 
 
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize("mode", ["sync", "enrich"])
+def test_two_streams_that_say_different_things_of_companies_come_to_rest(
+    load: Loader, sandbox: SandboxServer, people: People, mode: str, bulk: bool
+) -> None:
+    own = {**ACCOUNTS["streams"]["accounts"], "sync_mode": mode}
+    loading = {"bulk_writes": bulk, "streams": {"accounts": own, "crm": own}}
+    for n in range(3):
+        people.call("POST", "/companies", {"company_id": f"c{n}"})
+    crm = [schema("crm", id="text", industry="text"), *(record("crm", id=f"c{n}", industry="Toys") for n in range(3))]
+    load([*many(range(3)), *crm], **loading)
+    second = load([*many(range(3)), *crm], **loading)
+    assert (second.results("accounts"), second.results("crm"), second.writes) == ({"unchanged": 3}, {"unchanged": 3}, 0)
+    assert total(load([*many(range(3)), *crm], **loading).calls) <= 3
+    changed = load([*many(range(3), plan="pro"), *crm], **loading)
+    assert (changed.results("accounts"), changed.results("crm")) == ({"updated": 3}, {"unchanged": 3})
+    assert {(one["plan"], one["industry"]) for one in companies(sandbox).values()} == {("pro", "Toys")}
+
+
 def test_case_and_inner_blanks_tell_companies_apart(load: Loader, sandbox: SandboxServer) -> None:
     load(accounts({"id": "Acme"}, {"id": "acme"}, {"id": "ac me"}), **ACCOUNTS)
     assert set(companies(sandbox)) == {"Acme", "acme", "ac me"}

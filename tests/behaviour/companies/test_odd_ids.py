@@ -60,13 +60,14 @@ def everything(ids: list[Any], ended: str | None = None) -> list[dict[str, Any]]
     ]
 
 
-@WAYS
+@pytest.mark.parametrize(("bulk", "escaping"), [(False, "always"), (True, "never")])
 @pytest.mark.parametrize(
     "wanted", [NUMBERS, {one: one for one in [*SIGNS, *SCRIPTS]}], ids=["numbers", "signs and scripts"]
 )
 def test_an_id_is_one_company_wherever_it_stands(
-    load: Loader, people: People, sandbox: SandboxServer, wanted: dict[Any, str], bulk: bool
+    load: Loader, people: People, sandbox: SandboxServer, wanted: dict[Any, str], bulk: bool, escaping: str
 ) -> None:
+    sandbox.conditions.change({"company_escaping": escaping})
     ids = list(wanted)
     done = load(everything(ids), bulk_writes=bulk, **ALL)
     assert (done.exit_code, done.refusals) == (0, [])

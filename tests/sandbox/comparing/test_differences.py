@@ -41,8 +41,8 @@ def test_two_sandboxes_do_not_differ(reference: Transcript, clock: Hurry) -> Non
 
 @pytest.mark.parametrize("deviation", DEVIATIONS, ids=[deviation.name for deviation in DEVIATIONS])
 def test_a_deviation_is_found(deviation: Deviation, reference: Transcript, clock: Hurry) -> None:
-    with deviating(clock, deviation) as url:
-        transcript, cleaned, connection = play(url, clock)
+    with deviating(clock, deviation) as there:
+        transcript, cleaned, connection = play(there, clock)
     comparison = compare(SCRIPT, transcript, reference)
 
     found = {(entry.kind, step) for entry in comparison.differences for step in entry.steps}
@@ -74,8 +74,8 @@ def test_the_calls_suffice_for_a_workspace_that_is_slow(lag: float, clock: Hurry
     """Its index lags for minutes, jobs and deletions take their time, and its window is small."""
     slow = [entry for entry in DEVIATIONS if entry.name in SLOW]
     lagging = Deviation("", "", "", {"search_lag": lag, "rate_limit": 167})
-    with deviating(clock, *slow, lagging) as url:
-        transcript, cleaned, connection = play(url, clock)
+    with deviating(clock, *slow, lagging) as there:
+        transcript, cleaned, connection = play(there, clock)
 
     assert transcript.skipped == {}
     assert cleaned.left == []
@@ -84,8 +84,8 @@ def test_the_calls_suffice_for_a_workspace_that_is_slow(lag: float, clock: Hurry
 
 def test_each_of_many_deviations_at_once_is_found(reference: Transcript, clock: Hurry) -> None:
     together = [deviation for deviation in DEVIATIONS if deviation.name not in HIDING]
-    with deviating(clock, *together) as url:
-        transcript, cleaned, connection = play(url, clock)
+    with deviating(clock, *together) as there:
+        transcript, cleaned, connection = play(there, clock)
     comparison = compare(SCRIPT, transcript, reference)
 
     found = {(entry.kind, step) for entry in comparison.differences for step in entry.steps}

@@ -115,8 +115,8 @@ def test_a_sandbox_replays_it_without_a_difference(reference: Transcript, clock:
 @pytest.mark.parametrize("name", ["another code", "IN takes 50 values", "another order", "companies are never escaped"])
 def test_a_recording_of_another_workspace_is_found_to_differ(name: str, clock: Hurry) -> None:
     (deviation,) = [entry for entry in DEVIATIONS if entry.name == name]
-    with deviating(clock, deviation) as url:
-        lines = lines_of(play(url, clock)[0])
+    with deviating(clock, deviation) as there:
+        lines = lines_of(play(there, clock)[0])
     with workspace(clock) as sandbox:
         comparison = replayed(lines, sandbox.url, clock)
 

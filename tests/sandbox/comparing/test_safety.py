@@ -19,13 +19,14 @@ from target_intercom.sandbox.messages import Fate
 from target_intercom.sandbox.versions import DEFAULT
 from tests.support.front import Front
 
-from .worlds import PREFIX, Hurry, workspace
+from .worlds import PREFIX, Hurry, connected, nearby, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from target_intercom.sandbox import SandboxServer
     from target_intercom.sandbox.comparing.calls import Transcript
+    from tests.support.nearby import Nearby
 
     Handle = Callable[[Request], Response]
 
@@ -61,8 +62,8 @@ def state(sandbox: SandboxServer) -> Any:
     }
 
 
-def playing(url: str, clock: Hurry, stop: Stop, most: int = 400) -> tuple[Outcome, Connection]:
-    connection = Connection(url, "sandbox", Waiting(clock, stop), most)
+def playing(there: str | Nearby, clock: Hurry, stop: Stop, most: int = 400) -> tuple[Outcome, Connection]:
+    connection = connected(there, clock, stop, most)
     outcome = play(connection, PREFIX, Patience(), lambda _: None)
     connection.close()
     return outcome, connection
@@ -98,8 +99,7 @@ def test_stopped_at_each_third_call_it_leaves_nothing(inhabited: SandboxServer, 
             stop.ask()
             return response
 
-        with Front(inhabited, AtCall(inhabited.sandbox.handle, number, ask)) as front:
-            outcome, _ = playing(front.url, clock, stop)
+        outcome, _ = playing(nearby(AtCall(inhabited.sandbox.handle, number, ask)), clock, stop)
         assert outcome.cleaned is not None
         assert outcome.cleaned.left == [], number
         assert state(inhabited) == before, number
@@ -118,8 +118,7 @@ def test_a_lost_answer_leaves_nothing(offset: int, inhabited: SandboxServer, clo
         inhabited.sandbox.reset()
         inhabit(inhabited)
         before = state(inhabited)
-        with Front(inhabited, AtCall(inhabited.sandbox.handle, number, reset)) as front:
-            outcome, _ = playing(front.url, clock, Stop())
+        outcome, _ = playing(nearby(AtCall(inhabited.sandbox.handle, number, reset)), clock, Stop())
         assert isinstance(outcome.reason, ComparisonError), number
         assert outcome.cleaned is not None
         assert outcome.cleaned.left == [], number

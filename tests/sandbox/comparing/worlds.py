@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from target_intercom.sandbox import Conditions, SandboxServer
 from target_intercom.sandbox.comparing.playing.cleaning import Cleaned, Cleaner
-from target_intercom.sandbox.comparing.playing.connection import Connection
+from target_intercom.sandbox.comparing.playing.connection import MOST_CALLS, Connection
 from target_intercom.sandbox.comparing.playing.made import Made
 from target_intercom.sandbox.comparing.playing.player import Patience, Player
 from target_intercom.sandbox.comparing.playing.waiting import Stop, Waiting
 from target_intercom.sandbox.comparing.results.replaying import replay
 from target_intercom.sandbox.comparing.script import SCRIPT
 from tests.sandbox.jobs import workers
-from tests.support.front import Front
+from tests.support.nearby import Nearby
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from target_intercom.sandbox import Request, Response
     from target_intercom.sandbox.comparing.calls import Transcript
     from target_intercom.sandbox.comparing.results.differences import Comparison
 
@@ -44,16 +45,27 @@ class Hurry:
 
 
 @contextmanager
-def deviating(clock: Hurry, *deviations: Deviation) -> Iterator[str]:
-    """A workspace that differs from the sandbox in some things; its address."""
+def deviating(clock: Hurry, *deviations: Deviation) -> Iterator[Nearby]:
+    """A workspace that differs from the sandbox in some things; the way to it."""
     conditions = {name: value for deviation in deviations for name, value in deviation.conditions.items()}
     with workspace(clock, **conditions) as sandbox:
         handle: Handle = sandbox.sandbox.handle
         for deviation in deviations:
             if deviation.server is not None:
                 handle = _before(deviation.server(), handle)
-        with Front(sandbox, handle) as front:
-            yield front.url
+        yield nearby(handle)
+
+
+def nearby(handle: Handle) -> Nearby:
+    """The way to what answers; bulk jobs are done before anything else is asked, so that nothing is left to chance."""
+
+    def answer(request: Request) -> Response:
+        response = handle(request)
+        for worker in workers():
+            worker.join()
+        return response
+
+    return Nearby(answer)
 
 
 def _before(serve: Server, handle: Handle) -> Handle:
@@ -69,9 +81,18 @@ def workspace(clock: Hurry, **conditions: object) -> Iterator[SandboxServer]:
         yield sandbox
 
 
-def play(url: str, clock: Hurry, stop: Stop | None = None) -> tuple[Transcript, Cleaned, Connection]:
+def connected(there: str | Nearby, clock: Hurry, stop: Stop | None = None, most: int = MOST_CALLS) -> Connection:
+    """A connection to an address, over HTTP, or to what is nearby."""
+    url = there if isinstance(there, str) else there.url
+    connection = Connection(url, "sandbox", Waiting(clock, stop or Stop()), most)
+    if isinstance(there, Nearby):
+        connection._session.mount(there.url, there)  # noqa: SLF001 - nobody else has to reach a workspace so
+    return connection
+
+
+def play(there: str | Nearby, clock: Hurry, stop: Stop | None = None) -> tuple[Transcript, Cleaned, Connection]:
     """Play the script, and take away what it made."""
-    connection = Connection(url, "sandbox", Waiting(clock, stop or Stop()))
+    connection = connected(there, clock, stop)
     made = Made(PREFIX)
     try:
         transcript = Player(connection, made, Patience()).play(SCRIPT, lambda _: None)
