@@ -193,11 +193,10 @@ class Transport:
         call = Call(f"{method} {template}", method, path, content, params, before, version, optional)
         call.tries, call.subject = Tries() if tries is None else tries, subject or ids or (content,)
         call.is_harmless = reads or method == "GET"
-        stand_ins = [(path, content_of(one)) for one in (*parts, *others)]
         while True:
             self._wait_again(call)
             try:
-                if self._ask_instead(call, read, stand_ins) and parts:
+                if self._ask_instead(call, read, (*parts, *others)) and parts:
                     raise CallFailedError(call.fault, call.kept_failing())
                 return self._unlimited(call, read)
             except RetriableError as error:
@@ -211,12 +210,18 @@ class Transport:
 
     def _wait_again(self, call: Call) -> None:
         """Wait before a call is tried again."""
-        pause = self._outages.pause(call.operation, call.tries)
+        pause = self._outages.pause(call.operation, call.tries) if call.tries.failures else 0.0
         if pause:
             self.pause(pause)
 
-    def _ask_instead(self, call: Call, read: Callable[[Json], object], stand_ins: Sequence[_What]) -> bool:
-        """Send something else in place of a call that keeps failing alone; returns whether it was answered."""
+    def _ask_instead(self, call: Call, read: Callable[[Json], object], bodies: Sequence[Json]) -> bool:
+        """Send something else in place of a call that keeps failing alone; returns whether it was answered.
+
+        `bodies` are what may be sent; so may what was answered last.
+        """
+        if not call.tries.may_be_to_blame:
+            return False
+        stand_ins = [(call.path, content_of(one)) for one in bodies]
         answered = [one for one in self._answered.get(call.operation, ()) if one != (call.path, call.body)]
         choice = [*stand_ins, *answered]
         number = call.tries.stand_in(len(choice))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_intercom.intercom.traffic import Timeline, Traffic
@@ -68,6 +68,7 @@ def test_what_is_returned_does_not_change_any_more() -> None:
     assert timeline.parts[0].calls == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e4)), max_size=20))
 def test_all_seconds_of_waits_are_in_the_parts(waits: list[tuple[float, float]]) -> None:
     timeline = Timeline(0.0)
