@@ -199,6 +199,8 @@ class Known:
     """Hash of what the contact has that no bulk job can write; None: not known."""
     merged: bool = False
     """The contact is the survivor of a merge, not the one that the record was loaded into."""
+    overruled_by: RecordKey | None = None
+    """The record of the stream that came later and changed the contact: it has the last word while it names that."""
     begun: float | None = None
     """When a run that was cut off began to make a contact, in unix seconds; None: none did."""
 

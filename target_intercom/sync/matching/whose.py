@@ -53,6 +53,10 @@ class RecordLinks:
         linked = None if entry.contact is None else entry.contact.id
         return linked if entry.key is None else self._of.get(entry.key, linked)
 
+    def has_left(self, key: RecordKey, contact: ContactId) -> bool:
+        """Check whether a record has been linked to another contact here than the one that it had."""
+        return self._of.get(key, contact) != contact
+
     def link(self, entry: Entry, contact: ContactId) -> None:
         """Link a record to a contact; it lets go of the contact that it was linked to."""
         if entry.key is None:

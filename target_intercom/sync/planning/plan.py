@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from target_intercom.model import Found, Identity, MatchBy, NotFound
 from target_intercom.sync.matching.directory import Source, Stage
 from target_intercom.sync.matching.roles import after
-from target_intercom.sync.matching.whose import users_like, whose
+from target_intercom.sync.matching.whose import may_let_go, users_like, whose
 from target_intercom.sync.planning.order import Decided, Order, all_names, keys_of
 from target_intercom.sync.planning.wanted import creates, folded
 from target_intercom.writes import ContactRecords
@@ -101,11 +101,17 @@ class _Play:
         return self._plan
 
     def _stays(self, entry: Entry) -> bool:
-        """Plan an unchanged record to stay as it is, unless an earlier write is of its contact."""
+        """Plan an unchanged record to stay as it is, unless an earlier write is of its contact.
+
+        Or unless the record that had the last word on the contact has left it.
+        """
         contact = entry.contact
         if contact is None or not entry.is_in_line or contact.id in self._current:
             return False
         if contact.id != self._links.of(entry):
+            return False
+        overruler = None if entry.known is None else entry.known.overruled_by
+        if overruler is not None and self._links.has_left(overruler, contact.id):
             return False
         match = Found(self._stage.get(contact.id) or contact)
         self._leave(Decided(entry, match, keys_of(entry), contact.id))
@@ -117,7 +123,8 @@ class _Play:
         # What is asked from here on does not decide its contact.
         self._stage.asked = set()
         identity = entry.draft.identity
-        if not is_by_link and any(identity) and not self._stage.is_asked(identity):
+        is_sure = is_by_link and not may_let_go(entry)
+        if not is_sure and any(identity) and not self._stage.is_asked(identity):
             self._plan.unasked.append(entry)
         return Decided(entry, match, asked, self._links.of(entry))
 

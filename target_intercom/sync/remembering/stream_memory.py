@@ -251,7 +251,8 @@ class StreamMemory:
             self._new_sources[row.key] = entry.source
         single = None if row.hashes is None or row.is_doubted or row.overruled_by else row.hashes.single
         begun = row.written_at / 1000 if row.is_begun else None
-        return replace(entry, known=Known(row.contact, trust, row.groups, single, row.merged, begun))
+        known = Known(row.contact, trust, row.groups, single, row.merged, row.overruled_by, begun)
+        return replace(entry, known=known)
 
     def says_the_same(self, entry: Entry) -> bool:
         """Check whether a record says what it said when it was last written, whatever others have written since."""

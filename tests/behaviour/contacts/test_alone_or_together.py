@@ -28,6 +28,18 @@ def live(people: People, *names: str) -> list[Any]:
 
 
 @SIZES
+def test_a_row_has_the_word_again_once_the_one_that_overruled_it_has_left_its_contact(
+    table: Loader, people: People, batch_size_rows: int
+) -> None:
+    table.settings |= {"batch_size_rows": batch_size_rows}
+    first, last = {"row": 1, "id": "1", "name": "First"}, {"row": 2, "id": "1", "name": "Last"}
+    table(customers(first, last))
+    assert live(people, "external_id", "name") == [("1", "Last")]
+    table(customers({**last, "id": "2"}, first))
+    assert live(people, "external_id", "name") == [("1", "First"), ("2", "Last")]
+
+
+@SIZES
 def test_a_record_that_intercom_refuses_in_every_run_has_the_others_of_its_contact_rest(
     table: Loader, people: People, batch_size_rows: int
 ) -> None:

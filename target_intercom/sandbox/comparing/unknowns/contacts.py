@@ -10,10 +10,10 @@ _ATTRIBUTES = "target_intercom/sandbox/objects/attributes.py"
 _CONTACTS = "target_intercom/sandbox/workspace/contacts.py"
 _TAGGING = "target_intercom/sandbox/workspace/tagging.py"
 _BULK = "target_intercom/sandbox/bulk/contacts.py"
+_JOBS = "target_intercom/sync/jobs/bulk_jobs.py"
 _PACE = "target_intercom/sync/jobs/pace.py"
-_LANE = "target_intercom/sync/jobs/lane.py"
 _VALUES = "target_intercom/sync/mapping/values.py"
-_LOST = "target_intercom/sync/writing/lost_answers.py"
+_ONE_BY_ONE = "target_intercom/sync/writing/one_by_one.py"
 
 CONTACTS = (
     Unknown(
@@ -133,7 +133,7 @@ CONTACTS = (
         "contacts.16",
         "What becomes of an item with an unknown attribute, an unknown tag, or a contact that exists?",
         "the attribute and the contact fail the item, and only it; the tag is skipped; nothing is named",
-        (f"{_LANE}: _WITH_ERRORS", f"{_BULK}: def perform"),
+        (f"{_JOBS}: _WITH_ERRORS", f"{_BULK}: def perform"),
     ),
     Unknown(
         "contacts.17",
@@ -163,7 +163,7 @@ CONTACTS = (
         "contacts.21",
         "What does a create whose answer was lost leave behind when it is repeated?",
         "for a user a 409, for a lead a second lead: its email is never taken",
-        (f"{_LOST}: class LeadInDoubt", f"{_CONTACTS}: def _check_identifiers"),
+        (f"{_ONE_BY_ONE}: class LeadInDoubt", f"{_CONTACTS}: def _check_identifiers"),
     ),
     Unknown(
         "contacts.22",
@@ -221,7 +221,7 @@ CONTACTS = (
         "contacts.30",
         "Does a lead keep an external_id that is sent for it?",
         "no, it is ignored without a word; the target sends none",
-        ("target_intercom/sync/planning/bulk_items.py: newborn(draft", f'{_CONTACTS}: changes.pop("external_id"'),
+        ("target_intercom/sync/matching/roles.py: def newborn(draft", f'{_CONTACTS}: changes.pop("external_id"'),
     ),
     Unknown(
         "contacts.31",
