@@ -100,17 +100,17 @@ def by_identifiers(entry: Entry, linked: ContactId | None, known: Directory, con
     """Return the contact of a record's identifiers, whatever contact it is `linked` to."""
     draft = entry.draft
     role = role_of(draft, config.creation_mode)
+    may_make = not draft.removed and is_told_apart(entry, linked, config.match_by)
     match = match_identity(
         known,
         draft.identity,
         config.match_by,
         follow_merge=not draft.removed,
-        makes_lead=not draft.removed and role == "lead",
+        makes_lead=may_make and role == "lead",
     )
     match match:
-        case NotFound() if not draft.removed and role == "user" and config.sync_mode.creates:
-            is_told_apart = linked is not None or entry.again or any(draft.identity.get(one) for one in config.match_by)
-            return _in_the_way(draft, known) if is_told_apart else match
+        case NotFound() if may_make and role == "user" and config.sync_mode.creates:
+            return _in_the_way(draft, known)
         case Found(contact) if draft.removed:
             return _unless_taken(match, contact, draft.identity.external_id, known)
         case Found(contact) if config.sync_mode.updates:
@@ -118,6 +118,11 @@ def by_identifiers(entry: Entry, linked: ContactId | None, known: Directory, con
             return _unless_taken(match, contact, wanted.external_id, known)
         case _:
             return match
+
+
+def is_told_apart(entry: Entry, linked: ContactId | None, match_by: Sequence[MatchBy]) -> bool:
+    """Check whether a record says which contact it is: it has an identifier of `match_by`, or its key a contact."""
+    return linked is not None or entry.again or any(entry.draft.identity.get(which) for which in match_by)
 
 
 def match_identity(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from target_intercom.model import Found, Identity, MatchBy, NotFound
 from target_intercom.sync.matching.directory import Source, Stage
 from target_intercom.sync.matching.roles import after
-from target_intercom.sync.matching.whose import may_let_go, users_like, whose
+from target_intercom.sync.matching.whose import is_told_apart, may_let_go, users_like, whose
 from target_intercom.sync.planning.order import Decided, Order, all_names, keys_of
 from target_intercom.sync.planning.wanted import creates, folded
 from target_intercom.writes import ContactRecords
@@ -158,9 +158,7 @@ class _Play:
         self._plan.unwritten.append(Unwritten(entry, match, turn, asked, is_unidentified))
 
     def _is_unidentified(self, entry: Entry) -> bool:
-        if entry.again or self._links.of(entry) is not None:
-            return False
-        if any(entry.draft.identity.get(which) is not None for which in self._config.match_by):
+        if is_told_apart(entry, self._links.of(entry), self._config.match_by):
             return False
         return entry.known is None or not entry.draft.removed
 

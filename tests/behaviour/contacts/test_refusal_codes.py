@@ -55,6 +55,21 @@ def test_a_record_is_invalid(load: Loader, people: People, code: str) -> None:
     assert len(people.live()) == 1, "one bad record never stops the others"
 
 
+@pytest.mark.parametrize("creation_mode", ["lead", "user"])
+def test_no_identifier_of_match_by_is_refused_whoever_has_the_email(
+    load: Loader, people: People, creation_mode: str
+) -> None:
+    load.settings |= {"creation_mode": creation_mode, "match_by": ["external_id"], "batch_size_rows": 1}
+    load.settings["mappings"] = {"row": None, "id": "external_id"}
+    rows: list[dict[str, Any]] = [{"row": 1, "id": None, "name": "1"}, {"row": 2, "id": "2", "name": "2"}]
+    piped = [schema("customers", ["row"], row="integer", id="text", email="text", name="text")]
+    piped += [record("customers", **row, email="ann@example.com") for row in rows]
+    for writes in 1, 0:
+        done = load(piped)
+        assert (done.writes, [one["code"] for one in done.refusals]) == (writes, ["no_identifier"])
+        assert [one["name"] for one in people.live()] == ["2"]
+
+
 def test_each_code_of_a_refusal_is_in_the_name_of_a_test() -> None:
     page = (DOCS / "report.md").read_text(encoding="utf-8")
     reasons = page.split("## Reasons", 1)[1].split("\n## ", 1)[0]
