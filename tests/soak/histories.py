@@ -69,6 +69,8 @@ class Shape:
     """A stream has companies; contacts name theirs, or a stream has who works where, and others have people there."""
     hands: bool = True
     """Somebody archives, deletes, merges and adds contacts between the runs."""
+    namesakes: bool = True
+    """Who is added between the runs may have nothing but an email, which somebody had who was deleted."""
     repeats: bool = True
     """A key comes several times in a run; never where identifiers stay."""
     shares: bool = True
@@ -250,7 +252,9 @@ class _Author:
             return Hand(self.any.choice(["join", "quit"]), who, self.any.choice(COMPANIES))
         do = self.any.choice(["add", "archive", "delete", "merge"])
         if do == "add":
-            return Hand(do, self.somebody())
+            person = self.somebody()
+            named = {} if self.shape.namesakes else {"role": "user", "external_id": self.any.choice(IDS)}
+            return Hand(do, {**person, **named})
         if do == "merge" or self.chance(0.5):
             return Hand(do, {"email": self.any.choice(EMAILS)})
         return Hand(do, {"external_id": self.any.choice(IDS)})

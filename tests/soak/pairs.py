@@ -134,6 +134,8 @@ STEADY = Shape(moves=False, orders=False)
 """Runs that a part of, and then all of, ends as all of: no record depends on what was there before it."""
 TABLES = Shape(repeats=False, disagrees=False)
 """Runs that come again as they are, and then change nothing: nobody undoes what another record of them says."""
+BY_JOBS = Shape(namesakes=False)
+"""A contact whose id no job has told is known by its email, if it has no external_id (docs/bulk.md)."""
 REMEMBERED = Shape(moves=False, shares=False, removes=False, groups=False, hands=False, pauses=(3600.0,))
 """Runs that end alike without a memory: nobody leaves, and nobody has a hand in the workspace (docs/ledger.md).
 
@@ -146,7 +148,7 @@ def pairs(postgres: str | None = None) -> Mapping[str, Pair]:
     others = {} if postgres is None else {"postgres": Pair(Shape(), partial(_postgres, postgres))}
     of_contacts = {
         "batches": Pair(Shape(), _batches),
-        "bulk": Pair(Shape(), _bulk),
+        "bulk": Pair(BY_JOBS, _bulk),
         "faults": Pair(Shape(orders=False), _faults),
         "lag": Pair(Shape(), _lag),
         "again": Pair(TABLES, _again),
