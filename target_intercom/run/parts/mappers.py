@@ -11,6 +11,7 @@ from target_intercom.singer.schemas import is_open
 from target_intercom.sync.mapping.group_names import NAMES
 from target_intercom.sync.mapping.mappers import Mappers
 from target_intercom.sync.mapping.memberships import MembershipMapper
+from target_intercom.sync.mapping.properties import SchemaProperties
 from target_intercom.sync.mapping.records import RecordMapper
 
 if t.TYPE_CHECKING:
@@ -41,14 +42,11 @@ class MapperFactory:
     def _mapper(self, kind: EntityKind, schema: StreamSchema) -> RecordMapper:
         self._check_names(schema)
         return RecordMapper(
-            schema.stream,
-            schema.plain["properties"],
+            self._properties(schema),
             self.config.stream(schema.stream),
             kind=kind,
             api_version=self.config.api_version,
             say=self.warn,
-            is_open=is_open(schema.plain),
-            met=partial(self.add_properties, schema.stream),
         )
 
     def _membership_mapper(self, schema: StreamSchema) -> MembershipMapper:
@@ -57,15 +55,16 @@ class MapperFactory:
         if config.links is None:
             raise LookupError(schema.stream)
         return MembershipMapper(
-            schema.stream,
-            schema.plain["properties"],
+            self._properties(schema),
             config,
             NAMES[config.links],
             has_own_mappings=self.config.has_own_mappings(schema.stream),
             say=self.warn,
-            is_open=is_open(schema.plain),
-            met=partial(self.add_properties, schema.stream),
         )
+
+    def _properties(self, schema: StreamSchema) -> SchemaProperties:
+        met = partial(self.add_properties, schema.stream)
+        return SchemaProperties(schema.stream, schema.plain["properties"], is_open(schema.plain), met)
 
     def _check_names(self, schema: StreamSchema) -> None:
         has_own_mappings = self.config.has_own_mappings(schema.stream)

@@ -14,11 +14,12 @@ from target_intercom.sync.mapping.properties import Properties, asks_to_remove, 
 from target_intercom.sync.mapping.values import UncoercibleError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from target_intercom.kinds.link import GroupNames
     from target_intercom.model import Identity, Json
     from target_intercom.settings.config import StreamConfig
+    from target_intercom.sync.mapping.properties import SchemaProperties
 
 _BY_NAME: t.Final = {"external_id": MatchBy.EXTERNAL_ID.value, "email": MatchBy.EMAIL.value}
 """Identifiers that are taken without a mapping; a source's own `id` is not Intercom's."""
@@ -41,15 +42,12 @@ class MembershipMapper:
 
     def __init__(
         self,
-        stream: str,
-        properties: Mapping[str, Json],
+        properties: SchemaProperties,
         config: StreamConfig,
         names: GroupNames,
         *,
         has_own_mappings: bool,
         say: Callable[[str], None],
-        is_open: bool = False,
-        met: Callable[[Collection[str]], object] | None = None,
     ) -> None:
         """Find the properties that name the contact and the group.
 
@@ -57,21 +55,19 @@ class MembershipMapper:
         external_id, while a membership's `id` is the membership's.
 
         Args:
-            stream: the stream's name, for messages.
-            properties: the JSON schemas of the properties that the stream's schema names.
+            properties: the properties that the stream's schema names.
             config: the stream's settings.
             names: how its records name the groups.
             has_own_mappings: the mappings are the stream's own, not those of all streams.
             say: takes messages for a person.
-            is_open: the stream's schema does not name all properties.
-            met: takes the names of properties that the stream has, as they come.
 
         Raises:
             StreamRefusedError: no property gives an identifier of `match_by`, or no property names the group.
         """
+        stream, mappings = properties.stream, config.mappings
         self._config = config
         self._names = names
-        self._properties = Properties(properties, config.mappings, is_open=is_open, met=met)
+        self._properties = Properties(properties.schemas, mappings, is_open=properties.is_open, met=properties.met)
         self._deleted = self._properties.find(config.deleted_property).property
         named = list(self._by_name(stream, say))
         mapped = self._mapped()

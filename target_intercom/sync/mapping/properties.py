@@ -61,6 +61,20 @@ def meant(name: str, properties: Iterable[str]) -> Meant:
 # Properties of a stream.
 
 
+@dataclass(frozen=True)
+class SchemaProperties:
+    """The properties that the schema of a stream names."""
+
+    stream: str
+    """The stream's name, for messages."""
+    schemas: Mapping[str, Json]
+    """Their JSON schemas, by name."""
+    is_open: bool = False
+    """The schema does not name all properties."""
+    met: Callable[[Collection[str]], object] | None = None
+    """Takes the names of properties that the stream has, as they come."""
+
+
 class Properties:
     """The properties of one stream: those that its schema names, and those that its records have."""
 

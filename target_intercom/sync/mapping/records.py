@@ -17,13 +17,14 @@ from target_intercom.sync.mapping.properties import CUSTOM, Properties, asks_to_
 from target_intercom.sync.mapping.values import UncoercibleError, is_null
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_intercom.kinds.entity import EntityKind
     from target_intercom.model import GroupKey, Identity, Json, LinkName, Received
     from target_intercom.settings.config import StreamConfig
     from target_intercom.singer.schemas import Values
     from target_intercom.sync.mapping.attribute_values import AttributeType, WantedAttributes
+    from target_intercom.sync.mapping.properties import SchemaProperties
 
 _version = cache(version)
 
@@ -42,33 +43,27 @@ class RecordMapper:
 
     def __init__(
         self,
-        stream: str,
-        properties: Mapping[str, Json],
+        properties: SchemaProperties,
         config: StreamConfig,
         *,
         kind: EntityKind,
         api_version: str,
         say: Callable[[str], None],
-        is_open: bool = False,
-        met: Callable[[Collection[str]], object] | None = None,
     ) -> None:
         """Lay out where each property of the schema goes.
 
         Args:
-            stream: the stream's name, for messages.
-            properties: the JSON schemas of the properties that the stream's schema names.
+            properties: the properties that the stream's schema names.
             config: the stream's settings.
             kind: what its records are.
             api_version: the `Intercom-Version` that decides what standard attributes take.
             say: takes messages for a person; it says each of them once, however often it takes it.
-            is_open: the stream's schema does not name all properties.
-            met: takes the names of properties that the stream has, as they come.
 
         Raises:
             StreamRefusedError: no property gives an identifier of `match_by`.
         """
-        self._stream = stream
-        self._schemas = properties
+        self._stream = properties.stream
+        self._schemas = properties.schemas
         self._config = config
         self._kind = kind
         self._api_version = api_version
@@ -76,9 +71,9 @@ class RecordMapper:
         self._types = standard_types(kind, api_version)
         self._readers = standard_readers(kind, self._types)
         named = [*config.mappings, *(name for _, name in config.lists.values())]
-        self._properties = Properties(properties, named, is_open=is_open, met=met)
+        self._properties = Properties(properties.schemas, named, is_open=properties.is_open, met=properties.met)
         self._layout = self._lay_out()
-        refuse_without_identifier(stream, self._properties, self._layout.sources, config, kind.key)
+        refuse_without_identifier(self._stream, self._properties, self._layout.sources, config, kind.key)
 
     # What the stream's properties are.
 

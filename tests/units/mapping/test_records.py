@@ -15,6 +15,7 @@ from target_intercom.model import ExternalId, Identity, MatchBy
 from target_intercom.settings.parsing import parse_config
 from target_intercom.sync.mapping.attribute_values import AttributeType, WantedAttributes
 from target_intercom.sync.mapping.identifiers import no_identifier
+from target_intercom.sync.mapping.properties import SchemaProperties
 from target_intercom.sync.mapping.records import RecordMapper
 from tests.support.loading import TYPES, received
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_intercom.model import ContactDraft
-    from target_intercom.sync.mapping.records import Mapped
+from target_intercom.sync.mapping.records import Mapped
 
 CUSTOM = "custom_attributes."
 
@@ -40,7 +41,11 @@ class Stream:
         config = parse_config({"access_token": "t", **self.settings}).general
         schemas = {name: TYPES[type_] for name, type_ in self.properties.items()}
         self.mapper = RecordMapper(
-            "people", schemas, config, kind=CONTACTS, api_version=self.api_version, say=self.said.append
+            SchemaProperties("people", schemas),
+            config,
+            kind=CONTACTS,
+            api_version=self.api_version,
+            say=self.said.append,
         )
 
     def mapped(self, record: Mapping[str, Any], **custom: AttributeType | None) -> Mapped:
