@@ -12,12 +12,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from target_intercom.model import Found, Identity, MatchBy, NotFound
+from target_intercom.outcomes import Result
 from target_intercom.sync.matching.directory import Source, Stage
 from target_intercom.sync.matching.roles import after
 from target_intercom.sync.matching.whose import is_told_apart, may_let_go, users_like, whose
 from target_intercom.sync.planning.order import Decided, Order, all_names, keys_of
-from target_intercom.sync.planning.wanted import creates, folded
-from target_intercom.writes import ContactRecords
+from target_intercom.sync.planning.wanted import creates, folded, planned_write
+from target_intercom.writes import ContactRecords, Saved
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -88,6 +89,8 @@ class _Play:
         self._plan = BatchPlan(known)
         self._current: dict[ContactId, ContactRecords] = {}
         """The last write of each contact."""
+        self._changed: set[ContactId] = set()
+        """Contacts that a write changes which is not their last."""
         self._write_of: dict[RecordKey, ContactRecords] = {}
         """The last write of each key."""
         self._order = Order(self._stage, config)
@@ -101,14 +104,14 @@ class _Play:
         return self._plan
 
     def _stays(self, entry: Entry) -> bool:
-        """Plan an unchanged record to stay as it is, unless an earlier write is of its contact.
+        """Plan an unchanged record to stay as it is, unless an earlier record changes its contact.
 
         Or unless the record that had the last word on the contact has left it.
         """
         contact = entry.contact
-        if contact is None or not entry.is_in_line or contact.id in self._current:
+        if contact is None or not entry.is_in_line or contact.id in self._changed:
             return False
-        if contact.id != self._links.of(entry):
+        if contact.id != self._links.of(entry) or self._is_changed(contact.id):
             return False
         overruler = None if entry.known is None else entry.known.overruled_by
         if overruler is not None and self._links.has_left(overruler, contact.id):
@@ -116,6 +119,14 @@ class _Play:
         match = Found(self._stage.get(contact.id) or contact)
         self._leave(Decided(entry, match, keys_of(entry), contact.id))
         return True
+
+    def _is_changed(self, contact: ContactId) -> bool:
+        """Check whether the last write of a contact changes it, as far as is known."""
+        write = self._current.get(contact)
+        if write is None:
+            return False
+        planned = planned_write(write, self._config)
+        return not (isinstance(planned, Saved) and planned.result is Result.UNCHANGED)
 
     def _decide(self, entry: Entry) -> Decided:
         self._stage.asked = asked = keys_of(entry)
@@ -214,6 +225,8 @@ class _Play:
     def _put(self, write: ContactRecords, wanted: Contact, moved: Iterable[Name]) -> None:
         """Show a contact as a write leaves it."""
         write.contact = wanted.id
+        if self._is_changed(wanted.id):
+            self._changed.add(wanted.id)
         self._current[wanted.id] = write
         self._move(write, moved)
         if isinstance(write.match, NotFound) or self._config.sync_mode.updates:

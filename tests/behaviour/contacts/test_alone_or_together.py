@@ -40,6 +40,18 @@ def test_a_row_has_the_word_again_once_the_one_that_overruled_it_has_left_its_co
 
 
 @SIZES
+def test_a_row_that_changes_nothing_wakes_no_row_that_it_has_overruled(
+    table: Loader, people: People, batch_size_rows: int
+) -> None:
+    table.settings |= {"batch_size_rows": batch_size_rows}
+    first, last = {"row": 1, "id": "1", "name": "First"}, {"row": 2, "id": "1", "name": "Last"}
+    table(customers(first, last, {"row": 2, "id": "1"}))
+    done = table(customers(last, first))
+    assert (done.results(), done.writes) == ({"unchanged": 2}, 0)
+    assert live(people, "external_id", "name") == [("1", "Last")]
+
+
+@SIZES
 def test_a_record_that_intercom_refuses_in_every_run_has_the_others_of_its_contact_rest(
     table: Loader, people: People, batch_size_rows: int
 ) -> None:
