@@ -60,7 +60,7 @@ class Call:
         return headers
 
     def kept_failing(self) -> str:
-        """Say that it kept failing while others of its operation were answered."""
+        """Return the message that it kept failing while others of its operation were answered."""
         return f"{self.operation} failed {self.tries.failures} times, while others were answered: {self.fault}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -60,6 +61,6 @@ def response_of(sent: requests.PreparedRequest, answer: Response) -> requests.Re
     response = requests.Response()
     response.status_code = answer.status
     response.headers.update(answer.headers)
-    response._content = answer.body  # noqa: SLF001 - it has no other way in that is not a socket
+    response.raw = io.BytesIO(answer.body)
     response.request, response.url = sent, sent.url or ""
     return response
